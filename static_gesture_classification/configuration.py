@@ -1,0 +1,102 @@
+"""The composed configuration: the entry-point decorator of every stage, and `params.yaml`.
+
+`conf/` is the only place where parameters are written. A stage run by hand composes it itself, with overrides from
+the command line. The pipeline runs its stages on `params.yaml`, the same configuration composed once, because that
+is what DVC compares to decide what to rerun:
+
+    python -m static_gesture_classification.configuration [overrides]      # writes params.yaml
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.conf import HydraConf, RunDir
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+
+from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.progress import errors
+
+PROJECT = Path(__file__).resolve().parent.parent
+CONF = PROJECT / "conf"
+PARAMS = Path("params.yaml")
+COMPOSED = Path("data/composed")
+
+# Stages name their own outputs, so Hydra's run folder is the working directory and it writes nothing of its own.
+_HYDRA = HydraConf(run=RunDir("."), output_subdir=None)
+_HYDRA.defaults = [{key: "none" if key in ("hydra_logging", "job_logging") else value for key, value in item.items()}
+                   if isinstance(item, dict) else item for item in _HYDRA.defaults]  # fmt: skip
+ConfigStore.instance().store(group="hydra", name="config", node=_HYDRA, provider="static_gesture_classification")
+
+
+def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
+    """Make a stage's `main(config)` a command: Hydra's command line, errors of the user's without a traceback."""
+
+    @functools.wraps(run)
+    def guarded(config: DictConfig) -> None:
+        try:
+            run(config)
+        except UserError as error:
+            errors.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+            sys.exit(1)
+
+    def command() -> None:
+        sys.argv[1:] = [quoted(argument) for argument in sys.argv[1:]]
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()
+
+    return command
+
+
+def quoted(argument: str) -> str:
+    """Quote an override's value where Hydra's grammar needs it, so that any file name can be given as it is.
+
+    >>> quoted("checkpoint=runs/a/checkpoint_epoch=49-val_weighted_F1=0.88.ckpt")
+    "checkpoint='runs/a/checkpoint_epoch=49-val_weighted_F1=0.88.ckpt'"
+    """
+    key, separator, value = argument.partition("=")
+    if argument.startswith("-") or not separator:
+        return argument
+    candidates = [argument, f"{key}='{value}'", f'{key}="{value}"']
+    return next((candidate for candidate in candidates if _parses(candidate)), argument)
+
+
+def _parses(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def write_params(config: DictConfig) -> bool:
+    """Write the composed configuration to `params.yaml`; returns whether it changed.
+
+    Under `dvc exp run` DVC has composed it already, with the experiment's overrides, so it is left alone.
+    """
+    if "DVC_EXP_NAME" in os.environ:
+        return False
+    text = "# Composed from conf/ by `make repro` and `dvc repro`; edit conf/, not this file.\n" + OmegaConf.to_yaml(config, resolve=True)
+    if PARAMS.is_file() and PARAMS.read_text(encoding="utf-8") == text:
+        return False
+    write_text(PARAMS, text)
+    return True
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Compose `params.yaml`."""
+    write_params(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The vocabulary: which gestures there are, and in which order. It is data, read from conf/gestures/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from static_gesture_classification.errors import UserError
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The gestures a classifier tells apart; a gesture's position is its class index.
+
+    Args:
+        names: gesture names in class order, unique.
+        background: the name that stands for hands that show none of the others; one of `names`, or None.
+    """
+
+    names: tuple[str, ...]
+    background: str | None = None
+
+    def __post_init__(self) -> None:
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise UserError(f"gestures.names lists {', '.join(repeated)} more than once; names must be unique")
+        if len(self.names) < 2:
+            raise UserError("gestures.names needs at least two gestures to tell apart")
+        if self.background is not None and self.background not in self.names:
+            raise UserError(f"gestures.background is {self.background!r}, which is not in gestures.names")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Vocabulary:
+        """Build from the `gestures` node of the configuration (`names`, `background`)."""
+        return cls(tuple(str(name) for name in config["names"]), config.get("background"))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
+
+    def index(self, name: str) -> int:
+        """Class index of a gesture. Raises `UserError` that lists the vocabulary when it is not in it."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            raise UserError(f"unknown gesture {name!r}; the vocabulary is {', '.join(self.names)}") from None
+
+    def indices(self, names: Sequence[str]) -> list[int]:
+        """Class indices of many gestures."""
+        return [self.index(name) for name in names]

@@ -1,0 +1,149 @@
+"""The sample table: one row per hand. This module owns its columns, its identity, reading, writing, validating.
+
+On disk it is Parquet with the schema below and `sample_table_version` in its metadata; in memory a pyarrow table
+(stages that stream) or a pandas frame (everything else).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.errors import DataError
+
+VERSION = 1
+LANDMARKS = 21
+SPLITS = ("train", "val", "test")
+BOX = ("x1", "y1", "x2", "y2")
+
+SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.string()),  # stable hash of source, image and hand
+        ("image", pa.string()),  # path relative to root, with forward slashes
+        ("root", pa.string()),  # the source's folder, as configured
+        ("x1", pa.float32()),  # box, normalised to 0..1 of the image's width and height
+        ("y1", pa.float32()),
+        ("x2", pa.float32()),
+        ("y2", pa.float32()),
+        ("gesture", pa.string()),  # one of the vocabulary
+        ("source", pa.string()),  # name of the source that published it
+        ("source_label", pa.string()),  # label as published
+        ("subject", pa.string()),  # the person or room; falls back to the session
+        ("session", pa.string()),  # one burst of recording
+        ("hand", pa.string()),  # "left", "right" or ""
+        ("landmarks", pa.list_(pa.float32(), 2 * LANDMARKS)),  # x, y of 21 points, normalised; or null
+        ("split", pa.string()),  # "train", "val", "test"; "" before the split stage (or the official split)
+    ],
+    metadata={"sample_table_version": str(VERSION)},
+)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that could not become a sample: which file, which entry of it, and why."""
+
+    source: str
+    file: str
+    item: str
+    reason: str
+
+
+def sample_id(source: str, image: str, hand: str | int) -> str:
+    """Stable identity of a hand: 24 hex digits of a hash of source name, image path in it, and hand in the image."""
+    return hashlib.blake2b(f"{source}\0{image}\0{hand}".encode(), digest_size=12).hexdigest()
+
+
+def rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
+    """The rejected rows as a frame with columns source, file, item, reason."""
+    return pd.DataFrame([asdict(row) for row in rejected], columns=["source", "file", "item", "reason"])
+
+
+@contextmanager
+def sample_writer(path: Path) -> Iterator[pq.ParquetWriter]:
+    """Write a sample table in pieces: a Parquet writer with the schema, atomic as a whole."""
+    with atomic_path(path) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
+        yield writer
+
+
+def write_samples(samples: pd.DataFrame | pa.Table, path: Path) -> None:
+    """Write a whole sample table, after checking it with `validate`."""
+    table = samples if isinstance(samples, pa.Table) else to_arrow(samples)
+    validate(table, path)
+    with sample_writer(path) as writer:
+        writer.write_table(table)
+
+
+def read_samples(path: Path) -> pd.DataFrame:
+    """Read a sample table as a frame; `landmarks` holds arrays of 42 float32 or None.
+
+    Raises:
+        DataError: the file is missing, is not a sample table, or has another version.
+    """
+    return to_frame(read_arrow(path))
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Read a sample table as a pyarrow table (see `read_samples`)."""
+    if not path.is_file():
+        raise DataError(f"no sample table at {path}; run the stage that makes it (dvc repro)")
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro") from error
+    version = (table.schema.metadata or {}).get(b"sample_table_version", b"none").decode()
+    if version != str(VERSION):
+        raise DataError(f"{path} has sample table version {version}, this program reads {VERSION}; run dvc repro")
+    return table.cast(SCHEMA)
+
+
+def to_arrow(samples: pd.DataFrame) -> pa.Table:
+    """Frame to pyarrow table with the schema. Raises `DataError` that names missing columns."""
+    missing = [name for name in SCHEMA.names if name not in samples.columns]
+    if missing:
+        raise DataError(f"sample table lacks the columns {', '.join(missing)}")
+    arrays = []
+    for field in SCHEMA:
+        column = samples[field.name]
+        values = [None if _is_missing(v) else np.asarray(v, np.float32) for v in column] if field.name == "landmarks" else column
+        arrays.append(pa.array(values, type=field.type, from_pandas=True))
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Pyarrow table to frame with plain object strings and float32 boxes."""
+    frame = table.drop_columns(["landmarks"]).to_pandas(strings_to_categorical=False)
+    landmarks = table.column("landmarks").to_pylist() if table.column("landmarks").null_count < len(table) else [None] * len(table)
+    position = SCHEMA.names.index("landmarks")
+    frame.insert(position, "landmarks", pd.Series([None if v is None else np.asarray(v, np.float32) for v in landmarks], dtype=object))
+    return frame
+
+
+def validate(table: pa.Table, path: Path) -> None:
+    """Check what every later stage relies on: unique ids, boxes inside the image with an area, known split names.
+
+    Raises:
+        DataError: names the table, the rule and the first offending sample.
+    """
+    ids = table.column("sample_id").to_pandas()
+    if ids.duplicated().any():
+        raise DataError(f"{path}: sample_id {ids[ids.duplicated()].iloc[0]} occurs more than once")
+    x1, y1, x2, y2 = (table.column(name).to_numpy() for name in BOX)
+    good = (x1 >= 0) & (y1 >= 0) & (x2 <= 1) & (y2 <= 1) & (x2 > x1) & (y2 > y1)  # NaN compares false
+    if not good.all():
+        raise DataError(f"{path}: sample {ids[~good].iloc[0]} has a box outside 0..1 or without an area")
+    unknown = set(table.column("split").unique().to_pylist()) - {"", *SPLITS}
+    if unknown:
+        raise DataError(f"{path}: unknown split {sorted(map(str, unknown))[0]!r}; splits are {', '.join(SPLITS)}")
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value))

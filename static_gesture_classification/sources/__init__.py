@@ -1,0 +1,1 @@
+"""One file per published dataset: its files in, sample table out."""

@@ -1,0 +1,1 @@
+"""A hand that can be posed and photographed."""
