@@ -22,6 +22,7 @@ _REASONS = {
     errno.EROFS: "the file system is read-only; choose another output folder",
     errno.EACCES: "no permission to write there; change the permissions or choose another output folder",
     errno.EPERM: "no permission to write there; change the permissions or choose another output folder",
+    errno.EEXIST: "a part of this path is a file, not a folder; choose another output folder",
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another output folder",
 }
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra.conf import HydraConf, RunDir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -34,8 +35,8 @@ COMPOSED = Path("data/composed")
 
 # Stages name their own outputs, so Hydra's run folder is the working directory and it writes nothing of its own.
 _HYDRA = HydraConf(run=RunDir("."), output_subdir=None)
-_HYDRA.defaults = [{key: "none" if key in ("hydra_logging", "job_logging") else value for key, value in item.items()}
-                   if isinstance(item, dict) else item for item in _HYDRA.defaults]  # fmt: skip
+for _choice in _HYDRA.defaults:
+    _choice.update({group: "none" for group in ("hydra_logging", "job_logging") if group in _choice})
 ConfigStore.instance().store(group="hydra", name="config", node=_HYDRA, provider="static_gesture_classification")
 
 
@@ -79,23 +80,42 @@ def _parses(override: str) -> bool:
 
 
 def write_params(config: DictConfig) -> bool:
-    """Write the composed configuration to `params.yaml`; returns whether it changed.
+    """Write the composed configuration to `params.yaml` unless it holds that already; returns whether it changed.
 
-    Under `dvc exp run` DVC has composed it already, with the experiment's overrides, so it is left alone.
+    Under `dvc exp run` DVC has composed it, with the experiment's overrides, so it is left alone.
     """
     if "DVC_EXP_NAME" in os.environ:
         return False
-    text = "# Composed from conf/ by `make repro` and `dvc repro`; edit conf/, not this file.\n" + OmegaConf.to_yaml(config, resolve=True)
+    header = "# Composed from conf/ by `make repro` and `dvc repro`; edit conf/, not this file.\n"
+    text = header + OmegaConf.to_yaml(config, resolve=True)
     if PARAMS.is_file() and PARAMS.read_text(encoding="utf-8") == text:
         return False
     write_text(PARAMS, text)
     return True
 
 
+def watched_folders() -> dict[str, str] | None:
+    """The folders that the pipeline watches for new data, as `params.yaml` has them; None without a readable one."""
+    try:
+        return dict(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["watched"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+
+
 @entry_point
 def main(config: DictConfig) -> None:
-    """Compose `params.yaml`."""
+    """Compose `params.yaml`, and leave `data/composed` for the stages that come after it.
+
+    Raises:
+        UserError: as a stage of `dvc repro`, when the data moved: DVC has by then decided which folders to watch.
+    """
+    watched = watched_folders()
     write_params(config)
+    write_text(COMPOSED, "params.yaml is composed from conf/\n")
+    if "DVC_STAGE" in os.environ and watched_folders() != watched:
+        raise UserError(
+            "conf/ names other data folders than params.yaml did, which is now up to date: repeat dvc repro"
+        )
 
 
 if __name__ == "__main__":

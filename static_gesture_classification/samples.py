@@ -40,7 +40,8 @@ SCHEMA = pa.schema(
         ("subject", pa.string()),  # the person or room; falls back to the session
         ("session", pa.string()),  # one burst of recording
         ("hand", pa.string()),  # "left", "right" or ""
-        ("landmarks", pa.list_(pa.float32(), 2 * LANDMARKS)),  # x, y of 21 points, normalised; or null
+        # x, y of 21 points, normalised; or null. Not a fixed-size list: Parquet does not read those back beside nulls.
+        ("landmarks", pa.list_(pa.float32())),
         ("split", pa.string()),  # "train", "val", "test"; "" before the split stage (or the official split)
     ],
     metadata={"sample_table_version": str(VERSION)},
@@ -113,17 +114,16 @@ def to_arrow(samples: pd.DataFrame) -> pa.Table:
     arrays = []
     for field in SCHEMA:
         column = samples[field.name]
-        values = [None if _is_missing(v) else np.asarray(v, np.float32) for v in column] if field.name == "landmarks" else column
+        values = [_points(row) for row in column] if field.name == "landmarks" else column
         arrays.append(pa.array(values, type=field.type, from_pandas=True))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Pyarrow table to frame with plain object strings and float32 boxes."""
-    frame = table.drop_columns(["landmarks"]).to_pandas(strings_to_categorical=False)
-    landmarks = table.column("landmarks").to_pylist() if table.column("landmarks").null_count < len(table) else [None] * len(table)
-    position = SCHEMA.names.index("landmarks")
-    frame.insert(position, "landmarks", pd.Series([None if v is None else np.asarray(v, np.float32) for v in landmarks], dtype=object))
+    frame = table.drop_columns(["landmarks"]).to_pandas()
+    points = [None if row is None else np.asarray(row, np.float32) for row in table.column("landmarks").to_pylist()]
+    frame.insert(SCHEMA.names.index("landmarks"), "landmarks", pd.Series(points, dtype=object))
     return frame
 
 
@@ -145,5 +145,7 @@ def validate(table: pa.Table, path: Path) -> None:
         raise DataError(f"{path}: unknown split {sorted(map(str, unknown))[0]!r}; splits are {', '.join(SPLITS)}")
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value))
+def _points(row: object) -> np.ndarray | None:
+    if row is None or (isinstance(row, float) and np.isnan(row)):
+        return None
+    return np.asarray(row, np.float32).reshape(2 * LANDMARKS)

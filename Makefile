@@ -1,0 +1,53 @@
+# Two commands: `make repro` trains and evaluates, `make test` checks. Each sets up what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON3 ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Nothing leaves the machine by itself.
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help setup repro test test-again lint check-full clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+setup: .venv/.installed ## create the virtual environment and install the pinned dependencies
+
+.venv/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON3) > /dev/null || { echo "error: $(PYTHON3) not found; install Python 3.11 to 3.13 or name it: make PYTHON3=/path/to/python"; exit 1; }
+	@$(PYTHON3) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "error: Python 3.11 to 3.13 is needed, this is $$($(PYTHON3) --version); name another: make PYTHON3=python3.12 ..."; exit 1; }
+	@$(PYTHON3) -m venv .venv || { echo "error: could not create .venv; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing dependencies into .venv (once; a few minutes) ..."
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+repro: .venv/.installed ## run the whole pipeline: data, training, evaluation, the chosen checkpoint
+	@python -m static_gesture_classification.configuration
+	@dvc repro
+	@python -m static_gesture_classification.evaluation.summary
+
+# A fingerprint of everything the checks look at: the checkout's files and whether the photographs are there.
+FINGERPRINT = { git ls-files -coz --exclude-standard | xargs -0 sha256sum 2>/dev/null; ls ../shared/data 2>/dev/null; } | sha256sum
+
+test: .venv/.installed ## linter, type checker, all tests; skipped when nothing changed since they passed
+	@if [ "$$($(FINGERPRINT))" = "$$(cat .venv/.tested 2>/dev/null)" ]; then \
+		echo "Nothing changed since all checks passed; 'make test-again' runs them anyway."; \
+	else $(MAKE) --no-print-directory test-again; fi
+
+test-again: lint ## the same, whether anything changed or not
+	@python -m pytest -n 2 --dist loadfile -m "not full"
+	@$(FINGERPRINT) > .venv/.tested
+
+lint: .venv/.installed ## linter, formatter and type checker
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+check-full: .venv/.installed ## the slow checks too: kills at random moments, the whole pipeline
+	@python -m pytest -n 2 --dist loadfile
+
+clean: ## remove what the pipeline derived (recordings and downloads stay)
+	@rm -rf data/index data/crops data/splits data/synthetic data/composed reports params.yaml

@@ -1,0 +1,51 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from static_gesture_classification.configuration import quoted
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("train_hyperparams.lr=0.1", "train_hyperparams.lr=0.1"),
+        ("sources=[hagrid,hands]", "sources=[hagrid,hands]"),
+        ("--config-name", "--config-name"),
+        ("checkpoint=runs/a/epoch=49-F1=0.88.ckpt", "checkpoint='runs/a/epoch=49-F1=0.88.ckpt'"),
+        ("sources.folder.root=/home/Ünï côd/日本", "sources.folder.root='/home/Ünï côd/日本'"),
+        ("output=it's here", 'output="it\'s here"'),
+        ("x='already quoted = fine'", "x='already quoted = fine'"),
+    ],
+)
+def test_any_file_name_can_be_given_as_an_override(argument: str, expected: str) -> None:
+    assert quoted(argument) == expected
+
+
+def compose(cwd: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "static_gesture_classification.configuration", *overrides]
+    return subprocess.run(command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True)
+
+
+def test_params_hold_the_composed_and_resolved_configuration(tmp_path: Path) -> None:
+    result = compose(tmp_path, "crops.size=64", "sources=[hagrid]", "sources.hagrid.root=elsewhere")
+    assert result.returncode == 0, result.stderr
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    assert params["crops"]["size"] == 64
+    assert list(params["sources"]) == ["hagrid"]
+    assert params["watched"]["hagrid"] == "elsewhere/annotations"
+    assert "${" not in (tmp_path / "params.yaml").read_text()
+
+
+def test_params_of_an_experiment_are_left_as_dvc_composed_them(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("seed: 7\n")
+    assert compose(tmp_path, DVC_EXP_NAME="quiet-owl").returncode == 0
+    assert (tmp_path / "params.yaml").read_text() == "seed: 7\n"
+
+
+def test_commands_leave_no_files_of_hydra_behind(tmp_path: Path) -> None:
+    compose(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} <= {"params.yaml", "data"}

@@ -1,0 +1,27 @@
+import pytest
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.gestures import Vocabulary
+
+
+def test_class_index_is_the_position_in_the_vocabulary() -> None:
+    vocabulary = Vocabulary(("NONE", "A", "B"), "NONE")
+    assert vocabulary.indices(["B", "NONE"]) == [2, 0]
+
+
+def test_unknown_gesture_is_an_error_that_lists_the_vocabulary() -> None:
+    with pytest.raises(UserError, match="unknown gesture 'C'; the vocabulary is A, B"):
+        Vocabulary(("A", "B")).index("C")
+
+
+@pytest.mark.parametrize(
+    ("names", "background", "message"),
+    [
+        (("A", "B", "A"), None, "lists A more than once"),
+        (("A",), None, "at least two"),
+        (("A", "B"), "C", "gestures.background is 'C'"),
+    ],
+)
+def test_unusable_vocabulary_is_refused(names: tuple[str, ...], background: str | None, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Vocabulary(names, background)
