@@ -1,0 +1,291 @@
+"""Numbers that say how good a classifier is, from counts: scores per gesture, their averages, calibration, intervals.
+
+A gesture without a sample in the split has support 0 and no recall or F1 (NaN here, null in JSON); it takes no part in
+any average. An average over nothing is NaN too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import average_precision_score, precision_recall_curve
+
+from static_gesture_classification.evaluation.predictions import Floats, Predictions
+
+CALIBRATION_BINS = 15
+CURVE_POINTS = 200
+LEVEL = 0.95
+AVERAGES = ("weighted avg", "macro avg")
+
+Integers = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Ground truth and prediction of n samples as class indices.
+
+    Args:
+        labels: the classifier's C gestures in class order, then gestures of the data that it does not know: their
+            samples are errors whatever it says.
+        truths, predictions: (n,) indices into `labels`; predictions are below C.
+        probabilities: (n, C).
+        sources, subjects: (n,) names; a person is a subject within a source.
+    """
+
+    labels: tuple[str, ...]
+    truths: Integers
+    predictions: Integers
+    probabilities: Floats
+    sources: npt.NDArray[np.object_]
+    subjects: npt.NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.truths)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A bootstrap confidence interval: its ends, its level, what was resampled, how many of those there were."""
+
+    low: float
+    high: float
+    level: float
+    unit: str
+    units: int
+    resamples: int
+
+
+def outcomes_of(predictions: Predictions) -> Outcomes:
+    """A predictions table as class indices."""
+    truths = predictions.column("gesture")
+    labels = (*predictions.gestures, *sorted(set(truths) - set(predictions.gestures)))
+    index = {label: position for position, label in enumerate(labels)}
+    return Outcomes(
+        labels,
+        np.fromiter((index[name] for name in truths), np.int64, len(truths)),
+        np.fromiter((index[name] for name in predictions.column("prediction")), np.int64, len(truths)),
+        predictions.probabilities,
+        predictions.column("source"),
+        predictions.column("subject"),
+    )
+
+
+def confusion_counts(truths: Integers, predictions: Integers, classes: int) -> Integers:
+    """Confusion matrix (classes, classes): rows are the ground truth, columns the prediction."""
+    return np.bincount(truths * classes + predictions, minlength=classes * classes).reshape(classes, classes)
+
+
+def confusion_rates(counts: Integers) -> Doubles:
+    """Each row of a confusion matrix as shares of its support; a row without support is NaN."""
+    support = counts.sum(1, keepdims=True)
+    return np.divide(counts, support, out=np.full(counts.shape, np.nan), where=support > 0)
+
+
+def gesture_scores(counts: Integers, labels: Sequence[str]) -> pd.DataFrame:
+    """Precision, recall, F1 and support of each gesture, indexed by gesture.
+
+    Precision is 0 for a gesture that has samples and was never predicted. Without a sample, recall and F1 are NaN, and
+    so is precision unless the gesture was predicted (then it is 0).
+    """
+    hits, support, predicted = np.diag(counts), counts.sum(1), counts.sum(0)
+    seen = support > 0
+    return pd.DataFrame(
+        {
+            "precision": _ratio(hits, predicted, np.where(seen, 0.0, np.nan)),
+            "recall": _ratio(hits, support, np.full(len(hits), np.nan)),
+            "f1": np.where(seen, _ratio(2 * hits, support + predicted, np.zeros(len(hits))), np.nan),
+            "support": support,
+        },
+        index=pd.Index(list(labels), name="gesture"),
+    )
+
+
+def average_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """The averages of `gesture_scores` over gestures with samples: weighted by support, and all alike (macro)."""
+    seen = scores[scores["support"] > 0]
+    total = int(seen["support"].sum())
+    rows = []
+    for weights in (seen["support"], pd.Series(1.0, index=seen.index)):
+        means = seen[["precision", "recall", "f1"]].mul(weights, axis=0).sum() / (weights.sum() or math.nan)
+        rows.append({**means.to_dict(), "support": total})
+    return pd.DataFrame(rows, index=pd.Index(AVERAGES, name="average"))
+
+
+def weighted_f1(counts: Integers) -> float:
+    """F1 of each gesture, weighted by its support; NaN for an empty matrix."""
+    statistics = np.stack([np.diag(counts), counts.sum(1), counts.sum(0)])[:, None]
+    return float(_weighted_f1(*statistics.astype(np.float64))[0])
+
+
+def accuracy(counts: Integers) -> float:
+    """Share of right predictions; NaN for an empty matrix."""
+    return float(np.trace(counts) / counts.sum()) if counts.sum() else math.nan
+
+
+def calibration(outcomes: Outcomes, bins: int = CALIBRATION_BINS) -> pd.DataFrame:
+    """How often predictions of a given score are right: one row per bin of equal width in score.
+
+    Columns: `low`, `high` (the bin, low exclusive), `samples`, `confidence` (mean score), `accuracy`; the last two are
+    NaN in an empty bin.
+    """
+    scores = outcomes.probabilities.max(1, initial=0).astype(np.float64)
+    right = outcomes.truths == outcomes.predictions
+    position = np.clip(np.ceil(scores * bins).astype(np.int64) - 1, 0, bins - 1)
+    samples = np.bincount(position, minlength=bins)
+    empty = np.full(bins, np.nan)
+    return pd.DataFrame(
+        {
+            "low": np.arange(bins) / bins,
+            "high": np.arange(1, bins + 1) / bins,
+            "samples": samples,
+            "confidence": _ratio(np.bincount(position, scores, bins), samples, empty),
+            "accuracy": _ratio(np.bincount(position, right, bins), samples, empty),
+        }
+    )
+
+
+def expected_calibration_error(bins: pd.DataFrame) -> float:
+    """Mean distance of accuracy and confidence over the bins, weighted by their samples; NaN without samples.
+
+    The definition of Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), equation 3, with 15 bins.
+    """
+    total = bins["samples"].sum()
+    distance = (bins["accuracy"] - bins["confidence"]).abs().fillna(0.0)
+    return float((distance * bins["samples"]).sum() / total) if total else math.nan
+
+
+def precision_recall_curves(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.Series]:
+    """One-against-rest precision-recall curves by probability, and their average precision.
+
+    Returns:
+        curves: columns gesture, threshold, precision, recall; at most `CURVE_POINTS` points per gesture with samples.
+        average_precision: one value per gesture the classifier knows, NaN without samples.
+    """
+    pieces, average = [], {}
+    for index, gesture in enumerate(outcomes.labels[: outcomes.probabilities.shape[1]]):
+        truth, score = outcomes.truths == index, outcomes.probabilities[:, index]
+        if not truth.any():
+            average[gesture] = math.nan
+            continue
+        average[gesture] = float(average_precision_score(truth, score))
+        precision, recall, threshold = precision_recall_curve(truth, score, drop_intermediate=True)
+        curve = pd.DataFrame({"threshold": np.append(threshold, 1.0), "precision": precision, "recall": recall})
+        kept = np.unique(np.linspace(0, len(curve) - 1, CURVE_POINTS).astype(int))
+        pieces.append(curve.iloc[kept].assign(gesture=gesture))
+    columns = ["gesture", "threshold", "precision", "recall"]
+    curves = pd.concat(pieces, ignore_index=True)[columns] if pieces else pd.DataFrame(columns=columns)
+    return curves, pd.Series(average, name="average_precision", dtype=np.float64)
+
+
+def breakdown(outcomes: Outcomes, by: Sequence[str]) -> pd.DataFrame:
+    """Scores of each group of samples, worst weighted F1 first.
+
+    Args:
+        by: any of "source", "subject".
+
+    Returns:
+        Columns: those of `by`, `samples`, `accuracy`, `weighted_f1`, `commonest_error` ("TWO -> THREE (4)" or "").
+    """
+    columns = {"source": outcomes.sources, "subject": outcomes.subjects}
+    groups = pd.DataFrame({name: columns[name] for name in by}).groupby(list(by), sort=True).indices
+    rows = []
+    for key, members in groups.items():
+        counts = confusion_counts(outcomes.truths[members], outcomes.predictions[members], len(outcomes.labels))
+        pairs = error_pairs(counts, outcomes.labels)
+        worst = "" if pairs.empty else "{gesture} -> {prediction} ({count})".format(**pairs.iloc[0])
+        names = key if isinstance(key, tuple) else (key,)
+        rows.append((*names, len(members), accuracy(counts), weighted_f1(counts), worst))
+    frame = pd.DataFrame(rows, columns=[*by, "samples", "accuracy", "weighted_f1", "commonest_error"])
+    return frame.sort_values(["weighted_f1", *by], ignore_index=True)
+
+
+def error_pairs(counts: Integers, labels: Sequence[str]) -> pd.DataFrame:
+    """The errors of a confusion matrix, commonest first: gesture, prediction, count, rate (of the support)."""
+    truth, prediction = np.nonzero(counts * ~np.eye(len(counts), dtype=bool))
+    frame = pd.DataFrame(
+        {
+            "gesture": np.asarray(labels, dtype=object)[truth],
+            "prediction": np.asarray(labels, dtype=object)[prediction],
+            "count": counts[truth, prediction],
+            "rate": confusion_rates(counts)[truth, prediction],
+        }
+    )
+    return frame.sort_values(["count", "rate"], ascending=False, kind="stable", ignore_index=True)
+
+
+def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: float = LEVEL) -> Interval:
+    """Percentile bootstrap interval of weighted F1 (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993).
+
+    What varies between one test set and the next is the people, and samples of one person resemble each other, so whole
+    subjects are drawn with replacement (cluster bootstrap). With a single subject that says nothing; then samples are
+    drawn, and the interval is one for that person alone. `unit` says which it was.
+    """
+    people, count = _people(outcomes)
+    unit, units, members = (
+        ("subject", count, people) if count > 1 else ("sample", len(outcomes), np.arange(len(outcomes)))
+    )
+    if units == 0 or resamples == 0:
+        return Interval(math.nan, math.nan, level, unit, units, resamples)
+    values = _resampled_weighted_f1(_unit_statistics(outcomes, members, units), resamples, seed)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level, unit, units, resamples)
+
+
+def json_ready(value: Any) -> Any:
+    """`value` with NaN as None and numpy numbers as Python's, because JSON knows neither."""
+    if isinstance(value, dict):
+        return {key: json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _people(outcomes: Outcomes) -> tuple[Integers, int]:
+    keys = pd.MultiIndex.from_arrays([outcomes.sources, outcomes.subjects])
+    codes, unique = pd.factorize(keys)
+    return codes.astype(np.int64), len(unique)
+
+
+def _unit_statistics(outcomes: Outcomes, members: Integers, units: int) -> Doubles:
+    """Hits, support and predicted count of each unit and gesture: (units, 3 * gestures)."""
+    classes = len(outcomes.labels)
+    hit = outcomes.truths == outcomes.predictions
+    pairs = ((members[hit], outcomes.truths[hit]), (members, outcomes.truths), (members, outcomes.predictions))
+    counts = [
+        np.bincount(unit * classes + label, minlength=units * classes).reshape(units, classes) for unit, label in pairs
+    ]
+    return np.concatenate(counts, axis=1).astype(np.float64)
+
+
+def _resampled_weighted_f1(statistics: Doubles, resamples: int, seed: int) -> Doubles:
+    units, width = statistics.shape
+    random = np.random.default_rng(seed)
+    values = []
+    chunk = max(1, 2_000_000 // units)  # draws at a time, which bounds the memory
+    for start in range(0, resamples, chunk):
+        rows = min(chunk, resamples - start)
+        draws = random.integers(units, size=(rows, units)) + np.arange(rows)[:, None] * units
+        weights = np.bincount(draws.ravel(), minlength=rows * units).reshape(rows, units)
+        totals = weights @ statistics
+        values.append(_weighted_f1(*np.split(totals, [width // 3, 2 * width // 3], axis=1)))
+    return np.concatenate(values)
+
+
+def _weighted_f1(hits: Doubles, support: Doubles, predicted: Doubles) -> Doubles:
+    """Weighted F1 of each row of counts (rows, gestures)."""
+    f1 = _ratio(2 * hits, support + predicted, np.zeros(hits.shape))
+    total = support.sum(1)
+    return _ratio((f1 * support).sum(1), total, np.full(total.shape, np.nan))
+
+
+def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any], otherwise: Doubles) -> Doubles:
+    return np.divide(numerator, denominator, out=otherwise.astype(np.float64), where=denominator > 0)
