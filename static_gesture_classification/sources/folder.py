@@ -1,0 +1,160 @@
+"""A folder per label, which is what most people have.
+
+    <label>/<image>                  who it is, is not known, unless `subject_pattern` finds it in the name
+    <label>/<subject>/.../<image>    the folder below the label names the subject, the innermost one the session
+    boxes.csv                        image, x1, y1, x2, y2 [, label, subject, session, hand, split]; optional
+
+The whole image is the box, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
+the root. Coordinates are pixels if any in the file is above 2, else shares of the width and height. With a `label`
+column images may lie anywhere below the root; without, the first folder of their path is the label.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.sources.image_size import frame_size, in_shares
+from static_gesture_classification.sources.source import Hand, Hands, Source, folders_in, is_image, official_split
+
+WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
+COORDINATES = ("x1", "y1", "x2", "y2")
+OPTIONAL = ("label", "subject", "session", "hand", "split")
+PIXELS_ABOVE = 2.0
+
+
+@dataclass(kw_only=True)
+class Folder(Source):
+    """Reads folders of images and an optional CSV of boxes.
+
+    An image of which neither folder nor CSV nor pattern tells the subject counts as a person of its own: nothing says
+    which images belong together. Near-duplicates still stay on one side of the split.
+
+    Args:
+        boxes: name of the CSV in the root, or None.
+        subject_pattern: regular expression on the path below the root; its first group is the subject.
+    """
+
+    boxes: str | None = "boxes.csv"
+    subject_pattern: str | None = None
+
+    def hands(self) -> Iterator[Hands]:
+        """See `Source.hands`; one `Hands` for the CSV, then one per label's folder."""
+        pattern = self._pattern()
+        boxes, listed = self._listed_boxes(pattern)
+        images = {label: self._images(folder) for label, folder in self.label_folders().items()}
+        if not listed.name and not any(images.values()):
+            raise DataError(
+                f"source {self.name}: no <label>/<image> in {self.root}; "
+                f"set sources.{self.name}.root, or {self.how_to_get}"
+            )
+        if listed.name:
+            yield listed
+        for label, paths in images.items():
+            rest = [path for path in paths if path not in boxes]
+            if rest:
+                yield Hands.of(label, [self._whole_image(label, path, pattern) for path in rest])
+
+    def label_folders(self) -> dict[str, str]:
+        """Label -> its folder below the root."""
+        return {name: name for name in folders_in(self.folder)}
+
+    def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
+        """Subject and session of an image by its path below the root."""
+        parts = PurePosixPath(path).parts
+        match = pattern.search(path) if pattern else None
+        if match:
+            subject = f"{self.name}/{match.group(1)}"
+            return subject, subject
+        if len(parts) > 2:
+            return f"{self.name}/{parts[1]}", f"{self.name}/{'/'.join(parts[1:-1])}"
+        return f"{self.name}/{path}", f"{self.name}/{path}"
+
+    def _pattern(self) -> re.Pattern[str] | None:
+        if self.subject_pattern is None:
+            return None
+        try:
+            pattern = re.compile(self.subject_pattern)
+        except re.error as error:
+            raise UserError(f"sources.{self.name}.subject_pattern is not a regular expression: {error}") from error
+        if pattern.groups < 1:
+            raise UserError(
+                f"sources.{self.name}.subject_pattern needs a group in brackets that is the subject, like '([a-z]+)_'"
+            )
+        return pattern
+
+    def _images(self, folder: str) -> list[str]:
+        """Paths below the root of all images in a folder, sorted."""
+        found = []
+        for parent, folders, names in os.walk(self.folder / folder):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            below = PurePosixPath(os.path.relpath(parent, self.folder).replace(os.sep, "/"))
+            found += [str(below / name) for name in names if is_image(name) and not name.startswith(".")]
+        return sorted(found)
+
+    def _whole_image(self, label: str, path: str, pattern: re.Pattern[str] | None) -> Hand:
+        subject, session = self.subject_of(path, pattern)
+        problem = None if (self.folder / path).stat().st_size else "cannot read the image: file is empty"
+        return Hand(PurePosixPath(path).name, path, label, WHOLE_IMAGE, subject, session, problem=problem)
+
+    def _listed_boxes(self, pattern: re.Pattern[str] | None) -> tuple[set[str], Hands]:
+        """The images that the CSV lists, and its hands."""
+        if self.boxes is None or not (self.folder / self.boxes).is_file():
+            return set(), Hands.of(self.boxes or "", [])
+        with (self.folder / self.boxes).open(newline="", encoding="utf-8-sig") as table:
+            reader = csv.DictReader(table, skipinitialspace=True)
+            missing = [name for name in ("image", *COORDINATES) if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(
+                    f"{self.root}/{self.boxes} lacks the columns {', '.join(missing)}; its first line must name them"
+                )
+            lines = list(reader)
+        in_pixels = any(value > PIXELS_ABOVE for line in lines for value in box_in(line))
+        seen: dict[str, int] = {}
+        rows = []
+        for line in lines:
+            image = (line["image"] or "").strip().replace("\\", "/").removeprefix("./")
+            rows.append(self._listed(image, line, seen.get(image, 0), in_pixels, pattern))
+            seen[image] = seen.get(image, 0) + 1
+        return set(seen), Hands.of(self.boxes, rows)
+
+    def _listed(
+        self, image: str, line: Mapping[str, str | None], number: int, in_pixels: bool, pattern: re.Pattern[str] | None
+    ) -> Hand:
+        told = {name: (line.get(name) or "").strip() for name in OPTIONAL}
+        subject, session = self.subject_of(image, pattern)
+        if told["subject"]:
+            subject = session = f"{self.name}/{told['subject']}"
+        if told["session"]:
+            session = f"{self.name}/{told['session']}"
+        size = frame_size(self.folder / image)
+        box, problem = in_shares(box_in(line), size if in_pixels or isinstance(size, str) else (1, 1))
+        exists = (self.folder / image).is_file() and bool(image)
+        return Hand(
+            name=image,
+            image=image if exists else None,
+            label=told["label"] or PurePosixPath(image).parts[0] if image else told["label"],
+            box=box,
+            subject=subject,
+            session=session,
+            number=number,
+            hand=told["hand"] if told["hand"] in ("left", "right") else "",
+            split=official_split(told["split"], f"{self.root}/{self.boxes}"),
+            problem=problem if exists else None,
+        )
+
+
+def box_in(line: Mapping[str, str | None]) -> tuple[float, ...]:
+    """The coordinates of a line that are numbers; fewer than four where one is not."""
+    numbers = []
+    for name in COORDINATES:
+        try:
+            numbers.append(float(line[name] or ""))
+        except ValueError:
+            continue
+    return tuple(numbers)

@@ -1,0 +1,298 @@
+"""HaGRID, versions 1 and 2, and whatever else is written in their layout (the synthetic hands are).
+
+Annotations are one JSON per gesture and split, image name without suffix -> entry
+(https://github.com/hukenovs/hagrid, "Annotations"):
+
+    {"<uuid>": {"bboxes": [[x, y, w, h], ...], "labels": ["like", "no_gesture"], "user_id": "...",
+                "hand_landmarks": [[[x, y] * 21], ...] or null}}
+
+all normalised to the image. Version 1 calls the landmarks `landmarks`, may leave them empty, and adds `leading_hand`,
+the hand that shows the gesture. Annotations are looked for in `annotations/{train,val,test}` (version 2) and in
+`ann_train_val`, `ann_test`, `ann_subsample`, with or without `annotations/` before them (version 1). Images lie in one
+folder per gesture, at most three levels down, as the archives unpack: `like/`, `train_val_like/`, `train_val/like/`,
+`hagridv2_512/like/`, ...
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.sources.source import Hands, Source, files_in, folders_in, is_image
+
+# Folder of annotations -> official split. Version 1 has no val; its subsample has no split at all.
+SPLIT_FOLDERS = {
+    "train": "train",
+    "val": "val",
+    "test": "test",
+    "ann_train_val": "train",
+    "ann_test": "test",
+    "ann_subsample": "",
+}
+ANNOTATIONS = ("annotations", "hagrid_annotations", "")
+IMAGE_FOLDER_PREFIXES = ("train_val_", "train_", "val_", "test_")
+IMAGE_DEPTH = 3
+FREE_HAND = "no_gesture"  # the label of a second hand that shows none
+OTHER_HAND = {"left": "right", "right": "left"}
+
+Entry = dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class Hagrid(Source):
+    """Reads HaGRID's annotations, one file at a time, and looks images up in one listing per gesture's folder.
+
+    A gesture of which no image folder exists is left out with a note: most people download a few gestures only.
+    User ids are hashes that HaGRID assigns, so they stay as they are: versions 1 and 2 share people.
+
+    Args:
+        require_images: without, hands are kept whether or not there are images (for training on landmarks alone).
+    """
+
+    require_images: bool = True
+
+    def hands(self) -> Iterator[Hands]:
+        """See `Source.hands`; one `Hands` per annotation file, gesture by gesture."""
+        annotations = self._annotation_files()
+        folders = self._image_folders({gesture for gesture, _, _ in annotations})
+        images: dict[str, str] = {}
+        listed = None
+        for gesture, split, file in annotations:
+            if gesture != listed:
+                images, listed = self._images(folders.get(gesture, [])), gesture
+                if self.require_images and gesture not in folders:
+                    yield Hands.of(file, [], [f"{gesture}: no folder of images, its annotations are left out"])
+            if gesture in folders or not self.require_images:
+                with without_garbage_collection():
+                    hands = self._read(gesture, split, file, images)
+                yield hands
+
+    def _annotation_files(self) -> list[tuple[str, str, str]]:
+        found = []
+        for base in ANNOTATIONS:
+            for folder, split in SPLIT_FOLDERS.items():
+                place = f"{base}/{folder}" if base else folder
+                names = (name for name in files_in(self.folder / place) if name.endswith(".json"))
+                found += [(name.removesuffix(".json"), split, f"{place}/{name}") for name in names]
+        if not found:
+            raise DataError(
+                f"source {self.name}: no HaGRID annotations in "
+                f"{self.root}/annotations/{{train,val,test}}/<gesture>.json; set sources.{self.name}.root, or {self.how_to_get}"
+            )
+        order = list(SPLIT_FOLDERS.values())
+        return sorted(found, key=lambda entry: (entry[0], order.index(entry[1]), entry[2]))
+
+    def _image_folders(self, gestures: set[str]) -> dict[str, list[str]]:
+        """Gesture -> its image folders, relative to the root."""
+        found: dict[str, list[str]] = {}
+        level = [""]
+        for _ in range(IMAGE_DEPTH):
+            below = []
+            for parent in level:
+                for name in folders_in(self.folder / parent):
+                    path = f"{parent}/{name}" if parent else name
+                    gesture = gesture_of_folder(name, gestures)
+                    if gesture is not None:
+                        found.setdefault(gesture, []).append(path)
+                    elif name not in ANNOTATIONS:
+                        below.append(path)
+            level = below
+        return found
+
+    def _images(self, folders: list[str]) -> dict[str, str]:
+        """Image name without suffix -> path relative to the root; the first folder wins."""
+        images: dict[str, str] = {}
+        for folder in folders:
+            with os.scandir(self.folder / folder) as entries:
+                names = sorted(entry.name for entry in entries if is_image(entry.name))
+            for name in names:
+                images.setdefault(name.rpartition(".")[0], f"{folder}/{name}")
+        return images
+
+    def _read(self, gesture: str, split: str, file: str, images: dict[str, str]) -> Hands:
+        entries = self._parse(file)
+        rejected: list[Rejected] = []
+        problems: dict[int, str] = {}
+        try:
+            counts, labels, box = boxes_of(entries)
+        except (TypeError, ValueError, KeyError):
+            entries, rejected, problems = self._mended(entries, file)
+            counts, labels, box = boxes_of(entries)
+        row_entry = np.repeat(np.arange(len(entries)), counts)
+        names = list(entries)
+        found: list[str | None] = [images.get(name) for name in names]
+        if not self.require_images:
+            found = [image or f"{gesture}/{name}.jpg" for image, name in zip(found, names, strict=True)]
+        users = [self._user(entry, name) for name, entry in entries.items()]
+        subjects = [users[index] for index in row_entry]
+        return Hands(
+            file=file,
+            name=[names[index] for index in row_entry],
+            image=[found[index] for index in row_entry],
+            number=(np.arange(len(row_entry)) - np.repeat(np.cumsum(counts) - counts, counts)).tolist(),
+            label=labels,
+            box=box,
+            subject=subjects,
+            session=subjects,
+            hand=leading_hands(entries, labels, row_entry),
+            split=[split] * len(row_entry),
+            landmarks=landmarks_of(entries, counts),
+            problems=problems,
+            rejected=rejected,
+        )
+
+    def _parse(self, file: str) -> dict[str, Entry]:
+        data = (self.folder / file).read_bytes()
+        try:
+            entries = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            try:
+                entries = json.loads(data)  # accepts NaN, which orjson does not
+            except ValueError as error:
+                raise DataError(
+                    f"{self.root}/{file} is not whole JSON ({error}; {len(data):,} bytes); "
+                    f"fetch it again ({self.how_to_get}) or delete it"
+                ) from error
+        if not isinstance(entries, dict):
+            raise DataError(
+                f"{self.root}/{file} does not map image names to hands; fetch it again ({self.how_to_get}) or delete it"
+            )
+        return entries
+
+    def _user(self, entry: Entry, name: str) -> str:
+        user = entry.get("user_id")
+        return str(user) if user else f"{self.name}/{name}"
+
+    def _mended(self, entries: dict[str, Entry], file: str) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
+        """Of a file with malformed entries: those that can be used, the rejected ones, problems of single hands."""
+        kept: dict[str, Entry] = {}
+        rejected: list[Rejected] = []
+        problems: dict[int, str] = {}
+        rows = 0
+        for name, entry in entries.items():
+            problem = entry_problem(entry)
+            if problem:
+                rejected.append(Rejected(self.name, file, name, problem))
+                continue
+            boxes = []
+            for number, box in enumerate(entry["bboxes"]):
+                usable = is_box(box)
+                boxes.append(box if usable else [np.nan] * 4)
+                if not usable:
+                    problems[rows + number] = f"box is not made of four numbers: {box!r}"
+            kept[name] = entry | {"bboxes": boxes}
+            rows += len(boxes)
+        return kept, rejected, problems
+
+
+def gesture_of_folder(name: str, gestures: set[str]) -> str | None:
+    """The gesture whose images a folder of this name holds, or None."""
+    plain = name.replace(" ", "_")
+    candidates = [plain, *(plain.removeprefix(prefix) for prefix in IMAGE_FOLDER_PREFIXES)]
+    return next((candidate for candidate in candidates if candidate in gestures), None)
+
+
+def boxes_of(entries: dict[str, Entry]) -> tuple[npt.NDArray[np.intp], list[str], npt.NDArray[np.float64]]:
+    """Hands per entry, all labels, all boxes as (n, 4) x1, y1, x2, y2.
+
+    Raises:
+        TypeError, ValueError, KeyError: any entry is malformed.
+    """
+    boxes = [entry["bboxes"] for entry in entries.values()]
+    labels = [entry["labels"] for entry in entries.values()]
+    counts = np.fromiter(map(len, boxes), np.intp, len(boxes))
+    all_labels = list(chain.from_iterable(labels))
+    if counts.tolist() != list(map(len, labels)) or not all(type(label) is str for label in all_labels):
+        raise ValueError("labels and boxes do not match")
+    if set(map(type, labels)) - {list} or set(map(len, chain.from_iterable(boxes))) - {4}:
+        raise ValueError("a box does not have four numbers")
+    numbers = list(chain.from_iterable(chain.from_iterable(boxes)))
+    if set(map(type, numbers)) - {float, int}:
+        raise ValueError("a box is not made of numbers")
+    x, y, width, height = np.array(numbers, np.float64).reshape(-1, 4).T
+    return counts, all_labels, np.stack([x, y, x + width, y + height], axis=1)
+
+
+def landmarks_of(entries: dict[str, Entry], counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float32] | None:
+    """Landmarks of all hands as (n, 42), NaN where a hand has none or not all 21; None where no entry has any."""
+    marks = [entry.get("hand_landmarks") or entry.get("landmarks") or () for entry in entries.values()]
+    if not any(marks):
+        return None
+    total, starts = int(counts.sum()), np.cumsum(counts) - counts
+    hands: list[Any] = [None] * total
+    for start, count, points in zip(starts.tolist(), counts.tolist(), marks, strict=True):
+        hands[start : start + min(count, len(points))] = points[:count]
+    rows = [row for row, points in enumerate(hands) if points]
+    result = np.full((total, 2 * LANDMARKS), np.nan, np.float32)
+    try:
+        result[rows] = flattened([hands[row] for row in rows])
+    except (TypeError, ValueError):
+        for row in rows:
+            try:
+                result[row] = flattened([hands[row]])[0]
+            except (TypeError, ValueError):
+                continue  # no usable landmarks; the hand itself is fine
+    return result
+
+
+def flattened(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
+    """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` where one has another shape."""
+    if set(map(len, hands)) - {LANDMARKS} or set(map(len, chain.from_iterable(hands))) - {2}:
+        raise ValueError("a hand does not have 21 points of two coordinates")
+    numbers = chain.from_iterable(chain.from_iterable(hands))
+    return np.fromiter(numbers, np.float32, len(hands) * 2 * LANDMARKS).reshape(-1, 2 * LANDMARKS)
+
+
+def leading_hands(entries: dict[str, Entry], labels: list[str], row_entry: npt.NDArray[np.intp]) -> list[str]:
+    """left, right or empty for each hand, from version 1's `leading_hand`: the one that shows the gesture."""
+    leading = [entry.get("leading_hand") for entry in entries.values()]
+    if not any(leading):
+        return [""] * len(labels)
+    sides = [side if side in OTHER_HAND else "" for side in leading]
+    return [
+        OTHER_HAND.get(sides[index], "") if label == FREE_HAND else sides[index]
+        for index, label in zip(row_entry.tolist(), labels, strict=True)
+    ]
+
+
+def entry_problem(entry: object) -> str | None:
+    """Why nothing can be read from an annotation entry, or None."""
+    if not isinstance(entry, dict):
+        return "entry is not an object"
+    boxes, labels = entry.get("bboxes"), entry.get("labels")
+    if not isinstance(boxes, list) or not isinstance(labels, list):
+        return "entry lacks bboxes or labels"
+    if len(boxes) != len(labels):
+        return f"{len(boxes)} boxes but {len(labels)} labels"
+    if not all(isinstance(label, str) for label in labels):
+        return f"a label is not text: {labels!r}"
+    return None
+
+
+def is_box(box: object) -> bool:
+    """Whether `box` is a list of four numbers (NaN is one)."""
+    return isinstance(box, list) and len(box) == 4 and all(type(value) in (int, float) for value in box)
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Millions of small lists without a cycle among them: looking for cycles costs a third of the reading time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

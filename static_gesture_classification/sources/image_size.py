@@ -1,0 +1,41 @@
+"""The size of an image from its header: pixel boxes become normalised ones without decoding a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+NO_BOX: tuple[float, ...] = (float("nan"),) * 4
+
+
+def frame_size(path: Path) -> tuple[int, int] | str:
+    """Width and height in pixels as stored (a rotation in EXIF is not applied), or what is wrong with the file."""
+    try:
+        if not path.stat().st_size:
+            return "cannot read the image: file is empty"
+        with Image.open(path) as image:
+            return image.size
+    except UnidentifiedImageError:
+        return "cannot read the image: not an image, or its header is cut short"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        return f"cannot read the image: {error}"
+
+
+def in_shares(box: Sequence[float] | object, size: tuple[int, int] | str) -> tuple[tuple[float, ...], str | None]:
+    """A box in pixels as shares of the image's width and height, or what is wrong with it.
+
+    Args:
+        box: x1, y1, x2, y2; anything else is a problem, not an exception.
+        size: what `frame_size` says about the image.
+
+    Returns:
+        Normalised x1, y1, x2, y2 and None; or four NaN and the problem.
+    """
+    if isinstance(size, str):
+        return NO_BOX, size
+    if not isinstance(box, list | tuple) or len(box) != 4 or not all(type(value) in (int, float) for value in box):
+        return NO_BOX, f"box is not four numbers: {box!r}"
+    width, height = size
+    return (box[0] / width, box[1] / height, box[2] / width, box[3] / height), None

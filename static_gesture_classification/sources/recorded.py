@@ -1,0 +1,169 @@
+"""Recorded sessions: the format of `session.json`, its reader, its writer, and the source that reads them all.
+
+A session is one burst of one gesture by one person before one camera: a folder with its images and
+
+    {"version": 1, "gesture": "THREE", "subject": "anna", "camera": "webcam 0", "time": "2026-11-22T10:15:00+01:00",
+     "confusion": {"gesture": "THREE", "mistaken_for": "TWO"}, "checkpoint": "runs/.../checkpoint_epoch=49-....ckpt",
+     "split": "",
+     "images": [{"file": "000000.jpg", "box": [x1, y1, x2, y2], "hand": "right", "gesture": null, "landmarks": null}]}
+
+`box` and `landmarks` (21 pairs x, y in MediaPipe's order) are shares of the image's width and height. `confusion`,
+`checkpoint`, `subject` and `camera` may be null or empty; `split` names a split the session is kept for, or is empty;
+an image's `gesture` overrides the session's. Images beside it that `images` does not list do not count, so that a
+recorder that saves each image first and `session.json` after it leaves, wherever it is killed, a session that loads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.sources.image_size import in_shares
+from static_gesture_classification.sources.source import Hand, Hands, Source, files_in, folders_in, official_split
+
+VERSION = 1
+SESSION_FILE = "session.json"
+
+
+@dataclass(frozen=True)
+class RecordedImage:
+    """One hand of a session: `box` is x1, y1, x2, y2 normalised; `landmarks` 21 pairs, normalised, or None."""
+
+    file: str
+    box: tuple[float, ...]
+    hand: str = ""
+    gesture: str | None = None
+    landmarks: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """The error a session was recorded for: hands that show `gesture` and were taken for `mistaken_for`."""
+
+    gesture: str
+    mistaken_for: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """What `session.json` says; see the module's text."""
+
+    gesture: str
+    subject: str = ""
+    camera: str = ""
+    time: str = ""
+    confusion: Confusion | None = None
+    checkpoint: str | None = None
+    split: str = ""
+    images: tuple[RecordedImage, ...] = field(default_factory=tuple)
+
+
+def write_session(folder: Path, session: Session) -> None:
+    """Write `session.json`, whole or not at all, beside the session's images (save those first).
+
+    Raises:
+        OutputError: the folder is read-only, the disk is full.
+    """
+    write_json(folder / SESSION_FILE, {"version": VERSION} | asdict(session))
+
+
+def read_session(folder: Path) -> Session:
+    """Read a session's `session.json`. Boxes are as written; `Recorded` checks them.
+
+    Raises:
+        DataError: it is missing, is not whole JSON, has another version, or lacks gesture, images, a file or a box.
+    """
+    path = folder / SESSION_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"no recorded session at {path}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not whole JSON ({error}); mend it or delete its folder") from error
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        version = content.get("version") if isinstance(content, dict) else None
+        raise DataError(
+            f"{path} has version {version}, this program reads {VERSION}; delete its folder or update the program"
+        )
+    try:
+        return _session(content, path)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path} is malformed ({type(error).__name__}: {error}); mend it or delete its folder"
+        ) from error
+
+
+def _session(content: dict[str, Any], path: Path) -> Session:
+    confusion = content.get("confusion")
+    return Session(
+        gesture=str(content["gesture"]),
+        subject=str(content.get("subject") or ""),
+        camera=str(content.get("camera") or ""),
+        time=str(content.get("time") or ""),
+        confusion=Confusion(str(confusion["gesture"]), str(confusion["mistaken_for"])) if confusion else None,
+        checkpoint=content.get("checkpoint"),
+        split=official_split(content.get("split") or "", str(path)),
+        images=tuple(_image(image) for image in content["images"]),
+    )
+
+
+def _image(image: dict[str, Any]) -> RecordedImage:
+    marks = image.get("landmarks")
+    return RecordedImage(
+        file=str(image["file"]),
+        box=tuple(image["box"]),
+        hand=str(image.get("hand") or ""),
+        gesture=image.get("gesture"),
+        landmarks=None if marks is None else tuple((float(x), float(y)) for x, y in marks),
+    )
+
+
+@dataclass(kw_only=True)
+class Recorded(Source):
+    """Reads all sessions in the root. A session without a subject is a subject of its own."""
+
+    def hands(self) -> Iterator[Hands]:
+        """See `Source.hands`; one `Hands` per session."""
+        sessions = [name for name in folders_in(self.folder) if (self.folder / name / SESSION_FILE).is_file()]
+        if not sessions:
+            raise DataError(
+                f"source {self.name}: no <session>/{SESSION_FILE} in {self.root}; "
+                f"set sources.{self.name}.root, or {self.how_to_get}"
+            )
+        for name in sessions:
+            yield self._read(name)
+
+    def _read(self, name: str) -> Hands:
+        session = read_session(self.folder / name)
+        present = files_in(self.folder / name)
+        seen: dict[str, int] = {}
+        rows = []
+        for image in session.images:
+            rows.append(self._hand(name, session, image, image.file in present, seen.get(image.file, 0)))
+            seen[image.file] = seen.get(image.file, 0) + 1
+        return Hands.of(f"{name}/{SESSION_FILE}", rows, [] if rows else [f"{name}: no images"])
+
+    def _hand(self, name: str, session: Session, image: RecordedImage, exists: bool, number: int) -> Hand:
+        path = f"{name}/{image.file}"
+        empty = exists and not (self.folder / path).stat().st_size
+        box, problem = in_shares(image.box, "cannot read the image: file is empty" if empty else (1, 1))
+        marks = [value for point in image.landmarks or () for value in point]
+        return Hand(
+            name=image.file,
+            image=path if exists else None,
+            label=image.gesture or session.gesture,
+            box=box,
+            subject=f"{self.name}/{session.subject or name}",
+            session=f"{self.name}/{name}",
+            number=number,
+            hand=image.hand if image.hand in ("left", "right") else "",
+            split=session.split,
+            landmarks=marks if len(marks) == 2 * LANDMARKS else None,
+            problem=problem,
+        )

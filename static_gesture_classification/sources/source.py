@@ -1,0 +1,366 @@
+"""What every source shares: from hands as a dataset publishes them to rows of the sample table.
+
+A source is one file in this package and one YAML in conf/sources/. It says where its dataset's files are and what
+they mean (`Source.hands`); label map, box checks, sub-sampling and the table are done here, the same for all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import hydra
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from omegaconf import DictConfig
+
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, sample_id
+
+IGNORE = "ignore"  # in a label map: hands with this label are left out
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
+
+
+@dataclass(frozen=True)
+class Hand:
+    """One hand as published. `box` is x1, y1, x2, y2, normalised; `image` is relative to the root, None if missing."""
+
+    name: str  # how the dataset's own file calls the image
+    image: str | None
+    label: str
+    box: Sequence[float]
+    subject: str
+    session: str
+    number: int = 0  # which hand of its image
+    hand: str = ""
+    split: str = ""
+    landmarks: Sequence[float] | None = None  # x, y of 21 points, normalised
+    problem: str | None = None  # why it cannot be a sample, where the source already knows
+
+
+@dataclass
+class Hands:
+    """Many hands in columns, as one of the dataset's files publishes them, before any check.
+
+    Args:
+        file: the annotation file, relative to the root; named in reports.
+        box: (n, 4) float64: x1, y1, x2, y2 normalised; NaN where there is no number.
+        landmarks: (n, 42) float32 normalised, rows of NaN where there are none; or None for none at all.
+        problems: row -> why it cannot be a sample, where the source already knows.
+        rejected: entries of which no row could be made.
+        notes: lines for the report, such as images that are not there as a whole.
+    """
+
+    file: str
+    name: list[str]
+    image: list[str | None]
+    number: list[int]
+    label: list[str]
+    box: npt.NDArray[np.float64]
+    subject: list[str]
+    session: list[str]
+    hand: list[str]
+    split: list[str]
+    landmarks: npt.NDArray[np.float32] | None = None
+    problems: dict[int, str] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, file: str, rows: Sequence[Hand], notes: Iterable[str] = ()) -> Hands:
+        """Columns from single hands."""
+        blank = [np.nan] * 2 * LANDMARKS
+        marked = any(row.landmarks is not None for row in rows)
+        marks = [blank if row.landmarks is None else row.landmarks for row in rows] if marked else None
+        return cls(
+            file=file,
+            name=[row.name for row in rows],
+            image=[row.image for row in rows],
+            number=[row.number for row in rows],
+            label=[row.label for row in rows],
+            box=np.array([row.box for row in rows], np.float64).reshape(-1, 4),
+            subject=[row.subject for row in rows],
+            session=[row.session for row in rows],
+            hand=[row.hand for row in rows],
+            split=[row.split for row in rows],
+            landmarks=None if marks is None else np.array(marks, np.float32).reshape(-1, 2 * LANDMARKS),
+            problems={index: row.problem for index, row in enumerate(rows) if row.problem},
+            notes=list(notes),
+        )
+
+
+@dataclass
+class Batch:
+    """A piece of the sample table (`samples.SCHEMA`) and what happened on the way.
+
+    `clipped` counts boxes that reached a little beyond the image, `ignored` hands whose label is mapped to `ignore`,
+    `notes` are lines for the report.
+    """
+
+    table: pa.Table
+    rejected: list[Rejected] = field(default_factory=list)
+    clipped: int = 0
+    ignored: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Source(ABC):
+    """A dataset in its own layout. Subclasses say how to read it; `read` gives rows of the sample table.
+
+    Args:
+        name: the source's name; part of each sample's identity.
+        root: the dataset's folder, stored in the table as given here.
+        usual_root: where the downloads put it; absent there it is left out, absent elsewhere is an error.
+        how_to_get: the way to get the dataset, for messages.
+        labels: published label -> gesture, or `ignore`. A label that is a gesture's own name needs no entry.
+        gestures: only these gestures; None for all.
+        max_per_gesture: at most so many samples of each gesture, spread over subjects; None for all.
+        seed: decides which samples `max_per_gesture` keeps.
+        watched: the folder whose change makes the pipeline read it again (used by conf/config.yaml).
+    """
+
+    name: str
+    root: str
+    usual_root: str | None = None
+    how_to_get: str = "see the README"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    gestures: Sequence[str] | None = None
+    max_per_gesture: int | None = None
+    seed: int = 0
+    enabled: bool = True
+    watched: str | None = None
+
+    @abstractmethod
+    def hands(self) -> Iterator[Hands]:
+        """The hands as published, file by file, in an order that depends on nothing but the data.
+
+        Raises:
+            DataError: a file or folder without which nothing can be read is missing or malformed.
+        """
+
+    @property
+    def folder(self) -> Path:
+        """The root, with `~` expanded."""
+        return Path(self.root).expanduser()
+
+    def present(self) -> bool:
+        """Whether the root holds any file. Absent at its usual place: left out; where the user set it: an error.
+
+        Raises:
+            DataError: the user set `root`, and it does not exist or is empty.
+        """
+        if self.folder.is_dir() and _holds_a_file(self.folder):
+            return True
+        if self.usual_root is not None and Path(self.root) == Path(self.usual_root):
+            return False
+        state = "is empty" if self.folder.is_dir() else "is not a folder" if self.folder.exists() else "does not exist"
+        raise DataError(f"source {self.name}: {self.root} {state}; set sources.{self.name}.root, or {self.how_to_get}")
+
+    def read(self, vocabulary: Vocabulary) -> Iterator[Batch]:
+        """Rows of the sample table, in batches that fit in memory.
+
+        Raises:
+            DataError: a published label is neither mapped nor ignored; see also `hands`.
+            UserError: the label map or `gestures` names a gesture that is not in the vocabulary.
+        """
+        self._check_gestures(vocabulary)
+        batches = (self._batch(hands, vocabulary) for hands in self.hands())
+        if self.max_per_gesture is None:
+            yield from batches
+        else:
+            yield from spread_over_subjects(batches, self.max_per_gesture, self.seed)
+
+    def _check_gestures(self, vocabulary: Vocabulary) -> None:
+        for label, gesture in self.labels.items():
+            if gesture != IGNORE and gesture not in vocabulary:
+                raise UserError(
+                    f"sources.{self.name}.labels maps {label!r} to {gesture}, which is not in the vocabulary "
+                    f"({', '.join(vocabulary)}); map it to one of these or to {IGNORE}, or add it in conf/gestures/"
+                )
+        for gesture in self.gestures or ():
+            if gesture not in vocabulary:
+                raise UserError(
+                    f"sources.{self.name}.gestures names {gesture!r}, which is not in the vocabulary "
+                    f"({', '.join(vocabulary)})"
+                )
+        if self.max_per_gesture is not None and self.max_per_gesture < 1:
+            raise UserError(
+                f"sources.{self.name}.max_per_gesture is {self.max_per_gesture}; it must be at least 1, or null"
+            )
+
+    def _batch(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
+        gesture = self._mapped(hands, vocabulary)
+        ignored = gesture == IGNORE
+        wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
+        box, clipped, problems = checked_boxes(hands.box)
+        problems |= {row: "image not found" for row, image in enumerate(hands.image) if image is None} | hands.problems
+        bad = np.zeros(len(gesture), bool)
+        bad[list(problems)] = True
+        rejected = [self._rejected(hands, row, problems[row]) for row in np.flatnonzero(wanted & bad).tolist()]
+        rows = np.flatnonzero(wanted & ~bad)
+        return Batch(
+            table=self._table(hands, rows, box, gesture),
+            rejected=hands.rejected + rejected,
+            clipped=int(clipped[rows].sum()),
+            ignored=int(ignored.sum()),
+            notes=hands.notes,
+        )
+
+    def _mapped(self, hands: Hands, vocabulary: Vocabulary) -> npt.NDArray[np.object_]:
+        known = {name: name for name in vocabulary} | dict(self.labels)
+        unknown = sorted({str(label) for label in set(hands.label) - known.keys()})
+        if unknown:
+            raise DataError(
+                f"{self.root}/{hands.file}: unknown label {', '.join(map(repr, unknown))}; map each to a gesture or to "
+                f'{IGNORE} in sources.{self.name}.labels (for example "+sources.{self.name}.labels.{unknown[0]}={IGNORE}")'
+            )
+        return np.array([known[label] for label in hands.label], dtype=object)
+
+    def _rejected(self, hands: Hands, row: int, reason: str) -> Rejected:
+        return Rejected(
+            self.name, hands.image[row] or hands.file, f"{hands.name[row]} hand {hands.number[row]}", reason
+        )
+
+    def _table(
+        self, hands: Hands, rows: npt.NDArray[np.intp], box: npt.NDArray[np.float32], gesture: npt.NDArray[np.object_]
+    ) -> pa.Table:
+        def texts(column: Sequence[str | None]) -> pa.Array:
+            return pa.array([column[row] for row in rows], pa.string())
+
+        images = [hands.image[row] or "" for row in rows]
+        constant = {"root": self.root, "source": self.name}
+        columns: dict[str, pa.Array] = {
+            "sample_id": pa.array(
+                [sample_id(self.name, image, hands.number[row]) for image, row in zip(images, rows, strict=True)]
+            ),
+            "image": pa.array(images, pa.string()),
+            "gesture": pa.array(gesture[rows].tolist(), pa.string()),
+            "source_label": texts(hands.label),
+            "subject": texts(hands.subject),
+            "session": texts(hands.session),
+            "hand": texts(hands.hand),
+            "landmarks": _landmark_array(hands.landmarks, rows),
+            "split": texts(hands.split),
+        }
+        columns |= {name: pa.repeat(value, len(rows)) for name, value in constant.items()}
+        columns |= {name: pa.array(box[rows, axis]) for axis, name in enumerate(("x1", "y1", "x2", "y2"))}
+        return pa.Table.from_arrays(
+            [columns[name].cast(SCHEMA.field(name).type) for name in SCHEMA.names], schema=SCHEMA
+        )
+
+
+def checked_boxes(
+    box: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, str]]:
+    """Boxes clipped to the image, which of them were, and what is wrong with the others.
+
+    Args:
+        box: (n, 4) x1, y1, x2, y2 normalised.
+
+    Returns:
+        (n, 4) float32 within 0..1, (n,) whether it was clipped, row -> problem.
+    """
+    clipped = np.clip(box, 0, 1).astype(np.float32)
+    beyond = np.maximum(np.abs(box - np.clip(box, 0, 1)).max(axis=1, initial=0), 0)  # NaN stays NaN
+    problems: dict[int, str] = {}
+    flat = (clipped[:, 2] <= clipped[:, 0]) | (clipped[:, 3] <= clipped[:, 1])
+    for row in np.flatnonzero(~(beyond <= OVERSHOOT) | flat):
+        numbers = ", ".join(f"{value:.4g}" for value in box[row])
+        if not np.isfinite(box[row]).all():
+            problems[int(row)] = f"box is not made of numbers: ({numbers})"
+        elif box[row, 2] <= box[row, 0] or box[row, 3] <= box[row, 1]:
+            problems[int(row)] = f"box has no area: ({numbers})"
+        else:
+            problems[int(row)] = f"box outside the image: ({numbers})"
+    return clipped, beyond > 1e-6, problems
+
+
+def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iterator[Batch]:
+    """At most `most` samples of each gesture, in the order they came, taken from as many subjects as there are.
+
+    Subjects are visited in rounds: each gives one sample before any gives a second; which, and who comes first, is
+    decided by a hash of seed and sample, so that it does not depend on the order of files. What a later batch cannot
+    bring back is dropped as batches come, so that a set of any size passes through little memory.
+    """
+    pending: list[pa.Table] = []
+    for batch in batches:
+        pending.append(batch.table)
+        if sum(map(len, pending)) > 200_000:
+            pending = [_first_rounds(pa.concat_tables(pending), most, seed)]
+        yield Batch(SCHEMA.empty_table(), batch.rejected, batch.clipped, batch.ignored, batch.notes)
+    if pending:
+        yield Batch(_first_rounds(pa.concat_tables(pending), most, seed))
+
+
+def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
+    frame = table.select(["gesture", "subject"]).to_pandas()
+    frame["draw"] = [
+        hashlib.blake2b(f"{seed}\0{sample}".encode(), digest_size=8).hexdigest()
+        for sample in table["sample_id"].to_pylist()
+    ]
+    frame = frame.sort_values("draw", kind="stable")
+    frame["round"] = frame.groupby(["gesture", "subject"]).cumcount()
+    chosen = frame.sort_values(["round", "draw"], kind="stable").groupby("gesture").head(most)
+    return table.take(np.sort(chosen.index.to_numpy()))
+
+
+def sources_from_config(nodes: Mapping[str, Any] | DictConfig | None, seed: int = 0) -> list[Source]:
+    """The enabled sources of the configuration's `sources` node, in its order."""
+    built = []
+    for name, node in (nodes or {}).items():
+        if node is not None and node.get("enabled", True):
+            built.append(hydra.utils.instantiate(node, name=str(name), seed=seed, _convert_="all"))
+    return built
+
+
+def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """The files of a folder by name, sorted, from one listing, hidden ones left out; none where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".") and not entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Names of the folders in a folder, sorted, hidden ones left out."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name ends as an image's does."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def official_split(name: str, where: str) -> str:
+    """A split as a file names it. Raises `DataError` for anything but train, val, test or empty."""
+    if name in ("", *SPLITS):
+        return name
+    raise DataError(f"{where}: unknown split {name!r}; splits are {', '.join(SPLITS)}, or empty")
+
+
+def _holds_a_file(folder: Path) -> bool:
+    return any(not name.startswith(".") for _, _, files in os.walk(folder) for name in files)
+
+
+def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray[np.intp]) -> pa.Array:
+    kind = SCHEMA.field("landmarks").type
+    if landmarks is None:
+        return pa.nulls(len(rows), kind)
+    chosen = landmarks[rows]
+    missing = ~np.isfinite(chosen).all(axis=1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(chosen.ravel(), pa.float32()), type=kind, mask=pa.array(missing))
