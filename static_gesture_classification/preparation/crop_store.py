@@ -1,0 +1,309 @@
+"""The array of crops on disk: written in place, resumable after a kill, published as one with its tables.
+
+While a stage works there is one hidden file, `.crops.npy.partial`:
+
+    128 bytes    progress header (`_HEADER`); becomes the .npy header when the array is complete
+    n rows       size x size x 3 bytes each, in the order of the index
+    n records    one `RECORD` per row: what the row was made from, and whether it is there
+
+It is allocated whole at the start, so that a full disk is noticed before any work is done. Rejected rows leave gaps,
+which are closed at the end. Then every other output is written beside its place, a marker says that the set is
+complete, and the files are renamed; a command that finds the marker of a killed one finishes the renaming first. So
+a folder holds the old results or the new, never a mixture that nobody notices.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
+
+CROPS = "crops.npy"
+RECORDS = ".records.npy"  # what each published row was made from: lets the next run copy instead of decode
+MARKER = ".publishing"
+INTERRUPTED = ".crops.npy.interrupted"  # unfinished array of an earlier index, to copy rows from
+COPY_BYTES = 1 << 25
+
+RECORD = np.dtype(
+    [
+        ("key", "V16"),  # hash of source, image, box, size, margin
+        ("content", "V16"),  # hash of the image file
+        ("root", "V8"),  # hash of the root it was found under
+        ("bytes", "<i8"),  # the image file's size and modification time, to trust `content` without reading it again
+        ("mtime_ns", "<i8"),
+        ("state", "u1"),
+    ]
+)
+TODO, DONE, REJECTED = 0, 1, 2
+
+_HEADER_BYTES = 128
+_HEADER = np.dtype([("magic", "S16"), ("plan", "V16"), ("rows", "<i8"), ("size", "<i8"), ("compacted", "<i8")])
+_MAGIC = b"crops-progress-1"
+_COMPACTED_AT = _HEADER.itemsize - 8
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A finished or interrupted array of crops that rows can be copied from.
+
+    Attributes:
+        pixels: uint8 (n, size, size, 3).
+        records: what each row was made from.
+        place: int (n,), where in `pixels` the row of a record lies.
+    """
+
+    pixels: np.ndarray
+    records: np.ndarray
+    place: np.ndarray
+
+
+class PartialCrops:
+    """The unfinished array: rows and records are written as they come, and survive a kill once `checkpoint` returns."""
+
+    def __init__(self, folder: Path, plan: bytes, keys: np.ndarray, size: int) -> None:
+        """Continue the array of this plan (hash of all keys) where a killed run left it, or allocate a new one.
+
+        Raises:
+            OutputError: the folder is read-only, or the disk has no room for the whole array.
+        """
+        self.path = partial_path(folder / CROPS)
+        self.size, self.count, self.row_bytes = size, len(keys), size * size * 3
+        with explained_write_errors(folder / CROPS):
+            folder.mkdir(parents=True, exist_ok=True)
+            resumed = _read_progress(self.path)
+            if resumed is not None and resumed.plan == plan and not resumed.compacted:
+                self.records = resumed.records
+            else:
+                _set_aside(self.path)
+                self._allocate(plan, keys)
+            self._file: IO[bytes] = self.path.open("r+b")
+
+    @property
+    def state(self) -> np.ndarray:
+        """TODO, DONE or REJECTED of each row; a view of `records`."""
+        return self.records["state"]
+
+    def __enter__(self) -> PartialCrops:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _allocate(self, plan: bytes, keys: np.ndarray) -> None:
+        self.records = np.zeros(self.count, RECORD)
+        self.records["key"] = keys
+        fresh = _fresh_path(self.path)
+        try:
+            with fresh.open("wb") as file:
+                allocate(file, self._records_at + self.records.nbytes)
+                file.write(_progress_header(plan, self.count, self.size, 0))
+                file.seek(self._records_at)
+                file.write(self.records.tobytes())
+            fresh.replace(self.path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+
+    @property
+    def _records_at(self) -> int:
+        return _HEADER_BYTES + self.count * self.row_bytes
+
+    def write(self, rows: np.ndarray, crops: np.ndarray) -> None:
+        """Write crops uint8 (k, size, size, 3) to the given row numbers, ascending."""
+        for start, stop in _runs(rows):
+            self._file.seek(_HEADER_BYTES + int(rows[start]) * self.row_bytes)
+            self._file.write(np.ascontiguousarray(crops[start:stop]).data)
+
+    def read(self, rows: slice) -> bytes:
+        """The bytes of consecutive rows."""
+        self._file.seek(_HEADER_BYTES + rows.start * self.row_bytes)
+        return self._file.read((rows.stop - rows.start) * self.row_bytes)
+
+    def checkpoint(self, rows: np.ndarray) -> None:
+        """Make the rows written so far last, then say so in the records of `rows` (ascending)."""
+        self._sync()
+        for start, stop in _runs(rows):
+            first = int(rows[start])
+            self._file.seek(self._records_at + first * RECORD.itemsize)
+            self._file.write(self.records[first : first + stop - start].tobytes())
+        self._file.flush()
+
+    def compact(self) -> int:
+        """Close the gaps of rejected rows; returns how many rows are left.
+
+        A step moves at most as many rows as there are gaps before them, so that it never overwrites what it reads:
+        a kill in between leaves an array of which `_Progress.place` still knows where each row lies.
+        """
+        done = self.records["state"] == DONE
+        before = np.concatenate([[0], np.cumsum(done)])  # rows that stay, before each
+        gaps = np.flatnonzero(~done)
+        first = int(gaps[0]) + 1 if len(gaps) else self.count
+        while first < self.count:
+            shift = first - int(before[first])
+            stop = min(first + min(shift, max(1, COPY_BYTES // self.row_bytes)), self.count)
+            kept = np.frombuffer(self.read(slice(first, stop)), np.uint8).reshape(-1, self.row_bytes)[done[first:stop]]
+            self.write(np.arange(len(kept)) + before[first], kept)
+            first = stop
+            self._note_compacted(first)
+        self._sync()
+        return int(before[-1])
+
+    def _note_compacted(self, rows: int) -> None:
+        self._file.flush()
+        self._file.seek(_COMPACTED_AT)
+        self._file.write(np.int64(rows).tobytes())
+        self._file.flush()
+
+    def _sync(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def published(folder: Path, size: int) -> Donor | None:
+    """The finished array of an earlier run, when it has this size and its records."""
+    try:
+        rows = np.load(folder / CROPS, mmap_mode="r", allow_pickle=False)
+        records = np.load(folder / RECORDS, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    if (
+        rows.shape[1:] != (size, size, 3)
+        or rows.dtype != np.uint8
+        or records.dtype != RECORD
+        or len(records) != len(rows)
+    ):
+        return None
+    return Donor(rows, records, np.arange(len(rows)))
+
+
+def interrupted(folder: Path, size: int) -> Donor | None:
+    """The array of a run that was killed, where it could not simply be continued."""
+    path = folder / INTERRUPTED
+    progress = _read_progress(path)
+    if progress is None or progress.size != size:
+        return None
+    pixels = np.memmap(path, np.uint8, "r", _HEADER_BYTES, (len(progress.records), size, size, 3))
+    return Donor(pixels, progress.records, progress.place())
+
+
+def publish(folder: Path, rows: int, size: int, others: list[str], array_is_new: bool) -> None:
+    """Put the finished array (its first `rows` rows) and the other outputs, written to their partial paths, in place."""
+    names = ",".join(others)
+    write_text(folder / MARKER, f"{rows} {size} {int(array_is_new)} {names}\n")
+    finish_publishing(folder)
+
+
+def finish_publishing(folder: Path) -> None:
+    """Rename what a killed command had completed but not renamed; does nothing where there is nothing to do."""
+    marker = folder / MARKER
+    if not marker.is_file():
+        return
+    with explained_write_errors(folder / CROPS):
+        rows, size, array_is_new, names = marker.read_text(encoding="utf-8").split()
+        partial = partial_path(folder / CROPS)
+        if int(array_is_new) and partial.is_file():
+            _finish_array(partial, int(rows), int(size))
+            partial.replace(folder / CROPS)
+        for name in names.split(","):
+            if partial_path(folder / name).is_file():
+                partial_path(folder / name).replace(folder / name)
+        (folder / INTERRUPTED).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+        _fresh_path(partial).unlink(missing_ok=True)
+        marker.unlink()
+
+
+def allocate(file: IO[bytes], size: int) -> None:
+    """Reserve `size` bytes of disk for a file, so that a full disk is an error now and not in the middle of the work."""
+    if hasattr(os, "posix_fallocate") and size:
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
+
+
+def _finish_array(path: Path, rows: int, size: int) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
+    )
+    if header.tell() != _HEADER_BYTES:
+        raise AssertionError(f"numpy's header has {header.tell()} bytes, expected {_HEADER_BYTES}")
+    with path.open("r+b") as file:
+        file.write(header.getvalue())
+        file.truncate(_HEADER_BYTES + rows * size * size * 3)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _progress_header(plan: bytes, rows: int, size: int, compacted: int) -> bytes:
+    header = np.array([(_MAGIC, plan, rows, size, compacted)], _HEADER)
+    return header.tobytes().ljust(_HEADER_BYTES, b"\0")
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """The state of an unfinished array, read from its file."""
+
+    plan: bytes
+    size: int
+    compacted: int
+    records: np.ndarray
+
+    @property
+    def done(self) -> np.ndarray:
+        return self.records["state"] == DONE
+
+    def place(self) -> np.ndarray:
+        """Where each row lies: in its own place, or moved up by `compact`."""
+        moved = np.cumsum(self.done) - self.done
+        own = np.arange(len(self.records))
+        return np.where(own < self.compacted, moved, own)
+
+
+def _read_progress(path: Path) -> _Progress | None:
+    """The state of an unfinished array; None where there is none, or its file is not whole."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_HEADER.itemsize)
+            if len(start) < _HEADER.itemsize:
+                return None
+            header = np.frombuffer(start, _HEADER)[0]
+            rows, size = int(header["rows"]), int(header["size"])
+            records_at = _HEADER_BYTES + rows * size * size * 3
+            if header["magic"] != _MAGIC or path.stat().st_size != records_at + rows * RECORD.itemsize:
+                return None
+            file.seek(records_at)
+            records = np.frombuffer(file.read(), RECORD).copy()
+    except OSError:
+        return None
+    return _Progress(header["plan"].tobytes(), size, int(header["compacted"]), records)
+
+
+def _set_aside(path: Path) -> None:
+    """Keep an unfinished array that cannot be continued, to copy from, unless one kept earlier has more rows done."""
+    kept = path.with_name(INTERRUPTED)
+    done = [0 if progress is None else int(progress.done.sum()) for progress in map(_read_progress, (path, kept))]
+    if done[0] > done[1]:
+        path.replace(kept)
+    path.unlink(missing_ok=True)
+    if not max(done):
+        kept.unlink(missing_ok=True)
+
+
+def _fresh_path(partial: Path) -> Path:
+    return partial.with_suffix(".new")
+
+
+def _runs(rows: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Stretches of consecutive numbers in an ascending array, as (start, stop) positions in it."""
+    if not len(rows):
+        return
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    yield from zip([0, *breaks.tolist()], [*breaks.tolist(), len(rows)], strict=True)

@@ -1,0 +1,191 @@
+"""Image files to RGB pixels: JPEG by libjpeg-turbo (simplejpeg), every other format by Pillow.
+
+Both sides agree on what a picture looks like: EXIF orientation is applied, alpha is dropped, 16-bit grey is scaled
+to 8 bit. A file that is damaged is refused, not half decoded.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from PIL import Image, UnidentifiedImageError
+
+# Pixels that may be decoded: 450 MB of RGB. Larger files are damaged, malicious, or no photograph of a hand.
+MAX_PIXELS = 150_000_000
+# Pillow warns of images above 89 million pixels on its own account; the limit here is the one above.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+JPEG_FACTORS = (8, 4, 2)
+_JPEG_START = b"\xff\xd8\xff"
+_ORIENTATION = 0x0112
+# EXIF 2.32, 4.6.4 A: how the stored pixels turn into the upright picture, as (transpose, flip rows, flip columns).
+_UPRIGHT = {
+    1: (False, False, False),
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
+# Warnings of libjpeg after which the picture is still whole (jerror.h: JWRN_EXTRANEOUS_DATA, JWRN_ADOBE_XFORM).
+_HARMLESS = ("extraneous bytes", "Unknown Adobe color transform")
+_DAMAGED = ("Premature end", "premature end", "Corrupt JPEG data", "Inconsistent progression")
+
+
+class UnreadableImageError(Exception):
+    """A file that gives no picture. The message is the reason alone (`the file is missing`), to follow a file name."""
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What is known of an encoded image before it is decoded: upright width and height in pixels, orientation, format."""
+
+    width: int
+    height: int
+    orientation: int
+    is_jpeg: bool
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a whole image file. Raises `UnreadableImageError` when it is missing, a folder, empty or forbidden."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableImageError("the file is missing") from None
+    except IsADirectoryError:
+        raise UnreadableImageError("this is a folder, not an image") from None
+    except PermissionError:
+        raise UnreadableImageError("no permission to read it") from None
+    except OSError as error:
+        raise UnreadableImageError(f"it cannot be read: {error.strerror or error}") from None
+    if not data:
+        raise UnreadableImageError("the file is empty (zero bytes)")
+    return data
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """Size and orientation of an encoded image. Raises `UnreadableImageError` when it is no image, or a giant one."""
+    if data.startswith(_JPEG_START):
+        header = _read_jpeg_header(data)
+    else:
+        with _open_with_pillow(data) as image:
+            header = _upright_header(*image.size, _orientation(image), is_jpeg=False)
+    if header.width * header.height > MAX_PIXELS:
+        raise UnreadableImageError(
+            f"{header.width} x {header.height} pixels; the limit is {MAX_PIXELS // 1_000_000} million"
+        )
+    return header
+
+
+def decode(data: bytes, header: ImageHeader, factor: int = 1) -> np.ndarray:
+    """Decode to RGB.
+
+    Args:
+        data: the encoded image.
+        header: what `read_header` said of it.
+        factor: 1, or one of `JPEG_FACTORS` for a JPEG: pixel (x, y) of the result then stands for the square of
+            `factor` source pixels that begins at (x * factor, y * factor), and the sides are rounded up.
+
+    Returns:
+        uint8 (height, width, 3), upright.
+
+    Raises:
+        UnreadableImageError: the data is truncated or damaged.
+    """
+    stored = _decode_jpeg(data, factor) if header.is_jpeg else None
+    if stored is None:
+        stored = _decode_with_pillow(data, factor)
+    return _upright(stored, header.orientation)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Read an image file: uint8 (height, width, 3), RGB, upright. Raises `UnreadableImageError` with the reason."""
+    data = read_bytes(path)
+    return decode(data, read_header(data))
+
+
+def _read_jpeg_header(data: bytes) -> ImageHeader:
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except ValueError:
+        with _open_with_pillow(data) as image:
+            width, height = image.size
+    # Most datasets have no EXIF at all; parsing it is left to Pillow where it is present.
+    orientation = 1
+    if b"Exif\0\0" in data[:65536]:
+        with _open_with_pillow(data) as image:
+            orientation = _orientation(image)
+    return _upright_header(width, height, orientation, is_jpeg=True)
+
+
+def _upright_header(width: int, height: int, orientation: int, is_jpeg: bool) -> ImageHeader:
+    transposed = _UPRIGHT[orientation][0]
+    return ImageHeader(height if transposed else width, width if transposed else height, orientation, is_jpeg)
+
+
+def _upright(stored: np.ndarray, orientation: int) -> np.ndarray:
+    transpose, flip_rows, flip_columns = _UPRIGHT[orientation]
+    turned = stored.transpose(1, 0, 2) if transpose else stored
+    return turned[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
+
+
+def _decode_jpeg(data: bytes, factor: int) -> np.ndarray | None:
+    """Stored pixels by libjpeg-turbo, or None where it has no decoder for this kind of JPEG (CMYK, odd subsampling)."""
+    height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    least = {"min_height": -(-height // factor), "min_width": -(-width // factor)} if factor > 1 else {}
+    for strict in (True, False):
+        try:
+            return simplejpeg.decode_jpeg(data, "RGB", strict=strict, **least)
+        except ValueError as error:
+            reason = str(error)
+        if not any(text in reason for text in _HARMLESS):
+            break
+    if any(text in reason for text in _DAMAGED):
+        raise UnreadableImageError(f"the JPEG is truncated or damaged ({reason})")
+    return None
+
+
+def _open_with_pillow(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError:
+        raise UnreadableImageError("this is no image in a known format") from None
+    except Image.DecompressionBombError:
+        raise UnreadableImageError(f"more than {MAX_PIXELS // 1_000_000} million pixels") from None
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        raise UnreadableImageError(f"the image is damaged ({error})") from None
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged metadata leaves the picture usable
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def _decode_with_pillow(data: bytes, factor: int) -> np.ndarray:
+    with _open_with_pillow(data) as image:
+        try:
+            pixels = _rgb(image)
+        except UnreadableImageError:
+            raise
+        except Exception as error:  # decoders raise whatever damaged bytes lead them to
+            raise UnreadableImageError(f"the image is truncated or damaged ({error})") from None
+    return np.asarray(pixels.reduce(factor) if factor > 1 else pixels)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":  # Pillow would clip 16-bit grey to 255 instead of scaling it
+        grey = np.asarray(image).astype(np.uint32) >> 8
+        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise UnreadableImageError("floating-point pixels have no known range; save it with 8 bits per channel")
+    return image.convert("RGB")
