@@ -1,0 +1,196 @@
+"""The Lightning logger of a run: writes the run folder, and tells the trackers that mirror it."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from lightning_utilities.core.rank_zero import rank_zero_only
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers.logger import Logger
+
+from static_gesture_classification.tracking.hardware import HardwareSampler
+from static_gesture_classification.tracking.mirror import LiveMirror, started
+from static_gesture_classification.tracking.run_folder import EPOCHS, STEPS, RunFolder, Scalar, Status
+from static_gesture_classification.tracking.tracker import Tracker, flattened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# What Lightning says at the end, in our words.
+_STATUSES: dict[str, Status] = {"success": "finished", "finished": "interrupted", "failed": "failed"}
+_STOPPED = (KeyboardInterrupt, SystemExit)  # the user or the system ended the run; the run itself did not fail
+
+
+class RunLogger(Logger):
+    """Writes a run folder and mirrors it to trackers; give it to `Trainer(logger=...)`.
+
+    Everything is in the run folder when a method returns; trackers follow in threads of their own. Close it at the
+    end, or use it as a context manager; the end of the process closes it too.
+
+    Args:
+        run: the run folder, made with `RunFolder.create`.
+        trackers: where it is mirrored to.
+        patience: seconds to wait for a tracker at the start and at the end of the run.
+        sampling_period: seconds between two hardware samples; 0 takes none.
+    """
+
+    def __init__(
+        self, run: RunFolder, trackers: Sequence[Tracker] = (), patience: float = 60.0, sampling_period: float = 10.0
+    ) -> None:
+        super().__init__()
+        self.run = run
+        self._patience = patience
+        self._mirrors: list[LiveMirror] = []
+        self._sampler: HardwareSampler | None = None
+        if getattr(rank_zero_only, "rank", 0) == 0:
+            self._mirrors = [started(run, tracker, patience) for tracker in trackers]
+            self._sampler = HardwareSampler(run, sampling_period) if sampling_period else None
+            if self._sampler:
+                self._sampler.start()
+        atexit.register(self.close)
+
+    # ---- Lightning's side ----------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The folder that holds all runs."""
+        return self.run.path.parent.name
+
+    @property
+    def version(self) -> str:
+        """The run's id."""
+        return self.run.run_id
+
+    @property
+    def save_dir(self) -> str:
+        """The run folder."""
+        return str(self.run.path)
+
+    @property
+    def log_dir(self) -> str:
+        """The run folder."""
+        return str(self.run.path)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append to series.
+
+        Lightning adds `epoch` to what it logs per epoch; that is the step then. Without it, and for names that end
+        in `_step`, `step` counts optimizer steps.
+        """
+        values = dict(metrics)
+        epoch = values.pop("epoch", None)
+        per_step = {field: value for field, value in values.items() if epoch is None or field.endswith("_step")}
+        per_epoch = {field.removesuffix("_epoch"): values[field] for field in values.keys() - per_step.keys()}
+        if per_epoch and epoch is not None:
+            self.run.log_series(dict(sorted(per_epoch.items())), int(epoch), EPOCHS)
+        if per_step:
+            self.run.log_series(per_step, step or 0, STEPS)
+        self._tell()
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Keep what a module calls its hyperparameters under `training/hyperparameters`; `conf` is apart."""
+        values = vars(params) if isinstance(params, Namespace) else params
+        if values:
+            self.log_values(flattened(values, "training/hyperparameters"))
+
+    @rank_zero_only
+    def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
+        """Tell the trackers; they fetch the checkpoints that are left at the end of the run."""
+        self._tell()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Set the status that Lightning reports (success, failed) and wait for the trackers, within limits."""
+        stopped = isinstance(sys.exception(), _STOPPED)
+        self.set_status("interrupted" if stopped else _STATUSES.get(status, "failed"))
+
+    # ---- for callbacks and the entry point -----------------------------------------------------------------------
+
+    @rank_zero_only
+    def log_series(self, field: str, value: float, step: int) -> None:
+        """Append one value to the series of a field; `step` is the epoch, counted from 0."""
+        self.run.log_series({field: value}, step)
+        self._tell()
+
+    @rank_zero_only
+    def log_many_series(self, values: Mapping[str, float], step: int) -> None:
+        """Append one value to each of many series in one write; `step` is the epoch, counted from 0."""
+        self.run.log_series(values, step)
+        self._tell()
+
+    @rank_zero_only
+    def log_values(self, values: Mapping[str, Scalar]) -> None:
+        """Set single values."""
+        self.run.log_values(values)
+        self._tell()
+
+    @rank_zero_only
+    def log_figure(self, field: str, figure: Figure) -> None:
+        """Write a matplotlib figure to `<field>.png`."""
+        self.run.log_figure(field, figure)
+        self._tell()
+
+    @rank_zero_only
+    def log_image(self, field: str, image: np.ndarray) -> None:
+        """Write an image, uint8 (height, width, 3) RGB, to `<field>.png`."""
+        self.run.log_image(field, image)
+        self._tell()
+
+    @rank_zero_only
+    def log_table(self, field: str, frame: pd.DataFrame) -> None:
+        """Write a table to `<field>.parquet`."""
+        self.run.log_table(field, frame)
+        self._tell()
+
+    @rank_zero_only
+    def log_text(self, field: str, text: str) -> None:
+        """Write a text to `<field>.txt`."""
+        self.run.log_text(field, text)
+        self._tell()
+
+    @rank_zero_only
+    def set_tags(self, tags: Sequence[str]) -> None:
+        """Replace the run's tags."""
+        self.run.set_tags(tags)
+        self._tell()
+
+    @rank_zero_only
+    def set_status(self, status: Status) -> None:
+        """Say how the run stands; when it has ended, wait for the trackers, within limits."""
+        if status == "running":
+            self.run.set_status(status)
+            self._tell()
+            return
+        if self._sampler:
+            self._sampler.stop()
+        self.run.set_status(status)
+        for mirror in self._mirrors:
+            mirror.flush(self._patience)
+
+    @rank_zero_only
+    def close(self) -> None:
+        """End hardware samples and the trackers' connections; does nothing the second time."""
+        atexit.unregister(self.close)
+        if self._sampler:
+            self._sampler.stop()
+        mirrors, self._mirrors = self._mirrors, []
+        for mirror in mirrors:
+            mirror.close(self._patience)
+
+    def __enter__(self) -> RunLogger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _tell(self) -> None:
+        for mirror in self._mirrors:
+            mirror.notify()

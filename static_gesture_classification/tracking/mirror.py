@@ -1,0 +1,227 @@
+"""Mirroring a run folder to a tracker: always by reading the folder, so live mirroring and later sending are one path.
+
+What a tracker has received is kept in `trackers/<name>.json` of the run folder, so that nothing is sent twice, a
+resumed run goes on where it was, and a tracker that was out of reach is caught up at the next chance.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.progress import errors
+from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
+from static_gesture_classification.tracking.tracker import Tracker, flattened
+
+
+class Mirror:
+    """Brings one tracker up to date with a run folder, in the calling thread; errors are the tracker's own.
+
+    Args:
+        run: the run folder.
+        tracker: where to.
+    """
+
+    def __init__(self, run: RunFolder, tracker: Tracker) -> None:
+        self.run = run
+        self.tracker = tracker
+        self._state_path = run.path / "trackers" / f"{tracker.name}.json"
+        self._state = _read_state(self._state_path)
+        self._started = False
+
+    def update(self) -> None:
+        """Send everything that is new in the run folder since the last update.
+
+        The status comes last but for a final flush, so a run that the tracker calls finished is complete there.
+        """
+        self._start()
+        status = self.run.status
+        self._send_facts()
+        self._send_series()
+        self._send_files(with_checkpoints=status != "running" and self.tracker.sends_checkpoints)
+        self._send("status", status, self.tracker.status)
+        self.tracker.flush()
+
+    def close(self) -> None:
+        """End the tracker's connection."""
+        if self._started:
+            self._started = False
+            self.tracker.close()
+
+    def _start(self) -> None:
+        if self._started:
+            return
+        known = self._state["id"]
+        given = self.tracker.start(self.run, known)
+        self._started = True
+        if given is None or given != known:
+            self._state = _empty_state() | {"id": given}
+            self._keep_state()
+
+    def _send_facts(self) -> None:
+        self._send("config", flattened(self.run.config), self.tracker.config)
+        self._send("tags", self.run.tags, self.tracker.tags)
+        values = self.run.values()
+        if best := self.run.best:
+            values[BEST_SO_FAR] = best[1]
+        known = self._state["values"] or {}
+        if changed := {field: value for field, value in values.items() if known.get(field) != value}:
+            self.tracker.values(changed)
+            self._state["values"] = values
+            self._keep_state()
+
+    def _send(self, what: str, content: Any, send: Any) -> None:
+        if self._state[what] != content:
+            send(content)
+            self._state[what] = content
+            self._keep_state()
+
+    def _send_series(self) -> None:
+        """Steps behind the last one sent, by field: a tracker keeps what it had when an epoch is repeated."""
+        sent: dict[str, int] = self._state["series"]
+        rows = self.run.rows()
+        new = rows[rows["step"] > rows["field"].map(sent).fillna(-1)].sort_values(["field", "step"], ignore_index=True)
+        if new.empty:
+            return
+        self.tracker.series(new)
+        sent.update(dict(zip(new["field"].tolist(), new["step"].tolist(), strict=True)))  # the last of a field stays
+        self._keep_state()
+
+    def _send_files(self, with_checkpoints: bool) -> None:
+        files = self.run.files()
+        if with_checkpoints:
+            files |= {f"training/checkpoints/{path.stem}": path for path in self.run.checkpoints()}
+        sent: dict[str, list[int]] = self._state["files"]
+        try:
+            for field, path in files.items():
+                fingerprint = _fingerprint(path)
+                if fingerprint and sent.get(field) != fingerprint:
+                    self.tracker.file(field, path)
+                    sent[field] = fingerprint
+        finally:
+            self._keep_state()
+
+    def _keep_state(self) -> None:
+        write_json(self._state_path, self._state)
+
+
+class LiveMirror:
+    """A mirror that follows a run folder from a thread of its own: training never waits for a tracker or fails by one.
+
+    The first error of a tracker is shown once, with how to send the run later; the tracker gets another chance
+    whenever there is news, because the folder still has all that it missed.
+
+    Args:
+        run: the run folder.
+        tracker: where to.
+    """
+
+    def __init__(self, run: RunFolder, tracker: Tracker) -> None:
+        self._mirror = Mirror(run, tracker)
+        command = "python -m static_gesture_classification.tracking.sync"
+        self._how_to_send = f"{command} run='{run.path}' logger={tracker.name}"
+        self._changed = threading.Condition()
+        self._wanted = 0  # news so far
+        self._done = 0  # news that the tracker has, or has failed at
+        self._closing = False
+        self._broken = False
+        self._warned = False
+        self._thread = threading.Thread(target=self._follow, name=f"mirror to {tracker.name}", daemon=True)
+        self._thread.start()
+
+    def notify(self) -> None:
+        """Say that there is something new in the run folder; returns at once."""
+        with self._changed:
+            self._wanted += 1
+            self._changed.notify_all()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until the tracker has all that is in the run folder, at most `seconds`; returns whether it has."""
+        self.notify()
+        with self._changed:
+            wanted = self._wanted
+            in_time = self._changed.wait_for(lambda: self._done >= wanted, seconds)
+        if not in_time:
+            self._warn(f"did not answer within {seconds:g} s")
+        return in_time and not self._broken
+
+    def close(self, seconds: float) -> None:
+        """End the connection, waiting at most `seconds`."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(seconds)
+
+    def _follow(self) -> None:
+        while self._wait_for_news():
+            with self._changed:
+                wanted = self._wanted
+            self._broken = not self._tried(self._mirror.update)
+            with self._changed:
+                self._done = wanted
+                self._changed.notify_all()
+        self._tried(self._mirror.close)
+
+    def _wait_for_news(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._wanted > self._done)
+            return self._wanted > self._done
+
+    def _tried(self, step: Any) -> bool:
+        try:
+            step()
+        except Exception as error:  # whatever a tracker raises must not reach the training
+            self._warn(f"{type(error).__name__}: {error}")
+            return False
+        return True
+
+    def _warn(self, what: str) -> None:
+        if not self._warned:
+            self._warned = True
+            errors.print(
+                f"[yellow]warning:[/] tracker {self._mirror.tracker.name}: {_first_line(what)}. "
+                f"The run folder has everything; send it later with\n  {self._how_to_send}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def started(run: RunFolder, tracker: Tracker, seconds: float) -> LiveMirror:
+    """A live mirror whose tracker has started, or has had `seconds` to.
+
+    Clients draw random names from Python's global generator when they start; a run's random numbers must not depend
+    on which trackers it has, so the generator is put back.
+    """
+    state = random.getstate()
+    mirror = LiveMirror(run, tracker)
+    mirror.flush(seconds)
+    random.setstate(state)
+    return mirror
+
+
+def _empty_state() -> dict[str, Any]:
+    return {"id": None, "config": None, "tags": None, "values": None, "status": None, "series": {}, "files": {}}
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        return _empty_state() | json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return _empty_state()
+
+
+def _fingerprint(path: Path) -> list[int] | None:
+    """Size and time of change, None for a file that has gone meanwhile."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), text)[:300].rstrip(".")

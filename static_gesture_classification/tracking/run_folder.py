@@ -1,0 +1,439 @@
+"""The run folder: the truth about a training run. Trackers mirror it, and can be rebuilt from it at any time.
+
+    runs/<run_id>/
+      config.yaml             the whole configuration, resolved: the fields conf/...
+      tags  status            one tag a line; running, finished, failed or interrupted
+      run.json                who, when, where, which source revision and environment, single values
+      series/epochs.csv       metrics per epoch: training/..., val/...   (field, step, value, time)
+      series/steps.csv        metrics per optimizer step, where any are logged
+      series/seconds.csv      hardware samples, by seconds of running: monitoring/...
+      checkpoints/            the best three and the last
+      datasets/ training/ val/ source_code/    files; a file's path without its suffix is its field
+      trackers/               what each tracker has received so far
+
+Steps of metrics are epochs, counted from 0: `val/figures/confusion_matrices/0049` is the matrix of step 49 of the
+series and of `checkpoint_epoch=49-...`. The process that writes a run holds a lock for as long as it lives; a run
+whose status says running while nobody holds the lock was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+from omegaconf import OmegaConf
+from PIL import Image
+
+from static_gesture_classification.atomic_files import atomic_path, explained_write_errors, write_json, write_text
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.tracking import series
+from static_gesture_classification.tracking.process_lock import ProcessLock, is_locked
+from static_gesture_classification.tracking.source_revision import environment, owner, packages, source_revision
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+VERSION = 1
+Status = Literal["running", "finished", "failed", "interrupted"]
+STATUSES: tuple[Status, ...] = ("running", "finished", "failed", "interrupted")
+Scalar = str | int | float | bool
+BEST = "training/val_weighted_F1"  # the series that ranks epochs and runs
+BEST_SO_FAR = "training/max_val_weighted_F1"  # its maximum as a single value, for the trackers' runs tables
+EPOCHS, STEPS, SECONDS = "epochs", "steps", "seconds"
+_RUN_COLUMNS = ["id", "creation_time", "owner", "running_time", "tags", "status", "epochs"]
+_RUN_COLUMNS += ["max_weighted_F1", "best_epoch"]
+_NOT_FIELDS = ("checkpoints", "series", "trackers")
+_PACKAGE = Path(__file__).resolve().parents[1]
+_PROJECT = _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE  # else: installed
+
+
+class RunFolder:
+    """One run on disk. Make it with `RunFolder.create` to write a run, with `RunFolder.open` to look at one.
+
+    Attributes:
+        path: the folder.
+        run_id: its name.
+        checkpoint_folder: where its checkpoints are.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_id = path.name
+        self.checkpoint_folder = path / "checkpoints"
+        self._lock = ProcessLock(path / ".lock")
+
+    @classmethod
+    def create(
+        cls, runs_root: Path, run_id: str, config: Mapping[str, Any], tags: Sequence[str] = (), project: Path = _PROJECT
+    ) -> RunFolder:
+        """Begin a run, or go on with the one of this name; its status becomes running.
+
+        An existing folder keeps its identity, creation time, series and files; config, tags and source revision are
+        written anew. Call `resume_from` to say which epoch is computed next.
+
+        Args:
+            runs_root: folder that holds all runs.
+            run_id: the folder's name.
+            config: the whole configuration.
+            tags: short labels, for example `resnet18`, `valid_run`, `loss_focal`.
+            project: folder whose source revision is recorded.
+
+        Raises:
+            UserError: a living process writes this run at the moment.
+            OutputError: the folder cannot be written.
+        """
+        run = cls(Path(runs_root) / run_id)
+        with explained_write_errors(run.path):
+            run.checkpoint_folder.mkdir(parents=True, exist_ok=True)
+            (run.path / "series").mkdir(exist_ok=True)
+        run._take_lock()
+        run._write_record(run._begun_record())
+        write_text(run.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config)), resolve=True))
+        run.set_tags(tags)
+        run._record_source(project)
+        run.set_status("running")
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run folder, to read. Raises `DataError` when there is none at `path`."""
+        run = cls(Path(path))
+        if not run._record_path.is_file():
+            raise DataError(f"no run folder at {path}; runs are listed by list_runs, each holds a run.json")
+        run.record()
+        return run
+
+    # ---- writing -------------------------------------------------------------------------------------------------
+
+    def log_values(self, values: Mapping[str, Scalar]) -> None:
+        """Keep single values (a field holds its last one)."""
+        record = self.record()
+        record["values"].update({checked_field(field): value for field, value in values.items()})
+        self._write_record(record)
+
+    def log_series(self, values: Mapping[str, float], step: int, unit: str = EPOCHS) -> None:
+        """Append one value per field to its series.
+
+        Args:
+            values: numbers by field; NaN and infinities are kept.
+            step: the epoch (counted from 0), optimizer step or second, as `unit` says.
+            unit: "epochs", "steps" or "seconds": the file the series is in.
+        """
+        checked = {checked_field(field): value for field, value in values.items()}
+        series.append(self._series_path(unit), checked, step)
+
+    def log_figure(self, field: str, figure: Figure, dpi: int = 120) -> Path:
+        """Write a matplotlib figure as `<field>.png`."""
+        return self._write_file(field, ".png", lambda path: figure.savefig(path, format="png", dpi=dpi))
+
+    def log_image(self, field: str, image: np.ndarray) -> Path:
+        """Write an image, uint8 of shape (height, width, 3), RGB, or (height, width), as `<field>.png`."""
+        if image.dtype != np.uint8 or image.ndim not in (2, 3):
+            raise ValueError(f"{field}: an image is uint8 (h, w, 3) or (h, w), not {image.dtype} {image.shape}")
+        return self._write_file(field, ".png", lambda path: Image.fromarray(image).save(path, format="png"))
+
+    def log_table(self, field: str, frame: pd.DataFrame) -> Path:
+        """Write a table as `<field>.parquet`; its index is left out."""
+        return self._write_file(
+            field, ".parquet", lambda path: frame.to_parquet(path, engine="pyarrow", compression="zstd", index=False)
+        )
+
+    def log_text(self, field: str, text: str, suffix: str = ".txt") -> Path:
+        """Write a text as `<field><suffix>`."""
+        return self._write_file(field, suffix, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def log_bytes(self, field: str, content: bytes, suffix: str) -> Path:
+        """Write a file in a format of its own as `<field><suffix>`."""
+        return self._write_file(field, suffix, lambda path: path.write_bytes(content))
+
+    def set_tags(self, tags: Sequence[str]) -> None:
+        """Replace the tags; a tag has no line breaks, repeated ones count once."""
+        lines = dict.fromkeys(" ".join(str(tag).split()) for tag in tags)
+        write_text(self.path / "tags", "".join(f"{tag}\n" for tag in lines if tag))
+
+    def set_status(self, status: Status) -> None:
+        """Say how the run stands. Anything but running lets go of the run: another process may continue it.
+
+        Raises:
+            ValueError: no such status.
+            UserError: running, while another living process writes the run.
+        """
+        if status not in STATUSES:
+            raise ValueError(f"status {status!r} is none of {', '.join(STATUSES)}")
+        if status == "running":
+            self._take_lock()
+        record = self.record()
+        _sessions(record)[-1]["ended"] = None if status == "running" else time.time()
+        self._write_record(record)
+        write_text(self.path / "status", status + "\n")
+        if status != "running":
+            self._lock.release()
+
+    def resume_from(self, epoch: int) -> None:
+        """Forget what was logged for `epoch` (counted from 0) and later ones: the next epoch to compute is `epoch`.
+
+        Series are cut, files of later epochs (named by four digits) removed. `resume_from(0)` begins anew;
+        checkpoints are left alone.
+        """
+        epochs = series.read(self._series_path(EPOCHS))
+        kept = epochs[epochs["step"] < epoch]
+        steps = series.read(self._series_path(STEPS))
+        kept_until = kept["time"].max() if len(kept) else -1.0
+        for unit, before, after in ((EPOCHS, epochs, kept), (STEPS, steps, steps[steps["time"] <= kept_until])):
+            if len(after) < len(before):
+                series.rewrite(self._series_path(unit), after)
+        for path in self.files().values():
+            if re.fullmatch(r"\d{4,}", name := _epoch_part(path, self.path)) and int(name) >= epoch:
+                path.unlink()
+
+    # ---- reading -------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        """How the run stands; running only while a living process holds it."""
+        path = self.path / "status"
+        status = path.read_text(encoding="utf-8").strip() if path.is_file() else "running"
+        if status not in STATUSES:
+            raise DataError(f"{path} says {status!r}; a status is one of {', '.join(STATUSES)}")
+        if status == "running" and not is_locked(self._lock.path):
+            return "interrupted"
+        return status
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags, in the order given."""
+        path = self.path / "tags"
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole configuration of the run."""
+        path = self.path / "config.yaml"
+        return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+
+    def values(self) -> dict[str, Scalar]:
+        """All single values by field: sys/..., source_code/..., monitoring/... and what `log_values` was given."""
+        record = self.record()
+        facts: dict[str, Scalar] = {
+            "sys/id": record["run_id"],
+            "sys/uid": record["uid"],
+            "sys/creation_time": _readable(record["created"]),
+            "sys/owner": record["owner"],
+            "sys/running_time": round(self.running_time, 1),
+            "sys/status": self.status,
+        }
+        source = {f"source_code/{name}": value for name, value in record["source_code"].items()}
+        surroundings = {f"monitoring/{name}": value for name, value in record["environment"].items()}
+        return facts | source | surroundings | record["values"]
+
+    def series(self, field: str) -> pd.DataFrame:
+        """One series: columns step (int, ascending) and value (float). Empty when nothing was logged."""
+        found = [frame[frame["field"] == field] for frame in map(series.read, self._series_paths())]
+        return pd.concat(found)[["step", "value"]].sort_values("step", ignore_index=True)
+
+    def metrics(self) -> pd.DataFrame:
+        """All series per epoch as one table: a row per epoch (the index, `epoch`), a column per field."""
+        frame = series.read(self._series_path(EPOCHS))
+        wide = frame.pivot(index="step", columns="field", values="value").sort_index()
+        return wide.rename_axis(index="epoch", columns=None)
+
+    def rows(self) -> pd.DataFrame:
+        """All series in long form: columns field, step, value, time (seconds since 1970)."""
+        return pd.concat([series.read(path) for path in self._series_paths()], ignore_index=True)
+
+    def files(self) -> dict[str, Path]:
+        """Every logged file by its field, sorted; unfinished files and checkpoints are not among them."""
+        found = (
+            path
+            for folder in sorted(self.path.iterdir())
+            if folder.is_dir() and folder.name not in _NOT_FIELDS and not folder.name.startswith(".")
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and not path.name.startswith(".")
+        )
+        return {path.relative_to(self.path).with_suffix("").as_posix(): path for path in found}
+
+    def file(self, field: str) -> Path | None:
+        """The file of one field, None when there is none."""
+        folder = (self.path / field).parent
+        name = PurePosixPath(field).name
+        found = (
+            sorted(path for path in folder.glob("*") if path.stem == name and path.is_file()) if folder.is_dir() else []
+        )
+        return found[0] if found else None
+
+    def checkpoints(self) -> list[Path]:
+        """The run's checkpoints, sorted by name."""
+        return sorted(path for path in self.checkpoint_folder.glob("*.ckpt") if not path.name.startswith("."))
+
+    @property
+    def created(self) -> float:
+        """When the run began, seconds since 1970."""
+        return float(self.record()["created"])
+
+    @property
+    def running_time(self) -> float:
+        """Seconds of training, interruptions left out."""
+        sessions = _sessions(self.record())
+        now = time.time() if self.status == "running" else self._last_sign_of_life()
+        return sum(max(0.0, (each["ended"] or now) - each["started"]) for each in sessions)
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Epoch and value of the highest weighted F1 on val, None before the first."""
+        scores = self.series(BEST).dropna()
+        if scores.empty:
+            return None
+        row = int(scores["value"].to_numpy().argmax())
+        return int(scores["step"].iloc[row]), float(scores["value"].iloc[row])
+
+    def record(self) -> dict[str, Any]:
+        """What run.json holds. Raises `DataError` when it is not readable or of another version."""
+        try:
+            record = json.loads(self._record_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self._record_path} is not readable ({error}); is {self.path} a run folder?") from error
+        if record.get("run_folder_version") != VERSION:
+            raise DataError(
+                f"{self._record_path} has run folder version {record.get('run_folder_version')}, "
+                f"this program reads {VERSION}"
+            )
+        return record
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+
+    @property
+    def _record_path(self) -> Path:
+        return self.path / "run.json"
+
+    def _series_path(self, unit: str) -> Path:
+        return self.path / "series" / f"{unit}.csv"
+
+    def _series_paths(self) -> list[Path]:
+        return [self._series_path(unit) for unit in (EPOCHS, STEPS, SECONDS)]
+
+    def _write_record(self, record: dict[str, Any]) -> None:
+        write_json(self._record_path, record)
+
+    def _write_file(self, field: str, suffix: str, write: Any) -> Path:
+        path = self.path / (checked_field(field) + suffix)
+        with atomic_path(path) as partial:
+            write(partial)
+        return path
+
+    def _take_lock(self) -> None:
+        if not self._lock.acquire():
+            raise UserError(
+                f"{self.path} is being written by another process; wait for it to end, or stop it, and try again"
+            )
+
+    def _begun_record(self) -> dict[str, Any]:
+        """The record of a new run, or that of the existing one with one more session."""
+        now = time.time()
+        if not self._record_path.is_file():
+            return {
+                "run_folder_version": VERSION,
+                "run_id": self.run_id,
+                "uid": uuid.uuid4().hex,  # tells runs of equal names on different machines apart
+                "created": now,
+                "owner": owner(),
+                "sessions": [{"started": now, "ended": None}],
+                "source_code": {},
+                "environment": {},
+                "values": {},
+            }
+        record = self.record()
+        last = _sessions(record)[-1]
+        last["ended"] = last["ended"] or self._last_sign_of_life()
+        _sessions(record).append({"started": now, "ended": None})
+        return record
+
+    def _record_source(self, project: Path) -> None:
+        revision = source_revision(project)
+        record = self.record()
+        names = ("commit", "branch", "message", "dirty", "digest")
+        record["source_code"] = {name: getattr(revision, name) for name in names}
+        record["environment"] = environment()
+        self._write_record(record)
+        self.log_text("source_code/requirements", packages())
+        for name, content, suffix in (
+            ("diff", revision.diff.encode(), ".patch"),
+            ("files", revision.archive, ".zip"),
+        ):
+            if content:
+                self.log_bytes(f"source_code/{name}", content, suffix)
+            else:
+                (self.path / f"source_code/{name}{suffix}").unlink(missing_ok=True)
+
+    def _last_sign_of_life(self) -> float:
+        times = [path.stat().st_mtime for path in (*self._series_paths(), self._record_path) if path.is_file()]
+        return max(times)
+
+
+def list_runs(runs_root: Path) -> pd.DataFrame:
+    """All runs below a folder, newest first.
+
+    Returns:
+        Columns id, creation_time (local time), owner, running_time (seconds), tags (joined by ", "), status, epochs,
+        max_weighted_F1, best_epoch (the last two missing before the first epoch's end). A folder that cannot be read
+        has the status "unreadable".
+    """
+    folders = sorted(path.parent for path in Path(runs_root).glob("*/run.json"))
+    rows = [_summary(folder) for folder in folders]
+    frame = pd.DataFrame(rows, columns=_RUN_COLUMNS).astype({"best_epoch": "Int64", "max_weighted_F1": float})
+    return frame.sort_values("creation_time", ascending=False, ignore_index=True)
+
+
+def checked_field(field: str) -> str:
+    """A field path that is safe as a path below a folder. Raises `ValueError` otherwise."""
+    parts = PurePosixPath(field).parts
+    if (
+        not parts
+        or "/".join(parts) != field
+        or ".." in parts
+        or field.startswith(("/", "."))
+        or not field.isprintable()
+    ):
+        raise ValueError(f"{field!r} is no field path; use names joined by single slashes, as in val/figures/matrix")
+    return field
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    try:
+        run = RunFolder.open(folder)
+        record, best = run.record(), run.best
+    except DataError:
+        return {"id": folder.name, "status": "unreadable"}
+    return {
+        "id": run.run_id,
+        "creation_time": pd.Timestamp(datetime.fromtimestamp(record["created"])),
+        "owner": record["owner"],
+        "running_time": run.running_time,
+        "tags": ", ".join(run.tags),
+        "status": run.status,
+        "epochs": len(run.metrics()),
+        "max_weighted_F1": best[1] if best else None,
+        "best_epoch": best[0] if best else None,
+    }
+
+
+def _sessions(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return record["sessions"]
+
+
+def _readable(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _epoch_part(path: Path, run: Path) -> str:
+    """The last part of a file's field that is a four-digit epoch, "" if none: val/error_pairs/0049/ONE_TWO -> 0049."""
+    parts = path.relative_to(run).with_suffix("").parts
+    return next((part for part in reversed(parts) if re.fullmatch(r"\d{4,}", part)), "")

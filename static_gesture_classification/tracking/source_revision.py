@@ -1,0 +1,158 @@
+"""What a run was made with: the source revision, the environment, the machine and its owner."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import importlib.metadata
+import io
+import os
+import platform
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = (".py", ".yaml", ".yml", ".toml", ".txt", ".cfg")
+MOST_BYTES = 1_000_000  # a larger file is data, not source
+NOT_SOURCES = {"data", "runs", "models", "reports", "mlruns", "outputs", "multirun", "node_modules", "build", "dist"}
+
+
+@dataclass(frozen=True)
+class SourceRevision:
+    """Which source code ran.
+
+    Args:
+        commit: the checked-out commit, "" without Git.
+        branch: its branch, "" without Git or on a detached head.
+        message: first line of the commit's message.
+        dirty: whether the working tree differs from the commit (new files count).
+        digest: hash of all source files (Python and configuration) below the project; tells revisions apart without
+            Git too.
+        diff: the difference of the working tree to the commit as a patch, "" if there is none.
+        archive: zip of the source files that the commit does not hold (all of them without Git), b"" if none.
+    """
+
+    commit: str
+    branch: str
+    message: str
+    dirty: bool
+    digest: str
+    diff: str
+    archive: bytes
+
+
+def source_revision(project: Path) -> SourceRevision:
+    """The source revision of the project in a folder, with or without Git."""
+    sources = _source_files(project)
+    digest = _digest(project, sources)
+    commit = _git(project, "rev-parse", "HEAD").strip()
+    if not commit:
+        return SourceRevision("", "", "", False, digest, "", _zip(project, sources))
+    diff = _git(project, "diff", "HEAD", "--", ".")
+    status = _git(project, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    new = {project / name for name in status.split("\0") if name}
+    return SourceRevision(
+        commit=commit,
+        branch=_git(project, "symbolic-ref", "--short", "-q", "HEAD").strip(),
+        message=_git(project, "log", "-1", "--format=%s").strip(),
+        dirty=bool(diff or new),
+        digest=digest,
+        diff=diff,
+        archive=_zip(project, [path for path in sources if path in new]),
+    )
+
+
+def environment() -> dict[str, str | int]:
+    """Python, operating system, processor and the accelerator that training would use."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "accelerator": _accelerator(),
+        "hostname": platform.node(),
+        "command": " ".join(sys.argv),
+    }
+
+
+def packages() -> str:
+    """The installed distributions, one `name==version` a line, sorted."""
+    found = {
+        (item.metadata["Name"] or "").lower(): f"{item.metadata['Name']}=={item.version}"
+        for item in importlib.metadata.distributions()
+        if item.metadata is not None
+    }
+    return "\n".join(found[name] for name in sorted(found) if name) + "\n"
+
+
+def owner() -> str:
+    """Login name of the person who runs this; "unknown" in a container without one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _git(project: Path, *arguments: str) -> str:
+    """Output of a Git command, "" when Git is missing, this is no repository, or it has no commit."""
+    command = ["git", "-C", str(project), "-c", "core.quotepath=off", *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=30, env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"})
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+
+def _source_files(project: Path) -> list[Path]:
+    found: list[Path] = []
+    for folder, folders, files in os.walk(project):
+        here = Path(folder)
+        folders[:] = sorted(name for name in folders if _holds_sources(here / name, project))
+        found += [here / name for name in sorted(files) if name.endswith(SOURCES)]
+    return [path for path in found if path.is_file() and path.stat().st_size <= MOST_BYTES]
+
+
+def _holds_sources(folder: Path, project: Path) -> bool:
+    if folder.name.startswith(".") or folder.name.endswith(".egg-info") or folder.name == "__pycache__":
+        return False
+    return not (folder.parent == project and folder.name in NOT_SOURCES) and not (folder / "pyvenv.cfg").is_file()
+
+
+def _digest(project: Path, sources: Iterable[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sources:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(project).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _zip(project: Path, sources: list[Path]) -> bytes:
+    if not sources:
+        return b""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sources:  # a fixed date, so that equal sources give equal archives
+            entry = zipfile.ZipInfo(path.relative_to(project).as_posix(), (1980, 1, 1, 0, 0, 0))
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _accelerator() -> str:
+    torch = sys.modules.get("torch")  # who trains has imported it; a reader need not
+    if torch is None:
+        return "unknown"
+    if torch.cuda.is_available():
+        return ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    return "mps" if torch.backends.mps.is_available() else "cpu"
