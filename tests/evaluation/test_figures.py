@@ -1,0 +1,77 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from static_gesture_classification.evaluation import figures, metrics
+
+from .seeded import GESTURES, seeded_predictions
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    return metrics.outcomes_of(seeded_predictions(400))
+
+
+@pytest.fixture(scope="module")
+def counts(outcomes):
+    return metrics.confusion_counts(outcomes.truths, outcomes.predictions, 10)
+
+
+def texts(axes):
+    return {tuple(int(v) for v in text.get_position()): text.get_text() for text in axes.texts}
+
+
+def test_a_confusion_matrix_shows_counts_and_shares_with_the_prediction_along_x(counts):
+    left, right = figures.confusion_matrix(counts, GESTURES, "val").axes
+    row, column = np.argwhere(counts * (1 - np.eye(10, dtype=int)) > 0)[0]
+    assert texts(left)[column, row] == str(counts[row, column])
+    assert texts(right)[3, 3] == f"{100 * counts[3, 3] / counts[3].sum():.0f}"
+    assert [label.get_text() for label in left.get_yticklabels()][0] == f"BACKGROUND  {counts[0].sum()}"
+
+
+def test_a_perfect_confusion_matrix_has_numbers_on_its_diagonal_only():
+    left, right = figures.confusion_matrix(np.diag([5, 0, 7]), ["A", "B", "C"], "val").axes
+    assert texts(left) == {(0, 0): "5", (2, 2): "7"}
+    assert texts(right) == {(0, 0): "100", (2, 2): "100"}
+
+
+def test_every_figure_can_be_written_also_where_gestures_have_no_samples(tmp_path):
+    some = metrics.outcomes_of(seeded_predictions(3))
+    counts = metrics.confusion_counts(some.truths, some.predictions, 10)
+    scores = metrics.gesture_scores(counts, GESTURES)
+    bins = metrics.calibration(some)
+    drawn = {
+        "confusion": figures.confusion_matrix(counts, GESTURES, "val"),
+        "bars": figures.gesture_bars(scores, "val"),
+        "curves": figures.precision_recall(*metrics.precision_recall_curves(some), "val"),
+        "reliability": figures.reliability(bins, 0.1, "val"),
+        "distribution": figures.distribution({"train": scores["support"], "val": scores["support"]}, "samples"),
+    }
+    for name, figure in drawn.items():
+        figures.write_figure(figure, tmp_path / f"{name}.png")
+        assert Image.open(tmp_path / f"{name}.png").getextrema() != ((255, 255),) * 4
+
+
+def test_the_same_numbers_give_the_same_bytes(counts):
+    once, again = (figures.png_bytes(figures.confusion_matrix(counts, GESTURES, "val")) for _ in range(2))
+    assert once == again
+
+
+def test_a_distribution_has_a_bar_per_gesture_and_split():
+    counts = pd.Series([3, 0, 5], index=["A", "B", "C"])
+    (axes,) = figures.distribution({"train": counts, "val": counts * 2}, "samples").axes
+    assert [bar.get_height() for bar in axes.patches] == [3, 0, 5, 6, 0, 10]
+
+
+def test_a_grid_holds_each_crop_once_in_order():
+    crops = np.stack([np.full((20, 20, 3), value, np.uint8) for value in (40, 90, 140)])
+    grid = figures.error_grid(crops, [0.9, 0.8, 0.7], ["a", "имя с пробелом", "c" * 99], "TWO", "THREE")
+    assert grid.dtype == np.uint8
+    assert [int(grid[60, 60 + 118 * i].mean()) for i in range(3)] == [40, 90, 140]
+
+
+def test_a_grid_of_many_crops_breaks_into_rows():
+    crops = np.zeros((14, 8, 8, 3), np.uint8)
+    grid = figures.image_grid(crops, [""] * 14, "title", columns=6, tile=20)
+    assert grid.shape[0] == 26 + 3 * 42
