@@ -1,3 +1,3 @@
-"""Data module, augmentation, models, losses and the Lightning module."""
+"""From crops to a trained network: batches, augmentation, networks, losses, the Lightning module, checkpoints."""
 
-import static_gesture_classification.torchvision_operators  # noqa: F401  (before lightning imports torchvision)
+import static_gesture_classification.torchvision_operators  # noqa: F401  (before lightning and timm import torchvision)

@@ -1,0 +1,149 @@
+"""What happens around the steps: checkpoints that survive anything, early stopping, progress."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback, Checkpoint, RichProgressBar
+from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from static_gesture_classification.atomic_files import partial_path
+from static_gesture_classification.progress import console
+from static_gesture_classification.training.checkpoint import save
+from static_gesture_classification.training.module import TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1
+
+LAST = "last.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints whole or not at all, and reads tensors and plain values only."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write to `path`; a full disk raises `OutputError`."""
+        save(checkpoint, Path(path))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read from `path`."""
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+
+class Checkpoints(Checkpoint):
+    """Keeps the last checkpoint and the best ones by weighted F1 on val (of equals, the earlier).
+
+    The last one, which training is resumed from, also says which others belong to it. It is written after them and
+    before those it drops are removed; so whenever a kill comes, what it names is there, and what it does not name is
+    swept away when training goes on.
+
+    Args:
+        folder: where checkpoints are written.
+        keep: how many of the best.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+        self.best: list[tuple[float, int]] = []  # weighted F1 and epoch, best first
+
+    @property
+    def state_key(self) -> str:
+        """Name of this callback's state in a checkpoint."""
+        return "Checkpoints"
+
+    @property
+    def paths(self) -> list[Path]:
+        """The best checkpoints, best first."""
+        return [self.folder / checkpoint_name(epoch, score) for score, epoch in self.best]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove what a kill left behind."""
+        self._sweep()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write this epoch's checkpoints. Lightning calls this after the module and the other callbacks."""
+        epoch, score = trainer.current_epoch, float(trainer.callback_metrics[WEIGHTED_F1])
+        self.best = sorted([*self.best, (score, epoch)], key=lambda entry: (-entry[0], entry[1]))[: self.keep]
+        if (score, epoch) in self.best:
+            trainer.save_checkpoint(self.folder / checkpoint_name(epoch, score), weights_only=True)
+        trainer.save_checkpoint(self.folder / LAST)
+        self._sweep()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best epochs, plain values."""
+        return {"best": [list(entry) for entry in self.best]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best epochs of the run that is resumed."""
+        self.best = [(float(score), int(epoch)) for score, epoch in state_dict["best"]]
+
+    def _sweep(self) -> None:
+        kept = {path.name for path in self.paths} | {LAST}
+        for path in self.folder.glob("*.ckpt"):
+            if path.name not in kept:
+                path.unlink()
+        for path in self.folder.glob(partial_path(self.folder / "*.ckpt").name):
+            path.unlink()
+
+
+def checkpoint_name(epoch: int, score: float) -> str:
+    """File name of an epoch's checkpoint: `checkpoint_epoch=49-val_weighted_F1=0.88.ckpt`."""
+    return f"checkpoint_epoch={epoch}-val_weighted_F1={score:.2f}.ckpt"
+
+
+class EarlyStopping(LightningEarlyStopping):
+    """Stops when weighted F1 on val has not got better for `patience` epochs; a resumed run stays stopped."""
+
+    def __init__(self, patience: int) -> None:
+        super().__init__(WEIGHTED_F1, patience=patience, mode="max", check_on_train_epoch_end=True)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Do not go on with a run that had stopped when it was interrupted."""
+        if self.stopped_epoch:
+            trainer.should_stop = True
+
+
+class ProgressBar(RichProgressBar):
+    """A bar per epoch with loss and weighted F1, under their short names."""
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """What stands beside the bar."""
+        shown = super().get_metrics(trainer, pl_module)
+        return {name.removeprefix("training/"): value for name, value in shown.items() if name != "v_num"}
+
+
+class EpochLines(Callback):
+    """One line per epoch, for logs and for scrolling back."""
+
+    def __init__(self) -> None:
+        self._start = 0.0
+        self._images = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._start, self._images = time.perf_counter(), 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count."""
+        self._images += len(batch.targets)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print the line."""
+        seconds = time.perf_counter() - self._start
+        losses = " ".join(
+            f"{name.removeprefix('training/')} {_shown(trainer, name)}" for name in (TRAIN_LOSS, VAL_LOSS)
+        )
+        console.print(
+            f"epoch {trainer.current_epoch} ({trainer.current_epoch + 1} of {trainer.max_epochs}): {losses} "
+            f"val_weighted_F1 {_shown(trainer, WEIGHTED_F1)} ({self._images / max(seconds, 1e-9):.0f} images/s, {seconds:.1f} s)",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _shown(trainer: Trainer, metric: str) -> str:
+    return f"{float(trainer.callback_metrics[metric]):.4f}" if metric in trainer.callback_metrics else "-"

@@ -1,0 +1,223 @@
+"""The checkpoint contract: what a checkpoint says about itself, and how it becomes a classifier.
+
+A checkpoint is a file of torch with tensors and plain values only, so that it loads with `weights_only=True` and runs
+no code. A run's own checkpoints (written by Lightning) and an exported one hold alike:
+
+    checkpoint_version   1
+    state_dict           the network's tensors; in a run's own checkpoints their names begin with "network."
+    model                the `model` node of the configuration: name, normalisation, backbone
+    gestures             names (in class order), background
+    crop                 size (pixels), margin (of the box's longer side)
+    epoch, scores        the epoch that it was written after, counted from 0, and its scores on val (or None)
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.models.network import GestureNetwork
+
+VERSION = 1
+_BACKBONES = "static_gesture_classification.training.models."
+_NETWORK = "network."
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a checkpoint says about itself: the model's configuration, the gestures, the crop geometry."""
+
+    model: dict[str, Any]
+    vocabulary: Vocabulary
+    crop_size: int
+    crop_margin: float
+
+    def header(self) -> dict[str, Any]:
+        """The entries of a checkpoint, plain values only."""
+        return {
+            "checkpoint_version": VERSION,
+            "model": self.model,
+            "gestures": {"names": list(self.vocabulary.names), "background": self.vocabulary.background},
+            "crop": {"size": self.crop_size, "margin": self.crop_margin},
+        }
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network ready for use.
+
+    Args:
+        network: in evaluation mode; normalises its input itself.
+        vocabulary: the gestures, in class order.
+        crop_size: side of a crop in pixels.
+        crop_margin: added on each side of the square crop, as a share of the box's longer side.
+    """
+
+    network: GestureNetwork
+    vocabulary: Vocabulary
+    crop_size: int
+    crop_margin: float
+
+    @torch.inference_mode()
+    def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (n, classes) and embeddings (n, features), float32, of RGB crops (n, size, size, 3) uint8."""
+        device = self.network.mean.device
+        probabilities, embeddings = [], []
+        for start in range(0, len(crops), _BATCH):
+            batch = torch.from_numpy(np.ascontiguousarray(crops[start : start + _BATCH])).to(device)
+            features = self.network.embed(batch.permute(0, 3, 1, 2)).float()
+            embeddings.append(features.cpu().numpy())
+            probabilities.append(self.network.head(features).softmax(1).cpu().numpy())
+        if not probabilities:
+            return np.zeros((0, len(self.vocabulary)), np.float32), np.zeros(
+                (0, self.network.head.in_features), np.float32
+            )
+        return np.concatenate(probabilities), np.concatenate(embeddings)
+
+
+def build_network(model: Mapping[str, Any], classes: int) -> GestureNetwork:
+    """Build the network of a `model` configuration; its weights are ImageNet's if it says so, else random.
+
+    Raises:
+        UserError: the backbone is not one of training/models/, is unknown, or its weights cannot be had.
+    """
+    backbone = model["backbone"]
+    if not str(backbone["_target_"]).startswith(_BACKBONES):  # a checkpoint must not name any function to call
+        raise UserError(
+            f"model.backbone._target_ is {backbone['_target_']!r}; backbones live in {_BACKBONES.rstrip('.')}"
+        )
+    try:
+        network, features = instantiate(backbone, pretrained=model["weights"] == "imagenet", _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise
+    normalisation = model["normalisation"]
+    return GestureNetwork(network, features, classes, normalisation["mean"], normalisation["std"])
+
+
+def initial_network(model: Mapping[str, Any], vocabulary: Vocabulary) -> GestureNetwork:
+    """The network that training starts from: random, ImageNet's weights, or those of another checkpoint of ours.
+
+    From a checkpoint, gestures that both know keep their row of the head; the others start at random.
+
+    Raises:
+        UserError: the checkpoint is unusable or of another model; see also `build_network`.
+    """
+    network = build_network(model, len(vocabulary))
+    if model["weights"] in ("none", "imagenet"):
+        return network
+    path = Path(model["weights"])
+    checkpoint = read_checkpoint(path)
+    if checkpoint["model"]["name"] != model["name"]:
+        raise UserError(
+            f"{path} is a {checkpoint['model']['name']}, not a {model['name']}; choose that model or other weights"
+        )
+    start = network_of(checkpoint, path)
+    network.backbone.load_state_dict(start.backbone.state_dict())
+    known = {name: row for row, name in enumerate(checkpoint["gestures"]["names"])}
+    with torch.no_grad():
+        for row, name in enumerate(vocabulary):
+            if name in known:
+                network.head.weight[row] = start.head.weight[known[name]]
+                network.head.bias[row] = start.head.bias[known[name]]
+    return network
+
+
+def load_classifier(path: Path, device: str = "cpu") -> Classifier:
+    """Load a run's checkpoint or an exported one.
+
+    Raises:
+        UserError: the file is missing, is not a checkpoint of ours, is damaged, or has another version.
+    """
+    checkpoint = read_checkpoint(path)
+    network = network_of(checkpoint, path).to(device).eval()
+    gestures, crop = checkpoint["gestures"], checkpoint["crop"]
+    return Classifier(network, Vocabulary.from_config(gestures), int(crop["size"]), float(crop["margin"]))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's entries (see the module). Raises as `load_classifier`."""
+    if not path.is_file():
+        raise UserError(
+            f"no checkpoint at {path}; train one (dvc repro, or python train_static_gestures.py), or name another"
+        )
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path} is not a readable checkpoint (damaged, or not made by this program); choose another"
+        ) from error
+    if not isinstance(checkpoint, dict) or "checkpoint_version" not in checkpoint:
+        raise UserError(f"{path} is not a checkpoint of this program; choose one of runs/*/checkpoints or models/")
+    if checkpoint["checkpoint_version"] != VERSION:
+        raise UserError(
+            f"{path} has checkpoint version {checkpoint['checkpoint_version']}, this program reads {VERSION}; "
+            "train again"
+        )
+    return checkpoint
+
+
+def network_of(checkpoint: Mapping[str, Any], path: Path) -> GestureNetwork:
+    """The network of a checkpoint's entries; `path` is for messages. Raises `UserError` where they do not fit."""
+    network = build_network({**checkpoint["model"], "weights": "none"}, len(checkpoint["gestures"]["names"]))
+    try:
+        network.load_state_dict(network_state(checkpoint))
+    except RuntimeError as error:
+        raise UserError(f"the tensors in {path} do not fit its model {checkpoint['model']['name']}: {error}") from error
+    return network
+
+
+def network_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The network's tensors under the network's own names."""
+    state = checkpoint["state_dict"]
+    own = {name.removeprefix(_NETWORK): tensor for name, tensor in state.items() if name.startswith(_NETWORK)}
+    return own or dict(state)
+
+
+def export_checkpoint(run_checkpoint: Path, output: Path) -> None:
+    """Write what a classifier needs of a run's checkpoint to `output`: no optimizer, no paths, no times.
+
+    The same weights give the same bytes.
+
+    Raises:
+        UserError: the checkpoint is unusable. OutputError: `output` cannot be written.
+    """
+    checkpoint = read_checkpoint(run_checkpoint)
+    kept = {key: checkpoint[key] for key in ("checkpoint_version", "model", "gestures", "crop", "epoch", "scores")}
+    state = {name: tensor.contiguous().clone() for name, tensor in network_state(checkpoint).items()}
+    save(kept | {"state_dict": state}, output)
+
+
+def save(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint whole or not at all. Raises `OutputError` on a full disk or a read-only folder."""
+    buffer = io.BytesIO()  # torch puts a file's name into it, and hides a full disk behind an error of its own
+    torch.save(dict(checkpoint), buffer)
+    with atomic_path(path) as partial:
+        partial.write_bytes(buffer.getbuffer())
+
+
+def plain_model(model: Any) -> dict[str, Any]:
+    """The `model` node as plain values, with its references resolved, for a checkpoint.
+
+    Where weights came from does not matter to whoever loads them, and may be a path, so it is left out.
+    """
+    plain = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else dict(model)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key != "weights"}

@@ -1,0 +1,110 @@
+"""From the configuration to what trains: data, module, trainer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.progress import errors
+from static_gesture_classification.training import hardware
+from static_gesture_classification.training.augmentation import Augmentation
+from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
+from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
+from static_gesture_classification.training.datamodule import CropsDataModule
+from static_gesture_classification.training.module import GestureModule
+
+
+def open_data(config: DictConfig) -> CropsDataModule:
+    """The crops and splits that `paths` names, batched as `train_hyperparams` says.
+
+    Raises:
+        DataError: they are missing, cannot be trained on, or were made with another crop geometry than configured.
+    """
+    data = CropsDataModule.open(
+        Path(config.paths.crops),
+        Path(config.paths.splits) / "samples.parquet",
+        Vocabulary.from_config(config.gestures),
+        batch_size=config.train_hyperparams.batch_size,
+        seed=config.seed,
+        overfit_samples=config.train_hyperparams.overfit_samples,
+    )
+    _check_geometry(Path(config.paths.crops), data.image_size, config.crops)
+    return data
+
+
+def build_module(config: DictConfig, data: CropsDataModule) -> GestureModule:
+    """The module to train; its random weights are a function of the seed.
+
+    Raises:
+        UserError: a part of the configuration cannot be used (unknown model, weights that cannot be had, ...).
+    """
+    torch.manual_seed(config.seed)
+    model = OmegaConf.to_container(config.model, resolve=True)
+    assert isinstance(model, dict)
+    return GestureModule(
+        network=initial_network({str(key): value for key, value in model.items()}, data.vocabulary),
+        loss=instantiate(config.loss, vocabulary=data.vocabulary, counts=data.counts("train"), _convert_="all"),
+        optimizer=instantiate(config.optimizer),
+        schedule=instantiate(config.scheduler),
+        augmentation=Augmentation(**config.augs),
+        vocabulary=data.vocabulary,
+        origin=Origin(plain_model(config.model), data.vocabulary, data.image_size, float(config.crops.margin)),
+        seed=config.seed,
+    )
+
+
+def build_trainer(
+    config: DictConfig, logger: Logger | None = None, callbacks: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
+    """The trainer for `trainer` and `train_hyperparams` of the configuration."""
+    _quieten_lightning()
+    wanted = config.trainer
+    hardware.use_threads(wanted.threads)
+    if wanted.deterministic:
+        hardware.make_deterministic()
+    accelerator = hardware.accelerator(wanted.accelerator)
+    shown = [EpochLines(), ProgressBar()] if errors.is_terminal else [EpochLines()]
+    return pl.Trainer(
+        accelerator=accelerator,
+        devices=wanted.devices,
+        precision=hardware.precision(wanted.precision, accelerator),  # type: ignore[arg-type]
+        max_epochs=config.train_hyperparams.epochs,
+        gradient_clip_val=wanted.gradient_clip,
+        fast_dev_run=wanted.fast_dev_run,
+        logger=logger or False,
+        callbacks=[*callbacks, *shown],
+        plugins=[AtomicCheckpointIO()],
+        enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
+        enable_progress_bar=errors.is_terminal,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _check_geometry(crops: Path, size: int, configured: DictConfig) -> None:
+    report = crops / "report.json"
+    made = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    margin = made.get("margin", configured.margin)
+    if (size, margin) != (configured.size, configured.margin):
+        raise DataError(
+            f"the crops in {crops} have size {size} and margin {margin}, the configuration says {configured.size} and "
+            f"{configured.margin}; make them anew (dvc repro), or set crops.size={size} crops.margin={margin}"
+        )
+
+
+def _quieten_lightning() -> None:
+    """Leave out what Lightning says about settings that are chosen on purpose."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*LeafSpec.*", ".*litlogger.*", ".*tensorboardX.*"):
+        warnings.filterwarnings("ignore", message)

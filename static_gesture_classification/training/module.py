@@ -1,0 +1,137 @@
+"""The Lightning module: one training step, one validation step, and what an epoch reports."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.augmentation import Augmentation
+from static_gesture_classification.training.checkpoint import Origin
+from static_gesture_classification.training.datamodule import Batch
+from static_gesture_classification.training.models.network import GestureNetwork
+from static_gesture_classification.training.schedules import Schedule
+from static_gesture_classification.training.scores import Scores, scores_of
+
+WEIGHTED_F1 = "training/val_weighted_F1"
+TRAIN_LOSS = "training/train_loss"
+VAL_LOSS = "training/val_loss"
+LEARNING_RATE = "training/lr"
+
+
+class GestureModule(LightningModule):
+    """Trains a network on crops.
+
+    All randomness (augmentation, dropout) is a function of seed and epoch, so that a run that is resumed at an epoch's
+    boundary goes on as if nothing had happened. The schedule moves before the epoch's checkpoint is written (Lightning
+    would move it afterwards), for the same reason.
+
+    Args:
+        network: the network to train.
+        loss: takes logits (n, classes) and class indices (n,).
+        optimizer: makes an optimizer of parameters.
+        schedule: makes a schedule of the optimizer and the number of steps.
+        augmentation: changes training images.
+        vocabulary: the gestures, in class order.
+        origin: what a checkpoint says about itself.
+        seed: of everything random.
+    """
+
+    def __init__(
+        self,
+        network: GestureNetwork,
+        loss: nn.Module,
+        optimizer: Callable[..., Optimizer],
+        schedule: Callable[..., Schedule],
+        augmentation: Augmentation,
+        vocabulary: Vocabulary,
+        origin: Origin,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss, self.augmentation, self.vocabulary, self.seed = loss, augmentation, vocabulary, seed
+        self.confusion = MulticlassConfusionMatrix(len(vocabulary))
+        self.scores: Scores | None = None  # of the last validated epoch
+        self._make_optimizer, self._make_schedule, self._origin = optimizer, schedule, origin
+        self._schedule: Schedule | None = None
+        self._schedule_state: dict[str, Any] | None = None
+        self._generator = torch.Generator()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes) of RGB images (n, 3, size, size), 0 to 255."""
+        return self.network(images)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Loss, and for callbacks: detached float32 logits, targets, table rows."""
+        return self._step(self.augmentation(batch.images, self._generator), batch, TRAIN_LOSS)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """As `training_step`, on images as they are."""
+        outputs = self._step(batch.images, batch, VAL_LOSS)
+        self.confusion.update(outputs["logits"], batch.targets)
+        return outputs
+
+    def _step(self, images: Tensor, batch: Batch, name: str) -> dict[str, Tensor]:
+        logits = self.network(images).float()
+        loss = self.loss(logits, batch.targets)
+        self.log(name, loss.detach(), on_step=False, on_epoch=True, logger=False, batch_size=len(batch.targets))
+        return {"loss": loss, "logits": logits.detach(), "targets": batch.targets, "rows": batch.rows}
+
+    def on_train_epoch_start(self) -> None:
+        """Set the random state of this epoch."""
+        torch.manual_seed(_seed_of(self.seed, self.current_epoch, "network"))
+        self._generator.manual_seed(_seed_of(self.seed, self.current_epoch, "augmentation"))
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Move a schedule that moves every step."""
+        if self._schedule is not None and self._schedule.every_step:
+            self._schedule.scheduler.step()
+
+    def on_validation_epoch_end(self) -> None:
+        """Score the epoch."""
+        self.scores = scores_of(self.confusion.compute().cpu(), self.vocabulary.names)
+        self.confusion.reset()
+        self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch, then move a schedule that moves every epoch.
+
+        Lightning itself would log after the epoch's checkpoint is written, and a kill in between would lose a line.
+        """
+        metrics = {name: float(self.trainer.callback_metrics[name]) for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1)}
+        metrics[LEARNING_RATE] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
+        for logger in self.trainer.loggers:
+            logger.log_metrics({**metrics, "epoch": self.current_epoch}, self.global_step)
+        if self._schedule is not None and not self._schedule.every_step:
+            self._schedule.scheduler.step(metrics[VAL_LOSS])  # type: ignore[arg-type]
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer; the schedule stays in this module (see the class)."""
+        optimizer = self._make_optimizer(self.network.parameters())
+        self._schedule = self._make_schedule(optimizer, steps=int(self.trainer.estimated_stepping_batches))
+        if self._schedule_state is not None:
+            self._schedule.scheduler.load_state_dict(self._schedule_state)
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what `checkpoint.py` promises, the epoch's scores and the schedule."""
+        checkpoint.update(self._origin.header(), scores=self.scores)
+        if self._schedule is not None:
+            checkpoint["schedule"] = self._schedule.scheduler.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the schedule's state for `configure_optimizers`, which is called later."""
+        self._schedule_state = checkpoint.get("schedule")
+        self.scores = checkpoint.get("scores")
+
+
+def _seed_of(seed: int, epoch: int, use: str) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed} {epoch} {use}".encode(), digest_size=7).digest(), "big")
