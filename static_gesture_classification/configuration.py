@@ -23,6 +23,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.errors import UserError
@@ -48,7 +49,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
         try:
             run(config)
         except UserError as error:
-            errors.print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+            errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
             sys.exit(1)
 
     def command() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # What Lightning says at the end, in our words.
 _STATUSES: dict[str, Status] = {"success": "finished", "finished": "interrupted", "failed": "failed"}
+_START = 10.0  # seconds that training waits for a tracker to start
 _STOPPED = (KeyboardInterrupt, SystemExit)  # the user or the system ended the run; the run itself did not fail
 
 
@@ -36,7 +37,7 @@ class RunLogger(Logger):
     Args:
         run: the run folder, made with `RunFolder.create`.
         trackers: where it is mirrored to.
-        patience: seconds to wait for a tracker at the start and at the end of the run.
+        patience: seconds to wait for a tracker at the end of the run (10 at most at its start).
         sampling_period: seconds between two hardware samples; 0 takes none.
     """
 
@@ -49,7 +50,7 @@ class RunLogger(Logger):
         self._mirrors: list[LiveMirror] = []
         self._sampler: HardwareSampler | None = None
         if getattr(rank_zero_only, "rank", 0) == 0:
-            self._mirrors = [started(run, tracker, patience) for tracker in trackers]
+            self._mirrors = [started(run, tracker, min(patience, _START)) for tracker in trackers]
             self._sampler = HardwareSampler(run, sampling_period) if sampling_period else None
             if self._sampler:
                 self._sampler.start()

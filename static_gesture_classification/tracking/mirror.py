@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from pathlib import Path
 from typing import Any
+
+from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.progress import errors
@@ -139,12 +142,16 @@ class LiveMirror:
             self._wanted += 1
             self._changed.notify_all()
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until all news is dealt with, at most `seconds`; returns whether it is."""
+        with self._changed:
+            wanted = self._wanted
+            return self._changed.wait_for(lambda: self._done >= wanted, seconds)
+
     def flush(self, seconds: float) -> bool:
         """Wait until the tracker has all that is in the run folder, at most `seconds`; returns whether it has."""
         self.notify()
-        with self._changed:
-            wanted = self._wanted
-            in_time = self._changed.wait_for(lambda: self._done >= wanted, seconds)
+        in_time = self.wait(seconds)
         if not in_time:
             self._warn(f"did not answer within {seconds:g} s")
         return in_time and not self._broken
@@ -175,7 +182,7 @@ class LiveMirror:
         try:
             step()
         except Exception as error:  # whatever a tracker raises must not reach the training
-            self._warn(f"{type(error).__name__}: {error}")
+            self._warn(described(error))
             return False
         return True
 
@@ -183,8 +190,8 @@ class LiveMirror:
         if not self._warned:
             self._warned = True
             errors.print(
-                f"[yellow]warning:[/] tracker {self._mirror.tracker.name}: {_first_line(what)}. "
-                f"The run folder has everything; send it later with\n  {self._how_to_send}",
+                f"[yellow]warning:[/] tracker {self._mirror.tracker.name}: {escape(what)}. "
+                f"The run folder has everything; send it later with\n  {escape(self._how_to_send)}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -198,7 +205,8 @@ def started(run: RunFolder, tracker: Tracker, seconds: float) -> LiveMirror:
     """
     state = random.getstate()
     mirror = LiveMirror(run, tracker)
-    mirror.flush(seconds)
+    mirror.notify()
+    mirror.wait(seconds)
     random.setstate(state)
     return mirror
 
@@ -223,5 +231,9 @@ def _fingerprint(path: Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), text)[:300].rstrip(".")
+def described(error: Exception) -> str:
+    """An error of a tracker's in one line: its type and the first line that says something, without decoration."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = (line.strip() for line in plain.splitlines())
+    told = next((line for line in lines if line and not line.startswith(("---", "==="))), "")
+    return f"{type(error).__name__}: {told[:300]}".rstrip(".: ")

@@ -31,6 +31,8 @@ _SET_BY_SERVER = {
     f"sys/{name}": f"monitoring/{name}" for name in ("id", "uid", "creation_time", "owner", "running_time", "status")
 }
 
+_FILE_SETS = ("source_code/files",)  # the one field here whose type Neptune prescribes
+
 
 class NeptuneTracker:
     """Mirrors a run folder to Neptune.
@@ -82,8 +84,8 @@ class NeptuneTracker:
 
     def start(self, run: RunFolder, known: str | None) -> str | None:
         """Open a Neptune run, online the one with the id `known` if there is one. See `Tracker.start`."""
-        logging.getLogger("neptune").setLevel(logging.INFO if self.is_online else logging.WARNING)
         client = importlib.import_module(self._client_name)
+        logging.getLogger("neptune").setLevel(logging.INFO if self.is_online else logging.WARNING)
         folder = run.path / "trackers" / "neptune"
         if not self.is_online:
             shutil.rmtree(folder / "offline", ignore_errors=True)  # incomplete; the folder is replayed from its start
@@ -130,7 +132,10 @@ class NeptuneTracker:
 
     def file(self, field: str, path: Path) -> None:
         """Upload a file to its field; the client reads it from where it is."""
-        self._run[field].upload(str(path))
+        if field in _FILE_SETS:
+            self._run[field].upload_files(str(path))
+        else:
+            self._run[field].upload(str(path))
 
     def status(self, status: Status) -> None:
         """Set `sys/failed`; the status itself is among the values."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from static_gesture_classification.atomic_files import atomic_path, explained_write_errors, write_json, write_text
@@ -96,8 +97,10 @@ class RunFolder:
             run.checkpoint_folder.mkdir(parents=True, exist_ok=True)
             (run.path / "series").mkdir(exist_ok=True)
         run._take_lock()
+        run._remove_unfinished()
         run._write_record(run._begun_record())
-        write_text(run.path / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config)), resolve=True))
+        composed = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
+        write_text(run.path / "config.yaml", OmegaConf.to_yaml(composed, resolve=True))
         run.set_tags(tags)
         run._record_source(project)
         run.set_status("running")
@@ -335,6 +338,11 @@ class RunFolder:
                 f"{self.path} is being written by another process; wait for it to end, or stop it, and try again"
             )
 
+    def _remove_unfinished(self) -> None:
+        """Remove what a killed process left half-written."""
+        for path in self.path.rglob(".*.partial"):
+            path.unlink(missing_ok=True)
+
     def _begun_record(self) -> dict[str, Any]:
         """The record of a new run, or that of the existing one with one more session."""
         now = time.time()
@@ -361,6 +369,7 @@ class RunFolder:
         record = self.record()
         names = ("commit", "branch", "message", "dirty", "digest")
         record["source_code"] = {name: getattr(revision, name) for name in names}
+        record["source_code"]["entrypoint"] = Path(sys.argv[0]).name
         record["environment"] = environment()
         self._write_record(record)
         self.log_text("source_code/requirements", packages())
