@@ -9,17 +9,16 @@ of the sources, within one in the order of its files, so that the same data give
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from static_gesture_classification.atomic_files import write_json, write_text
@@ -28,7 +27,6 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import (
-    BOX,
     SPLITS,
     Rejected,
     rejected_table,
@@ -36,12 +34,12 @@ from static_gesture_classification.samples import (
     to_frame,
     validate,
 )
+from static_gesture_classification.sources.repeated_images import REPEATED, RepeatedImages
 from static_gesture_classification.sources.source import Batch, Source, sources_from_config
 
 VERSION = 1
 KEYS = ["source", "gesture", "split", "subject"]
 SHOWN = 10  # rejected entries in a message
-REPEATED = "the same image is"  # how the reason begins of what is there twice
 
 
 @dataclass
@@ -113,60 +111,6 @@ class IndexReport:
         }
 
 
-class RepeatedImages:
-    """Finds hands that were indexed before: the same box of the same image, or an image that an earlier source has.
-
-    An image is known by its folder, resolved once, and its name: a link to a folder does not hide it, and no image
-    is opened or looked up.
-    """
-
-    def __init__(self) -> None:
-        self._folders: dict[tuple[str, str], str] = {}
-        self._owners: dict[int, str] = {}
-        self._hands: set[int] = set()
-
-    def split(self, batch: Batch) -> tuple[pa.Table, list[Rejected]]:
-        """The batch's rows that are new, and the others with the reason."""
-        if not len(batch.table):
-            return batch.table, []
-        source = batch.table["source"][0].as_py()
-        images = self._image_keys(batch.table)
-        hands = _with_boxes(images, batch.table)
-        reasons: dict[int, str] = {}
-        for row, (image, hand) in enumerate(zip(images.tolist(), hands.tolist(), strict=True)):
-            owner = self._owners.setdefault(image, source)
-            if owner != source:
-                reasons[row] = f"{REPEATED} in source {owner}"
-            elif hand in self._hands:
-                reasons[row] = f"{REPEATED}, with the same box, before"
-            self._hands.add(hand)
-        if not reasons:
-            return batch.table, []
-        keep = np.ones(len(images), bool)
-        keep[list(reasons)] = False
-        paths, ids = batch.table["image"], batch.table["sample_id"]
-        repeated = [Rejected(source, paths[row].as_py(), ids[row].as_py(), reason) for row, reason in reasons.items()]
-        return batch.table.filter(pa.array(keep)), repeated
-
-    def _image_keys(self, table: pa.Table) -> npt.NDArray[np.uint64]:
-        root = table["root"][0].as_py()
-        parts = [path.rpartition("/") for path in table["image"].to_pylist()]
-        for folder in {folder for folder, _, _ in parts}:
-            if (root, folder) not in self._folders:
-                self._folders[root, folder] = os.path.realpath(Path(root).expanduser() / folder)
-        resolved = [f"{self._folders[root, folder]}/{name}" for folder, _, name in parts]
-        return pd.util.hash_array(np.array(resolved, dtype=object), categorize=False)
-
-
-def _with_boxes(images: npt.NDArray[np.uint64], table: pa.Table) -> npt.NDArray[np.uint64]:
-    """Hashes of image and box from hashes of images."""
-    keys = images.copy()
-    for name in BOX:
-        keys = (keys ^ table[name].to_numpy().view(np.uint32)) * np.uint64(0x100000001B3)  # FNV-1a's prime
-        keys ^= keys >> np.uint64(29)
-    return keys
-
-
 def index_sources(
     sources: Sequence[Source], vocabulary: Vocabulary, output: Path, max_rejected_share: float
 ) -> IndexReport:
@@ -203,7 +147,7 @@ def read_sources(
 
 def indexed(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:
     """Pieces of the sample table, each image once; `report` is filled on the way."""
-    repeated_images = RepeatedImages()
+    repeated_images = RepeatedImages(by_content=len(sources) > 1)
     counts: list[pa.Table] = []
     with progress_bar() as bar:
         for source in sources:
@@ -214,8 +158,8 @@ def indexed(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
                     f"nothing in {source.root}; to use it, {source.how_to_get}, or set sources.{source.name}.root"
                 )
                 continue
-            task = bar.add_task(source.name, total=None, unit="hands")
-            for batch in source.read(report.vocabulary):
+            task = bar.add_task(f"reading {source.name}", total=1, unit="files")
+            for batch in source.read(report.vocabulary, partial(show_pieces, bar, task)):
                 table, repeated = repeated_images.split(batch)
                 add_to(entry, batch, table, repeated)
                 report.rejected += batch.rejected + repeated
@@ -223,8 +167,12 @@ def indexed(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
                     validate(table, Path(source.root))
                     counts.append(table.group_by(KEYS).aggregate([([], "count_all")]))
                     yield table
-                bar.update(task, completed=entry.rows)
     report.counts = summed(counts)
+
+
+def show_pieces(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    """Show how many of a source's pieces are read."""
+    bar.update(task, completed=done, total=total)
 
 
 def add_to(entry: SourceReport, batch: Batch, table: pa.Table, repeated: list[Rejected]) -> None:

@@ -14,13 +14,23 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.sources.image_size import frame_size, in_shares
-from static_gesture_classification.sources.source import Hand, Hands, Source, folders_in, is_image, official_split
+from static_gesture_classification.sources.image_size import file_problem, frame_size, in_shares
+from static_gesture_classification.sources.source import (
+    Hand,
+    Hands,
+    Piece,
+    Source,
+    folders_in,
+    is_image,
+    official_split,
+)
 
 WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
 COORDINATES = ("x1", "y1", "x2", "y2")
@@ -43,22 +53,22 @@ class Folder(Source):
     boxes: str | None = "boxes.csv"
     subject_pattern: str | None = None
 
-    def hands(self) -> Iterator[Hands]:
-        """See `Source.hands`; one `Hands` for the CSV, then one per label's folder."""
+    def pieces(self) -> Sequence[Piece]:
+        """See `Source.pieces`; one for the CSV, then one per label's folder."""
         pattern = self._pattern()
-        boxes, listed = self._listed_boxes(pattern)
-        images = {label: self._images(folder) for label, folder in self.label_folders().items()}
-        if not listed.name and not any(images.values()):
+        lines = self._lines()
+        listed = {image_of(line) for line in lines}
+        found: list[Piece] = [partial(self._listed, lines, pattern)] if lines else []
+        for label, folder in self.label_folders().items():
+            images = [path for path in self._images(folder) if path not in listed]
+            if images:
+                found.append(partial(self._whole_images, label, images, pattern))
+        if not found:
             raise DataError(
                 f"source {self.name}: no <label>/<image> in {self.root}; "
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
-        if listed.name:
-            yield listed
-        for label, paths in images.items():
-            rest = [path for path in paths if path not in boxes]
-            if rest:
-                yield Hands.of(label, [self._whole_image(label, path, pattern) for path in rest])
+        return found
 
     def label_folders(self) -> dict[str, str]:
         """Label -> its folder below the root."""
@@ -97,48 +107,51 @@ class Folder(Source):
             found += [str(below / name) for name in names if is_image(name) and not name.startswith(".")]
         return sorted(found)
 
-    def _whole_image(self, label: str, path: str, pattern: re.Pattern[str] | None) -> Hand:
-        subject, session = self.subject_of(path, pattern)
-        problem = None if (self.folder / path).stat().st_size else "cannot read the image: file is empty"
-        return Hand(PurePosixPath(path).name, path, label, WHOLE_IMAGE, subject, session, problem=problem)
+    def _whole_images(self, label: str, images: Sequence[str], pattern: re.Pattern[str] | None) -> list[Hands]:
+        rows = []
+        for path in images:
+            subject, session = self.subject_of(path, pattern)
+            problem = file_problem(self.folder / path)
+            rows.append(Hand(path, path, label, WHOLE_IMAGE, subject, session, problem=problem))
+        return [Hands.of(label, rows)]
 
-    def _listed_boxes(self, pattern: re.Pattern[str] | None) -> tuple[set[str], Hands]:
-        """The images that the CSV lists, and its hands."""
+    def _lines(self) -> list[dict[str, str]]:
         if self.boxes is None or not (self.folder / self.boxes).is_file():
-            return set(), Hands.of(self.boxes or "", [])
-        with (self.folder / self.boxes).open(newline="", encoding="utf-8-sig") as table:
-            reader = csv.DictReader(table, skipinitialspace=True)
+            return []
+        with (self.folder / self.boxes).open(newline="", encoding="utf-8-sig", errors="replace") as table:
+            reader = csv.DictReader(table, restkey="", restval="", skipinitialspace=True)
             missing = [name for name in ("image", *COORDINATES) if name not in (reader.fieldnames or ())]
             if missing:
-                raise DataError(
-                    f"{self.root}/{self.boxes} lacks the columns {', '.join(missing)}; its first line must name them"
-                )
-            lines = list(reader)
+                lacks = ", ".join(missing)
+                raise DataError(f"{self.root}/{self.boxes} lacks the columns {lacks}; its first line must name them")
+            return list(reader)
+
+    def _listed(self, lines: Sequence[dict[str, str]], pattern: re.Pattern[str] | None) -> list[Hands]:
         in_pixels = any(value > PIXELS_ABOVE for line in lines for value in box_in(line))
-        seen: dict[str, int] = {}
+        seen: Counter[str] = Counter()
         rows = []
         for line in lines:
-            image = (line["image"] or "").strip().replace("\\", "/").removeprefix("./")
-            rows.append(self._listed(image, line, seen.get(image, 0), in_pixels, pattern))
-            seen[image] = seen.get(image, 0) + 1
-        return set(seen), Hands.of(self.boxes, rows)
+            image = image_of(line)
+            rows.append(self._listed_hand(image, line, seen[image], in_pixels, pattern))
+            seen[image] += 1
+        return [Hands.of(str(self.boxes), rows)]
 
-    def _listed(
-        self, image: str, line: Mapping[str, str | None], number: int, in_pixels: bool, pattern: re.Pattern[str] | None
+    def _listed_hand(
+        self, image: str, line: Mapping[str, str], number: int, in_pixels: bool, pattern: re.Pattern[str] | None
     ) -> Hand:
-        told = {name: (line.get(name) or "").strip() for name in OPTIONAL}
+        told = {name: line.get(name, "").strip() for name in OPTIONAL}
         subject, session = self.subject_of(image, pattern)
         if told["subject"]:
             subject = session = f"{self.name}/{told['subject']}"
         if told["session"]:
             session = f"{self.name}/{told['session']}"
-        size = frame_size(self.folder / image)
+        exists = bool(image) and (self.folder / image).is_file()
+        size = frame_size(self.folder / image) if exists else (1, 1)
         box, problem = in_shares(box_in(line), size if in_pixels or isinstance(size, str) else (1, 1))
-        exists = (self.folder / image).is_file() and bool(image)
         return Hand(
             name=image,
             image=image if exists else None,
-            label=told["label"] or PurePosixPath(image).parts[0] if image else told["label"],
+            label=told["label"] or image.partition("/")[0],
             box=box,
             subject=subject,
             session=session,
@@ -149,12 +162,17 @@ class Folder(Source):
         )
 
 
-def box_in(line: Mapping[str, str | None]) -> tuple[float, ...]:
+def image_of(line: Mapping[str, str]) -> str:
+    """The image that a line is about: its path below the root, with forward slashes."""
+    return line["image"].strip().replace("\\", "/").removeprefix("./")
+
+
+def box_in(line: Mapping[str, str]) -> tuple[float, ...]:
     """The coordinates of a line that are numbers; fewer than four where one is not."""
     numbers = []
     for name in COORDINATES:
         try:
-            numbers.append(float(line[name] or ""))
+            numbers.append(float(line[name]))
         except ValueError:
             continue
     return tuple(numbers)

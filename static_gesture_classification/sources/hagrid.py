@@ -15,13 +15,13 @@ folder per gesture, at most three levels down, as the archives unpack: `like/`, 
 
 from __future__ import annotations
 
-import gc
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ import orjson
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.samples import LANDMARKS, Rejected
-from static_gesture_classification.sources.source import Hands, Source, files_in, folders_in, is_image
+from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in, is_image
 
 # Folder of annotations -> official split. Version 1 has no val; its subsample has no split at all.
 SPLIT_FOLDERS = {
@@ -47,7 +47,21 @@ IMAGE_DEPTH = 3
 FREE_HAND = "no_gesture"  # the label of a second hand that shows none
 OTHER_HAND = {"left": "right", "right": "left"}
 
+# Two processes hold two files at a time: together with the main one about 1.2 GB for all of HaGRID v2. A small set is
+# read sooner than a process starts.
+WORKERS = 2
+PARALLEL_FROM = 100_000_000  # bytes of annotations
+
 Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GestureFiles:
+    """Where one gesture's annotations (official split, file) and image folders are, relative to the root."""
+
+    name: str
+    files: list[tuple[str, str]]
+    folders: list[str]
 
 
 @dataclass(kw_only=True)
@@ -63,21 +77,31 @@ class Hagrid(Source):
 
     require_images: bool = True
 
-    def hands(self) -> Iterator[Hands]:
-        """See `Source.hands`; one `Hands` per annotation file, gesture by gesture."""
+    def pieces(self) -> Sequence[Piece]:
+        """See `Source.pieces`; one per gesture, whose images are listed once for all its annotation files."""
+        return [partial(self._gesture_hands, gesture) for gesture in self._gestures()]
+
+    def workers(self, pieces: Sequence[Piece]) -> int:
+        """Two processes for a large set, each with one file at a time."""
+        size = sum((self.folder / file).stat().st_size for _, _, file in self._annotation_files())
+        return min(WORKERS, os.cpu_count() or 1) if size > PARALLEL_FROM else 1
+
+    def _gesture_hands(self, gesture: GestureFiles) -> Iterator[Hands]:
+        if self.require_images and not gesture.folders:
+            note = f"{gesture.name}: no folder of images, its annotations are left out"
+            yield Hands.of(gesture.files[0][1], [], [note])
+            return
+        images = self._images(gesture.folders)
+        for split, file in gesture.files:
+            yield self._read(gesture.name, split, file, images)
+
+    def _gestures(self) -> list[GestureFiles]:
         annotations = self._annotation_files()
         folders = self._image_folders({gesture for gesture, _, _ in annotations})
-        images: dict[str, str] = {}
-        listed = None
-        for gesture, split, file in annotations:
-            if gesture != listed:
-                images, listed = self._images(folders.get(gesture, [])), gesture
-                if self.require_images and gesture not in folders:
-                    yield Hands.of(file, [], [f"{gesture}: no folder of images, its annotations are left out"])
-            if gesture in folders or not self.require_images:
-                with without_garbage_collection():
-                    hands = self._read(gesture, split, file, images)
-                yield hands
+        return [
+            GestureFiles(gesture, [(split, file) for _, split, file in files], folders.get(gesture, []))
+            for gesture, files in groupby(annotations, key=itemgetter(0))
+        ]
 
     def _annotation_files(self) -> list[tuple[str, str, str]]:
         found = []
@@ -89,7 +113,8 @@ class Hagrid(Source):
         if not found:
             raise DataError(
                 f"source {self.name}: no HaGRID annotations in "
-                f"{self.root}/annotations/{{train,val,test}}/<gesture>.json; set sources.{self.name}.root, or {self.how_to_get}"
+                f"{self.root}/annotations/{{train,val,test}}/<gesture>.json; "
+                f"set sources.{self.name}.root, or {self.how_to_get}"
             )
         order = list(SPLIT_FOLDERS.values())
         return sorted(found, key=lambda entry: (entry[0], order.index(entry[1]), entry[2]))
@@ -284,15 +309,3 @@ def entry_problem(entry: object) -> str | None:
 def is_box(box: object) -> bool:
     """Whether `box` is a list of four numbers (NaN is one)."""
     return isinstance(box, list) and len(box) == 4 and all(type(value) in (int, float) for value in box)
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Millions of small lists without a cycle among them: looking for cycles costs a third of the reading time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

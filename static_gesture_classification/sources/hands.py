@@ -12,13 +12,14 @@ CSV have backslashes and name a folder `Color` that the archives do not have: on
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PureWindowsPath
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.sources.image_size import NO_BOX, frame_size, in_shares
-from static_gesture_classification.sources.source import Hand, Hands, Source, files_in, folders_in
+from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, files_in, folders_in
 
 ABSENT = (0, 0, 0, 0)
 SIDES = {"R": "right", "L": "left"}  # last letter of a column's view: VFR, VFL, HBL, HFL, HBR, HFR
@@ -28,8 +29,8 @@ SIDES = {"R": "right", "L": "left"}  # last letter of a column's view: VFR, VFL,
 class HandsDataset(Source):
     """Reads HANDS. A person's frames are one session: they were taken in one go."""
 
-    def hands(self) -> Iterator[Hands]:
-        """See `Source.hands`; one `Hands` per subject."""
+    def pieces(self) -> Sequence[Piece]:
+        """See `Source.pieces`; one per subject."""
         tables = [(subject, f"{subject}/{subject}.txt") for subject in folders_in(self.folder)]
         tables = [(subject, file) for subject, file in tables if (self.folder / file).is_file()]
         if not tables:
@@ -37,13 +38,12 @@ class HandsDataset(Source):
                 f"source {self.name}: no SubjectN/SubjectN.txt in {self.root}; "
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
-        for subject, file in tables:
-            yield self._read(subject, file)
+        return [partial(self._read, subject, file) for subject, file in tables]
 
-    def _read(self, subject: str, file: str) -> Hands:
+    def _read(self, subject: str, file: str) -> list[Hands]:
         images = self._images(subject)
         if not images:
-            return Hands.of(file, [], [f"{subject}: no images in {subject}/{subject}, its annotations are left out"])
+            return [Hands.of(file, [], [f"{subject}: no images in {subject}/{subject}, its annotations are left out"])]
         rows: list[Hand] = []
         with (self.folder / file).open(newline="", encoding="utf-8-sig", errors="replace") as table:
             reader = csv.DictReader(table, skipinitialspace=True)
@@ -55,7 +55,7 @@ class HandsDataset(Source):
             for line in reader:
                 name = PureWindowsPath(line["rgb"] or "").name
                 rows += self._row(subject, name, images.get(name), {column: line[column] for column in columns})
-        return Hands.of(file, rows)
+        return [Hands.of(file, rows)]
 
     def _images(self, subject: str) -> dict[str, str]:
         """File name -> path relative to the root; the archives' own folder first, then what the CSV claims."""

@@ -10,11 +10,20 @@ from PIL import Image, UnidentifiedImageError
 NO_BOX: tuple[float, ...] = (float("nan"),) * 4
 
 
+def file_problem(path: Path) -> str | None:
+    """What is wrong with an image as can be told without opening it, or None."""
+    try:
+        return None if path.stat().st_size else "cannot read the image: file is empty"
+    except OSError as error:  # such as a link to nowhere
+        return f"cannot read the image: {error.strerror}"
+
+
 def frame_size(path: Path) -> tuple[int, int] | str:
     """Width and height in pixels as stored (a rotation in EXIF is not applied), or what is wrong with the file."""
+    problem = file_problem(path)
+    if problem:
+        return problem
     try:
-        if not path.stat().st_size:
-            return "cannot read the image: file is empty"
         with Image.open(path) as image:
             return image.size
     except UnidentifiedImageError:

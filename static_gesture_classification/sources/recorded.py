@@ -16,16 +16,25 @@ recorder that saves each image first and `session.json` after it leaves, whereve
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.samples import LANDMARKS
-from static_gesture_classification.sources.image_size import in_shares
-from static_gesture_classification.sources.source import Hand, Hands, Source, files_in, folders_in, official_split
+from static_gesture_classification.sources.image_size import file_problem, in_shares
+from static_gesture_classification.sources.source import (
+    Hand,
+    Hands,
+    Piece,
+    Source,
+    files_in,
+    folders_in,
+    official_split,
+)
 
 VERSION = 1
 SESSION_FILE = "session.json"
@@ -128,18 +137,17 @@ def _image(image: dict[str, Any]) -> RecordedImage:
 class Recorded(Source):
     """Reads all sessions in the root. A session without a subject is a subject of its own."""
 
-    def hands(self) -> Iterator[Hands]:
-        """See `Source.hands`; one `Hands` per session."""
+    def pieces(self) -> Sequence[Piece]:
+        """See `Source.pieces`; one per session."""
         sessions = [name for name in folders_in(self.folder) if (self.folder / name / SESSION_FILE).is_file()]
         if not sessions:
             raise DataError(
                 f"source {self.name}: no <session>/{SESSION_FILE} in {self.root}; "
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
-        for name in sessions:
-            yield self._read(name)
+        return [partial(self._read, name) for name in sessions]
 
-    def _read(self, name: str) -> Hands:
+    def _read(self, name: str) -> list[Hands]:
         session = read_session(self.folder / name)
         present = files_in(self.folder / name)
         seen: dict[str, int] = {}
@@ -147,12 +155,11 @@ class Recorded(Source):
         for image in session.images:
             rows.append(self._hand(name, session, image, image.file in present, seen.get(image.file, 0)))
             seen[image.file] = seen.get(image.file, 0) + 1
-        return Hands.of(f"{name}/{SESSION_FILE}", rows, [] if rows else [f"{name}: no images"])
+        return [Hands.of(f"{name}/{SESSION_FILE}", rows, [] if rows else [f"{name}: no images"])]
 
     def _hand(self, name: str, session: Session, image: RecordedImage, exists: bool, number: int) -> Hand:
         path = f"{name}/{image.file}"
-        empty = exists and not (self.folder / path).stat().st_size
-        box, problem = in_shares(image.box, "cannot read the image: file is empty" if empty else (1, 1))
+        box, problem = in_shares(image.box, (exists and file_problem(self.folder / path)) or (1, 1))
         marks = [value for point in image.landmarks or () for value in point]
         return Hand(
             name=image.file,

@@ -7,31 +7,31 @@ record_N/images/image_K.png
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.sources.image_size import frame_size, in_shares
-from static_gesture_classification.sources.source import Hand, Hands, Source, files_in, folders_in, is_image
+from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, files_in, folders_in, is_image
 
 
 @dataclass(kw_only=True)
 class RecordedLegacy(Source):
     """Reads older recordings. Who was recorded is not written down, so each recording is a subject of its own."""
 
-    def hands(self) -> Iterator[Hands]:
-        """See `Source.hands`; one `Hands` per recording."""
+    def pieces(self) -> Sequence[Piece]:
+        """See `Source.pieces`; one per recording."""
         recordings = [name for name in folders_in(self.folder) if (self.folder / name / "meta.json").is_file()]
         if not recordings:
             raise DataError(
                 f"source {self.name}: no record_N/meta.json in {self.root}; "
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
-        for recording in recordings:
-            yield self._read(recording)
+        return [partial(self._read, recording) for recording in recordings]
 
-    def _read(self, recording: str) -> Hands:
+    def _read(self, recording: str) -> list[Hands]:
         file = f"{recording}/meta.json"
         meta = self._meta(file)
         session = f"{self.name}/{recording}"
@@ -41,7 +41,7 @@ class RecordedLegacy(Source):
             path = f"{recording}/images/{name}"
             box, problem = in_shares(meta["bbox"], frame_size(self.folder / path))
             rows.append(Hand(name, path, meta["gesture"], box, session, session, problem=problem))
-        return Hands.of(file, rows, [] if images else [f"{recording}: no images"])
+        return [Hands.of(file, rows, [] if images else [f"{recording}: no images"])]
 
     def _meta(self, file: str) -> dict[str, Any]:
         try:

@@ -1,23 +1,26 @@
 """What every source shares: from hands as a dataset publishes them to rows of the sample table.
 
 A source is one file in this package and one YAML in conf/sources/. It says where its dataset's files are and what
-they mean (`Source.hands`); label map, box checks, sub-sampling and the table are done here, the same for all.
+they mean (`Source.pieces`); label map, box checks, sub-sampling and the table are done here, the same for all.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import hydra
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from joblib import Parallel, delayed
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
@@ -25,7 +28,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, sample_id
 
 IGNORE = "ignore"  # in a label map: hands with this label are left out
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
 
 
@@ -112,6 +115,9 @@ class Batch:
     notes: list[str] = field(default_factory=list)
 
 
+Piece = Callable[[], Iterable[Hands]]
+
+
 @dataclass(kw_only=True)
 class Source(ABC):
     """A dataset in its own layout. Subclasses say how to read it; `read` gives rows of the sample table.
@@ -140,12 +146,16 @@ class Source(ABC):
     watched: str | None = None
 
     @abstractmethod
-    def hands(self) -> Iterator[Hands]:
-        """The hands as published, file by file, in an order that depends on nothing but the data.
+    def pieces(self) -> Sequence[Piece]:
+        """The parts that can be read one by one (a person, a session, a gesture), in an order that the data decide.
 
         Raises:
-            DataError: a file or folder without which nothing can be read is missing or malformed.
+            DataError: a file or folder without which nothing can be read is missing; from a piece: it is malformed.
         """
+
+    def workers(self, pieces: Sequence[Piece]) -> int:
+        """How many processes share the reading."""
+        return 1
 
     @property
     def folder(self) -> Path:
@@ -165,19 +175,31 @@ class Source(ABC):
         state = "is empty" if self.folder.is_dir() else "is not a folder" if self.folder.exists() else "does not exist"
         raise DataError(f"source {self.name}: {self.root} {state}; set sources.{self.name}.root, or {self.how_to_get}")
 
-    def read(self, vocabulary: Vocabulary) -> Iterator[Batch]:
-        """Rows of the sample table, in batches that fit in memory.
+    def read(self, vocabulary: Vocabulary, progress: Callable[[int, int], None] | None = None) -> Iterator[Batch]:
+        """Rows of the sample table, in batches that fit in memory; `progress` is told pieces done and pieces in all.
 
         Raises:
-            DataError: a published label is neither mapped nor ignored; see also `hands`.
+            DataError: a published label is neither mapped nor ignored; see also `pieces`.
             UserError: the label map or `gestures` names a gesture that is not in the vocabulary.
         """
         self._check_gestures(vocabulary)
-        batches = (self._batch(hands, vocabulary) for hands in self.hands())
+        batches = self._batches(vocabulary, progress or (lambda done, total: None))
         if self.max_per_gesture is None:
+            return batches
+        return spread_over_subjects(batches, self.max_per_gesture, self.seed)
+
+    def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
+        pieces = self.pieces()
+        progress(0, len(pieces))
+        parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
+        results = parallel(delayed(self._checked_piece)(piece, vocabulary) for piece in pieces)
+        for done, batches in enumerate(results, start=1):
             yield from batches
-        else:
-            yield from spread_over_subjects(batches, self.max_per_gesture, self.seed)
+            progress(done, len(pieces))
+
+    def _checked_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
+        with without_garbage_collection():
+            return [self.checked(hands, vocabulary) for hands in piece()]
 
     def _check_gestures(self, vocabulary: Vocabulary) -> None:
         for label, gesture in self.labels.items():
@@ -197,7 +219,8 @@ class Source(ABC):
                 f"sources.{self.name}.max_per_gesture is {self.max_per_gesture}; it must be at least 1, or null"
             )
 
-    def _batch(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
+    def checked(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
+        """Map labels, check boxes and images, and make table rows of what is good."""
         gesture = self._mapped(hands, vocabulary)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
@@ -221,7 +244,7 @@ class Source(ABC):
         if unknown:
             raise DataError(
                 f"{self.root}/{hands.file}: unknown label {', '.join(map(repr, unknown))}; map each to a gesture or to "
-                f'{IGNORE} in sources.{self.name}.labels (for example "+sources.{self.name}.labels.{unknown[0]}={IGNORE}")'
+                f'{IGNORE} in sources.{self.name}.labels, as in "+sources.{self.name}.labels.{unknown[0]}={IGNORE}"'
             )
         return np.array([known[label] for label in hands.label], dtype=object)
 
@@ -343,7 +366,7 @@ def folders_in(folder: Path) -> list[str]:
 
 def is_image(name: str) -> bool:
     """Whether a file name ends as an image's does."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def official_split(name: str, where: str) -> str:
@@ -362,5 +385,18 @@ def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray
     if landmarks is None:
         return pa.nulls(len(rows), kind)
     chosen = landmarks[rows]
-    missing = ~np.isfinite(chosen).all(axis=1)
-    return pa.FixedSizeListArray.from_arrays(pa.array(chosen.ravel(), pa.float32()), type=kind, mask=pa.array(missing))
+    known = np.isfinite(chosen).all(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARKS]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, chosen[known].ravel(), type=kind, mask=pa.array(~known))
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Millions of small lists without a cycle among them: looking for cycles costs a third of the reading time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
