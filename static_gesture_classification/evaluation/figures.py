@@ -144,10 +144,16 @@ def image_grid(crops: Image8, captions: Sequence[str], title: str, columns: int 
     return np.asarray(canvas)
 
 
-def error_grid(crops: Image8, scores: Sequence[float], names: Sequence[str], gesture: str, prediction: str) -> Image8:
-    """Grid of samples of `gesture` that were taken for `prediction`, each with its score and its name."""
+def error_grid(
+    crops: Image8, scores: Sequence[float], names: Sequence[str], gesture: str, prediction: str, total: int
+) -> Image8:
+    """Grid of samples of `gesture` that were taken for `prediction`, each with its score and its name.
+
+    `total` is how many there are; `crops` (n, size, size, 3) may be fewer.
+    """
     captions = [f"{score:.2f} {name}" for score, name in zip(scores, names, strict=True)]
-    return image_grid(crops, captions, f"{gesture} taken for {prediction}: {len(crops):,}")
+    count = f"{total:,}" if total == len(crops) else f"{len(crops):,} of {total:,}"
+    return image_grid(crops, captions, f"{gesture} taken for {prediction}: {count}")
 
 
 def png_bytes(figure: Figure | Image8) -> bytes:
