@@ -37,7 +37,8 @@ def main(config: DictConfig) -> None:
     data = open_data(config)
     print_counts(data)
     if config.trainer.fast_dev_run:
-        return try_out(config, data)
+        try_out(config, data)
+        return
     identity = fingerprint(config, data.fingerprint())
     run = run_folder_for(Path(config.paths.runs), config.model.name, identity, config.train_hyperparams.fresh)
     if is_finished(run):

@@ -52,6 +52,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
             errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
             sys.exit(1)
 
+    @functools.wraps(run)  # tests call the stage itself as `main.__wrapped__(config)`
     def command() -> None:
         sys.argv[1:] = [quoted(argument) for argument in sys.argv[1:]]
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()

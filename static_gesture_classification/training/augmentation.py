@@ -12,8 +12,9 @@ import math
 from collections.abc import Sequence
 
 import torch
-from kornia.geometry.transform import get_affine_matrix2d, warp_affine
+from kornia.geometry.transform import get_affine_matrix2d
 from torch import Generator, Tensor, nn
+from torch.nn.functional import affine_grid, grid_sample
 
 # ITU-R BT.601 luma, and the two chroma axes of YIQ (FCC NTSC standard, 1953).
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
@@ -70,8 +71,7 @@ class Augmentation(nn.Module):
         if colours is not None:
             images = _recoloured(images, *(part.to(images.device) for part in colours))
         if affine is not None:
-            matrix = affine[:, :2].to(images.device)
-            images = warp_affine(images, matrix, (size, size), padding_mode=self.padding, align_corners=True)
+            images = _warped(images, _sampling(affine, size).to(images.device), self.padding)
         return images.contiguous(memory_format=torch.channels_last)
 
     def colours(self, count: int, generator: Generator) -> tuple[Tensor, Tensor] | None:
@@ -112,6 +112,18 @@ class Augmentation(nn.Module):
 
 def _between(low: float, high: float, shape: int | tuple[int, ...], generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def _sampling(affine: Tensor, size: int) -> Tensor:
+    """Where each pixel is read: the inverse of maps in pixels (n, 3, 3), in -1 to 1 across the image (n, 2, 3)."""
+    half = (size - 1) / 2
+    pixels = torch.tensor([[half, 0, half], [0, half, half], [0, 0, 1]])  # from -1..1 to pixels
+    return (torch.linalg.inv(pixels) @ torch.linalg.inv(affine) @ pixels)[:, :2]
+
+
+def _warped(images: Tensor, sampling: Tensor, padding: str) -> Tensor:
+    grid = affine_grid(sampling, list(images.shape), align_corners=True)
+    return grid_sample(images, grid, padding_mode=padding, align_corners=True)
 
 
 def _recoloured(images: Tensor, matrix: Tensor, contrast: Tensor) -> Tensor:

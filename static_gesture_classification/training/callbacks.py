@@ -15,7 +15,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from static_gesture_classification.atomic_files import partial_path
 from static_gesture_classification.progress import console
 from static_gesture_classification.training.checkpoint import save
-from static_gesture_classification.training.module import TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1
+from static_gesture_classification.training.module import TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1, GestureModule
 
 LAST = "last.ckpt"
 
@@ -35,9 +35,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class Checkpoints(Checkpoint):
     """Keeps the last checkpoint and the best ones by weighted F1 on val (of equals, the earlier).
 
-    The last one, which training is resumed from, also says which others belong to it. It is written after them and
-    before those it drops are removed; so whenever a kill comes, what it names is there, and what it does not name is
-    swept away when training goes on.
+    The best ones hold the classifier alone. The last one, which training is resumed from, also says which others
+    belong to it. It is written after them and before those it drops are removed; so whenever a kill comes, what it
+    names is there, and what it does not name is swept away when training goes on.
 
     Args:
         folder: where checkpoints are written.
@@ -64,10 +64,11 @@ class Checkpoints(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write this epoch's checkpoints. Lightning calls this after the module and the other callbacks."""
+        assert isinstance(pl_module, GestureModule)
         epoch, score = trainer.current_epoch, float(trainer.callback_metrics[WEIGHTED_F1])
         self.best = sorted([*self.best, (score, epoch)], key=lambda entry: (-entry[0], entry[1]))[: self.keep]
         if (score, epoch) in self.best:
-            trainer.save_checkpoint(self.folder / checkpoint_name(epoch, score), weights_only=True)
+            save(pl_module.classifier_checkpoint(), self.folder / checkpoint_name(epoch, score))
         trainer.save_checkpoint(self.folder / LAST)
         self._sweep()
 
@@ -134,12 +135,13 @@ class EpochLines(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the line."""
         seconds = time.perf_counter() - self._start
+        rate = self._images / max(seconds, 1e-9)
         losses = " ".join(
             f"{name.removeprefix('training/')} {_shown(trainer, name)}" for name in (TRAIN_LOSS, VAL_LOSS)
         )
         console.print(
             f"epoch {trainer.current_epoch} ({trainer.current_epoch + 1} of {trainer.max_epochs}): {losses} "
-            f"val_weighted_F1 {_shown(trainer, WEIGHTED_F1)} ({self._images / max(seconds, 1e-9):.0f} images/s, {seconds:.1f} s)",
+            f"val_weighted_F1 {_shown(trainer, WEIGHTED_F1)} ({rate:.0f} images/s, {seconds:.1f} s)",
             highlight=False,
             soft_wrap=True,
         )

@@ -1,10 +1,10 @@
 """The checkpoint contract: what a checkpoint says about itself, and how it becomes a classifier.
 
 A checkpoint is a file of torch with tensors and plain values only, so that it loads with `weights_only=True` and runs
-no code. A run's own checkpoints (written by Lightning) and an exported one hold alike:
+no code. A run's best checkpoints, its last one (Lightning's, with what resuming needs) and an exported one hold alike:
 
     checkpoint_version   1
-    state_dict           the network's tensors; in a run's own checkpoints their names begin with "network."
+    state_dict           the network's tensors; in a run's last checkpoint their names begin with "network."
     model                the `model` node of the configuration: name, normalisation, backbone
     gestures             names (in class order), background
     crop                 size (pixels), margin (of the box's longer side)

@@ -174,7 +174,7 @@ class CropsDataModule(LightningDataModule):
         for split, rows in self.rows.items():
             if len(rows) == 0:
                 raise DataError(
-                    f"no sample is in the {split} split; add data, or change splits in conf/config.yaml, and run dvc repro"
+                    f"no sample is in the {split} split; add data or change the shares of splits, then run dvc repro"
                 )
         counts = self.counts("train")
         missing = [name for name, count in zip(self.vocabulary, counts, strict=True) if count == 0]

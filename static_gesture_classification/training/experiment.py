@@ -106,5 +106,11 @@ def _check_geometry(crops: Path, size: int, configured: DictConfig) -> None:
 def _quieten_lightning() -> None:
     """Leave out what Lightning says about settings that are chosen on purpose."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*LeafSpec.*", ".*litlogger.*", ".*tensorboardX.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*LeafSpec.*",
+        ".*litlogger.*",
+        ".*tensorboardX.*",
+    ):
         warnings.filterwarnings("ignore", message)

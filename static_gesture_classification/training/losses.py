@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 
+_LEAST = 1e-6  # of 1 - p: the derivative of its power is infinite at 0
 ClassWeights = Mapping[str, float] | str | None
 
 
@@ -60,7 +61,7 @@ class Focal(nn.Module):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Mean loss (weighted mean, where classes are weighted) of logits (n, classes) against class indices (n,)."""
         entropy = cross_entropy(logits, targets, reduction="none")
-        losses = (1 - torch.exp(-entropy)).clamp_min(0) ** self.gamma * entropy
+        losses = (1 - torch.exp(-entropy)).clamp_min(_LEAST) ** self.gamma * entropy
         weights = torch.ones_like(losses) if self.weight is None else self.weight[targets]
         return (weights * losses).sum() / weights.sum()
 

@@ -121,6 +121,11 @@ class GestureModule(LightningModule):
             self._schedule.scheduler.load_state_dict(self._schedule_state)
         return optimizer
 
+    def classifier_checkpoint(self) -> dict[str, Any]:
+        """The network as it is, with its origin, epoch and scores: see `checkpoint.py`."""
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        return {**self._origin.header(), "epoch": self.current_epoch, "scores": self.scores, "state_dict": state}
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what `checkpoint.py` promises, the epoch's scores and the schedule."""
         checkpoint.update(self._origin.header(), scores=self.scores)

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import torch
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.training.datamodule import CropsDataModule
+from tests.training.patches import GESTURES, SIZE, VOCABULARY, patches, write_patches
+
+SPLITS = {"train": 10, "val": 4, "test": 4, "": 3}
+
+
+def datamodule(**changes: object) -> CropsDataModule:
+    crops, samples = patches(SPLITS)
+    return CropsDataModule(
+        **({"crops": crops, "samples": samples, "vocabulary": VOCABULARY, "batch_size": 8, "seed": 0} | changes)
+    )
+
+
+def test_batches_are_uint8_in_channels_last_memory_and_belong_to_their_rows() -> None:
+    data = datamodule()
+    batch = next(iter(data.train_dataloader()))
+    assert batch.images.dtype == torch.uint8
+    assert batch.images.shape == (8, 3, SIZE, SIZE)
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    for image, target, row in zip(batch.images, batch.targets, batch.rows, strict=True):
+        assert np.array_equal(image.permute(1, 2, 0), data.crops[row])
+        assert GESTURES[target] == data.samples["gesture"][int(row)]
+
+
+def test_each_loader_has_the_samples_of_its_split_and_no_others() -> None:
+    data = datamodule()
+    for split, loader in (("train", data.train_dataloader()), ("val", data.val_dataloader())):
+        rows = torch.cat([batch.rows for batch in loader]).tolist()
+        assert sorted(rows) == np.flatnonzero(data.samples["split"] == split).tolist()
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        loader = datamodule(seed=seed).train_dataloader()
+        loader.sampler.set_epoch(epoch)
+        return torch.cat([batch.rows for batch in loader]).tolist()
+
+    assert order(0, 0) == order(0, 0)
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+
+
+def test_opening_a_loader_leaves_the_random_state_alone() -> None:
+    data = datamodule()
+    before = torch.get_rng_state()
+    next(iter(data.train_dataloader()))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_overfitting_trains_and_validates_on_the_same_few_samples() -> None:
+    data = datamodule(overfit_samples=6)
+    train, val = (
+        sorted(torch.cat([b.rows for b in loader]).tolist())
+        for loader in (data.train_dataloader(), data.val_dataloader())
+    )
+    assert train == val
+    assert len(train) == 6
+
+
+def test_the_fingerprint_changes_with_pictures_labels_and_splits_of_what_is_trained_on() -> None:
+    crops, samples = patches(SPLITS)
+    before = datamodule().fingerprint()
+    assert datamodule().fingerprint() == before
+    train, test = (int(np.flatnonzero(samples["split"] == split)[0]) for split in ("train", "test"))
+    for row, same in ((train, False), (test, True)):
+        changed = crops.copy()
+        changed[row, 0, 0] += 1
+        assert (datamodule(crops=changed).fingerprint() == before) is same
+    relabelled = samples.copy()
+    relabelled.loc[train, "gesture"] = "TWO"
+    assert datamodule(samples=relabelled).fingerprint() != before
+
+
+def test_a_gesture_without_training_samples_is_named() -> None:
+    crops, samples = patches(SPLITS)
+    keep = ~((samples["gesture"] == "FIST") & (samples["split"] == "train")).to_numpy()
+    with pytest.raises(DataError, match="no sample of FIST"):
+        datamodule(crops=crops[keep], samples=samples[keep].reset_index(drop=True))
+
+
+def test_an_empty_split_is_named() -> None:
+    crops, samples = patches({"train": 4})
+    with pytest.raises(DataError, match="val split"):
+        datamodule(crops=crops, samples=samples)
+
+
+def test_a_label_outside_the_vocabulary_is_named() -> None:
+    crops, samples = patches(SPLITS)
+    samples.loc[0, "gesture"] = "SEVEN"
+    with pytest.raises(Exception, match="SEVEN"):
+        datamodule(crops=crops, samples=samples)
+
+
+def test_crops_and_table_of_different_length_do_not_fit(tmp_path) -> None:
+    crops, samples = patches(SPLITS)
+    with pytest.raises(DataError, match="do not fit"):
+        datamodule(crops=crops[:-1], samples=samples)
+
+
+def test_missing_and_damaged_crops_are_named(tmp_path) -> None:
+    def opened() -> CropsDataModule:
+        splits = tmp_path / "data/splits/samples.parquet"
+        return CropsDataModule.open(tmp_path / "data/crops", splits, VOCABULARY, batch_size=8, seed=0)
+
+    with pytest.raises(DataError, match="crops"):
+        opened()
+    write_patches(tmp_path, SPLITS)
+    assert opened().image_size == SIZE
+    path = tmp_path / "data/crops/crops.npy"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError, match="crops"):
+        opened()

@@ -1,0 +1,213 @@
+"""Whole trainings, of a tiny network on patches."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import DictConfig
+
+import train_static_gestures
+from static_gesture_classification.errors import OutputError, UserError
+from static_gesture_classification.tracking.run_folder import RunFolder
+from static_gesture_classification.training import callbacks
+from static_gesture_classification.training.checkpoint import load_classifier
+from tests.training.conftest import SMALL
+from tests.training.patches import patches, write_patches
+
+Compose = Callable[..., DictConfig]
+train = train_static_gestures.main.__wrapped__  # without the command line
+
+
+def results(project: Path) -> dict[str, bytes]:
+    found = [*project.glob("models/*"), *project.glob("runs/*/checkpoints/*")]
+    return {path.relative_to(project).as_posix(): path.read_bytes() for path in found}
+
+
+def the_run(project: Path) -> RunFolder:
+    [path] = project.glob("runs/*")
+    return RunFolder.open(path)
+
+
+def test_a_training_learns_and_leaves_what_later_stages_read(composed: Compose, prepared: Path) -> None:
+    train(composed("train_hyperparams.epochs=5"))
+    record = json.loads((prepared / "models/trained.json").read_text())
+    assert record["scores"]["weighted_f1"] > 0.9
+    crops, samples = patches({"test": 5}, seed=5)
+    classifier = load_classifier(prepared / "models/trained.ckpt")
+    predicted = classifier.predict(crops)[0].argmax(1)
+    assert (predicted == classifier.vocabulary.indices(samples["gesture"])).mean() > 0.9
+    run = the_run(prepared)
+    assert run.status == "finished"
+    assert run.tags == ["test_efficientnet", "valid_run", "loss_crossentropy"]
+    assert list(run.metrics().columns) == [
+        "training/lr",
+        "training/train_loss",
+        "training/val_loss",
+        "training/val_weighted_F1",
+    ]
+    assert len(run.metrics()) == 5
+    names = [path.name for path in run.checkpoints()]
+    assert len(names) == 4
+    assert "last.ckpt" in names
+    assert all(re.fullmatch(r"checkpoint_epoch=\d+-val_weighted_F1=\d\.\d\d\.ckpt|last\.ckpt", name) for name in names)
+    best = run.metrics()["training/val_weighted_F1"].nlargest(3).index
+    assert {f"epoch={epoch}-" in " ".join(names) for epoch in best} == {True}
+    for path in run.checkpoints():
+        torch.load(path, weights_only=True)
+        load_classifier(path)
+
+
+def test_a_repeated_command_exports_the_finished_run_again(composed: Compose, prepared: Path, capsys) -> None:
+    train(composed())
+    before = results(prepared)
+    (prepared / "models/trained.ckpt").unlink()
+    capsys.readouterr()
+    train(composed())
+    assert "is finished" in capsys.readouterr().out
+    assert results(prepared) == before
+
+
+def test_fresh_begins_another_run_with_the_same_result(composed: Compose, prepared: Path) -> None:
+    train(composed())
+    before = (prepared / "models/trained.ckpt").read_bytes()
+    train(composed("train_hyperparams.fresh=true"))
+    first, second = sorted(path.name for path in prepared.glob("runs/*"))
+    assert second == f"{first}-2"
+    assert (prepared / "models/trained.ckpt").read_bytes() == before
+
+
+def test_another_learning_rate_seed_or_data_is_another_run(composed: Compose, prepared: Path) -> None:
+    for overrides in ([], ["train_hyperparams.lr=0.02"], ["seed=1"]):
+        train(composed("train_hyperparams.epochs=1", *overrides))
+    write_patches(prepared, {"train": 12, "val": 6, "test": 5})
+    train(composed("train_hyperparams.epochs=1"))
+    assert len(list(prepared.glob("runs/*"))) == 4
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing of ours runs after it."""
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["scheduler=plateau", "scheduler.patience=0"],
+        ["scheduler=one_cycle", "optimizer=adamw", "trainer.gradient_clip=1.0"],
+    ],
+)
+def test_a_resumed_run_ends_as_an_undisturbed_one(
+    composed: Compose, prepared: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str]
+) -> None:
+    config = composed("train_hyperparams.epochs=4", "model.name=test_efficientnet", *overrides)
+    train(config)
+    undisturbed, series = results(prepared), the_run(prepared).metrics()
+    (prepared / "runs").rename(prepared / "runs_before")
+    for epoch, where in ((1, "on_train_epoch_start"), (2, "on_train_batch_end"), (3, "on_validation_end")):
+
+        def killing(self, trainer, *_, epoch=epoch, **__) -> None:
+            if trainer.current_epoch == epoch:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(callbacks.EpochLines, where, killing)
+            with pytest.raises(Killed):
+                train(config)
+    train(config)
+    assert results(prepared) == undisturbed
+    assert the_run(prepared).metrics().equals(series)
+
+
+def test_early_stopping_also_holds_for_a_resumed_run(composed: Compose, prepared: Path) -> None:
+    config = composed("train_hyperparams.epochs=20", "train_hyperparams.lr=0.0", "train_hyperparams.early_stopping=2")
+    train(config)
+    run = the_run(prepared)
+    assert len(run.metrics()) == 3
+    (run.path / "status").write_text("running\n")
+    train(config)
+    assert len(run.metrics()) == 3
+    assert run.status == "finished"
+
+
+def test_a_killed_command_is_gone_on_with(prepared: Path, project: Path) -> None:
+    command = [sys.executable, str(project / "train_static_gestures.py"), *SMALL, "train_hyperparams.epochs=6"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    for line in killed.stdout:
+        if line.startswith("epoch 1"):
+            killed.kill()
+    killed.wait()
+    assert the_run(prepared).status == "interrupted"
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "Resuming" in done.stdout
+    assert "epoch 0 " not in done.stdout
+    assert the_run(prepared).status == "finished"
+    assert len(the_run(prepared).metrics()) == 6
+
+
+def test_an_interrupted_command_says_so_and_keeps_the_last_epoch(prepared: Path, project: Path) -> None:
+    command = [sys.executable, str(project / "train_static_gestures.py"), *SMALL, "train_hyperparams.epochs=500"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    for line in running.stdout:
+        if line.startswith("epoch 1"):
+            running.send_signal(signal.SIGINT)
+            break
+    output, problems = running.communicate()
+    assert running.returncode == 1
+    assert "Traceback" not in problems
+    assert "interrupted" in output + problems
+    assert the_run(prepared).status == "interrupted"
+    assert (the_run(prepared).checkpoint_folder / "last.ckpt").is_file()
+
+
+def test_a_full_disk_stops_training_and_keeps_the_epoch_before(
+    composed: Compose, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = []
+
+    def full(self: Path, data: bytes) -> int:
+        writes.append(self)
+        if len(writes) == 4:  # two checkpoints an epoch: the last one of the second
+            raise OSError(28, "No space left on device")
+        return self.open("wb").write(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OutputError, match="disk is full"):
+            train(composed())
+    run = the_run(prepared)
+    assert run.status == "failed"
+    assert torch.load(run.checkpoint_folder / "last.ckpt", weights_only=True)["epoch"] == 0
+    train(composed())
+    assert run.status == "finished"
+
+
+def test_fast_dev_run_goes_through_everything_and_writes_nothing(composed: Compose, prepared: Path) -> None:
+    before = sorted(prepared.rglob("*"))
+    train(composed("+debug=fast_dev_run"))
+    assert sorted(prepared.rglob("*")) == before
+
+
+def test_overfitting_learns_a_few_samples_by_heart(composed: Compose, prepared: Path) -> None:
+    train(composed("+debug=overfit", "train_hyperparams.overfit_samples=16", "train_hyperparams.batch_size=8"))
+    assert json.loads((prepared / "runs/debug/trained.json").read_text())["scores"]["weighted_f1"] > 0.95
+    assert not (prepared / "models").exists()
+
+
+def test_a_crop_size_that_the_crops_do_not_have_is_an_error(composed: Compose, prepared: Path) -> None:
+    with pytest.raises(UserError, match=r"crops\.size=32"):
+        train(composed("crops.size=64"))
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_every_loss_trains(composed: Compose, prepared: Path, loss: str) -> None:
+    train(composed(f"loss={loss}", "loss.class_weights=balanced", "train_hyperparams.epochs=1"))
+    assert the_run(prepared).tags[2] == f"loss_{loss.replace('_', '')}"
