@@ -1,0 +1,218 @@
+"""Poses as data: from conf/poses to the angles of one hand in one picture.
+
+A gesture is a list of variants; each says for thumb, fingers, wrist and orientation between which angles they lie. Names
+(`straight`, `curled`, `palm`) stand for ranges given once under `shapes`, `thumbs` and `views`:
+
+    gestures:
+      CALL:                                       # a gesture of one's own: these lines, and its name in conf/gestures/
+        - fingers: {index: curled, middle: curled, ring: curled, pinky: straight}
+          thumb: out
+          view: palm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.synthetic.skeleton import (
+    DIGITS,
+    FINGER_LIMITS,
+    FINGERS,
+    SPREAD_SHARE,
+    THUMB_LIMITS,
+    WRIST_LIMITS,
+    FingerPose,
+    HandPose,
+    ThumbPose,
+)
+
+Range = tuple[float, float]
+TOUCH_PLACES = ("tip", "pad", "nail", "back", "knuckle", "side")
+VIEW_ANGLES = ("yaw", "pitch", "roll")
+VARIANT_KEYS = ("weight", "fingers", "thumb", "view", "spread", "wrist")
+FINGER_JOINTS = ("mcp", "pip", "dip")
+_THUMB_RANGES = {**THUMB_LIMITS, "roll": (-50.0, 50.0)}
+_VIEW_RANGES = dict.fromkeys(VIEW_ANGLES, (-360.0, 360.0))
+_SPREAD_RANGE = {"spread": (-10.0, 16.0)}
+
+
+@dataclass(frozen=True)
+class View:
+    """How a right hand is turned before the camera, in degrees; (0, 0, 0) shows its palm, fingers up.
+
+    Args:
+        yaw: about the vertical axis; 180 shows the back.
+        pitch: about the horizontal axis; positive tips the fingers towards the camera.
+        roll: in the picture, counter-clockwise; 90 points a right hand's thumb up.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to show a gesture: ranges in degrees, from which a picture's angles are drawn.
+
+    Args:
+        fingers: per finger (index to pinky) the ranges of mcp, pip, dip.
+        spread: range of the fingers' spread.
+        thumbs: alternatives for the thumb: ranges of its angles, and what it touches (or None).
+        views: alternatives for the orientation: ranges of yaw, pitch, roll.
+        wrist: ranges of flexion and deviation.
+    """
+
+    weight: float
+    fingers: tuple[Mapping[str, Range], ...]
+    spread: Range
+    thumbs: tuple[tuple[Mapping[str, Range], str | None], ...]
+    views: tuple[Mapping[str, Range], ...]
+    wrist: Mapping[str, Range]
+
+    def draw(self, rng: np.random.Generator) -> tuple[HandPose, View]:
+        """Draw one hand. Fingers of one hand bend alike, more than by chance: most of the draw is shared."""
+        shared = rng.random(3)
+        spread = _between(self.spread, rng.random())
+        fingers = []
+        for ranges, share in zip(self.fingers, SPREAD_SHARE, strict=True):
+            own = 0.55 * shared + 0.45 * rng.random(3)
+            mcp, pip, dip = (_between(ranges[name], own[k]) for k, name in enumerate(FINGER_JOINTS))
+            fingers.append(FingerPose(mcp, pip, dip, spread * share + rng.normal(0, 1.2)))
+        ranges, touch = self.thumbs[rng.integers(len(self.thumbs))]
+        thumb = ThumbPose(**{name: _between(ranges[name], rng.random()) for name in _THUMB_RANGES}, touch=touch)
+        wrist = {name: _between(self.wrist[name], rng.random()) for name in WRIST_LIMITS}
+        view = self.views[rng.integers(len(self.views))]
+        turned = View(*(_between(view[name], rng.random()) for name in VIEW_ANGLES))
+        return HandPose(thumb, (fingers[0], fingers[1], fingers[2], fingers[3]), **wrist), turned
+
+
+@dataclass(frozen=True)
+class PoseBook:
+    """All gestures that can be posed: name -> variants."""
+
+    gestures: Mapping[str, tuple[Variant, ...]]
+
+    def draw(self, gesture: str, rng: np.random.Generator) -> tuple[HandPose, View]:
+        """Draw a variant by weight, and a hand of it."""
+        variants = self.gestures[gesture]
+        weights = np.array([variant.weight for variant in variants])
+        return variants[rng.choice(len(variants), p=weights / weights.sum())].draw(rng)
+
+
+def read_poses(config: Mapping[str, Any], gestures: Sequence[str]) -> PoseBook:
+    """The pose book from the `poses` node of the configuration, for the gestures that are asked for.
+
+    Raises:
+        UserError: a gesture without poses, an unknown name or angle, a range beyond a joint's limits.
+    """
+    described = config.get("gestures") or {}
+    missing = [name for name in gestures if not described.get(name)]
+    if missing:
+        raise UserError(
+            f"poses.gestures has no poses for {', '.join(missing)}; describe them in conf/poses/, or leave `synthetic` out "
+            f"of `sources` and give them samples of another source"
+        )
+    return PoseBook({name: _variants(config, name, described[name]) for name in gestures})
+
+
+def _variants(config: Mapping[str, Any], gesture: str, entries: Any) -> tuple[Variant, ...]:
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        raise UserError(f"poses.gestures.{gesture} must be a list of variants, each with fingers, thumb and view")
+    return tuple(_variant(config, f"poses.gestures.{gesture}[{i}]", entry) for i, entry in enumerate(entries))
+
+
+def _variant(config: Mapping[str, Any], where: str, entry: Any) -> Variant:
+    if not isinstance(entry, Mapping):
+        raise UserError(f"{where} is {entry!r}; a variant is a mapping with the keys {', '.join(VARIANT_KEYS)}")
+    _check_names(where, entry, VARIANT_KEYS)
+    weight = entry.get("weight", 1.0)
+    if not isinstance(weight, int | float) or weight < 0:
+        raise UserError(f"{where}.weight is {weight!r}; it must be a number, 0 or more")
+    return Variant(
+        float(weight),
+        _fingers(config, f"{where}.fingers", entry.get("fingers", "straight")),
+        _range(f"{where}.spread", "spread", entry.get("spread", [0, 6]), _SPREAD_RANGE),
+        tuple(_thumb(config, f"{where}.thumb", item) for item in _alternatives(entry.get("thumb", "out"))),
+        tuple(_view(config, f"{where}.view", item) for item in _alternatives(entry.get("view", "palm"))),
+        _ranges(f"{where}.wrist", entry.get("wrist", {}), WRIST_LIMITS, {"flexion": (-15, 15), "deviation": (-10, 10)}),
+    )
+
+
+def _alternatives(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+
+
+def _fingers(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[str, Range], ...]:
+    if not isinstance(value, Mapping) or set(value) & set(FINGER_JOINTS):
+        value = dict.fromkeys(FINGERS, value)
+    _check_names(where, value, FINGERS)
+    shapes = [_named(config, "shapes", f"{where}.{name}", value.get(name, "straight")) for name in FINGERS]
+    return tuple(
+        _ranges(f"{where}.{name}", shape, {joint: FINGER_LIMITS[joint] for joint in FINGER_JOINTS}, {})
+        for name, shape in zip(FINGERS, shapes, strict=True)
+    )
+
+
+def _thumb(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[str, Range], str | None]:
+    described = dict(_named(config, "thumbs", where, value))
+    touch = described.pop("touch", None)
+    if touch is not None:
+        finger, _, place = str(touch).partition(".")
+        if finger not in DIGITS[1:] or place not in TOUCH_PLACES:
+            raise UserError(
+                f"{where}.touch is {touch!r}; it is a finger ({', '.join(FINGERS)}), a dot, and a place ({', '.join(TOUCH_PLACES)})"
+            )
+    defaults = {"abduction": (20, 40), "lift": (20, 40), "mcp": (5, 25), "ip": (5, 30), "roll": (-6, 6)}
+    return _ranges(where, described, _THUMB_RANGES, defaults), touch
+
+
+def _view(config: Mapping[str, Any], where: str, value: Any) -> Mapping[str, Range]:
+    return _ranges(where, _named(config, "views", where, value), _VIEW_RANGES, dict.fromkeys(VIEW_ANGLES, (-10, 10)))
+
+
+def _named(config: Mapping[str, Any], group: str, where: str, value: Any) -> Mapping[str, Any]:
+    """Ranges given in place, or by a name of `poses.<group>`."""
+    if isinstance(value, Mapping):
+        return value
+    names = config.get(group) or {}
+    if value not in names:
+        raise UserError(f"{where} is {value!r}, which is not in poses.{group}; it has {', '.join(names)}")
+    return names[value]
+
+
+def _ranges(
+    where: str, value: Mapping[str, Any], limits: Mapping[str, Range], defaults: Mapping[str, Sequence[float]]
+) -> dict[str, Range]:
+    _check_names(where, value, limits)
+    missing = [name for name in limits if name not in value and name not in defaults]
+    if missing:
+        raise UserError(
+            f"{where} says nothing of {', '.join(missing)}; give a range of degrees for each, such as [0, 10]"
+        )
+    return {name: _range(f"{where}.{name}", name, value.get(name, defaults.get(name)), limits) for name in limits}
+
+
+def _range(where: str, name: str, value: Any, limits: Mapping[str, Range]) -> Range:
+    pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value, value]
+    if len(pair) != 2 or not all(isinstance(angle, int | float) for angle in pair) or pair[0] > pair[1]:
+        raise UserError(f"{where} is {value!r}; it must be one angle or [least, greatest], in degrees")
+    least, greatest = limits[name]
+    if pair[0] < least or pair[1] > greatest:
+        raise UserError(f"{where} is {value!r}, beyond what the joint can do ({least:g} to {greatest:g} degrees)")
+    return float(pair[0]), float(pair[1])
+
+
+def _check_names(where: str, value: Mapping[str, Any], known: Any) -> None:
+    unknown = [str(name) for name in value if name not in known]
+    if unknown:
+        raise UserError(f"{where} has {', '.join(unknown)}, which is unknown; it may have {', '.join(known)}")
+
+
+def _between(bounds: Range, share: float) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * float(share)
