@@ -20,7 +20,7 @@ import pyarrow as pa
 from static_gesture_classification.samples import BOX, Rejected
 from static_gesture_classification.sources.source import Batch
 
-REPEATED = "the same image is"  # how the reason begins
+REPEATED = "the same image"  # how the reason begins
 TAIL = 4096  # bytes
 # A source's images beyond this many are not compared by content: a million of them would each be looked up on disk.
 COMPARED = 100_000
@@ -76,9 +76,9 @@ class RepeatedImages:
         for row, (image, hand) in enumerate(zip(images.tolist(), with_boxes(images, table).tolist(), strict=True)):
             owner = self._owner(source, image, paths[row])
             if owner != source:
-                reasons[row] = f"{REPEATED} in source {owner}"
+                reasons[row] = f"{REPEATED} is in source {owner}"
             elif hand in self._hands:
-                reasons[row] = f"{REPEATED}, with the same box, before"
+                reasons[row] = f"{REPEATED} with the same box is listed before"
             self._hands.add(hand)
         if not reasons:
             return table, []

@@ -29,6 +29,7 @@ from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rej
 
 IGNORE = "ignore"  # in a label map: hands with this label are left out
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+PENDING = 200_000  # samples held before those that cannot be chosen are dropped
 OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
 
 
@@ -317,7 +318,7 @@ def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iter
     pending: list[pa.Table] = []
     for batch in batches:
         pending.append(batch.table)
-        if sum(map(len, pending)) > 200_000:
+        if sum(map(len, pending)) > PENDING:
             pending = [_first_rounds(pa.concat_tables(pending), most, seed)]
         yield Batch(SCHEMA.empty_table(), batch.rejected, batch.clipped, batch.ignored, batch.notes)
     if pending:

@@ -1,0 +1,64 @@
+"""Small datasets in the layouts of the published ones, written anew for each test."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from static_gesture_classification.gestures import Vocabulary
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    return Vocabulary.from_config(yaml.safe_load((PROJECT / "conf/gestures/static.yaml").read_text()))
+
+
+@pytest.fixture(scope="session")
+def labels() -> Callable[[str], dict[str, str]]:
+    """The label map of a source as configured."""
+    return lambda name: yaml.safe_load((PROJECT / f"conf/sources/{name}.yaml").read_text())["labels"]
+
+
+@pytest.fixture
+def save_image() -> Callable[..., Path]:
+    """Write a picture of a given size; its colour tells it from others."""
+
+    def save(path: Path, width: int = 32, height: int = 24, colour: int = 0) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (width, height), (colour, 100, 50)).save(path)
+        return path
+
+    return save
+
+
+@pytest.fixture
+def save_hagrid(save_image: Callable[..., Path]) -> Callable[..., Path]:
+    """Write HaGRID annotations of one gesture (image name -> entry), and an image for each."""
+
+    def save(
+        root: Path, gesture: str, entries: dict[str, Any], folder: str = "annotations/train", images: str | None = None
+    ) -> Path:
+        file = root / folder / f"{gesture}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(entries), encoding="utf-8")
+        for colour, name in enumerate(entries):
+            save_image(root / (images or gesture) / f"{name}.jpg", colour=colour % 256)
+        return file
+
+    return save
+
+
+@pytest.fixture
+def hagrid_entry() -> Callable[..., dict[str, Any]]:
+    """One image's entry as HaGRID v2 publishes it."""
+
+    def entry(*labels: str, user: str = "a1", box: Any = (0.25, 0.25, 0.5, 0.5), **more: Any) -> dict[str, Any]:
+        return {"bboxes": [list(box)] * len(labels), "labels": list(labels), "user_id": user, **more}
+
+    return entry

@@ -1,0 +1,110 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.samples import Rejected
+from static_gesture_classification.sources.recorded import (
+    Confusion,
+    Recorded,
+    RecordedImage,
+    Session,
+    read_session,
+    write_session,
+)
+
+Save = Callable[..., Path]
+Read = Callable[[Path], tuple[list[dict[str, Any]], list[Rejected]]]
+BOX = (0.25, 0.25, 0.75, 0.75)
+
+
+@pytest.fixture
+def read(vocabulary: Vocabulary) -> Read:
+    def rows_and_rejected(root: Path) -> tuple[list[dict[str, Any]], list[Rejected]]:
+        batches = list(Recorded(name="recorded", root=str(root)).read(vocabulary))
+        rows = pa.concat_tables([batch.table for batch in batches]).to_pylist()
+        return rows, [entry for batch in batches for entry in batch.rejected]
+
+    return rows_and_rejected
+
+
+def test_session_reads_as_it_was_written(tmp_path: Path) -> None:
+    marks = tuple((index / 21, 0.5) for index in range(21))
+    session = Session(
+        gesture="THREE",
+        subject="Анна",
+        camera="webcam 0",
+        time="2026-11-22T10:15:00+01:00",
+        confusion=Confusion("THREE", "TWO"),
+        checkpoint="runs/a/best.ckpt",
+        split="test",
+        images=(RecordedImage("0.jpg", BOX, "left"), RecordedImage("1.jpg", BOX, gesture="TWO", landmarks=marks)),
+    )
+    write_session(tmp_path / "one", session)
+    assert read_session(tmp_path / "one") == session
+    assert json.loads((tmp_path / "one/session.json").read_text())["version"] == 1
+
+
+def test_images_of_a_session_become_rows(tmp_path: Path, save_image: Save, read: Read) -> None:
+    for name in ("0.jpg", "рука 1.jpg", "saved, not listed yet.jpg"):
+        save_image(tmp_path / "monday" / name)
+    marks = tuple((0.5, 0.25) for _ in range(21))
+    images = (RecordedImage("0.jpg", BOX, "left", landmarks=marks), RecordedImage("рука 1.jpg", BOX, gesture="TWO"))
+    write_session(tmp_path / "monday", Session("THREE", subject="anna", split="val", images=images))
+    (first, second), rejected = read(tmp_path)
+    assert not rejected
+    assert (first["image"], first["gesture"], first["hand"]) == ("monday/0.jpg", "THREE", "left")
+    assert (second["image"], second["gesture"], second["hand"]) == ("monday/рука 1.jpg", "TWO", "")
+    assert first["landmarks"] == pytest.approx([0.5, 0.25] * 21)
+    for row in (first, second):
+        assert tuple(row[name] for name in ("x1", "y1", "x2", "y2")) == BOX
+        assert (row["subject"], row["session"], row["split"]) == ("recorded/anna", "recorded/monday", "val")
+
+
+def test_session_without_a_subject_is_a_subject_of_its_own(tmp_path: Path, save_image: Save, read: Read) -> None:
+    for name in ("one", "two"):
+        save_image(tmp_path / name / "0.jpg")
+        write_session(tmp_path / name, Session("FIST", images=(RecordedImage("0.jpg", BOX),)))
+    assert [row["subject"] for row in read(tmp_path)[0]] == ["recorded/one", "recorded/two"]
+
+
+def test_bad_images_of_a_session_are_rejected_with_the_reason(tmp_path: Path, save_image: Save, read: Read) -> None:
+    save_image(tmp_path / "one/good.jpg")
+    save_image(tmp_path / "one/boxless.jpg")
+    (tmp_path / "one/empty.jpg").touch()
+    images = [RecordedImage(f"{name}.jpg", BOX) for name in ("good", "empty", "absent")]
+    write_session(tmp_path / "one", Session("FIST", images=(*images, RecordedImage("boxless.jpg", (0.1, 0.2)))))
+    rows, rejected = read(tmp_path)
+    assert [row["image"] for row in rows] == ["one/good.jpg"]
+    reasons = {entry.item: entry.reason for entry in rejected}
+    assert reasons["empty.jpg hand 0"] == "cannot read the image: file is empty"
+    assert reasons["absent.jpg hand 0"] == "image not found"
+    assert "box is not four numbers" in reasons["boxless.jpg hand 0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"version": 1, "gesture": "FI', "is not whole JSON"),
+        ('{"version": 7}', "has version 7, this program reads 1"),
+        ("[]", "has version None"),
+        ('{"version": 1, "gesture": "FIST"}', "malformed"),
+        ('{"version": 1, "gesture": "FIST", "images": [{"file": "a.jpg"}]}', "malformed"),
+        ('{"version": 1, "gesture": "FIST", "split": "exam", "images": []}', "unknown split 'exam'"),
+    ],
+)
+def test_broken_session_is_an_error_that_names_its_file(content: str, message: str, tmp_path: Path, read: Read) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one/session.json").write_text(content)
+    with pytest.raises(DataError, match=rf"one/session\.json.*{message}"):
+        read(tmp_path)
+
+
+def test_root_without_sessions_is_an_error(tmp_path: Path, read: Read) -> None:
+    with pytest.raises(DataError, match=r"no <session>/session\.json in"):
+        read(tmp_path)
