@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
@@ -238,20 +239,21 @@ def print_report(report: IndexReport) -> None:
 
 
 def remarks(report: IndexReport) -> list[str]:
-    """What a reader of the table should know besides."""
+    """What a reader of the table should know besides, with rich's markup."""
     lines = []
     for source in report.sources:
         if source.left_out:
-            lines.append(f"{source.name} left out: {source.left_out}")
+            lines.append(f"{source.name} left out: {escape(source.left_out)}")
         if source.repeated:
             lines.append(
                 f"{source.name}: {source.repeated:,} hands were there before and are left out, see rejected.csv"
             )
         if source.clipped:
             lines.append(f"{source.name}: {source.clipped:,} boxes reached a little beyond the image and were clipped")
-        lines += [f"{source.name}: {note}" for note in source.notes]
-    for gesture in report.gestures_without_samples:
-        lines.append(f"[bold yellow]warning:[/] no sample shows {gesture}; add some, or take it out of gestures.names")
+        lines += [f"{source.name}: {escape(note)}" for note in source.notes]
+    if report.gestures_without_samples:
+        names = ", ".join(report.gestures_without_samples)
+        lines.append(f"[bold yellow]warning:[/] no sample shows {names}; add some, or shorten gestures.names")
     return lines
 
 
