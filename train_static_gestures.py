@@ -72,7 +72,11 @@ def train(config: DictConfig, data: CropsDataModule, folder: Path) -> None:
     console.print(f"{'Resuming' if begun else 'Training'} {config.model.name} in {run.path}", highlight=False)
     with RunLogger(run, trackers_from_config(config)) as logger:
         trainer = build_trainer(config, logger, callbacks_of(config, run))
-        trainer.fit(module, data, ckpt_path=last if begun else None, weights_only=True)
+        try:
+            trainer.fit(module, data, ckpt_path=last if begun else None, weights_only=True)
+        except SystemExit:  # Lightning's way out after Ctrl-C, when the run folder is in order
+            console.print(f"{run.status}; the same command goes on after the last complete epoch", highlight=False)
+            raise
 
 
 def callbacks_of(config: DictConfig, run: RunFolder) -> Sequence[Callback]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from torch import nn
 
 from static_gesture_classification.errors import UserError
@@ -16,7 +18,7 @@ def backbone(name: str, pretrained: bool) -> tuple[nn.Module, int]:
     import timm
 
     if not timm.is_model(name):
-        near = ", ".join(timm.list_models(f"*{name.split('_')[0]}*")[:8]) or "see timm.list_models()"
+        near = ", ".join(get_close_matches(name, timm.list_models(), n=6, cutoff=0.4)) or "see timm.list_models()"
         raise UserError(f"timm has no model {name!r}; similar names: {near}")
     try:
         network = timm.create_model(name, pretrained=pretrained, num_classes=0)
