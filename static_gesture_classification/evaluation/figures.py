@@ -203,15 +203,15 @@ def _matrix(
     blue, orange = mpl.colormaps["Blues"](0.75 * share), mpl.colormaps["Oranges"](0.75 * np.sqrt(share))
     orange[share == 0] = 1.0
     axes.imshow(np.where(diagonal[..., None], blue, orange))
-    axes.set_xticks(np.arange(len(share) + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(len(share) + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color=PALE, lw=0.5)
+    edges = np.arange(len(share) + 1) - 0.5
+    axes.hlines(edges, edges[0], edges[-1], PALE, lw=0.5)
+    axes.vlines(edges, edges[0], edges[-1], PALE, lw=0.5)
     for row, column in np.argwhere(np.array(texts, dtype=object) != ""):
         colour = "white" if share[row, column] > (0.7 if row == column else 0.5) else INK
         axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=7.5, color=colour)
     axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
-    axes.tick_params(which="both", length=0, colors=INK)
+    axes.tick_params(length=0, colors=INK)
     axes.spines[:].set_visible(False)
     axes.set_xlabel(f"prediction ({caption})", fontsize=9, color=INK)
     axes.set_ylabel("ground truth", fontsize=9, color=INK)

@@ -1,0 +1,160 @@
+"""What a checkpoint is evaluated on: samples of a split with their crops at the checkpoint's own geometry.
+
+The pipeline hands over crops and splits that are made already. Alone, `evaluate` reads the configured sources, cuts the
+crops itself, and keeps them below its output, where a repeated evaluation finds them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.index import read_sources
+from static_gesture_classification.preparation.split import assign_splits
+from static_gesture_classification.progress import console
+from static_gesture_classification.samples import SPLITS, read_samples, write_samples
+from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.training.checkpoint import Classifier
+
+ALL = "all"
+OFFICIAL, ASSIGNED, NONE = "official", "assigned", "none"
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Samples to evaluate on.
+
+    Args:
+        name: "val", "test", "train", or "all" where no split was asked for.
+        samples: sample table of n rows.
+        crops: (m, size, size, 3) uint8 RGB.
+        rows: (n,) the crop of each sample.
+        split_by: per source, where its split comes from: "official" (published), "assigned" (by the rules of the split
+            stage, with the configuration's seed and shares), or "none" where all samples are taken.
+    """
+
+    name: str
+    samples: pd.DataFrame
+    crops: np.ndarray
+    rows: np.ndarray
+    split_by: dict[str, str]
+
+
+def evaluation_sets(config: DictConfig, classifier: Classifier) -> Iterator[EvaluationSet]:
+    """What the configuration asks for: prepared crops where `evaluation.crops` names some, else the sources.
+
+    Raises:
+        UserError, DataError: the crops do not fit the checkpoint, or nothing is left to evaluate on.
+    """
+    if config.split not in (None, *SPLITS):
+        raise UserError(f"split is {config.split!r}; it is one of {', '.join(SPLITS)}, or null for all samples")
+    if config.evaluation.crops:
+        yield from prepared_sets(config, classifier)
+    else:
+        yield source_set(config, classifier)
+
+
+def prepared_sets(config: DictConfig, classifier: Classifier) -> Iterator[EvaluationSet]:
+    """The split asked for, or val and test, of prepared crops; a split without samples is left out, saying so."""
+    folder = Path(config.evaluation.crops)
+    crops = open_crops(folder)
+    check_geometry(folder, crops, classifier)
+    table = Path(config.evaluation.samples or folder / "samples.parquet")
+    samples = read_samples(table)
+    if len(samples) != len(crops):
+        raise DataError(f"{table} has {len(samples):,} rows, {folder} {len(crops):,} crops; run dvc repro")
+    wanted = [config.split] if config.split else ["val", "test"]
+    filled = [split for split in wanted if (samples["split"] == split).any()]
+    if not filled:
+        raise DataError(f"{table} has no sample in {' or '.join(wanted)}; {_there_is(samples)}")
+    for split in wanted:
+        rows = np.flatnonzero(samples["split"] == split)
+        if len(rows):
+            yield EvaluationSet(split, samples.iloc[rows].reset_index(drop=True), crops, rows, {})
+        else:
+            console.print(f"no sample in {split}; {_there_is(samples)}", highlight=False)
+
+
+def check_geometry(folder: Path, crops: np.ndarray, classifier: Classifier) -> None:
+    """Raise `UserError` where prepared crops have another size or margin than the checkpoint was trained on."""
+    report = folder / "report.json"
+    made = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    size, margin = crops.shape[1], made.get("margin", classifier.crop_margin)
+    if (size, margin) != (classifier.crop_size, classifier.crop_margin):
+        raise UserError(
+            f"the crops in {folder} have size {size} and margin {margin}, the checkpoint was trained on size "
+            f"{classifier.crop_size} and margin {classifier.crop_margin}; leave out evaluation.crops, so that crops "
+            "are made for it"
+        )
+
+
+def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
+    """Samples of the configured sources, of one split or all, cropped as the checkpoint wants it.
+
+    Raises:
+        DataError: the sources have no sample in the split; says which splits they have.
+    """
+    vocabulary = Vocabulary.from_config(config.gestures)
+    sources = sources_from_config(config.sources, config.seed)
+    samples, _ = read_sources(sources, vocabulary, config.index.max_rejected_share)
+    if config.split is None:
+        crops, samples = cropped(samples, config, classifier)
+        split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)
+        return EvaluationSet(ALL, samples, crops, np.arange(len(samples)), split_by)
+    official = samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
+    needed = samples[~official | (samples["split"] == config.split)].reset_index(drop=True)
+    if needed.empty:
+        raise DataError(f"no sample in the split {config.split}; {_there_is(samples)}")
+    crops, samples = cropped(needed, config, classifier)
+    samples, split_by = with_splits(samples, crops, config, vocabulary)
+    rows = np.flatnonzero(samples["split"] == config.split)
+    if not len(rows):
+        raise DataError(f"no sample in the split {config.split}; {_there_is(samples)}")
+    return EvaluationSet(config.split, samples.iloc[rows].reset_index(drop=True), crops, rows, split_by)
+
+
+def cropped(samples: pd.DataFrame, config: DictConfig, classifier: Classifier) -> tuple[np.ndarray, pd.DataFrame]:
+    """Crops at the checkpoint's geometry, kept below the output, and the samples that could be cropped."""
+    folder = Path(config.output) / "prepared"
+    write_samples(samples, folder / "samples.parquet")
+    build_crops(
+        folder / "samples.parquet",
+        folder / "crops",
+        classifier.crop_size,
+        classifier.crop_margin,
+        config.crops.max_rejected_share,
+    )
+    return open_crops(folder / "crops"), read_samples(folder / "crops" / "samples.parquet")
+
+
+def with_splits(
+    samples: pd.DataFrame, crops: np.ndarray, config: DictConfig, vocabulary: Vocabulary
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Fill in the splits of sources that publish none, as the split stage would; says per source whose they are."""
+    published = set(samples.loc[samples["split"] != "", "source"])
+    split_by = {source: OFFICIAL if source in published else ASSIGNED for source in sorted(set(samples["source"]))}
+    rows = np.flatnonzero(~samples["source"].isin(published))
+    if len(rows):
+        own = samples.iloc[rows].reset_index(drop=True)
+        # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
+        settings = {**config.splits, "incomplete": "warn"}
+        assigned, _ = assign_splits(own, crops[rows], **settings, seed=config.seed, vocabulary=vocabulary)
+        samples = samples.copy()
+        samples.loc[rows, "split"] = assigned["split"].to_numpy()
+    return samples, split_by
+
+
+def _there_is(samples: pd.DataFrame) -> str:
+    counts = samples["split"].replace("", "without a split").value_counts()
+    return (
+        f"there are {', '.join(f'{count:,} {name}' for name, count in counts.items())}; choose another with split=..."
+    )
