@@ -36,8 +36,8 @@ from PIL import Image
 
 from static_gesture_classification.atomic_files import atomic_path, explained_write_errors, write_json, write_text
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking import series
-from static_gesture_classification.tracking.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking.source_revision import environment, owner, packages, source_revision
 
 if TYPE_CHECKING:
