@@ -378,7 +378,11 @@ def official_split(name: str, where: str) -> str:
 
 
 def _holds_a_file(folder: Path) -> bool:
-    return any(not name.startswith(".") for _, _, files in os.walk(folder) for name in files)
+    for _, folders, files in os.walk(folder):
+        if any(not name.startswith(".") for name in files):
+            return True
+        folders[:] = [name for name in folders if not name.startswith(".")]  # an unfinished download is no data
+    return False
 
 
 def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray[np.intp]) -> pa.Array:
