@@ -1,0 +1,1 @@
+"""Fetching published datasets: resumable transfers, safe unpacking, the download command."""

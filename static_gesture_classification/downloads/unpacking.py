@@ -1,0 +1,221 @@
+"""Unpacking archives that others made: what is wanted goes where it belongs, and nothing goes anywhere else.
+
+Names that lead out of the folder make the whole archive suspect, and nothing of it is unpacked; links and devices are
+left out. What an archive says it unpacks to is compared with the free disk first. Members that are there already,
+whole, are not written again, so that an interrupted unpacking goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, Protocol
+
+from rich.filesize import decimal
+
+from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.downloads.byte_progress import byte_progress, say
+from static_gesture_classification.downloads.connection import CHUNK
+from static_gesture_classification.downloads.disk_space import require_free_disk
+from static_gesture_classification.errors import DataError
+
+LARGEST_EXPANSION = 200  # times the packed size; JSON reaches 20, a bomb 1,000 and more
+ENCRYPTED = 0x1  # bit of a zip member's flags
+FILE_KIND, REGULAR_FILE = 0o170000, 0o100000  # S_IFMT, S_IFREG; in the upper half of a zip member's attributes
+
+
+@dataclass(frozen=True)
+class Member:
+    """A regular file in an archive: its name there, its size and its packed size in bytes, and how to open it."""
+
+    name: str
+    size: int
+    packed: int
+    open: Callable[[], IO[bytes]]
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What came out of an archive."""
+
+    files: int
+    bytes: int
+
+
+class Archive(Protocol):
+    """An open archive: its regular files, in the order in which they are stored."""
+
+    label: str
+
+    def members(self) -> list[Member]:
+        """All regular files; raises `DataError` for a name that leads out of the folder."""
+
+
+def unpack(archive: Archive, wanted: re.Pattern[str], to: str, folder: Path) -> Unpacked:
+    """Unpack the members whose whole name matches `wanted` to `folder`/`to`, where `{group}` stands for a named group.
+
+    Raises:
+        DataError: a member is damaged, leads out of the folder or unpacks to far more than is believable.
+        OutputError: it does not fit on the disk, or cannot be written.
+    """
+    chosen = destinations(archive, wanted, to)
+    label, packed, size = archive.label, sum(m.packed for m in chosen.values()), sum(m.size for m in chosen.values())
+    if size > LARGEST_EXPANSION * max(packed, CHUNK):
+        raise DataError(
+            f"{label} has {decimal(packed)} and claims to unpack to {decimal(size)}; that is not the published archive"
+        )
+    missing = {path: member for path, member in chosen.items() if not _is_whole(folder / path, member)}
+    require_free_disk(folder, sum(member.size for member in missing.values()), f"unpacking {label}")
+    done = packed - sum(member.packed for member in missing.values())
+    with byte_progress(f"unpacking {label}", done, packed) as progress:
+        for path, member in missing.items():
+            _write(member, folder / path, label)
+            progress.advance(member.packed)
+    return Unpacked(len(chosen), size)
+
+
+def destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[str, Member]:
+    """Path below the folder -> the member that belongs there.
+
+    Raises:
+        DataError: there is none at all, or two belong to one place.
+    """
+    chosen: dict[str, Member] = {}
+    for member in archive.members():
+        match = wanted.fullmatch(member.name)
+        if match is None:
+            continue
+        path = to.format(**match.groupdict())
+        if path in chosen:
+            raise DataError(f"{archive.label} has two files for {path}: {chosen[path].name} and {member.name}")
+        chosen[path] = member
+    if not chosen:
+        raise DataError(
+            f"{archive.label} has nothing that looks like {wanted.pattern}; "
+            "if its layout has changed, correct `members` in conf/downloads/"
+        )
+    return chosen
+
+
+class ZipArchive:
+    """A zip archive, on disk or on a server."""
+
+    def __init__(self, file: zipfile.ZipFile, label: str) -> None:
+        self.label, self._file = label, file
+
+    def members(self) -> list[Member]:
+        """See `Archive`."""
+        kept, links = [], 0
+        for info in sorted(self._file.infolist(), key=lambda info: info.header_offset):
+            refuse_escape(info.filename, self.label)
+            if info.flag_bits & ENCRYPTED:
+                raise DataError(f"{self.label} is protected by a password; unpack it by hand")
+            if info.is_dir():
+                continue
+            if info.external_attr >> 16 & FILE_KIND in (0, REGULAR_FILE):
+                opened = partial(self._file.open, info)
+                kept.append(Member(info.filename, info.file_size, info.compress_size, opened))
+            else:
+                links += 1
+        _say_left_out(self.label, links)
+        return kept
+
+
+class TarArchive:
+    """A tar archive, compressed or not."""
+
+    def __init__(self, file: tarfile.TarFile, label: str) -> None:
+        self.label, self._file = label, file
+
+    def members(self) -> list[Member]:
+        """See `Archive`."""
+        kept, links = [], 0
+        for info in self._file.getmembers():
+            refuse_escape(info.name, self.label)
+            if info.isreg():
+                kept.append(Member(info.name, info.size, info.size, partial(self._open, info)))
+            elif not info.isdir():
+                links += 1
+        _say_left_out(self.label, links)
+        return kept
+
+    def _open(self, info: tarfile.TarInfo) -> IO[bytes]:
+        file = self._file.extractfile(info)
+        assert file is not None  # it is for regular files
+        return file
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open a zip or tar archive on disk.
+
+    Raises:
+        DataError: it is neither, or damaged.
+    """
+    with damage_explained(str(path)):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as file:
+                yield ZipArchive(file, path.name)
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                yield TarArchive(tar, path.name)
+        else:
+            raise DataError(
+                f"{path} is not a whole archive ({_looks_like(path)}); look at it, delete it and repeat the command"
+            )
+
+
+@contextmanager
+def damage_explained(place: str) -> Iterator[None]:
+    """Turn what the archive modules raise into a `DataError` that names `place` and the way out."""
+    try:
+        yield
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+        raise DataError(f"{place} is damaged ({error}); delete it and repeat the command to fetch it again") from error
+
+
+def refuse_escape(name: str, label: str) -> None:
+    """Raise `DataError` for a member's name that is absolute or climbs out of the folder, on any system."""
+    windows = PureWindowsPath(name)
+    outside = PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive or windows.root
+    if outside or ".." in windows.parts or "\0" in name:
+        raise DataError(f"{label} has a member {name!r}, which leads out of the folder; nothing of it was unpacked")
+
+
+def _write(member: Member, path: Path, label: str) -> None:
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with member.open() as source, path.open("wb") as target:
+            written = 0
+            while piece := source.read(CHUNK):
+                target.write(piece)
+                written += len(piece)
+    if written != member.size:
+        raise DataError(
+            f"{label}: {member.name} has {written:,} bytes, the archive says {member.size:,}; fetch it again"
+        )
+
+
+def _is_whole(path: Path, member: Member) -> bool:
+    return path.is_file() and path.stat().st_size == member.size
+
+
+def _looks_like(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(512).lstrip()
+    if start[:1] == b"<":
+        return "it begins like a web page: the server wants you to look at it first, or the address has changed"
+    return f"{decimal(path.stat().st_size)}, beginning with {start[:8]!r}"
+
+
+def _say_left_out(label: str, count: int) -> None:
+    if count:
+        say(f"  {label}: {count} links and special files left out")
