@@ -17,6 +17,7 @@ from rich.table import Table
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.evaluation.epoch_report import EpochReport
 from static_gesture_classification.progress import console
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
@@ -83,7 +84,7 @@ def callbacks_of(config: DictConfig, run: RunFolder) -> Sequence[Callback]:
     """What happens around the training steps."""
     patience = config.train_hyperparams.early_stopping
     stopping = [EarlyStopping(patience)] if patience else []
-    return [*stopping, Checkpoints(run.checkpoint_folder, config.train_hyperparams.keep_checkpoints)]
+    return [EpochReport(), *stopping, Checkpoints(run.checkpoint_folder, config.train_hyperparams.keep_checkpoints)]
 
 
 def tags_of(config: DictConfig) -> list[str]:
