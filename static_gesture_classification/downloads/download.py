@@ -190,13 +190,12 @@ def take_from_server(item: Item, plan: Plan, record: Record, shop: Path, connect
     try:
         with (
             io.BufferedReader(RangeFile(url, connection), BUFFER) as remote,
-            damage_explained(url),
+            damage_explained(url, "repeat the command, or fetch it in another way"),
             zipfile.ZipFile(remote) as file,
         ):
+            archive = ZipArchive(file, item.remote.name)
             for content in item.contents:
-                place_content(
-                    content, item, ZipArchive(file, f"{content.name} ({item.remote.name})"), plan, record, shop
-                )
+                place_content(content, item, archive, plan, record, shop)
     except (PassingError, FinalError) as error:
         raise DownloadError(f"cannot fetch {url}: {error}. {by_hand(item.remote, shop / item.remote.name)}") from error
 

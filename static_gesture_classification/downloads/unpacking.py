@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Protocol
 
@@ -27,6 +27,7 @@ from static_gesture_classification.downloads.connection import CHUNK
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.errors import DataError
 
+SUSPICIOUS = re.compile(r"^/|\.\.|[\\:\0]")  # names worth a closer look; archives have a million others
 LARGEST_EXPANSION = 200  # times the packed size; JSON reaches 20, a bomb 1,000 and more
 ENCRYPTED = 0x1  # bit of a zip member's flags
 FILE_KIND, REGULAR_FILE = 0o170000, 0o100000  # S_IFMT, S_IFREG; in the upper half of a zip member's attributes
@@ -55,6 +56,7 @@ class Archive(Protocol):
 
     label: str
 
+    @property
     def members(self) -> list[Member]:
         """All regular files; raises `DataError` for a name that leads out of the folder."""
 
@@ -89,7 +91,7 @@ def destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[str
         DataError: there is none at all, or two belong to one place.
     """
     chosen: dict[str, Member] = {}
-    for member in archive.members():
+    for member in archive.members:
         match = wanted.fullmatch(member.name)
         if match is None:
             continue
@@ -111,6 +113,7 @@ class ZipArchive:
     def __init__(self, file: zipfile.ZipFile, label: str) -> None:
         self.label, self._file = label, file
 
+    @cached_property
     def members(self) -> list[Member]:
         """See `Archive`."""
         kept, links = [], 0
@@ -135,6 +138,7 @@ class TarArchive:
     def __init__(self, file: tarfile.TarFile, label: str) -> None:
         self.label, self._file = label, file
 
+    @cached_property
     def members(self) -> list[Member]:
         """See `Archive`."""
         kept, links = [], 0
@@ -160,7 +164,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
     Raises:
         DataError: it is neither, or damaged.
     """
-    with damage_explained(str(path)):
+    with damage_explained(str(path), "delete it and repeat the command to fetch it again"):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as file:
                 yield ZipArchive(file, path.name)
@@ -174,16 +178,18 @@ def open_archive(path: Path) -> Iterator[Archive]:
 
 
 @contextmanager
-def damage_explained(place: str) -> Iterator[None]:
+def damage_explained(place: str, way_out: str) -> Iterator[None]:
     """Turn what the archive modules raise into a `DataError` that names `place` and the way out."""
     try:
         yield
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
-        raise DataError(f"{place} is damaged ({error}); delete it and repeat the command to fetch it again") from error
+        raise DataError(f"{place} is damaged ({error}); {way_out}") from error
 
 
 def refuse_escape(name: str, label: str) -> None:
     """Raise `DataError` for a member's name that is absolute or climbs out of the folder, on any system."""
+    if not SUSPICIOUS.search(name):
+        return
     windows = PureWindowsPath(name)
     outside = PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive or windows.root
     if outside or ".." in windows.parts or "\0" in name:
