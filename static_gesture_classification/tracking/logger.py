@@ -189,7 +189,9 @@ class RunLogger(Logger):
     def __enter__(self) -> RunLogger:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self.run.status == "running":  # it went wrong outside of Lightning
+            self.finalize("failed")
         self.close()
 
     def _tell(self) -> None:

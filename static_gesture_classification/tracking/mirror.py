@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_json
@@ -87,7 +88,8 @@ class Mirror:
         """Steps behind the last one sent, by field: a tracker keeps what it had when an epoch is repeated."""
         sent: dict[str, int] = self._state["series"]
         rows = self.run.rows()
-        new = rows[rows["step"] > rows["field"].map(sent).fillna(-1)].sort_values(["field", "step"], ignore_index=True)
+        last = np.array([sent.get(field, -1) for field in rows["field"]], np.int64)
+        new = rows[rows["step"].to_numpy() > last].sort_values(["field", "step"], ignore_index=True)
         if new.empty:
             return
         self.tracker.series(new)

@@ -142,7 +142,11 @@ def test_runs_are_listed_newest_first_with_their_best_score(tmp_path: Path) -> N
     table = list_runs(tmp_path).set_index("id")
     assert table.index.tolist() == ["new", "old", "broken"]
     assert table.loc["old", ["max_weighted_F1", "best_epoch", "epochs"]].tolist() == [0.9, 1, 3]
-    assert table.loc["old", ["tags", "status", "owner"]].tolist() == [", ".join(TAGS), "finished", run.record()["owner"]]
+    assert table.loc["old", ["tags", "status", "owner"]].tolist() == [
+        ", ".join(TAGS),
+        "finished",
+        run.record()["owner"],
+    ]
     assert table.loc["new", ["max_weighted_F1", "best_epoch"]].isna().all()
     assert table.loc["broken", "status"] == "unreadable"
 
