@@ -93,8 +93,11 @@ class PartialCrops:
     def __enter__(self) -> PartialCrops:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        """After an error the file stays, to be continued, unless there is nothing in it."""
         self._file.close()
+        if error is not None and not (self.state == DONE).any():
+            self.path.unlink(missing_ok=True)
 
     def _allocate(self, plan: bytes, keys: np.ndarray) -> None:
         self.records = np.zeros(self.count, RECORD)
@@ -194,7 +197,7 @@ def interrupted(folder: Path, size: int) -> Donor | None:
 
 
 def publish(folder: Path, rows: int, size: int, others: list[str], array_is_new: bool) -> None:
-    """Put the finished array (its first `rows` rows) and the other outputs, written to their partial paths, in place."""
+    """Put the finished array (its first `rows` rows) and the others, written to their partial paths, in place."""
     names = ",".join(others)
     write_text(folder / MARKER, f"{rows} {size} {int(array_is_new)} {names}\n")
     finish_publishing(folder)
@@ -221,7 +224,7 @@ def finish_publishing(folder: Path) -> None:
 
 
 def allocate(file: IO[bytes], size: int) -> None:
-    """Reserve `size` bytes of disk for a file, so that a full disk is an error now and not in the middle of the work."""
+    """Reserve `size` bytes of disk for a file, so that a full disk is an error now and not in the midst of the work."""
     if hasattr(os, "posix_fallocate") and size:
         os.posix_fallocate(file.fileno(), 0, size)
     else:

@@ -40,7 +40,7 @@ from static_gesture_classification.preparation.crop_store import (
     Donor,
     PartialCrops,
 )
-from static_gesture_classification.preparation.geometry import crop_square, hand_square, resample
+from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
 from static_gesture_classification.preparation.images import (
     JPEG_FACTORS,
     ImageHeader,
@@ -64,6 +64,7 @@ HEADROOM = 2.0
 IMAGES_PER_TASK = 8
 TASKS_PER_WAVE = 32  # per worker; between two waves, what was decoded is made to last
 FIRST_REASONS = 10
+RETRIED = 1000  # images that could not be read before, tried again before the array is written anew
 
 
 @entry_point
@@ -123,8 +124,9 @@ def build_crops(samples: Path, output: Path, size: int, margin: float, max_rejec
     plan = Plan.of(read_arrow(samples), samples, size, margin)
     published = crop_store.published(output, size)
     plan.stat_images()
-    if published is not None and plan.is_already_made(published):
-        report = CropsReport(plan, np.full(plan.count, DONE, np.uint8), {}, kept=plan.count)
+    report = None if published is None else _already_made(plan, published)
+    if published is not None and report is not None:
+        report.check(max_rejected_share)
         _publish(output, plan, published.records, report, array_is_new=False)
     else:
         with PartialCrops(output, plan.digest, plan.keys, size) as partial:
@@ -214,9 +216,12 @@ class Plan:
             & (records["mtime_ns"] == self.stats[images, 1])
         )
 
-    def is_already_made(self, donor: Donor) -> bool:
-        """Whether a finished array is what this plan would give, so that it need not be written again."""
-        return len(donor.records) == self.count and bool(self.fresh(np.arange(self.count), donor.records).all())
+    def missing_from(self, donor: Donor) -> np.ndarray | None:
+        """Rows that a finished array lacks, where its rows are the others, in order and up to date; None otherwise."""
+        here = np.flatnonzero(np.isin(_numbers(self.keys), _numbers(donor.records["key"])))
+        if len(here) != len(donor.records) or not self.fresh(here, donor.records).all():
+            return None
+        return np.setdiff1d(np.arange(self.count), here)
 
 
 @dataclass
@@ -277,9 +282,11 @@ class CropsReport:
     def summary(self, seconds: float) -> str:
         """One line for the terminal."""
         rate = f" ({self.decoded_images / self.seconds:,.0f} images/s)" if self.decoded_images and self.seconds else ""
+        done, size = int((self.state == DONE).sum()), self.plan.size
         return (
-            f"crops: {int((self.state == DONE).sum()):,} samples of {self.plan.size} x {self.plan.size} pixels in {seconds:.1f} s; "
-            f"{self.decoded_images:,} images decoded{rate}, {self.kept:,} samples kept from before, {len(self.reasons):,} rejected"
+            f"crops: {done:,} samples of {size} x {size} pixels in {seconds:.1f} s; "
+            f"{self.decoded_images:,} images decoded{rate}, {self.kept:,} samples kept from before, "
+            f"{len(self.reasons):,} rejected"
         )
 
 
@@ -304,6 +311,26 @@ class ImageResult:
     crops: list[np.ndarray] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
     decoded: bool = False
+
+
+def _already_made(plan: Plan, published: Donor) -> CropsReport | None:
+    """The report of a finished array that is what the plan would give; None where it is not.
+
+    Rows that it lacks are images that could not be read then. If they still cannot, nothing has changed.
+    """
+    missing = plan.missing_from(published)
+    if missing is None or len(missing) > RETRIED:
+        return None
+    state = np.full(plan.count, DONE, np.uint8)
+    state[missing] = TODO
+    images = sorted(set(plan.image_of_row[missing].tolist()))
+    tasks = [_image_task(plan, image, state, np.zeros(plan.count, "V16")) for image in images]
+    results = _make_crops(tasks, plan.size, plan.margin)
+    if any(len(result.fresh) for result in results):
+        return None
+    state[missing] = REJECTED
+    reasons = {row: reason for result in results for row, reason in result.reasons.items()}
+    return CropsReport(plan, state, reasons, kept=len(published.records))
 
 
 def _fill(partial: PartialCrops, plan: Plan, donors: Sequence[Donor | None], max_rejected_share: float) -> CropsReport:
@@ -422,7 +449,7 @@ def _crop_rows(result: ImageResult, data: bytes, rows: np.ndarray, boxes: np.nda
     """Decode the image once for each scale that its hands need, and crop them."""
     header = read_header(data)
     squares = [hand_square(header.width, header.height, box, margin) for box in boxes]
-    factors = [reduction(header, square.side, size) for square in squares]
+    factors = [reduction(header, square, size) for square in squares]
     pixels = {factor: decode(data, header, factor) for factor in sorted(set(factors))}
     made = []
     for row, square, factor in zip(rows.tolist(), squares, factors, strict=True):
@@ -436,14 +463,18 @@ def _crop_rows(result: ImageResult, data: bytes, rows: np.ndarray, boxes: np.nda
     result.fresh = np.array(made, np.int64)
 
 
-def reduction(header: ImageHeader, side: float, size: int) -> int:
-    """The largest factor a JPEG may be decoded at for a hand whose square has `side` pixels: see `HEADROOM`.
+def reduction(header: ImageHeader, square: Square, size: int) -> int:
+    """The largest factor a JPEG may be decoded at for a hand: see `HEADROOM`.
 
-    It depends on the one hand alone, not on others in the image, so that a crop never depends on what else is cut.
+    1 where the square leaves the image: the border row that is repeated there would be a mean of several. It depends
+    on the one hand alone, not on others in the image, so that a crop never depends on what else is cut.
     """
-    if header.is_jpeg:
+    inside = min(
+        square.left, square.top, header.width - square.left - square.side, header.height - square.top - square.side
+    )
+    if header.is_jpeg and inside >= 0:
         for factor in JPEG_FACTORS:
-            if side >= HEADROOM * size * factor and header.width % factor == 0 and header.height % factor == 0:
+            if square.side >= HEADROOM * size * factor and header.width % factor == 0 and header.height % factor == 0:
                 return factor
     return 1
 
@@ -527,13 +558,18 @@ def _row_keys(table: pa.Table, boxes: np.ndarray, size: int, margin: float) -> n
 
 def _match(wanted: np.ndarray, offered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For each wanted V16 whether it is offered, and where (the first place)."""
-    as_numbers = [np.ascontiguousarray(keys).view("<u8").reshape(-1, 2) for keys in (wanted, offered)]
-    order = np.argsort(as_numbers[1][:, 0], kind="stable")
-    if not len(order):
+    if not len(offered):
         return np.zeros(len(wanted), bool), np.zeros(len(wanted), np.int64)
-    place = np.searchsorted(as_numbers[1][order, 0], as_numbers[0][:, 0]).clip(max=len(order) - 1)
+    numbers = _numbers(offered)
+    order = np.argsort(numbers, kind="stable")
+    place = np.searchsorted(numbers[order], _numbers(wanted)).clip(max=len(order) - 1)
     position = order[place]
     return wanted == offered[position], position
+
+
+def _numbers(keys: np.ndarray) -> np.ndarray:
+    """The first eight bytes of each key as a number, which can be sorted."""
+    return np.ascontiguousarray(keys).view("<u8")[::2]
 
 
 def _digest(data: bytes, size: int) -> bytes:

@@ -45,7 +45,7 @@ class UnreadableImageError(Exception):
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What is known of an encoded image before it is decoded: upright width and height in pixels, orientation, format."""
+    """What an encoded image says of itself: upright width and height in pixels, EXIF orientation, format."""
 
     width: int
     height: int
@@ -112,17 +112,27 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def _read_jpeg_header(data: bytes) -> ImageHeader:
-    try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError:
-        with _open_with_pillow(data) as image:
-            width, height = image.size
+    width, height = _jpeg_size(data) or _pillow_size(data)
     # Most datasets have no EXIF at all; parsing it is left to Pillow where it is present.
     orientation = 1
     if b"Exif\0\0" in data[:65536]:
         with _open_with_pillow(data) as image:
             orientation = _orientation(image)
     return _upright_header(width, height, orientation, is_jpeg=True)
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Stored width and height, or None where libjpeg-turbo cannot tell."""
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (ValueError, KeyError):  # KeyError: a colour space or subsampling that simplejpeg does not know
+        return None
+    return width, height
+
+
+def _pillow_size(data: bytes) -> tuple[int, int]:
+    with _open_with_pillow(data) as image:
+        return image.size
 
 
 def _upright_header(width: int, height: int, orientation: int, is_jpeg: bool) -> ImageHeader:
@@ -138,8 +148,10 @@ def _upright(stored: np.ndarray, orientation: int) -> np.ndarray:
 
 def _decode_jpeg(data: bytes, factor: int) -> np.ndarray | None:
     """Stored pixels by libjpeg-turbo, or None where it has no decoder for this kind of JPEG (CMYK, odd subsampling)."""
-    height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    least = {"min_height": -(-height // factor), "min_width": -(-width // factor)} if factor > 1 else {}
+    size = _jpeg_size(data)
+    if size is None:
+        return None
+    least = {"min_width": -(-size[0] // factor), "min_height": -(-size[1] // factor)} if factor > 1 else {}
     for strict in (True, False):
         try:
             return simplejpeg.decode_jpeg(data, "RGB", strict=strict, **least)

@@ -12,23 +12,21 @@ What is kept together, in this order:
 2. People whose pictures contain near-duplicates of one another (`near_duplicates`): they were recorded together.
 
 Official splits (`splits.respect_official`) settle where a person goes. Where they contradict the rules above, the rules
-win: published test samples stay in test, and the sessions on the other side are left out; a person whom they put in both
-train and val goes to train. A source that publishes some of the splits only, has the others taken from its train split.
-Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`.
+win: published test samples stay in test, and the sessions on the other side are left out; a person whom they put in
+both train and val goes to train. A source that publishes some of the splits only has the others taken from its train
+split. Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
-from rich.table import Table
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -39,14 +37,24 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.assignment import TEST, TRAIN, VAL, Groups, assign_groups
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.near_duplicates import Links, near_duplicates
-from static_gesture_classification.progress import console
+from static_gesture_classification.preparation.split_report import (
+    PAIRS,
+    UNUSED,
+    SplitReport,
+    codes,
+    counts_by,
+    distinct,
+    identity,
+    linked_pairs,
+    print_report,
+    prove,
+)
 from static_gesture_classification.samples import SCHEMA, SPLITS, read_arrow, write_samples
 
-REPORT, PAIRS = "report.json", "near_duplicates.csv"
+REPORT = "report.json"
 COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
 GROUP_BY = ("subject", "session")
 ON_INCOMPLETE = ("fail", "warn")
-UNUSED = -1
 
 
 @entry_point
@@ -95,7 +103,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
             raise UserError(
-                f"splits.val is {self.val} and splits.test {self.test}; they are shares from 0 to 1 that leave some for train"
+                f"splits.val is {self.val} and splits.test {self.test}; they are shares of 1 that leave some for train"
             )
         if self.group not in GROUP_BY:
             raise UserError(f"splits.group is {self.group!r}; it must be {' or '.join(GROUP_BY)}")
@@ -111,36 +119,6 @@ class Settings:
     def requested(self) -> list[int]:
         """The splits that must not be empty."""
         return [split for split, share in enumerate(self.shares) if share > 0]
-
-
-@dataclass
-class SplitReport:
-    """What the split is, and why it is honest.
-
-    Attributes:
-        counts: samples per split: {gesture: {split: n}}; and per source likewise in `sources`.
-        people, sessions: how many there are in each split.
-        links: near-duplicate pairs across people, with sample ids.
-        proof: people, sessions, near-duplicates on two sides; all zero.
-        moved, left_out: reason -> samples.
-        warnings: sentences.
-    """
-
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    sources: dict[str, dict[str, int]] = field(default_factory=dict)
-    people: dict[str, int] = field(default_factory=dict)
-    sessions: dict[str, int] = field(default_factory=dict)
-    groups: int = 0
-    links: pd.DataFrame = field(default_factory=pd.DataFrame)
-    proof: dict[str, int] = field(default_factory=dict)
-    moved: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-
-    def as_json(self) -> dict[str, Any]:
-        """All of it but the pairs, of which there is the number."""
-        simple = {key: value for key, value in vars(self).items() if key != "links"}
-        return simple | {"near_duplicate_pairs": len(self.links)}
 
 
 def assign_splits(
@@ -180,13 +158,14 @@ def split_samples(
     """See `assign_splits`."""
     if not len(samples):
         raise DataError("there are no samples to split; run the index and crops stages on a source that has some")
+    vocabulary.indices(sorted(set(samples["gesture"])))
     report = SplitReport()
     people = tied_together(samples, settings.group)
     links = near_duplicates(crops, people, settings.seed)
     official = official_splits(samples, settings)
     units, side_of_unit = settle(samples, people, links, official, report)
     gestures = pd.Categorical(samples["gesture"], categories=list(vocabulary))
-    groups = _groups(samples, units, side_of_unit, gestures)
+    groups = _groups(samples, units, side_of_unit, gestures, official)
     _check_enough_groups(groups, samples, settings)
     side = assign_groups(groups, settings.shares, settings.seed)[units]
     side[official.left_out] = UNUSED
@@ -197,8 +176,8 @@ def split_samples(
 def tied_together(samples: pd.DataFrame, group: str) -> np.ndarray:
     """Number of the person that each row belongs to: int (n,); rows that share a subject, session or image share it."""
     keys = ["session"] if group == "session" else ["subject", "session"]
-    ties = [_codes(samples["source"], _filled(samples, key)) for key in keys]
-    ties.append(_codes(samples["root"], samples["image"]))
+    ties = [identity(samples, key) for key in keys]
+    ties.append(codes(samples["root"], samples["image"]))
     return _components(len(samples), ties)
 
 
@@ -270,12 +249,13 @@ def _allowed(samples: pd.DataFrame, units: np.ndarray, sides: np.ndarray, offici
     only_carved = np.ones(len(sides), bool)
     only_carved[units[(official.side != UNUSED) & ~official.carve]] = False
     only_carved &= sides.any(axis=1)
-    allowed[only_carved] = [True, False, False]
+    allowed[only_carved] = np.eye(3, dtype=bool)[TRAIN]
     sources = samples["source"].to_numpy(object)
     for source, absent in official.missing.items():
         here = np.zeros(len(sides), bool)
         here[units[(sources == source) & official.carve]] = True
-        allowed[np.ix_(here & only_carved, absent)] = True
+        for split in absent:
+            allowed[here & only_carved, split] = True
     return allowed
 
 
@@ -300,16 +280,18 @@ def _leave_out_linked(
     )
     ends = np.concatenate([links.first[crossing], links.second[crossing]])
     ends = ends[side[ends] != TEST]
-    sessions = _codes(samples["source"], _filled(samples, "session"))
+    sessions = identity(samples, "session")
     leave = np.isin(sessions, sessions[ends]) & (side != TEST) & (side != UNUSED)
     side[leave] = UNUSED
     official.left_out |= leave
     _count(report.left_out, "the session has near-duplicates in the official test split", leave)
 
 
-def _groups(samples: pd.DataFrame, units: np.ndarray, allowed: np.ndarray, gestures: pd.Categorical) -> Groups:
+def _groups(
+    samples: pd.DataFrame, units: np.ndarray, allowed: np.ndarray, gestures: pd.Categorical, official: Official
+) -> Groups:
     counts = np.zeros((len(allowed), len(gestures.categories)))
-    np.add.at(counts, (units, gestures.codes), 1)
+    np.add.at(counts, (units, gestures.codes), ~official.left_out)
     first = np.unique(units, return_index=True)[1]
     return Groups(counts, allowed, samples["sample_id"].to_numpy(object)[first].tolist())
 
@@ -323,11 +305,12 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settin
     if available >= len(open_):
         return
     what = {"subject": "person", "session": "session"}[settings.group]
-    names = [SPLITS[split] for split in settings.requested]
-    found = available + have
+    people = sorted(set(samples["source"] + ": " + samples[settings.group]))
+    shown = ", ".join(people[:3]) + (", ..." if len(people) > 3 else "")
     raise DataError(
-        f"{len(samples):,} samples show {_number(len(groups.counts), what)} that can be kept apart, which cannot be divided "
-        f"among {', '.join(names)}. {_nearest(found, samples, settings)}"
+        f"the {len(samples):,} samples show {_number(len(groups.counts), what)} that can be kept apart ({shown}), "
+        f"too few for {', '.join(SPLITS[split] for split in settings.requested)}. "
+        f"{_nearest(available + have, samples, settings)}"
     )
 
 
@@ -335,14 +318,12 @@ def _nearest(found: int, samples: pd.DataFrame, settings: Settings) -> str:
     """The nearest that is possible, as advice."""
     more = len(settings.requested) - found
     sessions = len(set(tied_together(samples, "session").tolist()))
-    advice = [
-        f"record or add {_number(more, 'more person') if settings.group == 'subject' else _number(more, 'more session')}"
-    ]
+    advice = [f"record or add {_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
     if found == 2 and len(settings.requested) == 3:
         advice.append("set splits.test=0 to divide into train and val only")
     if settings.group == "subject" and sessions >= len(settings.requested):
         advice.append(
-            f"set splits.group=session to keep only the {sessions} sessions apart (the scores then say nothing about new people)"
+            f"set splits.group=session to keep the {sessions} sessions apart (scores then tell nothing of new people)"
         )
     return f"The nearest that is possible: {'; or '.join(advice)}."
 
@@ -360,34 +341,14 @@ def _conclude(
     names = np.array([*SPLITS, ""], object)
     result = samples.assign(split=names[side])
     report.groups = len(groups.counts)
-    report.counts = _counts(gestures, side)
-    report.sources = _counts(pd.Categorical(samples["source"]), side)
-    report.people = _distinct(_codes(samples["source"], _filled(samples, "subject")), side)
-    report.sessions = _distinct(_codes(samples["source"], _filled(samples, "session")), side)
-    report.links = _pairs(samples, links, side)
+    report.counts = counts_by(gestures, side)
+    report.sources = counts_by(pd.Categorical(samples["source"]), side)
+    report.people = distinct(identity(samples, "subject"), side)
+    report.sessions = distinct(identity(samples, "session"), side)
+    report.links = linked_pairs(samples, links, side)
     report.proof = prove(result, links, settings.group)
     _check_complete(report, groups, samples, settings)
     return result, report
-
-
-def prove(samples: pd.DataFrame, links: Links, group: str) -> dict[str, int]:
-    """How many people, sessions and near-duplicate pairs are on two sides of the split, counted anew from the result.
-
-    Raises:
-        AssertionError: any but none; the stage never writes such a split.
-    """
-    side = samples["split"].map({name: split for split, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
-    used = side != UNUSED
-    proof = {}
-    keys = {"people": "subject", "sessions": "session"} if group == "subject" else {"sessions": "session"}
-    for what, key in keys.items():
-        frame = pd.DataFrame({"key": _codes(samples["source"], _filled(samples, key))[used], "side": side[used]})
-        proof[what] = int((frame.groupby("key")["side"].nunique() > 1).sum())
-    crossing = (side[links.first] != side[links.second]) & used[links.first] & used[links.second]
-    proof["near-duplicates"] = int(crossing.sum())
-    if any(proof.values()):
-        raise AssertionError(f"the split has leaks: {proof}")
-    return proof
 
 
 def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, settings: Settings) -> None:
@@ -422,7 +383,7 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
         raise DataError(
             "people cannot be kept apart with every gesture on every side:\n"
             + "\n".join(f"  {problem}" for problem in problems)
-            + "\nThe nearest that is possible: splits.incomplete=warn divides as above; or add people who show these gestures"
+            + "\nThe nearest that is possible: splits.incomplete=warn divides so; or add people who show these gestures"
             + ("; or set splits.group=session to keep only sessions apart." if settings.group == "subject" else ".")
         )
 
@@ -442,50 +403,13 @@ def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, fol
     write_samples(filled, folder / SAMPLES)
 
 
-def print_report(report: SplitReport) -> None:
-    """Print the split and its proof as a table."""
-    table = Table(title="samples per gesture")
-    columns = [*SPLITS, "unused"]
-    table.add_column("gesture")
-    for name in columns:
-        table.add_column(name, justify="right")
-    for gesture, count in report.counts.items():
-        table.add_row(gesture, *(f"{count[name]:,}" for name in columns))
-    table.add_section()
-    table.add_row("all", *(f"{sum(count[name] for count in report.counts.values()):,}" for name in columns))
-    table.add_row("people", *(f"{report.people[name]:,}" for name in columns))
-    table.add_row("sessions", *(f"{report.sessions[name]:,}" for name in columns))
-    console.print(table)
-    tied = f"{len(report.links):,} near-duplicate pairs between people were found and kept together"
-    console.print(
-        f"On two sides: {', '.join(f'{n} {what}' for what, n in report.proof.items())}. {tied}.", soft_wrap=True
-    )
-    for title, reasons in (("moved", report.moved), ("left out", report.left_out)):
-        for reason, count in reasons.items():
-            console.print(f"[yellow]{count:,} samples {title}:[/] {reason}", soft_wrap=True)
-    for warning in report.warnings:
-        console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
-
-
-def _filled(samples: pd.DataFrame, key: str) -> pd.Series:
-    """Subject or session; where it is empty, the next narrower thing that is known."""
-    values = samples["image"].where(samples["session"] == "", samples["session"])
-    return values if key == "session" else values.where(samples["subject"] == "", samples["subject"])
-
-
-def _codes(*columns: pd.Series) -> np.ndarray:
-    """A number for each distinct combination of values: int (n,)."""
-    combined = pd.MultiIndex.from_arrays(list(columns))
-    return pd.factorize(combined)[0]
-
-
 def _components(count: int, ties: Iterable[np.ndarray], links: Links | None = None) -> np.ndarray:
     """Connected components of rows that share a code in any of `ties`, or a link: int (n,), numbered by first row."""
     ends, starts, offset = [], [], count
-    for codes in ties:
+    for tie in ties:
         starts.append(np.arange(count))
-        ends.append(codes + offset)
-        offset += int(codes.max()) + 1
+        ends.append(tie + offset)
+        offset += int(tie.max()) + 1
     if links is not None:
         starts.append(links.first)
         ends.append(links.second)
@@ -493,29 +417,6 @@ def _components(count: int, ties: Iterable[np.ndarray], links: Links | None = No
     graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(offset, offset))
     labels = connected_components(graph, directed=False)[1][:count]
     return pd.factorize(labels)[0]
-
-
-def _counts(values: pd.Categorical, side: np.ndarray) -> dict[str, dict[str, int]]:
-    table = np.zeros((len(values.categories), 4), np.int64)
-    np.add.at(table, (values.codes, side), 1)  # side -1, unused, is the last column
-    return {
-        str(name): dict(zip([*SPLITS, "unused"], row.tolist(), strict=True))
-        for name, row in zip(values.categories, table, strict=True)
-    }
-
-
-def _distinct(codes: np.ndarray, side: np.ndarray) -> dict[str, int]:
-    return {name: len(np.unique(codes[side == split])) for split, name in [*enumerate(SPLITS), (UNUSED, "unused")]}
-
-
-def _pairs(samples: pd.DataFrame, links: Links, side: np.ndarray) -> pd.DataFrame:
-    columns = {}
-    names = np.array([*SPLITS, ""], object)
-    for end, rows in (("first", links.first), ("second", links.second)):
-        for key in ("sample_id", "source", "image", "subject"):
-            columns[f"{end}_{key}"] = samples[key].to_numpy(object)[rows]
-        columns[f"{end}_split"] = names[side[rows]]
-    return pd.DataFrame(columns | {"similarity": links.similarity})
 
 
 def _count(reasons: dict[str, int], reason: str, rows: np.ndarray) -> None:
