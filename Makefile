@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro test test-again lint check-full clean
+.PHONY: help setup repro test test-again lint check-full clean download-digits download-hands download-hagrid
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -28,6 +28,18 @@ repro: .venv/.installed ## run the whole pipeline: data, training, evaluation, t
 	@python -m static_gesture_classification.configuration
 	@dvc repro
 	@python -m static_gesture_classification.evaluation.summary
+
+# What is fetched lies in data/raw/ where its source looks for it; a repeated command goes on where it stopped.
+DOWNLOAD = @python -m static_gesture_classification.downloads.download
+
+download-digits: .venv/.installed ## fetch the sign-language digits: 28 MB, 218 people
+	$(DOWNLOAD) downloads.dataset=digits
+
+download-hands: .venv/.installed ## fetch HANDS: 7 GB, five people
+	$(DOWNLOAD) downloads.dataset=hands
+
+download-hagrid: .venv/.installed ## fetch HaGRID: GESTURES="like dislike", VARIANT=full, 512 or annotations
+	$(DOWNLOAD) downloads.dataset=hagrid "downloads.parts=$(GESTURES)" $(if $(VARIANT),downloads.variant=$(VARIANT))
 
 # A fingerprint of everything the checks look at: the checkout's files and whether the photographs are there.
 FINGERPRINT = { git ls-files -coz --exclude-standard | xargs -0 sha256sum 2>/dev/null; ls ../shared/data 2>/dev/null; } | sha256sum
