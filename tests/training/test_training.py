@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import DictConfig
-from pytorch_lightning import Callback
 
 import train_static_gestures
 from static_gesture_classification.errors import OutputError, UserError
@@ -29,7 +28,7 @@ train = train_static_gestures.main.__wrapped__  # without the command line
 @pytest.fixture(autouse=True)
 def without_epoch_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluation's figures and tables have tests of their own, and would take most of the time here."""
-    monkeypatch.setattr(train_static_gestures, "EpochReport", Callback)
+    monkeypatch.setattr(train_static_gestures, "EpochReport", callbacks.Callback)
 
 
 def results(project: Path) -> dict[str, bytes]:
