@@ -16,7 +16,7 @@ TRAIN, VAL, TEST = 0, 1, 2
 # What it costs that a split lacks a gesture, or is empty: train before test before val.
 LACKING = np.array([1e6, 1.1e4, 1.2e4])[:, None]
 EMPTY = 1e9
-STARTS = 6
+STARTS = 4
 MOVES = 2000
 SWAP_GROUPS = 250
 
@@ -68,7 +68,7 @@ def assign_groups(groups: Groups, shares: tuple[float, float, float], seed: int)
         seed: orders groups of equal size and varies the starts of the search.
     """
     side = groups.allowed.argmax(axis=1)
-    free = groups.free
+    free = groups.free[np.argsort([groups.names[group] for group in groups.free], kind="stable")]
     if not len(free):
         return side
     goal = _goal(groups, free, np.asarray(shares, float))

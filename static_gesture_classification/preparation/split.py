@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -166,7 +167,7 @@ def split_samples(
     units, side_of_unit = settle(samples, people, links, official, report)
     gestures = pd.Categorical(samples["gesture"], categories=list(vocabulary))
     groups = _groups(samples, units, side_of_unit, gestures, official)
-    _check_enough_groups(groups, samples, settings)
+    _check_enough_groups(groups, samples, settings, report)
     side = assign_groups(groups, settings.shares, settings.seed)[units]
     side[official.left_out] = UNUSED
     _leave_out_linked(samples, side, links, official, report)
@@ -292,18 +293,20 @@ def _groups(
 ) -> Groups:
     counts = np.zeros((len(allowed), len(gestures.categories)))
     np.add.at(counts, (units, gestures.codes), ~official.left_out)
-    first = np.unique(units, return_index=True)[1]
-    return Groups(counts, allowed, samples["sample_id"].to_numpy(object)[first].tolist())
+    names = samples["sample_id"].groupby(units).min()  # of its first sample, whatever the order of rows
+    return Groups(counts, allowed, names.tolist())
 
 
-def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settings) -> None:
-    """Raise when there are fewer people than splits, and no official split helps."""
+def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settings, report: SplitReport) -> None:
+    """Raise when there are fewer people than splits to fill."""
     settled = groups.allowed.sum(axis=1) == 1
     open_ = [split for split in settings.requested if not (groups.allowed[:, split] & settled).any()]
     available = int((~settled).sum())
     have = len(settings.requested) - len(open_)
     if available >= len(open_):
         return
+    if have:
+        _fail_empty([SPLITS[split] for split in open_], report)
     what = {"subject": "person", "session": "session"}[settings.group]
     people = sorted(set(samples["source"] + ": " + samples[settings.group]))
     shown = ", ".join(people[:3]) + (", ..." if len(people) > 3 else "")
@@ -357,12 +360,7 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
     totals = {name: sum(count[name] for count in report.counts.values()) for name in requested}
     empty = [name for name, total in totals.items() if not total]
     if empty:
-        raise DataError(
-            f"nothing is left for {' and '.join(empty)}: "
-            + _why_empty(report)
-            + "set splits.respect_official=false to divide by "
-            "people alone, or add people to the official splits"
-        )
+        _fail_empty(empty, report)
     problems = []
     settled = groups.allowed.sum(axis=1) == 1
     for column, (gesture, count) in enumerate(report.counts.items()):
@@ -388,8 +386,14 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
         )
 
 
-def _why_empty(report: SplitReport) -> str:
-    return "".join(f"{count:,} samples were left out because {reason}; " for reason, count in report.left_out.items())
+def _fail_empty(empty: list[str], report: SplitReport) -> NoReturn:
+    reasons = "".join(
+        f"{count:,} samples were left out because {reason}; " for reason, count in report.left_out.items()
+    )
+    raise DataError(
+        f"nothing is left for {' and '.join(empty)}: {reasons}set splits.respect_official=false to divide "
+        "by people alone, or add people whom no official split claims"
+    )
 
 
 def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, folder: Path) -> None:
