@@ -2,6 +2,8 @@
 
 Fields, besides those that the module logs:
 
+    datasets/version                              value: see data_version
+    datasets/train_people                         text: digests of the people that are trained on, one a line
     datasets/{train,val}_distribution             bar chart of samples per gesture
     datasets/{train,val}_samples/sample_<i>       crops; train's beside what augmentation makes of it
     predictions/{train,val}/<epoch>               the predictions table
@@ -26,6 +28,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from static_gesture_classification.evaluation import figures
+from static_gesture_classification.evaluation.data_version import data_version, people
 from static_gesture_classification.evaluation.error_grids import error_grids
 from static_gesture_classification.evaluation.metrics import (
     average_scores,
@@ -46,6 +49,7 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.datamodule import CropsDataModule
 from static_gesture_classification.training.module import GestureModule
 
+VERSION_FIELD, PEOPLE_FIELD = "datasets/version", "datasets/train_people"
 REPORT = "val/classification_report"
 COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
 TILE = 160
@@ -71,6 +75,9 @@ class EpochReport(Callback):
             return
         data = _data(trainer)
         self._keys = sample_keys(data.samples)
+        for logger in _loggers(trainer):
+            logger.log_values({VERSION_FIELD: data_version(data.samples)})
+            logger.log_text(PEOPLE_FIELD, "\n".join(people(data.samples, "train")))
         for split in ("train", "val"):
             counts = pd.Series(data.counts(split), index=list(data.vocabulary))
             figure = figures.distribution(counts, f"Samples per gesture, {split}: {counts.sum():,}")

@@ -63,6 +63,8 @@ def training_config(prepared, runs, epochs: int) -> DictConfig:
         "train_hyperparams.batch_size=16",
         "train_hyperparams.lr=0.02",
         "augs=none",
+        "model=timm",
+        "model.name=test_resnet",
         "trainer.threads=1",
         "trainer.accelerator=cpu",
         "trainer.precision=32-true",

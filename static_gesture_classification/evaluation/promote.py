@@ -1,0 +1,297 @@
+"""Promote a checkpoint to `models/best.ckpt`, with a record of where it comes from in `models/best.json`.
+
+    python -m static_gesture_classification.evaluation.promote                      # the stage: the better one on val
+    python -m static_gesture_classification.evaluation.promote run=ID [epoch=N]     # by hand
+
+The stage compares the newly trained checkpoint with the best one so far by weighted F1 on today's val split, on those
+of its people whom the best one so far was not trained on: on people it knows it would win by memory. It is replaced
+
+- by a higher score; of equals, the earlier stays;
+- where they cannot be compared: it tells other gestures apart, wants other crops, has no record, or was trained on more
+  than half of today's val samples.
+
+One that was promoted by hand stays until another checkpoint than the one it was preferred to is trained, and scores
+higher. What is replaced is kept as `models/previous_best.ckpt` and `.json`.
+
+The record is written first, the checkpoint last: a promotion that was killed is finished by repeating the command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from static_gesture_classification.atomic_files import atomic_path, write_json
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.data import EvaluationSet
+from static_gesture_classification.evaluation.data_version import data_version, people, person_digests
+from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
+from static_gesture_classification.evaluation.evaluate import predicted, torch_device
+from static_gesture_classification.evaluation.metrics import confusion_counts, outcomes_of, weighted_f1
+from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
+from static_gesture_classification.evaluation.runs import checkpoints_by_epoch, find_run, read_record
+from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.progress import console
+from static_gesture_classification.samples import read_samples
+from static_gesture_classification.tracking.run_folder import BEST as WEIGHTED_F1
+from static_gesture_classification.tracking.run_folder import RunFolder
+from static_gesture_classification.training import hardware, identity
+from static_gesture_classification.training.checkpoint import export_checkpoint, load_classifier, read_checkpoint
+
+VERSION = 1
+BEST, RECORD = "best.ckpt", "best.json"
+PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
+BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
+COMPARABLE_SHARE = 0.5  # of val samples that the best one so far must not know
+CONFIG_NODES = (*identity.NODES, "crops", "splits", "sources")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A checkpoint that may be promoted: its bytes as exported, and its record so far."""
+
+    content: bytes
+    record: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the checkpoint."""
+        return str(self.record["sha256"])
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the candidate is promoted, why, and the two scores where there are two."""
+
+    promote: bool
+    reason: str
+    candidate: float | None = None
+    best: float | None = None
+    samples: int = 0
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Promote by hand where a run or an epoch is named, else the better one."""
+    hardware.use_threads(config.trainer.threads)
+    models = Path(config.paths.models)
+    if config.run is not None or config.epoch is not None:
+        candidate = candidate_of_run(config)
+        decision = Decision(True, BY_HAND)
+        chosen = {"chosen": BY_HAND, "preferred_to": digest_of(models / "trained.ckpt")}
+    else:
+        candidate = trained_candidate(config)
+        if is_unfinished(models, candidate):
+            write_bytes(models / BEST, candidate.content)
+        decision = decide(candidate, models, config)
+        chosen = {"chosen": BY_SCORE}
+    if decision.promote:
+        promote(candidate, models, {**chosen, **outcome(decision)})
+    show(decision, candidate, models)
+
+
+def trained_candidate(config: DictConfig) -> Candidate:
+    """What the train stage exported."""
+    models = Path(config.paths.models)
+    checkpoint, record = models / "trained.ckpt", read_record(models / "trained.json")
+    entries = read_checkpoint(checkpoint)
+    if record is None:
+        raise UserError(f"no readable record {models / 'trained.json'} beside {checkpoint}; run dvc repro train")
+    samples = read_samples(Path(config.paths.splits) / "samples.parquet")
+    run = Path(config.paths.runs) / str(record["run"])
+    settings = RunFolder.open(run).config if (run / "run.json").is_file() else _plain(config)
+    content = checkpoint.read_bytes()
+    about: dict[str, Any] = {"run": record["run"], "checkpoint": record["checkpoint"]}
+    about |= {"data_version": data_version(samples), "people": people(samples, "train")}
+    return Candidate(content, record_of(entries, content, about, settings))
+
+
+def candidate_of_run(config: DictConfig) -> Candidate:
+    """An epoch's checkpoint of a run, exported; by default the run that was trained last, and its best epoch.
+
+    Raises:
+        UserError: no such run, or no checkpoint of this epoch was kept; lists those that were.
+    """
+    if config.run is None:
+        record = read_record(Path(config.paths.models) / "trained.json")
+        if record is None:
+            raise UserError("say which run: run=ID; runs are listed by static_gesture_classification.evaluation.runs")
+        config = OmegaConf.merge(config, {"run": record["run"]})  # type: ignore[assignment]
+    run = find_run(config)
+    kept = checkpoints_by_epoch(run)
+    if not kept:
+        raise UserError(f"{run.path} has no checkpoint; train it first")
+    epoch = best_kept(run, list(kept)) if config.epoch is None else int(config.epoch)
+    if epoch not in kept:
+        there = ", ".join(str(each) for each in sorted(kept))
+        raise UserError(f"run {run.run_id} has no checkpoint of epoch {epoch}; it kept those of {there}")
+    with tempfile.TemporaryDirectory() as folder:
+        export_checkpoint(kept[epoch], Path(folder) / BEST)
+        content = (Path(folder) / BEST).read_bytes()
+    seen = run.file(PEOPLE_FIELD)
+    about: dict[str, Any] = {"run": run.run_id, "checkpoint": kept[epoch].name}
+    about |= {"data_version": run.values().get(VERSION_FIELD)}
+    about |= {"people": seen.read_text(encoding="utf-8").split() if seen else None}
+    return Candidate(content, record_of(read_checkpoint(kept[epoch]), content, about, run.config))
+
+
+def best_kept(run: RunFolder, epochs: Sequence[int]) -> int:
+    """The kept epoch with the highest weighted F1 on val; of equals, the earliest."""
+    scores = run.metrics()[WEIGHTED_F1].reindex(sorted(epochs)).fillna(-1.0)
+    return int(scores.index[int(scores.to_numpy().argmax())])
+
+
+def record_of(
+    entries: Mapping[str, Any], content: bytes, about: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The record of a checkpoint: where it comes from, what it is, what it was trained on and with."""
+    about = dict(about)
+    seen = about.pop("people")
+    return {
+        "record_version": VERSION,
+        "run": about["run"],
+        "epoch": entries["epoch"],
+        "checkpoint": about["checkpoint"],
+        "model": entries["model"]["name"],
+        "gestures": entries["gestures"],
+        "crop": entries["crop"],
+        "scores": entries["scores"],
+        "data_version": about["data_version"],
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "config": {node: settings[node] for node in CONFIG_NODES if node in settings},
+        "people_trained_on": None if seen is None else " ".join(seen),
+    }
+
+
+def decide(candidate: Candidate, models: Path, config: DictConfig) -> Decision:
+    """Compare the candidate with the best one so far; see the module's description."""
+    best, record = models / BEST, best_record(models)
+    if not best.is_file():
+        return Decision(True, "there was no best checkpoint yet")
+    if digest_of(best) == candidate.digest:
+        return Decision(record is None, "it is the best one already")
+    if record is None:
+        return Decision(True, f"{best} has no record that belongs to it, so it cannot be compared")
+    if record.get("chosen") == BY_HAND and record.get("preferred_to") == candidate.digest:
+        return Decision(False, "another one was preferred to it by hand")
+    differs = [name for name in ("gestures", "crop") if record[name] != candidate.record[name]]
+    if differs:
+        return Decision(True, f"the best one so far has other {' and '.join(differs)}, so they cannot be compared")
+    return compare(best, record, config)
+
+
+def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decision:
+    """Score both on the val samples of people whom the best one so far was not trained on."""
+    data, said = val_set(config)
+    known = None if record.get("people_trained_on") is None else set(str(record["people_trained_on"]).split())
+    unseen = np.zeros(len(data.rows), bool) if known is None else ~person_digests(data.samples).isin(known).to_numpy()
+    if unseen.mean() < COMPARABLE_SHARE:
+        return Decision(True, "the best one so far was trained on most of the people in val, so it cannot be compared")
+    kept = EvaluationSet("val", data.samples[unseen].reset_index(drop=True), data.crops, data.rows[unseen], {})
+    classifier = load_classifier(best, torch_device(config))
+    new = score(Predictions(said.table.filter(unseen), said.gestures))
+    old = score(predicted(kept, classifier))
+    reason = f"weighted F1 on val {new:.4f}, of the best one so far {old:.4f}"
+    return Decision(new > old, reason, new, old, int(unseen.sum()))
+
+
+def val_set(config: DictConfig) -> tuple[EvaluationSet, Predictions]:
+    """The val split with its crops, and what the evaluate stage says the candidate said about it.
+
+    Raises:
+        DataError: they are missing. UserError: they do not belong together.
+    """
+
+    samples = read_samples(Path(config.paths.splits) / "samples.parquet")
+    rows = np.flatnonzero(samples["split"] == "val")
+    data = EvaluationSet(
+        "val", samples.iloc[rows].reset_index(drop=True), open_crops(Path(config.paths.crops)), rows, {}
+    )
+    path = Path(config.paths.reports) / "predictions" / "val.parquet"
+    said = read_predictions(path)
+    if list(said.column("sample_id")) != list(data.samples["sample_id"]):
+        raise UserError(f"{path} is not about the val split of {config.paths.splits}; run dvc repro evaluate")
+    return data, said
+
+
+def score(predictions: Predictions) -> float:
+    """Weighted F1."""
+    outcomes = outcomes_of(predictions)
+    return weighted_f1(confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)))
+
+
+def best_record(models: Path) -> dict[str, Any] | None:
+    """The record that belongs to `best.ckpt`: its own, or, where a promotion was interrupted, the one kept before."""
+    digest = digest_of(models / BEST)
+    records = (read_record(models / name) for name in (RECORD, PREVIOUS_RECORD))
+    return next((record for record in records if record and record.get("sha256") == digest), None)
+
+
+def is_unfinished(models: Path, candidate: Candidate) -> bool:
+    """Whether a promotion of this candidate was killed after its record and before its checkpoint was written."""
+    record = read_record(models / RECORD)
+    written = digest_of(models / BEST)
+    return record is not None and record.get("sha256") == candidate.digest != written
+
+
+def promote(candidate: Candidate, models: Path, outcome: Mapping[str, Any]) -> None:
+    """Keep the best one so far as the previous one, then write the candidate's record and the candidate."""
+    record = {**candidate.record, **outcome}
+    record["people_trained_on"] = record.pop("people_trained_on")  # long, so it comes last
+    current = read_record(models / RECORD)
+    if current and current.get("sha256") == digest_of(models / BEST) != candidate.digest:
+        write_json(models / PREVIOUS_RECORD, current)
+        write_bytes(models / PREVIOUS, (models / BEST).read_bytes())
+    write_json(models / RECORD, record)
+    write_bytes(models / BEST, candidate.content)
+
+
+def outcome(decision: Decision) -> dict[str, Any]:
+    """What the record says about the decision."""
+    compared = {
+        "samples": decision.samples,
+        "weighted_f1": decision.candidate,
+        "weighted_f1_of_previous": decision.best,
+    }
+    return {"reason": decision.reason, "compared": None if decision.best is None else compared}
+
+
+def show(decision: Decision, candidate: Candidate, models: Path) -> None:
+    """Print what was decided."""
+    about = f"run {candidate.record['run']}, epoch {candidate.record['epoch']}"
+    verb = "promoted to" if decision.promote else "not promoted to"
+    console.print(f"{about} {verb} {models / BEST}: {decision.reason}", highlight=False, soft_wrap=True)
+    if decision.promote and (models / PREVIOUS).is_file():
+        console.print(f"the one before is {models / PREVIOUS}", highlight=False, soft_wrap=True)
+
+
+def digest_of(path: Path) -> str | None:
+    """SHA-256 of a file, None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation import promote
+from static_gesture_classification.evaluation.data import evaluation_sets
+from static_gesture_classification.evaluation.data_version import data_version, people
+from static_gesture_classification.evaluation.evaluate import predicted
+from static_gesture_classification.evaluation.predictions import write_predictions
+from static_gesture_classification.evaluation.runs import checkpoints_by_epoch, epochs_table, runs_table
+from static_gesture_classification.evaluation.runs import main as list_runs
+from static_gesture_classification.samples import read_samples, write_samples
+from static_gesture_classification.training.checkpoint import (
+    export_checkpoint,
+    load_classifier,
+    read_checkpoint,
+    save,
+)
+
+from .conftest import composed
+
+run_promote = promote.main.__wrapped__
+
+
+@pytest.fixture
+def project_of(prepared, trained_run, tmp_path):
+    """A project's folders after training: call it with the epoch that was exported and evaluated."""
+
+    def make(epoch, overrides=(), content=None):
+        models = tmp_path / "models"
+        models.mkdir(exist_ok=True)
+        if not (tmp_path / "splits").exists():
+            shutil.copytree(prepared / "splits", tmp_path / "splits")
+        source = checkpoints_by_epoch(trained_run)[epoch]
+        export_checkpoint(source, models / "trained.ckpt")
+        if content is not None:
+            save(content(read_checkpoint(models / "trained.ckpt")), models / "trained.ckpt")
+        record = {"run": trained_run.run_id, "checkpoint": source.name, "epoch": epoch}
+        (models / "trained.json").write_text(json.dumps(record))
+        config = composed(
+            f"paths.models={models}",
+            f"paths.crops={prepared / 'crops'}",
+            f"paths.splits={tmp_path / 'splits'}",
+            f"paths.runs={trained_run.path.parent}",
+            f"paths.reports={tmp_path / 'reports'}",
+            f"checkpoint={models / 'trained.ckpt'}",
+            f"output={tmp_path / 'reports'}",
+            f"evaluation.crops={prepared / 'crops'}",
+            f"evaluation.samples={tmp_path / 'splits/samples.parquet'}",
+            "evaluation.bootstrap=10",
+            "trainer.threads=1",
+            "trainer.accelerator=cpu",
+            *overrides,
+        )
+        for data in evaluation_sets(config, classifier := load_classifier(models / "trained.ckpt")):
+            write_predictions(predicted(data, classifier), tmp_path / f"reports/predictions/{data.name}.parquet")
+        return config, models
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def by_score(trained_run):
+    """The kept epochs, worst first."""
+    kept = checkpoints_by_epoch(trained_run)
+    scores = trained_run.series("training/val_weighted_F1").set_index("step")["value"]
+    ordered = sorted(kept, key=lambda epoch: scores[epoch])
+    assert scores[ordered[0]] < scores[ordered[-1]]
+    return ordered
+
+
+def record(models, name="best.json"):
+    return json.loads((models / name).read_text())
+
+
+def contents(models):
+    return {path.name: path.read_bytes() for path in models.iterdir()}
+
+
+def test_the_first_checkpoint_is_promoted_with_a_record_of_what_it_is(project_of, prepared, trained_run, by_score):
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == (models / "trained.ckpt").read_bytes()
+    samples = read_samples(prepared / "splits/samples.parquet")
+    kept = record(models)
+    assert (kept["run"], kept["epoch"]) == (trained_run.run_id, by_score[0])
+    assert kept["data_version"] == data_version(samples)
+    assert kept["scores"]["weighted_f1"] == read_checkpoint(models / "trained.ckpt")["scores"]["weighted_f1"]
+    assert kept["config"]["train_hyperparams"]["epochs"] == 3
+    assert kept["people_trained_on"].split() == people(samples, "train")
+
+
+def test_a_better_checkpoint_replaces_the_best_one_and_that_is_kept(project_of, by_score):
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    before = contents(models)
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    assert record(models)["epoch"] == by_score[-1]
+    compared = record(models)["compared"]
+    assert compared["weighted_f1"] > compared["weighted_f1_of_previous"]
+    assert compared["samples"] == 60
+    assert (models / "previous_best.ckpt").read_bytes() == before["best.ckpt"]
+    assert (models / "previous_best.json").read_bytes() == before["best.json"]
+
+
+def test_a_worse_checkpoint_and_the_same_one_leave_the_best_as_it_is(project_of, by_score, capsys):
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    before = {name: contents(models)[name] for name in ("best.ckpt", "best.json")}
+    run_promote(config)
+    assert "it is the best one already" in capsys.readouterr().out
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    assert {name: contents(models)[name] for name in before} == before
+    assert "not promoted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["gestures", "crop"])
+def test_a_checkpoint_that_answers_another_question_is_not_compared(project_of, by_score, change):
+    def other(checkpoint):
+        if change == "crop":
+            return checkpoint | {"crop": {"size": 32, "margin": 0.4}}
+        return checkpoint | {"gestures": {"names": checkpoint["gestures"]["names"][::-1], "background": None}}
+
+    config, models = project_of(by_score[-1], content=other)
+    (models / "trained.ckpt").rename(models / "other.ckpt")
+    project_of(by_score[0])
+    # make the other one the best so far
+    config, models = project_of(by_score[0])
+    trained = (models / "trained.ckpt").read_bytes()
+    (models / "trained.ckpt").write_bytes((models / "other.ckpt").read_bytes())
+    run_promote(config)
+    (models / "trained.ckpt").write_bytes(trained)
+    run_promote(config)
+    assert change in record(models)["reason"]
+    assert "cannot be compared" in record(models)["reason"]
+    assert record(models)["compared"] is None
+
+
+def test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_changed(project_of, by_score, tmp_path):
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    samples = read_samples(tmp_path / "splits/samples.parquet")
+    moved = samples["split"].where(samples["subject"] != "person 0", "val")  # it was in train
+    write_samples(samples.assign(split=moved), tmp_path / "splits/samples.parquet")
+    config, models = project_of(by_score[0])
+    decision = promote.decide(promote.trained_candidate(config), models, config)
+    assert decision.samples == 60
+    most = samples["split"].replace({"train": "val", "val": "train"})
+    write_samples(samples.assign(split=most), tmp_path / "splits/samples.parquet")
+    config, models = project_of(by_score[0])
+    decision = promote.decide(promote.trained_candidate(config), models, config)
+    assert decision.promote
+    assert "trained on most of the people in val" in decision.reason
+
+
+def test_a_promotion_killed_between_its_files_is_finished_by_repeating_it(project_of, by_score, monkeypatch):
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    start = contents(models)
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    undisturbed = contents(models)
+    written = []
+    write_json, write_bytes = promote.write_json, promote.write_bytes
+
+    class KilledError(BaseException):
+        pass
+
+    def stopping_after(count, write):
+        def stop(path, content):
+            if len(written) == count:
+                raise KilledError
+            write(path, content)
+            written.append(path.name)
+
+        return stop
+
+    for count in range(4):
+        for name, content in start.items():
+            (models / name).write_bytes(content)
+        for path in set(contents(models)) - set(start):
+            (models / path).unlink()
+        for name in ("trained.ckpt", "trained.json"):
+            (models / name).write_bytes(undisturbed[name])
+        written.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(promote, "write_json", stopping_after(count, write_json))
+            patch.setattr(promote, "write_bytes", stopping_after(count, write_bytes))
+            with pytest.raises(KilledError):
+                run_promote(config)
+        run_promote(config)
+        assert contents(models) == undisturbed, f"killed after {written}"
+
+
+def test_any_kept_epoch_can_be_promoted_by_hand_and_stays(project_of, trained_run, by_score, capsys):
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    by_hand, _ = project_of(by_score[-1], [f"run={trained_run.run_id}", f"epoch={by_score[0]}"])
+    run_promote(by_hand)
+    assert (record(models)["epoch"], record(models)["chosen"]) == (by_score[0], "by hand")
+    export_checkpoint(checkpoints_by_epoch(trained_run)[by_score[0]], models / "expected.ckpt")
+    assert (models / "best.ckpt").read_bytes() == (models / "expected.ckpt").read_bytes()
+    samples = read_samples(Path(config.evaluation.samples))
+    assert record(models)["data_version"] == data_version(samples)
+    assert record(models)["people_trained_on"].split() == people(samples, "train")
+    run_promote(config)  # as `dvc repro` does afterwards
+    assert record(models)["epoch"] == by_score[0]
+    assert "by hand" in capsys.readouterr().out
+
+
+def test_without_an_epoch_the_best_one_of_the_run_is_promoted(project_of, trained_run):
+    config, models = project_of(0 if 0 in checkpoints_by_epoch(trained_run) else 1, [f"run={trained_run.path}"])
+    run_promote(config)
+    assert record(models)["epoch"] == trained_run.best[0]
+
+
+def test_an_unknown_run_or_epoch_names_those_there_are(project_of, trained_run, by_score):
+    config, _ = project_of(by_score[0], ["run=nothing"])
+    with pytest.raises(UserError, match=f"no run nothing .* there are: .*{trained_run.run_id}"):
+        run_promote(config)
+    config, _ = project_of(by_score[0], [f"run={trained_run.run_id}", "epoch=77"])
+    with pytest.raises(UserError, match="no checkpoint of epoch 77; it kept those of 0, 1, 2"):
+        run_promote(config)
+
+
+def test_runs_and_epochs_are_listed_with_scores_checkpoints_and_the_promoted_one(
+    project_of, trained_run, by_score, capsys
+):
+    config, _models = project_of(by_score[-1])
+    run_promote(config)
+    promoted = (trained_run.run_id, by_score[-1])
+    epochs = epochs_table(trained_run, promoted)
+    assert epochs.row_count == 3
+    checkpoints = [str(cell) for cell in epochs.columns[6].cells]
+    assert [f"epoch={epoch}-" in cell for epoch, cell in enumerate(checkpoints)] == [True] * 3
+    assert ["best.ckpt" in str(cell) for cell in epochs.columns[7].cells] == [e == by_score[-1] for e in range(3)]
+    scores = trained_run.series("training/val_weighted_F1")["value"]
+    assert [str(cell) for cell in epochs.columns[3].cells] == [f"{value:.4f}" for value in scores]
+    runs = runs_table(trained_run.path.parent, promoted)
+    assert trained_run.run_id in [str(cell) for cell in runs.columns[0].cells]
+    capsys.readouterr()
+    list_runs.__wrapped__(config)
+    assert trained_run.run_id in capsys.readouterr().out
+
+
+def test_the_data_version_depends_on_labels_and_splits_and_not_on_order(prepared):
+    samples = read_samples(prepared / "splits/samples.parquet")
+    version = data_version(samples)
+    assert data_version(samples.sample(frac=1, random_state=0)) == version
+    assert data_version(samples.assign(split="train")) != version
+    assert data_version(samples.assign(gesture=np.roll(samples["gesture"], 1))) != version
+    assert data_version(samples.assign(root="elsewhere")) == version
