@@ -1,0 +1,88 @@
+"""Where the pipeline's results are and what to do next; `make repro` ends with it.
+
+python -m static_gesture_classification.evaluation.summary
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+from rich.table import Column, Table
+
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES
+from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.evaluation.shown import headline
+from static_gesture_classification.progress import console
+from static_gesture_classification.samples import SPLITS
+
+PAIRS = 3
+NEXT = {
+    "train on your own data": 'README.md, "Train on your own data"',
+    "look at plots": "dvc plots show",
+    "try another model": "dvc exp run -S model=efficientnet_lite0",
+    "compare with the last commit": "dvc metrics diff",
+    "list runs, choose an epoch": "python -m static_gesture_classification.evaluation.runs",
+    "evaluate on other data": (
+        "python -m static_gesture_classification.evaluation.evaluate sources=[hagrid] sources.hagrid.root=DIR"
+    ),
+}
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Print the summary."""
+    reports, models = Path(config.paths.reports), Path(config.paths.models)
+    metrics = read_record(reports / METRICS)
+    if metrics is None:
+        raise UserError(f"no results in {reports / METRICS} yet; make them with make repro")
+    console.rule("Results")
+    for split in SPLITS:
+        if split in metrics:
+            console.print(f"[bold]{split}[/]: {headline(metrics[split])}", highlight=False, soft_wrap=True)
+    show_pairs(reports / TABLES, str(metrics["split"]))
+    show_places(reports, models, str(metrics["split"]))
+    show_next()
+
+
+def show_pairs(tables: Path, split: str) -> None:
+    """The commonest errors of a split, and where their pictures are."""
+
+    path = tables / f"{split}_error_pairs.csv"
+    pairs = pd.read_csv(path) if path.is_file() else pd.DataFrame()
+    said = [
+        f"{row.gesture} for {row.prediction} ({row.count}, {row.rate:.1%})" for row in pairs.head(PAIRS).itertuples()
+    ]
+    console.print(f"taken for another on {split}: {', '.join(said) or 'none'}", highlight=False, soft_wrap=True)
+
+
+def show_places(reports: Path, models: Path, split: str) -> None:
+    """Where everything is."""
+    best = read_record(models / "best.json")
+    about = f"run {best['run']}, epoch {best['epoch']}, {best['reason']}" if best else "not promoted yet"
+    places = {
+        models / "best.ckpt": about,
+        reports / METRICS: "all numbers",
+        reports / FIGURES / split: "confusion matrix, curves, and errors/, the samples behind each error",
+        reports / TABLES: "the same as tables: per gesture, source, person",
+    }
+    table = Table(Column(no_wrap=True), "", box=None, show_header=False)
+    for place, what in places.items():
+        table.add_row(str(place), what)
+    console.print(table)
+
+
+def show_next() -> None:
+    """What to do next."""
+    console.rule("Next")
+    table = Table(Column(no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
+    for what, command in NEXT.items():
+        table.add_row(what, command)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
