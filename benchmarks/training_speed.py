@@ -1,0 +1,310 @@
+"""Images per second of a training epoch, beside what the processor could do and beside the older input path.
+
+    python benchmarks/training_speed.py [overrides]      # for example crops.size=224, model=mobilenet_v2
+
+Measured in turns, so that a busy machine disturbs all alike; ratios are taken within a turn, and their median counts.
+
+ours            the training steps of an epoch of train_static_gestures.py: crops from disk, uint8 to the device,
+                augmentation, forward, backward, optimizer, and what callbacks keep of every step
+whole epoch     the same with what comes after the steps: validation, report, figures, checkpoints
+bare            forward and backward on one batch that is there already, nothing else
+older           the input path that ours replaces, with the same network, precision and optimizer: every epoch decodes
+                the full frames (1920 x 1080 JPEG, as HaGRID's), crops, resizes and transforms one by one
+older, float32  the same in float32 and the default memory layout, as it was used
+
+Frames are enlarged photographs of ../shared/data where that is there, else noise.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Dataset
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+import train_static_gestures  # noqa: E402
+from static_gesture_classification.configuration import CONF  # noqa: E402
+from static_gesture_classification.samples import sample_id, write_samples  # noqa: E402
+from static_gesture_classification.tracking.logger import RunLogger  # noqa: E402
+from static_gesture_classification.tracking.run_folder import RunFolder  # noqa: E402
+from static_gesture_classification.training import hardware  # noqa: E402
+from static_gesture_classification.training.callbacks import Callback  # noqa: E402
+from static_gesture_classification.training.experiment import build_module, build_trainer, open_data  # noqa: E402
+from static_gesture_classification.training.module import GestureModule  # noqa: E402
+
+RESULT = PROJECT / "benchmarks" / "results" / "training_speed.md"
+PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
+FRAME = (1920, 1080)
+FRAMES = 64
+TRAIN, VAL = 1280, 128  # samples of an epoch
+TURNS = 5
+BARE_STEPS, OLDER_STEPS = 12, 6
+ROWS = {"ours": "ours", "whole": "whole epoch", "bare": "bare", "older": "older", "older_float32": "older, float32"}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
+        project = Path(folder)
+        paths = [f"paths.{name}={project / name}" for name in ("crops", "splits", "runs", "models")]
+        config = compose("config", [*paths, f"train_hyperparams.epochs={TURNS + 1}", "logger=[]", *sys.argv[1:]])
+        frames = write_frames(project / "frames")
+        write_data(project, frames, config)
+        turns = run(config, frames)
+    table = report(turns, config)
+    print(table)
+    if len(sys.argv) == 1:
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(table, encoding="utf-8")
+
+
+def write_frames(folder: Path) -> list[Path]:
+    """JPEG frames of 1920 x 1080 pixels."""
+    folder.mkdir()
+    photographs = sorted(PHOTOGRAPHS.glob("*/*.jpg"))[:: max(1, len(list(PHOTOGRAPHS.glob("*/*.jpg"))) // FRAMES)]
+    random = np.random.default_rng(0)
+    paths = []
+    for number in range(FRAMES):
+        small = (
+            Image.open(photographs[number]).convert("RGB")
+            if photographs
+            else Image.fromarray(random.integers(0, 256, (54, 96, 3), np.uint8))
+        )
+        paths.append(folder / f"{number}.jpg")
+        small.resize(FRAME, Image.Resampling.BICUBIC).save(paths[-1], quality=90)
+    return paths
+
+
+def write_data(project: Path, frames: list[Path], config: DictConfig) -> None:
+    """Crops and splits as the pipeline leaves them."""
+    names, size = list(config.gestures.names), int(config.crops.size)
+    pictures = [np.asarray(crop_of(frame, size)) for frame in frames]
+    rows = [
+        row_of(number, names[number % len(names)], "train" if number < TRAIN else "val")
+        for number in range(TRAIN + VAL)
+    ]
+    samples = pd.DataFrame(rows)
+    for folder in ("crops", "splits"):
+        (project / folder).mkdir()
+        write_samples(samples, project / folder / "samples.parquet")
+    np.save(project / "crops/crops.npy", np.stack([pictures[number % FRAMES] for number in range(len(samples))]))
+
+
+def row_of(number: int, gesture: str, split: str) -> dict[str, Any]:
+    box = {"x1": 0.1, "y1": 0.1, "x2": 0.4, "y2": 0.6, "landmarks": None}
+    texts = dict.fromkeys(("root", "source", "source_label", "subject", "session", "hand"), "benchmark")
+    return {**box, **texts, "sample_id": sample_id("benchmark", str(number), 0), "image": f"{number}.jpg",
+            "gesture": gesture, "split": split}  # fmt: skip
+
+
+def crop_of(frame: Path, size: int) -> Image.Image:
+    """A hand's crop of a frame, as the older path made it: the whole frame is decoded."""
+    image = Image.open(frame).convert("RGB")
+    return image.crop((200, 150, 740, 690)).resize((size, size), Image.Resampling.BILINEAR)
+
+
+class OlderDataset(Dataset[tuple[Tensor, int]]):
+    """Decodes, crops and transforms one sample at a time."""
+
+    def __init__(self, frames: list[Path], config: DictConfig, length: int) -> None:
+        from torchvision import transforms  # noqa: TID251  (what ours is compared with)
+
+        augs, norm = config.augs, config.model.normalisation
+        self.frames, self.size, self.length = frames, int(config.crops.size), length
+        colour = transforms.ColorJitter(augs.brightness, augs.contrast, augs.saturation, augs.hue)
+        affine = transforms.RandomAffine(augs.rotation, (augs.shift, augs.shift), tuple(augs.scale), augs.shear)
+        self.transforms: list[Callable[[Any], Any]] = [
+            transforms.RandomApply([colour], augs.probability),
+            transforms.RandomApply([affine], augs.probability),
+            transforms.ToTensor(),
+            transforms.Normalize(list(norm.mean), list(norm.std)),
+        ]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image: Any = crop_of(self.frames[index % len(self.frames)], self.size)
+        for transform in self.transforms:
+            image = transform(image)
+        return image, index % 2
+
+
+@dataclass
+class Turn:
+    """Images per second of each way, measured one after the other."""
+
+    rates: dict[str, float] = field(default_factory=dict)
+
+
+class Turns(Callback):
+    """Measures the other ways before each epoch of ours, and then that epoch."""
+
+    def __init__(self, others: dict[str, Callable[[], float]]) -> None:
+        self.others, self.turns = others, list[Turn]()
+        self.start, self.images = 0.0, 0
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Measure the others and start the clock of ours."""
+        self.finish()
+        self.turns.append(Turn({name: rate() for name, rate in self.others.items()}))
+        self.start, self.images = time.perf_counter(), 0
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Count; what stands after the last step is the epoch's rate."""
+        self.images += len(batch.targets)
+        self.turns[-1].rates["ours"] = self.images / (time.perf_counter() - self.start)
+
+    def finish(self) -> None:
+        """Close the epoch before, with all that came after its steps."""
+        if self.turns:
+            self.turns[-1].rates["whole"] = self.images / (time.perf_counter() - self.start)
+
+
+def run(config: DictConfig, frames: list[Path]) -> list[Turn]:
+    """Train as train_static_gestures.py does; the first turn warms up and is left out."""
+    data = open_data(config)
+    module = build_module(config, data)
+    folder = RunFolder.create(Path(config.paths.runs), "benchmark", train_static_gestures.plain(config))
+    others: dict[str, Callable[[], float]] = {
+        "bare": Bare(module, config, data.image_size),
+        "older": Older(module, config, frames, native=True),
+        "older_float32": Older(module, config, frames, native=False),
+    }
+    turns = Turns(others)
+    with RunLogger(folder) as logger:
+        trainer = build_trainer(config, logger, [turns, *train_static_gestures.callbacks_of(config, folder)])
+        trainer.fit(module, data)
+    turns.finish()
+    return turns.turns[1:]
+
+
+class Step:
+    """Forward and backward of a copy of the network, with or without its own normalisation, and the optimizer."""
+
+    def __init__(self, module: GestureModule, config: DictConfig, native: bool, normalised: bool) -> None:
+        network = copy.deepcopy(module.network).train()
+        self.network = network if normalised else nn.Sequential(network.backbone, network.head)
+        if not native:
+            self.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        accelerator = hardware.accelerator(config.trainer.accelerator)
+        self.device = torch.device("cuda" if accelerator == "gpu" else accelerator)
+        self.network.to(self.device)
+        mixed = native and hardware.precision(config.trainer.precision, accelerator).endswith("mixed")
+        self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
+        self.optimizer = instantiate(config.optimizer)(self.network.parameters())
+
+    def forward_backward(self, images: Tensor, targets: Tensor) -> None:
+        """Leave the gradients of one batch behind."""
+        self.optimizer.zero_grad()
+        with self.autocast:
+            loss = cross_entropy(self.network(images).float(), targets)
+        loss.backward()
+
+    def wait(self) -> None:
+        """Let the device finish what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+class Bare(Step):
+    """Forward and backward on one batch that is on the device already."""
+
+    def __init__(self, module: GestureModule, config: DictConfig, size: int) -> None:
+        super().__init__(module, config, native=True, normalised=True)
+        batch = config.train_hyperparams.batch_size
+        images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2).float()
+        self.images, self.targets = images.to(self.device), torch.zeros(batch, dtype=torch.int64, device=self.device)
+
+    def __call__(self) -> float:
+        """Images per second."""
+        self.forward_backward(self.images, self.targets)
+        self.wait()
+        start = time.perf_counter()
+        for _ in range(BARE_STEPS):
+            self.forward_backward(self.images, self.targets)
+        self.wait()
+        return BARE_STEPS * len(self.images) / (time.perf_counter() - start)
+
+
+class Older(Step):
+    """Training steps on what a loader with a process per core decodes and transforms sample by sample."""
+
+    def __init__(self, module: GestureModule, config: DictConfig, frames: list[Path], native: bool) -> None:
+        super().__init__(module, config, native, normalised=False)
+        batch = config.train_hyperparams.batch_size
+        dataset = OlderDataset(frames, config, (OLDER_STEPS + 1) * batch)
+        self.loader = DataLoader(dataset, batch, num_workers=os.cpu_count() or 1)
+        self.native = native
+
+    def __call__(self) -> float:
+        """Images per second."""
+        batches = iter(self.loader)
+        self.step(*next(batches))
+        self.wait()
+        start, images = time.perf_counter(), 0
+        for batch in batches:
+            self.step(*batch)
+            images += len(batch[0])
+        self.wait()
+        return images / (time.perf_counter() - start)
+
+    def step(self, images: Tensor, targets: Tensor) -> None:
+        """One training step."""
+        layout = torch.channels_last if self.native else torch.contiguous_format
+        self.forward_backward(images.to(self.device, memory_format=layout), targets.to(self.device))
+        self.optimizer.step()
+
+
+def report(turns: list[Turn], config: DictConfig) -> str:
+    """The table, in Markdown."""
+    rates = {name: median(turn.rates[name] for turn in turns) for name in ROWS}
+    ratios = {name: median(turn.rates["ours"] / turn.rates[name] for turn in turns) for name in ROWS}
+    lines = [f"| {title} | {rates[name]:.1f} | {ratios[name]:.2f} |" for name, title in ROWS.items()]
+    accelerator = hardware.accelerator(config.trainer.accelerator)
+    precision = hardware.precision(config.trainer.precision, accelerator)
+    size, batch = config.crops.size, config.train_hyperparams.batch_size
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pytorch-lightning", "kornia"))
+    return "\n".join(
+        [
+            "# Training speed",
+            "",
+            f"{config.model.name} at {size} x {size}, batch {batch}, {precision}: medians of {len(turns)} turns. What "
+            "the rows are: benchmarks/training_speed.py.",
+            "",
+            "| | images/s | ours is ... times that |",
+            "|---|---:|---:|",
+            *lines,
+            "",
+            f"Asked for: at least 0.93 of bare, at least 2.5 times the older path. {date.today()}, "
+            f"{platform.machine()}, {os.cpu_count()} cores, accelerator {accelerator}, load {os.getloadavg()[1]:.1f}; "
+            f"Python {platform.python_version()}, {packages}.",
+            "",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
