@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.tracking.run_folder import SECONDS, RunFolder

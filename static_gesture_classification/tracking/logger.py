@@ -13,9 +13,12 @@ import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers.logger import Logger
+from rich.markup import escape
 
+from static_gesture_classification.progress import errors
 from static_gesture_classification.tracking.hardware import HardwareSampler
-from static_gesture_classification.tracking.mirror import LiveMirror, started
+from static_gesture_classification.tracking.mirror import LiveMirror, described, started
+from static_gesture_classification.tracking.report import NAME, write_report
 from static_gesture_classification.tracking.run_folder import EPOCHS, STEPS, RunFolder, Scalar, Status
 from static_gesture_classification.tracking.tracker import Tracker, flattened
 
@@ -173,6 +176,7 @@ class RunLogger(Logger):
         if self._sampler:
             self._sampler.stop()
         self.run.set_status(status)
+        self._report()
         for mirror in self._mirrors:
             mirror.flush(self._patience)
 
@@ -193,6 +197,13 @@ class RunLogger(Logger):
         if kind is not None and self.run.status == "running":  # it went wrong outside of Lightning
             self.finalize("failed")
         self.close()
+
+    def _report(self) -> None:
+        """Write the run's page; training has ended, and a page that fails must not make it look as if it had not."""
+        try:
+            write_report(self.run)
+        except Exception as error:
+            errors.print(f"[yellow]warning:[/] no {self.run.path}/{NAME}: {escape(described(error))}", highlight=False)
 
     def _tell(self) -> None:
         for mirror in self._mirrors:

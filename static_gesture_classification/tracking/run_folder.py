@@ -195,7 +195,7 @@ class RunFolder:
             if len(after) < len(before):
                 series.rewrite(self._series_path(unit), after)
         for path in self.files().values():
-            if re.fullmatch(r"\d{4,}", name := _epoch_part(path, self.path)) and int(name) >= epoch:
+            if (found := _epoch_of(path.relative_to(self.path))) is not None and found >= epoch:
                 path.unlink()
 
     # ---- reading -------------------------------------------------------------------------------------------------
@@ -249,12 +249,16 @@ class RunFolder:
         wide = frame.pivot(index="step", columns="field", values="value").sort_index()
         return wide.rename_axis(index="epoch", columns=None)
 
-    def rows(self) -> pd.DataFrame:
-        """All series in long form: columns field, step, value, time (seconds since 1970)."""
-        return pd.concat([series.read(path) for path in self._series_paths()], ignore_index=True)
+    def rows(self, unit: str | None = None) -> pd.DataFrame:
+        """All series, or those of one unit, in long form: columns field, step, value, time (seconds since 1970)."""
+        paths = [self._series_path(unit)] if unit else self._series_paths()
+        return pd.concat([series.read(path) for path in paths], ignore_index=True)
 
     def files(self) -> dict[str, Path]:
-        """Every logged file by its field, sorted; unfinished files and checkpoints are not among them."""
+        """Every logged file by its field, sorted; unfinished files and checkpoints are not among them.
+
+        Of files that differ in their suffix alone, the later ones keep it in their field.
+        """
         found = (
             path
             for folder in sorted(self.path.iterdir())
@@ -262,7 +266,11 @@ class RunFolder:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and not path.name.startswith(".")
         )
-        return {path.relative_to(self.path).with_suffix("").as_posix(): path for path in found}
+        fields: dict[str, Path] = {}
+        for path in found:
+            field = path.relative_to(self.path).with_suffix("").as_posix()
+            fields[field if field not in fields else field + path.suffix] = path
+        return fields
 
     def file(self, field: str) -> Path | None:
         """The file of one field, None when there is none."""
@@ -442,7 +450,11 @@ def _readable(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _epoch_part(path: Path, run: Path) -> str:
-    """The last part of a file's field that is a four-digit epoch, "" if none: val/error_pairs/0049/ONE_TWO -> 0049."""
-    parts = path.relative_to(run).with_suffix("").parts
-    return next((part for part in reversed(parts) if re.fullmatch(r"\d{4,}", part)), "")
+def _epoch_of(path: Path) -> int | None:
+    """The epoch that a file belongs to, by the last part of its path that begins with four digits and a dot or end.
+
+    `val/error_pairs/0049/ONE_TWO.png`, `predictions/val/0049.parquet` -> 49; None for other files.
+    """
+    names = [name.partition(".")[0] for name in path.parts]
+    found = [int(name) for name in names if re.fullmatch(r"\d{4,}", name)]
+    return found[-1] if found else None

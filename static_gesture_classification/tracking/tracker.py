@@ -74,7 +74,7 @@ def flattened(config: Mapping[str, Any], prefix: str = "conf") -> dict[str, Scal
     """
     fields: dict[str, Scalar] = {}
     for key, value in config.items():
-        field = f"{prefix}/{key}"
+        field = f"{prefix}/{key}" if prefix else str(key)
         if isinstance(value, Mapping) and value:
             fields |= flattened(value, field)
         elif isinstance(value, str | int | float | bool):

@@ -13,7 +13,10 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     """A run of this process, begun and empty."""
-    return RunFolder.create(tmp_path / "runs", "first run", CONFIG, TAGS, project=tmp_path)
+    project = tmp_path / "a project"
+    project.mkdir()
+    (project / "train.py").write_text("epochs = 2\n")
+    return RunFolder.create(tmp_path / "runs", "first run", CONFIG, TAGS, project=project)
 
 
 @pytest.fixture

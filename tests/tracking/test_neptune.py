@@ -24,6 +24,7 @@ class OfflineRun:
         self.values: dict[str, Any] = {}
         self.series: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self.files: dict[str, Path] = {}
+        self.file_sets: dict[str, list[str]] = defaultdict(list)
         self.tags: set[str] = set()
         queue = DiskQueue(folder, lambda operation: operation.to_dict(), Operation.from_dict, threading.RLock())
         while (element := queue.get()) is not None:
@@ -39,7 +40,7 @@ class OfflineRun:
         elif kind == "UploadFile":
             self.files[field] = Path(operation.file_path)
         elif kind == "UploadFileSet":
-            self.files |= {field: Path(path) for path in operation.file_globs}
+            self.file_sets[field] += operation.file_globs
         elif kind == "AddStrings":
             self.tags |= set(operation.values)
         elif kind == "RemoveStrings":
@@ -77,6 +78,7 @@ def test_offline_mode_writes_every_field_of_the_run_in_its_type(finished_run: Ru
     assert offline.values["monitoring/status"] == "finished"
     assert {"source_code/commit", "source_code/entrypoint", "monitoring/owner"} <= offline.values.keys()
     assert offline.files["source_code/requirements"].is_file()
+    assert [Path(path).name for path in offline.file_sets["source_code/files"]] == ["files.zip"]
     namespaces = {field.partition("/")[0] for field in (*offline.values, *offline.series, *offline.files)}
     assert namespaces == {"conf", "datasets", "monitoring", "source_code", "sys", "training", "val"}
 
@@ -86,7 +88,7 @@ def test_offline_data_stays_in_the_run_folder(run: RunFolder, tmp_path: Path, mo
     mirror = Mirror(run, NeptuneTracker())
     mirror.update()
     mirror.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a project", "runs"]
 
 
 def test_a_resumed_run_has_one_whole_offline_copy(run: RunFolder) -> None:

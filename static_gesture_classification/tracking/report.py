@@ -1,0 +1,364 @@
+"""A run as one web page in its own folder: the dashboards, to be looked at without any service.
+
+    python -m static_gesture_classification.tracking.report run=runs/RUN      # writes runs/RUN/report.html
+
+The page needs nothing from the network: plots are drawn into it, pictures are the run folder's own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from omegaconf import DictConfig
+
+from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.progress import console
+from static_gesture_classification.tracking.run_folder import BEST, SECONDS, RunFolder
+from static_gesture_classification.tracking.sync import selected_run
+from static_gesture_classification.tracking.tracker import flattened
+
+NAME = "report.html"
+REPORT = "val/classification_report"
+SCORES = ("precision", "recall", "f1-score", "support")
+# What a person looks for first; the rest of the configuration is folded away.
+FOREMOST = ("model", "train_hyperparams", "augs", "loss", "optimizer", "scheduler")
+_IMAGES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def write_report(run: RunFolder) -> Path:
+    """Write `report.html` into a run folder, from what is in it; returns the page's path.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    sections = {
+        "Configuration": configuration(run),
+        "Gestures distribution in data": pictures(
+            run, [f"datasets/{split}_distribution" for split in ("train", "val")]
+        ),
+        "Train progression": train_progression(run),
+        "Train Data Samples": pictures(run, numbered(run, "datasets/train_samples/")),
+        "Val Data Samples": pictures(run, numbered(run, "datasets/val_samples/")),
+        "Val Dataset Metrics": val_metrics(run),
+        "Errors": error_pairs(run),
+        "Monitoring": monitoring(run),
+        "Source and environment": facts(run),
+        "Files": files(run),
+    }
+    path = run.path / NAME
+    write_text(path, page(run, {title: body for title, body in sections.items() if body}))
+    return path
+
+
+def page(run: RunFolder, sections: dict[str, str]) -> str:
+    """The whole page: head line, contents, sections by title."""
+    contents = "".join(f'<a href="#{anchor(title)}">{escape(title)}</a>' for title in sections)
+    bodies = "".join(
+        f'<section id="{anchor(title)}"><h2>{escape(title)}</h2>{body}</section>' for title, body in sections.items()
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(run.run_id)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body><header>{summary(run)}<nav>{contents}</nav></header>"
+        f"<main>{bodies}</main><script>{_SCRIPT}</script></body></html>\n"
+    )
+
+
+def summary(run: RunFolder) -> str:
+    """Name, status, tags, times, best epoch."""
+    record, best = run.record(), run.best
+    tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in run.tags)
+    told = {
+        "max weighted F1": f"{best[1]:.4f} (epoch {best[0]})" if best else "none yet",
+        "epochs": str(len(run.metrics())),
+        "running time": str(timedelta(seconds=round(run.running_time))),
+        "created": f"{datetime.fromtimestamp(record['created']):%Y-%m-%d %H:%M}",
+        "owner": record["owner"],
+    }
+    numbers = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in told.items())
+    status = f'<span class="status {run.status}">{run.status}</span>'
+    return f'<h1>{escape(run.run_id)} {status}</h1><p>{tags}</p><div class="numbers">{numbers}</div>'
+
+
+def configuration(run: RunFolder) -> str:
+    """The groups that matter for training as tables, the whole configuration folded away."""
+    config = run.config
+    foremost = "".join(
+        fields_table(flattened(config[group], ""), group) for group in FOREMOST if isinstance(config.get(group), dict)
+    )
+    whole = f"<details><summary>Everything</summary>{fields_table(flattened(config, ''))}</details>" if config else ""
+    return f'<div class="columns">{foremost}</div>{whole}' if config else ""
+
+
+def train_progression(run: RunFolder) -> str:
+    """Losses, weighted F1 and whatever else is logged under training/ per epoch."""
+    metrics = run.metrics()
+    fields = [field for field in metrics.columns if field.startswith("training/")]
+    losses = [field for field in fields if field.endswith("_loss")]
+    groups = {"loss": losses, "weighted F1 on val": [field for field in fields if field == BEST]}
+    groups |= {field.partition("/")[2]: [field] for field in fields if field not in losses and field != BEST}
+    return gallery(lines(metrics[group], title, best_epoch(run)) for title, group in groups.items() if group)
+
+
+def val_metrics(run: RunFolder) -> str:
+    """Scores per gesture at the best epoch, their way over training, and the confusion matrix of every epoch."""
+    metrics = run.metrics()
+    rows = report_rows(metrics, (run.config.get("gestures") or {}).get("names") or [])
+    if not rows:
+        return confusion_matrices(run)
+    best = best_epoch(run)
+    shown = best if best is not None and best in metrics.index else int(metrics.index[-1])
+    plots = (
+        lines(
+            metrics[named := [f"{REPORT}/{row}/{score}" for row in rows if f"{REPORT}/{row}/{score}" in metrics]],
+            score,
+            best_epoch(run),
+            labels=[field.split("/")[-2] for field in named],
+        )
+        for score in SCORES[:3]
+    )
+    return scores_table(metrics, rows, shown) + gallery(plots) + confusion_matrices(run)
+
+
+def report_rows(metrics: pd.DataFrame, gestures: Sequence[str]) -> list[str]:
+    """Rows of the classification report: gestures in the order of the vocabulary, then averages."""
+    fields = [field for field in metrics.columns if field.startswith(REPORT + "/")]
+    names = dict.fromkeys(field.split("/")[2] for field in fields)
+    positions = {name: position for position, name in enumerate(gestures)}
+    return sorted(names, key=lambda name: (positions.get(name, len(positions)), name))
+
+
+def scores_table(metrics: pd.DataFrame, rows: Sequence[str], epoch: int) -> str:
+    """The classification report of one epoch, with a bar behind each score."""
+    head = "".join(f"<th>{score}</th>" for score in SCORES)
+    body = ""
+    for row in rows:
+        cells = "".join(score_cell(metrics, f"{REPORT}/{row}/{score}", epoch) for score in SCORES)
+        body += f"<tr><th>{escape(row)}</th>{cells}</tr>"
+    return f"<h3>Epoch {epoch}</h3><table class='scores'><tr><th></th>{head}</tr>{body}</table>"
+
+
+def score_cell(metrics: pd.DataFrame, field: str, epoch: int) -> str:
+    """One number of the classification report."""
+    value = float(metrics[field].get(epoch, float("nan"))) if field in metrics else float("nan")
+    if pd.isna(value):
+        return "<td></td>"
+    if field.endswith("/support"):
+        return f"<td>{value:,.0f}</td>"
+    return f'<td style="--share:{100 * value:.1f}%">{value:.3f}</td>'
+
+
+def confusion_matrices(run: RunFolder) -> str:
+    """One picture, and a slider over the epochs."""
+    found = {field.rpartition("/")[2]: path for field, path in run.files().items() if "/confusion_matrices/" in field}
+    found = {epoch: path for epoch, path in found.items() if path.suffix in _IMAGES}
+    if not found:
+        return ""
+    epochs = sorted(found)
+    best = f"{best_epoch(run):04d}" if best_epoch(run) is not None else ""
+    start = epochs.index(best) if best in epochs else len(epochs) - 1
+    sources = escape(json.dumps([[epoch, link(run, found[epoch])] for epoch in epochs]), quote=True)
+    slider = (
+        f"<label>Epoch <output>{epochs[start]}</output> "
+        f'<input type="range" min="0" max="{len(epochs) - 1}" value="{start}"></label>'
+    )
+    return (
+        f'<h3>Confusion matrix</h3><div class="slides" data-slides="{sources}">{slider}'
+        f'<img src="{link(run, found[epochs[start]])}" alt="confusion matrix"></div>'
+    )
+
+
+def error_pairs(run: RunFolder) -> str:
+    """The grids of error pairs, by epoch; the last one open."""
+    grids: dict[str, list[str]] = {}
+    for field in run.files():
+        if "/error_pairs/" in field:
+            grids.setdefault(field.split("/")[-2], []).append(field)
+    opened = {epoch: " open" if epoch == max(grids) else "" for epoch in grids}
+    return "".join(
+        f"<details{opened[epoch]}><summary>Epoch {epoch}</summary>{pictures(run, fields)}</details>"
+        for epoch, fields in sorted(grids.items())
+    )
+
+
+def monitoring(run: RunFolder) -> str:
+    """Hardware samples over the seconds of running."""
+    rows = run.rows(SECONDS)
+    if rows.empty:
+        return ""
+    wide = rows.pivot(index="step", columns="field", values="value").sort_index()
+    return gallery(lines(wide[[field]], field.partition("/")[2], axis="seconds") for field in wide.columns)
+
+
+def facts(run: RunFolder) -> str:
+    """Source revision and environment."""
+    groups: dict[str, dict[str, Any]] = {"source_code": {}, "monitoring": {}}
+    for field, value in run.values().items():
+        group, _, name = field.partition("/")
+        if group in groups:
+            groups[group][name] = value
+    titles = {"source_code": "source code", "monitoring": "environment"}
+    return f'<div class="columns">{"".join(fields_table(groups[group], titles[group]) for group in groups)}</div>'
+
+
+def files(run: RunFolder) -> str:
+    """Links to checkpoints and to every table and text."""
+    found = [path for path in (*run.checkpoints(), *run.files().values()) if path.suffix not in _IMAGES]
+    items = "".join(
+        f'<li><a href="{link(run, path)}">{escape(path.relative_to(run.path).as_posix())}</a> '
+        f"{path.stat().st_size / 1e6:,.2f} MB</li>"
+        for path in found
+    )
+    return f"<details><summary>{len(found)} files</summary><ul>{items}</ul></details>" if found else ""
+
+
+def pictures(run: RunFolder, fields: Iterable[str]) -> str:
+    """The pictures of some fields, those that exist, in the order given."""
+    known = run.files()
+    found = [(field, known[field]) for field in fields if field in known and known[field].suffix in _IMAGES]
+    images = (
+        f'<img loading="lazy" src="{link(run, path)}" alt="{escape(field, quote=True)}">'
+        f"<figcaption>{escape(field.rpartition('/')[2])}</figcaption>"
+        for field, path in found
+    )
+    return gallery(images, "pictures")
+
+
+def numbered(run: RunFolder, prefix: str) -> list[str]:
+    """The fields below a prefix, by the number at their end."""
+    found = [field for field in run.files() if field.startswith(prefix)]
+    return sorted(found, key=lambda field: (int(re.sub(r"\D", "", field.rpartition("/")[2]) or 0), field))
+
+
+def gallery(items: Iterable[str], kind: str = "plots") -> str:
+    """Plots (of one size) or pictures (of their own size) side by side, as many as fit."""
+    body = "".join(f"<figure>{item}</figure>" for item in items)
+    return f'<div class="{kind}">{body}</div>' if body else ""
+
+
+def lines(
+    table: pd.DataFrame,
+    title: str,
+    marked: int | None = None,
+    labels: Sequence[str] = (),
+    axis: str = "epoch",
+) -> str:
+    """Columns of a table as lines over its index, as SVG; `marked` is the index of a vertical line."""
+    figure = Figure(figsize=(5.4, 3.4), layout="constrained")
+    axes: Axes = figure.subplots()
+    names = labels or [str(column).partition("/")[2] for column in table.columns]
+    for position, (column, name) in enumerate(zip(table.columns, names, strict=True)):
+        values = table[column].dropna()
+        color, style = ("0.25", "--") if name.endswith(" avg") else (f"C{position % 10}", "-")
+        marker = "." if len(values) < 40 else ""
+        axes.plot(values.index, values, color=color, linestyle=style, marker=marker, label=name)
+    if marked is not None:
+        axes.axvline(marked, color="0.6", linewidth=1, linestyle=":", zorder=0)
+    axes.set(title=title, xlabel=axis)
+    axes.grid(alpha=0.25)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(table.columns) > 1:
+        axes.legend(fontsize=7, ncols=1 + len(table.columns) // 5)
+    return svg(figure)
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an SVG element with text as text; equal figures give equal text."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def fields_table(fields: dict[str, Any], title: str = "") -> str:
+    """Fields and values in two columns."""
+    rows = "".join(
+        f"<tr><th>{escape(name.lstrip('/'))}</th><td>{escape(str(v))}</td></tr>" for name, v in fields.items()
+    )
+    caption = f"<caption>{escape(title)}</caption>" if title else ""
+    return f"<table>{caption}{rows}</table>" if fields else ""
+
+
+def best_epoch(run: RunFolder) -> int | None:
+    """The epoch with the highest weighted F1."""
+    return run.best[0] if run.best else None
+
+
+def link(run: RunFolder, path: Path) -> str:
+    """A file of the run folder as seen from the page."""
+    return quote(path.relative_to(run.path).as_posix())
+
+
+def anchor(title: str) -> str:
+    """A title as an identifier."""
+    return title.lower().replace(" ", "-")
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Write the page of the run folder `run`."""
+    console.print(f"open {write_report(selected_run(config))} in a browser", highlight=False, soft_wrap=True)
+
+
+_STYLE = """
+:root { color-scheme: light; --line: #dfe3e8; --soft: #f5f7f9; --text: #1d2733; --mute: #637083; --accent: #2f6fde; }
+* { box-sizing: border-box; }
+body { margin: 0; font: 14px/1.45 system-ui, sans-serif; color: var(--text); background: var(--soft); }
+header, main { max-width: 1240px; margin: 0 auto; padding: 16px 24px; }
+h1 { margin: 8px 0; font-size: 24px; }
+h2 { margin: 0 0 12px; font-size: 18px; }
+h3 { margin: 18px 0 8px; font-size: 15px; }
+section { background: #fff; border: 1px solid var(--line); border-radius: 8px; padding: 18px 20px; }
+section { margin-bottom: 18px; }
+nav { display: flex; flex-wrap: wrap; gap: 4px 16px; } nav a { color: var(--accent); text-decoration: none; }
+.tag, .status { font-size: 12px; font-weight: 500; padding: 2px 9px; border-radius: 10px; }
+.tag, .status { background: #e4e9f2; margin-right: 6px; }
+.status { vertical-align: middle; } .finished { background: #d5f0dd; } .failed { background: #f8d7d7; }
+.interrupted { background: #fbe8c8; } .running { background: #d7e6fb; }
+.numbers { display: flex; flex-wrap: wrap; gap: 30px; margin: 14px 0; }
+.numbers b { display: block; font-size: 17px; } .numbers span { color: var(--mute); font-size: 12px; }
+.columns { columns: 3 320px; column-gap: 24px; }
+.columns table { break-inside: avoid; width: 100%; margin-bottom: 14px; }
+table { border-collapse: collapse; } caption { text-align: left; font-weight: 600; padding: 4px 0; }
+th, td { border-bottom: 1px solid var(--line); padding: 3px 10px 3px 0; text-align: left; }
+th, td { vertical-align: top; overflow-wrap: anywhere; }
+th { font-weight: 400; color: var(--mute); overflow-wrap: break-word; }
+.scores td { text-align: right; width: 120px; padding: 3px 10px; font-variant-numeric: tabular-nums;
+  background: linear-gradient(90deg, #dbe8fc var(--share, 0%), transparent var(--share, 0%)); }
+.scores th:not(:first-child) { text-align: right; padding: 3px 10px; } .plots { margin-top: 14px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(370px, 100%), 1fr)); gap: 14px; }
+.pictures { display: flex; flex-wrap: wrap; gap: 14px; } .pictures img { max-width: min(100%, 550px); }
+figure { margin: 0; } figure img, figure svg { max-width: 100%; height: auto; display: block; }
+figcaption { color: var(--mute); font-size: 12px; } .slides img { max-width: 100%; width: 760px; display: block; }
+.slides input { width: 360px; vertical-align: middle; }
+summary { cursor: pointer; padding: 6px 0; color: var(--accent); }
+"""
+_SCRIPT = """
+for (const block of document.querySelectorAll('.slides')) {
+  const slides = JSON.parse(block.dataset.slides);
+  block.querySelector('input').addEventListener('input', event => {
+    const [epoch, source] = slides[event.target.value];
+    block.querySelector('output').textContent = epoch;
+    block.querySelector('img').src = source;
+  });
+}
+"""
+
+
+if __name__ == "__main__":
+    main()
