@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.progress import errors
+from static_gesture_classification.progress import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
@@ -74,7 +74,7 @@ def build_trainer(
     if wanted.deterministic:
         hardware.make_deterministic()
     accelerator = hardware.accelerator(wanted.accelerator)
-    shown = [EpochLines(), ProgressBar()] if errors.is_terminal else [EpochLines()]
+    shown = ProgressBar(leave=True) if console.is_terminal else EpochLines()
     return pl.Trainer(
         accelerator=accelerator,
         devices=wanted.devices,
@@ -83,10 +83,10 @@ def build_trainer(
         gradient_clip_val=wanted.gradient_clip,
         fast_dev_run=wanted.fast_dev_run,
         logger=logger or False,
-        callbacks=[*callbacks, *shown],
+        callbacks=[*callbacks, shown],
         plugins=[AtomicCheckpointIO()],
         enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
-        enable_progress_bar=errors.is_terminal,
+        enable_progress_bar=console.is_terminal,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )

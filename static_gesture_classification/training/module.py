@@ -82,7 +82,15 @@ class GestureModule(LightningModule):
     def _step(self, images: Tensor, batch: Batch, name: str) -> dict[str, Tensor]:
         logits = self.network(images).float()
         loss = self.loss(logits, batch.targets)
-        self.log(name, loss.detach(), on_step=False, on_epoch=True, logger=False, batch_size=len(batch.targets))
+        self.log(
+            name,
+            loss.detach(),
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            logger=False,
+            batch_size=len(batch.targets),
+        )
         return {"loss": loss, "logits": logits.detach(), "targets": batch.targets, "rows": batch.rows}
 
     def on_train_epoch_start(self) -> None:
