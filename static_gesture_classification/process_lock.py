@@ -6,6 +6,8 @@ import os
 import weakref
 from pathlib import Path
 
+from static_gesture_classification.atomic_files import explained_write_errors
+
 if os.name == "nt":
     import msvcrt
 else:
@@ -29,10 +31,15 @@ class ProcessLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock without waiting; returns whether this object holds it now."""
+        """Take the lock without waiting; returns whether this object holds it now.
+
+        Raises:
+            OutputError: the lock file cannot be written.
+        """
         if self._descriptor is not None:
             return True
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        with explained_write_errors(self.path):
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         if not _lock(descriptor):
             os.close(descriptor)
             return False
