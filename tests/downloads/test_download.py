@@ -13,12 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from static_gesture_classification.downloads import disk_space
 from static_gesture_classification.downloads.connection import DownloadError
 from static_gesture_classification.downloads.download import download
 from static_gesture_classification.errors import OutputError, UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.process_lock import ProcessLock
+from static_gesture_classification.sources.source import sources_from_config
 from tests.downloads.server import Server
 
 Configured = Callable[..., DictConfig]
@@ -192,7 +196,7 @@ def test_digits_survive_a_server_that_cannot_resume(configured: Configured, serv
 def publish_hands(server: Server, subject: str, body: bytes) -> list[str]:
     """One subject of HANDS, its images under a fixed address, its table only in the publisher's list of files."""
     table = server.publish(f"/{subject}.txt", b"rgb,depth,Punch_VFR\n")
-    entry = {"filename": f"{subject}.txt", "content_details": {"size": 20, "sha256_hash": None, "download_url": table}}
+    entry = {"filename": f"{subject}.txt", "content_details": {"sha256_hash": None, "download_url": table}}
     server.publish("/api/ndrczc35bt/folders/1", json.dumps([{"id": "f1", "name": subject}]).encode())
     server.publish("/api/ndrczc35bt/files?folder_id=root&version=1", b"[]")
     server.publish("/api/ndrczc35bt/files?folder_id=f1&version=1", json.dumps([entry]).encode())
@@ -213,6 +217,28 @@ def test_hands_comes_with_tables_looked_up_at_the_publisher(
         "Subject1/Subject1.txt": b"rgb,depth,Punch_VFR\n",
         **{f"Subject1/Subject1/{name}": data for name, data in frames.items()},
     }
+
+
+def test_the_sources_read_what_was_downloaded(
+    configured: Configured, composed: DictConfig, server: Server, tmp_path: Path
+) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (96, 54)).save(picture, "png")
+    header, absent = "rgb,depth,Punch_VFR,Punch_VFL", "[0 0 0 0]"
+    line = rf".\Subject1\Color\500_color.png,.\Subject1\Depth\500_depth.png,[10 10 20 20],{absent}"
+    hands = publish_hands(server, "Subject1", zipped({"500_color.png": picture.getvalue()}))
+    server.publish("/Subject1.txt", f"{header}\n{line}\n".encode())
+    entries = {f"{index}": {"bboxes": [[0.1, 0.1, 0.2, 0.2]], "labels": ["like"], "user_id": "a"} for index in range(5)}
+    annotations = zipped({"annotations/train/like.json": json.dumps(entries).encode()})
+    server.publish("/hagrid_v2/annotations_with_landmarks/annotations.zip", annotations)
+    for wishes in (["dataset=digits"], ["dataset=hagrid", "parts=like"], hands):
+        download(configured(*wishes))
+    roots = [f"sources.{name}.root={tmp_path / name}" for name in ("digits", "hagrid", "hands")]
+    config = OmegaConf.merge(composed, OmegaConf.from_dotlist(roots))
+    chosen = [source for source in sources_from_config(config.sources, 0) if source.root.startswith(str(tmp_path))]
+    table, rejected = read_sources(chosen, Vocabulary.from_config(config.gestures))
+    assert table.groupby("source").size().to_dict() == {"digits": 10, "hagrid": 5, "hands": 1}
+    assert len(rejected) == 0
 
 
 def test_a_table_that_cannot_be_looked_up_has_a_way_by_hand(
