@@ -82,7 +82,7 @@ def download(config: DictConfig) -> None:
 
 @contextmanager
 def workshop(root: Path) -> Iterator[Path]:
-    """The folder for everything unfinished, for one process at a time; it is removed once nothing is left in it."""
+    """The folder for everything unfinished, for one process at a time; it is removed when nothing is left to do."""
     shop = root / WORKSHOP
     with explained_write_errors(shop):
         shop.mkdir(parents=True, exist_ok=True)
@@ -91,9 +91,9 @@ def workshop(root: Path) -> Iterator[Path]:
             raise UserError(f"another download into {root} is running; wait for it or end it")
     try:
         yield shop
-    finally:
         if [path.name for path in shop.iterdir()] == ["lock"]:
             shutil.rmtree(shop)
+    finally:
         lock.release()
 
 

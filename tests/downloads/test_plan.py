@@ -60,7 +60,7 @@ def test_gestures_of_the_vocabulary_stand_for_all_their_labels(plan: Planner) ->
     [
         ([], r"downloads\.dataset is None; choose one of hands, hagrid, digits"),
         (["dataset=imagenet"], "downloads.dataset is imagenet"),
-        (["dataset=hagrid"], r'name what to fetch, as in downloads\.parts="like dislike", or all.*like \(42\.2 GiB\)'),
+        (["dataset=hagrid"], r'name what to fetch.*make download-hagrid GESTURES="like dislike".*like \(42\.2 GiB\)'),
         (["dataset=hagrid", "parts=[wave]"], "hagrid has no 'wave'. There are like"),
         (["dataset=hands", "variant=512"], "downloads.variant is 512; hands has full"),
     ],
