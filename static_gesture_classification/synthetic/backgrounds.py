@@ -30,7 +30,7 @@ def draw_background(rng: np.random.Generator, size: int) -> Pixels:
 
 def paper(rng: np.random.Generator, size: int) -> Image.Image:
     """A plain sheet or wall, lit unevenly, now and then with its edge or a fold in the picture."""
-    base = rng.uniform(120, 245) + rng.normal(0, 9, 3) if rng.random() < 0.7 else rng.uniform(10, 245, 3)
+    base = rng.uniform(120, 245) + rng.normal(0, 9, 3) if rng.random() < 0.7 else any_colour(rng)
     image = Image.new("RGB", (size, size), _colour(base))
     draw = ImageDraw.Draw(image)
     if rng.random() < 0.4:
@@ -46,7 +46,7 @@ def paper(rng: np.random.Generator, size: int) -> Image.Image:
 def gradient(rng: np.random.Generator, size: int) -> Image.Image:
     """Two to four colours that run into each other."""
     n = int(rng.integers(2, 4))
-    corners = rng.uniform(0, 255, (n, n, 3)).astype(np.uint8)
+    corners = np.array([any_colour(rng) for _ in range(n * n)]).reshape(n, n, 3).astype(np.uint8)
     return Image.fromarray(corners).resize((size, size), Image.Resampling.BICUBIC)
 
 
@@ -57,7 +57,7 @@ def pattern(rng: np.random.Generator, size: int) -> Image.Image:
 
 def clutter(rng: np.random.Generator, size: int) -> Image.Image:
     """Things without a name: overlapping shapes of every size, often out of focus."""
-    image = Image.new("RGB", (size, size), _colour(rng.uniform(0, 255, 3)))
+    image = Image.new("RGB", (size, size), _colour(any_colour(rng)))
     draw = ImageDraw.Draw(image)
     for _ in range(rng.integers(8, 40)):
         _draw_thing(draw, rng, size, float(rng.uniform(0.04, 0.6)))
@@ -77,13 +77,13 @@ def foliage(rng: np.random.Generator, size: int) -> Image.Image:
         amplitude *= roughness
     total = (total - total.mean()) / max(total.std(), 1e-3)
     grey = total.mean(axis=2, keepdims=True)
-    mixed = rng.uniform(15, 225, 3) + (grey * rng.uniform(15, 60) + total * rng.uniform(0, 25))
+    mixed = any_colour(rng) + (grey * rng.uniform(15, 60) + total * rng.uniform(0, 25))
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
 
 
 def room(rng: np.random.Generator, size: int) -> Image.Image:
     """A wall, and of window, door, shelf, monitor, picture, chair some; often with a person."""
-    wall = rng.uniform(90, 240) + rng.normal(0, 14, 3) if rng.random() < 0.75 else rng.uniform(15, 220, 3)
+    wall = rng.uniform(90, 240) + rng.normal(0, 14, 3) if rng.random() < 0.75 else any_colour(rng)
     image = Image.new("RGB", (size, size), _colour(wall))
     draw = ImageDraw.Draw(image)
     if rng.random() < 0.45:  # where wall meets wall, or floor, or ceiling
@@ -94,7 +94,7 @@ def room(rng: np.random.Generator, size: int) -> Image.Image:
         y = rng.uniform(0.6, 1) * size
         draw.polygon(
             [(0, y), (size, y + rng.normal(0, 0.1) * size), (size, size), (0, size)],
-            fill=_colour(rng.uniform(20, 200, 3)),
+            fill=_colour(any_colour(rng) * 0.8),
         )
     furniture = (_window, _door, _shelf, _monitor, _frame, _chair)
     for _ in range(rng.integers(0, 5)):
@@ -114,7 +114,7 @@ def _window(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> N
     for _ in range(rng.integers(0, 4)):  # what can be seen through it
         u, v = x + rng.uniform(0, 0.8) * width, y + rng.uniform(0.3, 0.9) * height
         draw.rectangle((u, v, u + 0.25 * width, y + height), fill=_colour(rng.uniform(120, 240, 3)))
-    bars, colour = int(rng.integers(1, 5)), _colour(rng.uniform(60, 250, 3))
+    bars, colour = int(rng.integers(1, 5)), _colour(any_colour(rng))
     thick = int(rng.uniform(2, 8))
     for k in range(bars + 1):
         draw.line([(x + width * k / bars, y), (x + width * k / bars, y + height)], fill=colour, width=thick)
@@ -137,10 +137,10 @@ def _door(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> Non
 def _shelf(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> None:
     y, x = rng.uniform(0.1, 0.9) * size, rng.uniform(-0.2, 0.6) * size
     end = x + rng.uniform(0.3, 0.9) * size
-    draw.rectangle((x, y, end, y + 5), fill=_colour(rng.uniform(40, 200, 3)))
+    draw.rectangle((x, y, end, y + 5), fill=_colour(any_colour(rng)))
     while x < end:
         width, height = rng.uniform(4, 18), rng.uniform(15, 60)
-        draw.rectangle((x, y - height, x + width, y), fill=_colour(rng.uniform(10, 245, 3)))
+        draw.rectangle((x, y - height, x + width, y), fill=_colour(any_colour(rng)))
         x += width + rng.choice([1, 1, 10])
 
 
@@ -149,7 +149,7 @@ def _monitor(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> 
     width = rng.uniform(0.3, 0.7) * size
     draw.rectangle((x, y, x + width, y + 0.62 * width), fill=_colour(rng.uniform(8, 50, 3)))
     if rng.random() < 0.5:
-        draw.rectangle((x + 5, y + 5, x + width - 5, y + 0.62 * width - 8), fill=_colour(rng.uniform(20, 230, 3)))
+        draw.rectangle((x + 5, y + 5, x + width - 5, y + 0.62 * width - 8), fill=_colour(any_colour(rng)))
     draw.rectangle(
         (x + 0.42 * width, y + 0.62 * width, x + 0.58 * width, y + 0.8 * width), fill=_colour(rng.uniform(10, 70, 3))
     )
@@ -160,7 +160,7 @@ def _frame(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> No
     width, height = rng.uniform(0.06, 0.3, 2) * size
     draw.rectangle(
         (x, y, x + width, y + height),
-        fill=_colour(rng.uniform(0, 255, 3)),
+        fill=_colour(any_colour(rng)),
         outline=_colour(rng.uniform(0, 160, 3)),
         width=3,
     )
@@ -170,7 +170,7 @@ def _chair(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> No
     x, y = rng.uniform(-0.2, 0.8) * size, rng.uniform(0.6, 0.95) * size
     width = rng.uniform(0.3, 0.7) * size
     draw.rounded_rectangle(
-        (x, y, x + width, 1.3 * size), radius=int(rng.uniform(4, 25)), fill=_colour(rng.uniform(10, 160, 3))
+        (x, y, x + width, 1.3 * size), radius=float(rng.uniform(0.02, 0.2) * width), fill=_colour(any_colour(rng) * 0.7)
     )
 
 
@@ -227,7 +227,7 @@ def _person(image: Image.Image, rng: np.random.Generator, size: int) -> None:
     if rng.random() < 0.3:
         for side in (-0.36 + turn, 0.36 + turn):
             glass = (x + (side - 0.25) * head, top + 0.88 * head, x + (side + 0.25) * head, top + 1.24 * head)
-            draw.rounded_rectangle(glass, radius=3, outline=(20, 20, 22), width=2)
+            draw.ellipse(glass, outline=(20, 20, 22), width=2)
 
 
 def _cloth(rng: np.random.Generator, size: int, period: float) -> Image.Image:
@@ -237,9 +237,9 @@ def _cloth(rng: np.random.Generator, size: int, period: float) -> Image.Image:
     u, v = xs * np.cos(angle) + ys * np.sin(angle), -xs * np.sin(angle) + ys * np.cos(angle)
     v *= rng.uniform(0.5, 1.6)
     u, v = (u / period) % 1.0, (v / period) % 1.0
-    colours = (
-        rng.uniform(0, 255, (3, 3)) if rng.random() < 0.5 else rng.uniform(0, 255, 3) * rng.uniform(0.3, 1.4, (3, 1))
-    )
+    colours = np.array([any_colour(rng) for _ in range(3)])
+    if rng.random() < 0.5:
+        colours = colours[0] * rng.uniform(0.3, 1.4, (3, 1))
     width, kind = rng.uniform(0.25, 0.75), int(rng.integers(5))
     if kind == 0:
         first, second = u < width, np.zeros_like(u, bool)
@@ -261,9 +261,7 @@ def _draw_thing(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int, 
     x, y = rng.uniform(-0.2, 1.2, 2) * size
     w, h = extent * size * rng.uniform(0.2, 1, 2)
     skin = rng.random() < 0.12
-    colour = _colour(
-        np.array(TONES[rng.integers(len(TONES))]) * rng.uniform(0.6, 1) if skin else rng.uniform(0, 255, 3)
-    )
+    colour = _colour(np.array(TONES[rng.integers(len(TONES))]) * rng.uniform(0.6, 1) if skin else any_colour(rng))
     kind = rng.integers(4)
     if kind == 0:
         draw.rectangle((x, y, x + w, y + h), fill=colour)
@@ -284,6 +282,16 @@ def _shaded(image: Image.Image, rng: np.random.Generator, strength: float) -> Im
     shade = Image.fromarray(np.clip(fall * 255, 0, 255).astype(np.uint8)).resize(image.size, Image.Resampling.BICUBIC)
     shaded = np.asarray(image, np.float32) * (np.asarray(shade, np.float32) / 255)[..., None]
     return Image.fromarray(shaded.astype(np.uint8))
+
+
+def any_colour(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """A colour as rooms have them: mostly muted, one in eight of any saturation; sRGB 0..255."""
+    if rng.random() < 0.12:
+        return rng.uniform(0, 255, 3)
+    brightness, saturation = rng.uniform(10, 250), rng.beta(1.1, 3.5)
+    hue = rng.uniform(0, 1, 3)
+    hue = (hue - hue.min()) / max(float(np.ptp(hue)), 1e-3)
+    return brightness * (1 - saturation * (1 - hue))
 
 
 def _colour(values: npt.ArrayLike) -> Colour:

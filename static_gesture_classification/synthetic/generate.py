@@ -98,7 +98,7 @@ def take_pictures(plan: Plan, root: Path) -> dict[tuple[str, str], tuple[bool, E
 
 def write_annotations(plan: Plan, root: Path, entries: Mapping[tuple[str, str], tuple[bool, Entry]]) -> None:
     """Write HaGRID v2's annotation files: one per split and gesture, in the pictures' order."""
-    split_of = {plan.person(number).user_id: plan.split(number) for number in range(plan.settings["people"])}
+    split_of = {plan.person(number).user_id: split for number, split in enumerate(plan.splits)}
     files: dict[tuple[str, str], dict[str, Entry]] = {
         (split, gesture): {} for split in SPLITS for gesture in plan.gestures
     }
@@ -162,7 +162,7 @@ def main(config: DictConfig) -> None:
     plan, root = Plan.from_config(config), Path(source.root)
     taken = generate(plan, root)
     console.print(
-        f"synthetic hands: {len(plan.pictures):,} pictures of {plan.settings['people']} people in {root}, {taken:,} of them new"
+        f"synthetic hands: {len(plan.pictures):,} pictures of {plan.cast} people in {root}, {taken:,} of them new"
     )
 
 

@@ -23,6 +23,9 @@ from static_gesture_classification.synthetic.scenes import Hand, draw_hand, phot
 # The modules a picture depends on: a change in one of them makes other pictures.
 RENDERING = ("skeleton", "flesh", "poses", "people", "renderer", "backgrounds", "scenes", "plan")
 
+# Settings that do not show in the result.
+UNSEEN = ("n_jobs", "contact_sheet")
+
 Entry = dict[str, Any]
 
 
@@ -115,7 +118,7 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """Hash of all that the result as a whole depends on."""
-        lasting = {key: value for key, value in self.settings.items() if key != "n_jobs"}
+        lasting = {key: value for key, value in self.settings.items() if key not in UNSEEN}
         return _hash(*self.styles.values(), json.dumps(lasting, sort_keys=True))
 
     def name(self, picture: Picture) -> str:
@@ -123,16 +126,21 @@ class Plan:
         digits = _hash(self.styles[picture.gesture], str(picture.number))
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
-    def split(self, number: int) -> str:
-        """The split a person is in. Held-out people are spread evenly, so that any beginning of the cast has some."""
-        people, val, test = (self.settings[key] for key in ("people", "val", "test"))
-        held_out = [max(round(share * people), 1) if share > 0 else 0 for share in (val, test)]
+    @cached_property
+    def cast(self) -> int:
+        """How many people appear: as many as there are pictures of a gesture, at most `people`."""
+        return min(self.settings["people"], -(-self.settings["images"] // len(self.gestures)))
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """The split each of the cast is in. People are drawn alike, so it does not matter who is held out."""
+        held_out = [max(round(self.settings[key] * self.cast), 1) for key in ("test", "val") if self.settings[key] > 0]
+        names = [name for name in ("test", "val") if self.settings[name] > 0]
+        ranked = [name for name, count in zip(names, held_out, strict=True) for _ in range(count)][: self.cast - 1]
+        ranked += ["train"] * (self.cast - len(ranked))
         # Multiples of the golden ratio modulo 1 are in every part of 0..1 as often as in any other.
-        ranked = np.argsort(np.argsort(np.arange(people) * 0.6180339887498949 % 1.0))
-        rank = people - 1 - int(ranked[number])
-        if rank < held_out[1]:
-            return "test"
-        return "val" if rank < sum(held_out) else "train"
+        ranks = np.argsort(np.argsort(np.arange(self.cast) * 0.6180339887498949 % 1.0))
+        return tuple(ranked[rank] for rank in ranks)
 
     def person(self, number: int) -> Person:
         """A person of the cast."""

@@ -329,10 +329,9 @@ def _trace_pixel(
         blur = distance / (z * pixel)
         if blur < edge:
             edge, best_z, best = blur, z, distance
-        if blur < np.float32(0.15) or blur > np.float32(300.0):
+        if blur < np.float32(0.2) or blur > np.float32(300.0):
             break
-        # Past the closest point of a silhouette the ray leads away; what follows is another surface or nothing.
-        z += max(distance, np.float32(0.15)) * stride
+        z += max(distance, np.float32(0.35) * z * pixel) * stride
     if edge >= one:
         return
     x, y, z = u * best_z, v * best_z, best_z
@@ -525,7 +524,7 @@ def shade(
                 gloss = 0.0
             else:
                 share = along / length
-                pad = min(max(0.5 + 1.4 * facing, 0.0), 1.0)
+                pad = min(max(0.5 + 0.9 * facing, 0.0), 1.0)
                 blotch = _noise(along * 0.09 + 31.0 * i, across * 0.09, height * 0.09, seed) - 0.5
                 grain = _noise(along * 0.55 + 17.0 * i, across * 0.55, height * 0.55, seed + 1) - 0.5
                 tone = 1.0 + mottle * (0.45 * blotch + 0.30 * grain)

@@ -147,7 +147,7 @@ def _draw_light(rng: np.random.Generator) -> tuple[Light, np.float32]:
     if kind == 1:
         key, ambient = rng.uniform(0.75, 1.25), rng.uniform(0.12, 0.35)
     elif kind == 2:
-        key, ambient, rim = rng.uniform(0.0, 0.15), rng.uniform(0.12, 0.4), rng.uniform(0.0, 0.35)
+        key, ambient, rim = rng.uniform(0.0, 0.15), rng.uniform(0.08, 0.4), rng.uniform(0.0, 0.2)
     elif kind == 3:
         direction = np.array([rng.normal(0, 0.15), rng.normal(-0.2, 0.2), -1.0])
         key, ambient = rng.uniform(0.6, 1.0), rng.uniform(0.1, 0.3)
@@ -188,6 +188,8 @@ def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
     if rng.random() < 0.35:
         small = int(size * rng.uniform(0.3, 0.8))
         image = image.resize((small, small), Image.Resampling.BILINEAR).resize((size, size), Image.Resampling.BICUBIC)
+    if rng.random() < 0.25:
+        image = image.filter(ImageFilter.UnsharpMask(float(rng.uniform(1, 4)), int(rng.uniform(40, 180)), 0))
     contrast, brightness = np.exp(rng.normal(0, 0.15)), rng.normal(0, 14)
     balance = np.exp(rng.normal(0, 0.06, 3)) * contrast
     table = np.clip((np.arange(256) - 128)[None] * balance[:, None] + 128 + brightness, 0, 255)
