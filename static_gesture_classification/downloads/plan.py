@@ -134,7 +134,8 @@ def chosen_parts(wanted: str | Sequence[str] | None, name: str, dataset: Mapping
     sizes = ", ".join(f"{part} ({entry['about']})" if entry.get("about") else part for part, entry in parts.items())
     if not names:
         raise UserError(
-            f"{name}: name what to fetch, or all, as in {dataset.get('example', 'downloads.parts=all')}. There are {sizes}"
+            f"{name}: name what to fetch, or all, as in {dataset.get('example', 'downloads.parts=all')}. "
+            f"There are {sizes}"
         )
     if names == ["all"]:
         return list(parts)
