@@ -1,0 +1,120 @@
+"""The pipeline as a whole, in a copy of the project with spaces in its path: what runs, and what is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOCAL = """# @package _global_
+# The real pipeline on little: a few people, small pictures, one epoch.
+defaults:
+  - override /logger: []
+synthetic: {images: 160, people: 16}
+crops: {size: 32}
+train_hyperparams: {epochs: 1, batch_size: 16}
+evaluation: {bootstrap: 20}
+"""
+
+
+class Project:
+    """A scratch copy of the project under Git and DVC."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # The interpreter that runs the tests comes first, as in an activated environment.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        identity = {
+            "GIT_AUTHOR_NAME": "t",
+            "GIT_AUTHOR_EMAIL": "t@t",
+            "GIT_COMMITTER_NAME": "t",
+            "GIT_COMMITTER_EMAIL": "t@t",
+        }
+        self.environment = {**os.environ, **identity, "PATH": path, "OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1"}
+
+    def run(self, *command: str) -> str:
+        """Run a command in the project; returns what it printed, raises with it when the command fails."""
+        result = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}\n{result.stderr}"
+        return result.stdout + result.stderr
+
+    def stages_run(self, output: str) -> list[str]:
+        """Names of the stages that a `dvc repro` or `dvc exp run` ran, in order."""
+        return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file that must contain it."""
+        text = (self.folder / path).read_text()
+        assert old in text
+        (self.folder / path).write_text(text.replace(old, new))
+
+    def metrics(self) -> dict:
+        """The pipeline's metrics."""
+        return json.loads((self.folder / "reports" / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def pipeline(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("scratch") / "a path with spaces"
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=project, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (project / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(project / name, folder / name)
+    (folder / "conf" / "local").mkdir()
+    (folder / "conf" / "local" / "default.yaml").write_text(LOCAL)
+    scratch = Project(folder)
+    scratch.run("git", "init", "-q")
+    scratch.run("git", "add", "-A")
+    scratch.run("git", "commit", "-qm", "scratch")
+    scratch.run("dvc", "repro", "-q")
+    return scratch
+
+
+def test_pipeline_ends_with_a_chosen_checkpoint_and_its_scores(pipeline: Project) -> None:
+    assert (pipeline.folder / "models" / "best.ckpt").is_file()
+    assert 0 <= pipeline.metrics()["weighted_f1"] <= 1
+    assert "weighted" in pipeline.run(sys.executable, "-m", "static_gesture_classification.evaluation.summary")
+
+
+def test_second_repro_runs_nothing(pipeline: Project) -> None:
+    assert pipeline.stages_run(pipeline.run("dvc", "repro")) == []
+
+
+def test_changed_learning_rate_retrains_but_makes_no_crops(pipeline: Project) -> None:
+    pipeline.edit("conf/local/default.yaml", "epochs: 1,", "epochs: 1, lr: 0.0123,")
+    ran = pipeline.stages_run(pipeline.run("dvc", "repro"))
+    assert ran == ["compose", "train", "evaluate", "promote"]
+
+
+def test_new_recording_is_taken_in_and_only_it_is_decoded(pipeline: Project, photographs: Path) -> None:
+    shutil.copytree(photographs / "recorded_legacy" / "record_2", pipeline.folder / "data/raw/recorded_legacy/record_2")
+    output = pipeline.run("dvc", "repro")
+    ran = pipeline.stages_run(output)
+    assert ran[:2] == ["index", "crops"]
+    assert ran[-1] == "promote"
+    report = json.loads((pipeline.folder / "data/crops/report.json").read_text())
+    assert report["samples"] > 160
+    images = len(list((photographs / "recorded_legacy" / "record_2" / "images").iterdir()))
+    assert f"{images:,} images" in output
+
+
+def test_experiment_with_another_model_runs_from_training_on(pipeline: Project) -> None:
+    output = pipeline.run("dvc", "exp", "run", "-S", "model=mobilenet_v2", "-S", "train_hyperparams.epochs=1")
+    assert pipeline.stages_run(output)[0] == "train"
+    record = json.loads((pipeline.folder / "models" / "trained.json").read_text())
+    assert "mobilenet_v2" in json.dumps(record)
+    assert pipeline.stages_run(pipeline.run("dvc", "repro")) == []
+
+
+def test_metrics_of_two_states_can_be_compared(pipeline: Project) -> None:
+    assert "weighted_f1" in pipeline.run("dvc", "metrics", "diff", "--all")
+    pipeline.run("dvc", "plots", "show", "-o", "plots")
+    assert (pipeline.folder / "plots" / "index.html").is_file()
