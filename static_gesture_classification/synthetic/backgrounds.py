@@ -18,10 +18,15 @@ Pixels = npt.NDArray[np.float32]
 Colour = tuple[int, int, int]
 
 
-def draw_background(rng: np.random.Generator, size: int) -> Pixels:
-    """One background: sRGB float32 (size, size, 3), 0..255."""
+def draw_background(rng: np.random.Generator, size: int, variety: float = 1.0) -> Pixels:
+    """One background: sRGB float32 (size, size, 3), 0..255.
+
+    Args:
+        variety: 1 draws all kinds, 0 only the quiet ones.
+    """
     kinds: tuple[tuple[float, Callable[[np.random.Generator, int], Image.Image]], ...] = (
-        (0.20, paper), (0.10, gradient), (0.12, pattern), (0.33, room), (0.15, clutter), (0.10, foliage),
+        (0.20, paper), (0.10, gradient), (0.33 * variety, room),
+        (0.12 * variety, pattern), (0.15 * variety, clutter), (0.10 * variety, foliage),
     )  # fmt: skip
     weights = np.array([weight for weight, _ in kinds])
     image = kinds[rng.choice(len(kinds), p=weights / weights.sum())][1](rng, size)

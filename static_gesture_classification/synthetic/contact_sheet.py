@@ -16,7 +16,6 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.progress import console, track
 from static_gesture_classification.synthetic.plan import Picture, Plan
-from static_gesture_classification.synthetic.scenes import photograph
 
 PEOPLE = 8
 TILE = 128  # pixels
@@ -30,8 +29,8 @@ def contact_sheet(plan: Plan, people: int = PEOPLE) -> npt.NDArray[np.uint8]:
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for number in track(range(len(plan.gestures) * people), "contact sheet", len(plan.gestures) * people):
         row, column = divmod(number, people)
-        hand, rng = plan.hand(Picture(plan.gestures[row], column))
-        tile = Image.fromarray(photograph(hand, rng)).resize((TILE, TILE), Image.Resampling.LANCZOS)
+        pixels = plan.photograph(Picture(plan.gestures[row], column))
+        tile = Image.fromarray(pixels).resize((TILE, TILE), Image.Resampling.LANCZOS)
         sheet.paste(tile, (column * TILE, row * (TILE + LABEL_HEIGHT) + LABEL_HEIGHT))
     for row, gesture in enumerate(plan.gestures):
         draw.text((4, row * (TILE + LABEL_HEIGHT) + 1), gesture, fill="black", font=font)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import simplejpeg
 from omegaconf import DictConfig, OmegaConf
 
@@ -43,11 +45,13 @@ class Plan:
 
     Args:
         gestures: the vocabulary's names.
+        background: the one that stands for none of the others, or None.
         settings: the `synthetic` node.
         described: the `poses` node.
     """
 
     gestures: tuple[str, ...]
+    background: str | None
     settings: Mapping[str, Any]
     described: Mapping[str, Any]
 
@@ -59,6 +63,7 @@ class Plan:
         assert isinstance(described, dict)
         plan = cls(
             tuple(config.gestures.names),
+            config.gestures.get("background"),
             {str(k): v for k, v in settings.items()},
             {str(k): v for k, v in described.items()},
         )
@@ -72,8 +77,12 @@ class Plan:
             raise UserError(
                 f"synthetic.images is {s['images']}; it must be at least {len(self.gestures)}, one for each gesture"
             )
+        if s["background_times"] < 1:
+            raise UserError(f"synthetic.background_times is {s['background_times']}; it must be 1 or more")
         if not 64 <= s["size"] <= 1024:
             raise UserError(f"synthetic.size is {s['size']}; it must be 64 to 1024 pixels")
+        if not 0 <= s["variety"] <= 1:
+            raise UserError(f"synthetic.variety is {s['variety']}; it must be 0 (a friendly studio) to 1 (any room and camera)")
         low, high = s["quality"]
         if not 1 <= low <= high <= 100:
             raise UserError(f"synthetic.quality is [{low}, {high}]; it must be [least, greatest] within 1 and 100")
@@ -95,8 +104,18 @@ class Plan:
     @property
     def pictures(self) -> list[Picture]:
         """Every picture, gesture by gesture in turn, so that any beginning of the list is balanced."""
-        n = len(self.gestures)
-        return [Picture(self.gestures[i % n], i // n) for i in range(self.settings["images"])]
+        turn, taken = self._turn, Counter[str]()
+        pictures = []
+        for i in range(self.settings["images"]):
+            gesture = turn[i % len(turn)]
+            pictures.append(Picture(gesture, taken[gesture]))
+            taken[gesture] += 1
+        return pictures
+
+    @cached_property
+    def _turn(self) -> tuple[str, ...]:
+        more = self.settings["background_times"] - 1
+        return self.gestures + (self.background,) * more if self.background is not None else self.gestures
 
     @cached_property
     def code(self) -> str:
@@ -108,7 +127,7 @@ class Plan:
     def styles(self) -> dict[str, str]:
         """Per gesture, the hash of everything but its number that a picture of it depends on."""
         common = {key: value for key, value in self.described.items() if key != "gestures"}
-        settings = {key: self.settings[key] for key in ("seed", "people", "size", "quality")}
+        settings = [self.cast, *(self.settings[key] for key in ("seed", "size", "quality", "variety"))]
         parts = {
             gesture: [gesture, self.described["gestures"][gesture], common, settings, self.code]
             for gesture in self.gestures
@@ -129,7 +148,7 @@ class Plan:
     @cached_property
     def cast(self) -> int:
         """How many people appear: as many as there are pictures of a gesture, at most `people`."""
-        return min(self.settings["people"], -(-self.settings["images"] // len(self.gestures)))
+        return min(self.settings["people"], -(-self.settings["images"] // len(self._turn)))
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
@@ -150,8 +169,14 @@ class Plan:
     def hand(self, picture: Picture) -> tuple[Hand, np.random.Generator]:
         """The posed hand of a picture, and the random numbers that are left for taking it."""
         rng = _generator(_hash(str(self.settings["seed"]), picture.gesture, str(picture.number)))
-        person = self.person(picture.number % self.settings["people"])
-        return draw_hand(picture.gesture, person, self.poses, self.settings["size"], rng), rng
+        person = self.person(picture.number % self.cast)
+        size, variety = self.settings["size"], self.settings["variety"]
+        return draw_hand(picture.gesture, person, self.poses, size, rng, variety), rng
+
+    def photograph(self, picture: Picture) -> npt.NDArray[np.uint8]:
+        """A picture as it is before it becomes a JPEG file: uint8 (size, size, 3)."""
+        hand, rng = self.hand(picture)
+        return photograph(hand, rng, self.settings["variety"])
 
 
 def annotate(hand: Hand) -> Entry:
@@ -176,7 +201,7 @@ def take(plan: Plan, root: Path, pictures: list[Picture]) -> list[tuple[Picture,
         path = root / picture.gesture / f"{plan.name(picture)}.jpg"
         missing = not path.is_file()
         if missing:
-            pixels = photograph(hand, rng)
+            pixels = photograph(hand, rng, plan.settings["variety"])
             low, high = plan.settings["quality"]
             _write_jpeg(
                 path,

@@ -75,8 +75,12 @@ class Variant:
     views: tuple[Mapping[str, Range], ...]
     wrist: Mapping[str, Range]
 
-    def draw(self, rng: np.random.Generator) -> tuple[HandPose, View]:
-        """Draw one hand. Fingers of one hand bend alike, more than by chance: most of the draw is shared."""
+    def draw(self, rng: np.random.Generator, variety: float = 1.0) -> tuple[HandPose, View]:
+        """Draw one hand. Fingers of one hand bend alike, more than by chance: most of the draw is shared.
+
+        Args:
+            variety: 1 turns hand and wrist over their whole ranges, 0 over the middle third of them.
+        """
         shared = rng.random(3)
         spread = _between(self.spread, rng.random())
         fingers = []
@@ -86,9 +90,10 @@ class Variant:
             fingers.append(FingerPose(mcp, pip, dip, spread * share + rng.normal(0, 1.2)))
         ranges, touch = self.thumbs[rng.integers(len(self.thumbs))]
         thumb = ThumbPose(**{name: _between(ranges[name], rng.random()) for name in _THUMB_RANGES}, touch=touch)
-        wrist = {name: _between(self.wrist[name], rng.random()) for name in WRIST_LIMITS}
+        width = (1 + 2 * variety) / 3
+        wrist = {name: _between(self.wrist[name], 0.5 + width * (rng.random() - 0.5)) for name in WRIST_LIMITS}
         view = self.views[rng.integers(len(self.views))]
-        turned = View(*(_between(view[name], rng.random()) for name in VIEW_ANGLES))
+        turned = View(*(_between(view[name], 0.5 + width * (rng.random() - 0.5)) for name in VIEW_ANGLES))
         return HandPose(thumb, (fingers[0], fingers[1], fingers[2], fingers[3]), **wrist), turned
 
 
@@ -98,11 +103,11 @@ class PoseBook:
 
     gestures: Mapping[str, tuple[Variant, ...]]
 
-    def draw(self, gesture: str, rng: np.random.Generator) -> tuple[HandPose, View]:
-        """Draw a variant by weight, and a hand of it."""
+    def draw(self, gesture: str, rng: np.random.Generator, variety: float = 1.0) -> tuple[HandPose, View]:
+        """Draw a variant by weight, and a hand of it (see `Variant.draw`)."""
         variants = self.gestures[gesture]
         weights = np.array([variant.weight for variant in variants])
-        return variants[rng.choice(len(variants), p=weights / weights.sum())].draw(rng)
+        return variants[rng.choice(len(variants), p=weights / weights.sum())].draw(rng, variety)
 
 
 def read_poses(config: Mapping[str, Any], gestures: Sequence[str]) -> PoseBook:
@@ -140,7 +145,7 @@ def _variant(config: Mapping[str, Any], where: str, entry: Any) -> Variant:
         _range(f"{where}.spread", "spread", entry.get("spread", [0, 6]), _SPREAD_RANGE),
         tuple(_thumb(config, f"{where}.thumb", item) for item in _alternatives(entry.get("thumb", "out"))),
         tuple(_view(config, f"{where}.view", item) for item in _alternatives(entry.get("view", "palm"))),
-        _ranges(f"{where}.wrist", entry.get("wrist", {}), WRIST_LIMITS, {"flexion": (-15, 15), "deviation": (-10, 10)}),
+        _ranges(f"{where}.wrist", entry.get("wrist", {}), WRIST_LIMITS, {"flexion": (-40, 30), "deviation": (-24, 16)}),
     )
 
 

@@ -53,10 +53,12 @@ class Hand:
     box: Box
 
 
-def draw_hand(gesture: str, person: Person, poses: PoseBook, size: int, rng: np.random.Generator) -> Hand:
-    """Pose a person's hand and put it before a camera; no picture yet."""
+def draw_hand(
+    gesture: str, person: Person, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
+) -> Hand:
+    """Pose a person's hand and put it before a camera; no picture yet. See `photograph` for `variety`."""
     for _ in range(TRIES):
-        pose, view = poses.draw(gesture, rng)
+        pose, view = poses.draw(gesture, rng, variety)
         skeleton = pose_skeleton(pose, person.proportions)
         if skeleton.thumb_gap < THUMB_TOLERANCE:
             break
@@ -78,16 +80,20 @@ def draw_hand(gesture: str, person: Person, poses: PoseBook, size: int, rng: np.
     return Hand(gesture, person, side, view, skeleton, photographed, palm, camera, landmarks, box)
 
 
-def photograph(hand: Hand, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Take the picture: uint8 (size, size, 3), sRGB."""
-    light, exposure = _draw_light(rng)
+def photograph(hand: Hand, rng: np.random.Generator, variety: float = 1.0) -> npt.NDArray[np.uint8]:
+    """Take the picture: uint8 (size, size, 3), sRGB.
+
+    Args:
+        variety: from 0, a friendly studio, to 1: any room, any light, any camera.
+    """
+    light, exposure = _draw_light(rng, variety)
     cloth = hand.person.wardrobe[rng.integers(len(hand.person.wardrobe))]
     colour, alpha = render(hand.capsules, hand.palm, hand.camera, hand.person.skin, cloth, light)
-    background = draw_background(rng, hand.camera.size)
+    background = draw_background(rng, hand.camera.size, variety)
     background = _with_cast_shadow(background, alpha, rng)
     hand_pixels = 255.0 * np.clip(colour * exposure, 0, 1) ** np.float32(1 / 2.2)
     picture = background + (hand_pixels - background) * alpha[..., None]
-    return _develop(picture, rng)
+    return _develop(picture, rng, variety)
 
 
 def _rotation(view: View) -> Vector:
@@ -134,9 +140,9 @@ def _clipped(extent: Vector, size: int) -> Box:
     return float(x1), float(y1), float(x2 - x1), float(y2 - y1)
 
 
-def _draw_light(rng: np.random.Generator) -> tuple[Light, np.float32]:
+def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.float32]:
     """Daylight, lamps, a window behind the hand; and the exposure that the camera chose for the whole scene."""
-    kind = rng.choice(4, p=[0.5, 0.25, 0.1, 0.15])  # soft, hard, from behind, flash
+    kind = rng.choice(4, p=[1 - 0.5 * variety, 0.25 * variety, 0.1 * variety, 0.15 * variety])  # soft, hard, from behind, flash
     warmth = rng.normal(0, 0.11)
     white = np.array([1 + warmth, 1 + rng.normal(0, 0.025), 1 - warmth])
     azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(-0.2, 1.2)
@@ -161,7 +167,7 @@ def _draw_light(rng: np.random.Generator) -> tuple[Light, np.float32]:
         softness=float(rng.uniform(1, 9)),
         shadow=float(rng.uniform(0.5, 1.0)),
     )
-    return light, np.float32(np.exp(rng.normal(0.15, 0.3)))
+    return light, np.float32(np.exp(rng.normal(0.15, 0.12 + 0.18 * variety)))
 
 
 def _with_cast_shadow(
@@ -176,16 +182,16 @@ def _with_cast_shadow(
     return background * (1 - shadow[..., None])
 
 
-def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator, variety: float) -> npt.NDArray[np.uint8]:
     """What lens, sensor and camera software do: blur, lost resolution, contrast, white balance, noise."""
     size = len(picture)
     image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.35 * variety:
         image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 2.2) * size / 256)))
-    elif kind < 0.5:
+    elif kind < 0.5 * variety:
         image = _motion_blurred(image, rng)
-    if rng.random() < 0.35:
+    if rng.random() < 0.35 * variety:
         small = int(size * rng.uniform(0.3, 0.8))
         image = image.resize((small, small), Image.Resampling.BILINEAR).resize((size, size), Image.Resampling.BICUBIC)
     if rng.random() < 0.25:
@@ -194,7 +200,7 @@ def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.
     balance = np.exp(rng.normal(0, 0.06, 3)) * contrast
     table = np.clip((np.arange(256) - 128)[None] * balance[:, None] + 128 + brightness, 0, 255)
     pixels = np.asarray(image.point([int(value) for value in table.reshape(-1)]), np.float32)
-    sigma = rng.exponential(3.5)
+    sigma = rng.exponential(3.5) * variety
     if sigma > 0.7:
         grain = rng.standard_normal((size, size, 1 if rng.random() < 0.5 else 3), np.float32)
         pixels = pixels + grain * np.float32(min(sigma, 16.0))

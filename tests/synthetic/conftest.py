@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.synthetic.plan import Plan
 
-SMALL = ("synthetic.images=30", "synthetic.people=7", "synthetic.size=64", "synthetic.n_jobs=1")
+SMALL = ("synthetic.images=33", "synthetic.people=7", "synthetic.size=64", "synthetic.n_jobs=1")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ def contents(root: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def dataset(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("synthetic") / "hands of 手"
-    assert generate(plan, root) == 30
+    assert generate(plan, root) == 33
     return root
 
 
@@ -31,7 +31,7 @@ def test_it_is_read_by_the_hagrid_source(dataset: Path, plan: Plan, composed: Co
     source = hydra.utils.instantiate(config, name="synthetic", root=str(dataset))
     batches = list(source.read(Vocabulary(plan.gestures, "BACKGROUND")))
     rows = [row for batch in batches for row in batch.table.to_pylist()]
-    assert len(rows) == 30
+    assert len(rows) == 33
     assert not any(batch.rejected for batch in batches)
     assert {row["gesture"] for row in rows} == set(plan.gestures)
     assert all(len(row["landmarks"]) == 42 for row in rows)
@@ -48,7 +48,7 @@ def test_no_person_is_on_two_sides_of_the_split(dataset: Path):
     for path in dataset.glob("annotations/*/*.json"):
         people[path.parent.name] |= {entry["user_id"] for entry in json.loads(path.read_text()).values()}
     assert all(people.values())
-    assert sum(map(len, people.values())) == len(set.union(*people.values())) == 3  # 30 pictures show 3 people
+    assert sum(map(len, people.values())) == len(set.union(*people.values())) == 3  # three of each gesture
 
 
 def test_a_repeated_run_takes_nothing(dataset: Path, plan: Plan):
@@ -67,7 +67,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(dataset: Path, plan: Plan,
         (root / name).write_bytes(whole[name])
     (root / kept[0]).with_name(".half.jpg.partial").write_bytes(b"\xff\xd8")
     (root / "synthetic.json").write_text('{"digest": "", "images": 0}')
-    assert generate(plan, root) == 30 - len(kept)
+    assert generate(plan, root) == 33 - len(kept)
     assert contents(root) == whole
 
 
@@ -79,7 +79,7 @@ def test_a_changed_pose_replaces_its_gestures_pictures_alone(dataset: Path, comp
     changed = Plan.from_config(composed("poses.gestures.ONE=[{fingers: curled, view: palm}]"))
     assert generate(changed, root) == 3
     assert {path.stem for path in root.glob("ONE/*.jpg")} == {changed.name(Picture("ONE", k)) for k in range(3)}
-    assert len(list(root.glob("*/*.jpg"))) == 30
+    assert len(list(root.glob("*/*.jpg"))) == 33
 
 
 def test_fewer_pictures_leave_none_behind(dataset: Path, composed: Composed, tmp_path: Path):
@@ -87,10 +87,10 @@ def test_fewer_pictures_leave_none_behind(dataset: Path, composed: Composed, tmp
     for name, data in contents(dataset).items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
-    fewer = Plan.from_config(composed("gestures.names=[BACKGROUND,ONE]", "synthetic.images=4"))
+    fewer = Plan.from_config(composed("gestures.names=[BACKGROUND,ONE]", "synthetic.images=9"))
     assert generate(fewer, root) == 0
     assert sorted(path.name for path in root.iterdir()) == ["BACKGROUND", "ONE", "annotations", "synthetic.json"]
-    assert len(list(root.glob("*/*.jpg"))) == 4
+    assert len(list(root.glob("*/*.jpg"))) == 9
     assert len(list(root.glob("annotations/*/*.json"))) == 6
 
 

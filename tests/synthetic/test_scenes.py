@@ -5,7 +5,7 @@ from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM
 from static_gesture_classification.synthetic.plan import Picture, Plan
 from static_gesture_classification.synthetic.renderer import FAR, pack, tiles, trace
-from static_gesture_classification.synthetic.scenes import Hand, photograph
+from static_gesture_classification.synthetic.scenes import Hand
 
 
 def hands(plan: Plan, per_gesture: int) -> list[Hand]:
@@ -22,7 +22,7 @@ def traced(hand: Hand) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_picture_depends_on_its_random_numbers_alone(plan: Plan):
-    first, second, other = (photograph(*plan.hand(Picture("OKAY", k))) for k in (3, 3, 4))
+    first, second, other = (plan.photograph(Picture("OKAY", k)) for k in (3, 3, 4))
     assert first.shape == (64, 64, 3)
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, second)
