@@ -21,6 +21,8 @@ from static_gesture_classification.progress import errors
 from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
 from static_gesture_classification.tracking.tracker import Tracker, flattened
 
+PAUSE = 2.0  # seconds between two updates while a run goes on, which leave the processor to the training
+
 
 class Mirror:
     """Brings one tracker up to date with a run folder, in the calling thread; errors are the tracker's own.
@@ -132,8 +134,10 @@ class LiveMirror:
         self._changed = threading.Condition()
         self._wanted = 0  # news so far
         self._done = 0  # news that the tracker has, or has failed at
+        self._hurry = False  # somebody waits
         self._closing = False
         self._broken = False
+        self._late = False
         self._warned = False
         self._thread = threading.Thread(target=self._follow, name=f"mirror to {tracker.name}", daemon=True)
         self._thread.start()
@@ -152,18 +156,22 @@ class LiveMirror:
 
     def flush(self, seconds: float) -> bool:
         """Wait until the tracker has all that is in the run folder, at most `seconds`; returns whether it has."""
+        with self._changed:
+            self._hurry = True
         self.notify()
         in_time = self.wait(seconds)
+        self._hurry = False
         if not in_time:
+            self._late = True
             self._warn(f"did not answer within {seconds:g} s")
         return in_time and not self._broken
 
     def close(self, seconds: float) -> None:
-        """End the connection, waiting at most `seconds`."""
+        """End the connection, waiting at most `seconds`, and not again for one that did not answer before."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(seconds)
+        self._thread.join(0 if self._late else seconds)
 
     def _follow(self) -> None:
         while self._wait_for_news():
@@ -173,6 +181,7 @@ class LiveMirror:
             with self._changed:
                 self._done = wanted
                 self._changed.notify_all()
+                self._changed.wait_for(lambda: self._hurry or self._closing, PAUSE)
         self._tried(self._mirror.close)
 
     def _wait_for_news(self) -> bool:

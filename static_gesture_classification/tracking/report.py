@@ -342,9 +342,9 @@ th { font-weight: 400; color: var(--mute); overflow-wrap: break-word; }
   background: linear-gradient(90deg, #dbe8fc var(--share, 0%), transparent var(--share, 0%)); }
 .scores th:not(:first-child) { text-align: right; padding: 3px 10px; } .plots { margin-top: 14px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(370px, 100%), 1fr)); gap: 14px; }
-.pictures { display: flex; flex-wrap: wrap; gap: 14px; } .pictures img { max-width: min(100%, 550px); }
+.pictures { display: flex; flex-wrap: wrap; gap: 14px; } .pictures figure { max-width: min(100%, 550px); }
 figure { margin: 0; } figure img, figure svg { max-width: 100%; height: auto; display: block; }
-figcaption { color: var(--mute); font-size: 12px; } .slides img { max-width: 100%; width: 760px; display: block; }
+figcaption { color: var(--mute); font-size: 12px; } .slides img { max-width: 100%; display: block; }
 .slides input { width: 360px; vertical-align: middle; }
 summary { cursor: pointer; padding: 6px 0; color: var(--accent); }
 """

@@ -52,16 +52,16 @@ def source_revision(project: Path) -> SourceRevision:
     if not commit:
         return SourceRevision("", "", "", False, digest, "", _zip(project, sources))
     diff = _git(project, "diff", "HEAD", "--", ".")
-    status = _git(project, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
-    new = {project / name for name in status.split("\0") if name}
+    untracked = _git(project, "ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+    tracked = {project / name for name in _git(project, "ls-files", "-z", "--", ".").split("\0") if name}
     return SourceRevision(
         commit=commit,
         branch=_git(project, "symbolic-ref", "--short", "-q", "HEAD").strip(),
         message=_git(project, "log", "-1", "--format=%s").strip(),
-        dirty=bool(diff or new),
+        dirty=bool(diff or untracked),
         digest=digest,
         diff=diff,
-        archive=_zip(project, [path for path in sources if path in new]),
+        archive=_zip(project, [path for path in sources if path not in tracked]),
     )
 
 

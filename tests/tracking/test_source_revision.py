@@ -35,10 +35,12 @@ def test_a_changed_and_a_new_file_are_kept_beside_the_commit(repository: Path) -
     (repository / "train.py").write_text("epochs = 2\n")
     (repository / "neu ü.yaml").write_text("lr: 1\n")
     (repository / "photo.jpg").write_bytes(b"private")
+    (repository / ".gitignore").write_text("local.yaml\n")
+    (repository / "local.yaml").write_text("lr: 2\n")
     revision = source_revision(repository)
     assert revision.dirty
     assert "+epochs = 2" in revision.diff
-    assert names(revision.archive) == ["neu ü.yaml"]
+    assert names(revision.archive) == ["local.yaml", "neu ü.yaml"]
     assert revision.digest != clean.digest
 
 
