@@ -10,6 +10,7 @@ pipeline it works on prepared crops (`evaluation.crops`) and evaluates val and t
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,13 @@ from static_gesture_classification.evaluation.report import (
     write_report,
 )
 from static_gesture_classification.evaluation.shown import show
-from static_gesture_classification.progress import console, track
+from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
-BATCH = 512
+BATCH = 128
 TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST: "val_weighted_f1"}
 
 
@@ -73,12 +74,18 @@ def evaluated(data: EvaluationSet, classifier: Classifier, config: DictConfig) -
 
 def predicted(data: EvaluationSet, classifier: Classifier) -> Predictions:
     """What the classifier says about each sample, with its embeddings."""
-    starts = range(0, len(data.rows), BATCH)
-    probabilities, embeddings = [], []
-    for start in track(starts, f"evaluating {data.name}", total=len(starts), unit="batches"):
-        batch = classifier.predict(data.crops[data.rows[start : start + BATCH]])
-        probabilities.append(batch[0])
-        embeddings.append(batch[1])
+    probabilities, embeddings, start = [], [], time.perf_counter()
+    with progress_bar() as bar:
+        task = bar.add_task(f"evaluating {data.name}", total=len(data.rows), unit="images")
+        for rows in np.split(data.rows, range(BATCH, len(data.rows), BATCH)):
+            batch = classifier.predict(data.crops[rows])
+            probabilities.append(batch[0])
+            embeddings.append(batch[1])
+            bar.advance(task, len(rows))
+    seconds = time.perf_counter() - start
+    console.print(
+        f"{data.name}: {len(data.rows):,} images in {seconds:.1f} s ({len(data.rows) / seconds:,.0f} images/s)"
+    )
     return predictions_of(
         sample_keys(data.samples), np.concatenate(probabilities), classifier.vocabulary, np.concatenate(embeddings)
     )

@@ -175,7 +175,7 @@ def write_tables(scored: Scored, folder: Path) -> None:
         "confusion": counts.reset_index(),
         "per_gesture": scored.scores.reset_index(),
         "precision_recall": scored.curves[0],
-        "calibration": scored.bins,
+        "calibration": scored.bins[scored.bins["samples"] > 0],
         "per_source": scored.sources,
         "per_subject": scored.subjects,
         "error_pairs": scored.pairs,

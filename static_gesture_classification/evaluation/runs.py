@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
+from rich import box
 from rich.table import Column, Table
 
 from static_gesture_classification.configuration import entry_point
@@ -23,13 +24,13 @@ from static_gesture_classification.evaluation.epoch_report import REPORT
 from static_gesture_classification.progress import console
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder, list_runs
 
+LIST = "python -m static_gesture_classification.evaluation.runs"
 PROMOTE = "python -m static_gesture_classification.evaluation.promote"
 EPOCH_COLUMNS = {
     "training/train_loss": "train loss",
     "training/val_loss": "val loss",
     BEST: "weighted F1",
     f"{REPORT}/macro avg/f1-score": "macro F1",
-    "training/lr": "learning rate",
 }
 _EPOCH = re.compile(r"checkpoint_epoch=(\d+)-")
 
@@ -39,11 +40,15 @@ def main(config: DictConfig) -> None:
     """Print the table of runs, or of one run's epochs."""
     promoted = promoted_epoch(Path(config.paths.models))
     if config.run is None:
-        console.print(runs_table(Path(config.paths.runs), promoted))
-        console.print("the epochs of one: ... run=ID", highlight=False, soft_wrap=True)
+        console.print(runs_table(Path(config.paths.runs)))
+        if promoted:
+            console.print(f"best.ckpt is epoch {promoted[1]} of {promoted[0]}", highlight=False, soft_wrap=True)
+        console.print(f"the epochs of one: {LIST} run=RUN", highlight=False, soft_wrap=True)
         return
     run = find_run(config)
     console.print(epochs_table(run, promoted))
+    for path in checkpoints_by_epoch(run).values():
+        console.print(str(path), highlight=False, soft_wrap=True)
     console.print(f"promote one: {PROMOTE} run={run.run_id} epoch=N", highlight=False, soft_wrap=True)
 
 
@@ -82,45 +87,52 @@ def checkpoints_by_epoch(run: RunFolder) -> dict[int, Path]:
     return {int(match.group(1)): path for match, path in found if match}
 
 
-def runs_table(runs: Path, promoted: tuple[str, int] | None) -> Table:
-    """All runs, newest first."""
-    frame = list_runs(runs)
-    numeric = ("epochs", "best epoch", "max weighted F1", "checkpoints")
-    table = Table("run", "begun", "status", "tags", *(Column(name, justify="right") for name in numeric), "")
-    for row in frame.to_dict("records"):
-        known = row["status"] != "unreadable"
-        kept = len(checkpoints_by_epoch(RunFolder(runs / row["id"])))
+def runs_table(runs: Path) -> Table:
+    """All runs, newest first: the highest weighted F1 on val with its epoch, and how many checkpoints are kept."""
+    columns = (*map(_left, ("run", "begun", "status")), *map(_right, ("epochs", "best", "weighted F1", "kept")))
+    table = Table(
+        *columns, Column("tags", overflow="ellipsis", no_wrap=True), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for row in list_runs(runs).to_dict("records"):
+        if row["status"] == "unreadable":
+            table.add_row(str(row["id"]), "", "unreadable")
+            continue
         table.add_row(
             str(row["id"]),
-            f"{row['creation_time']:%Y-%m-%d %H:%M}" if known else "-",
+            f"{row['creation_time']:%m-%d %H:%M}",
             str(row["status"]),
-            str(row["tags"]) if known else "",
-            f"{row['epochs']:.0f}" if known else "-",
-            "-" if pd.isna(row["best_epoch"]) else f"{row['best_epoch']}",
+            f"{row['epochs']:.0f}",
+            "-" if pd.isna(row["best_epoch"]) else str(row["best_epoch"]),
             _number(row["max_weighted_F1"]),
-            str(kept),
-            f"best.ckpt is its epoch {promoted[1]}" if promoted and promoted[0] == row["id"] else "",
+            str(len(checkpoints_by_epoch(RunFolder(runs / row["id"])))),
+            str(row["tags"]),
         )
     return table
 
 
 def epochs_table(run: RunFolder, promoted: tuple[str, int] | None) -> Table:
-    """The epochs of a run with their scores on val and their checkpoints."""
+    """The epochs of a run with their scores on val, and which of them have a checkpoint."""
     metrics = run.metrics().reindex(columns=list(EPOCH_COLUMNS))
     kept, best = checkpoints_by_epoch(run), run.best
-    numeric = ("epoch", *EPOCH_COLUMNS.values())
-    title = f"{run.run_id}: {run.status}, {', '.join(run.tags)}"
-    table = Table(*(Column(name, justify="right") for name in numeric), "checkpoint", "", title=title)
+    table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint", box=box.SIMPLE_HEAD)
+    table.title, table.title_justify = f"{run.run_id}: {run.status}", "left"
     for epoch, values in metrics.iterrows():
         number = int(str(epoch))
         marks = [
+            "kept" if number in kept else "",
             "highest weighted F1" if best and best[0] == number else "",
             "best.ckpt" if promoted == (run.run_id, number) else "",
         ]
-        name = kept[number].name if number in kept else ""
-        cells = [f"{value:.2e}" if field == "training/lr" else _number(value) for field, value in values.items()]
-        table.add_row(str(number), *cells, name, ", ".join(filter(None, marks)))
+        table.add_row(str(number), *(_number(value) for value in values), ", ".join(filter(None, marks)))
     return table
+
+
+def _left(name: str) -> Column:
+    return Column(name, no_wrap=True)
+
+
+def _right(name: str) -> Column:
+    return Column(name, justify="right", no_wrap=True)
 
 
 def _number(value: Any) -> str:

@@ -5,11 +5,11 @@ python -m static_gesture_classification.evaluation.summary
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 from omegaconf import DictConfig
-from rich.table import Column, Table
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
@@ -43,12 +43,12 @@ def main(config: DictConfig) -> None:
     for split in SPLITS:
         if split in metrics:
             console.print(f"[bold]{split}[/]: {headline(metrics[split])}", highlight=False, soft_wrap=True)
-    show_pairs(reports / TABLES, str(metrics["split"]))
+    show_confused(reports / TABLES, str(metrics["split"]))
     show_places(reports, models, str(metrics["split"]))
     show_next()
 
 
-def show_pairs(tables: Path, split: str) -> None:
+def show_confused(tables: Path, split: str) -> None:
     """The commonest errors of a split, and where their pictures are."""
 
     path = tables / f"{split}_error_pairs.csv"
@@ -69,19 +69,20 @@ def show_places(reports: Path, models: Path, split: str) -> None:
         reports / FIGURES / split: "confusion matrix, curves, and errors/, the samples behind each error",
         reports / TABLES: "the same as tables: per gesture, source, person",
     }
-    table = Table(Column(no_wrap=True), "", box=None, show_header=False)
-    for place, what in places.items():
-        table.add_row(str(place), what)
-    console.print(table)
+    show_columns({str(place): what for place, what in places.items()})
 
 
 def show_next() -> None:
     """What to do next."""
     console.rule("Next")
-    table = Table(Column(no_wrap=True), Column(overflow="fold"), box=None, show_header=False)
-    for what, command in NEXT.items():
-        table.add_row(what, command)
-    console.print(table)
+    show_columns(NEXT)
+
+
+def show_columns(entries: Mapping[str, str]) -> None:
+    """Print two columns; lines are not broken, so that commands can be copied."""
+    width = max(map(len, entries))
+    for left, right in entries.items():
+        console.print(f"  {left:{width}}  {right}", highlight=False, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -237,12 +237,12 @@ def test_runs_and_epochs_are_listed_with_scores_checkpoints_and_the_promoted_one
     promoted = (trained_run.run_id, by_score[-1])
     epochs = epochs_table(trained_run, promoted)
     assert epochs.row_count == 3
-    checkpoints = [str(cell) for cell in epochs.columns[6].cells]
-    assert [f"epoch={epoch}-" in cell for epoch, cell in enumerate(checkpoints)] == [True] * 3
-    assert ["best.ckpt" in str(cell) for cell in epochs.columns[7].cells] == [e == by_score[-1] for e in range(3)]
+    marks = [str(cell) for cell in epochs.columns[5].cells]
+    assert all("kept" in mark for mark in marks)
+    assert ["best.ckpt" in mark for mark in marks] == [epoch == by_score[-1] for epoch in range(3)]
     scores = trained_run.series("training/val_weighted_F1")["value"]
     assert [str(cell) for cell in epochs.columns[3].cells] == [f"{value:.4f}" for value in scores]
-    runs = runs_table(trained_run.path.parent, promoted)
+    runs = runs_table(trained_run.path.parent)
     assert trained_run.run_id in [str(cell) for cell in runs.columns[0].cells]
     capsys.readouterr()
     list_runs.__wrapped__(config)
