@@ -11,7 +11,8 @@ from static_gesture_classification.tracking.mlflow import LONGEST_PARAM, MLflowT
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
 
-pytest.importorskip("mlflow", reason="the optional tracker is not installed")
+# Looked for, not imported: it must not be imported before the tracker has switched its telemetry off.
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="MLflow is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,13 @@ def test_a_resumed_run_is_the_same_run_without_duplicates(
     client, found = stored(store, run)
     assert history(client, found, "training/val_weighted_F1") == [(0, 0.5), (1, 0.6), (2, 0.7)]
     assert found.info.status == "KILLED"
+
+
+def test_telemetry_is_off_and_was_never_on(finished_run: RunFolder, tracker: MLflowTracker) -> None:
+    sync(finished_run, tracker)
+    from mlflow.telemetry import get_telemetry_client
+
+    assert get_telemetry_client() is None
 
 
 def test_names_and_lengths_that_mlflow_refuses_are_made_legal(
