@@ -68,12 +68,12 @@ def is_complete(plan: Plan, root: Path) -> bool:
 
 
 def claim(root: Path) -> None:
-    """Mark a new folder as the generator's own. Raises `DataError` when it holds anything else: that would be deleted."""
+    """Mark a new folder as the generator's own. Raises `DataError` for one with other things: they would be deleted."""
     if _read_record(root) is None:
         if root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
             raise DataError(
-                f"{root} is not empty and was not written by the generator (it has no {RECORD}); set sources.synthetic.root "
-                f"to a folder of its own, or move its contents away"
+                f"{root} is not empty and was not written by the generator (it has no {RECORD}); "
+                f"set sources.synthetic.root to a folder of its own, or move its contents away"
             )
         write_json(root / RECORD, {"digest": "", "images": 0})
 

@@ -23,7 +23,7 @@ from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import Hand, draw_hand, photograph
 
 # The modules a picture depends on: a change in one of them makes other pictures.
-RENDERING = ("skeleton", "flesh", "poses", "people", "renderer", "backgrounds", "scenes", "plan")
+RENDERING = ("skeleton", "flesh", "poses", "people", "renderer", "tracing", "shading", "backgrounds", "scenes", "plan")
 
 # Settings that do not show in the result.
 UNSEEN = ("n_jobs", "contact_sheet")
@@ -82,7 +82,9 @@ class Plan:
         if not 64 <= s["size"] <= 1024:
             raise UserError(f"synthetic.size is {s['size']}; it must be 64 to 1024 pixels")
         if not 0 <= s["variety"] <= 1:
-            raise UserError(f"synthetic.variety is {s['variety']}; it must be 0 (a friendly studio) to 1 (any room and camera)")
+            raise UserError(
+                f"synthetic.variety is {s['variety']}; it must be 0 (a friendly studio) to 1 (any room and camera)"
+            )
         low, high = s["quality"]
         if not 1 <= low <= high <= 100:
             raise UserError(f"synthetic.quality is [{low}, {high}]; it must be [least, greatest] within 1 and 100")

@@ -1,7 +1,7 @@
 """Poses as data: from conf/poses to the angles of one hand in one picture.
 
-A gesture is a list of variants; each says for thumb, fingers, wrist and orientation between which angles they lie. Names
-(`straight`, `curled`, `palm`) stand for ranges given once under `shapes`, `thumbs` and `views`:
+A gesture is a list of variants; each says for thumb, fingers, wrist and orientation between which angles they lie.
+Names (`straight`, `curled`, `palm`) stand for ranges given once under `shapes`, `thumbs` and `views`:
 
     gestures:
       CALL:                                       # a gesture of one's own: these lines, and its name in conf/gestures/
@@ -120,8 +120,8 @@ def read_poses(config: Mapping[str, Any], gestures: Sequence[str]) -> PoseBook:
     missing = [name for name in gestures if not described.get(name)]
     if missing:
         raise UserError(
-            f"poses.gestures has no poses for {', '.join(missing)}; describe them in conf/poses/, or leave `synthetic` out "
-            f"of `sources` and give them samples of another source"
+            f"poses.gestures has no poses for {', '.join(missing)}; describe them in conf/poses/, or leave "
+            f"`synthetic` out of `sources` and give them samples of another source"
         )
     return PoseBook({name: _variants(config, name, described[name]) for name in gestures})
 
@@ -171,7 +171,8 @@ def _thumb(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[s
         finger, _, place = str(touch).partition(".")
         if finger not in DIGITS[1:] or place not in TOUCH_PLACES:
             raise UserError(
-                f"{where}.touch is {touch!r}; it is a finger ({', '.join(FINGERS)}), a dot, and a place ({', '.join(TOUCH_PLACES)})"
+                f"{where}.touch is {touch!r}; it is a finger ({', '.join(FINGERS)}), a dot, "
+                f"and a place ({', '.join(TOUCH_PLACES)})"
             )
     defaults = {"abduction": (20, 40), "lift": (20, 40), "mcp": (5, 25), "ip": (5, 30), "roll": (-6, 6)}
     return _ranges(where, described, _THUMB_RANGES, defaults), touch

@@ -97,7 +97,7 @@ def photograph(hand: Hand, rng: np.random.Generator, variety: float = 1.0) -> np
 
 
 def _rotation(view: View) -> Vector:
-    """Turn of a right hand's palm coordinates (x to the thumb, y up, z to the viewer): yaw first, then pitch, then roll."""
+    """Turn of a right hand's palm coordinates (x to the thumb, y up, z to the viewer): yaw, then pitch, then roll."""
     yaw, pitch, roll = np.radians([view.yaw, view.pitch, view.roll])
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -142,7 +142,9 @@ def _clipped(extent: Vector, size: int) -> Box:
 
 def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.float32]:
     """Daylight, lamps, a window behind the hand; and the exposure that the camera chose for the whole scene."""
-    kind = rng.choice(4, p=[1 - 0.5 * variety, 0.25 * variety, 0.1 * variety, 0.15 * variety])  # soft, hard, from behind, flash
+    kind = rng.choice(
+        4, p=[1 - 0.5 * variety, 0.25 * variety, 0.1 * variety, 0.15 * variety]
+    )  # soft, hard, from behind, flash
     warmth = rng.normal(0, 0.11)
     white = np.array([1 + warmth, 1 + rng.normal(0, 0.025), 1 - warmth])
     azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(-0.2, 1.2)

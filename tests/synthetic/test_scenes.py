@@ -4,8 +4,9 @@ import pytest
 from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM
 from static_gesture_classification.synthetic.plan import Picture, Plan
-from static_gesture_classification.synthetic.renderer import FAR, pack, tiles, trace
+from static_gesture_classification.synthetic.renderer import pack
 from static_gesture_classification.synthetic.scenes import Hand
+from static_gesture_classification.synthetic.tracing import FAR, tiles, trace
 
 
 def hands(plan: Plan, per_gesture: int) -> list[Hand]:
