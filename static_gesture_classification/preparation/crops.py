@@ -13,6 +13,7 @@ were seen then, or, failing that, the same contents.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -44,6 +45,7 @@ from static_gesture_classification.preparation.geometry import Square, crop_squa
 from static_gesture_classification.preparation.images import (
     JPEG_FACTORS,
     ImageHeader,
+    Scratch,
     UnreadableImageError,
     decode,
     read_bytes,
@@ -65,6 +67,9 @@ IMAGES_PER_TASK = 8
 TASKS_PER_WAVE = 32  # per worker; between two waves, what was decoded is made to last
 FIRST_REASONS = 10
 RETRIED = 1000  # images that could not be read before, tried again before the array is written anew
+
+
+_SCRATCH = Scratch()
 
 
 @entry_point
@@ -450,16 +455,18 @@ def _crop_rows(result: ImageResult, data: bytes, rows: np.ndarray, boxes: np.nda
     header = read_header(data)
     squares = [hand_square(header.width, header.height, box, margin) for box in boxes]
     factors = [reduction(header, square, size) for square in squares]
-    pixels = {factor: decode(data, header, factor) for factor in sorted(set(factors))}
     made = []
-    for row, square, factor in zip(rows.tolist(), squares, factors, strict=True):
-        if square.side < 1:
-            result.reasons[row] = (
-                f"its box is smaller than a pixel ({square.side:.2g} of {header.width} x {header.height})"
-            )
-            continue
-        result.crops.append(resample(pixels[factor], square.reduced(factor), size))
-        made.append(row)
+    for factor in sorted(set(factors)):
+        lowest = max(square.top + square.side for square, own in zip(squares, factors, strict=True) if own == factor)
+        pixels = decode(data, header, factor, math.ceil(lowest), _SCRATCH)
+        for row, square, own in zip(rows.tolist(), squares, factors, strict=True):
+            if own != factor:
+                continue
+            if square.side < 1:
+                result.reasons[row] = f"its box is smaller than a pixel ({square.side:.2g} pixels wide)"
+                continue
+            result.crops.append(resample(pixels, square.reduced(factor), size))
+            made.append(row)
     result.fresh = np.array(made, np.int64)
 
 

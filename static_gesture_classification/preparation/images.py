@@ -7,6 +7,7 @@ to 8 bit. A file that is damaged is refused, not half decoded.
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,12 @@ from PIL import Image, UnidentifiedImageError
 MAX_PIXELS = 150_000_000
 # Pillow warns of images above 89 million pixels on its own account; the limit here is the one above.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")  # odd EXIF data, which only costs the orientation
 
 JPEG_FACTORS = (8, 4, 2)
 _JPEG_START = b"\xff\xd8\xff"
+_JPEG_END = b"\xff\xd9"
+_ROW_STEP = 32  # no JPEG block is higher
 _ORIENTATION = 0x0112
 # EXIF 2.32, 4.6.4 A: how the stored pixels turn into the upright picture, as (transpose, flip rows, flip columns).
 _UPRIGHT = {
@@ -51,6 +55,18 @@ class ImageHeader:
     height: int
     orientation: int
     is_jpeg: bool
+
+
+class Scratch(threading.local):
+    """Memory of each thread to decode into: asking the system for fresh pages takes as long as half the decoding."""
+
+    buffer: np.ndarray | None = None
+
+    def get(self, size: int) -> np.ndarray:
+        """At least `size` bytes; their contents change with the next call in this thread."""
+        if self.buffer is None or len(self.buffer) < size:
+            self.buffer = np.empty(size, np.uint8)
+        return self.buffer
 
 
 def read_bytes(path: Path) -> bytes:
@@ -84,7 +100,9 @@ def read_header(data: bytes) -> ImageHeader:
     return header
 
 
-def decode(data: bytes, header: ImageHeader, factor: int = 1) -> np.ndarray:
+def decode(
+    data: bytes, header: ImageHeader, factor: int = 1, rows: int | None = None, scratch: Scratch | None = None
+) -> np.ndarray:
     """Decode to RGB.
 
     Args:
@@ -92,6 +110,8 @@ def decode(data: bytes, header: ImageHeader, factor: int = 1) -> np.ndarray:
         header: what `read_header` said of it.
         factor: 1, or one of `JPEG_FACTORS` for a JPEG: pixel (x, y) of the result then stands for the square of
             `factor` source pixels that begins at (x * factor, y * factor), and the sides are rounded up.
+        rows: how many of the upper source rows are needed; the result may then end below them.
+        scratch: memory to decode into, where the result is done with before it is used again.
 
     Returns:
         uint8 (height, width, 3), upright.
@@ -99,7 +119,11 @@ def decode(data: bytes, header: ImageHeader, factor: int = 1) -> np.ndarray:
     Raises:
         UnreadableImageError: the data is truncated or damaged.
     """
-    stored = _decode_jpeg(data, factor) if header.is_jpeg else None
+    stored = None
+    if header.is_jpeg and header.orientation == 1 and rows is not None:
+        stored = _decode_upper_jpeg(data, rows, factor, scratch)
+    if header.is_jpeg and stored is None:
+        stored = _decode_jpeg(data, factor, scratch)
     if stored is None:
         stored = _decode_with_pillow(data, factor)
     return _upright(stored, header.orientation)
@@ -146,15 +170,55 @@ def _upright(stored: np.ndarray, orientation: int) -> np.ndarray:
     return turned[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
 
 
-def _decode_jpeg(data: bytes, factor: int) -> np.ndarray | None:
-    """Stored pixels by libjpeg-turbo, or None where it has no decoder for this kind of JPEG (CMYK, odd subsampling)."""
+def _decode_upper_jpeg(data: bytes, rows: int, factor: int, scratch: Scratch | None) -> np.ndarray | None:
+    """The upper rows of a sequential JPEG, as they are in the whole; None where it has to be decoded whole.
+
+    Such a JPEG is stored row by row, so a header that gives a smaller height makes the decoder stop early. It then
+    warns of the data that is left; that the file is whole is seen by its end marker.
+    """
+    frame = _sequential_frame(data)
+    size = _jpeg_size(data)
+    if frame is None or size is None:
+        return None
+    needed = (rows // _ROW_STEP + 2) * _ROW_STEP  # a step more: upsampling of colours looks at the rows below
+    if needed >= size[1] or data.rfind(_JPEG_END, frame.data_at) < 0:
+        return None
+    shortened = data[: frame.height_at] + needed.to_bytes(2, "big") + data[frame.height_at + 2 :]
+    try:
+        return _decode_with_turbo(shortened, (size[0], needed), factor, scratch, strict=False)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where in a JPEG the height is written, and where its compressed data begins."""
+
+    height_at: int
+    data_at: int
+
+
+def _sequential_frame(data: bytes) -> _Frame | None:
+    """Find the frame of a JPEG with Huffman coding in one interleaved scan (ITU-T T.81, B.2); None for others."""
+    at, height_at, components = 2, None, 0
+    while at + 9 < len(data) and data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in (0xC0, 0xC1):
+            height_at, components = at + 5, data[at + 9]
+        if marker == 0xDA:
+            return _Frame(height_at, at + 2 + length) if height_at and data[at + 4] == components else None
+        at += 2 + length
+    return None
+
+
+def _decode_jpeg(data: bytes, factor: int, scratch: Scratch | None) -> np.ndarray | None:
+    """Stored pixels by libjpeg-turbo; None where it has no decoder for the kind of JPEG (CMYK, say)."""
     size = _jpeg_size(data)
     if size is None:
         return None
-    least = {"min_width": -(-size[0] // factor), "min_height": -(-size[1] // factor)} if factor > 1 else {}
     for strict in (True, False):
         try:
-            return simplejpeg.decode_jpeg(data, "RGB", strict=strict, **least)
+            return _decode_with_turbo(data, size, factor, scratch, strict)
         except ValueError as error:
             reason = str(error)
         if not any(text in reason for text in _HARMLESS):
@@ -162,6 +226,15 @@ def _decode_jpeg(data: bytes, factor: int) -> np.ndarray | None:
     if any(text in reason for text in _DAMAGED):
         raise UnreadableImageError(f"the JPEG is truncated or damaged ({reason})")
     return None
+
+
+def _decode_with_turbo(
+    data: bytes, size: tuple[int, int], factor: int, scratch: Scratch | None, strict: bool
+) -> np.ndarray:
+    width, height = (-(-side // factor) for side in size)
+    least = {"min_width": width, "min_height": height} if factor > 1 else {}
+    buffer = None if scratch is None else scratch.get(width * height * 3)
+    return simplejpeg.decode_jpeg(data, "RGB", strict=strict, buffer=buffer, **least)
 
 
 def _open_with_pillow(data: bytes) -> Image.Image:

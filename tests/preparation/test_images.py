@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image, ImageFilter
 
 from static_gesture_classification.preparation import images
@@ -67,6 +68,25 @@ def test_exif_orientation_turns_the_picture_upright(picture: Image.Image, kind: 
     assert mean_difference(decode(data, header), picture) < 3
     if kind == "jpeg":
         assert mean_difference(decode(data, header, factor=2), picture.reduce(2)) < 3
+
+
+@pytest.mark.parametrize("subsampling", ["444", "422", "420", "411"])
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_upper_rows_of_a_jpeg_are_those_of_the_whole(subsampling: str, factor: int) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (30, 25, 3)).astype(np.uint8)
+    large = np.asarray(Image.fromarray(noise).resize((200, 240), Image.Resampling.BICUBIC))
+    data = simplejpeg.encode_jpeg(large, quality=90, colorsubsampling=subsampling)
+    header = read_header(data)
+    upper, whole = decode(data, header, factor, rows=120), decode(data, header, factor)
+    assert 120 // factor <= len(upper) < len(whole)
+    assert np.array_equal(upper[: 120 // factor], whole[: 120 // factor])
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0"}, {}])
+def test_truncation_below_the_rows_that_are_needed_is_noticed(picture: Image.Image, options: dict) -> None:
+    data = encoded(picture.resize((480, 320)), "jpeg", quality=90, **options)[:-40]
+    with pytest.raises(UnreadableImageError, match="Premature end"):
+        decode(data, read_header(data), rows=64)
 
 
 def test_jpegs_that_viewers_show_whole_are_not_refused(picture: Image.Image) -> None:

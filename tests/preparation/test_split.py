@@ -91,7 +91,7 @@ def test_seed_decides_and_the_order_of_rows_does_not() -> None:
 
 def test_hands_of_one_image_stay_together() -> None:
     rows = [
-        sample("own", "data", f"{n}.jpg", (0, 0, 1, 1), gesture, number=hand, subject=f"{n}/{hand}", session=f"{n}/{hand}")
+        sample("own", "data", f"{n}.jpg", (0, 0, 1, 1), gesture, number=hand, session=f"{n}/{hand}")
         for n in range(12) for hand, gesture in enumerate(GESTURES)
     ]  # fmt: skip
     assert (sides(split(rows)[0], "image") == 1).all()
