@@ -32,6 +32,7 @@ EPOCH_COLUMNS = {
     BEST: "weighted F1",
     f"{REPORT}/macro avg/f1-score": "macro F1",
 }
+WIDE = 120  # columns of a terminal that has room for tags
 _EPOCH = re.compile(r"checkpoint_epoch=(\d+)-")
 
 
@@ -90,9 +91,9 @@ def checkpoints_by_epoch(run: RunFolder) -> dict[int, Path]:
 def runs_table(runs: Path) -> Table:
     """All runs, newest first: the highest weighted F1 on val with its epoch, and how many checkpoints are kept."""
     columns = (*map(_left, ("run", "begun", "status")), *map(_right, ("epochs", "best", "weighted F1", "kept")))
-    table = Table(
-        *columns, Column("tags", overflow="ellipsis", no_wrap=True), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
+    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    if console.width >= WIDE:
+        table.add_column("tags")
     for row in list_runs(runs).to_dict("records"):
         if row["status"] == "unreadable":
             table.add_row(str(row["id"]), "", "unreadable")
@@ -105,7 +106,7 @@ def runs_table(runs: Path) -> Table:
             "-" if pd.isna(row["best_epoch"]) else str(row["best_epoch"]),
             _number(row["max_weighted_F1"]),
             str(len(checkpoints_by_epoch(RunFolder(runs / row["id"])))),
-            str(row["tags"]),
+            *([str(row["tags"])] if console.width >= WIDE else []),
         )
     return table
 
