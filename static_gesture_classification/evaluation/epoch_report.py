@@ -185,7 +185,7 @@ def best_and_last(run: RunFolder) -> list[int]:
 def shown_samples(
     data: CropsDataModule, split: str, count: int, module: LightningModule | None = None
 ) -> list[np.ndarray]:
-    """Crops of a split with their gesture and source below, the gestures in turn, as uint8 RGB images.
+    """Crops of a split under their gesture, with source and person below, the gestures in turn, as uint8 RGB images.
 
     With a module, each stands beside what its augmentation makes of it.
     """
@@ -196,11 +196,11 @@ def shown_samples(
     images = []
     for position, row in enumerate(rows):
         sample = data.samples.iloc[int(row)]
-        captions = [str(sample["gesture"]), "augmented"]
+        captions = [f"{sample['source']} {sample['subject']}", "augmented"]
         tiles = crops[position][None]
         if augmented is not None:
             tiles = np.stack([crops[position], augmented[position]])
-        title = f"{sample['source']}, {sample['subject']}"
+        title = str(sample["gesture"])
         images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=TILE))
     return images
 

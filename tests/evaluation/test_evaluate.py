@@ -1,6 +1,9 @@
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -212,3 +215,20 @@ def test_a_full_or_read_only_output_leaves_the_earlier_result(
         report.write_report(scored, tmp_path / "file" / "reports")
     assert (evaluated_output / "metrics.json").read_bytes() == before
     assert not math.isnan(scored[0].weighted_f1)
+
+
+def test_the_command_works_from_any_folder_on_a_runs_own_checkpoint(photographs, trained_run, project, tmp_path):
+    name = next(path for path in trained_run.checkpoints() if "=" in path.name)
+    command = [sys.executable, "-m", "static_gesture_classification.evaluation.evaluate", f"checkpoint={name}"]
+    command += [
+        "sources=[hagrid]",
+        f"sources.hagrid.root={photographs / 'hagrid_mini'}",
+        "split=val",
+        "output=my results",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "weighted F1" in done.stdout
+    assert set(json.loads((tmp_path / "my results/metrics.json").read_text())["per_gesture"]) == set(GESTURES)
+    assert [path.name for path in tmp_path.iterdir()] == ["my results"]

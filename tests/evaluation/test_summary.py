@@ -1,0 +1,42 @@
+import json
+
+import pytest
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.summary import main
+
+from .conftest import composed
+
+summary = main.__wrapped__
+
+
+def config_of(folder):
+    return composed(f"paths.reports={folder}", f"paths.models={folder}")
+
+
+def test_the_summary_says_how_good_it_is_where_things_are_and_what_to_do_next(tmp_path, capsys):
+    scores = {
+        "weighted_f1": 0.9123,
+        "weighted_f1_interval": {"low": 0.88, "high": 0.94, "level": 0.95, "unit": "subject"},
+        "macro_f1": None,
+        "accuracy": 0.9,
+        "calibration_error": 0.02,
+        "samples": 1200,
+        "people": 18,
+    }
+    (tmp_path / "metrics.json").write_text(json.dumps({"split": "test", "val": scores, "test": scores}))
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables/test_error_pairs.csv").write_text("gesture,prediction,count,rate\nTWO,THREE,17,0.2\n")
+    (tmp_path / "best.json").write_text(json.dumps({"run": "a-run", "epoch": 7, "reason": "first"}))
+    summary(config_of(tmp_path))
+    out = capsys.readouterr().out
+    assert out.count("weighted F1 0.912 (95% interval 0.880 to 0.940, resampling people), macro F1 -") == 2
+    assert "TWO for THREE (17, 20.0%)" in out
+    assert f"{tmp_path / 'best.ckpt'}" in out
+    assert "run a-run, epoch 7" in out
+    assert "sources=[hagrid]" in out
+
+
+def test_without_results_the_summary_says_how_to_make_them(tmp_path):
+    with pytest.raises(UserError, match="make repro"):
+        summary(config_of(tmp_path))
