@@ -15,6 +15,7 @@ alignment, in two steps:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,6 +35,7 @@ CANDIDATES_PER_ROW = 5
 ROWS_PER_CELL = 4000
 FIT_ROWS = 20_000
 CHUNK = 1024
+BLANK = 8  # grey levels between the darkest and the brightest value
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
@@ -64,6 +66,14 @@ class Links:
     def __len__(self) -> int:
         return len(self.first)
 
+    def joined(self, other: Links) -> Links:
+        """These links and those of `other` that are not among them, in order."""
+        pairs = np.stack(
+            [np.concatenate(ends) for ends in ((self.first, other.first), (self.second, other.second))], axis=1
+        )
+        unique, at = np.unique(pairs, axis=0, return_index=True)
+        return Links(unique[:, 0], unique[:, 1], np.concatenate([self.similarity, other.similarity])[at])
+
     @classmethod
     def none(cls) -> Links:
         """No links at all."""
@@ -80,13 +90,29 @@ def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int) -> Links:
     """
     if len(np.unique(groups)) < 2:
         return Links.none()
+    copies = identical(crops, groups)
     descriptors = describe(crops, seed)
     first, second = candidate_pairs(descriptors, groups, seed)
     for band in (COARSE, FINE):
         similarity = verify(crops, first, second, band)
         same = similarity >= band.least
         first, second, similarity = first[same], second[same], similarity[same]
-    return Links(first, second, similarity)
+    return copies.joined(Links(first, second, similarity))
+
+
+def identical(crops: np.ndarray, groups: np.ndarray) -> Links:
+    """Link every crop to the first that is the same byte for byte, however many there are of it.
+
+    The search for candidates looks at a few neighbours of each row only. Blank pictures tell nothing and are left out.
+    """
+    starts = range(0, len(crops), CHUNK)
+    parts = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(_digests)(crops, start) for start in starts)
+    digests = np.concatenate(parts)
+    _, first_of, number = np.unique(digests, return_index=True, return_inverse=True)
+    rows = np.arange(len(crops))
+    first = first_of[number]
+    linked = (groups[first] != groups) & (digests != 0)
+    return Links(first[linked], rows[linked], np.ones(linked.sum()))
 
 
 def describe(crops: np.ndarray, seed: int) -> np.ndarray:
@@ -118,6 +144,13 @@ def verify(crops: np.ndarray, first: np.ndarray, second: np.ndarray, band: Band)
         joblib.delayed(_best_correlation)(crops, first[piece], second[piece], band) for piece in pieces
     )
     return np.round(np.concatenate(parts), 4)
+
+
+def _digests(crops: np.ndarray, start: int) -> np.ndarray:
+    """A hash of each crop of a chunk, 0 for a blank one: uint64 (k,)."""
+    chunk = np.ascontiguousarray(crops[start : start + CHUNK]).reshape(len(crops[start : start + CHUNK]), -1)
+    digests = [int.from_bytes(hashlib.sha256(row.data).digest()[:8], "little") for row in chunk]
+    return np.array(digests, np.uint64) * (np.ptp(chunk, axis=1) >= BLANK)
 
 
 def _gradients(crops: np.ndarray, start: int) -> np.ndarray:
