@@ -14,6 +14,7 @@ SMALL = [
     "model=timm",
     "model.name=test_efficientnet",
     "crops.size=32",
+    "train_hyperparams=default",
     "train_hyperparams.lr=0.05",
     "train_hyperparams.batch_size=8",
     "train_hyperparams.epochs=3",
