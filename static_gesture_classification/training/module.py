@@ -129,6 +129,18 @@ class GestureModule(LightningModule):
             self._schedule.scheduler.load_state_dict(self._schedule_state)
         return optimizer
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient's norm; Lightning refuses that for fused optimizers, which only scaled gradients forbid."""
+        if self.trainer.scaler is not None:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), gradient_clip_val)
+
     def classifier_checkpoint(self) -> dict[str, Any]:
         """The network as it is, with its origin, epoch and scores: see `checkpoint.py`."""
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}

@@ -59,6 +59,7 @@ def training_config(prepared, runs, epochs: int) -> DictConfig:
         f"paths.splits={prepared / 'splits'}",
         f"paths.runs={runs}",
         f"crops.size={SIZE}",
+        "train_hyperparams=default",
         f"train_hyperparams.epochs={epochs}",
         "train_hyperparams.batch_size=16",
         "train_hyperparams.lr=0.02",
