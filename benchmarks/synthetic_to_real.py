@@ -45,7 +45,7 @@ PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
 RESULT = PROJECT / "benchmarks" / "results" / "synthetic_to_real.md"
 IMAGES, PEOPLE, SEED = 6000, 400, 2026
 SIZE, MARGIN = 96, 0.15
-EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 5, 48, 2e-3, 0.02, 0.1
+EPOCHS, BATCH, RATE, DECAY, SMOOTHING = 4, 48, 2e-3, 0.02, 0.1
 LIMIT = 0.60
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

@@ -30,7 +30,7 @@ def draw_background(rng: np.random.Generator, size: int, variety: float = 1.0) -
     )  # fmt: skip
     weights = np.array([weight for weight, _ in kinds])
     image = kinds[rng.choice(len(kinds), p=weights / weights.sum())][1](rng, size)
-    return np.asarray(image, np.float32)
+    return np.array(image, np.float32)
 
 
 def paper(rng: np.random.Generator, size: int) -> Image.Image:

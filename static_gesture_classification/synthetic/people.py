@@ -62,7 +62,7 @@ def _draw_skin(rng: np.random.Generator) -> Skin:
     ruddy = rng.uniform(-0.3, 1.0)  # blood under the skin: pink at one end, sallow at the other
     back = back * np.exp(ruddy * np.array([0.10, -0.13, -0.10]) + rng.normal(0, 0.04, 3))
     # Palms hold little melanin: they are near to one pinkish tone in everybody, nearer the darker the skin.
-    share = 0.25 + 0.05 * tone
+    share = 0.24 + 0.03 * tone
     palm = back * (1 - share) + linear(PALM_TONE) * share * np.exp(rng.normal(0, 0.06, 3)) * (1 - 0.03 * tone)
     if rng.random() < 0.22:
         nail = linear(

@@ -91,8 +91,7 @@ def photograph(hand: Hand, rng: np.random.Generator, variety: float = 1.0) -> np
     colour, alpha = render(hand.capsules, hand.palm, hand.camera, hand.person.skin, cloth, light)
     background = draw_background(rng, hand.camera.size, variety)
     background = _with_cast_shadow(background, alpha, rng)
-    hand_pixels = 255.0 * np.clip(colour * exposure, 0, 1) ** np.float32(1 / 2.2)
-    picture = background + (hand_pixels - background) * alpha[..., None]
+    picture = _composed(background, colour * exposure, alpha)
     return _develop(picture, rng, variety)
 
 
@@ -182,6 +181,18 @@ def _with_cast_shadow(
     mask = Image.fromarray((alpha * 255).astype(np.uint8)).filter(ImageFilter.BoxBlur(float(rng.uniform(1, 9))))
     shadow = np.roll(np.asarray(mask, np.float32), tuple(shift), (0, 1)) * np.float32(rng.uniform(0.2, 0.7) / 255)
     return background * (1 - shadow[..., None])
+
+
+def _composed(
+    background: npt.NDArray[np.float32], colour: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """The hand, in linear light, over the background, in sRGB 0..255; worked out where the hand is."""
+    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
+    if len(rows):
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        hand = 255 * np.clip(colour[part], 0, 1) ** np.float32(1 / 2.2)
+        background[part] += (hand - background[part]) * alpha[part][..., None]
+    return background
 
 
 def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator, variety: float) -> npt.NDArray[np.uint8]:

@@ -20,6 +20,7 @@ NEAREST = 40.0  # millimetres before the lens; what is nearer is cut off
 FAR = 1e9
 PALM_BLEND, FINGER_BLEND, ROOT_BLEND = 8.0, 2.2, 7.0  # millimetres over which capsules melt together
 REACH = 11.0  # millimetres around a capsule in which it may still matter (blending, occlusion)
+LANES = 8  # capsules whose distances are computed at once
 SHADOW_SIZE = 112  # side of the shadow map, in pixels
 
 # Columns of the packed capsules.
@@ -80,13 +81,14 @@ def field(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, di
     """Distance to the hand in millimetres, negative inside.
 
     Args:
-        tile: float32 (9, n): the tile's capsules, one column each, the palm's first, then chain by chain.
+        tile: float32 (9, n): the tile's capsules, one column each, the palm's first, then chain by chain; n is a
+            multiple of `LANES`, and what is beyond `count` is of no account.
         roles: int32 (2, n): their roles and chains.
         count: how many columns count.
         distances: float32 (n,), overwritten with the distance to each capsule.
     """
     zero, one, big = np.float32(0.0), np.float32(1.0), np.float32(1e6)
-    for k in range(count):  # a loop that the compiler turns into vector instructions
+    for k in range((count + LANES - 1) // LANES * LANES):  # whole vectors: no remainder that is computed one by one
         px, py, pz = x - tile[0, k], y - tile[1, k], z - tile[2, k]
         dx, dy, dz = tile[3, k], tile[4, k], tile[5, k]
         share = min(max((px * dx + py * dy + pz * dz) * tile[6, k], zero), one)
@@ -97,7 +99,8 @@ def field(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, di
     palm, cloth = big, big
     k = 0
     while k < count and roles[0, k] == 0:
-        palm = _smooth_min(palm, distances[k], np.float32(PALM_BLEND))
+        if distances[k] < palm + np.float32(PALM_BLEND):  # else it changes nothing, and to skip it is quicker
+            palm = _smooth_min(palm, distances[k], np.float32(PALM_BLEND))
         k += 1
     whole = palm
     while k < count:
@@ -129,8 +132,9 @@ def trace(
     alpha, openness = np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
     normal, owner = np.zeros((size, size, 3), np.float32), np.full((size, size), -1, np.int16)
     across = (size + TILE - 1) // TILE
-    tile, tile_roles = np.empty((9, len(packed)), np.float32), np.empty((2, len(packed)), np.int32)
-    distances = np.empty(len(packed), np.float32)
+    room = (len(packed) + LANES - 1) // LANES * LANES
+    tile, tile_roles = np.zeros((9, room), np.float32), np.zeros((2, room), np.int32)
+    distances = np.zeros(room, np.float32)
     pixel, x0, y0 = np.float32(1.0 / focal), np.float32(cx), np.float32(cy)
     half = np.float32(TILE * 0.71) * pixel
     for number in range(across * across):
@@ -203,8 +207,10 @@ def _trace_pixel(
         z += max(distance, np.float32(0.35) * z * pixel) * stride
     if edge >= one:
         return
-    x, y, z = u * best_z, v * best_z, best_z
-    field(x, y, z, tile, roles, count, distances)
+    x, y = u * best_z, v * best_z
+    if z != best_z:  # a grazing ray went past its closest point
+        z = best_z
+        field(x, y, z, tile, roles, count, distances)
     nearest = 0
     for k in range(1, count):
         if distances[k] < distances[nearest]:
