@@ -104,7 +104,11 @@ def identity(samples: pd.DataFrame, key: str) -> np.ndarray:
 
 def codes(*columns: pd.Series) -> np.ndarray:
     """A number for each distinct combination of values: int (n,)."""
-    return pd.factorize(pd.MultiIndex.from_arrays(list(columns)))[0]
+    combined = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        numbers, values = pd.factorize(column)
+        combined = pd.factorize(combined * (len(values) + 1) + numbers)[0].astype(np.int64)
+    return combined
 
 
 def counts_by(values: pd.Categorical, side: np.ndarray) -> dict[str, dict[str, int]]:
