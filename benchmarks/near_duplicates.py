@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import platform
 import sys
 import time
@@ -186,7 +187,8 @@ def recordings(photographs: Photographs, video: Path | None) -> str:
         linked = len(np.unique(np.concatenate([links.first, links.second])))
         rows.append((f"{name}, {len(crops)} frames", f"{linked / len(crops):.0%}", "yes" if len(links) else "no"))
     titles = ("recording", "frames with a near-duplicate", "the two are tied together")
-    return section("Recordings dealt to two people: must be noticed", titles, rows)
+    after = "The frames are thinned out, as the dataset has them: in two short ones no two frames show the same moment."
+    return section("Recordings dealt to two people", titles, rows, after)
 
 
 def webcam_rooms(photographs: Photographs) -> Iterator[np.ndarray]:
@@ -225,7 +227,7 @@ def scale(crops: np.ndarray) -> str:
     near.verify(many, first[kept], second[kept], near.FINE)
     steps["fine comparison"] = time.perf_counter() - start
     rows = [(name, f"{seconds:.1f} s") for name, seconds in steps.items()]
-    pairs = f"{len(first):,} candidate pairs, {kept.sum():,} of them compared finely; {joblib.cpu_count()} cores."
+    pairs = f"{len(first):,} candidate pairs, {kept.sum():,} of them compared finely; {joblib.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}."
     return section(f"Time for {LARGE:,} rows", ("step", "time"), rows, pairs)
 
 

@@ -24,8 +24,10 @@ import joblib
 import numpy as np
 from scipy import fft
 
-# Correlation from which two crops show the same moment. Measured: pairs of different people reach 0.84 at most (1,423
-# close-ups of 154 people on the same wall, a million pairs), copies have 0.9 and more (benchmarks/near_duplicates.md).
+from static_gesture_classification.progress import progress_bar
+
+# Correlation from which two crops show the same moment. Measured: different people with the same gesture reach 0.84 at
+# most (160,905 pairs of close-ups of 154 people), copies have 0.9 and more (benchmarks/results/near_duplicates.md).
 SAME = 0.88
 
 CELLS, DIRECTIONS, COMPONENTS = 4, 8, 64
@@ -106,8 +108,7 @@ def identical(crops: np.ndarray, groups: np.ndarray) -> Links:
     The search for candidates looks at a few neighbours of each row only. Blank pictures tell nothing and are left out.
     """
     starts = range(0, len(crops), CHUNK)
-    parts = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(_digests)(crops, start) for start in starts)
-    digests = np.concatenate(parts)
+    digests = _in_parallel("identical crops", [joblib.delayed(_digests)(crops, start) for start in starts])
     _, first_of, number = np.unique(digests, return_index=True, return_inverse=True)
     rows = np.arange(len(crops))
     first = first_of[number]
@@ -118,8 +119,7 @@ def identical(crops: np.ndarray, groups: np.ndarray) -> Links:
 def describe(crops: np.ndarray, seed: int) -> np.ndarray:
     """Whitened gradient descriptors of unit length: float32 (n, components)."""
     starts = range(0, len(crops), CHUNK)
-    parts = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(_gradients)(crops, start) for start in starts)
-    gradients = np.concatenate(parts)
+    gradients = _in_parallel("gradients", [joblib.delayed(_gradients)(crops, start) for start in starts])
     sample = np.random.default_rng(seed).permutation(len(gradients))[:FIT_ROWS]
     mean, whitening = _whitening(gradients[np.sort(sample)])
     return _unit((gradients - mean) @ whitening)
@@ -140,10 +140,19 @@ def verify(crops: np.ndarray, first: np.ndarray, second: np.ndarray, band: Band)
         return np.zeros(0)
     starts = range(0, len(first), CHUNK // 4)
     pieces = [slice(start, start + CHUNK // 4) for start in starts]
-    parts = joblib.Parallel(n_jobs=-1, prefer="threads")(
-        joblib.delayed(_best_correlation)(crops, first[piece], second[piece], band) for piece in pieces
-    )
-    return np.round(np.concatenate(parts), 4)
+    calls = [joblib.delayed(_best_correlation)(crops, first[piece], second[piece], band) for piece in pieces]
+    return np.round(_in_parallel(f"comparison at {band.side} x {band.side} pixels", calls), 4)
+
+
+def _in_parallel(what: str, calls: list) -> np.ndarray:
+    """The results of joblib's delayed calls, one after the other."""
+    with progress_bar() as bar:
+        task = bar.add_task(what, total=len(calls), unit="pieces")
+        parts = []
+        for part in joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")(calls):
+            parts.append(part)
+            bar.advance(task)
+    return np.concatenate(parts)
 
 
 def _digests(crops: np.ndarray, start: int) -> np.ndarray:
