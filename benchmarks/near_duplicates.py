@@ -227,7 +227,8 @@ def scale(crops: np.ndarray) -> str:
     near.verify(many, first[kept], second[kept], near.FINE)
     steps["fine comparison"] = time.perf_counter() - start
     rows = [(name, f"{seconds:.1f} s") for name, seconds in steps.items()]
-    pairs = f"{len(first):,} candidate pairs, {kept.sum():,} of them compared finely; {joblib.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}."
+    pairs = f"{len(first):,} candidate pairs, {kept.sum():,} of them compared finely; {joblib.cpu_count()} cores"
+    pairs += f", load average {os.getloadavg()[0]:.1f}."
     return section(f"Time for {LARGE:,} rows", ("step", "time"), rows, pairs)
 
 
