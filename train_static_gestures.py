@@ -125,7 +125,8 @@ def print_result(record: dict[str, Any], run: Path, models: Path) -> None:
         table.add_row(name, *(f"{each[key]:.3f}" for key in ("precision", "recall", "f1")), f"{each['support']:,}")
     console.print(table)
     console.print(f"run folder  {run}\ncheckpoint  {models / 'trained.ckpt'}", highlight=False, soft_wrap=True)
-    console.print("next        dvc repro  (evaluates it and promotes the best)", highlight=False)
+    console.print("epochs      python -m static_gesture_classification.evaluation.runs", highlight=False)
+    console.print("next        dvc repro  (evaluates the best epoch and promotes it)", highlight=False)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Checkpoints(Checkpoint):
         assert isinstance(pl_module, GestureModule)
         epoch, score = trainer.current_epoch, float(trainer.callback_metrics[WEIGHTED_F1])
         self.best = sorted([*self.best, (score, epoch)], key=lambda entry: (-entry[0], entry[1]))[: self.keep]
-        if (score, epoch) in self.best:
+        if (score, epoch) in self.best and trainer.is_global_zero:
             save(pl_module.classifier_checkpoint(), self.folder / checkpoint_name(epoch, score))
         trainer.save_checkpoint(self.folder / LAST)
         self._sweep()

@@ -21,14 +21,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.building import built
 from static_gesture_classification.training.models.network import GestureNetwork
 
 VERSION = 1
@@ -100,12 +99,7 @@ def build_network(model: Mapping[str, Any], classes: int) -> GestureNetwork:
         raise UserError(
             f"model.backbone._target_ is {backbone['_target_']!r}; backbones live in {_BACKBONES.rstrip('.')}"
         )
-    try:
-        network, features = instantiate(backbone, pretrained=model["weights"] == "imagenet", _convert_="all")
-    except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        raise
+    network, features = built(backbone, "model.backbone", pretrained=model["weights"] == "imagenet")
     normalisation = model["normalisation"]
     return GestureNetwork(network, features, classes, normalisation["mean"], normalisation["std"])
 

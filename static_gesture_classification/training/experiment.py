@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
+from torch.optim import Optimizer
 
-from static_gesture_classification.errors import DataError
+from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.progress import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.augmentation import Augmentation
+from static_gesture_classification.training.building import built
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
 from static_gesture_classification.training.datamodule import CropsDataModule
@@ -54,9 +55,9 @@ def build_module(config: DictConfig, data: CropsDataModule) -> GestureModule:
     assert isinstance(model, dict)
     return GestureModule(
         network=initial_network({str(key): value for key, value in model.items()}, data.vocabulary),
-        loss=instantiate(config.loss, vocabulary=data.vocabulary, counts=data.counts("train"), _convert_="all"),
-        optimizer=instantiate(config.optimizer),
-        schedule=instantiate(config.scheduler),
+        loss=built(config.loss, "loss", vocabulary=data.vocabulary, counts=data.counts("train")),
+        optimizer=_optimizer(config.optimizer),
+        schedule=built(config.scheduler, "scheduler"),
         augmentation=Augmentation(**config.augs),
         vocabulary=data.vocabulary,
         origin=Origin(plain_model(config.model), data.vocabulary, data.image_size, float(config.crops.margin)),
@@ -90,6 +91,16 @@ def build_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def _optimizer(config: DictConfig) -> Callable[..., Optimizer]:
+    """The function that makes the optimizer, tried once, since torch checks its values only then."""
+    make = built(config, "optimizer")
+    try:
+        make([torch.nn.Parameter(torch.zeros(1))])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"optimizer cannot be built as configured: {error}") from error
+    return make
 
 
 def _check_geometry(crops: Path, size: int, configured: DictConfig) -> None:

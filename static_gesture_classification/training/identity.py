@@ -20,10 +20,12 @@ _NOT_IN = {"train_hyperparams": ("fresh",), "trainer": ("fast_dev_run",)}
 
 
 def fingerprint(config: DictConfig, data: str) -> str:
-    """Hash of the configuration that matters and of the data's own hash: 8 hex digits."""
+    """Hash of the configuration that matters, the weights it starts from and the data's own hash: 8 hex digits."""
     whole = OmegaConf.to_container(config, resolve=True)
     parts = {node: _without(whole[node], _NOT_IN.get(node, ())) for node in NODES}  # type: ignore[call-overload,index]
-    return hashlib.blake2b(json.dumps([parts, data], sort_keys=True).encode(), digest_size=4).hexdigest()
+    return hashlib.blake2b(
+        json.dumps([parts, _weights(str(config.model.weights)), data], sort_keys=True).encode(), digest_size=4
+    ).hexdigest()
 
 
 def run_folder_for(runs: Path, model: str, fingerprint: str, fresh: bool) -> Path:
@@ -45,6 +47,12 @@ def is_finished(run: Path) -> bool:
         return RunFolder.open(run).status == "finished"
     except DataError:
         return False
+
+
+def _weights(weights: str) -> str:
+    """Hash of the checkpoint that training starts from, "" where it starts from none."""
+    path = Path(weights)
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
 
 
 def _without(node: Any, keys: Sequence[str]) -> Any:

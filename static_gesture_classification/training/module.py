@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.checkpoint import Origin
@@ -115,6 +117,11 @@ class GestureModule(LightningModule):
         Lightning itself would log after the epoch's checkpoint is written, and a kill in between would lose a line.
         """
         metrics = {name: float(self.trainer.callback_metrics[name]) for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1)}
+        if not math.isfinite(metrics[TRAIN_LOSS]):
+            raise UserError(
+                f"the loss is {metrics[TRAIN_LOSS]} after epoch {self.current_epoch}: training diverged. Lower "
+                "train_hyperparams.lr, or set trainer.gradient_clip=1.0"
+            )
         metrics[LEARNING_RATE] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
         for logger in self.trainer.loggers:
             logger.log_metrics({**metrics, "epoch": self.current_epoch}, self.global_step)

@@ -210,6 +210,30 @@ def test_a_crop_size_that_the_crops_do_not_have_is_an_error(composed: Compose, p
         train(composed("crops.size=64"))
 
 
+@pytest.mark.parametrize(
+    ("override", "way_out"),
+    [
+        ("train_hyperparams.lr=1e12", r"Lower train_hyperparams\.lr"),
+        ("train_hyperparams.lr=-1", "learning rate"),
+        ("loss.class_weights=balance", "balanced"),
+        ("model.name=no_such_network", "timm has no model"),
+        ("model.weights=missing.ckpt", r"no checkpoint at missing\.ckpt"),
+    ],
+)
+def test_a_configuration_that_cannot_be_trained_with_is_an_error_with_a_way_out(
+    composed: Compose, prepared: Path, override: str, way_out: str
+) -> None:
+    with pytest.raises(UserError, match=way_out):
+        train(composed(override))
+    assert not (prepared / "models").exists()
+
+
+def test_training_goes_on_from_another_runs_classifier(composed: Compose, prepared: Path) -> None:
+    train(composed("train_hyperparams.epochs=5", "paths.models=first"))
+    train(composed("model.weights=first/trained.ckpt", "train_hyperparams.epochs=1", "train_hyperparams.lr=1e-6"))
+    assert json.loads((prepared / "models/trained.json").read_text())["scores"]["weighted_f1"] > 0.9
+
+
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
 def test_every_loss_trains(composed: Compose, prepared: Path, loss: str) -> None:
     train(composed(f"loss={loss}", "loss.class_weights=balanced", "train_hyperparams.epochs=1"))
