@@ -89,7 +89,20 @@ def _goal(groups: Groups, free: np.ndarray, shares: np.ndarray) -> _Goal:
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
     settled = np.setdiff1d(np.arange(len(groups.counts)), free)
     base = _totals(groups.allowed[settled].argmax(axis=1), groups.counts[settled])
-    return _Goal(base, weights.T @ groups.counts[free], groups.counts.sum(axis=0) > 0, shares > 0)
+    wanted = _wanted(base, weights.T @ groups.counts[free], shares)
+    return _Goal(base, wanted, groups.counts.sum(axis=0) > 0, shares > 0)
+
+
+def _wanted(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Free samples wanted per split: their share, more where the settled ones have too few, less where too many.
+
+    At least half and at most twice the share, so that a large dataset with official splits does not claim all of a small
+    one for training.
+    """
+    missing = shares[:, None] * (base + share).sum(axis=0) - base
+    wanted = np.clip(missing, 0.5 * share, 2 * share)
+    wanted[TRAIN] = np.maximum(share.sum(axis=0) - wanted[VAL] - wanted[TEST], 0)
+    return wanted
 
 
 def _totals(side: np.ndarray, counts: np.ndarray) -> np.ndarray:
