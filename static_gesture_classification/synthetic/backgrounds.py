@@ -239,9 +239,11 @@ def _cloth(rng: np.random.Generator, size: int, period: float) -> Image.Image:
     """Stripes, checks, plaid or dots of two or three colours in a period of pixels."""
     ys, xs = np.mgrid[0:size, 0:size].astype(np.float32)
     angle = rng.choice([0.0, rng.uniform(0, np.pi)]) + rng.normal(0, 0.06)
-    u, v = xs * np.cos(angle) + ys * np.sin(angle), -xs * np.sin(angle) + ys * np.cos(angle)
-    v *= rng.uniform(0.5, 1.6)
-    u, v = (u / period) % 1.0, (v / period) % 1.0
+    cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    u, v = xs * cosine + ys * sine, ys * cosine - xs * sine
+    v *= np.float32(rng.uniform(0.5, 1.6))
+    u, v = u / period, v / period
+    u, v = u - np.floor(u), v - np.floor(v)
     colours = np.array([any_colour(rng) for _ in range(3)])
     if rng.random() < 0.5:
         colours = colours[0] * rng.uniform(0.3, 1.4, (3, 1))
@@ -256,9 +258,9 @@ def _cloth(rng: np.random.Generator, size: int, period: float) -> Image.Image:
         first, second = (u - 0.5) ** 2 + (v - 0.5) ** 2 < 0.15 * width, np.zeros_like(u, bool)
     else:
         first, second = (u < 0.12) | (v < 0.12), (np.abs(u - 0.5) < width * 0.2) | (np.abs(v - 0.5) < width * 0.2)
-    image = np.where(first[..., None], colours[0], colours[1])
-    image = np.where(second[..., None], 0.5 * image + 0.5 * colours[2], image)
-    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
+    plain = colours[[1, 0]]
+    palette = np.clip(np.concatenate([plain, 0.5 * (plain + colours[2])]), 0, 255).astype(np.uint8)
+    return Image.fromarray(palette[first + np.uint8(2) * second])
 
 
 def _draw_thing(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int, extent: float) -> None:

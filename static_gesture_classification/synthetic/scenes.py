@@ -211,8 +211,9 @@ def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator, variety
         image = image.filter(ImageFilter.UnsharpMask(float(rng.uniform(1, 4)), int(rng.uniform(40, 180)), 0))
     contrast, brightness = np.exp(rng.normal(0, 0.15)), rng.normal(0, 14)
     balance = np.exp(rng.normal(0, 0.06, 3)) * contrast
-    table = np.clip((np.arange(256) - 128)[None] * balance[:, None] + 128 + brightness, 0, 255)
-    pixels = np.asarray(image.point([int(value) for value in table.reshape(-1)]), np.float32)
+    table = np.clip((np.arange(256) - 128)[:, None] * balance + 128 + brightness, 0, 255).astype(np.float32)
+    before = np.asarray(image)
+    pixels = np.stack([table[:, c][before[..., c]] for c in range(3)], axis=-1)
     sigma = rng.exponential(3.5) * variety
     if sigma > 0.7:
         grain = rng.standard_normal((size, size, 1 if rng.random() < 0.5 else 3), np.float32)

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,3 +134,13 @@ def test_without_the_source_the_dataset_is_empty_but_there(dataset: Path, plan: 
 def test_settings_that_make_no_sense_are_refused(composed: Composed, override: str, message: str):
     with pytest.raises(UserError, match=message):
         Plan.from_config(composed(override))
+
+
+def test_the_command_says_so_when_the_sources_leave_synthetic_hands_out(project: Path, tmp_path: Path):
+    command = [sys.executable, "-m", "static_gesture_classification.synthetic.generate", "sources=[hagrid]"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(project)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "none, because `sources` leaves them out" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "data/synthetic/annotations").iterdir()) == ["test", "train", "val"]
