@@ -96,8 +96,8 @@ def _goal(groups: Groups, free: np.ndarray, shares: np.ndarray) -> _Goal:
 def _wanted(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Free samples wanted per split: their share, more where settled ones are too few, less where too many.
 
-    At least half and at most twice the share, so that a large dataset with official splits does not claim all of a small
-    one for training.
+    At least half and at most twice the share, so that a large dataset with official splits does not claim all of a
+    small one for training.
     """
     missing = shares[:, None] * (base + share).sum(axis=0) - base
     wanted = np.clip(missing, 0.5 * share, 2 * share)

@@ -14,8 +14,8 @@ What is kept together, in this order:
 Official splits (`splits.respect_official`) settle where a person goes. Where they contradict the rules above, the rules
 win: published test samples stay in test, and the sessions on the other side are left out; a person whom they put in
 both train and val goes to train. A source that publishes some of the splits only has the others taken from its train
-split. Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`, and more of a gesture
-goes where the official splits have too little of it.
+split. Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`, and more of a
+gesture goes where the official splits have too little of it.
 """
 
 from __future__ import annotations
