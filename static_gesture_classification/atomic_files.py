@@ -18,6 +18,7 @@ from static_gesture_classification.errors import OutputError
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space and repeat the command",
+    errno.EFBIG: "the file is larger than is allowed here; raise the limit (ulimit -f) or choose another output folder",
     errno.EDQUOT: "the disk quota is used up; free some space and repeat the command",
     errno.EROFS: "the file system is read-only; choose another output folder",
     errno.EACCES: "no permission to write there; change the permissions or choose another output folder",
