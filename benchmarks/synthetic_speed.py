@@ -33,9 +33,10 @@ IMAGES, REPEATS, LIMIT = 400, 3, 60
 
 
 def main() -> None:
+    load = os.getloadavg()[0]
     compilation = seconds_to_compile()
     rates = {jobs: [frames_per_second(jobs, seed) for seed in range(REPEATS)] for jobs in (-1, 1)}
-    text = report(rates, processor_seconds(), compilation)
+    text = report(rates, processor_seconds(), compilation, load)
     print(text)
     RESULT.write_text(text, encoding="utf-8")
 
@@ -84,13 +85,13 @@ def processor_seconds() -> float:
     return (time.process_time() - start) / IMAGES
 
 
-def report(rates: dict[int, list[float]], each_costs: float, compilation: float) -> str:
+def report(rates: dict[int, list[float]], each_costs: float, compilation: float, load: float) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "pillow", "simplejpeg", "joblib"))
     lines = [
         "# Taking synthetic pictures of 256 x 256",
         "",
         f"{date.today()}, {processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
-        f"{IMAGES} pictures, {REPEATS} repetitions",
+        f"{IMAGES} pictures, {REPEATS} repetitions; load of the machine before the run: {load:.1f}",
         "",
         f"| processes | pictures a second, median (at least {LIMIT} on two cores) | least and most |",
         "|---|---|---|",
