@@ -338,10 +338,13 @@ def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
 
 
 def sources_from_config(nodes: Mapping[str, Any] | DictConfig | None, seed: int = 0) -> list[Source]:
-    """The enabled sources of the configuration's `sources` node, in its order."""
+    """The enabled sources of the configuration's `sources` node, in its order.
+
+    A node without a `_target_` is left out: conf/local/ may give the root of a source that is not selected this time.
+    """
     built = []
     for name, node in (nodes or {}).items():
-        if node is not None and node.get("enabled", True):
+        if node is not None and "_target_" in node and node.get("enabled", True):
             built.append(hydra.utils.instantiate(node, name=str(name), seed=seed, _convert_="all"))
     return built
 

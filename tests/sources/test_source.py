@@ -120,6 +120,12 @@ def test_every_configured_source_can_be_built() -> None:
     assert config.watched.hagrid == "/mine/annotations"
 
 
+def test_root_of_a_source_that_is_not_selected_selects_nothing() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=["sources=[hands]", "+sources.hagrid.root=/mine"])
+    assert [source.name for source in sources_from_config(config.sources)] == ["hands"]
+
+
 def test_every_published_label_of_the_configured_sources_is_a_gesture_or_ignored(
     vocabulary: Vocabulary, labels: Callable[[str], dict[str, str]]
 ) -> None:
