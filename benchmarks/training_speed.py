@@ -8,6 +8,7 @@ ours            the training steps of an epoch of train_static_gestures.py: crop
                 augmentation, forward, backward, optimizer, and what callbacks keep of every step
 whole epoch     the same with what comes after the steps: validation, report, figures, checkpoints
 bare            forward and backward on one batch that is there already, nothing else
+bare, optimizer the same with the optimizer's step
 older           the input path that ours replaces, with the same network, precision and optimizer: every epoch decodes
                 the full frames (1920 x 1080 JPEG, as HaGRID's), crops, resizes and transforms one by one
 older, float32  the same in float32 and the default memory layout, as it was used
@@ -60,24 +61,37 @@ PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
 FRAME = (1920, 1080)
 FRAMES = 64
 TRAIN, VAL = 1280, 128  # samples of an epoch
+RECIPES = [["train_hyperparams=default"], ["train_hyperparams=quick"]]  # SGD, batch 64; AdamW, batch 32
 TURNS = 5
 BARE_STEPS, OLDER_STEPS = 12, 6
-ROWS = {"ours": "ours", "whole": "whole epoch", "bare": "bare", "older": "older", "older_float32": "older, float32"}
+ROWS = {
+    "ours": "ours",
+    "whole": "whole epoch",
+    "bare": "bare",
+    "bare_step": "bare, optimizer",
+    "older": "older",
+    "older_float32": "older, float32",
+}
 
 
 def main() -> None:
+    recipes = [sys.argv[1:]] if len(sys.argv) > 1 else RECIPES
+    tables = "\n".join(measured(overrides) for overrides in recipes)
+    print(tables)
+    if recipes is RECIPES:
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(f"# Training speed\n\n{tables}", encoding="utf-8")
+
+
+def measured(overrides: list[str]) -> str:
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
         project = Path(folder)
         paths = [f"paths.{name}={project / name}" for name in ("crops", "splits", "runs", "models")]
-        config = compose("config", [*paths, f"train_hyperparams.epochs={TURNS + 1}", "logger=[]", *sys.argv[1:]])
+        config = compose("config", [*paths, f"train_hyperparams.epochs={TURNS + 1}", "logger=[]", *overrides])
         frames = write_frames(project / "frames")
         write_data(project, frames, config)
         turns = run(config, frames)
-    table = report(turns, config)
-    print(table)
-    if len(sys.argv) == 1:
-        RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(table, encoding="utf-8")
+    return report(turns, config)
 
 
 def write_frames(folder: Path) -> list[Path]:
@@ -189,7 +203,8 @@ def run(config: DictConfig, frames: list[Path]) -> list[Turn]:
     module = build_module(config, data)
     folder = RunFolder.create(Path(config.paths.runs), "benchmark", train_static_gestures.plain(config))
     others: dict[str, Callable[[], float]] = {
-        "bare": Bare(module, config, data.image_size),
+        "bare": Bare(module, config, data.image_size, stepping=False),
+        "bare_step": Bare(module, config, data.image_size, stepping=True),
         "older": Older(module, config, frames, native=True),
         "older_float32": Older(module, config, frames, native=False),
     }
@@ -230,10 +245,11 @@ class Step:
 
 
 class Bare(Step):
-    """Forward and backward on one batch that is on the device already."""
+    """Forward and backward on one batch that is on the device already, with or without the optimizer's step."""
 
-    def __init__(self, module: GestureModule, config: DictConfig, size: int) -> None:
+    def __init__(self, module: GestureModule, config: DictConfig, size: int, stepping: bool) -> None:
         super().__init__(module, config, native=True, normalised=True)
+        self.stepping = stepping
         batch = config.train_hyperparams.batch_size
         images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2).float()
         self.images, self.targets = images.to(self.device), torch.zeros(batch, dtype=torch.int64, device=self.device)
@@ -245,6 +261,8 @@ class Bare(Step):
         start = time.perf_counter()
         for _ in range(BARE_STEPS):
             self.forward_backward(self.images, self.targets)
+            if self.stepping:
+                self.optimizer.step()
         self.wait()
         return BARE_STEPS * len(self.images) / (time.perf_counter() - start)
 
@@ -285,14 +303,13 @@ def report(turns: list[Turn], config: DictConfig) -> str:
     lines = [f"| {title} | {rates[name]:.1f} | {ratios[name]:.2f} |" for name, title in ROWS.items()]
     accelerator = hardware.accelerator(config.trainer.accelerator)
     precision = hardware.precision(config.trainer.precision, accelerator)
+    optimizer = str(config.optimizer._target_).rpartition(".")[2]
     size, batch = config.crops.size, config.train_hyperparams.batch_size
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pytorch-lightning", "kornia"))
     return "\n".join(
         [
-            "# Training speed",
-            "",
-            f"{config.model.name} at {size} x {size}, batch {batch}, {precision}: medians of {len(turns)} turns. What "
-            "the rows are: benchmarks/training_speed.py.",
+            f"{config.model.name}, {optimizer}, at {size} x {size}, batch {batch}, {precision}: medians of "
+            f"{len(turns)} turns. What the rows are: benchmarks/training_speed.py.",
             "",
             "| | images/s | ours is ... times that |",
             "|---|---:|---:|",
