@@ -158,7 +158,15 @@ def test_a_killed_command_is_gone_on_with(prepared: Path, project: Path) -> None
 def test_an_interrupted_command_says_so_and_keeps_the_last_epoch(prepared: Path, project: Path) -> None:
     command = [sys.executable, str(project / "train_static_gestures.py"), *SMALL, "train_hyperparams.epochs=500"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    running = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        # a shell starts what runs in the background with the signal ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     for line in running.stdout:
         if line.startswith("epoch 1"):
             running.send_signal(signal.SIGINT)
