@@ -5,12 +5,15 @@ A session is one burst of one gesture by one person before one camera: a folder 
     {"version": 1, "gesture": "THREE", "subject": "anna", "camera": "webcam 0", "time": "2026-11-22T10:15:00+01:00",
      "confusion": {"gesture": "THREE", "mistaken_for": "TWO"}, "checkpoint": "runs/.../checkpoint_epoch=49-....ckpt",
      "split": "",
-     "images": [{"file": "000000.jpg", "box": [x1, y1, x2, y2], "hand": "right", "gesture": null, "landmarks": null}]}
+     "images": [{"file": "000000.jpg", "box": [x1, y1, x2, y2], "hand": "right", "gesture": null, "landmarks": null,
+                 "prediction": "TWO", "score": 0.83, "kept_because": "planned error", "subject": null}]}
 
 `box` and `landmarks` (21 pairs x, y in MediaPipe's order) are shares of the image's width and height. `confusion`,
 `checkpoint`, `subject` and `camera` may be null or empty; `split` names a split the session is kept for, or is empty;
-an image's `gesture` overrides the session's. Images beside it that `images` does not list do not count, so that a
-recorder that saves each image first and `session.json` after it leaves, wherever it is killed, a session that loads.
+an image's `gesture` and `subject` override the session's (a mined session has hands of many people). `prediction`,
+`score` (its probability) and `kept_because` are what `checkpoint` said of the image when it was admitted; they may be
+null or absent. Images beside it that `images` does not list do not count, so that a recorder that saves each image
+first and `session.json` after it leaves, wherever it is killed, a session that loads.
 """
 
 from __future__ import annotations
@@ -42,13 +45,21 @@ SESSION_FILE = "session.json"
 
 @dataclass(frozen=True)
 class RecordedImage:
-    """One hand of a session: `box` is x1, y1, x2, y2 normalised; `landmarks` 21 pairs, normalised, or None."""
+    """One hand of a session: `box` is x1, y1, x2, y2 normalised; `landmarks` 21 pairs, normalised, or None.
+
+    `gesture` and `subject` override the session's. `prediction` and `score` (0..1) are the judging checkpoint's,
+    `kept_because` the reason for which it was admitted; None where no checkpoint judged.
+    """
 
     file: str
     box: tuple[float, ...]
     hand: str = ""
     gesture: str | None = None
     landmarks: tuple[tuple[float, float], ...] | None = None
+    prediction: str | None = None
+    score: float | None = None
+    kept_because: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,10 @@ def _image(image: dict[str, Any]) -> RecordedImage:
         hand=str(image.get("hand") or ""),
         gesture=image.get("gesture"),
         landmarks=None if marks is None else tuple((float(x), float(y)) for x, y in marks),
+        prediction=image.get("prediction"),
+        score=None if image.get("score") is None else float(image["score"]),
+        kept_because=image.get("kept_because"),
+        subject=image.get("subject"),
     )
 
 
@@ -166,7 +181,7 @@ class Recorded(Source):
             image=path if exists else None,
             label=image.gesture or session.gesture,
             box=box,
-            subject=f"{self.name}/{session.subject or name}",
+            subject=f"{self.name}/{image.subject or session.subject or name}",
             session=f"{self.name}/{name}",
             number=number,
             hand=image.hand if image.hand in ("left", "right") else "",

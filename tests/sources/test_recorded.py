@@ -43,7 +43,10 @@ def test_session_reads_as_it_was_written(tmp_path: Path) -> None:
         confusion=Confusion("THREE", "TWO"),
         checkpoint="runs/a/best.ckpt",
         split="test",
-        images=(RecordedImage("0.jpg", BOX, "left"), RecordedImage("1.jpg", BOX, gesture="TWO", landmarks=marks)),
+        images=(
+            RecordedImage("0.jpg", BOX, "left", prediction="TWO", score=0.75, kept_because="planned error"),
+            RecordedImage("1.jpg", BOX, gesture="TWO", landmarks=marks, subject="Борис"),
+        ),
     )
     write_session(tmp_path / "one", session)
     assert read_session(tmp_path / "one") == session
@@ -71,6 +74,20 @@ def test_session_without_a_subject_is_a_subject_of_its_own(tmp_path: Path, save_
         save_image(tmp_path / name / "0.jpg")
         write_session(tmp_path / name, Session("FIST", images=(RecordedImage("0.jpg", BOX),)))
     assert [row["subject"] for row in read(tmp_path)[0]] == ["recorded/one", "recorded/two"]
+
+
+def test_subject_of_an_image_overrides_that_of_the_session(tmp_path: Path, save_image: Save, read: Read) -> None:
+    for name in ("0.jpg", "1.jpg"):
+        save_image(tmp_path / "mined" / name)
+    images = (RecordedImage("0.jpg", BOX), RecordedImage("1.jpg", BOX, subject="hagrid/a1"))
+    write_session(tmp_path / "mined", Session("FIST", subject="anna", images=images))
+    assert [row["subject"] for row in read(tmp_path)[0]] == ["recorded/anna", "recorded/hagrid/a1"]
+
+
+def test_session_from_before_images_carried_judgements_still_reads(tmp_path: Path) -> None:
+    image = {"file": "0.jpg", "box": BOX, "hand": "right", "gesture": None, "landmarks": None}
+    (tmp_path / "session.json").write_text(json.dumps({"version": 1, "gesture": "FIST", "images": [image]}))
+    assert read_session(tmp_path).images == (RecordedImage("0.jpg", BOX, "right"),)
 
 
 def test_bad_images_of_a_session_are_rejected_with_the_reason(tmp_path: Path, save_image: Save, read: Read) -> None:
