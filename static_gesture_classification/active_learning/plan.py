@@ -1,0 +1,147 @@
+"""The recording plan: what to record or search for next, how many, and why. This module owns its file.
+
+    python -m static_gesture_classification.active_learning.plan [overrides]
+
+On disk it is JSON: `version`, `checkpoint` (whose errors it follows) and `recordings`, most worthwhile first, each with
+its example samples. Beside it, `plan.md` is the same to read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.gestures import Vocabulary
+
+VERSION = 1
+MAKE = "python -m static_gesture_classification.active_learning.plan"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sample that shows what is meant.
+
+    Args:
+        sample_id: of the sample table.
+        image: path relative to `root`, with forward slashes.
+        root: the source's folder.
+        box: x1, y1, x2, y2 of the hand, normalised to 0..1.
+    """
+
+    sample_id: str
+    image: str
+    root: str
+    box: tuple[float, float, float, float]
+
+    @property
+    def path(self) -> Path:
+        """Where the image is."""
+        return Path(self.root) / self.image
+
+
+@dataclass(frozen=True)
+class PlannedRecording:
+    """One line of the plan.
+
+    Args:
+        gesture: what to perform.
+        mistaken_for: what the model takes it for; None where the gesture lacks data, or no hand is found in it.
+        count: samples to record, above 0.
+        errors: samples of the gesture with this error in the predictions that were looked at.
+        rate: their share of the gesture's samples, 0..1.
+        f1_at_stake: weighted F1 that would be gained if none of them were wrong (see `confusions`).
+        reason: why, in words.
+        examples: samples of the error, most certain first; of the gesture where the line is about lacking data.
+    """
+
+    gesture: str
+    mistaken_for: str | None
+    count: int
+    errors: int
+    rate: float
+    f1_at_stake: float
+    reason: str
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordingPlan:
+    """What to record next, most worthwhile first, and the checkpoint whose errors say so ("" where none was named)."""
+
+    version: int
+    checkpoint: str
+    recordings: tuple[PlannedRecording, ...]
+
+    @property
+    def count(self) -> int:
+        """Samples to record in all."""
+        return sum(recording.count for recording in self.recordings)
+
+
+def write_plan(plan: RecordingPlan, path: Path) -> None:
+    """Write a plan as JSON."""
+    write_json(path, asdict(plan))
+
+
+def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan:
+    """Read a plan; with a `vocabulary`, one that can be performed with it.
+
+    Raises:
+        DataError: the file is missing, is not a plan, or has another version.
+        UserError: it names a gesture that is not in the vocabulary.
+    """
+    if not path.is_file():
+        raise DataError(f"no recording plan at {path}; make one with {MAKE}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} is not a readable plan ({error}); make it again with {MAKE}") from error
+    version = content.get("version") if isinstance(content, dict) else None
+    if version != VERSION:
+        raise DataError(f"{path} has plan version {version}, this program reads {VERSION}; make it again with {MAKE}")
+    try:
+        plan = RecordingPlan(
+            version, str(content["checkpoint"]), tuple(_planned_recording(entry) for entry in content["recordings"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is a damaged plan ({error!r}); make it again with {MAKE}") from error
+    if vocabulary is not None:
+        _check_gestures(plan, vocabulary, path)
+    return plan
+
+
+def _planned_recording(entry: Mapping[str, Any]) -> PlannedRecording:
+    mistaken_for = entry["mistaken_for"]
+    count = int(entry["count"])
+    if count < 1:
+        raise ValueError(f"a line asks for {count} samples")
+    return PlannedRecording(
+        gesture=str(entry["gesture"]),
+        mistaken_for=None if mistaken_for is None else str(mistaken_for),
+        count=count,
+        errors=int(entry["errors"]),
+        rate=float(entry["rate"]),
+        f1_at_stake=float(entry["f1_at_stake"]),
+        reason=str(entry["reason"]),
+        examples=tuple(_example(example) for example in entry["examples"]),
+    )
+
+
+def _example(entry: Mapping[str, Any]) -> Example:
+    x1, y1, x2, y2 = map(float, entry["box"])
+    return Example(str(entry["sample_id"]), str(entry["image"]), str(entry["root"]), (x1, y1, x2, y2))
+
+
+def _check_gestures(plan: RecordingPlan, vocabulary: Vocabulary, path: Path) -> None:
+    for recording in plan.recordings:
+        for gesture in filter(None, (recording.gesture, recording.mistaken_for)):
+            if gesture not in vocabulary:
+                raise UserError(
+                    f"{path} plans {gesture}, which is not in the vocabulary ({', '.join(vocabulary)}); "
+                    f"make it again with {MAKE}"
+                )
