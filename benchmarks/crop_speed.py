@@ -28,6 +28,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import simplejpeg
+from machine import processor
 from PIL import Image
 
 from static_gesture_classification.preparation.crops import build_crops
@@ -185,11 +186,6 @@ def report(rates: dict[str, Rates], bytes_each: float) -> str:
         lines.append(f"| {name}, {SIDES[name]:.0f} pixels | {speeds} | {ratios[0]} | {ratios[1]} |")
     lines += ["", "The stage also hashes every file and writes array and tables; PIL only returns its crops."]
     return "\n".join(lines) + "\n"
-
-
-def processor() -> str:
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return names[0].split(":")[1].strip() if names else platform.processor()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import orjson
 import psutil
 import pyarrow.parquet as pq
 import yaml
+from machine import processor
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "index_speed.md"
@@ -156,15 +157,6 @@ def report(measured: Measurement) -> None:
     print(text)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(text, encoding="utf-8")
-
-
-def processor() -> str:
-    names = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if "model name" in line
-    ]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

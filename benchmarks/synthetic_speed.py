@@ -22,6 +22,7 @@ from pathlib import Path
 
 import joblib
 from hydra import compose, initialize_config_dir
+from machine import processor
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.synthetic.generate import generate
@@ -108,11 +109,6 @@ def report(rates: dict[int, list[float]], each_costs: float, compilation: float,
         f"processes. Compiling the renderer took {compilation:.0f} s; it is done once and cached.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def processor() -> str:
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return names[0].split(":")[1].strip() if names else platform.processor()
 
 
 if __name__ == "__main__":
