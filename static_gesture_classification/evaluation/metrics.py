@@ -7,7 +7,7 @@ any average. An average over nothing is NaN too.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,7 +233,9 @@ def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: f
     )
     if units == 0 or resamples == 0:
         return Interval(math.nan, math.nan, level, unit, units, resamples)
-    values = _resampled_weighted_f1(_unit_statistics(outcomes, members, units), resamples, seed)
+    statistics = _unit_statistics(outcomes, members, units)
+    totals = np.concatenate(list(resampled_totals(statistics, resamples, seed)))
+    values = _weighted_f1(*np.split(totals, 3, axis=1))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, unit, units, resamples)
 
@@ -266,18 +268,19 @@ def _unit_statistics(outcomes: Outcomes, members: Integers, units: int) -> Doubl
     return np.concatenate(counts, axis=1).astype(np.float64)
 
 
-def _resampled_weighted_f1(statistics: Doubles, resamples: int, seed: int) -> Doubles:
-    units, width = statistics.shape
+def resampled_totals(statistics: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
+    """Sums of `statistics` (units, width) over units drawn with replacement, in pieces (rows, width), `resamples` rows.
+
+    The same seed and number of units give the same draws, which is what makes a comparison of two classifiers paired.
+    """
+    units = len(statistics)
     random = np.random.default_rng(seed)
-    values = []
     chunk = max(1, 2_000_000 // units)  # draws at a time, which bounds the memory
     for start in range(0, resamples, chunk):
         rows = min(chunk, resamples - start)
         draws = random.integers(units, size=(rows, units)) + np.arange(rows)[:, None] * units
         weights = np.bincount(draws.ravel(), minlength=rows * units).reshape(rows, units)
-        totals = weights @ statistics
-        values.append(_weighted_f1(*np.split(totals, [width // 3, 2 * width // 3], axis=1)))
-    return np.concatenate(values)
+        yield weights @ statistics
 
 
 def _weighted_f1(hits: Doubles, support: Doubles, predicted: Doubles) -> Doubles:
