@@ -1,0 +1,82 @@
+"""What every hand detector shares: what it gives, how it is called, and how one is made from the configuration.
+
+A detector is one file in this package and one YAML in conf/detector/, whose `_target_` names its class.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from static_gesture_classification.errors import UserError
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class DetectedHand:
+    """One hand in an image.
+
+    Args:
+        box: x1, y1, x2, y2, normalised to 0..1 of the image's width and height; has an area.
+        score: how sure the detector is, 0..1.
+        hand: the person's own "left" or "right" hand, for an image that is not mirrored; "" where that is not known.
+        landmarks: float32 (21, 2), x and y normalised like the box, in MediaPipe's order; may leave the image.
+        world_landmarks: float32 (21, 3), metres, origin in the hand's middle.
+    """
+
+    box: Box
+    score: float
+    hand: str = ""
+    landmarks: np.ndarray | None = None
+    world_landmarks: np.ndarray | None = None
+
+
+class Detector(ABC):
+    """Finds hands in images. It may hold native resources: close it, or use it as a context manager."""
+
+    @abstractmethod
+    def detect(self, image: np.ndarray) -> list[DetectedHand]:
+        """The hands in an image, uint8 (height, width, 3) RGB, from left to right; none where none is found."""
+
+    def close(self) -> None:  # noqa: B027  most detectors hold nothing
+        """Let go of what the detector holds. It may be called more than once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def detector_from_config(config: DictConfig, **changes: Any) -> Detector:
+    """The detector that `config.detector` describes.
+
+    Args:
+        config: the composed configuration.
+        changes: arguments of the detector that replace the configured ones (`running_mode="video"`); those that the
+            chosen detector does not have are left out.
+
+    Raises:
+        UserError: it cannot be built as configured; says why.
+    """
+    node = config.detector
+    known = {key: value for key, value in changes.items() if key in node}
+    try:
+        detector = instantiate(node, _convert_="all", **known)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise UserError(f"the detector cannot be built as configured: {error.__cause__ or error}") from error
+    if not isinstance(detector, Detector):
+        raise UserError(f"detector._target_ is {node.get('_target_')!r}, which is no hand detector")
+    return detector

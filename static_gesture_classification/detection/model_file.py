@@ -1,0 +1,46 @@
+"""A detector's model file: a local path, or fetched there once, with its size and hash checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from static_gesture_classification.downloads.connection import Connection
+from static_gesture_classification.downloads.disk_space import require_free_disk
+from static_gesture_classification.downloads.transfer import RemoteFile, fetch
+from static_gesture_classification.errors import DataError, UserError
+
+
+def model_file(model: Mapping[str, Any]) -> Path:
+    """The model file of a `detector.model` node (`path`, `url`, `size` in bytes, `sha256`), fetched if it is not there.
+
+    `size` and `sha256` may be null: then any file will do.
+
+    Raises:
+        UserError: it is not there and cannot be fetched; says how to put it there by hand.
+        DataError: it is not the file that was published: damaged, cut off, or another.
+    """
+    path = Path(model["path"])
+    remote = RemoteFile(path.name, str(model.get("url") or ""), model.get("size"), model.get("sha256"))
+    if path.is_file():
+        check(path, remote)
+    elif remote.url:
+        fetch(remote, path, Connection(), lambda size: require_free_disk(path.parent, size, path.name))
+    else:
+        raise UserError(f"no hand detection model at {path}; put it there, or set detector.model.path or .url")
+    return path
+
+
+def check(path: Path, remote: RemoteFile) -> None:
+    """Raise `DataError` where a file is not the published one."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if remote.size not in (None, size) or (remote.sha256 or digest).lower() != digest:
+        raise DataError(
+            f"{path} is not the hand detection model that was published: it has {size:,} bytes and the SHA-256 "
+            f"{digest}, not {remote.size:,} and {remote.sha256}. Delete it to fetch it again; for a model of your own, "
+            "set detector.model.size=null detector.model.sha256=null"
+        )

@@ -1,0 +1,79 @@
+"""Parts of an image that are looked at by themselves, and the way back from their coordinates to the image's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from static_gesture_classification.detection.detector import Box, DetectedHand
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of whole pixels in an image: left, top, width, height; it may leave the image."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @classmethod
+    def around(cls, box: Box, width: int, height: int, surroundings: float) -> Region:
+        """The square around a normalised box in an image, `surroundings` times as wide as the box's longer side."""
+        x1, y1, x2, y2 = box
+        side = max(1, round(max((x2 - x1) * width, (y2 - y1) * height) * surroundings))
+        return cls(round((x1 + x2) / 2 * width - side / 2), round((y1 + y2) / 2 * height - side / 2), side, side)
+
+    def cut(self, image: np.ndarray, least: int) -> np.ndarray:
+        """Its pixels, uint8 (h, w, 3), contiguous; enlarged where its shorter side has fewer than `least` pixels.
+
+        Where it leaves the image, the border pixels are repeated.
+        """
+        height, width = image.shape[:2]
+        right, bottom = self.left + self.width, self.top + self.height
+        pixels = image[max(self.top, 0) : min(bottom, height), max(self.left, 0) : min(right, width)]
+        beyond = [(max(-self.top, 0), max(bottom - height, 0)), (max(-self.left, 0), max(right - width, 0)), (0, 0)]
+        if any(any(pair) for pair in beyond):
+            pixels = np.pad(pixels, beyond, mode="edge")
+        scale = least / min(self.width, self.height)
+        if scale > 1:
+            size = (round(self.width * scale), round(self.height * scale))
+            pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BICUBIC))
+        return np.ascontiguousarray(pixels)
+
+    def to_image(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
+        """Points (n, 2) that are normalised by this region, normalised by an image of width x height instead."""
+        origin, size = (self.left, self.top), (self.width, self.height)
+        return ((np.asarray(points, np.float64) * size + origin) / (width, height)).astype(np.float32)
+
+
+def tiles(width: int, height: int, columns: int, rows: int, share: float) -> Iterator[Region]:
+    """Overlapping tiles of an image, each `share` of its width and height, evenly spread over it."""
+    wide, high = max(1, round(width * share)), max(1, round(height * share))
+    for top in np.linspace(0, height - high, rows).round().astype(int):
+        for left in np.linspace(0, width - wide, columns).round().astype(int):
+            yield Region(int(left), int(top), wide, high)
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    shared = max(0.0, min(one[2], other[2]) - max(one[0], other[0])) * max(
+        0.0, min(one[3], other[3]) - max(one[1], other[1])
+    )
+    return shared / max(_area(one) + _area(other) - shared, 1e-12)
+
+
+def distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
+    """The `most` surest hands of which no two overlap by more than `same` (intersection over union)."""
+    kept: list[DetectedHand] = []
+    for hand in sorted(hands, key=lambda hand: -hand.score):
+        if all(overlap(hand.box, other.box) <= same for other in kept):
+            kept.append(hand)
+    return kept[:most]
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
