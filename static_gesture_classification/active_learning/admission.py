@@ -1,0 +1,304 @@
+"""The admission rule: which recorded or mined samples join the training set, and which sessions are held out for val.
+
+A sample of a known gesture joins where the current model errs on it or is unsure of it; what the model knows already
+teaches it nothing. A small share of easy ones joins too, so that the set is not all errors. And a share of the sessions
+is held out: they go to val as they are, hard and easy alike, because a val split that the model's own errors were
+picked for would say nothing about how good it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.samples import read_samples
+from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.sources.source import folders_in
+
+Outcome = Literal["planned error", "error", "unsure", "easy"]
+PLANNED_ERROR: Outcome = "planned error"
+ERROR: Outcome = "error"
+UNSURE: Outcome = "unsure"
+EASY: Outcome = "easy"
+OUTCOMES = (PLANNED_ERROR, ERROR, UNSURE, EASY)
+TRAIN, VAL, TEST, FREE = "train", "val", "test", ""  # FREE: the split stage decides
+ROUNDING = 1e-9  # so that one in ten of ten is one
+
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The `admission` node of the configuration.
+
+    Args:
+        margin: below this gap between the two highest probabilities the model is unsure; 0..1.
+        easy: share of the admitted samples that may be easy ones; 0 or more, below 1.
+        held_out: share of the sessions that go to val, whole; 0 or more, below 1.
+    """
+
+    margin: float = 0.3
+    easy: float = 0.1
+    held_out: float = 0.2
+
+    @classmethod
+    def from_config(cls, node: Mapping[str, Any]) -> Settings:
+        """From `config.admission`. Raises `UserError` where a value is out of its range."""
+        return cls(float(node["margin"]), float(node["easy"]), float(node["held_out"]))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.margin <= 1:
+            raise UserError(f"admission.margin is {self.margin}; it is a gap between probabilities, from 0 to 1")
+        for name in ("easy", "held_out"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"admission.{name} is {getattr(self, name)}; it is a share from 0 to below 1")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the model said about a sample of a known gesture, and what follows.
+
+    Args:
+        prediction: the most probable gesture; "" where the model found no hand.
+        score: its probability.
+        margin: gap between the two highest probabilities, 0..1.
+        outcome: "planned error" (taken for what the plan says), "error", "unsure" or "easy".
+        admitted: whether the sample joins.
+    """
+
+    prediction: str
+    score: float
+    margin: float
+    outcome: Outcome
+    admitted: bool
+
+
+@dataclass
+class Kept:
+    """How many hard and easy samples a set has so far: what says whether one more easy one may join."""
+
+    hard: int = 0
+    easy: int = 0
+
+    def has_room_for_easy(self, share: float) -> bool:
+        """Whether one more easy sample keeps the easy ones' share of the set at or below `share`."""
+        return self.easy + 1 <= share * (self.hard + self.easy + 1) + ROUNDING
+
+    def add(self, judgement: Judgement) -> None:
+        """Count a sample that was kept."""
+        if judgement.outcome == EASY:
+            self.easy += 1
+        else:
+            self.hard += 1
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """Judgements of n samples in columns; `admitted` leaves easy ones out. Iterates as single `Judgement`s."""
+
+    prediction: npt.NDArray[np.object_]
+    score: Floats
+    margin: Floats
+    outcome: npt.NDArray[np.object_]
+    admitted: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def __getitem__(self, row: int) -> Judgement:
+        return Judgement(
+            str(self.prediction[row]),
+            float(self.score[row]),
+            float(self.margin[row]),
+            self.outcome[row],
+            bool(self.admitted[row]),
+        )
+
+    def __iter__(self) -> Iterator[Judgement]:
+        return (self[row] for row in range(len(self)))
+
+    def with_easy_share(self, share: float, kept: Kept | None = None) -> Judgements:
+        """The same, where easy samples join too, in the order of the rows, up to `share` of what is admitted.
+
+        Args:
+            kept: what the set has already; counted on.
+        """
+        kept = kept or Kept()
+        admitted = self.admitted.copy()
+        for row, judgement in enumerate(self):
+            if judgement.outcome == EASY:
+                admitted[row] = kept.has_room_for_easy(share)
+            if admitted[row]:
+                kept.add(judgement)
+        return Judgements(self.prediction, self.score, self.margin, self.outcome, admitted)
+
+
+def judge(
+    probabilities: Floats,
+    gesture: str,
+    vocabulary: Vocabulary,
+    settings: Settings,
+    mistaken_for: str | None = None,
+    kept: Kept | None = None,
+) -> Judgement:
+    """Judge one sample by what the model says of it.
+
+    Args:
+        probabilities: (C,) of the model's gestures; all zero where it found no hand.
+        gesture: what the sample shows. One that the model does not know is always an error.
+        vocabulary: the model's C gestures.
+        mistaken_for: what the plan says that the model takes this gesture for.
+        kept: what the set has so far; with it an easy sample is admitted where there is room for one. Not counted on:
+            `kept.add` the judgement when the sample is kept in the end.
+    """
+    judgement = judge_all(np.asarray(probabilities)[None], [gesture], vocabulary, settings, [mistaken_for])[0]
+    if judgement.outcome == EASY and kept is not None and kept.has_room_for_easy(settings.easy):
+        return Judgement(judgement.prediction, judgement.score, judgement.margin, EASY, True)
+    return judgement
+
+
+def judge_all(
+    probabilities: Floats,
+    gestures: Sequence[str],
+    vocabulary: Vocabulary,
+    settings: Settings,
+    mistaken_for: Sequence[str | None] | None = None,
+) -> Judgements:
+    """Judge n samples; see `judge`.
+
+    Args:
+        probabilities: (n, C); a row of zeros where no hand was found.
+        gestures: n names.
+        mistaken_for: n names or None, or None for all.
+
+    Raises:
+        ValueError: the shapes do not fit, or a probability is not a number.
+    """
+    p = np.asarray(probabilities, np.float64)
+    if p.shape != (len(gestures), len(vocabulary)):
+        raise ValueError(f"probabilities {p.shape} for {len(gestures)} samples of {len(vocabulary)} gestures")
+    if not np.isfinite(p).all():
+        raise ValueError("a probability is not a number")
+    best = p.argmax(axis=1)
+    score = p[np.arange(len(p)), best]
+    second = np.partition(p, -2, axis=1)[:, -2]
+    prediction = np.array([*vocabulary, ""], object)[np.where(score > 0, best, -1)]
+    margin = score - second
+    wrong = prediction != np.array(gestures, object)
+    planned = np.array([None] * len(p) if mistaken_for is None else list(mistaken_for), object)
+    outcome = np.where(margin < settings.margin, UNSURE, EASY).astype(object)
+    outcome[wrong] = ERROR
+    outcome[wrong & (prediction == planned)] = PLANNED_ERROR
+    return Judgements(prediction, score, margin, outcome, outcome != EASY)
+
+
+@dataclass(frozen=True)
+class PastSession:
+    """A session, or one person's part of a mined one, as far as the question of sides goes.
+
+    Args:
+        subject: the person; "" where nobody knows.
+        split: what the session says of itself: "train", "val", "test", or "" where the split stage decides.
+        side: where the split stage last put this person; "" where it has not seen them.
+    """
+
+    subject: str
+    split: str = FREE
+    side: str = FREE
+
+
+@dataclass(frozen=True)
+class Side:
+    """Which split a new session goes to ("train", "val", "test", or "" where the split stage decides), and why."""
+
+    split: str
+    reason: str
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the session is held out: all of it is kept then, not only what the model finds hard."""
+        return self.split in (VAL, TEST)
+
+
+def split_for(
+    subject: str, past: Sequence[PastSession], share: float, group: str = "subject", whole: bool = False
+) -> Side:
+    """Which split a new session of a person goes to.
+
+    A person stays on their side. Of new people (with `group="session"`: of sessions) every so many is held out that
+    their share of all sessions comes up to `share`, never above it, so that the first go to train.
+
+    Args:
+        subject: the person; "" is a new one each time.
+        past: the sessions so far (`past_sessions`).
+        share: of sessions to hold out, 0..1 (`admission.held_out`).
+        group: `splits.group`: "subject", or "session" where only sessions are kept apart.
+        whole: the session keeps everything that was performed, whatever the model says of it. Then it need not go to
+            train: the split stage may place it where samples are wanting.
+    """
+    who = subject or "this person"
+    own = [session for session in past if subject and session.subject == subject] if group == "subject" else []
+    if own:
+        return _beside(who, own, whole)
+    held, total = sum(session.split == VAL for session in past), len(past)
+    unit = "person" if group == "subject" else "session"
+    if share > 0 and held + 1 <= share * (total + 1) + ROUNDING:
+        return Side(
+            VAL,
+            f"held out for val, whole: {held} of {total} sessions are so far, admission.held_out asks for {share:.0%}. "
+            f"It shows how well the model does on a {unit} that it never learned from",
+        )
+    if whole:
+        return Side(FREE, "the split stage decides, so that each split has enough of each gesture")
+    return Side(TRAIN, f"to train: {held} of {total} earlier sessions are held out for val, as far as {share:.0%} goes")
+
+
+def _beside(who: str, own: Sequence[PastSession], whole: bool) -> Side:
+    """The side of a person who has sessions already; test before train before val, as in the split stage."""
+    said = {session.split for session in own}
+    for split in (TEST, TRAIN, VAL):
+        if split in said:
+            return Side(split, f"{who} is in {split} already, and a person is never on two sides")
+    sides = {session.side for session in own}
+    for split in (TEST, VAL):
+        if split in sides:
+            return Side(split, f"the split stage put {who} in {split}, and a person is never on two sides")
+    if whole:
+        return Side(FREE, f"it goes wherever the split stage puts {who}")
+    return Side(TRAIN, f"to train, as all of {who}: a person is never on two sides")
+
+
+def past_sessions(root: Path, splits: Path | None = None, source: str = "recorded") -> list[PastSession]:
+    """The sessions in a folder of recordings, one entry per person of each, in the order of their names.
+
+    Args:
+        root: the folder; none where it does not exist.
+        splits: the split stage's sample table, which says on which side people are; left out where there is none.
+        source: the name of the source that reads them.
+
+    Raises:
+        DataError: a session is damaged.
+    """
+    sides = _sides(splits, source) if splits is not None and splits.is_file() else {}
+    found = []
+    for name in folders_in(root):
+        if not (root / name / SESSION_FILE).is_file():
+            continue
+        session = read_session(root / name)
+        people = {image.subject or session.subject for image in session.images} or {session.subject}
+        found += [PastSession(person, session.split, sides.get(person or name, FREE)) for person in sorted(people)]
+    return found
+
+
+def _sides(splits: Path, source: str) -> dict[str, str]:
+    samples = read_samples(splits)
+    own = samples[(samples["source"] == source) & (samples["split"] != "")]
+    subjects = own["subject"].str.removeprefix(f"{source}/")
+    return dict(zip(subjects, own["split"], strict=True))
