@@ -1,11 +1,11 @@
 """Which samples to add next: scores and choices on arrays, with no idea of files, cameras or networks.
 
 Every function takes the current model's outputs on n candidates: probabilities (n, C) float, rows that sum to 1, and
-where needed embeddings (n, D) float. Choices are row numbers, in the order chosen; ties go to the lower row, and what is
-drawn comes from the generator that is passed in, so that equal input gives equal choices.
+where needed embeddings (n, D) float. Choices are row numbers, in the order chosen; ties go to the lower row, and what
+is drawn comes from the generator that is passed in, so that equal input gives equal choices.
 
-Two kinds of policy. Search policies look at samples whose gesture nobody knows: `random_rows`, `highest` of `entropy` or
-of doubt (1 - `margin`), `k_centre`, `badge`. Recording policies know the gesture, because somebody performs it:
+Two kinds of policy. Search policies look at samples whose gesture nobody knows: `random_rows`, `highest` of `entropy`
+or of doubt (1 - `margin`), `k_centre`, `badge`. Recording policies know the gesture, because somebody performs it:
 `quotas` say how many of each gesture, `known_margin` how wrong or unsure the model is about a frame of it, and
 `hard_rows` which frames to keep.
 """
