@@ -1,0 +1,414 @@
+"""Confusions: which gesture is taken for which, how often, by whom, and what it costs.
+
+    python -m static_gesture_classification.active_learning.confusions [confusions.predictions=FILE] [overrides]
+
+reads a predictions table (val's, unless told otherwise) and looks at every directed pair (gesture, prediction) that
+occurs. What a pair costs is the weighted F1 at stake:
+
+    at_stake(g, p) = F(C') - F(C),    C' = C, but with the C[g, p] samples of the pair moved to C[g, g]
+
+where C is the confusion matrix (rows: ground truth) and F its weighted F1, the mean of all gestures' F1 weighted by
+their samples. It counts both ends of an error, the recall of g and the precision of p, so it is comparable over pairs.
+The stakes of two pairs do not add up exactly.
+
+A hand that was not found (models that work on landmarks; its prediction is "") is no confusion: those samples are
+listed apart, by gesture, with the same numbers.
+
+`confusions.output` gets confusions.json, confusions.csv (one row a pair), by_person.csv and by_source.csv (one row a
+pair and person or source), and pairs/<gesture>_taken_for_<prediction>.png, the samples with their scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+from rich import box
+from rich.markup import escape
+from rich.table import Column, Table
+
+from static_gesture_classification.active_learning.pictures import Pictures
+from static_gesture_classification.atomic_files import write_json, write_text
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.evaluation.figures import Image8, error_grid, image_grid, write_figure
+from static_gesture_classification.evaluation.metrics import (
+    LEVEL,
+    Integers,
+    Interval,
+    confusion_counts,
+    json_ready,
+    weighted_f1,
+)
+from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.progress import console
+
+VERSION = 1
+NOT_FOUND = ""  # the prediction where no hand was found
+MOST = 0.5  # share of a pair's samples above which one person or source is named
+MORE = 1.25  # times its share of the gesture's samples that a source must have of the errors
+
+
+@dataclass(frozen=True)
+class Part:
+    """How much of a pair one source or person (subject within a source) has.
+
+    Args:
+        source, subject: names; the subject is "" for a whole source.
+        count: samples with the error.
+        support: samples of the gesture.
+    """
+
+    source: str
+    subject: str
+    count: int
+    support: int
+
+    @property
+    def rate(self) -> float:
+        """Share of its samples of the gesture that have the error."""
+        return self.count / self.support
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One directed pair.
+
+    Args:
+        gesture: the ground truth.
+        prediction: what it was taken for; "" where no hand was found.
+        count: samples with the error.
+        support: samples of the gesture.
+        rate: their ratio.
+        interval: of the rate, over people.
+        f1_at_stake: see the module.
+        sources, people: all that show the gesture, most errors first.
+        rows: (count,) rows of the predictions table, highest score first.
+    """
+
+    gesture: str
+    prediction: str
+    count: int
+    support: int
+    rate: float
+    interval: Interval
+    f1_at_stake: float
+    sources: tuple[Part, ...]
+    people: tuple[Part, ...]
+    rows: Integers
+
+    @property
+    def name(self) -> str:
+        """`TWO_taken_for_THREE`, `TWO_not_found`."""
+        return f"{self.gesture}_taken_for_{self.prediction}" if self.prediction else f"{self.gesture}_not_found"
+
+    @property
+    def whereabouts(self) -> str:
+        """Where the errors come from, in words: `27 of 31 from room5`, or how many people they are spread over."""
+        return whereabouts(self)
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """All errors of a predictions table.
+
+    Args:
+        predictions: the table.
+        weighted_f1: of all samples; NaN without any.
+        pairs: most weighted F1 at stake first.
+        not_found: one per gesture of which some hands were not found.
+    """
+
+    predictions: Predictions
+    weighted_f1: float
+    pairs: tuple[Confusion, ...]
+    not_found: tuple[Confusion, ...]
+
+    @property
+    def errors(self) -> tuple[Confusion, ...]:
+        """Pairs and hands not found, most weighted F1 at stake first."""
+        return tuple(sorted((*self.pairs, *self.not_found), key=_worst_first))
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Look at the errors of a predictions table."""
+    predictions = predictions_to_look_at(Path(config.confusions.predictions), Vocabulary.from_config(config.gestures))
+    pictures = pictures_from_config(config)
+    notes = pictures.check(predictions.to_frame(), str(config.confusions.predictions))
+    confusions = confusions_of(predictions, int(config.confusions.bootstrap), config.seed)
+    output = Path(config.confusions.output)
+    write_confusions(confusions, output, str(config.confusions.predictions))
+    write_pairs(confusions, pictures, output / "pairs", int(config.confusions.shown))
+    show(confusions, int(config.confusions.rows))
+    show_notes([*notes, *unreadable(pictures), *of_test(predictions)])
+    console.print(f"written to {output}: confusions.json, .csv, pairs/", highlight=False, soft_wrap=True)
+
+
+def predictions_to_look_at(path: Path, vocabulary: Vocabulary) -> Predictions:
+    """Read a predictions table whose gestures are the vocabulary's.
+
+    Raises:
+        DataError: it cannot be read (see `read_predictions`), or it is of another vocabulary.
+    """
+    predictions = read_predictions(path)
+    if set(predictions.gestures) != set(vocabulary):
+        raise DataError(
+            f"{path} was predicted by a model of other gestures ({', '.join(predictions.gestures)}) than "
+            f"gestures.names has ({', '.join(vocabulary)}); train and evaluate again (dvc repro), or choose those "
+            "gestures"
+        )
+    return predictions
+
+
+def pictures_from_config(config: DictConfig) -> Pictures:
+    """The pictures that `confusions.crops` names."""
+    crops = config.confusions.crops
+    return Pictures(Path(crops) if crops else None, int(config.crops.size), float(config.crops.margin))
+
+
+def confusions_of(predictions: Predictions, resamples: int, seed: int) -> Confusions:
+    """All errors of a predictions table.
+
+    Args:
+        predictions: n predictions, n >= 0.
+        resamples: for the rates' intervals.
+        seed: of the resampling.
+    """
+    frame = predictions.table.select(["gesture", "prediction", "score", "source", "subject"]).to_pandas()
+    labels = sorted(set(frame["gesture"]) | set(frame["prediction"]) | set(predictions.gestures))
+    index = {label: position for position, label in enumerate(labels)}
+    truths, said = (frame[name].map(index).to_numpy(np.int64) for name in ("gesture", "prediction"))
+    counts = confusion_counts(truths, said, len(labels))
+    errors = []
+    for truth, prediction in np.argwhere(counts * ~np.eye(len(labels), dtype=bool)):
+        own = frame[truths == truth]
+        wrong = (own["prediction"] == labels[prediction]).to_numpy()
+        errors.append(_confusion(own, wrong, f1_at_stake(counts, truth, prediction), resamples, seed))
+    errors.sort(key=_worst_first)
+    pairs = tuple(error for error in errors if error.prediction != NOT_FOUND)
+    not_found = tuple(error for error in errors if error.prediction == NOT_FOUND)
+    return Confusions(predictions, weighted_f1(counts), pairs, not_found)
+
+
+def f1_at_stake(counts: Integers, truth: int, prediction: int) -> float:
+    """Weighted F1 that would be gained if the samples of one cell were right; see the module.
+
+    Args:
+        counts: confusion matrix (L, L), rows are the ground truth.
+        truth, prediction: the cell.
+    """
+    mended = counts.copy()
+    mended[truth, truth] += mended[truth, prediction]
+    mended[truth, prediction] = 0
+    return weighted_f1(mended) - weighted_f1(counts)
+
+
+def rate_interval(people: Sequence[Part], resamples: int, seed: int) -> Interval:
+    """Percentile bootstrap interval of an error's rate, people drawn with replacement (see `weighted_f1_interval`).
+
+    With one person only, samples are drawn, and it says nothing about other people; `unit` says which it was.
+    """
+    counts = np.array([[part.count, part.support] for part in people], np.float64)
+    unit, units = ("subject", len(people)) if len(people) > 1 else ("sample", int(counts[:, 1].sum()))
+    if not resamples:
+        return Interval(math.nan, math.nan, LEVEL, unit, units, resamples)
+    random = np.random.default_rng(seed)
+    if unit == "subject":
+        totals = random.multinomial(units, np.full(units, 1 / units), size=resamples) @ counts
+        rates = totals[:, 0] / totals[:, 1]
+    else:
+        rates = random.binomial(units, counts[0, 0] / units, size=resamples) / units
+    low, high = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high), LEVEL, unit, units, resamples)
+
+
+def whereabouts(confusion: Confusion) -> str:
+    """Where a pair's samples come from, in words: the person who has most of them, else how many people, what source.
+
+    A source is named where it has more of the errors than of the gesture's samples.
+    """
+    first, source = confusion.people[0], confusion.sources[0]
+    several = len(confusion.sources) > 1
+    name = f"{first.subject} ({first.source})" if several else first.subject
+    if len(confusion.people) == 1:
+        return f"all from {name}, alone in showing it"
+    if first.count == confusion.count:
+        return f"all from {name}" if confusion.count > 1 else f"from {name}"
+    if first.count > max(1, MOST * confusion.count):
+        return f"{first.count:,} of {confusion.count:,} from {name}"
+    spread = f"{sum(part.count > 0 for part in confusion.people):,} people"
+    share, usual = source.count / confusion.count, source.support / confusion.support
+    if several and share > max(MOST, MORE * usual):
+        return f"{spread}, {source.count:,} of {confusion.count:,} in {source.source}"
+    return spread
+
+
+def write_confusions(confusions: Confusions, output: Path, source: str) -> None:
+    """Write all numbers: confusions.json, confusions.csv, by_source.csv, by_person.csv. `source` is the table's path.
+
+    Raises:
+        OutputError: read-only folder, full disk; what is there already stays whole.
+    """
+    shared = ["gesture", "prediction", "count", "support", "rate"]
+    rows = []
+    for error in confusions.errors:
+        numbers = [getattr(error, name) for name in shared]
+        rows.append([*numbers, error.interval.low, error.interval.high, error.f1_at_stake, error.whereabouts])
+    write_text(output / "confusions.csv", _csv(rows, [*shared, "low", "high", "f1_at_stake", "where"]))
+    pairs = [(error.gesture, error.prediction) for error in confusions.errors]
+    by_source = [(*pair, part) for pair, error in zip(pairs, confusions.errors, strict=True) for part in error.sources]
+    by_person = [(*pair, part) for pair, error in zip(pairs, confusions.errors, strict=True) for part in error.people]
+    write_text(output / "by_source.csv", _parts_csv(by_source, ["source"]))
+    write_text(output / "by_person.csv", _parts_csv(by_person, ["source", "subject"]))
+    write_json(output / "confusions.json", _as_json(confusions, source))
+
+
+def write_pairs(confusions: Confusions, pictures: Pictures, folder: Path, shown: int) -> None:
+    """Draw the samples of each pair with their scores; pictures of pairs that no longer occur are removed."""
+    written = set()
+    for error in confusions.errors:
+        write_figure(pair_grid(confusions.predictions, error, pictures, shown), folder / f"{error.name}.png")
+        written.add(f"{error.name}.png")
+    for pattern in ("*_taken_for_*.png", "*_not_found.png"):
+        for path in folder.glob(pattern):
+            if path.name not in written:
+                path.unlink()
+
+
+def pair_grid(predictions: Predictions, error: Confusion, pictures: Pictures, shown: int) -> Image8:
+    """A pair's samples, most certain first, at most `shown`: (height, width, 3) uint8 RGB."""
+    frame = predictions.table.take(error.rows[:shown]).to_pandas()
+    names = [str(image).rpartition("/")[2] for image in frame["image"]]
+    crops = pictures.of(frame)
+    if error.prediction:
+        return error_grid(crops, frame["score"].tolist(), names, error.gesture, error.prediction, error.count)
+    count = f"{error.count:,}" if error.count == len(crops) else f"{len(crops):,} of {error.count:,}"
+    return image_grid(crops, names, f"{error.gesture}, no hand found: {count}")
+
+
+def show(confusions: Confusions, rows: int) -> None:
+    """Print the pairs, and the hands that were not found."""
+    samples = len(confusions.predictions)
+    if not samples:
+        console.print("the predictions table has no sample, so nothing is known to be confused", highlight=False)
+        return
+    headline = f"weighted F1 {confusions.weighted_f1:.3f} on {samples:,} samples"
+    if not confusions.pairs:
+        console.print(f"{headline}: nothing is confused", highlight=False)
+    else:
+        console.print(f"{headline}; {len(confusions.pairs):,} pairs are confused", highlight=False)
+        console.print(errors_table(confusions.pairs[:rows], "taken for"))
+        if len(confusions.pairs) > rows:
+            console.print(f"and {len(confusions.pairs) - rows:,} more; confusions.csv has all of them", highlight=False)
+    if confusions.not_found:
+        count = sum(error.count for error in confusions.not_found)
+        console.print(f"no hand was found in {count:,} of {samples:,} samples; that is no confusion", highlight=False)
+        console.print(errors_table(confusions.not_found, None))
+
+
+def errors_table(errors: Sequence[Confusion], taken_for: str | None) -> Table:
+    """Pairs as a table; without a heading `taken_for`, that column is left out."""
+    headings = [Column(name, no_wrap=True) for name in ("gesture", taken_for) if name]
+    numbers = [Column(name, justify="right", no_wrap=True) for name in ("samples", "rate", "interval", "F1 at stake")]
+    table = Table(*headings, *numbers, Column("where", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for error in errors:
+        low, high = error.interval.low, error.interval.high
+        table.add_row(
+            error.gesture,
+            *([error.prediction] if taken_for else []),
+            f"{error.count:,} of {error.support:,}",
+            f"{error.rate:.1%}",
+            "-" if math.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f} %",
+            f"{error.f1_at_stake:+.4f}",
+            escape(error.whereabouts),
+        )
+    return table
+
+
+def show_notes(notes: Sequence[str]) -> None:
+    """Print what a reader should know besides."""
+    for note in notes:
+        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def unreadable(pictures: Pictures) -> list[str]:
+    """A note on the images that could not be read, none where all could."""
+    if not pictures.unreadable:
+        return []
+    image, reason = next(iter(pictures.unreadable.items()))
+    return [f"{len(pictures.unreadable):,} images could not be read and are shown grey; the first: {image}: {reason}"]
+
+
+def of_test(predictions: Predictions) -> list[str]:
+    """A warning where the table has samples of test: who acts on their errors can no longer measure on them."""
+    count = int((predictions.column("split") == "test").sum())
+    return [f"{count:,} samples are of test; do not record or tune by what you see here"] if count else []
+
+
+def _confusion(own: pd.DataFrame, wrong: np.ndarray, at_stake: float, resamples: int, seed: int) -> Confusion:
+    """One pair, from the rows of its gesture, of which those in `wrong` have the error."""
+    errors = own[wrong].sort_values("score", ascending=False, kind="stable")
+    people = tuple(_parts(own, wrong, ["source", "subject"]))
+    return Confusion(
+        gesture=str(errors["gesture"].iloc[0]),
+        prediction=str(errors["prediction"].iloc[0]),
+        count=len(errors),
+        support=len(own),
+        rate=len(errors) / len(own),
+        interval=rate_interval(people, resamples, seed),
+        f1_at_stake=at_stake,
+        sources=tuple(_parts(own, wrong, ["source"])),
+        people=people,
+        rows=errors.index.to_numpy(np.int64),
+    )
+
+
+def _parts(own: pd.DataFrame, wrong: np.ndarray, keys: list[str]) -> Iterator[Part]:
+    sums = own.assign(wrong=wrong).groupby(keys, sort=True)["wrong"].agg(["sum", "size"]).reset_index()
+    for row in sums.sort_values("sum", ascending=False, kind="stable").to_dict("records"):
+        yield Part(str(row["source"]), str(row.get("subject", "")), int(row["sum"]), int(row["size"]))
+
+
+def _worst_first(error: Confusion) -> tuple[float, int, str]:
+    return (-error.f1_at_stake, -error.count, error.name)
+
+
+def _csv(rows: list[list[Any]], columns: list[str]) -> str:
+    return pd.DataFrame(rows, columns=columns).to_csv(index=False, float_format="%.6g")
+
+
+def _parts_csv(parts: list[tuple[str, str, Part]], keys: list[str]) -> str:
+    columns = [*keys, "count", "support", "rate"]
+    rows = [[gesture, said, *(getattr(part, name) for name in columns)] for gesture, said, part in parts]
+    return _csv(rows, ["gesture", "prediction", *columns])
+
+
+def _as_json(confusions: Confusions, source: str) -> dict[str, Any]:
+    ids = confusions.predictions.column("sample_id")
+    entries: dict[str, list[dict[str, Any]]] = {"pairs": [], "not_found": []}
+    for error in confusions.errors:
+        entry = {key: value for key, value in asdict(error).items() if key != "rows"}
+        entry |= {"whereabouts": error.whereabouts, "samples": ids[error.rows].tolist()}
+        entries["pairs" if error.prediction else "not_found"].append(entry)
+    content: dict[str, Any] = json_ready(
+        {
+            "version": VERSION,
+            "predictions": source,
+            "samples": len(confusions.predictions),
+            "weighted_f1": confusions.weighted_f1,
+            **entries,
+        }
+    )
+    return content
+
+
+if __name__ == "__main__":
+    main()
