@@ -54,7 +54,7 @@ from static_gesture_classification.preparation.images import (
 from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import BOX, Rejected, read_arrow, rejected_table, sample_writer, validate
 
-__all__ = ["build_crops", "crop_square", "main", "open_crops"]
+__all__ = ["build_crops", "crop_square", "cut_hands", "main", "open_crops"]
 
 SAMPLES, REJECTED_CSV, REPORT = "samples.parquet", "rejected.csv", "report.json"
 # Part of every row's key: raise it when the same image, box, size and margin give other pixels than before.
@@ -142,6 +142,26 @@ def build_crops(samples: Path, output: Path, size: int, margin: float, max_rejec
         _publish(output, plan, records, report, array_is_new=True)
     console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True)
     return report
+
+
+def cut_hands(path: Path, boxes: np.ndarray, size: int, margin: float) -> tuple[list[np.ndarray | None], str]:
+    """The crops of one image's hands, as the stage makes them, for use at once.
+
+    Args:
+        path: the image.
+        boxes: float (k, 4), normalised.
+        size: side of a crop in pixels.
+        margin: share of the box's longer side that is added on each side.
+
+    Returns:
+        k crops, uint8 (size, size, 3) RGB, or None where there is none; and why not, or "".
+    """
+    nothing_known = np.zeros(len(boxes), "V16")
+    result = _crop_image(ImageTask(path, np.arange(len(boxes)), np.asarray(boxes), nothing_known), size, margin)
+    crops: list[np.ndarray | None] = [None] * len(boxes)
+    for row, crop in zip(result.fresh.tolist(), result.crops, strict=True):
+        crops[row] = crop
+    return crops, next(iter(result.reasons.values()), "")
 
 
 @dataclass
