@@ -19,6 +19,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
+from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.preparation.split import assign_splits
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import SPLITS, read_samples, write_samples
@@ -105,7 +106,8 @@ def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
     """
     vocabulary = Vocabulary.from_config(config.gestures)
     sources = sources_from_config(config.sources, config.seed)
-    samples, _ = read_sources(sources, vocabulary, config.index.max_rejected_share)
+    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
+    samples, _ = read_sources(sources, vocabulary, config.index.max_rejected_share, fixes)
     if config.split is None:
         crops, samples = cropped(samples, config, classifier)
         split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)

@@ -4,7 +4,8 @@
 
 writes, in `paths.index`: `samples.parquet` (the table), `report.json` (counts), `counts.csv` (rows per source, gesture,
 official split, subject) and `rejected.csv` (every entry that could not become a sample, and why). Rows are in the order
-of the sources, within one in the order of its files, so that the same data give the same bytes.
+of the sources, within one in the order of its files, so that the same data give the same bytes. Labels are corrected
+as `label_issues.fixes` says (see `label_fixes`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
 from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import (
     SPLITS,
@@ -62,10 +64,11 @@ class SourceReport:
 class IndexReport:
     """What became of each source's hands; `counts` has columns source, gesture, split, subject, rows."""
 
-    sources: list[SourceReport]
-    counts: pd.DataFrame
-    rejected: list[Rejected]
     vocabulary: Vocabulary
+    fixes: LabelFixes
+    sources: list[SourceReport] = field(default_factory=list)
+    counts: pd.DataFrame = field(default_factory=lambda: summed([]))
+    rejected: list[Rejected] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
@@ -90,6 +93,7 @@ class IndexReport:
             "rejected": self.bad,
             "repeated": sum(source.repeated for source in self.sources),
             "gestures_without_samples": self.gestures_without_samples,
+            "label_fixes": self.fixes.as_json(),
             "sources": {source.name: self._source_json(source) for source in self.sources},
         }
 
@@ -113,15 +117,19 @@ class IndexReport:
 
 
 def index_sources(
-    sources: Sequence[Source], vocabulary: Vocabulary, output: Path, max_rejected_share: float
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    output: Path,
+    max_rejected_share: float,
+    fixes: LabelFixes | None = None,
 ) -> IndexReport:
-    """Write all sources' samples and the reports about them to the folder `output`.
+    """Write all sources' samples, their labels corrected by `fixes`, and the reports to the folder `output`.
 
     Raises:
         DataError: no sample at all, or more than `max_rejected_share` of the entries are bad (earlier results stay).
         OutputError: `output` cannot be written.
     """
-    report = IndexReport([], pd.DataFrame(columns=[*KEYS, "rows"]), [], vocabulary)
+    report = IndexReport(vocabulary, fixes or LabelFixes.none())
     with sample_writer(output / "samples.parquet") as writer:
         for table in indexed(sources, report):
             writer.write_table(table)
@@ -133,14 +141,17 @@ def index_sources(
 
 
 def read_sources(
-    sources: Sequence[Source], vocabulary: Vocabulary, max_rejected_share: float = 1.0
+    sources: Sequence[Source],
+    vocabulary: Vocabulary,
+    max_rejected_share: float = 1.0,
+    fixes: LabelFixes | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All sources' samples and rejected entries in memory, as frames; the same rows that `index_sources` writes.
 
     Raises:
         DataError: no sample at all, or more than `max_rejected_share` of the entries are bad.
     """
-    report = IndexReport([], pd.DataFrame(columns=[*KEYS, "rows"]), [], vocabulary)
+    report = IndexReport(vocabulary, fixes or LabelFixes.none())
     tables = list(indexed(sources, report))
     check_share(report, max_rejected_share)
     return to_frame(pa.concat_tables(tables)), rejected_table(report.rejected)
@@ -162,6 +173,7 @@ def indexed(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
             task = bar.add_task(f"reading {source.name}", total=1, unit="files")
             for batch in source.read(report.vocabulary, partial(show_pieces, bar, task)):
                 table, repeated = repeated_images.split(batch)
+                table = report.fixes.applied(table)
                 add_to(entry, batch, table, repeated)
                 report.rejected += batch.rejected + repeated
                 if len(table):
@@ -251,6 +263,7 @@ def remarks(report: IndexReport) -> list[str]:
         if source.clipped:
             lines.append(f"{source.name}: {source.clipped:,} boxes reached a little beyond the image and were clipped")
         lines += [f"{source.name}: {escape(note)}" for note in source.notes]
+    lines += [f"[yellow]note:[/] {escape(line)}" for line in report.fixes.remarks()]
     if report.gestures_without_samples:
         names = ", ".join(report.gestures_without_samples)
         lines.append(f"[bold yellow]warning:[/] no sample shows {names}; add some, or shorten gestures.names")
@@ -262,7 +275,8 @@ def main(config: DictConfig) -> None:
     """Index the configured sources."""
     sources = sources_from_config(config.get("sources"), config.seed)
     vocabulary = Vocabulary.from_config(config.gestures)
-    report = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share)
+    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
+    report = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
     print_report(report)
 
 
