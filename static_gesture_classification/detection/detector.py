@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from hydra.errors import InstantiationException
@@ -41,6 +41,8 @@ class DetectedHand:
 
 class Detector(ABC):
     """Finds hands in images. It may hold native resources: close it, or use it as a context manager."""
+
+    gives_landmarks: ClassVar[bool] = False  # whether each of its hands has landmarks
 
     @abstractmethod
     def detect(self, image: np.ndarray) -> list[DetectedHand]:

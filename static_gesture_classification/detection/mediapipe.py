@@ -81,6 +81,8 @@ class MediapipeDetector(Detector):
         UserError: a parameter out of range.
     """
 
+    gives_landmarks = True
+
     def __init__(
         self,
         model: Mapping[str, Any],

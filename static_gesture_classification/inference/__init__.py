@@ -1,0 +1,1 @@
+"""Frame in, gestures out: reading images and videos, the predictor, its command, and the export to ONNX."""

@@ -1,0 +1,167 @@
+"""Recognise the gestures in an image, a folder of images, or a video, and write them as a table.
+
+    python -m static_gesture_classification.inference.predict input=DIR_OR_VIDEO output=FILE.csv checkpoint=FILE
+
+One row per hand: `image` (its path below the folder) or, for a video, `frame` (its number, from 0); x1, y1, x2, y2
+(the box, in pixels); gesture; score (its probability); one column per gesture of the checkpoint. Beside it,
+FILE.missed.csv lists the images in which no hand was found, and the files that could not be read.
+"""
+
+from __future__ import annotations
+
+import csv
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.table import Table
+
+from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.detection.detector import detector_from_config
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.inference.frames import Frame, Frames, frames
+from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
+from static_gesture_classification.progress import console, track
+from static_gesture_classification.training import hardware
+
+TABLE = "predictions.csv"
+NO_HAND = "no hand found"
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Recognise the gestures in `input`."""
+    source, output = frames(input_path(config)), output_file(Path(config.output))
+    hardware.use_threads(config.trainer.threads)
+    with detector_from_config(config) as detector:
+        predictor = Predictor.load(Path(config.checkpoint), detector, torch_device(config))
+        outcome = recognise(source, predictor, output)
+    show(outcome, output)
+
+
+def torch_device(config: DictConfig) -> str:
+    """What `trainer.accelerator` means to torch."""
+    accelerator = hardware.accelerator(config.trainer.accelerator)
+    return "cuda" if accelerator == "gpu" else accelerator
+
+
+def input_path(config: DictConfig) -> Path:
+    """What to look at. Raises `UserError` where nothing is named."""
+    if not config.input:
+        raise UserError("name what to look at: input=PATH of an image, a folder of images, or a video")
+    return Path(config.input)
+
+
+def output_file(output: Path) -> Path:
+    """The table to write: `output`, or, where it is a folder, predictions.csv in it."""
+    return output if output.suffix.lower() == ".csv" else output / TABLE
+
+
+def missed_file(output: Path) -> Path:
+    """Where the images without a hand, and unreadable files, are listed."""
+    return output.with_name(f"{output.stem}.missed.csv")
+
+
+@dataclass
+class Outcome:
+    """What a run over an input gave.
+
+    Args:
+        looked_at: images or frames that were looked at.
+        gestures: hands per gesture.
+        no_hand: names, or numbers, of the images or frames in which no hand was found.
+        unread: files, or parts of a video, that gave no picture, each with the reason.
+        seconds: taken for each image or frame, from its pixels to its gestures.
+        is_video: whether the pictures are frames of one video.
+    """
+
+    is_video: bool
+    looked_at: int = 0
+    gestures: Counter[str] = field(default_factory=Counter)
+    no_hand: list[str] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+def recognise(source: Frames, predictor: Predictor, output: Path) -> Outcome:
+    """Write the table of all hands in `source` to `output`, and what was missed beside it.
+
+    Raises:
+        DataError: not one picture could be read.
+        OutputError: the table cannot be written.
+    """
+    outcome = Outcome(source.is_video)
+    key = "frame" if source.is_video else "image"
+    with atomic_path(output) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([key, "x1", "y1", "x2", "y2", "gesture", "score", *predictor.vocabulary.names])
+        for frame in track(source, "recognising", total=source.total, unit=f"{key}s"):
+            start = time.perf_counter()
+            hands = predictor.predict(frame.image)
+            outcome.seconds.append(time.perf_counter() - start)
+            writer.writerows(rows(frame, hands, source.is_video))
+            outcome.looked_at += 1
+            outcome.gestures.update(hand.gesture for hand in hands)
+            if not hands:
+                outcome.no_hand.append(_key(frame, source.is_video))
+        outcome.unread = [(each.name, each.reason) for each in source.skipped]
+        if not outcome.looked_at:
+            first = "\n".join(f"  {name}: {reason}" for name, reason in outcome.unread[:10])
+            raise DataError(f"not one {key} could be read. The first are\n{first}")
+    write_missed(outcome, key, missed_file(output))
+    return outcome
+
+
+def rows(frame: Frame, hands: Sequence[RecognisedHand], is_video: bool) -> list[list[str]]:
+    """A frame's rows of the table, one per hand."""
+    height, width = frame.image.shape[:2]
+    return [
+        [
+            _key(frame, is_video),
+            *(f"{share * side:.2f}" for share, side in zip(hand.hand.box, (width, height) * 2, strict=True)),
+            hand.gesture,
+            *(f"{value:.6f}" for value in (hand.score, *hand.probabilities.tolist())),
+        ]
+        for hand in hands
+    ]
+
+
+def write_missed(outcome: Outcome, key: str, path: Path) -> None:
+    """List what gave no row: pictures without a hand, files that could not be read."""
+    with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([key, "reason"])
+        writer.writerows([name, NO_HAND] for name in outcome.no_hand)
+        writer.writerows(outcome.unread)
+
+
+def show(outcome: Outcome, output: Path) -> None:
+    """Print what was found, what was not, and how long it took."""
+    table = Table("gesture", "hands")
+    table.columns[1].justify = "right"
+    for gesture, count in outcome.gestures.most_common():
+        table.add_row(gesture, f"{count:,}")
+    if outcome.gestures:
+        console.print(table)
+    unit = "frames" if outcome.is_video else "images"
+    lines = [
+        f"{sum(outcome.gestures.values()):,} hands in {outcome.looked_at:,} {unit}; no hand in "
+        f"{len(outcome.no_hand):,}; {1000 * statistics.median(outcome.seconds):.0f} ms each in the median",
+        *(f"not read: {name}: {reason}" for name, reason in outcome.unread[:10]),
+        *([f"... and {len(outcome.unread) - 10:,} more"] if len(outcome.unread) > 10 else []),
+        f"written to {output}; what was missed to {missed_file(output)}",
+    ]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _key(frame: Frame, is_video: bool) -> str:
+    return str(frame.index) if is_video else frame.name
+
+
+if __name__ == "__main__":
+    main()

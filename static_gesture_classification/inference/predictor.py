@@ -1,0 +1,129 @@
+"""Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier of either kind.
+
+What the classifier sees of a hand is made by the same functions as in training: crops by
+`preparation.geometry.crop_square` at the size and margin that the checkpoint was trained on, points by
+`preparation.landmark_store.points_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.inference.onnx_classifier import LANDMARKS, SUFFIX, AnyClassifier, load_onnx
+from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.preparation.landmark_store import points_of
+
+
+@dataclass(frozen=True)
+class RecognisedHand:
+    """A hand and its gesture.
+
+    Args:
+        hand: where it is.
+        gesture: the likeliest one of the vocabulary.
+        score: its probability, 0..1.
+        probabilities: float32 (classes,), in the vocabulary's order.
+        embedding: float32 (features,), the network's penultimate layer.
+    """
+
+    hand: DetectedHand
+    gesture: str
+    score: float
+    probabilities: np.ndarray
+    embedding: np.ndarray | None
+
+
+class Predictor:
+    """Recognises gestures in images.
+
+    Args:
+        classifier: of crops or of landmarks.
+        detector: finds the hands; gives landmarks where the classifier wants them.
+
+    Raises:
+        UserError: the classifier wants landmarks, the detector gives none.
+    """
+
+    def __init__(self, classifier: AnyClassifier, detector: Detector) -> None:
+        if classifier.input == LANDMARKS and not detector.gives_landmarks:
+            raise UserError(
+                "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
+                "or a checkpoint of crops"
+            )
+        self.classifier = classifier
+        self.detector = detector
+
+    @classmethod
+    def load(cls, model: Path, detector: Detector, device: str = "cpu", threads: int = 1) -> Predictor:
+        """A predictor of a checkpoint (`.ckpt`) or an ONNX file (`.onnx`).
+
+        Args:
+            model: the file.
+            detector: finds the hands; the caller closes it.
+            device: of torch, for a checkpoint.
+            threads: processor threads for an ONNX file.
+
+        Raises:
+            UserError: the file is missing, damaged or not of this program, or does not fit the detector.
+        """
+        return cls(load_model(model, device, threads), detector)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The gestures that are told apart, in the order of the probabilities."""
+        return self.classifier.vocabulary
+
+    @property
+    def input(self) -> str:
+        """What the classifier sees: "crops" or "landmarks"."""
+        return self.classifier.input
+
+    def predict(self, image: np.ndarray) -> list[RecognisedHand]:
+        """The hands in an image, uint8 (height, width, 3) RGB, with their gestures, from left to right."""
+        return self.classify(image, self.detector.detect(image))
+
+    def classify(self, image: np.ndarray, hands: Sequence[DetectedHand]) -> list[RecognisedHand]:
+        """The gestures of hands that are known, one result for each.
+
+        Raises:
+            UserError: the classifier sees landmarks and a hand has none.
+        """
+        if not hands:
+            return []
+        probabilities, embeddings = self.classifier.predict(self.inputs(image, hands))
+        return [
+            RecognisedHand(hand, self.vocabulary.names[best], float(row[best]), row, embedding)
+            for hand, row, embedding, best in zip(
+                hands, probabilities, embeddings, probabilities.argmax(1).tolist(), strict=True
+            )
+        ]
+
+    def inputs(self, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
+        """What the classifier sees of hands: crops, uint8 (n, size, size, 3), or points, float32 (n, 21, 2)."""
+        if self.input == LANDMARKS:
+            height, width = image.shape[:2]
+            return points_of(np.stack([_landmarks(hand) for hand in hands]), width / height)
+        size, margin = self.classifier.crop_size, self.classifier.crop_margin
+        return np.stack([crop_square(image, hand.box, size, margin) for hand in hands])
+
+
+def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifier:
+    """The classifier of a checkpoint or an ONNX file; see `Predictor.load`."""
+    if path.suffix.lower() == SUFFIX:
+        return load_onnx(path, threads)
+    from static_gesture_classification.training.checkpoint import load_classifier  # torch takes seconds to import
+
+    return load_classifier(path, device)
+
+
+def _landmarks(hand: DetectedHand) -> np.ndarray:
+    if hand.landmarks is None:
+        raise UserError("this checkpoint recognises landmarks, but this hand was found without them")
+    return hand.landmarks
