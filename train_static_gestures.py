@@ -1,6 +1,7 @@
-"""Train a gesture classifier on the prepared crops and export its best epoch.
+"""Train a gesture classifier on the prepared crops or landmarks and export its best epoch.
 
     python train_static_gestures.py model=mobilenet_v2 train_hyperparams.epochs=5
+    python train_static_gestures.py model=landmarks
 
 The same command with the same data means the same run: an interrupted one is resumed after its last epoch, a finished
 one is exported again (`train_hyperparams.fresh=true` begins another).
@@ -23,8 +24,8 @@ from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.tracker import trackers_from_config
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
-from static_gesture_classification.training.checkpoint import export_checkpoint, read_checkpoint
-from static_gesture_classification.training.datamodule import CropsDataModule
+from static_gesture_classification.training.checkpoint import export_checkpoint, input_of, read_checkpoint
+from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
 from static_gesture_classification.training.identity import fingerprint, is_finished, run_folder_for
 
@@ -49,21 +50,21 @@ def main(config: DictConfig) -> None:
     print_result(export_best(run, Path(config.paths.models), identity), run, Path(config.paths.models))
 
 
-def print_counts(data: CropsDataModule) -> None:
+def print_counts(data: GestureDataModule) -> None:
     """Show the samples per gesture that are trained and validated on."""
-    table = Table("gesture", "train", "val", title=f"Crops of {data.image_size} x {data.image_size} pixels")
+    table = Table("gesture", "train", "val", title=data.inputs)
     for name, *counts in zip(data.vocabulary, data.counts("train"), data.counts("val"), strict=True):
         table.add_row(name, *(f"{count:,}" for count in counts))
     console.print(table)
 
 
-def try_out(config: DictConfig, data: CropsDataModule) -> None:
+def try_out(config: DictConfig, data: GestureDataModule) -> None:
     """Run one batch of training and one of validation through everything; nothing is written."""
     build_trainer(config).fit(build_module(config, data), data)
     console.print("One batch of training and one of validation went through; nothing was written")
 
 
-def train(config: DictConfig, data: CropsDataModule, folder: Path) -> None:
+def train(config: DictConfig, data: GestureDataModule, folder: Path) -> None:
     """Train to the end in a run folder, going on after the last epoch that is in it."""
     module = build_module(config, data)
     run = RunFolder.create(folder.parent, folder.name, plain(config), tags_of(config))
@@ -102,6 +103,7 @@ def export_best(run: Path, models: Path, identity: str) -> dict[str, Any]:
     record = {
         "run": run.name,
         "model": best["model"]["name"],
+        "input": input_of(best["model"]),
         "epoch": best["epoch"],
         "checkpoint": checkpoints.paths[0].name,
         "fingerprint": identity,

@@ -7,7 +7,7 @@ On disk it is Parquet with the schema below and `sample_table_version` in its me
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,18 +92,43 @@ def read_samples(path: Path) -> pd.DataFrame:
     return to_frame(read_arrow(path))
 
 
-def read_arrow(path: Path) -> pa.Table:
-    """Read a sample table as a pyarrow table (see `read_samples`)."""
+def read_rows(path: Path) -> pd.DataFrame:
+    """Read a sample table as a frame without its landmarks, which take most of the memory and time.
+
+    Raises:
+        DataError: as `read_samples`.
+    """
+    return read_arrow(path, [name for name in SCHEMA.names if name != "landmarks"]).to_pandas()
+
+
+def read_arrow(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a sample table, or some of its columns, as a pyarrow table (see `read_samples`)."""
     if not path.is_file():
         raise DataError(f"no sample table at {path}; run the stage that makes it (dvc repro)")
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro") from error
     version = (table.schema.metadata or {}).get(b"sample_table_version", b"none").decode()
     if version != str(VERSION):
         raise DataError(f"{path} has sample table version {version}, this program reads {VERSION}; run dvc repro")
-    return table.cast(SCHEMA)
+    return table.cast(SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns]))
+
+
+def landmark_array(table: pa.Table) -> np.ndarray:
+    """The landmarks of a sample table: float32 (n, 21, 2), x and y normalised, NaN where a row has none.
+
+    Raises:
+        DataError: a row has another number of points.
+    """
+    result = np.full((len(table), 2 * LANDMARKS), np.nan, np.float32)
+    column = table.column("landmarks").combine_chunks()
+    known = column.is_valid().to_numpy(zero_copy_only=False)
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    if len(values) != known.sum() * 2 * LANDMARKS:
+        raise DataError(f"a sample has not {LANDMARKS} landmarks of two coordinates; run dvc repro")
+    result[known] = values.reshape(-1, 2 * LANDMARKS)
+    return result.reshape(-1, LANDMARKS, 2)
 
 
 def to_arrow(samples: pd.DataFrame) -> pa.Table:

@@ -5,9 +5,10 @@ no code. A run's best checkpoints, its last one (Lightning's, with what resuming
 
     checkpoint_version   1
     state_dict           the network's tensors; in a run's last checkpoint their names begin with "network."
-    model                the `model` node of the configuration: name, normalisation, backbone
+    model                the `model` node of the configuration: name, input ("crops" where it is absent, or
+                         "landmarks"), backbone, of a crop model normalisation
     gestures             names (in class order), background
-    crop                 size (pixels), margin (of the box's longer side)
+    crop                 size (pixels), margin (of the box's longer side); None for a landmark model
     epoch, scores        the epoch that it was written after, counted from 0, and its scores on val (or None)
 """
 
@@ -28,22 +29,25 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.building import built
+from static_gesture_classification.training.models.landmarks import LandmarkNetwork
 from static_gesture_classification.training.models.network import GestureNetwork
 
 VERSION = 1
+CROPS, LANDMARKS = "crops", "landmarks"  # what a model sees
+Network = GestureNetwork | LandmarkNetwork
 _BACKBONES = "static_gesture_classification.training.models."
 _NETWORK = "network."
-_BATCH = 64
+_BATCH = {CROPS: 64, LANDMARKS: 16_384}
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a checkpoint says about itself: the model's configuration, the gestures, the crop geometry."""
+    """What a checkpoint says about itself: the model's configuration, the gestures, a crop model's geometry."""
 
     model: dict[str, Any]
     vocabulary: Vocabulary
-    crop_size: int
-    crop_margin: float
+    crop_size: int = 0
+    crop_margin: float = 0.0
 
     def header(self) -> dict[str, Any]:
         """The entries of a checkpoint, plain values only."""
@@ -51,7 +55,7 @@ class Origin:
             "checkpoint_version": VERSION,
             "model": self.model,
             "gestures": {"names": list(self.vocabulary.names), "background": self.vocabulary.background},
-            "crop": {"size": self.crop_size, "margin": self.crop_margin},
+            "crop": {"size": self.crop_size, "margin": self.crop_margin} if input_of(self.model) == CROPS else None,
         }
 
 
@@ -62,23 +66,31 @@ class Classifier:
     Args:
         network: in evaluation mode; normalises its input itself.
         vocabulary: the gestures, in class order.
-        crop_size: side of a crop in pixels.
+        crop_size: side of a crop in pixels; 0 for a landmark model.
         crop_margin: added on each side of the square crop, as a share of the box's longer side.
+        input: what it sees: "crops" or "landmarks".
     """
 
-    network: GestureNetwork
+    network: Network
     vocabulary: Vocabulary
     crop_size: int
     crop_margin: float
+    input: str = CROPS
 
     @torch.inference_mode()
-    def predict(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, classes) and embeddings (n, features), float32, of RGB crops (n, size, size, 3) uint8."""
-        device = self.network.mean.device
+    def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (n, classes) and embeddings (n, features), float32.
+
+        Args:
+            inputs: RGB crops (n, size, size, 3) uint8; or points (n, 21, 2) float32, in a unit that is the same for x
+                and y, without NaN.
+        """
+        device = self.network.head.weight.device
+        size = _BATCH[self.input]
         probabilities, embeddings = [], []
-        for start in range(0, len(crops), _BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(crops[start : start + _BATCH])).to(device)
-            features = self.network.embed(batch.permute(0, 3, 1, 2)).float()
+        for start in range(0, len(inputs), size):
+            batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + size])).to(device)
+            features = self.network.embed(batch.permute(0, 3, 1, 2) if self.input == CROPS else batch).float()
             embeddings.append(features.cpu().numpy())
             probabilities.append(self.network.head(features).softmax(1).cpu().numpy())
         if not probabilities:
@@ -88,7 +100,19 @@ class Classifier:
         return np.concatenate(probabilities), np.concatenate(embeddings)
 
 
-def build_network(model: Mapping[str, Any], classes: int) -> GestureNetwork:
+def input_of(model: Mapping[str, Any]) -> str:
+    """What a model sees by its `model` node: "crops" where it does not say, or "landmarks".
+
+    Raises:
+        UserError: anything else.
+    """
+    seen = str(model.get("input", CROPS))
+    if seen not in (CROPS, LANDMARKS):
+        raise UserError(f"model.input is {seen!r}; it is {CROPS} or {LANDMARKS}")
+    return seen
+
+
+def build_network(model: Mapping[str, Any], classes: int) -> Network:
     """Build the network of a `model` configuration; its weights are ImageNet's if it says so, else random.
 
     Raises:
@@ -100,11 +124,13 @@ def build_network(model: Mapping[str, Any], classes: int) -> GestureNetwork:
             f"model.backbone._target_ is {backbone['_target_']!r}; backbones live in {_BACKBONES.rstrip('.')}"
         )
     network, features = built(backbone, "model.backbone", pretrained=model["weights"] == "imagenet")
+    if input_of(model) == LANDMARKS:
+        return LandmarkNetwork(network, features, classes)
     normalisation = model["normalisation"]
     return GestureNetwork(network, features, classes, normalisation["mean"], normalisation["std"])
 
 
-def initial_network(model: Mapping[str, Any], vocabulary: Vocabulary) -> GestureNetwork:
+def initial_network(model: Mapping[str, Any], vocabulary: Vocabulary) -> Network:
     """The network that training starts from: random, ImageNet's weights, or those of another checkpoint of ours.
 
     From a checkpoint, gestures that both know keep their row of the head; the others start at random.
@@ -140,8 +166,10 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
     """
     checkpoint = read_checkpoint(path)
     network = network_of(checkpoint, path).to(device).eval()
-    gestures, crop = checkpoint["gestures"], checkpoint["crop"]
-    return Classifier(network, Vocabulary.from_config(gestures), int(crop["size"]), float(crop["margin"]))
+    vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]
+    if crop is None:
+        return Classifier(network, vocabulary, 0, 0.0, input_of(checkpoint["model"]))
+    return Classifier(network, vocabulary, int(crop["size"]), float(crop["margin"]))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -166,7 +194,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def network_of(checkpoint: Mapping[str, Any], path: Path) -> GestureNetwork:
+def network_of(checkpoint: Mapping[str, Any], path: Path) -> Network:
     """The network of a checkpoint's entries; `path` is for messages. Raises `UserError` where they do not fit."""
     network = build_network({**checkpoint["model"], "weights": "none"}, len(checkpoint["gestures"]["names"]))
     try:

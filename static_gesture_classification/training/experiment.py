@@ -21,17 +21,45 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.building import built
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
-from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
-from static_gesture_classification.training.datamodule import CropsDataModule
+from static_gesture_classification.training.checkpoint import (
+    LANDMARKS,
+    Origin,
+    initial_network,
+    input_of,
+    plain_model,
+)
+from static_gesture_classification.training.datamodule import (
+    CropsDataModule,
+    GestureDataModule,
+    LandmarksDataModule,
+)
+from static_gesture_classification.training.landmark_augmentation import LandmarkAugmentation
 from static_gesture_classification.training.module import GestureModule
 
 
-def open_data(config: DictConfig) -> CropsDataModule:
-    """The crops and splits that `paths` names, batched as `train_hyperparams` says.
+def open_data(config: DictConfig) -> GestureDataModule:
+    """What the model sees, crops or landmarks, and the splits that `paths` names, batched as `train_hyperparams` says.
 
     Raises:
         DataError: they are missing, cannot be trained on, or were made with another crop geometry than configured.
     """
+    return open_landmarks_data(config) if input_of(config.model) == LANDMARKS else open_crops_data(config)
+
+
+def open_landmarks_data(config: DictConfig) -> LandmarksDataModule:
+    """The landmarks that `paths` names; see `open_data`."""
+    return LandmarksDataModule.open(
+        Path(config.paths.landmarks),
+        Vocabulary.from_config(config.gestures),
+        batch_size=config.train_hyperparams.batch_size,
+        seed=config.seed,
+        overfit_samples=config.train_hyperparams.overfit_samples,
+        passes=int(config.train_hyperparams.get("passes", 1)),
+    )
+
+
+def open_crops_data(config: DictConfig) -> CropsDataModule:
+    """The crops that `paths` names; see `open_data`."""
     data = CropsDataModule.open(
         Path(config.paths.crops),
         Path(config.paths.splits) / "samples.parquet",
@@ -44,7 +72,7 @@ def open_data(config: DictConfig) -> CropsDataModule:
     return data
 
 
-def build_module(config: DictConfig, data: CropsDataModule) -> GestureModule:
+def build_module(config: DictConfig, data: GestureDataModule) -> GestureModule:
     """The module to train; its random weights are a function of the seed.
 
     Raises:
@@ -58,9 +86,9 @@ def build_module(config: DictConfig, data: CropsDataModule) -> GestureModule:
         loss=built(config.loss, "loss", vocabulary=data.vocabulary, counts=data.counts("train")),
         optimizer=_optimizer(config.optimizer),
         schedule=built(config.scheduler, "scheduler"),
-        augmentation=Augmentation(**config.augs),
+        augmentation=_augmentation(config),
         vocabulary=data.vocabulary,
-        origin=Origin(plain_model(config.model), data.vocabulary, data.image_size, float(config.crops.margin)),
+        origin=_origin(config, data),
         seed=config.seed,
     )
 
@@ -91,6 +119,22 @@ def build_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def _augmentation(config: DictConfig) -> torch.nn.Module:
+    """What changes training inputs: colours and geometry of crops, or landmarks."""
+    if input_of(config.model) == LANDMARKS:
+        return LandmarkAugmentation.from_config(config.augs)
+    try:
+        return Augmentation(**config.augs)
+    except TypeError as error:
+        raise UserError(f"augs does not fit a model of crops ({error}); choose augs=default, strong or none") from error
+
+
+def _origin(config: DictConfig, data: GestureDataModule) -> Origin:
+    if isinstance(data, CropsDataModule):
+        return Origin(plain_model(config.model), data.vocabulary, data.image_size, float(config.crops.margin))
+    return Origin(plain_model(config.model), data.vocabulary)
 
 
 def _optimizer(config: DictConfig) -> Callable[..., Optimizer]:

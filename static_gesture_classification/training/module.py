@@ -15,10 +15,8 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.augmentation import Augmentation
-from static_gesture_classification.training.checkpoint import Origin
+from static_gesture_classification.training.checkpoint import Network, Origin
 from static_gesture_classification.training.datamodule import Batch
-from static_gesture_classification.training.models.network import GestureNetwork
 from static_gesture_classification.training.schedules import Schedule
 from static_gesture_classification.training.scores import Scores, scores_of
 
@@ -29,7 +27,7 @@ LEARNING_RATE = "training/lr"
 
 
 class GestureModule(LightningModule):
-    """Trains a network on crops.
+    """Trains a network on crops or on landmarks.
 
     All randomness (augmentation, dropout) is a function of seed and epoch, so that a run that is resumed at an epoch's
     boundary goes on as if nothing had happened. The schedule moves before the epoch's checkpoint is written (Lightning
@@ -40,7 +38,7 @@ class GestureModule(LightningModule):
         loss: takes logits (n, classes) and class indices (n,).
         optimizer: makes an optimizer of parameters.
         schedule: makes a schedule of the optimizer and the number of steps.
-        augmentation: changes training images.
+        augmentation: changes training inputs; takes a batch of them and a generator.
         vocabulary: the gestures, in class order.
         origin: what a checkpoint says about itself.
         seed: of everything random.
@@ -48,11 +46,11 @@ class GestureModule(LightningModule):
 
     def __init__(
         self,
-        network: GestureNetwork,
+        network: Network,
         loss: nn.Module,
         optimizer: Callable[..., Optimizer],
         schedule: Callable[..., Schedule],
-        augmentation: Augmentation,
+        augmentation: nn.Module,
         vocabulary: Vocabulary,
         origin: Origin,
         seed: int,
@@ -67,22 +65,22 @@ class GestureModule(LightningModule):
         self._schedule_state: dict[str, Any] | None = None
         self._generator = torch.Generator()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (n, classes) of RGB images (n, 3, size, size), 0 to 255."""
-        return self.network(images)
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (n, classes) of RGB images (n, 3, size, size), 0 to 255, or of points (n, 21, 2)."""
+        return self.network(inputs)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Loss, and for callbacks: detached float32 logits, targets, table rows."""
-        return self._step(self.augmentation(batch.images, self._generator), batch, TRAIN_LOSS)
+        return self._step(self.augmentation(batch.inputs, self._generator), batch, TRAIN_LOSS)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """As `training_step`, on images as they are."""
-        outputs = self._step(batch.images, batch, VAL_LOSS)
+        """As `training_step`, on inputs as they are."""
+        outputs = self._step(batch.inputs, batch, VAL_LOSS)
         self.confusion.update(outputs["logits"], batch.targets)
         return outputs
 
-    def _step(self, images: Tensor, batch: Batch, name: str) -> dict[str, Tensor]:
-        logits = self.network(images).float()
+    def _step(self, inputs: Tensor, batch: Batch, name: str) -> dict[str, Tensor]:
+        logits = self.network(inputs).float()
         loss = self.loss(logits, batch.targets)
         self.log(
             name,

@@ -19,10 +19,10 @@ def datamodule(**changes: object) -> CropsDataModule:
 def test_batches_are_uint8_in_channels_last_memory_and_belong_to_their_rows() -> None:
     data = datamodule()
     batch = next(iter(data.train_dataloader()))
-    assert batch.images.dtype == torch.uint8
-    assert batch.images.shape == (8, 3, SIZE, SIZE)
-    assert batch.images.is_contiguous(memory_format=torch.channels_last)
-    for image, target, row in zip(batch.images, batch.targets, batch.rows, strict=True):
+    assert batch.inputs.dtype == torch.uint8
+    assert batch.inputs.shape == (8, 3, SIZE, SIZE)
+    assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
+    for image, target, row in zip(batch.inputs, batch.targets, batch.rows, strict=True):
         assert np.array_equal(image.permute(1, 2, 0), data.crops[row])
         assert GESTURES[target] == data.samples["gesture"][int(row)]
 

@@ -9,13 +9,16 @@ from hydra import compose, initialize_config_dir
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.training.checkpoint import build_network
-from static_gesture_classification.training.models.network import GestureNetwork
+from static_gesture_classification.training.checkpoint import Network, build_network
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+INPUTS = {
+    "crops": torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)),
+    "landmarks": torch.rand(2, 21, 2, generator=torch.Generator().manual_seed(0)),
+}
 
 
-def network(*overrides: str) -> GestureNetwork:
+def network(*overrides: str) -> Network:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return build_network(compose("config", list(overrides)).model, classes=4)
 
@@ -23,12 +26,26 @@ def network(*overrides: str) -> GestureNetwork:
 @pytest.mark.parametrize("model", [name for name in MODELS if not name.startswith("efficientnet_b") or name in "b0 b2"])
 def test_logits_come_from_the_embeddings_of_the_same_pass(model: str) -> None:
     built = network(f"model={model}", "model.weights=none").eval()
-    images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    inputs = INPUTS["landmarks" if model == "landmarks" else "crops"]
     with torch.inference_mode():
-        features = built.embed(images)
+        features = built.embed(inputs)
         assert features.shape == (2, built.head.in_features)
-        assert torch.allclose(built.head(features), built(images))
-        assert built(images).shape == (2, 4)
+        assert torch.allclose(built.head(features), built(inputs))
+        assert built(inputs).shape == (2, 4)
+
+
+def test_position_and_size_of_a_hand_do_not_matter_to_the_landmark_network() -> None:
+    built = network("model=landmarks").eval()
+    points = INPUTS["landmarks"]
+    assert torch.allclose(built(points), built(3.5 * points + torch.tensor([2.0, -1.0])), atol=1e-4)
+    assert not torch.allclose(built(points), built(points * torch.tensor([2.0, 1.0])), atol=1e-3)
+
+
+def test_a_landmark_network_of_other_features_is_refused() -> None:
+    with pytest.raises(UserError, match="train again"):
+        network("model=landmarks", "model.backbone.features_version=0")
+    with pytest.raises(UserError, match="no pictures"):
+        network("model=landmarks", "model.weights=imagenet")
 
 
 @pytest.mark.parametrize("size", range(8))

@@ -1,0 +1,68 @@
+"""The folder of landmarks: what is in it, how it is read.
+
+landmarks.npy      float32 (n, 21, 2): points; x is normalised x times width / height of the image, y is normalised y,
+                   so both are in units of the image's height; NaN where no hand was found
+samples.parquet    the sample table; row i belongs to points i, `landmarks` and `split` are filled in
+missed.csv         the hands that were looked for and not found
+rejected.csv       the samples whose image could not be read
+report.json        counts
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.samples import LANDMARKS, read_rows
+
+POINTS, SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT = (
+    "landmarks.npy",
+    "samples.parquet",
+    "missed.csv",
+    "rejected.csv",
+    "report.json",
+)
+
+
+def points_of(landmarks: np.ndarray, aspects: np.ndarray | float) -> np.ndarray:
+    """Points in units of the image's height, as classifiers take them.
+
+    Args:
+        landmarks: float32 (n, 21, 2), normalised by width and height.
+        aspects: width / height of each image (n,), or of all.
+
+    Returns:
+        float32 (n, 21, 2).
+    """
+    points = np.asarray(landmarks, np.float32).copy()
+    points[..., 0] *= np.reshape(np.asarray(aspects, np.float32), (-1, 1))
+    return points
+
+
+def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
+    """The points (n, 21, 2) float32 of a folder and the sample table that belongs to them, without its landmarks.
+
+    Raises:
+        DataError: a file is missing or damaged, or they do not belong together.
+    """
+    try:
+        points = np.load(folder / POINTS, allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{folder / POINTS} not found; run the landmarks stage (dvc repro)") from None
+    except (OSError, ValueError, EOFError, pa.ArrowException) as error:
+        raise DataError(f"{folder / POINTS} is damaged ({error}); delete it and run dvc repro") from error
+    if points.ndim != 3 or points.shape[1:] != (LANDMARKS, 2) or points.dtype != np.float32:
+        raise DataError(
+            f"{folder / POINTS} holds {points.dtype} {points.shape}, not float32 (n, 21, 2); delete it and run "
+            "dvc repro"
+        )
+    samples = read_rows(folder / SAMPLES)
+    if len(samples) != len(points):
+        raise DataError(
+            f"{folder / POINTS} has {len(points):,} rows but {folder / SAMPLES} has {len(samples):,}; run dvc repro"
+        )
+    return points, samples

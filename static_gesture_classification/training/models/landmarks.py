@@ -1,0 +1,67 @@
+"""The landmark network: features of 21 points, a small multilayer perceptron, and a linear head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.training.models import landmark_features
+
+
+def backbone(
+    name: str, pretrained: bool, hidden: Sequence[int], dropout: float, features_version: int
+) -> tuple[nn.Module, int]:
+    """Build the network from features to embeddings; returns it and its embeddings' length.
+
+    Its first layer standardises the features by what training sees of them.
+
+    Args:
+        hidden: width of each layer.
+        dropout: share of each layer's outputs that training leaves out, 0 to 1.
+        features_version: of the features that it is trained on.
+
+    Raises:
+        UserError: ImageNet weights are asked for, or the features have changed since the network was configured.
+    """
+    if pretrained:
+        raise UserError(f"model.weights=imagenet does not fit {name}, which sees no pictures; use model.weights=none")
+    if features_version != landmark_features.VERSION:
+        raise UserError(
+            f"{name} was made for landmark features of version {features_version}, this program computes version "
+            f"{landmark_features.VERSION}; train again"
+        )
+    if not hidden:
+        raise UserError("model.backbone.hidden is empty; give the width of one layer at least")
+    width = landmark_features.features(torch.zeros(1, LANDMARKS, 2)).shape[1]
+    layers: list[nn.Module] = [nn.BatchNorm1d(width, affine=False)]
+    for size in hidden:
+        layers += [nn.Linear(width, size), nn.BatchNorm1d(size), nn.ReLU(), nn.Dropout(dropout)]
+        width = size
+    return nn.Sequential(*layers), width
+
+
+class LandmarkNetwork(nn.Module):
+    """Backbone and head, so that embeddings and logits come out of the same pass.
+
+    Args:
+        backbone: takes features (n, F), gives embeddings (n, width).
+        width: length of an embedding.
+        classes: number of gestures.
+    """
+
+    def __init__(self, backbone: nn.Module, width: int, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(width, classes)
+
+    def embed(self, points: Tensor) -> Tensor:
+        """Embeddings (n, width) of points (n, 21, 2) float32 in a unit that is the same for x and y."""
+        return self.backbone(landmark_features.features(points))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Logits (n, classes) of points (n, 21, 2) float32 in a unit that is the same for x and y."""
+        return self.head(self.embed(points))
