@@ -1,6 +1,7 @@
 """Promote a checkpoint to `models/best.ckpt`, with a record of where it comes from in `models/best.json`.
 
     python -m static_gesture_classification.evaluation.promote                      # the stage: the better one on val
+    python -m static_gesture_classification.evaluation.promote force=true           # ... whatever the comparison says
     python -m static_gesture_classification.evaluation.promote run=ID [epoch=N]     # by hand
 
 The stage compares the newly trained checkpoint with the best one so far by weighted F1 on today's val split, on those
@@ -9,6 +10,10 @@ of its people whom the best one so far was not trained on: on people it knows it
 - by a higher score; of equals, the earlier stays;
 - where they cannot be compared: it tells other gestures apart, wants other crops, has no record, or was trained on more
   than half of today's val samples.
+
+A candidate with a higher score that recognises a gesture worse, by more than `compare.max_gesture_loss` and by more
+than chance explains (see `paired`), is refused: who relies on that gesture would lose by the promotion. Nothing fails;
+the best one stays, and the message says how to promote it all the same (`force=true`).
 
 One that was promoted by hand stays until another checkpoint than the one it was preferred to is trained, and scores
 higher. What is replaced is kept as `models/previous_best.ckpt` and `.json`.
@@ -21,7 +26,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +40,10 @@ from static_gesture_classification.evaluation.data import EvaluationSet
 from static_gesture_classification.evaluation.data_version import data_version, people, person_digests
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.evaluate import predicted, torch_device
-from static_gesture_classification.evaluation.metrics import confusion_counts, outcomes_of, weighted_f1
+from static_gesture_classification.evaluation.metrics import json_ready
+from static_gesture_classification.evaluation.paired import Change, change, paired
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
-from static_gesture_classification.evaluation.runs import checkpoints_by_epoch, find_run, read_record
+from static_gesture_classification.evaluation.runs import PROMOTE, checkpoints_by_epoch, find_run, read_record
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_samples
@@ -49,7 +55,8 @@ from static_gesture_classification.training.checkpoint import export_checkpoint,
 VERSION = 1
 BEST, RECORD = "best.ckpt", "best.json"
 PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
-BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
+BY_SCORE, BY_HAND, FORCED = "by weighted F1 on val", "by hand", "told to (force=true)"
+COMPARE = "python -m static_gesture_classification.active_learning.compare"
 COMPARABLE_SHARE = 0.5  # of val samples that the best one so far must not know
 CONFIG_NODES = (*identity.NODES, "crops", "splits", "sources")
 
@@ -69,13 +76,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the candidate is promoted, why, and the two scores where there are two."""
+    """Whether the candidate is promoted, why, and how it compares where that could be said."""
 
     promote: bool
     reason: str
-    candidate: float | None = None
-    best: float | None = None
-    samples: int = 0
+    compared: Change | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many samples were compared."""
+        return self.compared.samples if self.compared else 0
 
 
 @entry_point
@@ -91,11 +101,18 @@ def main(config: DictConfig) -> None:
         candidate = trained_candidate(config)
         if is_unfinished(models, candidate):
             write_bytes(models / BEST, candidate.content)
-        decision = decide(candidate, models, config)
+        decision = forced(decide(candidate, models, config), candidate, models, config.force)
         chosen = {"chosen": BY_SCORE}
     if decision.promote:
         promote(candidate, models, {**chosen, **outcome(decision)})
     show(decision, candidate, models)
+
+
+def forced(decision: Decision, candidate: Candidate, models: Path, force: bool) -> Decision:
+    """The decision, turned where `force` says so; what is the best one already stays as it is."""
+    if not force or decision.promote or digest_of(models / BEST) == candidate.digest:
+        return decision
+    return replace(decision, promote=True, reason=f"{FORCED}, although {decision.reason}")
 
 
 def trained_candidate(config: DictConfig) -> Candidate:
@@ -197,10 +214,24 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
         return Decision(True, "the best one so far was trained on most of the people in val, so it cannot be compared")
     kept = EvaluationSet("val", data.samples[unseen].reset_index(drop=True), data.crops, data.rows[unseen], {})
     classifier = load_classifier(best, torch_device(config))
-    new = score(Predictions(said.table.filter(unseen), said.gestures))
-    old = score(predicted(kept, classifier))
-    reason = f"weighted F1 on val {new:.4f}, of the best one so far {old:.4f}"
-    return Decision(new > old, reason, new, old, int(unseen.sum()))
+    new = Predictions(said.table.filter(unseen), said.gestures)
+    settings = config.compare
+    changed = change(
+        paired(predicted(kept, classifier), new), settings.max_gesture_loss, settings.resamples, config.seed
+    )
+    reason = f"weighted F1 on val {changed.after:.4f}, of the best one so far {changed.before:.4f}"
+    if changed.difference > 0 and len(changed.harmed):
+        return Decision(False, f"{reason}, but {harm(changed)}", changed)
+    return Decision(changed.difference > 0, reason, changed)
+
+
+def harm(changed: Change) -> str:
+    """Which gestures got worse, in words: "it recognises OKAY worse (F1 0.91 -> 0.72 on 41 samples)"."""
+    worse = [
+        f"{gesture} worse (F1 {row['before']:.2f} -> {row['after']:.2f} on {row['support']:,} samples)"
+        for gesture, row in changed.harmed.iterrows()
+    ]
+    return f"it recognises {' and '.join(worse)}"
 
 
 def val_set(config: DictConfig) -> tuple[EvaluationSet, Predictions]:
@@ -220,12 +251,6 @@ def val_set(config: DictConfig) -> tuple[EvaluationSet, Predictions]:
     if list(said.column("sample_id")) != list(data.samples["sample_id"]):
         raise UserError(f"{path} is not about the val split of {config.paths.splits}; run dvc repro evaluate")
     return data, said
-
-
-def score(predictions: Predictions) -> float:
-    """Weighted F1."""
-    outcomes = outcomes_of(predictions)
-    return weighted_f1(confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)))
 
 
 def best_record(models: Path) -> dict[str, Any] | None:
@@ -256,12 +281,18 @@ def promote(candidate: Candidate, models: Path, outcome: Mapping[str, Any]) -> N
 
 def outcome(decision: Decision) -> dict[str, Any]:
     """What the record says about the decision."""
+    changed = decision.compared
+    if changed is None:
+        return {"reason": decision.reason, "compared": None}
     compared = {
-        "samples": decision.samples,
-        "weighted_f1": decision.candidate,
-        "weighted_f1_of_previous": decision.best,
+        "samples": changed.samples,
+        "people": changed.people,
+        "weighted_f1": changed.after,
+        "weighted_f1_of_previous": changed.before,
+        "difference_interval": [changed.interval.low, changed.interval.high],
+        "harmed": changed.harmed.index.tolist(),
     }
-    return {"reason": decision.reason, "compared": None if decision.best is None else compared}
+    return json_ready({"reason": decision.reason, "compared": compared})
 
 
 def show(decision: Decision, candidate: Candidate, models: Path) -> None:
@@ -271,6 +302,13 @@ def show(decision: Decision, candidate: Candidate, models: Path) -> None:
     console.print(f"{about} {verb} {models / BEST}: {decision.reason}", highlight=False, soft_wrap=True)
     if decision.promote and (models / PREVIOUS).is_file():
         console.print(f"the one before is {models / PREVIOUS}", highlight=False, soft_wrap=True)
+    if not decision.promote and decision.compared is not None:
+        console.print(
+            f"to look closer: {COMPARE} compare.before={models / BEST} compare.after={models / 'trained.ckpt'}\n"
+            f"to promote it all the same: {PROMOTE} force=true",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def digest_of(path: Path) -> str | None:

@@ -256,3 +256,65 @@ def test_the_data_version_depends_on_labels_and_splits_and_not_on_order(prepared
     assert data_version(samples.assign(split="train")) != version
     assert data_version(samples.assign(gesture=np.roll(samples["gesture"], 1))) != version
     assert data_version(samples.assign(root="elsewhere")) == version
+
+
+@pytest.fixture
+def harmful(project_of, trained_run, by_score, prepared, tmp_path):
+    """A project whose candidate scores higher than the best one, and is blind to a gesture that that one recognises."""
+    samples = read_samples(prepared / "splits/samples.parquet")  # few samples prove nothing, so test joins val
+    write_samples(samples.assign(split=samples["split"].replace("test", "val")), tmp_path / "splits/samples.parquet")
+
+    scores = read_checkpoint(checkpoints_by_epoch(trained_run)[by_score[-1]])["scores"]["per_gesture"]
+    ranked = sorted(scores, key=lambda gesture: -scores[gesture]["f1"])
+
+    def make(*overrides):
+        poor, models = project_of(by_score[-1], content=lambda entries: blind_to(entries, ranked[-3:]))
+        run_promote(poor)
+        config, _ = project_of(by_score[-1], overrides, content=lambda entries: blind_to(entries, ranked[:1]))
+        return config, models, ranked[0]
+
+    return make
+
+
+def blind_to(entries, gestures):
+    """A checkpoint's entries with a head that never predicts these gestures."""
+    bias = entries["state_dict"]["head.bias"].clone()
+    for gesture in gestures:
+        bias[entries["gestures"]["names"].index(gesture)] = -1e4
+    return entries | {"state_dict": entries["state_dict"] | {"head.bias": bias}}
+
+
+def test_a_candidate_that_loses_a_gesture_is_refused_though_its_score_is_higher(harmful, capsys):
+    config, models, gesture = harmful()
+    before = {name: contents(models)[name] for name in ("best.ckpt", "best.json")}
+    run_promote(config)
+    assert {name: contents(models)[name] for name in before} == before
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not promoted" in said
+    assert f"recognises {gesture} worse" in said
+    assert "force=true" in said
+
+
+def test_a_refused_candidate_is_promoted_when_told_to(harmful):
+    config, models, gesture = harmful("force=true")
+    run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == (models / "trained.ckpt").read_bytes()
+    kept = record(models)
+    assert "force=true" in kept["reason"]
+    assert kept["compared"]["harmed"] == [gesture]
+    assert kept["compared"]["weighted_f1"] > kept["compared"]["weighted_f1_of_previous"]
+
+
+def test_a_loss_within_the_set_amount_is_no_reason_to_refuse(harmful):
+    config, models, _ = harmful("compare.max_gesture_loss=1")
+    run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == (models / "trained.ckpt").read_bytes()
+    assert record(models)["compared"]["harmed"] == []
+
+
+def test_a_lower_score_is_promoted_only_when_told_to(project_of, by_score):
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    config, _ = project_of(by_score[0], ["force=true"])
+    run_promote(config)
+    assert record(models)["epoch"] == by_score[0]
