@@ -53,6 +53,7 @@ from static_gesture_classification.progress import console
 VERSION = 1
 NOT_FOUND = ""  # the prediction where no hand was found
 MOST = 0.5  # share of a pair's samples above which one person or source is named
+LONGEST_NAME = 12
 MORE = 1.25  # times its share of the gesture's samples that a source must have of the errors
 
 
@@ -237,7 +238,7 @@ def whereabouts(confusion: Confusion) -> str:
     """
     first, source = confusion.people[0], confusion.sources[0]
     several = len(confusion.sources) > 1
-    name = f"{first.subject} ({first.source})" if several else first.subject
+    name = person_name(first.source, first.subject) if several else shortened(first.subject)
     if len(confusion.people) == 1:
         return f"all from {name}, alone in showing it"
     if first.count == confusion.count:
@@ -249,6 +250,16 @@ def whereabouts(confusion: Confusion) -> str:
     if several and share > max(MOST, MORE * usual):
         return f"{spread}, {source.count:,} of {confusion.count:,} in {source.source}"
     return spread
+
+
+def person_name(source: str, subject: str) -> str:
+    """A person for a table: `Subject3 of hands`; long names are cut, the files have them whole."""
+    return f"{shortened(subject.removeprefix(f'{source}/'))} of {source}"
+
+
+def shortened(name: str) -> str:
+    """A name that fits a table's cell: published ones may be hashes of 64 digits."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 4]}..."
 
 
 def write_confusions(confusions: Confusions, output: Path, source: str) -> None:

@@ -122,7 +122,7 @@ def image_grid(crops: Image8, captions: Sequence[str], title: str, columns: int 
     """Crops in rows with a caption under each, as one image.
 
     Args:
-        crops: (n, size, size, 3) uint8 RGB, n > 0.
+        crops: (n, size, size, 3) uint8 RGB; with n = 0 only the title is drawn.
         captions: n short texts; what does not fit under a tile is cut.
         tile: edge of a drawn crop in pixels.
 
@@ -130,7 +130,7 @@ def image_grid(crops: Image8, captions: Sequence[str], title: str, columns: int 
         (height, width, 3) uint8 RGB.
     """
     gap, strip, head = 6, 16, 26
-    columns = min(columns, len(crops))
+    columns = max(1, min(columns, len(crops)))
     rows = -(-len(crops) // columns)
     width = max(columns * (tile + gap) + gap, int(_font(13).getlength(title)) + 2 * gap)
     canvas = Image.new("RGB", (width, head + rows * (tile + strip + gap)), "white")

@@ -1,0 +1,104 @@
+"""What can be measured about a sample without knowing its gesture, to find what errors have in common.
+
+One row per sample:
+
+    person, session, source, hand    names ("" where unknown); a person is "<subject> of <source>"
+    size          longer side of the hand's box, in pixels of its image
+    brightness    mean luma (ITU-R BT.601) of the picture, 0..255
+    sharpness     variance of the Laplacian of the picture at 96 x 96 pixels; low where it is blurred or has no detail
+                  (Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000)
+    tilt          degrees between upright and the line from the wrist to the middle finger's base, 0..180
+    edge          whether the box reaches the image's edge
+
+Numbers that cannot be had (an unreadable image, no landmarks) are NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from static_gesture_classification.preparation.images import UnreadableImageError, read_bytes, read_header
+from static_gesture_classification.samples import LANDMARKS, read_arrow
+
+SIDE = 96  # pixels at which sharpness is comparable
+NEAR_EDGE = 0.005  # of the image's side
+WRIST, MIDDLE_BASE = 0, 9  # of MediaPipe's 21 points
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def measured(samples: pd.DataFrame, pictures: np.ndarray, landmarks: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Measure samples; see the module for the columns.
+
+    Args:
+        samples: n rows with the columns of a predictions table.
+        pictures: (n, size, size, 3) uint8 RGB.
+        landmarks: sample id -> (21, 2) normalised to the image, for those that have any.
+    """
+    shapes = image_shapes(samples)
+    x1, y1, x2, y2 = (samples[name].to_numpy(np.float64) for name in ("x1", "y1", "x2", "y2"))
+    grey = _grey(pictures)
+    return pd.DataFrame(
+        {
+            "person": [f"{subject} of {source}" for subject, source in samples[["subject", "source"]].to_numpy()],
+            "session": samples["session"].to_numpy(),
+            "source": samples["source"].to_numpy(),
+            "hand": samples["hand"].to_numpy(),
+            "size": np.maximum((x2 - x1) * shapes[:, 0], (y2 - y1) * shapes[:, 1]),
+            "brightness": grey.mean(axis=(1, 2)),
+            "sharpness": _sharpness(grey),
+            "tilt": tilts(samples["sample_id"].tolist(), shapes, landmarks),
+            "edge": (np.minimum(x1, y1) < NEAR_EDGE) | (np.maximum(x2, y2) > 1 - NEAR_EDGE),
+        }
+    )
+
+
+def landmarks_of(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """Landmarks (21, 2) of the samples of a sample table that have any; none where there is no such table."""
+    if not table.is_file():
+        return {}
+    samples = read_arrow(table).select(["sample_id", "landmarks"])
+    own = samples.filter(
+        pc.and_(pc.is_in(samples["sample_id"], pa.array(ids, pa.string())), pc.is_valid(samples["landmarks"]))
+    )
+    points = [np.asarray(row, np.float64).reshape(LANDMARKS, 2) for row in own["landmarks"].to_pylist()]
+    return dict(zip(own["sample_id"].to_pylist(), points, strict=True))
+
+
+def image_shapes(samples: pd.DataFrame) -> np.ndarray:
+    """Width and height in pixels of each sample's image, NaN where it cannot be read: (n, 2)."""
+    known: dict[str, tuple[float, float]] = {}
+    paths = [str(Path(root) / image) for root, image in samples[["root", "image"]].to_numpy()]
+    for path in paths:
+        if path not in known:
+            try:
+                header = read_header(read_bytes(Path(path)))
+                known[path] = (header.width, header.height)
+            except UnreadableImageError:
+                known[path] = (np.nan, np.nan)
+    return np.array([known[path] for path in paths], np.float64).reshape(-1, 2)
+
+
+def tilts(ids: Sequence[str], shapes: np.ndarray, landmarks: dict[str, np.ndarray]) -> np.ndarray:
+    """Degrees from upright of each hand, 0..180, NaN without landmarks or image: (n,)."""
+    nowhere = np.full((LANDMARKS, 2), np.nan)
+    points = np.array([landmarks.get(sample, nowhere) for sample in ids]).reshape(-1, LANDMARKS, 2)
+    along = (points[:, MIDDLE_BASE] - points[:, WRIST]) * shapes
+    return np.degrees(np.arctan2(np.abs(along[:, 0]), -along[:, 1]))
+
+
+def _grey(pictures: np.ndarray) -> np.ndarray:
+    small = [np.asarray(Image.fromarray(each).resize((SIDE, SIDE), Image.Resampling.BOX)) for each in pictures]
+    return np.array(small, np.float32).reshape(-1, SIDE, SIDE, 3) @ _LUMA
+
+
+def _sharpness(grey: np.ndarray) -> np.ndarray:
+    middle = grey[:, 1:-1, 1:-1]
+    around = grey[:, :-2, 1:-1] + grey[:, 2:, 1:-1] + grey[:, 1:-1, :-2] + grey[:, 1:-1, 2:]
+    return (around - 4 * middle).reshape(len(grey), -1).var(axis=1)

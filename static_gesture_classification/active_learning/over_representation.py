@@ -1,0 +1,270 @@
+"""What is over-represented in one group of samples compared with another, with a guard against chance.
+
+Every property that can be stated in words ("left", "smaller than 60 px", "of Subject3") is a predicate. One that more
+of the group's samples fulfil than of the others' is tested by Fisher's exact test, one-sided; since hundreds are tried,
+and thresholds of one measurement resemble each other, its p-value is corrected by the distribution of the smallest
+p-value over random exchanges of the two groups (Westfall and Young, "Resampling-Based Multiple Testing", 1993). After
+the strongest predicate, the next is tested within the strata that the first makes, so that what merely goes along with
+it is not told as a second finding; it is named as going along.
+
+The tests take samples as independent. Frames of one person are not, so a finding also says how many people it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import hypergeom
+
+NAMES = ("hand", "person", "session", "source")  # columns of names, the others hold numbers or truth values
+CUTS = 9  # thresholds tried of a measurement, in each direction
+KNOWN = 0.9  # share of samples whose measurement must be known
+LEAST = 3  # samples of the group that a finding must hold
+ALONG = 0.8  # of the samples that hold one predicate or another, the share that holds both, to go along
+TOGETHER = 0.7  # of the samples with one predicate, the share that has the next, to tell both in one
+
+BELOW = {
+    "size": "smaller than {} px",
+    "brightness": "darker than {} of 255",
+    "sharpness": "with sharpness below {}",
+}
+BELOW |= {"tilt": "turned by less than {} degrees"}
+ABOVE = {
+    "size": "larger than {} px",
+    "brightness": "brighter than {} of 255",
+    "sharpness": "with sharpness above {}",
+}
+ABOVE |= {"tilt": "turned by more than {} degrees"}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a property is told.
+
+    Args:
+        level: corrected p-value below which it is told.
+        least_share: share of the group's samples that it must hold.
+        permutations: exchanges of the two groups from which p-values are corrected.
+        seed: of them.
+    """
+
+    level: float = 0.01
+    least_share: float = 0.3
+    permutations: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something over-represented.
+
+    Args:
+        text: what the samples are: "left hands smaller than 60 px".
+        count, total: how many of the group hold it.
+        usual: share of the other group that holds it.
+        people: how many people those of the group are of.
+        p: corrected p-value (of the first of its predicates).
+        names_person: whether it says which person or session.
+        along: further properties that go along with it and cannot be told apart from it.
+    """
+
+    text: str
+    count: int
+    total: int
+    usual: float
+    people: int
+    p: float
+    names_person: bool = False
+    along: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """`31 of 41 are left hands smaller than 60 px (12 % of the correct ones)`."""
+        whose = ", all of one person" if self.people == 1 and not self.names_person else ""
+        along = f"; along with it: {', '.join(self.along)}" if self.along else ""
+        return f"{self.count:,} of {self.total:,} are {self.text} ({self.usual:.0%} of the correct ones){whose}{along}"
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """A property in words, and which samples have it: bool (n,)."""
+
+    feature: str
+    text: str
+    holds: np.ndarray
+
+
+def over_represented(
+    group: pd.DataFrame, others: pd.DataFrame, rules: Rules, tests: int = 1, findings: int = 3
+) -> list[Finding]:
+    """What is over-represented in `group`, strongest first.
+
+    Args:
+        group, others: measured samples (see `measurements`).
+        rules: when a property is told.
+        tests: groups that are tested beside each other; p-values are multiplied by it.
+        findings: at most so many.
+    """
+    both = pd.concat([group, others], ignore_index=True)
+    member = np.arange(len(both)) < len(group)
+    if len(group) < LEAST or not len(others):
+        return []
+    predicates = _told_apart(_predicates(both))
+    chosen: list[tuple[Predicate, float]] = []
+    marginal: np.ndarray | None = None
+    strata = np.zeros(len(both), np.int64)
+    while predicates and len(chosen) < findings:
+        corrected = np.minimum(1, tests * _corrected_p(predicates, member, strata, rules))
+        marginal = corrected if marginal is None else marginal
+        best = _strongest(predicates, corrected, member, rules, {each.feature for each, _ in chosen})
+        if best is None:
+            break
+        chosen.append((predicates[best], float(corrected[best])))
+        strata = 2 * strata + predicates[best].holds
+    if marginal is None:
+        return []
+    return list(_told(chosen, predicates, marginal, member, both, rules))
+
+
+def _predicates(both: pd.DataFrame) -> Iterator[Predicate]:
+    for name in NAMES:
+        counts = both[name].value_counts()
+        for value in sorted(counts.index[counts >= LEAST]):
+            if value != "" and counts[value] < len(both):
+                yield Predicate(name, _words(name, str(value)), (both[name] == value).to_numpy())
+    if both["edge"].any():
+        yield Predicate("edge", "at the image's edge", both["edge"].to_numpy(bool))
+    for name in BELOW:
+        values = both[name].to_numpy(np.float64)
+        finite = np.isfinite(values)
+        if finite.mean() < KNOWN:
+            continue
+        quantiles = np.quantile(values[finite], np.arange(1, CUTS + 1) / (CUTS + 1))
+        for cut in sorted({float(f"{value:.2g}") for value in quantiles}):
+            yield Predicate(name, BELOW[name].format(f"{cut:g}"), values < cut)
+            yield Predicate(name, ABOVE[name].format(f"{cut:g}"), values > cut)
+
+
+def _words(name: str, value: str) -> str:
+    return {"hand": "{} hands", "person": "of {}", "session": "in session {}", "source": "in {}"}[name].format(value)
+
+
+def _told_apart(predicates: Iterator[Predicate]) -> list[Predicate]:
+    """The first of those that hold for the same samples; none that holds for all or for none."""
+    kept: dict[bytes, Predicate] = {}
+    for predicate in predicates:
+        if predicate.holds.any() and not predicate.holds.all():
+            kept.setdefault(np.packbits(predicate.holds).tobytes(), predicate)
+    return list(kept.values())
+
+
+def _corrected_p(predicates: Sequence[Predicate], member: np.ndarray, strata: np.ndarray, rules: Rules) -> np.ndarray:
+    """Corrected one-sided p-value of each predicate, given the strata."""
+    holds = np.array([predicate.holds for predicate in predicates])
+    tails = _tails(holds, member, strata)
+    own = np.arange(len(holds))
+    observed = tails[own, holds[:, member].sum(1)]
+    random = np.random.default_rng(rules.seed)
+    exchanged = np.stack([_exchanged(member, strata, random) for _ in range(rules.permutations)], axis=1)
+    counts = np.rint(holds.astype(np.float32) @ exchanged.astype(np.float32)).astype(np.int64)
+    smallest = tails[own[:, None], counts].min(axis=0)
+    return (1 + (smallest[None] <= observed[:, None] * (1 + 1e-9)).sum(1)) / (rules.permutations + 1)
+
+
+def _exchanged(member: np.ndarray, strata: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Memberships dealt anew within each stratum."""
+    order = np.lexsort((random.random(len(member)), strata))
+    dealt = np.empty_like(member)
+    dealt[np.argsort(strata, kind="stable")] = member[order]
+    return dealt
+
+
+def _tails(holds: np.ndarray, member: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """P(at least k of the group hold it) of each predicate, given the margins of each stratum: (m, group + 1).
+
+    Counts of strata are independent hypergeometric variables; their sum is distributed as the convolution.
+    """
+    masses = [np.ones(1)] * len(holds)
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        drawn, margins = int((member & inside).sum()), holds[:, inside].sum(1)
+        unique, at = np.unique(margins, return_inverse=True)
+        mass = hypergeom.pmf(np.arange(drawn + 1)[None], int(inside.sum()), unique[:, None], drawn)
+        masses = [np.convolve(before, mass[row]) for before, row in zip(masses, at, strict=True)]
+    tails = np.cumsum(np.array(masses)[:, ::-1], axis=1)[:, ::-1]
+    return np.minimum(tails, 1)
+
+
+def _strongest(
+    predicates: Sequence[Predicate], corrected: np.ndarray, member: np.ndarray, rules: Rules, used: set[str]
+) -> int | None:
+    """The predicate to tell next: lowest corrected p-value, then the largest gap between the two groups' shares."""
+    shares = np.array([predicate.holds[member].mean() for predicate in predicates])
+    gaps = shares - np.array([predicate.holds[~member].mean() for predicate in predicates])
+    least = max(rules.least_share, LEAST / member.sum())
+    allowed = np.array([predicate.feature not in used for predicate in predicates])
+    candidates = np.flatnonzero(allowed & (corrected < rules.level) & (shares >= least) & (gaps > 0))
+    if not len(candidates):
+        return None
+    return int(candidates[np.lexsort((-gaps[candidates], corrected[candidates]))[0]])
+
+
+def _told(
+    chosen: Sequence[tuple[Predicate, float]],
+    predicates: Sequence[Predicate],
+    marginal: np.ndarray,
+    member: np.ndarray,
+    both: pd.DataFrame,
+    rules: Rules,
+) -> Iterator[Finding]:
+    """Findings, of which those that most samples share are told as one."""
+    told = {predicate.feature for predicate, _ in chosen}
+    pending = list(chosen)
+    while pending:
+        first, p = pending.pop(0)
+        parts, holds = [first], first.holds
+        for other in list(pending):
+            joint = holds & other[0].holds
+            if joint[member].sum() >= max(LEAST, TOGETHER * holds[member].sum()):
+                parts, holds = [*parts, other[0]], joint
+                pending.remove(other)
+        along = list(_going_along(first, predicates, marginal, member, rules, told))
+        yield Finding(
+            _phrase(parts),
+            int(holds[member].sum()),
+            int(member.sum()),
+            float(holds[~member].mean()),
+            int(both["person"][holds & member].nunique()),
+            p,
+            any(part.feature in ("person", "session") for part in parts),
+            tuple(along),
+        )
+
+
+def _going_along(
+    first: Predicate,
+    predicates: Sequence[Predicate],
+    marginal: np.ndarray,
+    member: np.ndarray,
+    rules: Rules,
+    told: set[str],
+) -> Iterator[str]:
+    """Other properties that are over-represented too, but in the same samples."""
+    for row in np.argsort(marginal, kind="stable"):
+        other = predicates[row]
+        if marginal[row] >= rules.level or other.feature in told:
+            continue
+        own, its = first.holds[member], other.holds[member]
+        if its.mean() > other.holds[~member].mean() and (own & its).sum() >= ALONG * (own | its).sum():
+            told.add(other.feature)
+            yield other.text
+
+
+def _phrase(parts: Sequence[Predicate]) -> str:
+    """`left hands smaller than 60 px, of Subject3`."""
+    hands = next((part.text for part in parts if part.feature == "hand"), "hands")
+    rest = ", ".join(part.text for part in parts if part.feature != "hand")
+    return f"{hands} {rest}".rstrip()
