@@ -101,6 +101,39 @@ class Change:
         }
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the second classifier should take the first one's place, and why, in words."""
+
+    promote: bool
+    reason: str
+
+
+def verdict(changed: Change, split: str) -> Verdict:
+    """Promote what scores higher and harms no gesture; `split` is the name of what both were scored on."""
+    scores = f"weighted F1 on {split} {changed.before:.4f} -> {changed.after:.4f} ({span(changed.interval)})"
+    if not changed.difference > 0:
+        return Verdict(False, f"{scores}: not better")
+    if len(changed.harmed):
+        return Verdict(False, f"{scores}, but it recognises {harm(changed)}")
+    likely = "better" if changed.interval.low > 0 else "better, though by no more than chance explains"
+    return Verdict(True, f"{scores}: {likely}, and no gesture is recognised worse beyond chance")
+
+
+def span(interval: Interval) -> str:
+    """The interval of a difference in words: "95% interval of the difference +0.0020 to +0.0204"."""
+    return f"{interval.level:.0%} interval of the difference {interval.low:+.4f} to {interval.high:+.4f}"
+
+
+def harm(changed: Change) -> str:
+    """Which gestures got worse: "OKAY worse (F1 0.91 -> 0.72 on 41 samples)"."""
+    worse = [
+        f"{gesture} worse (F1 {row['before']:.2f} -> {row['after']:.2f} on {row['support']:,} samples)"
+        for gesture, row in changed.harmed.iterrows()
+    ]
+    return " and ".join(worse)
+
+
 def paired(before: Predictions, after: Predictions) -> Pairing:
     """Join two predictions tables about the same samples in the same order; the ground truth is that of `after`."""
     if not np.array_equal(before.column("sample_id"), after.column("sample_id")):

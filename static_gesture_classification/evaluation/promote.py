@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,19 @@ from static_gesture_classification.evaluation.data_version import data_version, 
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.evaluate import predicted, torch_device
 from static_gesture_classification.evaluation.metrics import json_ready
-from static_gesture_classification.evaluation.paired import Change, change, paired
+from static_gesture_classification.evaluation.paired import Change, change, paired, verdict
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
-from static_gesture_classification.evaluation.runs import PROMOTE, checkpoints_by_epoch, find_run, read_record
+from static_gesture_classification.evaluation.runs import (
+    PROMOTE,
+    best_kept,
+    checkpoints_by_epoch,
+    digest_of,
+    find_run,
+    read_record,
+)
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_samples
-from static_gesture_classification.tracking.run_folder import BEST as WEIGHTED_F1
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training import hardware, identity
 from static_gesture_classification.training.checkpoint import export_checkpoint, load_classifier, read_checkpoint
@@ -160,12 +166,6 @@ def candidate_of_run(config: DictConfig) -> Candidate:
     return Candidate(content, record_of(read_checkpoint(kept[epoch]), content, about, run.config))
 
 
-def best_kept(run: RunFolder, epochs: Sequence[int]) -> int:
-    """The kept epoch with the highest weighted F1 on val; of equals, the earliest."""
-    scores = run.metrics()[WEIGHTED_F1].reindex(sorted(epochs)).fillna(-1.0)
-    return int(scores.index[int(scores.to_numpy().argmax())])
-
-
 def record_of(
     entries: Mapping[str, Any], content: bytes, about: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -207,31 +207,20 @@ def decide(candidate: Candidate, models: Path, config: DictConfig) -> Decision:
 
 def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decision:
     """Score both on the val samples of people whom the best one so far was not trained on."""
-    data, said = val_set(config)
+    data, candidates = val_set(config)
     known = None if record.get("people_trained_on") is None else set(str(record["people_trained_on"]).split())
     unseen = np.zeros(len(data.rows), bool) if known is None else ~person_digests(data.samples).isin(known).to_numpy()
     if unseen.mean() < COMPARABLE_SHARE:
         return Decision(True, "the best one so far was trained on most of the people in val, so it cannot be compared")
     kept = EvaluationSet("val", data.samples[unseen].reset_index(drop=True), data.crops, data.rows[unseen], {})
     classifier = load_classifier(best, torch_device(config))
-    new = Predictions(said.table.filter(unseen), said.gestures)
+    new = Predictions(candidates.table.filter(unseen), candidates.gestures)
     settings = config.compare
     changed = change(
         paired(predicted(kept, classifier), new), settings.max_gesture_loss, settings.resamples, config.seed
     )
-    reason = f"weighted F1 on val {changed.after:.4f}, of the best one so far {changed.before:.4f}"
-    if changed.difference > 0 and len(changed.harmed):
-        return Decision(False, f"{reason}, but {harm(changed)}", changed)
-    return Decision(changed.difference > 0, reason, changed)
-
-
-def harm(changed: Change) -> str:
-    """Which gestures got worse, in words: "it recognises OKAY worse (F1 0.91 -> 0.72 on 41 samples)"."""
-    worse = [
-        f"{gesture} worse (F1 {row['before']:.2f} -> {row['after']:.2f} on {row['support']:,} samples)"
-        for gesture, row in changed.harmed.iterrows()
-    ]
-    return f"it recognises {' and '.join(worse)}"
+    said = verdict(changed, "val")
+    return Decision(said.promote, said.reason, changed)
 
 
 def val_set(config: DictConfig) -> tuple[EvaluationSet, Predictions]:
@@ -309,14 +298,6 @@ def show(decision: Decision, candidate: Candidate, models: Path) -> None:
             highlight=False,
             soft_wrap=True,
         )
-
-
-def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file, None where there is none."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

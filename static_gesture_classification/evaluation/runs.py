@@ -8,8 +8,10 @@ The one that is `models/best.ckpt` is marked; `promote run=ID epoch=N` makes ano
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,20 @@ def checkpoints_by_epoch(run: RunFolder) -> dict[int, Path]:
     """A run's kept checkpoints by epoch (the last one, which training is resumed from, is not among them)."""
     found = ((_EPOCH.match(path.name), path) for path in run.checkpoints())
     return {int(match.group(1)): path for match, path in found if match}
+
+
+def best_kept(run: RunFolder, epochs: Sequence[int]) -> int:
+    """The kept epoch with the highest weighted F1 on val; of equals, the earliest."""
+    scores = run.metrics()[BEST].reindex(sorted(epochs)).fillna(-1.0)
+    return int(scores.index[int(scores.to_numpy().argmax())])
+
+
+def digest_of(path: Path) -> str | None:
+    """SHA-256 of a file, None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def runs_table(runs: Path) -> Table:
