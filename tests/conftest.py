@@ -6,6 +6,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"
+HAND_LANDMARKER = PROJECT.parent / "shared" / "models" / "hand_landmarker.task"
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +21,11 @@ def photographs() -> Path:
     if not PHOTOGRAPHS.is_dir():
         pytest.skip("real photographs are not present at ../shared/data")
     return PHOTOGRAPHS
+
+
+@pytest.fixture(scope="session")
+def hand_landmarker() -> Path:
+    """MediaPipe's model file; it is not part of the project, and tests do not fetch it."""
+    if not HAND_LANDMARKER.is_file():
+        pytest.skip("MediaPipe's model is not present at ../shared/models/hand_landmarker.task")
+    return HAND_LANDMARKER

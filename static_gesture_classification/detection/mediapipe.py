@@ -34,7 +34,7 @@ class SecondLook:
     Args:
         columns, rows: how many tiles; 0 for none.
         share: a tile's width and height as a share of the image's.
-        least: pixels to which a tile's shorter side is enlarged.
+        least: pixels to which a tile's longer side is enlarged.
     """
 
     columns: int

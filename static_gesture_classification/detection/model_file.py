@@ -13,10 +13,12 @@ from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.errors import DataError, UserError
 
 
-def model_file(model: Mapping[str, Any]) -> Path:
-    """The model file of a `detector.model` node (`path`, `url`, `size` in bytes, `sha256`), fetched if it is not there.
+def model_file(model: Mapping[str, Any], connection: Connection | None = None) -> Path:
+    """The model file of a `detector.model` node, fetched if it is not there.
 
-    `size` and `sha256` may be null: then any file will do.
+    Args:
+        model: `path`, and `url`, `size` (bytes) and `sha256`, each of which may be null.
+        connection: how to fetch it.
 
     Raises:
         UserError: it is not there and cannot be fetched; says how to put it there by hand.
@@ -27,7 +29,7 @@ def model_file(model: Mapping[str, Any]) -> Path:
     if path.is_file():
         check(path, remote)
     elif remote.url:
-        fetch(remote, path, Connection(), lambda size: require_free_disk(path.parent, size, path.name))
+        fetch(remote, path, connection or Connection(), lambda size: require_free_disk(path.parent, size, path.name))
     else:
         raise UserError(f"no hand detection model at {path}; put it there, or set detector.model.path or .url")
     return path

@@ -10,6 +10,8 @@ from PIL import Image
 
 from static_gesture_classification.detection.detector import Box, DetectedHand
 
+MOST = 16_000  # pixels of the longer side; MediaPipe ends the process on pictures of more than 32,766
+
 
 @dataclass(frozen=True)
 class Region:
@@ -25,10 +27,13 @@ class Region:
         """The square around a normalised box in an image, `surroundings` times as wide as the box's longer side."""
         x1, y1, x2, y2 = box
         side = max(1, round(max((x2 - x1) * width, (y2 - y1) * height) * surroundings))
-        return cls(round((x1 + x2) / 2 * width - side / 2), round((y1 + y2) / 2 * height - side / 2), side, side)
+        left, top = round((x1 + x2) / 2 * width - side / 2), round((y1 + y2) / 2 * height - side / 2)
+        return cls(min(left, width - 1), min(top, height - 1), side, side)
 
     def cut(self, image: np.ndarray, least: int) -> np.ndarray:
-        """Its pixels, uint8 (h, w, 3), contiguous; enlarged where its shorter side has fewer than `least` pixels.
+        """Its pixels, uint8 (h, w, 3), contiguous; enlarged where its longer side has fewer than `least` pixels.
+
+        Where it has more than `MOST`, the pixels are reduced.
 
         Where it leaves the image, the border pixels are repeated.
         """
@@ -38,9 +43,10 @@ class Region:
         beyond = [(max(-self.top, 0), max(bottom - height, 0)), (max(-self.left, 0), max(right - width, 0)), (0, 0)]
         if any(any(pair) for pair in beyond):
             pixels = np.pad(pixels, beyond, mode="edge")
-        scale = least / min(self.width, self.height)
-        if scale > 1:
-            size = (round(self.width * scale), round(self.height * scale))
+        longer = max(self.width, self.height)
+        scale = max(least, min(longer, MOST)) / longer
+        if scale != 1:
+            size = (max(1, round(self.width * scale)), max(1, round(self.height * scale)))
             pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BICUBIC))
         return np.ascontiguousarray(pixels)
 

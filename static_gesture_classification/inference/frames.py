@@ -127,7 +127,10 @@ class ImageFrames(Frames):
 
 
 class VideoFrames(Frames):
-    """The frames of a video, by OpenCV. Their size may change on the way; a file that ends early is said to."""
+    """The frames of a video, by OpenCV. A file that ends early is said to.
+
+    Where the size changes on the way, OpenCV scales all frames to that of the first.
+    """
 
     is_video = True
 
