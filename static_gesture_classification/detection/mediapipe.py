@@ -73,7 +73,8 @@ class MediapipeDetector(Detector):
         min_detection_confidence: of the palm detector, 0..1.
         min_presence_confidence: that there is a hand in a palm's surroundings, 0..1.
         min_tracking_confidence: in video mode, that a hand is still where it was followed to, 0..1.
-        box_margin: how far a box reaches beyond the landmarks, as a share of their extent: left, top, right, bottom.
+        box_margin: how far a box reaches beyond the landmarks: left, top, right, bottom, as shares of the longer side
+            of their extent.
         second_look: see `SecondLook`.
         known_box: see `KnownBox`.
 
@@ -174,25 +175,21 @@ class MediapipeDetector(Detector):
             found.handedness, found.hand_landmarks, found.hand_world_landmarks, strict=True
         ):
             points = region.to_image(np.array([(mark.x, mark.y) for mark in marks]), width, height)
-            box = self._box(points)
+            box = self._box(points, width, height)
             if box is not None:
                 side = handedness[0].category_name.lower()
                 metres = np.array([(mark.x, mark.y, mark.z) for mark in world], np.float32)
                 hands.append(DetectedHand(box, float(handedness[0].score), side, points, metres))
         return hands
 
-    def _box(self, points: np.ndarray) -> Box | None:
+    def _box(self, points: np.ndarray, width: int, height: int) -> Box | None:
         """The box around landmarks as HaGRID's annotators draw it, inside the image; None where it is all outside."""
         (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        left, top, right, bottom = self.box_margin
-        wide, high = x2 - x1, y2 - y1
-        box = (
-            max(x1 - left * wide, 0.0),
-            max(y1 - top * high, 0.0),
-            min(x2 + right * wide, 1.0),
-            min(y2 + bottom * high, 1.0),
-        )
-        return box if box[2] > box[0] and box[3] > box[1] else None
+        longer = max((x2 - x1) * width, (y2 - y1) * height)
+        left, top, right, bottom = (share * longer for share in self.box_margin)
+        x1, x2 = max(x1 - left / width, 0.0), min(x2 + right / width, 1.0)
+        y1, y2 = max(y1 - top / height, 0.0), min(y2 + bottom / height, 1.0)
+        return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
 
     def _run(self, pixels: np.ndarray, mode: str) -> Any:
         """What MediaPipe says of contiguous RGB pixels."""
