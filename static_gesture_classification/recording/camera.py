@@ -1,0 +1,227 @@
+"""Where pictures come from: a camera, a stream, a video file or a folder of images, behind one small interface."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.inference.frames import Frames, VideoFrames, frames
+from static_gesture_classification.recording.settings import ALL, CameraSettings
+
+STREAM = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+DEVICES = Path("/dev")
+APART = 3600.0  # seconds between a folder's pictures, which belong to no common moment
+STREAM_TIMEOUT_MS = 10_000
+OTHER_SOURCES = (
+    "another camera (recording.source=1), a video or a folder of images (recording.source=FILE), or a stream "
+    "(recording.source=URL)"
+)
+
+
+class CameraLostError(Exception):
+    """A live camera gives no more pictures; it may come back. The message says why, in words for the user."""
+
+
+class Camera(ABC):
+    """Gives pictures one after the other. Only one thread reads it."""
+
+    name: str  # for people and for session.json; never holds a password
+    live: bool  # whether it can come back after it was lost, and whether its pictures cannot wait
+    seconds: float = 0.0  # from one picture to the next, for those that wait
+    waits: bool = False  # whether each picture waits until it is looked at (a video or folder taken frame by frame)
+
+    @abstractmethod
+    def read(self) -> np.ndarray | None:
+        """The next picture, uint8 (height, width, 3) RGB; None after the last one. Waits for it as long as it takes.
+
+        Raises:
+            CameraLostError: a live camera that stopped giving pictures.
+        """
+
+    @abstractmethod
+    def reopen(self) -> None:
+        """Connect anew. Raises `UserError` where that fails."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the device or file. It may be called more than once."""
+
+
+class LiveCamera(Camera):
+    """A camera of this machine, or a stream, by OpenCV.
+
+    Args:
+        source: index of a camera, path of its device, or a stream's address.
+        settings: its `size` and `rate` are asked for; a camera may give others.
+
+    Raises:
+        UserError: there is no such camera, no permission, it is busy, or the stream does not answer; says what to try.
+    """
+
+    live = True
+
+    def __init__(self, source: int | str, settings: CameraSettings) -> None:
+        self.source = source
+        self.settings = settings
+        self.name = _public_name(source)
+        self._capture: Any = None
+        self.reopen()
+
+    def read(self) -> np.ndarray | None:
+        """See `Camera.read`."""
+        from static_gesture_classification.opencv import cv2
+
+        read, pixels = self._capture.read()
+        if not read or pixels is None:
+            raise CameraLostError(f"{self.name} stopped giving pictures")
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+    def reopen(self) -> None:
+        """See `Camera.reopen`."""
+        from static_gesture_classification.opencv import cv2
+
+        self.close()
+        if isinstance(self.source, int) or str(self.source).startswith(str(DEVICES)):
+            self._capture = self._open_device(cv2)
+        else:
+            timeouts = [
+                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                STREAM_TIMEOUT_MS,
+                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                STREAM_TIMEOUT_MS,
+            ]
+            self._capture = cv2.VideoCapture(str(self.source), cv2.CAP_FFMPEG, timeouts)
+            if not self._capture.isOpened():
+                raise UserError(
+                    f"the stream {self.name} does not answer: check the address, the network and the password, or open "
+                    f"it in a video player; else try {OTHER_SOURCES}"
+                )
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+
+    def close(self) -> None:
+        """See `Camera.close`."""
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.release()
+
+    def _open_device(self, cv2: Any) -> Any:
+        check_device(self.source)
+        capture = cv2.VideoCapture(self.source)
+        if not capture.isOpened():
+            raise UserError(
+                f"{self.name} does not open. It is probably in use: close other programs that show it (a browser, a "
+                f"meeting, another recorder), or unplug it and plug it in again; else try {OTHER_SOURCES}"
+            )
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))  # raw pictures come at 10 a second by USB 2
+        width, height = self.settings.size
+        for key, value in ((cv2.CAP_PROP_FRAME_WIDTH, width), (cv2.CAP_PROP_FRAME_HEIGHT, height)):
+            capture.set(key, value)
+        capture.set(cv2.CAP_PROP_FPS, self.settings.rate)
+        return capture
+
+
+class FileCamera(Camera):
+    """A video file or a folder of images in place of a camera.
+
+    Args:
+        path: the file or folder.
+        settings: with `pace` "real" a video plays at its own rate, like a camera; with "all" each picture waits until
+            it was looked at. A folder's pictures always do.
+
+    Raises:
+        UserError: there is no such file or folder, or nothing in it can be read.
+    """
+
+    live = False
+
+    def __init__(self, path: Path, settings: CameraSettings) -> None:
+        self.path = path
+        self.settings = settings
+        self.name = path.name
+        self._frames: Frames = frames(path)
+        self._iterator = iter(self._frames)
+        self.waits = settings.pace == ALL or not self._frames.is_video
+        rate = self._frames.rate if isinstance(self._frames, VideoFrames) else 1 / APART
+        self.seconds = 1 / (rate or settings.rate or 30)
+        self._due: float | None = None
+
+    def read(self) -> np.ndarray | None:
+        """See `Camera.read`."""
+        frame = next(self._iterator, None)
+        if frame is None:
+            return None
+        if not self.waits:
+            now = time.monotonic()
+            self._due = max(self._due + self.seconds, now - self.seconds) if self._due is not None else now
+            time.sleep(max(0.0, self._due - now))
+        return frame.image
+
+    def reopen(self) -> None:
+        """Start again from the beginning."""
+        self._iterator, self._due = iter(self._frames), None
+
+    def close(self) -> None:
+        """See `Camera.close`."""
+        self._iterator = iter(())
+
+    @property
+    def remarks(self) -> list[str]:
+        """What could not be read, once the end was reached."""
+        return [f"{skipped.name}: {skipped.reason}" for skipped in self._frames.skipped]
+
+
+def open_camera(source: int | str, settings: CameraSettings) -> Camera:
+    """The camera that `recording.source` names: an index, a device, a stream's address, a video, a folder of images.
+
+    Raises:
+        UserError: it cannot be opened; says why and what to try.
+    """
+    text = str(source).strip()
+    if text.isdigit():
+        return LiveCamera(int(text), settings)
+    if STREAM.match(text) or text.startswith(f"{DEVICES}/"):
+        return LiveCamera(text, settings)
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise UserError(f"recording.source is {text!r}, which is no file or folder here; name {OTHER_SOURCES}")
+    return FileCamera(path, settings)
+
+
+def check_device(source: int | str) -> None:
+    """On Linux, where a camera is a file: whether it is there, and whether this user may use it.
+
+    Raises:
+        UserError: it is not, or they may not; says what to do.
+    """
+    if not DEVICES.is_dir() or os.uname().sysname != "Linux":
+        return
+    device = DEVICES / f"video{source}" if isinstance(source, int) else Path(source)
+    if not device.exists():
+        present = sorted(path.name.removeprefix("video") for path in DEVICES.glob("video[0-9]*"))
+        others = f"; cameras here: {', '.join(present)}" if present else "; no camera is connected to this machine"
+        raise UserError(f"no camera {source}: {device} does not exist{others}. Plug one in, or try {OTHER_SOURCES}")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise UserError(
+            f"no permission to use {device}: add yourself to the group that owns it "
+            f'(sudo usermod -aG {_group_of(device)} "$USER", then log out and in again), or try {OTHER_SOURCES}'
+        )
+
+
+def _group_of(device: Path) -> str:
+    try:
+        return device.group()
+    except (KeyError, OSError):
+        return "video"
+
+
+def _public_name(source: int | str) -> str:
+    if isinstance(source, int):
+        return f"camera {source}"
+    return re.sub(r"^([a-z0-9+.-]+://)[^/@]*@", r"\1", str(source), flags=re.IGNORECASE).split("?")[0]

@@ -1,0 +1,148 @@
+"""What is to be recorded: the plan's lines, one gesture, or sets whose gesture is chosen afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from static_gesture_classification.active_learning.plan import Example, PlannedRecording, RecordingPlan, read_plan
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.preparation.images import UnreadableImageError, read_image
+from static_gesture_classification.recording.settings import AUTO, FREE, PLAN, RecordingSettings
+from static_gesture_classification.sources.recorded import SESSION_FILE, Confusion, Session, read_session
+from static_gesture_classification.sources.source import folders_in
+
+EXAMPLE_SIDE = 220  # pixels
+EXAMPLE_MARGIN = 0.15
+
+
+@dataclass(frozen=True)
+class Job:
+    """One set to record.
+
+    Args:
+        gesture: what to perform; None where it is chosen afterwards.
+        mistaken_for: what the model takes it for; None where that is not the point.
+        count: pictures that are still missing.
+        reason: why, in words; "" where nobody planned it.
+        example: uint8 (EXAMPLE_SIDE, EXAMPLE_SIDE, 3) RGB, a hand that shows the error; None without.
+    """
+
+    gesture: str | None
+    count: int
+    mistaken_for: str | None = None
+    reason: str = ""
+    example: np.ndarray | None = None
+
+    @property
+    def title(self) -> str:
+        """What to perform, in words."""
+        if self.gesture is None:
+            return "Any gesture: perform it, name it afterwards"
+        return (
+            self.gesture if self.mistaken_for is None else f"{self.gesture}, the model takes it for {self.mistaken_for}"
+        )
+
+    @property
+    def confusion(self) -> Confusion | None:
+        """The confusion that a session is recorded for."""
+        if self.gesture is None or self.mistaken_for is None:
+            return None
+        return Confusion(self.gesture, self.mistaken_for)
+
+
+@dataclass(frozen=True)
+class Work:
+    """All sets to record.
+
+    Args:
+        jobs: in order.
+        endless: whether the last is repeated until the user stops.
+        checkpoint: whose errors the plan follows; "" without a plan.
+        planned: whether it follows the plan.
+    """
+
+    jobs: tuple[Job, ...]
+    endless: bool = False
+    checkpoint: str = ""
+    planned: bool = False
+
+
+def work_to_do(settings: RecordingSettings, config: DictConfig, vocabulary: Vocabulary) -> Work:
+    """What is to be recorded, by `recording.mode`, `recording.gesture` and the plan.
+
+    Raises:
+        DataError: a plan is asked for and there is none, or it is damaged.
+        UserError: an unknown gesture; a gesture that the plan does not ask for; a plan that is already done.
+    """
+    if settings.gesture is not None:
+        vocabulary.index(settings.gesture)
+    path = Path(config.plan.path)
+    if settings.mode == FREE or (settings.mode == AUTO and not path.is_file()):
+        return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
+    plan = read_plan(path, vocabulary)
+    lines = [line for line in plan.recordings if settings.gesture in (None, line.gesture)]
+    if not lines and settings.mode == PLAN:
+        wanted = f"no {settings.gesture}" if settings.gesture else "nothing"
+        raise UserError(f"{path} asks for {wanted}; record what you like with recording.mode=free")
+    if not lines:
+        return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
+    return _planned_work(plan, lines, path, settings)
+
+
+def _planned_work(
+    plan: RecordingPlan, lines: Sequence[PlannedRecording], path: Path, settings: RecordingSettings
+) -> Work:
+    done = recorded_since(settings.storage.root, path.stat().st_mtime)
+    jobs = []
+    for line in lines:
+        missing = line.count - done.get((line.gesture, line.mistaken_for), 0)
+        if missing > 0:
+            jobs.append(Job(line.gesture, missing, line.mistaken_for, line.reason, example_picture(line.examples)))
+    if not jobs:
+        raise UserError(
+            f"all that {path} asks for is recorded. Take it in with: dvc repro (which makes a new plan), or record on "
+            "with recording.mode=free"
+        )
+    return Work(tuple(jobs), checkpoint=plan.checkpoint, planned=True)
+
+
+def recorded_since(root: Path, moment: float) -> dict[tuple[str, str | None], int]:
+    """Pictures that were recorded after `moment` (seconds since 1970), by gesture and what it is mistaken for."""
+    found: dict[tuple[str, str | None], int] = {}
+    for name in folders_in(root):
+        if not (root / name / SESSION_FILE).is_file():
+            continue
+        try:
+            session = read_session(root / name)
+        except DataError:
+            continue
+        if _moment(session) >= moment:
+            key = (session.gesture, session.confusion.mistaken_for if session.confusion else None)
+            found[key] = found.get(key, 0) + sum(image.gesture in (None, session.gesture) for image in session.images)
+    return found
+
+
+def example_picture(examples: Sequence[Example]) -> np.ndarray | None:
+    """The first example that can be read, cut around its hand; None where none can."""
+    for example in examples:
+        try:
+            image = read_image(example.path)
+        except (UnreadableImageError, OSError):
+            continue
+        return crop_square(image, example.box, EXAMPLE_SIDE, EXAMPLE_MARGIN)
+    return None
+
+
+def _moment(session: Session) -> float:
+    try:
+        return datetime.fromisoformat(session.time).timestamp()
+    except ValueError:
+        return 0.0

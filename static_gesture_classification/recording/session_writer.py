@@ -1,0 +1,326 @@
+"""A session on disk while it is recorded: at every moment, whatever ends the program, a session that loads.
+
+Each picture is saved before `session.json` names it. What a full disk or a lost folder refuses stays in memory, is
+tried again, and is in the end rescued to another folder. A dropped picture stays beside the session, unlisted, until
+`close`, and a discarded session in a hidden trash folder likewise, so that both can be taken back.
+
+    data/recorded/2026-11-22_10-15-00_anna_THREE/          a session
+    data/recorded/.unlabelled-2026-11-22_10-15-00_anna/    one whose gesture is not chosen yet: no source reads it
+    data/recorded/.trash/...                               a discarded one
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import tempfile
+import unicodedata
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import simplejpeg
+
+from static_gesture_classification.active_learning.admission import Judgement
+from static_gesture_classification.atomic_files import atomic_path, explained_write_errors
+from static_gesture_classification.detection.detector import DetectedHand
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.preparation.geometry import hand_square
+from static_gesture_classification.process_lock import ProcessLock, is_locked
+from static_gesture_classification.recording.settings import StorageSettings
+from static_gesture_classification.sources.recorded import (
+    SESSION_FILE,
+    RecordedImage,
+    Session,
+    read_session,
+    write_session,
+)
+
+UNLABELLED = ".unlabelled-"
+TRASH = ".trash"
+LOCK = ".recorder.lock"
+DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
+SLUG_LENGTH = 40
+
+
+@dataclass
+class Entry:
+    """A picture of a session.
+
+    Args:
+        image: what `session.json` says of it.
+        pixels: what is saved of it, uint8 (height, width, 3) RGB; for the contact sheet.
+        probabilities: float32 (classes,), the model's; None without one.
+        jpeg: its bytes, until they are on disk and listed.
+        dropped: whether it is taken out; it can be taken back until the session is closed.
+    """
+
+    image: RecordedImage
+    pixels: np.ndarray
+    probabilities: np.ndarray | None = None
+    jpeg: bytes | None = None
+    dropped: bool = False
+
+
+@dataclass
+class SessionWriter:
+    """Writes one session. Nothing is on disk before its first picture.
+
+    Args:
+        settings: where and how.
+        session: its header; `gesture` is "" where it is chosen later. `images` is kept up to date.
+        folder: where it lies now; None before the first picture.
+    """
+
+    settings: StorageSettings
+    session: Session
+    folder: Path | None = None
+    entries: list[Entry] = field(default_factory=list)
+    _lock: ProcessLock | None = None
+    _discarded_from: Path | None = None
+    _number: int = 0
+
+    @property
+    def kept(self) -> list[Entry]:
+        """The pictures that are not dropped."""
+        return [entry for entry in self.entries if not entry.dropped]
+
+    @property
+    def unsaved(self) -> int:
+        """How many pictures are in memory only."""
+        return sum(entry.jpeg is not None for entry in self.kept)
+
+    @property
+    def discarded(self) -> bool:
+        """Whether the whole set is in the trash."""
+        return self._discarded_from is not None
+
+    def take(
+        self,
+        image: np.ndarray,
+        hand: DetectedHand,
+        judgement: Judgement | None = None,
+        probabilities: np.ndarray | None = None,
+    ) -> Entry:
+        """Take a picture into the session; `save` puts it on the disk.
+
+        Args:
+            image: uint8 (height, width, 3), RGB.
+            hand: in it.
+            judgement: what the checkpoint said of it; None without one.
+            probabilities: float32 (classes,), likewise.
+        """
+        pixels, box, landmarks = cut_out(image, hand, self.settings)
+        recorded = RecordedImage(f"{self._number:06d}.jpg", box, hand.hand, landmarks=landmarks, **said(judgement))
+        quality = self.settings.jpeg_quality
+        jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality, colorspace="RGB")
+        entry = Entry(recorded, pixels, probabilities, jpeg)
+        self.entries.append(entry)
+        self._number += 1
+        return entry
+
+    def save(self) -> None:
+        """Bring the disk up to date: pictures first, then `session.json`.
+
+        Raises:
+            OutputError: what could not be written stays in memory; says why.
+        """
+        if self.folder is None:
+            if not self.kept:
+                return
+            self._begin()
+        assert self.folder is not None
+        for entry in self.kept:
+            if entry.jpeg is not None and not (self.folder / entry.image.file).is_file():
+                with atomic_path(self.folder / entry.image.file) as partial:
+                    partial.write_bytes(entry.jpeg)
+        self.session = replace(self.session, images=tuple(entry.image for entry in self.kept))
+        write_session(self.folder, self.session)
+        for entry in self.kept:
+            entry.jpeg = None
+
+    def label(self, gesture: str) -> None:
+        """Give the whole set its gesture; pictures that were relabelled one by one keep theirs. See `save`."""
+        self.session = replace(self.session, gesture=gesture)
+        self.save()
+        if self.folder is not None and self.folder.name.startswith(UNLABELLED) and not self.discarded:
+            self.folder = _moved(self.folder, self.folder.parent / f"{self.folder.name[len(UNLABELLED) :]}_{gesture}")
+
+    def discard(self) -> None:
+        """Put the whole set into the trash; `restore` takes it back until `close`."""
+        if self.folder is not None and not self.discarded:
+            self._discarded_from = self.folder
+            self.folder = _moved(self.folder, self.settings.root / TRASH / self.folder.name)
+
+    def restore(self) -> None:
+        """Take a discarded set back."""
+        if self.folder is not None and self._discarded_from is not None:
+            self.folder = _moved(self.folder, self._discarded_from)
+            self._discarded_from = None
+
+    def close(self) -> None:
+        """Make what was dropped or discarded final, and let go of the folder."""
+        if self.folder is not None and (self.discarded or not self.kept):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        elif self.folder is not None:
+            for entry in self.entries:
+                if entry.dropped:
+                    (self.folder / entry.image.file).unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.release()
+            if self.folder is not None:
+                (self.folder / LOCK).unlink(missing_ok=True)
+        trash = self.settings.root / TRASH
+        if trash.is_dir() and not any(trash.iterdir()):
+            trash.rmdir()
+
+    def rescue(self) -> Path | None:
+        """Write what is in memory only to the rescue folder, as a session of its own; None where nothing is.
+
+        Raises:
+            OutputError: there it cannot be written either.
+        """
+        lost = [entry for entry in self.kept if entry.jpeg is not None]
+        if not lost:
+            return None
+        where = self.settings.rescue or Path(tempfile.gettempdir()) / "static_gesture_recordings"
+        folder = unique_folder(where, f"{self.base_name}_rescued")
+        for entry in lost:
+            with atomic_path(folder / entry.image.file) as partial:
+                partial.write_bytes(entry.jpeg or b"")
+        write_session(folder, replace(self.session, images=tuple(entry.image for entry in lost)))
+        for entry in lost:
+            entry.jpeg = None
+        return folder
+
+    @property
+    def base_name(self) -> str:
+        """The folder's name, without what makes it unique: time, person, gesture."""
+        time = self.session.time[:19].replace("T", "_").replace(":", "-")
+        parts = [time, slug(self.session.subject), slug(self.session.gesture) if self.session.gesture else ""]
+        return "_".join(part for part in parts if part)
+
+    def _begin(self) -> None:
+        prefix = "" if self.session.gesture else UNLABELLED
+        self.folder = unique_folder(self.settings.root, prefix + self.base_name)
+        lock = ProcessLock(self.folder / LOCK)
+        lock.acquire()
+        self._lock = lock
+
+
+def cut_out(
+    image: np.ndarray, hand: DetectedHand, settings: StorageSettings
+) -> tuple[np.ndarray, tuple[float, ...], tuple[tuple[float, float], ...] | None]:
+    """What is saved of a picture: the hand with its surroundings, not the room; box and landmarks relative to it.
+
+    Args:
+        image: uint8 (height, width, 3), RGB.
+        hand: its box and landmarks normalised to the image.
+        settings: `margin` is a share of the box's longer side, added on each side of a square; what of it lies outside
+            the image is left off. With `whole_frame` all of the image is saved.
+
+    Returns:
+        the pixels, the box, the landmarks.
+    """
+    height, width = image.shape[:2]
+    left, top, right, bottom = 0, 0, width, height
+    if not settings.whole_frame:
+        square = hand_square(width, height, hand.box, settings.margin)
+        left, top = max(math.floor(square.left), 0), max(math.floor(square.top), 0)
+        right = min(math.ceil(square.left + square.side), width)
+        bottom = min(math.ceil(square.top + square.side), height)
+    scale = np.array([width, height], np.float64) / (right - left, bottom - top)
+    offset = np.array([left / width, top / height])
+    box = ((np.array(hand.box, np.float64).reshape(2, 2) - offset) * scale).clip(0, 1).round(DECIMALS)
+    marks = None
+    if hand.landmarks is not None:
+        points = ((np.asarray(hand.landmarks, np.float64) - offset) * scale).round(DECIMALS)
+        marks = tuple((float(x), float(y)) for x, y in points)
+    return image[top:bottom, left:right].copy(), tuple(float(value) for value in box.ravel()), marks
+
+
+def said(judgement: Judgement | None) -> dict[str, Any]:
+    """What a judgement leaves in `session.json`."""
+    if judgement is None:
+        return {}
+    score = round(judgement.score, DECIMALS)
+    return {"prediction": judgement.prediction or None, "score": score, "kept_because": judgement.outcome}
+
+
+def check_writable(root: Path) -> None:
+    """Find out before anything is recorded whether a session can be written in `root`. Raises `OutputError`."""
+    with explained_write_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=root, prefix=".writable-") as probe:
+            probe.write(b"x" * 65_536)
+            probe.flush()
+
+
+def unfinished(root: Path) -> list[Path]:
+    """Sets whose recorder was killed before their gesture was chosen, oldest first."""
+    found = sorted(root.glob(f"{UNLABELLED}*")) if root.is_dir() else []
+    return [folder for folder in found if (folder / SESSION_FILE).is_file() and not is_locked(folder / LOCK)]
+
+
+def reopened(folder: Path, settings: StorageSettings) -> SessionWriter | None:
+    """An unfinished set, to go on with; None where another recorder took it meanwhile or it is damaged."""
+    from static_gesture_classification.preparation.images import UnreadableImageError, read_image
+
+    lock = ProcessLock(folder / LOCK)
+    if not lock.acquire():
+        return None
+    try:
+        session = read_session(folder)
+        entries = [Entry(image, read_image(folder / image.file)) for image in session.images]
+    except (DataError, UnreadableImageError):
+        lock.release()
+        return None
+    return SessionWriter(settings, session, folder, entries, lock, None, len(entries))
+
+
+def clear_trash(root: Path) -> None:
+    """Delete what killed recorders left in the trash; what a running one put there stays."""
+    trash = root / TRASH
+    for folder in trash.iterdir() if trash.is_dir() else ():
+        if not is_locked(folder / LOCK):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def unique_folder(root: Path, name: str) -> Path:
+    """Make a new folder of this name, with a number where there is one already. Raises `OutputError`."""
+    with explained_write_errors(root / name):
+        root.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 10_000):
+            folder = root / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    raise UserError(f"{root} has ten thousand folders that begin with {name}; choose another recording.root")
+
+
+def slug(name: str) -> str:
+    """A name as a part of a folder's name: letters and digits of any script; a hash where it has none.
+
+    >>> slug("Anna-Maria / 2")
+    'Anna-Maria-2'
+    """
+    text = unicodedata.normalize("NFC", name)
+    words = "".join(letter if letter.isalnum() else " " for letter in text).split()
+    if words:
+        return "-".join(words)[:SLUG_LENGTH].strip("-")
+    return hashlib.blake2b(text.encode(), digest_size=3).hexdigest() if text.strip() else ""
+
+
+def _moved(folder: Path, wanted: Path) -> Path:
+    with explained_write_errors(wanted):
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        target = wanted
+        for number in range(2, 10_000):
+            if not target.exists():
+                break
+            target = wanted.with_name(f"{wanted.name}-{number}")
+        return folder.rename(target)

@@ -1,0 +1,152 @@
+"""The set that is being recorded: its session on disk, what chooses its pictures, and what can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from static_gesture_classification.active_learning.admission import Judgement, Side
+from static_gesture_classification.errors import OutputError
+from static_gesture_classification.recording.jobs import Job
+from static_gesture_classification.recording.observer import Sight
+from static_gesture_classification.recording.selection import Candidate, Selector, Verdict
+from static_gesture_classification.recording.session_writer import Entry, SessionWriter, said
+from static_gesture_classification.sources.recorded import RecordedImage
+
+
+@dataclass
+class SetInProgress:
+    """One job's pictures.
+
+    Args:
+        job: what is performed.
+        selector: chooses pictures.
+        writer: saves them.
+        side: which split the session goes to, and why.
+        trouble: why the disk refuses pictures; "" while it takes them.
+    """
+
+    job: Job
+    selector: Selector
+    writer: SessionWriter
+    side: Side
+    trouble: str = ""
+    _candidates: dict[int, Candidate] = field(default_factory=dict)
+    _undo: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def kept(self) -> list[Entry]:
+        """The pictures that are not dropped."""
+        return self.writer.kept
+
+    @property
+    def missing(self) -> int:
+        """How many pictures the job still wants."""
+        return max(self.job.count - len(self.kept), 0)
+
+    def see(self, sight: Sight) -> Verdict:
+        """Consider a picture, and save what is to be kept."""
+        verdict = self.selector.consider(sight)
+        if verdict.kept is not None:
+            self._keep(verdict.kept)
+        return verdict
+
+    def flush(self) -> None:
+        """Keep the best picture that still waits for better ones, at the end of a set."""
+        best = self.selector.flush()
+        if best is not None and self.missing:
+            self._keep(best)
+
+    def drop(self, entry: Entry) -> None:
+        """Take a picture out, or back in."""
+        self._turn(entry)
+        self._undo.append(lambda: self._turn(entry))
+
+    def drop_last(self) -> bool:
+        """Take the latest picture out; returns whether there was one."""
+        if not self.kept:
+            return False
+        self.drop(self.kept[-1])
+        return True
+
+    def relabel(self, entry: Entry, gesture: str) -> None:
+        """Say that one picture shows another gesture than the set."""
+        before = entry.image
+        self._show_as(entry, gesture)
+        self.save()
+        self._undo.append(lambda: self._set_image(entry, before))
+
+    def label(self, gesture: str) -> None:
+        """Say what the whole set shows. Raises `OutputError` where the folder cannot get its name."""
+        before, images = self.writer.session.gesture, [(entry, entry.image) for entry in self.writer.entries]
+        self._label(gesture)
+        if before:
+            self._undo.append(lambda: self._unlabel(before, images))
+
+    def discard(self) -> None:
+        """Put the whole set into the trash."""
+        self.writer.discard()
+        self._undo.append(self.writer.restore)
+
+    def undo(self) -> bool:
+        """Take the latest change back; returns whether there was one."""
+        if not self._undo:
+            return False
+        self._undo.pop()()
+        return True
+
+    def save(self) -> bool:
+        """Bring the disk up to date; returns whether it took everything. `trouble` says why not."""
+        try:
+            self.writer.save()
+        except OutputError as error:
+            self.trouble = str(error)
+            return False
+        self.trouble = ""
+        return True
+
+    def judged(self, entry: Entry) -> Judgement | None:
+        """What the model says of a picture, for the gesture that it is labelled with now."""
+        gesture = entry.image.gesture or self.writer.session.gesture
+        if entry.probabilities is None or not gesture:
+            return None
+        return self.selector.judged(entry.probabilities, gesture)
+
+    def _keep(self, candidate: Candidate) -> None:
+        sight = candidate.sight
+        assert sight.hand is not None
+        probabilities = None if sight.recognised is None else sight.recognised.probabilities
+        entry = self.writer.take(sight.image, sight.hand, candidate.judgement, probabilities)
+        self._candidates[id(entry)] = candidate
+        self.save()
+
+    def _turn(self, entry: Entry) -> None:
+        entry.dropped = not entry.dropped
+        candidate = self._candidates.get(id(entry))
+        if candidate is not None:
+            (self.selector.forget if entry.dropped else self.selector.remember)(candidate)
+        self.save()
+
+    def _label(self, gesture: str) -> None:
+        self.writer.session = replace(self.writer.session, gesture=gesture)
+        self.selector.gesture = gesture
+        for entry in self.writer.entries:
+            self._show_as(entry, gesture if entry.image.gesture is None else entry.image.gesture)
+        try:
+            self.writer.label(gesture)
+        except OutputError as error:
+            self.trouble = str(error)
+
+    def _unlabel(self, gesture: str, images: list[tuple[Entry, RecordedImage]]) -> None:
+        for entry, image in images:
+            entry.image = image
+        self._label(gesture)
+
+    def _show_as(self, entry: Entry, gesture: str) -> None:
+        own = None if gesture == self.writer.session.gesture else gesture
+        judgement = None if entry.probabilities is None else self.selector.judged(entry.probabilities, gesture)
+        entry.image = replace(entry.image, gesture=own, **said(judgement))
+
+    def _set_image(self, entry: Entry, image: RecordedImage) -> None:
+        entry.image = image
+        self.save()
