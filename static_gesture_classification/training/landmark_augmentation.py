@@ -9,24 +9,41 @@ import torch
 from torch import Generator, Tensor, nn
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.training.models.landmark_features import ENDS, STARTS
+
+NEEDED = ("probability", "rotation", "shear", "horizontal_flip")
+OWN = ("noise", "finger_length", "perspective")  # groups that are made for pictures lack them
+_NEAREST = 0.3  # a point comes at most so much nearer (1 / 0.3 times larger), however strong the perspective
 
 
 class LandmarkAugmentation(nn.Module):
-    """Rotation, shear, mirroring and noise.
+    """Rotation, shear, mirroring, perspective, other people's finger lengths, and noise.
 
     Args:
-        probability: of a hand being turned and sheared.
+        probability: of a hand being turned, sheared and seen in another perspective.
         rotation, shear: up to this many degrees, either way.
         horizontal_flip: probability of mirroring, which turns left hands into right ones.
-        noise: standard deviation of each coordinate's error, as a share of the hand's extent.
+        noise: each hand's own standard deviation of its coordinates' errors is drawn up to twice this share of the
+            hand's extent (the root mean square distance of its points from their centre): some are found well, some
+            badly.
+        finger_length: standard deviation of the factor of each finger's length; of each bone's, two fifths of it.
+        perspective: a point one extent off the centre comes up to this share nearer or farther.
     """
 
     def __init__(
-        self, probability: float, rotation: float, shear: float, horizontal_flip: float, noise: float = 0.0
+        self,
+        probability: float,
+        rotation: float,
+        shear: float,
+        horizontal_flip: float,
+        noise: float = 0.0,
+        finger_length: float = 0.0,
+        perspective: float = 0.0,
     ) -> None:
         super().__init__()
         self.probability, self.rotation, self.shear = probability, rotation, shear
         self.horizontal_flip, self.noise = horizontal_flip, noise
+        self.finger_length, self.perspective = finger_length, perspective
 
     @classmethod
     def from_config(cls, augs: Mapping[str, Any]) -> LandmarkAugmentation:
@@ -35,39 +52,66 @@ class LandmarkAugmentation(nn.Module):
         Raises:
             UserError: the node lacks a key that is needed.
         """
-        needed = ("probability", "rotation", "shear", "horizontal_flip")
-        missing = [key for key in needed if key not in augs]
+        missing = [key for key in NEEDED if key not in augs]
         if missing:
             raise UserError(f"augs lacks {', '.join(missing)}; choose augs=landmarks, default, strong or none")
-        return cls(**{key: float(augs[key]) for key in needed}, noise=float(augs.get("noise", 0.0)))
+        return cls(**{key: float(augs[key]) for key in NEEDED}, **{key: float(augs.get(key, 0.0)) for key in OWN})
 
     @torch.no_grad()
     def forward(self, points: Tensor, generator: Generator) -> Tensor:
-        """Changed points (n, 21, 2) float32.
+        """Changed points (n, 21, 2) float32, about the same centre.
 
         Args:
             points: float32 (n, 21, 2) in a unit that is the same for x and y, on any device.
             generator: of the CPU; parameters are drawn there, so they are the same on every device.
         """
         centre = points.mean(dim=1, keepdim=True)
-        changed = (points - centre) @ self._maps(len(points), generator).to(points.device)
-        if self.noise:
-            extent = (points - centre).square().sum(dim=2).mean(dim=1).sqrt().view(-1, 1, 1)
-            changed = changed + self.noise * extent * torch.randn(points.shape, generator=generator).to(points.device)
-        return centre + changed
+        centred = points - centre
+        extent = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(1e-6).view(-1, 1, 1)
+        hands = centred / extent
+        for change in (self._with_other_fingers, self._with_noise, self._turned, self._in_perspective):
+            hands = change(hands, generator)
+        return centre + (hands - hands.mean(dim=1, keepdim=True)) * extent
 
-    def _maps(self, count: int, generator: Generator) -> Tensor:
-        """Draw linear maps (n, 2, 2), applied to points from the right."""
-        chosen = (torch.rand(count, generator=generator) < self.probability).float()
-        angle = chosen * torch.deg2rad(_either_way(self.rotation, count, generator))
-        shear = chosen * torch.deg2rad(_either_way(self.shear, count, generator)).tan()
-        mirrored = 1 - 2 * (torch.rand(count, generator=generator) < self.horizontal_flip).float()
+    def _with_other_fingers(self, hands: Tensor, generator: Generator) -> Tensor:
+        """Bones longer or shorter, most of it alike within a finger; joints stay on the ends of their bones."""
+        if self.finger_length == 0:
+            return hands
+        fingers = 1 + self.finger_length * torch.randn((len(hands), 5, 1), generator=generator)
+        bones = 1 + 0.4 * self.finger_length * torch.randn((len(hands), 5, 4), generator=generator)
+        moved = (hands[:, ENDS] - hands[:, STARTS]) * (fingers * bones).view(-1, 20, 1).to(hands.device)
+        ends = moved.view(-1, 5, 4, 2).cumsum(dim=2).view(-1, 20, 2)
+        return torch.cat([hands[:, :1], hands[:, :1] + ends], dim=1)
+
+    def _with_noise(self, hands: Tensor, generator: Generator) -> Tensor:
+        if self.noise == 0:
+            return hands
+        deviation = 2 * self.noise * torch.rand((len(hands), 1, 1), generator=generator)
+        return hands + (deviation * torch.randn(hands.shape, generator=generator)).to(hands.device)
+
+    def _turned(self, hands: Tensor, generator: Generator) -> Tensor:
+        chosen = self._chosen(len(hands), self.probability, generator)
+        angle = chosen * torch.deg2rad(_either_way(self.rotation, (len(hands),), generator))
+        shear = chosen * torch.deg2rad(_either_way(self.shear, (len(hands),), generator)).tan()
+        mirrored = 1 - 2 * self._chosen(len(hands), self.horizontal_flip, generator)
         turn = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], dim=1).view(-1, 2, 2)
-        lean = torch.eye(2).repeat(count, 1, 1)
+        lean = torch.eye(2).repeat(len(hands), 1, 1)
         lean[:, 0, 0] = mirrored
         lean[:, 1, 0] = shear
-        return lean @ turn
+        return hands @ (lean @ turn).to(hands.device)
+
+    def _in_perspective(self, hands: Tensor, generator: Generator) -> Tensor:
+        if self.perspective == 0:
+            return hands
+        chosen = self._chosen(len(hands), self.probability, generator).view(-1, 1, 1)
+        slope = chosen * _either_way(self.perspective, (len(hands), 1, 2), generator)
+        depth = 1 + (hands * slope.to(hands.device)).sum(dim=2, keepdim=True)
+        return hands / depth.clamp_min(_NEAREST)
+
+    @staticmethod
+    def _chosen(count: int, probability: float, generator: Generator) -> Tensor:
+        return (torch.rand(count, generator=generator) < probability).float()
 
 
-def _either_way(extent: float, count: int, generator: Generator) -> Tensor:
-    return extent * (2 * torch.rand(count, generator=generator) - 1)
+def _either_way(extent: float, shape: tuple[int, ...], generator: Generator) -> Tensor:
+    return extent * (2 * torch.rand(shape, generator=generator) - 1)

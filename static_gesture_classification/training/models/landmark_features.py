@@ -1,7 +1,8 @@
-"""What the landmark network sees of a hand: numbers that do not depend on where it is, how large, or how many pixels.
+"""What the landmark network sees of a hand: numbers that do not depend on where it is, how large, or which side.
 
 MediaPipe's order of the 21 points: 0 wrist; four of each finger from the palm to the tip: thumb 1 to 4, index 5 to 8,
-middle 9 to 12, ring 13 to 16, little finger 17 to 20.
+middle 9 to 12, ring 13 to 16, little finger 17 to 20. Nothing here is invariant to a turn in the picture: thumbs up and
+thumbs down differ in nothing else.
 """
 
 from __future__ import annotations
@@ -9,26 +10,66 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-VERSION = 1  # raise it when the same points give other features; older checkpoints are then refused
+VERSION = 2  # raise it when the same points give other features; older checkpoints are then refused
+WRIST, INDEX_KNUCKLE, LITTLE_KNUCKLE, THUMB_TIP = 0, 5, 17, 4
 TIPS = (4, 8, 12, 16, 20)
-WRIST = 0
-_SMALLEST = 1e-6
+BASES = (2, 5, 9, 13, 17)  # the joint that each finger turns about
+ENDS = tuple(range(1, 21))  # of the 20 bones
+STARTS = tuple(WRIST if end % 4 == 1 else end - 1 for end in ENDS)
+BENDS = tuple(bone for bone in range(19) if bone % 4 != 3)  # a bone whose successor belongs to the same finger
+_TIP_PAIRS = tuple((first, second) for k, first in enumerate(TIPS) for second in TIPS[k + 1 :])
+_REACHES = (
+    *_TIP_PAIRS,
+    *((WRIST, tip) for tip in TIPS),
+    *zip(BASES, TIPS, strict=True),
+    *((THUMB_TIP, joint) for joint in range(5, 21)),
+)
+_SMALLEST = 1e-4
 
 
 def features(points: Tensor) -> Tensor:
     """Features (n, F) float32 of points (n, 21, 2) in any unit that is the same for x and y.
 
-    Coordinates about the points' centre, in units of their root mean square distance from it, then the distances
-    between fingertips and of each fingertip from the wrist, in the same unit.
+    Of the hand brought to unit size (root mean square distance of its points from their centre) and to one side
+    (see `one_sided`): coordinates; directions and lengths of the 20 bones; distances between fingertips, from them to
+    the wrist and to their finger's base, and from the thumb's tip to all other joints; how each joint bends (cosine
+    and sine of the angle between its bones).
     """
     points = points.float()
     centred = points - points.mean(dim=1, keepdim=True)
-    scale = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(_SMALLEST)
-    unit = centred / scale.view(-1, 1, 1)
-    return torch.cat([unit.flatten(1), _distances(unit[:, [WRIST, *TIPS]])], dim=1)
+    scale = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(_SMALLEST**2)
+    hand = one_sided(centred / scale.view(-1, 1, 1))
+    bones = hand[:, ENDS] - hand[:, STARTS]
+    lengths = _norm(bones)
+    directions = bones / lengths.unsqueeze(2)
+    starts, ends = zip(*_REACHES, strict=True)
+    reaches = _norm(hand[:, ends] - hand[:, starts])
+    return torch.cat([hand.flatten(1), directions.flatten(1), lengths, reaches, _bends(directions)], dim=1)
 
 
-def _distances(points: Tensor) -> Tensor:
-    """Distances between all pairs of k points (n, k, 2): (n, k (k - 1) / 2)."""
-    first, second = torch.triu_indices(points.shape[1], points.shape[1], offset=1, device=points.device).unbind()
-    return (points[:, first] - points[:, second]).square().sum(dim=2).clamp_min(_SMALLEST**2).sqrt()
+def one_sided(centred: Tensor) -> Tensor:
+    """Hands mirrored where needed so that all wind alike from index knuckle over wrist to little finger's knuckle.
+
+    A left palm becomes a right one. A right hand's back becomes a left hand's palm and then a right one: in the picture
+    they differ in nothing that landmarks in two dimensions show. Nobody has to know which hand it is.
+
+    Args:
+        centred: (n, 21, 2) about their centre.
+    """
+    index, little = (centred[:, knuckle] - centred[:, WRIST] for knuckle in (INDEX_KNUCKLE, LITTLE_KNUCKLE))
+    winding = index[:, 0] * little[:, 1] - index[:, 1] * little[:, 0]
+    side = torch.where(winding < 0, -1.0, 1.0)
+    return torch.stack([centred[..., 0] * side.unsqueeze(1), centred[..., 1]], dim=2)
+
+
+def _norm(vectors: Tensor) -> Tensor:
+    """Lengths (n, k) of vectors (n, k, 2), none of them zero."""
+    return vectors.square().sum(dim=2).sqrt().clamp_min(_SMALLEST)
+
+
+def _bends(directions: Tensor) -> Tensor:
+    """Cosines and sines (n, 30) of the turns from each bone to the next of its finger; directions (n, 20, 2)."""
+    before, after = directions[:, BENDS], directions[:, [bone + 1 for bone in BENDS]]
+    cosine = (before * after).sum(dim=2)
+    sine = before[..., 0] * after[..., 1] - before[..., 1] * after[..., 0]
+    return torch.cat([cosine, sine], dim=1)
