@@ -248,7 +248,8 @@ def whereabouts(confusion: Confusion) -> str:
     spread = f"{sum(part.count > 0 for part in confusion.people):,} people"
     share, usual = source.count / confusion.count, source.support / confusion.support
     if several and share > max(MOST, MORE * usual):
-        return f"{spread}, {source.count:,} of {confusion.count:,} in {source.source}"
+        most = "all" if source.count == confusion.count else f"{source.count:,} of {confusion.count:,}"
+        return f"{spread}, {most} in {source.source}"
     return spread
 
 

@@ -2,21 +2,30 @@
 
     python -m static_gesture_classification.active_learning.plan [overrides]
 
-On disk it is JSON: `version`, `checkpoint` (whose errors it follows) and `recordings`, most worthwhile first, each with
-its example samples. Beside it, `plan.md` is the same to read.
+On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings`, most worthwhile first, each with
+its example samples, and `notes`. Beside it, `plan.md` is the same to read.
+
+How it is made: see `planning`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from static_gesture_classification.atomic_files import write_json
+from omegaconf import DictConfig
+from rich import box
+from rich.markup import escape
+from rich.table import Column, Table
+
+from static_gesture_classification.atomic_files import write_json, write_text
+from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.progress import console
 
 VERSION = 1
 MAKE = "python -m static_gesture_classification.active_learning.plan"
@@ -71,16 +80,38 @@ class PlannedRecording:
 
 @dataclass(frozen=True)
 class RecordingPlan:
-    """What to record next, most worthwhile first, and the checkpoint whose errors say so ("" where none was named)."""
+    """What to record next.
+
+    Args:
+        version: of the file's format.
+        checkpoint: whose errors it follows, "" where none was named.
+        recordings: most worthwhile first.
+        notes: what a reader should know besides.
+    """
 
     version: int
     checkpoint: str
     recordings: tuple[PlannedRecording, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
         """Samples to record in all."""
         return sum(recording.count for recording in self.recordings)
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Plan what to record, and print it."""
+    # Here, because whoever reads a plan (the recorder) has no use for what makes one.
+    from static_gesture_classification.active_learning.planning import planned
+
+    plan = planned(config)
+    path = Path(config.plan.path)
+    write_plan(plan, path)
+    write_text(path.with_suffix(".md"), as_markdown(plan))
+    show(plan)
+    console.print(f"written to {path} and {path.with_suffix('.md')}", highlight=False, soft_wrap=True)
 
 
 def write_plan(plan: RecordingPlan, path: Path) -> None:
@@ -105,14 +136,52 @@ def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan
     if version != VERSION:
         raise DataError(f"{path} has plan version {version}, this program reads {VERSION}; make it again with {MAKE}")
     try:
-        plan = RecordingPlan(
-            version, str(content["checkpoint"]), tuple(_planned_recording(entry) for entry in content["recordings"])
-        )
+        recordings = tuple(_planned_recording(entry) for entry in content["recordings"])
+        plan = RecordingPlan(version, str(content["checkpoint"]), recordings, tuple(map(str, content["notes"])))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is a damaged plan ({error!r}); make it again with {MAKE}") from error
     if vocabulary is not None:
         _check_gestures(plan, vocabulary, path)
     return plan
+
+
+def show(plan: RecordingPlan) -> None:
+    """Print a plan."""
+    if plan.recordings:
+        console.print(f"record next, {plan.count:,} samples:", highlight=False)
+        console.print(_table(plan))
+    for note in plan.notes:
+        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def as_markdown(plan: RecordingPlan) -> str:
+    """A plan to read, with the pictures that are meant."""
+    return "\n".join(_markdown(plan)) + "\n"
+
+
+def _table(plan: RecordingPlan) -> Table:
+    columns = (Column("record", no_wrap=True), Column("taken for", no_wrap=True), Column("samples", justify="right"))
+    table = Table(*columns, Column("why", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
+    for line in plan.recordings:
+        table.add_row(line.gesture, line.mistaken_for or "", f"{line.count:,}", escape(line.reason))
+    return table
+
+
+def _markdown(plan: RecordingPlan) -> Iterator[str]:
+    yield "# What to record next"
+    yield from ("", f"Follows the errors of `{plan.checkpoint}`: {plan.count:,} samples.")
+    if plan.recordings:
+        yield from ("", "| record | taken for | samples | why |", "|---|---|---:|---|")
+    for line in plan.recordings:
+        yield f"| {line.gesture} | {line.mistaken_for or ''} | {line.count} | {line.reason.replace('|', '/')} |"
+    for note in plan.notes:
+        yield from ("", f"Note: {note}.")
+    if any(line.examples for line in plan.recordings):
+        yield from ("", "## Examples")
+    for line in plan.recordings:
+        if line.examples:
+            yield from ("", f"{line.gesture}{f' taken for {line.mistaken_for}' if line.mistaken_for else ''}:", "")
+            yield from (f"- `{example.path.as_posix()}`" for example in line.examples)
 
 
 def _planned_recording(entry: Mapping[str, Any]) -> PlannedRecording:
@@ -145,3 +214,7 @@ def _check_gestures(plan: RecordingPlan, vocabulary: Vocabulary, path: Path) -> 
                     f"{path} plans {gesture}, which is not in the vocabulary ({', '.join(vocabulary)}); "
                     f"make it again with {MAKE}"
                 )
+
+
+if __name__ == "__main__":
+    main()
