@@ -29,6 +29,7 @@ from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Int
 from static_gesture_classification.evaluation.predictions import Predictions
 
 EXCHANGES = 4000  # of the randomisation test
+PAIR_COUNTS = ("support", "errors_before", "errors_after", "rate_before", "rate_after", "fixed", "made")
 
 
 @dataclass(frozen=True)
@@ -207,15 +208,10 @@ def errors_of_pair(pairing: Pairing, gesture: str, mistaken_for: str | None) -> 
 
 def _pair_counts(wrong: npt.NDArray[np.bool_]) -> dict[str, float]:
     support, (before, after) = wrong.shape[1], wrong
-    return {
-        "support": support,
-        "errors_before": int(before.sum()),
-        "errors_after": int(after.sum()),
-        "rate_before": float(before.mean()) if support else np.nan,
-        "rate_after": float(after.mean()) if support else np.nan,
-        "fixed": int((before & ~after).sum()),
-        "made": int((after & ~before).sum()),
-    }
+    errors = (int(before.sum()), int(after.sum()))
+    rates = [count / support if support else np.nan for count in errors]
+    turned = (int((before & ~after).sum()), int((after & ~before).sum()))
+    return dict(zip(PAIR_COUNTS, (support, *errors, *rates, *turned), strict=True))
 
 
 def _units(pairing: Pairing) -> tuple[str, int, Integers]:

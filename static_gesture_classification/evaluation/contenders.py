@@ -1,0 +1,207 @@
+"""What can be compared: a checkpoint, a run (its best kept epoch), or predictions that were written down.
+
+Each becomes a `Contender`: the gestures it tells apart, whom it was trained on as far as that is known, and what it
+says about samples. Checkpoints of either kind look at the same samples, each at its own input.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from omegaconf import DictConfig
+
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.evaluation.data import EvaluationSet
+from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD
+from static_gesture_classification.evaluation.evaluate import predicted, torch_device
+from static_gesture_classification.evaluation.predictions import (
+    Predictions,
+    predictions_of,
+    read_predictions,
+    sample_keys,
+)
+from static_gesture_classification.evaluation.runs import best_kept, checkpoints_by_epoch, digest_of, read_record
+from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.landmark_store import open_landmarks
+from static_gesture_classification.samples import SCHEMA, SPLITS, read_rows, write_samples
+from static_gesture_classification.tracking.run_folder import RunFolder, list_runs
+from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier, load_classifier, read_checkpoint
+
+PEOPLE, RUN, TRAIN = "people_trained_on", "run", "train"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of the two that are compared.
+
+    Args:
+        name: as it was given.
+        gestures: those it tells apart, in class order.
+        people: digests (`data_version.person_digests`) of the people it was trained on; None where nobody knows.
+        checkpoint: what predicts; None where predictions were written down.
+        table: what was written down, rows of its train split left out; None where there is a checkpoint.
+    """
+
+    name: str
+    gestures: tuple[str, ...]
+    people: frozenset[str] | None
+    checkpoint: Path | None = None
+    table: Predictions | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the checkpoint; None for a table."""
+        return digest_of(self.checkpoint) if self.checkpoint else None
+
+
+def contender(given: str, config: DictConfig) -> Contender:
+    """What `given` names: a checkpoint, a run's folder or id, a predictions table or a folder of such.
+
+    Raises:
+        UserError, DataError: there is nothing of that name, or it cannot be used; says what there is.
+    """
+    path, runs = Path(given), Path(config.paths.runs)
+    if path.suffix == ".ckpt":
+        return of_checkpoint(given, path, runs)
+    if path.suffix == ".parquet" or tables_in(path):
+        return of_tables(given, [path] if path.suffix == ".parquet" else tables_in(path))
+    for folder in (path, runs / given):
+        if (folder / "run.json").is_file():
+            return of_run(given, RunFolder.open(folder), runs)
+    there = ", ".join(list_runs(runs)["id"]) or "none"
+    raise UserError(
+        f"{given} is no checkpoint (.ckpt), predictions table (.parquet, or a folder with val.parquet) or run; the "
+        f"runs in {runs} are: {there}"
+    )
+
+
+def of_checkpoint(name: str, path: Path, runs: Path) -> Contender:
+    """A checkpoint, with the people of its record or run."""
+    entries = read_checkpoint(path)
+    return Contender(name, tuple(entries["gestures"]["names"]), people_of(path, runs), path)
+
+
+def of_run(name: str, run: RunFolder, runs: Path) -> Contender:
+    """A run: its kept epoch with the highest weighted F1 on val."""
+    kept = checkpoints_by_epoch(run)
+    if not kept:
+        raise UserError(f"{run.path} has no checkpoint; train it first, or compare another")
+    return of_checkpoint(name, kept[best_kept(run, list(kept))], runs)
+
+
+def of_tables(name: str, paths: Sequence[Path]) -> Contender:
+    """Predictions that were written down: one table, or one per split."""
+    tables = [read_predictions(path) for path in paths]
+    if len({table.gestures for table in tables}) > 1:
+        raise DataError(f"the predictions tables in {name} come from classifiers of different gestures; evaluate again")
+    rows = pa.concat_tables([table.table for table in tables])
+    said = Predictions(rows, tables[0].gestures)
+    return Contender(name, said.gestures, people_of_run(run_above(paths[0])), table=said)
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The predictions tables per split of a folder, or of its folder `predictions`."""
+    for place in (folder, folder / "predictions"):
+        found = [place / f"{split}.parquet" for split in SPLITS if (place / f"{split}.parquet").is_file()]
+        if found:
+            return found
+    return []
+
+
+def people_of(checkpoint: Path, runs: Path) -> frozenset[str] | None:
+    """Whom a checkpoint was trained on: by the record beside it that belongs to it, else by its run."""
+    run = run_above(checkpoint)
+    if run is not None:
+        return people_of_run(run)
+    record = read_record(checkpoint.with_suffix(".json")) or {}
+    if record.get("sha256") not in (None, digest_of(checkpoint)):
+        return None
+    if isinstance(record.get(PEOPLE), str):
+        return frozenset(str(record[PEOPLE]).split())
+    return people_of_run(runs / str(record[RUN])) if RUN in record else None
+
+
+def people_of_run(run: Path | None) -> frozenset[str] | None:
+    """Whom a run was trained on, None where it does not say."""
+    seen = RunFolder.open(run).file(PEOPLE_FIELD) if run is not None and (run / "run.json").is_file() else None
+    return None if seen is None else frozenset(seen.read_text(encoding="utf-8").split())
+
+
+def run_above(path: Path) -> Path | None:
+    """The run folder that a file lies in."""
+    return next((folder for folder in path.resolve().parents if (folder / "run.json").is_file()), None)
+
+
+def said_about(samples: pd.DataFrame, contender: Contender, config: DictConfig) -> Predictions:
+    """What a contender says about samples, in their order, without those that it has no prediction of.
+
+    Args:
+        samples: n rows of a sample table, of one split.
+        contender: a table holds some of the samples; a checkpoint looks at prepared crops or landmarks
+            (`compare.crops`, `compare.landmarks`), where they do not fit at its own.
+        config: the whole configuration.
+    """
+    if contender.table is not None:
+        return written_down(samples, contender.table)
+    assert contender.checkpoint is not None
+    classifier = load_classifier(contender.checkpoint, torch_device(config))
+    if classifier.input == LANDMARKS:
+        return by_landmarks(samples, classifier, Path(config.compare.landmarks))
+    return predicted(crops_for(samples, classifier, config), classifier)
+
+
+def written_down(samples: pd.DataFrame, table: Predictions) -> Predictions:
+    """The rows of a predictions table that are about these samples, in their order; its train rows do not count."""
+    usable = table.table.filter(pa.array(table.column("split") != TRAIN))
+    at = pd.Index(usable.column("sample_id").to_pandas()).get_indexer(samples["sample_id"])
+    return Predictions(usable.take(pa.array(at[at >= 0])), table.gestures)
+
+
+def by_landmarks(samples: pd.DataFrame, classifier: Classifier, folder: Path) -> Predictions:
+    """What a landmark classifier says about samples with prepared landmarks; nothing where no hand was found.
+
+    Raises:
+        DataError: none of the samples are in the folder.
+    """
+    points, table = open_landmarks(folder)
+    at = pd.Index(table["sample_id"]).get_indexer(samples["sample_id"])
+    if not (at >= 0).any():
+        raise DataError(f"{folder} holds none of the samples; run the landmarks stage, or set compare.landmarks")
+    samples, points = samples[at >= 0], points[at[at >= 0]]
+    found = np.isfinite(points).all((1, 2))
+    probabilities = np.zeros((len(points), len(classifier.vocabulary)), np.float32)
+    probabilities[found] = classifier.predict(points[found])[0]
+    return predictions_of(sample_keys(samples), probabilities, classifier.vocabulary)
+
+
+def crops_for(samples: pd.DataFrame, classifier: Classifier, config: DictConfig) -> EvaluationSet:
+    """Samples with crops at the classifier's geometry: the prepared ones, or cut now and kept below the output."""
+    folder, split = Path(config.compare.crops), str(samples["split"].iloc[0])
+    if (folder / "report.json").is_file() and geometry_of(folder) == (classifier.crop_size, classifier.crop_margin):
+        at = pd.Index(read_rows(folder / "samples.parquet")["sample_id"]).get_indexer(samples["sample_id"])
+        if (at >= 0).all():
+            return EvaluationSet(split, samples, open_crops(folder), at, {})
+    folder = Path(config.compare.output) / "prepared" / f"{split}-{classifier.crop_size}-{classifier.crop_margin}"
+    wanted = samples.reindex(columns=SCHEMA.names).fillna({"source_label": ""}).assign(landmarks=None)
+    write_samples(wanted, folder / "samples.parquet")
+    build_crops(
+        folder / "samples.parquet",
+        folder / "crops",
+        classifier.crop_size,
+        classifier.crop_margin,
+        config.crops.max_rejected_share,
+    )
+    crops = open_crops(folder / "crops")
+    return EvaluationSet(split, read_rows(folder / "crops" / "samples.parquet"), crops, np.arange(len(crops)), {})
+
+
+def geometry_of(crops: Path) -> tuple[int, float]:
+    """Size (pixels) and margin of prepared crops."""
+    made = json.loads((crops / "report.json").read_text(encoding="utf-8"))
+    return int(made["size"]), float(made["margin"])
