@@ -5,17 +5,20 @@ Fields, besides those that the module logs:
     datasets/version                              value: see data_version
     datasets/train_people                         text: digests of the people that are trained on, one a line
     datasets/{train,val}_distribution             bar chart of samples per gesture
-    datasets/{train,val}_samples/sample_<i>       crops; train's beside what augmentation makes of it
+    datasets/{train,val}_samples/sample_<i>       pictures; train's beside what augmentation makes of it
     predictions/{train,val}/<epoch>               the predictions table
     val/figures/confusion_matrices/<epoch>
     val/classification_report/<gesture or average>/<precision|recall|f1-score|support>    series
-    val/error_pairs/<epoch>/<gesture>_taken_for_<prediction>     crops; of the best and of the last epoch
+    val/error_pairs/<epoch>/<gesture>_taken_for_<prediction>     pictures; of the best and of the last epoch
 
-Epochs are counted from 0 and have four digits.
+Epochs are counted from 0 and have four digits. Where an epoch goes through the training samples several times, what is
+kept of train is its last pass.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ from static_gesture_classification.evaluation.metrics import (
     outcomes_of,
     weighted_f1,
 )
+from static_gesture_classification.evaluation.pictures import drawn, pictures_of
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
     predictions_of,
@@ -46,7 +50,7 @@ from static_gesture_classification.evaluation.predictions import (
 )
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.training.datamodule import CropsDataModule
+from static_gesture_classification.training.datamodule import GestureDataModule, LandmarksDataModule
 from static_gesture_classification.training.module import GestureModule
 
 VERSION_FIELD, PEOPLE_FIELD = "datasets/version", "datasets/train_people"
@@ -61,12 +65,12 @@ class EpochReport(Callback):
     During an epoch it only keeps references to the steps' tensors. Without a `RunLogger` it does nothing.
 
     Args:
-        samples_shown: crops of each split that are logged at the start, the gestures in turn.
+        samples_shown: samples of each split that are logged at the start, the gestures in turn.
     """
 
     def __init__(self, samples_shown: int = 20) -> None:
         self.samples_shown = samples_shown
-        self._outputs: dict[str, list[dict[str, Tensor]]] = {"train": [], "val": []}
+        self._outputs: dict[str, deque[dict[str, Tensor]]] = {}
         self._keys: pa.Table | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -89,7 +93,8 @@ class EpochReport(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin with nothing, also after an epoch that was broken off."""
-        self._outputs = {"train": [], "val": []}
+        passes = getattr(_data(trainer), "passes", 1) if self._keys is not None else 1
+        self._outputs = {"train": deque(maxlen=max(1, int(trainer.num_training_batches) // passes)), "val": deque()}
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -115,7 +120,7 @@ class EpochReport(Callback):
             predictions = self._predictions(outputs, _data(trainer), pl_module)
             for logger in _loggers(trainer):
                 write_epoch(logger, predictions, split, epoch)
-        self._outputs = {"train": [], "val": []}
+        self._outputs = {}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the errors of the best and of the last epoch."""
@@ -123,7 +128,7 @@ class EpochReport(Callback):
             for epoch in best_and_last(logger.run):
                 predictions = read_predictions(predictions_file(logger.run, "val", epoch))
                 rows = pd.Index(_data(trainer).samples["sample_id"]).get_indexer(predictions.column("sample_id"))
-                for name, grid in error_grids(predictions, _data(trainer).crops, rows):
+                for name, grid in error_grids(predictions, pictures_of(_data(trainer)), rows):
                     logger.log_image(f"val/error_pairs/{epoch:04d}/{name}", grid)
 
     def _keep(self, split: str, outputs: Any) -> None:
@@ -131,7 +136,7 @@ class EpochReport(Callback):
             self._outputs[split].append({name: outputs[name].detach() for name in ("logits", "rows")})
 
     def _predictions(
-        self, outputs: list[dict[str, Tensor]], data: CropsDataModule, module: LightningModule
+        self, outputs: Iterable[dict[str, Tensor]], data: GestureDataModule, module: LightningModule
     ) -> Predictions:
         """The predictions of an epoch's steps in the order of the sample table, of all processes."""
         logits, rows = (torch.cat([step[name] for step in outputs]) for name in ("logits", "rows"))
@@ -183,23 +188,27 @@ def best_and_last(run: RunFolder) -> list[int]:
 
 
 def shown_samples(
-    data: CropsDataModule, split: str, count: int, module: LightningModule | None = None
+    data: GestureDataModule, split: str, count: int, module: LightningModule | None = None
 ) -> list[np.ndarray]:
-    """Crops of a split under their gesture, with source and person below, the gestures in turn, as uint8 RGB images.
+    """Pictures of a split's samples, the gestures in turn, under their gesture, with source and person below: uint8 RGB.
 
     With a module, each stands beside what its augmentation makes of it.
     """
     chosen = _in_turn(data.targets[data.rows[split]], count, data.seed)
     rows = data.rows[split][chosen]
-    crops = np.stack([data.crops[row] for row in rows])
-    augmented = _augmented(crops, module) if isinstance(module, GestureModule) else None
+    pictures = np.asarray(pictures_of(data)[rows])
+    augmented = None
+    if isinstance(module, GestureModule):
+        augmented = (
+            _drawn(data, rows, module) if isinstance(data, LandmarksDataModule) else _augmented(pictures, module)
+        )
     images = []
     for position, row in enumerate(rows):
         sample = data.samples.iloc[int(row)]
         captions = [f"{sample['source']} {sample['subject']}", "augmented"]
-        tiles = crops[position][None]
+        tiles = pictures[position][None]
         if augmented is not None:
-            tiles = np.stack([crops[position], augmented[position]])
+            tiles = np.stack([pictures[position], augmented[position]])
         title = str(sample["gesture"])
         images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=TILE))
     return images
@@ -220,11 +229,19 @@ def _augmented(crops: np.ndarray, module: GestureModule) -> np.ndarray:
     return changed.float().round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
+@torch.no_grad()
+def _drawn(data: LandmarksDataModule, rows: np.ndarray, module: GestureModule) -> np.ndarray:
+    """What augmentation makes of landmarks, drawn, from a generator of its own."""
+    points = torch.from_numpy(data.points[rows]).to(module.device)
+    changed = module.augmentation(points, torch.Generator().manual_seed(0))
+    return np.stack([drawn(hand) for hand in changed.cpu().numpy()])
+
+
 def _loggers(trainer: Trainer) -> list[RunLogger]:
     return [logger for logger in trainer.loggers if isinstance(logger, RunLogger)] if trainer.is_global_zero else []
 
 
-def _data(trainer: Trainer) -> CropsDataModule:
+def _data(trainer: Trainer) -> GestureDataModule:
     data = trainer.datamodule  # type: ignore[attr-defined]
-    assert isinstance(data, CropsDataModule), "EpochReport needs Trainer.fit(module, CropsDataModule)"
+    assert isinstance(data, GestureDataModule), "EpochReport needs Trainer.fit(module, GestureDataModule)"
     return data

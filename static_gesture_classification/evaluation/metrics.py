@@ -16,12 +16,13 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from static_gesture_classification.evaluation.predictions import Floats, Predictions
+from static_gesture_classification.evaluation.predictions import NOT_FOUND, Floats, Predictions
 
 CALIBRATION_BINS = 15
 CURVE_POINTS = 200
 LEVEL = 0.95
 AVERAGES = ("weighted avg", "macro avg")
+NO_HAND = "no hand found"  # the label of missing predictions
 
 Integers = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
@@ -33,9 +34,9 @@ class Outcomes:
 
     Args:
         labels: the classifier's C gestures in class order, then gestures of the data that it does not know: their
-            samples are errors whatever it says.
-        truths, predictions: (n,) indices into `labels`; predictions are below C.
-        probabilities: (n, C).
+            samples are errors whatever it says; last, where a hand was not found, `NO_HAND`.
+        truths, predictions: (n,) indices into `labels`; predictions are below C, or that of `NO_HAND`.
+        probabilities: (n, C); a row of 0 where no hand was found.
         sources, subjects: (n,) names; a person is a subject within a source.
     """
 
@@ -65,8 +66,11 @@ class Interval:
 def outcomes_of(predictions: Predictions) -> Outcomes:
     """A predictions table as class indices."""
     truths = predictions.column("gesture")
-    labels = (*predictions.gestures, *sorted(set(truths) - set(predictions.gestures)))
+    missed = () if predictions.found.all() else (NO_HAND,)
+    labels = (*predictions.gestures, *sorted(set(truths) - set(predictions.gestures)), *missed)
     index = {label: position for position, label in enumerate(labels)}
+    if missed:
+        index[NOT_FOUND] = index[NO_HAND]
     return Outcomes(
         labels,
         np.fromiter((index[name] for name in truths), np.int64, len(truths)),
@@ -89,14 +93,14 @@ def confusion_rates(counts: Integers) -> Doubles:
 
 
 def gesture_scores(counts: Integers, labels: Sequence[str]) -> pd.DataFrame:
-    """Precision, recall, F1 and support of each gesture, indexed by gesture.
+    """Precision, recall, F1 and support of each gesture, indexed by gesture; `NO_HAND`, which is none, is left out.
 
     Precision is 0 for a gesture that has samples and was never predicted. Without a sample, recall and F1 are NaN, and
     so is precision unless the gesture was predicted (then it is 0).
     """
     hits, support, predicted = np.diag(counts), counts.sum(1), counts.sum(0)
     seen = support > 0
-    return pd.DataFrame(
+    scores = pd.DataFrame(
         {
             "precision": _ratio(hits, predicted, np.where(seen, 0.0, np.nan)),
             "recall": _ratio(hits, support, np.full(len(hits), np.nan)),
@@ -105,6 +109,7 @@ def gesture_scores(counts: Integers, labels: Sequence[str]) -> pd.DataFrame:
         },
         index=pd.Index(list(labels), name="gesture"),
     )
+    return scores.drop(index=NO_HAND, errors="ignore")
 
 
 def average_scores(scores: pd.DataFrame) -> pd.DataFrame:

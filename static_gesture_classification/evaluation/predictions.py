@@ -1,9 +1,10 @@
 """The predictions table: what a classifier said about each sample. This module owns its columns and its files.
 
 On disk it is Parquet: the sample table's keys, the ground truth `gesture`, `prediction`, `score` (the probability of
-the prediction) and one column `probability_<gesture>` for each gesture that the classifier tells apart; its metadata
-holds `predictions_table_version` and `gestures` (the classifier's, in class order). Embeddings lie beside it in an
-`.npy` file whose row i belongs to row i of the table.
+the prediction) and one column `probability_<gesture>` for each gesture that the classifier tells apart. Where a
+classifier of landmarks has none, since no hand was found, `prediction` is empty, score and probabilities are 0, and the
+embedding is NaN. The table's metadata holds `predictions_table_version` and `gestures` (the classifier's, in class
+order). Embeddings lie beside it in an `.npy` file whose row i belongs to row i of the table.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from static_gesture_classification.samples import BOX, SCHEMA
 VERSION = 1
 KEYS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
 PROBABILITY = "probability_"
+NOT_FOUND = ""  # the prediction where no hand was found
 KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEYS])
 
 Floats = npt.NDArray[np.float32]
@@ -51,13 +53,18 @@ class Predictions:
 
     @property
     def probabilities(self) -> Floats:
-        """Probabilities (n, C) float32; each row sums to 1."""
+        """Probabilities (n, C) float32; each row sums to 1, or to 0 where no hand was found."""
         columns = [self.table.column(PROBABILITY + gesture).to_numpy() for gesture in self.gestures]
         return np.stack(columns, axis=1) if len(self) else np.empty((0, len(self.gestures)), np.float32)
 
     def column(self, name: str) -> npt.NDArray[np.object_]:
         """One string column as an object array (n,)."""
         return self.table.column(name).to_numpy(zero_copy_only=False)
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """Which samples there is a prediction of (n,): all, but those where no hand was found."""
+        return self.column("prediction") != NOT_FOUND
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a pandas frame."""
@@ -80,15 +87,16 @@ def predictions_of(
 
     Args:
         keys: n rows of `sample_keys`.
-        probabilities: (n, C) float32, in the order of `vocabulary`.
+        probabilities: (n, C) float32, in the order of `vocabulary`; a row of 0 where no hand was found.
         embeddings: (n, D) float32 or None.
     """
     names = vocabulary.names
     if probabilities.shape != (len(keys), len(names)):
         raise ValueError(f"probabilities {probabilities.shape} for {len(keys)} samples of {len(names)} gestures")
     best = probabilities.argmax(1)
+    said = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NOT_FOUND)
     columns = {
-        "prediction": pa.array(np.asarray(names, dtype=object)[best], pa.string()),
+        "prediction": pa.array(said, pa.string()),
         "score": pa.array(probabilities[np.arange(len(best)), best], pa.float32()),
     }
     columns |= {PROBABILITY + name: pa.array(probabilities[:, i], pa.float32()) for i, name in enumerate(names)}
