@@ -20,7 +20,7 @@ from static_gesture_classification.errors import UserError
 Box = tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
 class DetectedHand:
     """One hand in an image.
 

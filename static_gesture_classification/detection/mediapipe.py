@@ -29,14 +29,17 @@ FRAME_MS = 33  # video mode wants growing timestamps; only their order matters t
 
 @dataclass(frozen=True)
 class SecondLook:
-    """Where to look again when nothing was found: overlapping tiles, enlarged.
+    """Where to look again when nothing was found: the image with a border, then overlapping tiles, enlarged.
 
     Args:
+        border: width of the border, which repeats the image's outermost pixels, as a share of its longer side; 0 for
+            none. A hand that fills the image is found with some room around it.
         columns, rows: how many tiles; 0 for none.
         share: a tile's width and height as a share of the image's.
         least: pixels to which a tile's longer side is enlarged.
     """
 
+    border: float
     columns: int
     rows: int
     share: float
@@ -111,14 +114,30 @@ class MediapipeDetector(Detector):
         self._forget()
 
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        """See `Detector.detect`. Where the whole image shows no hand, its tiles are looked at (`second_look`)."""
+        """See `Detector.detect`. Where the whole image shows no hand, it is looked at again (`second_look`).
+
+        In video mode only one of the second look's parts is looked at in each frame, in turn, so that frames without
+        a hand do not hold up the video.
+        """
         height, width = image.shape[:2]
         hands = self._look(image, Region(0, 0, width, height), 1, self.running_mode)
         if not hands:
-            look = self.second_look
-            for tile in tiles(width, height, look.columns, look.rows, look.share):
-                hands += self._look(image, tile, look.least, IMAGE)
+            hands = self._look_again(image)
         return sorted(distinct(hands, SAME_HAND, self.num_hands), key=lambda hand: hand.box[0])
+
+    def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
+        again, (height, width) = self.second_look, image.shape[:2]
+        border = round(again.border * max(width, height))
+        bordered = [Region(-border, -border, width + 2 * border, height + 2 * border)] if border else []
+        stages = [bordered, list(tiles(width, height, again.columns, again.rows, again.share))]
+        if self.running_mode == VIDEO:
+            parts = [region for stage in stages for region in stage]
+            stages = [[parts[self._frames % len(parts)]]] if parts else []
+        for stage in stages:
+            hands = [hand for region in stage for hand in self._look(image, region, again.least, IMAGE)]
+            if hands:
+                return hands
+        return []
 
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """The hand whose box (normalised) is known, looked for in its surroundings; None where it is not found.

@@ -21,7 +21,7 @@ from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RecognisedHand:
     """A hand and its gesture.
 
