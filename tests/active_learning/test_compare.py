@@ -171,7 +171,7 @@ def test_samples_of_train_do_not_count_though_a_table_has_predictions_of_them():
 
 def test_gestures_that_only_one_knows_are_left_out_and_named():
     more = Vocabulary((*GESTURES, "CALL"), "BACKGROUND")
-    write_tables("before", 0.7, 1)
+    write_tables("before", 0.7, 1, splits=["val"])
     samples = split_samples("val")
     samples.loc[samples["gesture"] == "FIVE", "gesture"] = "CALL"
     write_predictions(said(samples, 0.9, 2, vocabulary=more), Path("after/val.parquet"))
