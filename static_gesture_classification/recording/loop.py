@@ -32,7 +32,9 @@ def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Di
     sight: Sight | None = None
     times: deque[float] = deque(maxlen=RATE_OVER)
     while not recorder.over:
-        captured = frames.take(WAIT_SECONDS) if _wants_picture(recorder, frames) else None
+        # While nothing is looked at, keys come first: a name is typed faster than pictures come.
+        wait = WAIT_SECONDS if recorder.state.looks else 0.0
+        captured = frames.take(wait) if _wants_picture(recorder, frames) else None
         if captured is not None:
             sight = observer.look(captured) if recorder.state.looks else Sight(captured)
             times.append(time.monotonic())

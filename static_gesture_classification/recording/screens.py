@@ -26,7 +26,7 @@ from static_gesture_classification.recording.drawing import (
     wrapped,
 )
 from static_gesture_classification.recording.keys import SHORTCUTS
-from static_gesture_classification.recording.latest_frame import LOST, RUNNING
+from static_gesture_classification.recording.latest_frame import ENDED, LOST, RUNNING
 from static_gesture_classification.recording.observer import Sight, rule_in_words
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.selection import KEPT, WAITING
@@ -50,6 +50,7 @@ BODY = (HEADER, HEIGHT - FOOTER)
 VIEW = (800, 600)  # the camera's picture
 SIDE = VIEW[0]  # where the side panel begins
 EDGE = 20
+STRIP = 38  # below the header of what is no live picture, for messages
 FLASH_SECONDS = 0.35
 
 
@@ -85,7 +86,7 @@ def draw(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
 
 def _asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, "Before we begin", "")
-    x, y, width = 120, 130, WIDTH - 240
+    x, y, width = 120, 140, WIDTH - 240
     y = canvas.paragraph(state.question, x, y, width, 32, TEXT, bold=True)
     y = canvas.paragraph(state.why, x, y + 6, width, 18, MUTED) + 22
     canvas.fill(x, y, x + width, y + 58, PANEL)
@@ -248,7 +249,7 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
         if entry.image.kept_because:
             reasons[entry.image.kept_because] = reasons.get(entry.image.kept_because, 0) + 1
     if reasons:
-        text = "   ".join(f"{reason} {count}" for reason, count in reasons.items())
+        text = "   ".join(f"{reason}: {count}" for reason, count in reasons.items())
         y = canvas.paragraph(text, x, y, width, 15, MUTED)
     mode = "only what is hard for the model" if current.selector.hard else "everything that differs"
     if current.side.held_out:
@@ -259,8 +260,9 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
 def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
     """The latest pictures that were kept."""
     side, x = 76, SIDE + EDGE
+    for place in range(4):
+        canvas.fill(x + place * (side + 6), y, x + place * (side + 6) + side, y + side, PANEL)
     for entry in current.kept[-4:][::-1]:
-        canvas.fill(x, y, x + side, y + side, PANEL)
         picture = fitted(entry.pixels, side, side)
         canvas.paste(picture, x + (side - picture.shape[1]) // 2, y + (side - picture.shape[0]) // 2)
         x += side + 6
@@ -307,9 +309,9 @@ def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight 
     _header(canvas, state.question, "")
     shown = state.set.kept[:: max(1, len(state.set.kept) // 12)][:12]
     for number, entry in enumerate(shown):
-        x, y = EDGE + number % 4 * 170, HEADER + EDGE + number // 4 * 180
-        _tile(canvas, entry, x, y, 160, 170)
-    x, y, width = 720, HEADER + EDGE, WIDTH - 720 - EDGE
+        x, y = EDGE + number % 4 * 170, HEADER + STRIP + number // 4 * 185
+        _tile(canvas, entry, x, y, 160, 175)
+    x, y, width = 720, HEADER + STRIP, WIDTH - 720 - EDGE
     height = min(44, (BODY[1] - y) // len(state.gestures))
     for line, gesture in enumerate(state.gestures):
         chosen = line == state.line
@@ -329,10 +331,10 @@ def _reviewing(canvas: Canvas, recorder: Recorder, state: Reviewing, sight: Sigh
     pages = -(-len(state.entries) // (COLUMNS * ROWS))
     page = f"   page {state.page + 1} of {pages}" if pages > 1 else ""
     _header(canvas, f"Keep these as {session.gesture}?", f"{kept} kept   {dropped} dropped{page}")
-    width, height = (WIDTH - EDGE) // COLUMNS, (BODY[1] - HEADER - 12) // ROWS
+    width, height = (WIDTH - EDGE) // COLUMNS, (BODY[1] - HEADER - STRIP - 4) // ROWS
     first = state.page * COLUMNS * ROWS
     for place, entry in enumerate(state.entries[first : first + COLUMNS * ROWS]):
-        x, y = EDGE // 2 + place % COLUMNS * width, HEADER + 8 + place // COLUMNS * height
+        x, y = EDGE // 2 + place % COLUMNS * width, HEADER + STRIP + place // COLUMNS * height
         if first + place == state.cursor:
             canvas.fill(x, y, x + width, y + height, ACCENT)
         _tile(canvas, entry, x + 4, y + 4, width - 8, height - 8, _caption(state, entry))
@@ -373,19 +375,17 @@ def _tile(
 
 def _finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, "Done", "")
-    x, y, width = 120, 110, WIDTH - 240
+    x, y, width = 120, 130, WIDTH - 240
     if recorder.camera.state != RUNNING:
         colour = BAD if recorder.camera.state == LOST else MUTED
         y = canvas.paragraph(recorder.camera.message, x, y, width, 20, colour) + 10
     total = sum(len(current.kept) for current in recorder.saved)
-    y = (
-        canvas.paragraph(f"{total} pictures in {len(recorder.saved)} sessions are saved", x, y, width, 28, bold=True)
-        + 12
-    )
+    text = f"{_counted(total, 'picture')} in {_counted(len(recorder.saved), 'session')} saved"
+    y = canvas.paragraph(text if total else "Nothing was recorded", x, y, width, 28, bold=True) + 12
     for current in recorder.saved[-9:]:
         split = "held out for val" if current.side.held_out else "to train" if current.side.split else ""
         canvas.text(current.writer.session.gesture or "not named yet", x, y, 18, TEXT, True, 220)
-        canvas.text(f"{len(current.kept)} pictures", x + 240, y, 18)
+        canvas.text(_counted(len(current.kept), "picture"), x + 240, y, 18)
         canvas.text(split, x + 400, y, 18, MUTED)
         y += 32
     if recorder.saved:
@@ -394,6 +394,10 @@ def _finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight 
 
 
 # What all have in common
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _header(canvas: Canvas, title: str, right: str) -> None:
@@ -421,7 +425,8 @@ def _keys(canvas: Canvas, recorder: Recorder) -> None:
     """The keys that do something now; they can be clicked too."""
     top = HEIGHT - FOOTER
     canvas.fill(0, top, WIDTH, HEIGHT, PANEL)
-    x, size = EDGE, 16
+    size = next(size for size in (16, 15, 14, 13, 12, 11) if size == 11 or _width_of_keys(recorder, size) < WIDTH)
+    x = EDGE
     for hint in recorder.state.keys:
         wide = text_width(hint.shown, size, True)
         start = x
@@ -430,6 +435,11 @@ def _keys(canvas: Canvas, recorder: Recorder) -> None:
         x += wide + 26
         x += canvas.text(hint.does, x, top + 14, size, MUTED) + 20
         canvas.click(start, top, x - 10, HEIGHT, hint.key)
+
+
+def _width_of_keys(recorder: Recorder, size: int) -> int:
+    hints = recorder.state.keys
+    return EDGE + sum(text_width(hint.shown, size, True) + text_width(hint.does, size) + 46 for hint in hints)
 
 
 def _messages(canvas: Canvas, recorder: Recorder) -> None:
@@ -441,10 +451,14 @@ def _messages(canvas: Canvas, recorder: Recorder) -> None:
         waiting = current.writer.unsaved
         safe = f"{waiting} pictures wait in memory; it is tried again every 2 seconds." if waiting else ""
         messages.append((f"{current.trouble}. {safe}", BAD))
-    if recorder.camera.message and not isinstance(state, Finished):
+    if recorder.camera.message and recorder.camera.state != ENDED and not isinstance(state, Finished):
         messages.append((recorder.camera.message, WARNING))
     if recorder.notice:
         messages.append((recorder.notice, ACCENT))
+    if not state.looks:
+        text, colour = messages[0] if messages else ("", TEXT)
+        canvas.text(text, EDGE, HEADER + 8, 18, colour, True, WIDTH - 2 * EDGE)
+        return
     y = HEADER + 40
     for text, colour in messages:
         bottom = y + 24 + line_height(18) * len(wrapped(text, 18, False, 700))

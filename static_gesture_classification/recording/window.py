@@ -91,10 +91,14 @@ class Window:
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
         """Draw what the recorder is doing; returns the keys that were pressed and what was clicked."""
-        cv2 = self._cv2
         canvas = draw(recorder, sight, figures)
+        return self.put(canvas, 1 if recorder.state.looks else 20)
+
+    def put(self, canvas: Canvas, wait: int) -> list[str]:
+        """Show a canvas and wait so many milliseconds for keys; returns them and what was clicked."""
+        cv2 = self._cv2
         cv2.imshow(TITLE, cv2.cvtColor(canvas.pixels, cv2.COLOR_RGB2BGR))
-        key = key_name(cv2.waitKeyEx(1 if recorder.state.looks else 20))
+        key = key_name(cv2.waitKeyEx(wait))
         if self._shown and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
             return [CLOSED]
         self._shown = True
