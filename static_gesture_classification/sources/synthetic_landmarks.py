@@ -1,0 +1,92 @@
+"""Landmarks of posed hands that nobody takes a picture of: a thousand a second and core, for training on landmarks.
+
+Poses, people, cameras and annotations are those of the synthetic pictures (`synthetic/`), drawn with other random
+numbers, so that no hand is in both. A row's `image` names a hand and no file; everything follows from the seed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from static_gesture_classification.sources.source import Hand, Hands, Piece, Source
+from static_gesture_classification.synthetic.plan import Picture, Plan, annotate
+
+CHUNK = 500  # hands that are posed together
+PARALLEL_FROM = 4000  # hands; fewer are posed sooner than a process starts
+
+
+@dataclass(kw_only=True)
+class SyntheticLandmarks(Source):
+    """Poses hands of every gesture of the vocabulary.
+
+    Args:
+        hands: how many in all.
+        people: how many different ones show them, each every gesture.
+        background_times: so many times as many of the background gesture as of each other.
+        val, test: share of people held out.
+        variety: 0 to 1, see conf/synthetic.
+        settings: the `synthetic` node; whatever is not given above is as for pictures.
+        poses: the `poses` node.
+        gesture_names: the vocabulary's names.
+        background: the one that stands for none of the others, or None.
+    """
+
+    hands: int
+    people: int
+    background_times: int
+    val: float
+    test: float
+    variety: float
+    settings: Mapping[str, Any]
+    poses: Mapping[str, Any]
+    gesture_names: Sequence[str]
+    background: str | None = None
+    how_to_get: str = "describe poses in conf/poses/"
+
+    def present(self) -> bool:
+        """Always: there is nothing to be found on the disk."""
+        return True
+
+    def pieces(self) -> Sequence[Piece]:
+        """See `Source.pieces`; `CHUNK` hands each."""
+        pictures = self.plan.pictures
+        return [partial(self._posed, pictures[i : i + CHUNK]) for i in range(0, len(pictures), CHUNK)]
+
+    def workers(self, pieces: Sequence[Piece]) -> int:
+        """All cores, where there is enough to do."""
+        return (os.cpu_count() or 1) if self.hands > PARALLEL_FROM else 1
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Which hands there are to pose. Raises `UserError` for settings or poses that make no sense."""
+        own = {name: getattr(self, name) for name in ("people", "background_times", "val", "test", "variety")}
+        settings = {**self.settings, **own, "images": self.hands, "seed": f"{self.seed} {self.name}"}
+        plan = Plan(tuple(self.gesture_names), self.background, settings, self.poses)
+        plan.check()
+        return plan
+
+    def _posed(self, pictures: Sequence[Picture]) -> Iterator[Hands]:
+        yield Hands.of(self.name, [self._row(picture) for picture in pictures])
+
+    def _row(self, picture: Picture) -> Hand:
+        hand, _ = self.plan.hand(picture)
+        entry = annotate(hand)
+        x, y, width, height = entry["bboxes"][0]
+        return Hand(
+            name=self.plan.name(picture),
+            image=f"{picture.gesture}/{picture.number:06d}",
+            number=0,
+            label=picture.gesture,
+            box=(x, y, min(x + width, 1.0), min(y + height, 1.0)),
+            subject=entry["user_id"],
+            session=entry["user_id"],
+            hand=hand.side,
+            split=self.plan.splits[hand.person.number],
+            landmarks=np.asarray(entry["hand_landmarks"][0], np.float32).ravel().tolist(),
+        )

@@ -1,0 +1,97 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_dir
+
+from static_gesture_classification.configuration import CONF
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.samples import SPLITS, to_frame
+from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.synthetic.plan import Plan
+
+SMALL = ("sources=[synthetic_landmarks]", "sources.synthetic_landmarks.hands=240")
+
+
+@pytest.fixture(scope="module")
+def composed() -> Callable[..., Any]:
+    def with_overrides(*overrides: str) -> Any:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose("config", [*SMALL, *overrides])
+
+    return with_overrides
+
+
+def read(config: Any) -> pd.DataFrame:
+    (source,) = sources_from_config(config.sources, config.seed)
+    vocabulary = Vocabulary.from_config(config.gestures)
+    batches = list(source.read(vocabulary))
+    assert not any(batch.rejected for batch in batches)
+    return pd.concat([to_frame(batch.table) for batch in batches], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def rows(composed: Callable[..., Any]) -> pd.DataFrame:
+    return read(composed())
+
+
+def plan_of(config: Any) -> Plan:
+    (source,) = sources_from_config(config.sources, config.seed)
+    return source.plan  # type: ignore[attr-defined]
+
+
+def test_every_hand_has_landmarks_inside_its_box_and_no_picture(rows: pd.DataFrame):
+    assert len(rows) == 240
+    assert rows.image.is_unique
+    points = np.stack(rows.landmarks).reshape(-1, 21, 2)
+    boxes = rows[["x1", "y1", "x2", "y2"]].to_numpy()
+    assert (points >= boxes[:, None, :2] - 1e-5).all()
+    assert (points <= boxes[:, None, 2:] + 1e-5).all()
+
+
+def test_all_gestures_are_there_and_background_as_often_as_asked_for(rows: pd.DataFrame, composed: Callable[..., Any]):
+    counts = rows.gesture.value_counts()
+    assert set(counts.index) == set(composed().gestures.names)
+    assert counts["BACKGROUND"] == 3 * counts["TWO"]
+
+
+def test_the_same_seed_gives_the_same_hands_and_another_one_others(rows: pd.DataFrame, composed: Callable[..., Any]):
+    pd.testing.assert_frame_equal(read(composed()), rows)
+    other = read(composed("seed=1"))
+    assert (np.stack(other.landmarks) != np.stack(rows.landmarks)).any(axis=1).all()
+
+
+def test_several_processes_give_the_same_hands(
+    rows: pd.DataFrame, composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.PARALLEL_FROM", 1)
+    monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.CHUNK", 100)
+    pd.testing.assert_frame_equal(read(composed()), rows)
+
+
+def test_people_are_in_one_split_each(rows: pd.DataFrame):
+    assert set(rows.split) == set(SPLITS)
+    assert rows.groupby("subject").split.nunique().max() == 1
+
+
+def test_no_hand_is_also_in_a_synthetic_picture(composed: Callable[..., Any]):
+    config = composed()
+    posed, photographed = plan_of(config), Plan.from_config(config)
+    for picture in posed.pictures[:24]:
+        assert (posed.hand(picture)[0].landmarks != photographed.hand(picture)[0].landmarks).all()
+
+
+def test_a_gesture_described_in_yaml_gets_landmarks(composed: Callable[..., Any]):
+    config = composed(
+        "+poses.gestures.CALL=[{fingers: {index: curled, middle: curled, ring: curled, pinky: straight}, thumb: out}]",
+        "gestures.names=[BACKGROUND,CALL]",
+    )
+    assert (read(config).gesture == "CALL").sum() == 60
+
+
+def test_settings_that_make_no_sense_are_named(composed: Callable[..., Any]):
+    with pytest.raises(UserError, match="variety is 2"):
+        read(composed("sources.synthetic_landmarks.variety=2"))
