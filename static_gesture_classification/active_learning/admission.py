@@ -124,6 +124,12 @@ class Judgements:
     def __iter__(self) -> Iterator[Judgement]:
         return (self[row] for row in range(len(self)))
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Judgements:
+        """The judgements of some rows, int (k,)."""
+        return Judgements(
+            self.prediction[rows], self.score[rows], self.margin[rows], self.outcome[rows], self.admitted[rows]
+        )
+
     def with_easy_share(self, share: float, kept: Kept | None = None) -> Judgements:
         """The same, where easy samples join too, in the order of the rows, up to `share` of what is admitted.
 
