@@ -42,6 +42,7 @@ UNLABELLED = ".unlabelled-"
 TRASH = ".trash"
 LOCK = ".recorder.lock"
 DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
+ROUNDING = 1e-6  # pixels, so that a square of whole pixels stays one
 SLUG_LENGTH = 40
 
 
@@ -228,9 +229,9 @@ def cut_out(
     left, top, right, bottom = 0, 0, width, height
     if not settings.whole_frame:
         square = hand_square(width, height, hand.box, settings.margin)
-        left, top = max(math.floor(square.left), 0), max(math.floor(square.top), 0)
-        right = min(math.ceil(square.left + square.side), width)
-        bottom = min(math.ceil(square.top + square.side), height)
+        left, top = max(math.floor(square.left + ROUNDING), 0), max(math.floor(square.top + ROUNDING), 0)
+        right = min(math.ceil(square.left + square.side - ROUNDING), width)
+        bottom = min(math.ceil(square.top + square.side - ROUNDING), height)
     scale = np.array([width, height], np.float64) / (right - left, bottom - top)
     offset = np.array([left / width, top / height])
     box = ((np.array(hand.box, np.float64).reshape(2, 2) - offset) * scale).clip(0, 1).round(DECIMALS)
