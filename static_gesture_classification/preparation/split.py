@@ -14,13 +14,14 @@ What is kept together, in this order:
 Official splits (`splits.respect_official`) settle where a person goes. Where they contradict the rules above, the rules
 win: published test samples stay in test, and the sessions on the other side are left out; a person whom they put in
 both train and val goes to train. A source that publishes some of the splits only has the others taken from its train
-split. Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`, and more of a
-gesture goes where the official splits have too little of it.
+split, but not where its sessions were put into train one by one (`splits.settled`: what was picked for a model's errors
+must not be evaluated on). Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`,
+and more of a gesture goes where the official splits have too little of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -80,6 +81,7 @@ class Settings:
         respect_official: whether splits that a dataset publishes are kept.
         group: what must not be on two sides: "subject", or the weaker "session".
         incomplete: "fail" when a gesture cannot be on every side for lack of people, or "warn".
+        settled: sources of which nothing that says train goes to val or test.
     """
 
     val: float
@@ -88,6 +90,7 @@ class Settings:
     seed: int
     group: str = "subject"
     incomplete: str = "fail"
+    settled: Sequence[str] = ()
 
     @classmethod
     def from_config(cls, config: DictConfig) -> Settings:
@@ -100,6 +103,7 @@ class Settings:
             int(config.seed),
             str(splits.get("group", "subject")),
             str(splits.get("incomplete", "fail")),
+            tuple(splits.get("settled") or ()),
         )
 
     def __post_init__(self) -> None:
@@ -134,6 +138,7 @@ def assign_splits(
     vocabulary: Vocabulary,
     group: str = "subject",
     incomplete: str = "fail",
+    settled: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, SplitReport]:
     """Fill the column `split` of a sample table; see the module's description.
 
@@ -147,11 +152,13 @@ def assign_splits(
         vocabulary: the gestures.
         group: "subject" or "session".
         incomplete: "fail" or "warn", when a gesture cannot be on every side.
+        settled: sources of which nothing that says train goes to val or test.
 
     Raises:
         DataError: there are too few people for the splits that are asked for; says what is nearest.
     """
-    return split_samples(samples, crops, Settings(val, test, respect_official, seed, group, incomplete), vocabulary)
+    settings = Settings(val, test, respect_official, seed, group, incomplete, settled)
+    return split_samples(samples, crops, settings, vocabulary)
 
 
 def split_samples(
@@ -206,7 +213,7 @@ def official_splits(samples: pd.DataFrame, settings: Settings) -> Official:
             published = set(side[own].tolist()) - {UNUSED}
             absent = [split for split in settings.requested if split not in published]
             # One published split alone is no division of the dataset, but says where these samples belong.
-            if len(published) > 1 and TRAIN in published and absent:
+            if len(published) > 1 and TRAIN in published and absent and source not in settings.settled:
                 missing[source] = absent
                 carve |= own & (side == TRAIN)
     return Official(side, carve, missing, np.zeros(len(samples), bool))

@@ -10,7 +10,8 @@ A session is one burst of one gesture by one person before one camera: a folder 
 
 `box` and `landmarks` (21 pairs x, y in MediaPipe's order) are shares of the image's width and height. `confusion`,
 `checkpoint`, `subject` and `camera` may be null or empty; `split` names a split the session is kept for, or is empty;
-an image's `gesture` and `subject` override the session's (a mined session has hands of many people). `prediction`,
+an image's `gesture` and `subject` override the session's (a mined session has hands of many people, and those of each
+are a session of their own to the split stage). `prediction`,
 `score` (its probability) and `kept_because` are what `checkpoint` said of the image when it was admitted; they may be
 null or absent. Images beside it that `images` does not list do not count, so that a recorder that saves each image
 first and `session.json` after it leaves, wherever it is killed, a session that loads.
@@ -182,7 +183,7 @@ class Recorded(Source):
             label=image.gesture or session.gesture,
             box=box,
             subject=f"{self.name}/{image.subject or session.subject or name}",
-            session=f"{self.name}/{name}",
+            session=f"{self.name}/{name}" + (f"/{image.subject}" if image.subject else ""),
             number=number,
             hand=image.hand if image.hand in ("left", "right") else "",
             split=session.split,

@@ -221,6 +221,18 @@ def test_recording_kept_for_training_stays_there() -> None:
     assert (result.loc[result["source"] == "kept", "split"] == "train").all()
 
 
+def test_recordings_put_into_train_one_by_one_are_not_taken_for_a_split_they_lack() -> None:
+    recorded = people(8, "recorded", split="train")
+    for row in recorded:
+        if row["subject"] in ("person 0", "person 1"):
+            row["split"] = "val"
+    rows = recorded + people(10, "other")
+    assert "test" in set(split(rows)[0].query("source == 'recorded'")["split"])
+    settled, _ = split(rows, settled=["recorded"])
+    asked = pd.Series([row["split"] for row in recorded])
+    assert (settled.query("source == 'recorded'")["split"].reset_index(drop=True) == asked).all()
+
+
 def test_one_person_only_fails_with_the_reason_and_the_nearest_that_is_possible() -> None:
     with pytest.raises(DataError, match=r"the 12 samples show 1 person .*own: person 0.* too few for train, val, test"):
         split(people(1))

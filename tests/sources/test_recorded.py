@@ -125,3 +125,13 @@ def test_broken_session_is_an_error_that_names_its_file(content: str, message: s
 def test_root_without_sessions_is_an_error(tmp_path: Path, read: Read) -> None:
     with pytest.raises(DataError, match=r"no <session>/session\.json in"):
         read(tmp_path)
+
+
+def test_people_of_a_mined_session_are_not_tied_to_one_another(tmp_path: Path, save_image: Save, read: Read) -> None:
+    for name in ("0.jpg", "1.jpg", "2.jpg"):
+        save_image(tmp_path / "mined" / name)
+    subjects = ("hagrid/a1", "hagrid/b2", "hagrid/a1")
+    images = tuple(RecordedImage(f"{k}.jpg", BOX, subject=subject) for k, subject in enumerate(subjects))
+    write_session(tmp_path / "mined", Session("FIST", images=images))
+    sessions = [row["session"] for row in read(tmp_path)[0]]
+    assert sessions[0] == sessions[2] != sessions[1]
