@@ -18,7 +18,7 @@ from static_gesture_classification.detection.regions import Region, distinct, ov
 from static_gesture_classification.errors import UserError
 
 IMAGE, VIDEO = "image", "video"
-SAME_HAND = 0.5  # intersection over union above which two findings are one hand
+SAME_HAND = 0.7  # share of a finding's box that lies in another's, above which they are one hand
 
 
 @dataclass(frozen=True)

@@ -66,19 +66,26 @@ def tiles(width: int, height: int, columns: int, rows: int, share: float) -> Ite
 
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union of two boxes, 0..1."""
-    shared = max(0.0, min(one[2], other[2]) - max(one[0], other[0])) * max(
-        0.0, min(one[3], other[3]) - max(one[1], other[1])
-    )
+    shared = _shared(one, other)
     return shared / max(_area(one) + _area(other) - shared, 1e-12)
 
 
 def distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
-    """The `most` surest hands of which no two overlap by more than `same` (intersection over union)."""
+    """The surest hands, `most` of them, of which none lies in another with more than `same` (0..1) of its box.
+
+    Of two such findings the larger is kept: the smaller is a part of the hand that was taken for a whole one.
+    """
     kept: list[DetectedHand] = []
-    for hand in sorted(hands, key=lambda hand: -hand.score):
-        if all(overlap(hand.box, other.box) <= same for other in kept):
+    for hand in sorted(hands, key=lambda hand: -_area(hand.box)):
+        if all(_shared(hand.box, other.box) <= same * _area(hand.box) for other in kept):
             kept.append(hand)
-    return kept[:most]
+    return sorted(kept, key=lambda hand: -hand.score)[:most]
+
+
+def _shared(one: Box, other: Box) -> float:
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0.0) * max(high, 0.0)
 
 
 def _area(box: Box) -> float:

@@ -48,11 +48,14 @@ def test_overlap_is_intersection_over_union() -> None:
     assert overlap((0, 0, 0.2, 0.2), (0.2, 0, 0.3, 0.2)) == 0
 
 
-def test_hand_that_was_found_twice_counts_once_with_the_surer_finding() -> None:
-    hands = [
-        DetectedHand((0.1, 0.1, 0.3, 0.3), 0.6),
-        DetectedHand((0.11, 0.1, 0.31, 0.3), 0.9),
-        DetectedHand((0.6, 0.1, 0.8, 0.3), 0.5),
-    ]
-    assert [hand.score for hand in distinct(hands, same=0.5, most=2)] == [0.9, 0.5]
-    assert [hand.score for hand in distinct(hands, same=0.5, most=1)] == [0.9]
+def test_hand_that_was_found_twice_counts_once() -> None:
+    whole = DetectedHand((0.1, 0.1, 0.3, 0.3), 0.6)
+    part = DetectedHand((0.15, 0.1, 0.25, 0.2), 0.9)
+    other = DetectedHand((0.6, 0.1, 0.8, 0.3), 0.5)
+    assert distinct([other, part, whole], same=0.7, most=2) == [whole, other]
+    assert distinct([other, part, whole], same=0.7, most=1) == [whole]
+
+
+def test_hands_that_touch_are_two() -> None:
+    hands = [DetectedHand((0.1, 0.1, 0.3, 0.3), 0.9), DetectedHand((0.2, 0.1, 0.4, 0.3), 0.8)]
+    assert distinct(hands, same=0.7, most=2) == hands
