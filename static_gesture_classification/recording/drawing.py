@@ -48,7 +48,7 @@ class Canvas:
     @classmethod
     def blank(cls, width: int, height: int) -> Canvas:
         """An empty one."""
-        return cls(np.full((height, width, 3), GROUND, np.uint8))
+        return cls(_empty(width, height).copy())
 
     def fill(self, x1: int, y1: int, x2: int, y2: int, colour: Colour, opacity: float = 1.0) -> None:
         """Fill a rectangle."""
@@ -56,7 +56,11 @@ class Canvas:
         if opacity >= 1:
             part[:] = colour
         else:
-            part[:] = (part * (1 - opacity) + np.array(colour) * opacity).astype(np.uint8)
+            shades = (
+                np.arange(256)[:, None] * (1 - opacity) + np.array(colour) * opacity
+            )  # of each grey level, by channel
+            for channel in range(3):
+                part[..., channel] = shades[:, channel].astype(np.uint8)[part[..., channel]]
 
     def frame(self, x1: int, y1: int, x2: int, y2: int, colour: Colour, width: int = 2) -> None:
         """Draw a rectangle's outline, inside it."""
@@ -127,11 +131,20 @@ def fitted(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -
     from static_gesture_classification.opencv import cv2
 
     scale = min(width / picture.shape[1], height / picture.shape[0])
+    if scale == 1:
+        return picture
     if not enlarge:
         scale = min(scale, 1.0)
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=smooth)
+
+
+def mirrored(picture: np.ndarray) -> np.ndarray:
+    """A picture as a mirror shows it."""
+    from static_gesture_classification.opencv import cv2
+
+    return cv2.flip(picture, 1)
 
 
 def line_height(size: int) -> int:
@@ -166,6 +179,11 @@ def wrapped(text: str, size: int, bold: bool, width: int) -> list[str]:
         else:
             lines.append(word)
     return lines
+
+
+@lru_cache(2)
+def _empty(width: int, height: int) -> np.ndarray:
+    return np.full((height, width, 3), GROUND, np.uint8)
 
 
 @lru_cache(16)

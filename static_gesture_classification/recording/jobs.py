@@ -19,7 +19,7 @@ from static_gesture_classification.recording.settings import AUTO, FREE, PLAN, R
 from static_gesture_classification.sources.recorded import SESSION_FILE, Confusion, Session, read_session
 from static_gesture_classification.sources.source import folders_in
 
-EXAMPLE_SIDE = 220  # pixels
+EXAMPLE_SIDE = 200  # pixels
 EXAMPLE_MARGIN = 0.15
 
 

@@ -105,12 +105,13 @@ def open_observer(config: DictConfig, checkpoint: Path | None) -> Observer:
 
 def open_detector(config: DictConfig) -> Detector:
     """The configured detector with `recording.detector`'s changes; a `HandFollower` where it may find several hands."""
-    changes = dict(OmegaConf.to_container(config.recording.detector, resolve=True) or {})  # type: ignore[arg-type]
-    most, every = config.detector.get("num_hands", 1), config.recording.look_for_more
-    if most == 1 or every == 0:
-        return detector_from_config(config, **changes)
-    one, many = (detector_from_config(config, **changes | {"num_hands": hands}) for hands in (1, most))
-    return HandFollower(one, many, every)
+    known = {key: value for key, value in config.recording.detector.items() if key in config.detector}
+    changed = OmegaConf.merge(config, {"detector": known})
+    assert isinstance(changed, DictConfig)
+    every = config.recording.look_for_more
+    if config.detector.get("num_hands", 1) == 1 or every == 0:
+        return detector_from_config(changed)
+    return HandFollower(detector_from_config(changed, num_hands=1), detector_from_config(changed), every)
 
 
 def judging_checkpoint(config: DictConfig, planned: str) -> Path | None:

@@ -133,6 +133,7 @@ class Recorder:
         Returns:
             messages about rescued pictures, or about those that could not be.
         """
+        self._count_current()
         messages = []
         for current in self.sets:
             try:
@@ -369,12 +370,13 @@ class Recorder:
 
     def _close_window(self) -> None:
         """The window was closed: what is kept stays."""
-        if isinstance(self.state, Recording):
-            current = self.state.set
-            current.selector.flush()
-            if current.writer.entries and current not in self.sets:
-                self.sets.append(current)
+        self._count_current()
         self.over = True
+
+    def _count_current(self) -> None:
+        """The set that is being recorded is one of those that were."""
+        if isinstance(self.state, Recording) and self.state.set.writer.entries and self.state.set not in self.sets:
+            self.sets.append(self.state.set)
 
 
 def _guess(current: SetInProgress) -> str | None:

@@ -22,6 +22,7 @@ from static_gesture_classification.recording.drawing import (
     Colour,
     fitted,
     line_height,
+    mirrored,
     text_width,
     wrapped,
 )
@@ -152,8 +153,7 @@ def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figu
         canvas.fill(0, top, VIEW[0], top + VIEW[1], PANEL)
         canvas.text("waiting for the camera …", 280, top + 280, 22, MUTED)
         return
-    mirrored = sight.image[:, ::-1] if recorder.settings.mirror else sight.image
-    picture = fitted(mirrored, *VIEW)
+    picture = fitted(mirrored(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
     x, y = (VIEW[0] - picture.shape[1]) // 2, top + (VIEW[1] - picture.shape[0]) // 2
     canvas.paste(picture, x, y)
     for hand in sight.hands:
@@ -263,7 +263,7 @@ def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
     for place in range(4):
         canvas.fill(x + place * (side + 6), y, x + place * (side + 6) + side, y + side, PANEL)
     for entry in current.kept[-4:][::-1]:
-        picture = fitted(entry.pixels, side, side)
+        picture = fitted(entry.thumbnail, side, side)
         canvas.paste(picture, x + (side - picture.shape[1]) // 2, y + (side - picture.shape[0]) // 2)
         x += side + 6
     return y + side + 14
@@ -365,7 +365,7 @@ def _tile(
     """One picture of a set, darkened where it is dropped."""
     canvas.fill(x, y, x + width, y + height, PANEL)
     room = height - (28 if caption else 0)
-    picture = fitted(entry.pixels, width, room)
+    picture = fitted(entry.thumbnail, width, room)
     if entry.dropped:
         picture = (picture * 0.25).astype(np.uint8)
     canvas.paste(picture, x + (width - picture.shape[1]) // 2, y + (room - picture.shape[0]) // 2)

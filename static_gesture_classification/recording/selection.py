@@ -94,7 +94,8 @@ class Selector:
         """What the model says of a hand that shows `gesture`; None where nobody judges."""
         if self.vocabulary is None:
             return None
-        return judge(probabilities, gesture, self.vocabulary, self.rule, self.mistaken_for, self._counted())
+        mistaken_for = self.mistaken_for if gesture == self.gesture else None
+        return judge(probabilities, gesture, self.vocabulary, self.rule, mistaken_for, self._counted())
 
     def _consider(self, sight: Sight) -> Verdict:
         if sight.hand is None:

@@ -16,12 +16,15 @@ import math
 import shutil
 import tempfile
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import simplejpeg
+from PIL import Image
 
 from static_gesture_classification.active_learning.admission import Judgement
 from static_gesture_classification.atomic_files import atomic_path, explained_write_errors
@@ -41,6 +44,7 @@ from static_gesture_classification.sources.recorded import (
 UNLABELLED = ".unlabelled-"
 TRASH = ".trash"
 LOCK = ".recorder.lock"
+THUMBNAIL = 192  # pixels
 DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
 ROUNDING = 1e-6  # pixels, so that a square of whole pixels stays one
 SLUG_LENGTH = 40
@@ -63,6 +67,13 @@ class Entry:
     probabilities: np.ndarray | None = None
     jpeg: bytes | None = None
     dropped: bool = False
+
+    @cached_property
+    def thumbnail(self) -> np.ndarray:
+        """The picture reduced to at most THUMBNAIL pixels, for the screen."""
+        image = Image.fromarray(self.pixels)
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        return np.asarray(image)
 
 
 @dataclass
@@ -162,20 +173,20 @@ class SessionWriter:
             self._discarded_from = None
 
     def close(self) -> None:
-        """Make what was dropped or discarded final, and let go of the folder."""
-        if self.folder is not None and (self.discarded or not self.kept):
-            shutil.rmtree(self.folder, ignore_errors=True)
-        elif self.folder is not None:
+        """Make what was dropped or discarded final, and let go of the folder. A lost disk is no error here."""
+        if self._lock is not None:
+            self._lock.release()
+        if self.folder is None:
+            return
+        with suppress(OSError):
+            if self.discarded or not self.kept:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                (self.settings.root / TRASH).rmdir()  # fails, rightly, while another recorder's sets are in it
+                return
             for entry in self.entries:
                 if entry.dropped:
                     (self.folder / entry.image.file).unlink(missing_ok=True)
-        if self._lock is not None:
-            self._lock.release()
-            if self.folder is not None:
-                (self.folder / LOCK).unlink(missing_ok=True)
-        trash = self.settings.root / TRASH
-        if trash.is_dir() and not any(trash.iterdir()):
-            trash.rmdir()
+            (self.folder / LOCK).unlink(missing_ok=True)
 
     def rescue(self) -> Path | None:
         """Write what is in memory only to the rescue folder, as a session of its own; None where nothing is.

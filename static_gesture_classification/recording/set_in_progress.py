@@ -128,8 +128,10 @@ class SetInProgress:
         self.save()
 
     def _label(self, gesture: str) -> None:
-        self.writer.session = replace(self.writer.session, gesture=gesture)
-        self.selector.gesture = gesture
+        planned = gesture == self.job.gesture
+        confusion = self.job.confusion if planned else None
+        self.writer.session = replace(self.writer.session, gesture=gesture, confusion=confusion)
+        self.selector.gesture, self.selector.mistaken_for = gesture, self.job.mistaken_for if planned else None
         for entry in self.writer.entries:
             self._show_as(entry, gesture if entry.image.gesture is None else entry.image.gesture)
         try:

@@ -64,7 +64,9 @@ def see(vocabulary: Vocabulary) -> See:
         captured = Captured(image, look, float(look) if time is None else time)
         if box is None:
             return Sight(captured)
-        hand = DetectedHand(box, 0.9, "right", np.random.default_rng(look).uniform(0.35, 0.55, (21, 2)).astype(np.float32))
+        hand = DetectedHand(
+            box, 0.9, "right", np.random.default_rng(look).uniform(0.35, 0.55, (21, 2)).astype(np.float32)
+        )
         if says is None:
             return Sight(captured, (hand,), hand)
         row = np.array(says, np.float32)

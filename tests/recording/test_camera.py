@@ -70,7 +70,7 @@ def test_missing_permission_names_the_group(tmp_path: Path, monkeypatch: pytest.
 def test_device_that_gives_no_pictures_is_probably_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "video97").touch()
     monkeypatch.setattr(camera_module, "DEVICES", tmp_path)
-    with pytest.raises(UserError, match="camera 97 does not open.*close other programs"):
+    with pytest.raises(UserError, match=r"camera 97 does not open.*close other programs"):
         open_camera(97, SETTINGS)
 
 

@@ -14,7 +14,8 @@ def picture() -> np.ndarray:
     """Structure of all sizes, as in a photograph; 480 x 480."""
     random = np.random.default_rng(0)
     layers = [
-        np.kron(random.integers(0, 255, (480 // side, 480 // side, 3)), np.ones((side, side, 1))) for side in (80, 20, 4)
+        np.kron(random.integers(0, 255, (480 // side, 480 // side, 3)), np.ones((side, side, 1)))
+        for side in (80, 20, 4)
     ]
     return np.mean(layers, axis=0).astype(np.uint8)
 
@@ -27,7 +28,9 @@ def test_whole_sharp_hand_has_no_problem(picture: np.ndarray) -> None:
     assert quality_problem(picture, BOX, SETTINGS) is None
 
 
-@pytest.mark.parametrize("box", [(0.0, 0.3, 0.4, 0.7), (0.3, 0.0, 0.7, 0.4), (0.6, 0.3, 1.0, 0.7), (0.3, 0.6, 0.7, 1.0)])
+@pytest.mark.parametrize(
+    "box", [(0.0, 0.3, 0.4, 0.7), (0.3, 0.0, 0.7, 0.4), (0.6, 0.3, 1.0, 0.7), (0.3, 0.6, 0.7, 1.0)]
+)
 def test_hand_at_any_edge_of_the_picture_is_cut_off(picture: np.ndarray, box: tuple[float, ...]) -> None:
     assert "cut off" in str(quality_problem(picture, box, SETTINGS))
 

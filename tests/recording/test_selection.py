@@ -9,7 +9,12 @@ from static_gesture_classification.recording.settings import RecordingSettings
 
 from .conftest import See
 
-RIGHT, UNSURE, WRONG, PLANNED = [0.01, 0.02, 0.96, 0.01], [0.0, 0.4, 0.5, 0.1], [0.9, 0.0, 0.1, 0.0], [0.0, 0.9, 0.1, 0.0]
+RIGHT, UNSURE, WRONG, PLANNED = (
+    [0.01, 0.02, 0.96, 0.01],
+    [0.0, 0.4, 0.5, 0.1],
+    [0.9, 0.0, 0.1, 0.0],
+    [0.0, 0.9, 0.1, 0.0],
+)
 
 
 @pytest.fixture
@@ -52,7 +57,10 @@ def test_near_identical_pictures_are_kept_once_and_again_after_a_drop(selector, 
 
 
 def test_without_hard_mode_or_a_model_everything_that_differs_is_kept(selector, see: See) -> None:
-    assert [selector(hard=False).consider(see(0, RIGHT)).outcome, selector(judged=False).consider(see(1)).outcome] == [KEPT, WAITING]
+    assert [selector(hard=False).consider(see(0, RIGHT)).outcome, selector(judged=False).consider(see(1)).outcome] == [
+        KEPT,
+        WAITING,
+    ]
     assert selector("recording.best_of=1", judged=False).consider(see(1)).outcome == KEPT
 
 
