@@ -190,7 +190,7 @@ def best_and_last(run: RunFolder) -> list[int]:
 def shown_samples(
     data: GestureDataModule, split: str, count: int, module: LightningModule | None = None
 ) -> list[np.ndarray]:
-    """Pictures of a split's samples, the gestures in turn, under their gesture, with source and person below: uint8 RGB.
+    """Pictures of a split's samples, gestures in turn: uint8 RGB, headed by the gesture, source and person below.
 
     With a module, each stands beside what its augmentation makes of it.
     """

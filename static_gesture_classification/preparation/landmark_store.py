@@ -26,6 +26,7 @@ POINTS, SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT = (
     "rejected.csv",
     "report.json",
 )
+MARKER = ".publishing"  # there while files are put in place
 
 
 def points_of(landmarks: np.ndarray, aspects: np.ndarray | float) -> np.ndarray:
@@ -49,6 +50,8 @@ def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     Raises:
         DataError: a file is missing or damaged, or they do not belong together.
     """
+    if (folder / MARKER).exists():
+        raise DataError(f"{folder} was being replaced when the landmarks stage was stopped; repeat it (dvc repro)")
     try:
         points = np.load(folder / POINTS, allow_pickle=False)
     except FileNotFoundError:

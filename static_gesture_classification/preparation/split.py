@@ -22,7 +22,7 @@ and more of a gesture goes where the official splits have too little of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -162,15 +162,15 @@ def assign_splits(
 
 
 def split_samples(
-    samples: pd.DataFrame, crops: np.ndarray, settings: Settings, vocabulary: Vocabulary
+    samples: pd.DataFrame, crops: np.ndarray | None, settings: Settings, vocabulary: Vocabulary
 ) -> tuple[pd.DataFrame, SplitReport]:
-    """See `assign_splits`."""
+    """See `assign_splits`. Without crops, near-duplicates are not looked for."""
     if not len(samples):
         raise DataError("there are no samples to split; run the index and crops stages on a source that has some")
     vocabulary.indices(sorted(set(samples["gesture"])))
     report = SplitReport()
     people = tied_together(samples, settings.group)
-    links = near_duplicates(crops, people, settings.seed)
+    links = Links.none() if crops is None else near_duplicates(crops, people, settings.seed)
     official = official_splits(samples, settings)
     units, side_of_unit = settle(samples, people, links, official, report)
     gestures = pd.Categorical(samples["gesture"], categories=list(vocabulary))
@@ -180,6 +180,48 @@ def split_samples(
     side[official.left_out] = UNUSED
     _leave_out_linked(samples, side, links, official, report)
     return _conclude(samples, side, links, units, groups, gestures, settings, report)
+
+
+def split_others(
+    samples: pd.DataFrame, known: np.ndarray, settings: Settings, vocabulary: Vocabulary
+) -> tuple[np.ndarray, str | None]:
+    """Split samples that have no crops, beside others that are split already, without looking at pictures.
+
+    Who is split already stays where they are; a person of whom all samples were left out stays left out.
+
+    Args:
+        samples: the columns in `COLUMNS`; `split` of the known ones is settled, of the others as published.
+        known: bool (n,), rows that are split already.
+        settings, vocabulary: as of `assign_splits`.
+
+    Returns:
+        The split of every row, and what a reader should know, or None.
+
+    Raises:
+        DataError: nothing is split already, and there are too few people (see `assign_splits`).
+    """
+    people = tied_together(samples, settings.group)
+    sides = samples["split"].map({name: split for split, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
+    of_person = np.full(people.max() + 1, UNUSED)
+    of_person[people[known]] = sides[known]  # those left out first, so that they do not cover the others
+    of_person[people[known & (sides != UNUSED)]] = sides[known & (sides != UNUSED)]
+    placed = np.zeros(len(of_person), bool)
+    placed[people[known]] = True
+    result, note = np.where(known, sides, of_person[people]), None
+    rest = np.flatnonzero(~placed[people])
+    if len(rest):
+        lenient = replace(settings, incomplete="warn") if known.any() else settings
+        own = samples.iloc[rest].reset_index(drop=True)
+        try:
+            divided, _ = split_samples(own, None, lenient, vocabulary)
+            result[rest] = divided["split"].map({name: i for i, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
+        except DataError as error:
+            if not known.any():
+                raise
+            note = f"{len(rest):,} samples without crops are left out: {error}"
+    names = np.array([*SPLITS, ""], object)
+    prove(samples.assign(split=names[result]), Links.none(), settings.group)
+    return names[result], note
 
 
 def tied_together(samples: pd.DataFrame, group: str) -> np.ndarray:
