@@ -53,12 +53,14 @@ class KnownBox:
     """How a hand is looked for whose box is known.
 
     Args:
+        min_presence_confidence: of a second try, after one at that of the first look in whole images.
         surroundings: sides of the squares that are looked at in turn until the hand is found, as multiples of the
-            box's longer side; first at the first look's confidence, then at the second's.
+            box's longer side.
         least: pixels to which a square's side is enlarged.
         overlap: intersection over union that a finding must have with the box to be that hand.
     """
 
+    min_presence_confidence: float
     surroundings: Sequence[float]
     least: int
     overlap: float
@@ -112,6 +114,7 @@ class MediapipeDetector(Detector):
         _check_confidence("min_presence_confidence", min_presence_confidence)
         _check_confidence("min_tracking_confidence", min_tracking_confidence)
         _check_confidence("second_look.min_presence_confidence", self.second_look.min_presence_confidence)
+        _check_confidence("known_box.min_presence_confidence", self.known_box.min_presence_confidence)
 
         def landmarker(is_video: bool, presence: float) -> Landmarker:
             return Landmarker(model, is_video, num_hands, min_detection_confidence, presence, min_tracking_confidence)
@@ -119,6 +122,7 @@ class MediapipeDetector(Detector):
         self.closely = landmarker(False, min_presence_confidence)
         self.whole = landmarker(True, min_presence_confidence) if self.is_video else self.closely
         self.again = landmarker(False, self.second_look.min_presence_confidence)
+        self.leniently = landmarker(False, self.known_box.min_presence_confidence)
 
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
         """See `Detector.detect`. Where the whole image shows no hand, it is looked at again (`second_look`).
@@ -140,7 +144,7 @@ class MediapipeDetector(Detector):
             box: x1, y1, x2, y2, normalised.
         """
         height, width = image.shape[:2]
-        for landmarker in (self.closely, self.again):
+        for landmarker in (self.closely, self.leniently):
             for surroundings in self.known_box.surroundings:
                 region = Region.around(box, width, height, surroundings)
                 hands = self._look(landmarker, image, region, self.known_box.least)
@@ -151,7 +155,7 @@ class MediapipeDetector(Detector):
 
     def close(self) -> None:
         """Let go of the native tasks; the next call makes new ones."""
-        for landmarker in (self.closely, self.whole, self.again):
+        for landmarker in (self.closely, self.whole, self.again, self.leniently):
             landmarker.close()
 
     def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
