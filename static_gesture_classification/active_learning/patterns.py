@@ -132,6 +132,8 @@ def patterns_of(confusions: Confusions, pictures: Pictures, landmarks: Path, set
         landmarks: a sample table with landmarks, which may be absent.
     """
     looked_at = confusions.errors[: settings.pairs]
+    if not looked_at:
+        return []
     gestures = list(dict.fromkeys(error.gesture for error in looked_at))
     by_gesture: dict[str, list[Confusion]] = {name: [] for name in gestures}
     for error in looked_at:

@@ -1,0 +1,140 @@
+"""The table of suggested label fixes that a person fills in. This module owns its columns.
+
+A CSV file, most doubtful label first: `decision` (empty; to be filled in: yes, drop, keep, or a gesture), `sample`,
+`from` (its label), `to` (what it looks like), `quality` (0..1, low is doubtful), `likely` (whether it is probably
+wrong), `evidence`, and where to find it: `split`, `source`, `subject`, `image`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.label_fixes import DROP
+
+YES, KEEP = "yes", "keep"
+COLUMNS = (
+    "decision", "sample", "from", "to", "quality", "likely", "evidence", "split", "source", "subject", "image",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A label in doubt.
+
+    Args:
+        sample: its id.
+        published: its label.
+        to: what it looks like.
+        quality: 0..1, low is doubtful.
+        likely: whether it is probably wrong.
+        evidence: who says so.
+        split, source, subject, image: where it is.
+        decision: what a person says: "", "yes", "drop", "keep", or a gesture.
+        line: in the file; 0 where it is not from one.
+    """
+
+    sample: str
+    published: str
+    to: str
+    quality: float
+    likely: bool
+    evidence: str
+    split: str
+    source: str
+    subject: str
+    image: str
+    decision: str = ""
+    line: int = 0
+
+    @property
+    def verdict(self) -> str | None:
+        """The gesture that is right, or "drop"; None where nothing is decided."""
+        return {"": None, YES: self.to, KEEP: self.published}.get(self.decision, self.decision)
+
+
+def write_suggestions(suggestions: Sequence[Suggestion], path: Path) -> None:
+    """Write the table."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for each in suggestions:
+        likely = YES if each.likely else "no"
+        about = (f"{each.quality:.4f}", likely, each.evidence, each.split, each.source, each.subject, each.image)
+        writer.writerow((each.decision, each.sample, each.published, each.to, *about))
+    write_text(path, text.getvalue())
+
+
+def read_suggestions(path: Path) -> list[Suggestion]:
+    """Read the table; other columns than decision, sample, from and to may be missing or in another order.
+
+    Raises:
+        DataError: the file is missing, is no such table, or a line has no sample.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.DictReader(file)
+            lacking = [name for name in COLUMNS[:4] if name not in (lines.fieldnames or ())]
+            if lacking:
+                raise DataError(
+                    f"{path}, line 1: no column {', '.join(lacking)}; it must be a table of suggestions, with commas"
+                )
+            return [_suggestion(row, lines.line_num, path) for row in lines]
+    except FileNotFoundError:
+        raise DataError(f"no suggestions at {path}; make them with label_issues, or name another file") from None
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise DataError(f"{path} is not a readable CSV file ({error})") from error
+
+
+def check_decisions(suggestions: Sequence[Suggestion], vocabulary: Vocabulary, path: Path) -> None:
+    """Raise `DataError`, naming file and line, where a decision is none of yes, drop, keep or a gesture."""
+    for each in suggestions:
+        if each.verdict is not None and each.verdict not in vocabulary and each.verdict != DROP:
+            raise DataError(
+                f"{path}, line {each.line}: the decision {each.verdict!r} is none of {YES}, {DROP}, {KEEP}, or a "
+                f"gesture ({', '.join(vocabulary)})"
+            )
+
+
+def kept_decisions(suggestions: Sequence[Suggestion], path: Path) -> list[Suggestion]:
+    """New suggestions with the decisions that the table at `path` has on the same samples with the same label."""
+    try:
+        earlier = {(each.sample, each.published): each.decision for each in read_suggestions(path)}
+    except DataError:  # there is none, or it is none of ours: it is about to be written anew
+        return list(suggestions)
+    return [replace(each, decision=earlier.get((each.sample, each.published), "")) for each in suggestions]
+
+
+def _suggestion(row: dict[str, str], line: int, path: Path) -> Suggestion:
+    cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    if not cells["sample"]:
+        raise DataError(f"{path}, line {line}: no sample is named")
+    decision = cells["decision"]
+    known = {word: word for word in (YES, KEEP, DROP)}
+    return Suggestion(
+        sample=cells["sample"],
+        published=cells["from"],
+        to=cells["to"],
+        quality=_number(cells["quality"]),
+        likely=cells["likely"] == YES,
+        evidence=cells["evidence"],
+        split=cells["split"],
+        source=cells["source"],
+        subject=cells["subject"],
+        image=cells["image"],
+        decision=known.get(decision.lower(), decision),
+        line=line,
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:  # a spreadsheet may have written it in another way; it is for reading only
+        return float("nan")
