@@ -54,7 +54,8 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
 
     @functools.wraps(run)  # tests call the stage itself as `main.__wrapped__(config)`
     def command() -> None:
-        sys.argv[1:] = [quoted(argument) for argument in sys.argv[1:]]
+        if not {"-m", "--multirun"} & set(sys.argv):
+            sys.argv[1:] = [quoted(argument) for argument in sys.argv[1:]]
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()
 
     return command
@@ -75,10 +76,10 @@ def quoted(argument: str) -> str:
 
 def _parses(override: str) -> bool:
     try:
-        OverridesParser.create().parse_override(override)
+        parsed = OverridesParser.create().parse_override(override)
     except HydraException:
         return False
-    return True
+    return not parsed.is_sweep_override()  # without --multirun, a comma is part of a text
 
 
 def write_params(config: DictConfig) -> bool:
