@@ -18,6 +18,8 @@ from static_gesture_classification.detection.regions import Region, distinct, ov
 from static_gesture_classification.errors import UserError
 
 IMAGE, VIDEO = "image", "video"
+WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
+WHOLE = 0.98  # share of the image from which a box is the image itself
 SAME_HAND = 0.7  # share of a finding's box that lies in another's, above which they are one hand
 
 
@@ -139,6 +141,8 @@ class MediapipeDetector(Detector):
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """The hand whose box is known, looked for in its surroundings (`known_box`); None where it is not found.
 
+        Where the box is the whole image, the hand may be anywhere in it: the largest one is taken.
+
         Args:
             image: uint8 (height, width, 3), RGB.
             box: x1, y1, x2, y2, normalised.
@@ -151,6 +155,8 @@ class MediapipeDetector(Detector):
                 best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
                 if best is not None and overlap(best.box, box) >= self.known_box.overlap:
                     return best
+        if overlap(box, WHOLE_IMAGE) >= WHOLE:  # nobody said where the hand is: a folder of photographs without boxes
+            return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
         return None
 
     def close(self) -> None:

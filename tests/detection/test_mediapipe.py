@@ -88,6 +88,17 @@ def test_box_without_a_hand_is_an_honest_miss(detector: MediapipeDetector, perso
     assert detector.landmarks_in(person, (0.0, 0.7, 0.3, 1.0)) is None
 
 
+def test_the_whole_image_as_a_box_means_that_the_hand_is_anywhere_in_it(
+    detector: MediapipeDetector, person: np.ndarray
+) -> None:
+    small = np.pad(person, ((0, 2 * len(person)), (person.shape[1], person.shape[1]), (0, 0)), mode="edge")
+    found = detector.landmarks_in(small, (0.0, 0.0, 1.0, 1.0))
+    (expected,) = detector.detect(small)
+    assert overlap(expected.box, (0.0, 0.0, 1.0, 1.0)) < detector.known_box.overlap
+    assert found is not None
+    assert overlap(found.box, expected.box) > 0.9
+
+
 def test_of_two_hands_the_one_in_the_box_is_taken(detector: MediapipeDetector, person: np.ndarray) -> None:
     both = np.concatenate([person, person[:, ::-1]], axis=1)
     for expected in detector.detect(both):
