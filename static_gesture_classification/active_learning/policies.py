@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+SMOOTHING = 0.5  # share of the next samples that is dealt to all gestures alike
+
 
 @dataclass(frozen=True)
 class HardMode:
@@ -31,8 +33,8 @@ class HardMode:
         easy: share of the kept frames that are drawn at random, so that a set is not all errors; 0..1.
     """
 
-    novelty: float = 1.0
-    easy: float = 0.1
+    novelty: float = 0.5
+    easy: float = 0.05
 
 
 def margin(probabilities: Floats) -> Doubles:
@@ -146,7 +148,7 @@ def badge(probabilities: Floats, embeddings: Floats, count: int, random: np.rand
     return np.array(chosen, np.int64)
 
 
-def gesture_shares(confusion: Floats, smoothing: float = 0.5) -> Doubles:
+def gesture_shares(confusion: Floats, smoothing: float = SMOOTHING) -> Doubles:
     """Share of the next samples that each gesture should get: (C,), sums to 1.
 
     Both sides of a confusion can mend it, so a gesture counts with the mean of the errors made on it and towards it.

@@ -113,3 +113,37 @@ def test_equal_input_gives_equal_choices(random: np.random.Generator) -> None:
         first, again = choose(np.random.default_rng(5)), choose(np.random.default_rng(5))
         assert np.array_equal(first, again)
         assert len(set(first.tolist())) == 10
+
+
+def test_hard_mode_keeps_errors_before_doubt_and_doubt_before_what_is_known(random: np.random.Generator) -> None:
+    probabilities = np.repeat([[0.9, 0.1], [0.55, 0.45], [0.1, 0.9]], 10, axis=0)
+    embeddings = random.normal(size=(30, 6))
+    mode = policies.HardMode(novelty=0, easy=0)
+    chosen = policies.hard_rows(probabilities, 0, embeddings, 20, random, mode)
+    assert sorted(chosen[:10]) == list(range(20, 30))
+    assert sorted(chosen[10:]) == list(range(10, 20))
+
+
+def test_hard_mode_keeps_one_of_near_identical_errors_before_repeating_any(random: np.random.Generator) -> None:
+    frames = np.repeat(random.normal(size=(8, 16)), 30, axis=0)  # eight moments of thirty frames each
+    embeddings = frames + random.normal(scale=1e-3, size=frames.shape)
+    wrong = np.repeat([True, False], 120)  # half of the moments are errors
+    probabilities = np.where(wrong[:, None], [0.2, 0.8], [0.9, 0.1])
+    chosen = policies.hard_rows(probabilities, 0, embeddings, 4, random, policies.HardMode(easy=0))
+    assert sorted(chosen // 30) == [0, 1, 2, 3]
+    alike = policies.hard_rows(probabilities, 0, embeddings, 4, random, policies.HardMode(novelty=0, easy=0))
+    assert set((alike // 30).tolist()) == {0}
+
+
+def test_hard_mode_keeps_a_share_of_easy_frames(random: np.random.Generator) -> None:
+    hard = np.arange(400) < 40
+    probabilities = np.where(hard[:, None], [0.1, 0.9], [0.99, 0.01])
+    embeddings = random.normal(size=(400, 4))
+    chosen = policies.hard_rows(probabilities, 0, embeddings, 40, random, policies.HardMode(novelty=0, easy=0.25))
+    assert hard[chosen].sum() == pytest.approx(30, abs=3)
+    assert hard[chosen[:30]].all()
+
+
+def test_hard_mode_gives_what_there_is_when_asked_for_more(random: np.random.Generator) -> None:
+    assert sorted(policies.hard_rows(np.full((3, 2), 0.5), 0, np.zeros((3, 2)), 9, random)) == [0, 1, 2]
+    assert len(policies.hard_rows(np.empty((0, 2)), 0, np.empty((0, 2)), 9, random)) == 0
