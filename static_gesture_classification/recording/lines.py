@@ -10,6 +10,7 @@ from static_gesture_classification.recording.observer import Sight, rule_in_word
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.screens import Figures
 from static_gesture_classification.recording.selection import KEPT
+from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import Finished, Ready, Recording
 
 SECONDS_BETWEEN_LINES = 1.0
@@ -21,11 +22,17 @@ class Lines:
     def __init__(self) -> None:
         self._started: set[int] = set()
         self._last, self._last_at, self._kept = "", float("-inf"), 0
+        self._current: SetInProgress | None = None
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
         """Print what is new; returns the keys that somebody in front of a window would press now."""
         state = recorder.state
+        if self._current is not None and (not isinstance(state, Recording) or state.set is not self._current):
+            kept, count = len(self._current.kept), self._current.job.count
+            _print(f"  {kept} of {count} recorded" if kept else "  nothing was kept")
+            self._current = None
         if isinstance(state, Recording):
+            self._current = state.set
             self._announce(recorder, state)
             self._say_what_happens(recorder, state, sight, figures)
             return [ENTER] if state.set.trouble else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,7 +79,6 @@ class Window:
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, WIDTH, HEIGHT)
         cv2.setMouseCallback(TITLE, self._mouse)
-        self._shown = False
 
     def __enter__(self) -> Self:
         return self
@@ -86,8 +86,9 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._cv2.destroyAllWindows()
-        self._cv2.waitKey(1)
+        with suppress(self._cv2.error):  # the user may have closed it
+            self._cv2.destroyAllWindows()
+            self._cv2.waitKey(1)
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
         """Draw what the recorder is doing; returns the keys that were pressed and what was clicked."""
@@ -99,10 +100,15 @@ class Window:
         cv2 = self._cv2
         cv2.imshow(TITLE, cv2.cvtColor(canvas.pixels, cv2.COLOR_RGB2BGR))
         key = key_name(cv2.waitKeyEx(wait))
-        if self._shown and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+        if self._is_closed():
             return [CLOSED]
-        self._shown = True
         return ([key] if key else []) + self._clicked(canvas)
+
+    def _is_closed(self) -> bool:
+        try:
+            return self._cv2.getWindowProperty(TITLE, self._cv2.WND_PROP_VISIBLE) < 1
+        except self._cv2.error:  # Qt's way of saying that the last window is gone
+            return True
 
     def _clicked(self, canvas: Canvas) -> list[str]:
         clicks, self._clicks = self._clicks, []

@@ -1,0 +1,332 @@
+"""The command itself, on videos: how it ends, what it prints, and what is on the disk afterwards."""
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.recording.screens import HEIGHT, WIDTH
+from static_gesture_classification.recording.window import TITLE
+from static_gesture_classification.sources.recorded import Recorded, Session, read_session
+
+Clip = Callable[..., Path]
+BOXED = ("detector=box", "recording.min_sharpness=0", "window=none", "recording.gesture=FIST", "recording.interval=0")
+GESTURES = Vocabulary(("BACKGROUND", "ONE", "TWO", "THREE", "FOUR", "FIVE", "FIST"), "BACKGROUND")
+
+
+class Command:
+    """`record_gestures.py` run in an empty folder, so that no plan and no checkpoint of the project plays a part."""
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        self.project, self.folder = project, folder
+        self.root = folder / "recorded"
+
+    def start(self, *overrides: str, **environment: str) -> subprocess.Popen[str]:
+        """Start it."""
+        return subprocess.Popen(
+            [sys.executable, str(self.project / "record_gestures.py"), f"recording.root={self.root}", *overrides],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment},
+        )
+
+    def run(self, *overrides: str) -> tuple[int, str]:
+        """Run it in this process: exit status, and all that it printed."""
+        import record_gestures
+
+        printed, arguments, status = io.StringIO(), sys.argv, 0
+        sys.argv = ["record_gestures.py", f"recording.root={self.root}", *overrides]
+        try:
+            with (
+                contextlib.chdir(self.folder),
+                contextlib.redirect_stdout(printed),
+                contextlib.redirect_stderr(printed),
+            ):
+                record_gestures.main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            sys.argv = arguments
+        return status, " ".join(printed.getvalue().split())
+
+    def sessions(self) -> list[Session]:
+        """The sessions that are on the disk; each must load, and so must its pictures."""
+        found = []
+        for path in sorted(self.root.glob("*/session.json")):
+            session = read_session(path.parent)
+            for image in session.images:
+                Image.open(path.parent / image.file).load()
+            found.append(session)
+        return found
+
+    def wait_for_pictures(self, count: int) -> None:
+        """Wait until so many are listed."""
+        for _ in range(1200):
+            if sum(len(session.images) for session in self.sessions()) >= count:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"never were {count} pictures recorded")
+
+
+@pytest.fixture
+def command(project: Path, tmp_path: Path) -> Command:
+    return Command(project, tmp_path)
+
+
+def test_video_of_a_person_becomes_a_session(command: Command, photographs: Path) -> None:
+    status, printed = command.run(
+        "window=none",
+        "recording.gesture=FIVE",
+        "recording.count=6",
+        "recording.pace=all",
+        "recording.subject=Анна / 🖐",
+        f"recording.source={photographs / 'videos/webcam.mp4'}",
+        f"detector.model.path={photographs.parent / 'models/hand_landmarker.task'}",
+    )
+    assert status == 0, printed
+    (session,) = command.sessions()
+    assert (session.gesture, session.subject, len(session.images)) == ("FIVE", "Анна / 🖐", 6)
+    assert all(image.landmarks is not None for image in session.images)
+    batches = list(Recorded(name="recorded", root=str(command.root)).read(GESTURES))
+    assert sum(len(batch.table) for batch in batches) == 6
+    assert not [row for batch in batches for row in batch.rejected]
+    assert "dvc repro" in printed
+    assert "6 of 6 recorded" in printed
+
+
+def test_kill_leaves_a_session_that_loads(command: Command, clip: Clip) -> None:
+    video = clip(command.folder / "clip.avi", 400)
+    process = command.start(*BOXED, "recording.count=400", f"recording.source={video}")
+    command.wait_for_pictures(4)
+    process.send_signal(signal.SIGKILL)
+    process.wait(20)
+    assert len(command.sessions()[0].images) >= 4
+
+
+def test_interrupt_ends_it_with_the_session_and_the_commands(command: Command, clip: Clip) -> None:
+    video = clip(command.folder / "clip.avi", 400)
+    process = command.start(*BOXED, "recording.count=400", f"recording.source={video}")
+    command.wait_for_pictures(2)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, printed
+    assert "dvc repro" in printed
+    assert len(command.sessions()[0].images) >= 2
+
+
+def test_two_recorders_at_once_lose_nothing(command: Command, clip: Clip) -> None:
+    video = clip(command.folder / "clip.avi", 40)
+    both = [
+        command.start(*BOXED, "recording.count=20", "recording.pace=all", f"recording.source={video}") for _ in range(2)
+    ]
+    for process in both:
+        printed, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, printed
+    assert [len(session.images) for session in command.sessions()] == [20, 20]
+
+
+def test_disk_that_fills_up_is_told_of_and_no_picture_is_lost(command: Command, clip: Clip) -> None:
+    disk, rescue = command.folder / "disk", command.folder / "rescue"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk]).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        command.root = disk / "recorded"
+        video = clip(command.folder / "clip.avi", 60)
+        whole = ("recording.whole_frame=true", "recording.pace=all", "recording.count=60", f"recording.rescue={rescue}")
+        status, printed = command.run(*BOXED, *whole, f"recording.source={video}")
+        saved = command.sessions()[0].images
+        command.root = rescue
+        rescued = command.sessions()[0].images
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+    assert status == 1
+    assert "the disk is full" in printed
+    assert str(rescue) in printed
+    names = [image.file for image in (*saved, *rescued)]
+    assert names == [f"{number:06d}.jpg" for number in range(len(names))]
+
+
+def test_place_that_cannot_be_written_is_an_error_before_anything_is_recorded(command: Command, clip: Clip) -> None:
+    (command.folder / "recorded").write_text("a file")
+    status, printed = command.run(*BOXED, f"recording.source={clip(command.folder / 'clip.avi', 2)}")
+    assert status == 1
+    assert "is a file, not a folder" in printed
+    assert "Traceback" not in printed
+
+
+def test_video_without_hands_records_nothing_and_says_so(command: Command, clip: Clip, photographs: Path) -> None:
+    status, printed = command.run(
+        "window=none",
+        "recording.gesture=FIST",
+        "recording.pace=all",
+        f"recording.source={clip(command.folder / 'clip.avi', 8)}",
+        f"detector.model.path={photographs.parent / 'models/hand_landmarker.task'}",
+    )
+    assert status == 0, printed
+    assert "no hand found" in printed
+    assert "Nothing was recorded" in printed
+
+
+def test_video_of_two_frames_gives_two_pictures(command: Command, clip: Clip) -> None:
+    video = clip(command.folder / "clip.avi", 2)
+    status, printed = command.run(*BOXED, "recording.pace=all", f"recording.source={video}")
+    assert status == 0, printed
+    assert len(command.sessions()[0].images) == 2
+
+
+def test_video_that_changes_its_size_and_is_cut_off_gives_what_it_has(command: Command) -> None:
+    video, random = command.folder / "clip.mjpeg", np.random.default_rng(0)
+    with video.open("wb") as file:
+        for size in ((320, 240), (320, 240), (160, 120), (160, 120), (160, 120)):
+            small = Image.fromarray(random.integers(0, 255, (size[1] // 8, size[0] // 8, 3), np.uint8))
+            jpeg = io.BytesIO()
+            small.resize(size, Image.Resampling.NEAREST).save(jpeg, "JPEG", quality=95)
+            file.write(jpeg.getvalue())
+        file.write(jpeg.getvalue()[:500])
+    status, printed = command.run(*BOXED, "recording.pace=all", "recording.min_hand=8", f"recording.source={video}")
+    assert status == 0, printed
+    assert len(command.sessions()[0].images) >= 5
+
+
+def test_without_a_window_something_must_say_what_is_performed(command: Command, clip: Clip) -> None:
+    video = clip(command.folder / "clip.avi", 2)
+    status, printed = command.run("window=none", "detector=box", f"recording.source={video}")
+    assert status == 1
+    assert "give recording.gesture=NAME" in printed
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are named on Linux only")
+@pytest.mark.parametrize("display", ["", ":4321"])
+def test_missing_display_is_an_error_that_says_what_to_try(
+    display: str, command: Command, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    status, printed = command.run("detector=box", f"recording.source={clip(command.folder / 'clip.avi', 2)}")
+    assert status == 1
+    assert "window can be opened" in printed or "no display" in printed
+    assert "window=none" in printed
+
+
+# With real keys in a real window
+
+
+@pytest.fixture
+def display() -> Iterator[str]:
+    """A virtual display."""
+    missing = [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"{' and '.join(missing)} not installed (apt-get install xvfb xdotool)")
+    reading, writing = os.pipe()
+    screen = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{WIDTH + 40}x{HEIGHT + 60}x24"]
+    server = subprocess.Popen(screen, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    try:
+        yield f":{os.read(reading, 16).decode().strip()}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+# The ClientMessage WM_DELETE_WINDOW (ICCCM 4.2.8.1), by libX11: type, serial, send_event, display, window, ...
+CLOSE_WINDOW = """
+import ctypes, sys
+x = ctypes.CDLL("libX11.so.6")
+x.XOpenDisplay.restype = ctypes.c_void_p
+x.XInternAtom.restype = ctypes.c_ulong
+display = ctypes.c_void_p(x.XOpenDisplay(None))
+window = int(sys.argv[1])
+message, delete = (x.XInternAtom(display, name, 0) for name in (b"WM_PROTOCOLS", b"WM_DELETE_WINDOW"))
+event = (ctypes.c_long * 24)(33, 0, 1, display.value, window, message, 32, delete)
+x.XSendEvent(display, ctypes.c_ulong(window), 0, ctypes.c_long(0), event)
+x.XFlush(display)
+"""
+
+
+class Keyboard:
+    """Presses keys in the recorder's window, once it is there."""
+
+    def __init__(self, display: str) -> None:
+        self.environment = {**os.environ, "DISPLAY": display}
+        for _ in range(600):
+            found = self._xdotool("search", "--name", TITLE)
+            if found:
+                break
+            time.sleep(0.1)
+        else:
+            raise AssertionError("the window never opened")
+        self._xdotool("windowfocus", found.split()[-1])
+        time.sleep(0.3)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self._xdotool("key", key)
+            time.sleep(0.25)
+
+    def type(self, text: str) -> None:
+        self.press(*text, "Return")
+
+    def close_window(self) -> None:
+        """What a click on the window's cross sends."""
+        window = self._xdotool("search", "--name", TITLE).split()[-1]
+        subprocess.run([sys.executable, "-c", CLOSE_WINDOW, window], env=self.environment, check=True)
+
+    def _xdotool(self, *arguments: str) -> str:
+        done = subprocess.run(["xdotool", *arguments], env=self.environment, capture_output=True, text=True)
+        return done.stdout.strip()
+
+
+def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Clip, display: str) -> None:
+    video = clip(command.folder / "clip.avi", 900)
+    process = command.start(
+        "detector=box",
+        "recording.min_sharpness=0",
+        "recording.countdown=0",
+        f"recording.source={video}",
+        DISPLAY=display,
+    )
+    keyboard = Keyboard(display)
+    keyboard.type("bo")
+    keyboard.type("office")
+    keyboard.press("space")
+    unnamed = command.root
+    for _ in range(600):
+        pictures = [path for path in unnamed.glob(".unlabelled-*/*.jpg") if not path.name.startswith(".")]
+        if len(pictures) >= 4:
+            break
+        time.sleep(0.05)
+    keyboard.press("Return", "4", "Right", "space", "Return", "q", "Return")
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, printed
+    (session,) = command.sessions()
+    assert (session.gesture, session.subject, session.camera) == ("THREE", "bo", "office")
+    assert len(session.images) >= 3
+    assert session.images[1].file == "000002.jpg"
+    assert len(list(command.root.glob("*/*.jpg"))) == len(session.images)
+
+
+def test_closed_window_keeps_the_session(command: Command, clip: Clip, display: str) -> None:
+    video = clip(command.folder / "clip.avi", 900)
+    names = ("recording.subject=bo", "recording.room=office", "recording.gesture=FIST", "recording.countdown=0")
+    process = command.start(
+        "detector=box", "recording.min_sharpness=0", *names, f"recording.source={video}", DISPLAY=display
+    )
+    keyboard = Keyboard(display)
+    keyboard.press("space")
+    command.wait_for_pictures(2)
+    keyboard.close_window()
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, printed
+    assert len(command.sessions()[0].images) >= 2
