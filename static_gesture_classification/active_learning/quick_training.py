@@ -1,0 +1,153 @@
+"""How the quick loop trains: the landmark model from scratch, a crop model's last layer anew, or all of it a little.
+
+Each leaves `trained.ckpt` and its record `trained.json` in the quick loop's models, as the train stage does; the record
+also says whom the checkpoint was trained on, those of the checkpoint that it went on from among them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from static_gesture_classification.active_learning.frozen_split import UNUSED, earlier_sides
+from static_gesture_classification.active_learning.head_refit import kept_embeddings, refitted
+from static_gesture_classification.active_learning.quick_loop import FINETUNE, HEAD, QuickLoop
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.configuration import PROJECT
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.evaluation.contenders import PEOPLE, people_of
+from static_gesture_classification.evaluation.data_version import people
+from static_gesture_classification.evaluation.runs import digest_of, read_record
+from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.progress import console
+from static_gesture_classification.samples import read_rows, read_samples, write_samples
+from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint, save
+from static_gesture_classification.training.experiment import open_data
+from static_gesture_classification.training.identity import fingerprint, is_finished, run_folder_for
+
+TRAINED, RECORD = "trained.ckpt", "trained.json"
+
+
+def train(loop: QuickLoop) -> None:
+    """Train by the loop's method.
+
+    Raises:
+        UserError, DataError: the data or the checkpoint to go on from cannot be used.
+    """
+    {HEAD: refit_head, FINETUNE: finetune}.get(loop.method, train_from_scratch)(loop)
+
+
+def train_from_scratch(loop: QuickLoop) -> None:
+    """A training run on the quick loop's data, as train_static_gestures.py makes them."""
+    run_training(loop.config)
+    note_people(loop, set(people(read_rows(loop.splits), "train")))
+
+
+def refit_head(loop: QuickLoop) -> None:
+    """The last layer of the checkpoint to go on from, fitted anew on embeddings that are kept.
+
+    Raises:
+        DataError: a gesture that the checkpoint does not know has to be learned, which takes more than its last layer.
+    """
+    config, samples = loop.config, read_rows(loop.splits)
+    entries = read_checkpoint(loop.start)
+    classifier = load_classifier(loop.start)
+    vocabulary = classifier.vocabulary
+    unknown = sorted(set(samples["gesture"]) - set(vocabulary))
+    if unknown:
+        raise DataError(f"{loop.start} does not know {', '.join(unknown)}; use retrain.method={FINETUNE}")
+    crops = open_crops(Path(config.paths.crops))
+    folder = Path(config.paths.embeddings) / str(digest_of(loop.start))[:16]
+    embeddings, computed = kept_embeddings(classifier, str(digest_of(loop.start)), crops, folder)
+    console.print(f"embeddings: {computed:,} of {len(crops):,} computed now, the others were kept", highlight=False)
+    targets = np.asarray(vocabulary.indices(samples["gesture"].tolist()), np.int64)
+    sides = samples["split"].to_numpy(object)
+    strengths = [float(strength) for strength in config.retrain.head.strengths]
+    head = refitted(classifier, embeddings, targets, sides == "train", sides == "val", strengths)
+    chosen = "as it was" if head.strength is None else f"with strength {head.strength:g}"
+    console.print(f"last layer {chosen}: weighted F1 {head.weighted_f1:.4f} on val", highlight=False)
+    tensors = {"head.weight": torch.from_numpy(head.weights), "head.bias": torch.from_numpy(head.bias)}
+    state = {**entries["state_dict"], **tensors}
+    save({**entries, "state_dict": state, "scores": None}, loop.models / TRAINED)
+    record = read_record(loop.start.with_suffix(".json")) or {}
+    about = {"run": record.get("run", loop.start.stem), "epoch": entries["epoch"], "checkpoint": loop.start.name}
+    write_json(loop.models / RECORD, {**about, "model": entries["model"]["name"], "method": HEAD})
+    note_people(loop, known_people(loop) | set(people(samples, "train")))
+
+
+def finetune(loop: QuickLoop) -> None:
+    """All layers of the checkpoint to go on from, on what is new since the pipeline's split and some of what is not."""
+    samples = read_samples(loop.splits)
+    known = samples["sample_id"].isin(earlier_sides([loop.pipeline_splits])).to_numpy()
+    settings = loop.config.retrain.finetune
+    left_out = known & (samples["split"] == "train").to_numpy()
+    left_out[replayed(samples["gesture"].to_numpy(object), left_out, int(settings.replayed), loop.config.seed)] = False
+    trained_on = samples.assign(split=samples["split"].mask(left_out, UNUSED))
+    folder = Path(loop.config.paths.splits) / FINETUNE
+    write_samples(trained_on, folder / "samples.parquet")
+    config = loop.config.copy()
+    config.paths.splits = str(folder)
+    run_training(config)
+    note_people(loop, known_people(loop) | set(people(trained_on, "train")))
+
+
+def replayed(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Rows of `among` (bool (n,)) that are trained on again: `count` in all, the gestures alike as far as they go."""
+    random = np.random.default_rng(seed)
+    rows = random.permutation(np.flatnonzero(among))
+    order = np.zeros(len(rows), np.int64)  # the first of each gesture, then the second of each, ...
+    for gesture in np.unique(gestures[rows]):
+        own = gestures[rows] == gesture
+        order[own] = np.arange(own.sum())
+    return rows[np.argsort(order, kind="stable")[:count]]
+
+
+def known_people(loop: QuickLoop) -> set[str]:
+    """Whom the checkpoint to go on from was trained on, as far as that is known."""
+    seen = people_of(loop.start, loop.pipeline_runs)
+    if seen is None:
+        console.print(
+            f"[yellow]note:[/] whom {loop.start} was trained on is not known; those of them who are in val make its "
+            "scores too high",
+            highlight=False,
+        )
+    return set(seen or ())
+
+
+def note_people(loop: QuickLoop, seen: set[str]) -> None:
+    """Say in the record whom the checkpoint was trained on, and which checkpoint that is."""
+    record = read_record(loop.models / RECORD) or {}
+    about = {"sha256": digest_of(loop.models / TRAINED), PEOPLE: " ".join(sorted(seen))}
+    write_json(loop.models / RECORD, {**record, **about})
+
+
+def run_training(config: DictConfig) -> None:
+    """Train in a run folder, and export its best epoch."""
+    script = training_script()
+    data = open_data(config)
+    identity = fingerprint(config, data.fingerprint())
+    run = run_folder_for(Path(config.paths.runs), str(config.model.name), identity, False)
+    if is_finished(run):
+        console.print(f"{run} is finished with this configuration and data", highlight=False)
+    else:
+        script.train(config, data, run)
+    script.export_best(run, Path(config.paths.models), identity)
+
+
+@cache
+def training_script() -> ModuleType:
+    """The entry point train_static_gestures.py, where training is put together."""
+    specification = importlib.util.spec_from_file_location(
+        "train_static_gestures", PROJECT / "train_static_gestures.py"
+    )
+    assert specification is not None
+    assert specification.loader is not None
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    return script

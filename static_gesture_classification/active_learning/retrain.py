@@ -1,0 +1,308 @@
+"""Retrain quickly: from new samples to a new confusion matrix, and whether it got better, within a minute.
+
+    python -m static_gesture_classification.active_learning.retrain                          # the landmark model
+    python -m static_gesture_classification.active_learning.retrain retrain.method=head      # a crop model's last layer
+    python -m static_gesture_classification.active_learning.retrain retrain.method=finetune  # all of it, a little
+
+One process goes from index to verdict, on folders of its own (`conf/retrain`). What is divided stays divided
+(`frozen_split`), images and landmarks that are known are not looked at again, and the result is compared with the quick
+loop's best one so far (head and finetune: with the checkpoint they go on from). `models/quick/best.ckpt` is what the
+verdict prefers, `models/quick/trained.ckpt` what was trained last. The full training stays `make repro`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from rich import box
+from rich.markup import escape
+from rich.table import Column, Table
+
+from static_gesture_classification.active_learning.comparison import Comparison, comparison
+from static_gesture_classification.active_learning.comparison_report import show, write
+from static_gesture_classification.active_learning.frozen_split import FrozenSplit, earlier_sides, frozen_split
+from static_gesture_classification.active_learning.quick_loop import BY_LANDMARKS, QuickLoop, quick_loop
+from static_gesture_classification.active_learning.quick_training import RECORD, TRAINED, train
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.evaluation import figures
+from static_gesture_classification.evaluation.contenders import PEOPLE, contender, said_about
+from static_gesture_classification.evaluation.data_version import data_version
+from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of, weighted_f1
+from static_gesture_classification.evaluation.predictions import Predictions, write_predictions
+from static_gesture_classification.evaluation.promote import BEST, BY_SCORE, Candidate, promote, record_of
+from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.crop_store import CROPS, RECORDS
+from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
+from static_gesture_classification.preparation.index import index_sources
+from static_gesture_classification.preparation.label_fixes import read_label_fixes
+from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
+from static_gesture_classification.preparation.split import Settings
+from static_gesture_classification.process_lock import ProcessLock
+from static_gesture_classification.progress import console
+from static_gesture_classification.samples import read_rows, read_samples, write_samples
+from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.training import hardware
+from static_gesture_classification.training.checkpoint import read_checkpoint
+
+SPLITS = ("val", "test")
+COMMANDS = "python -m static_gesture_classification.active_learning."
+SUMMARY, MATRIX, PREDICTIONS = "retrain.json", "confusion_matrix.png", "predictions"
+
+
+@dataclass
+class Clock:
+    """Seconds of each stage, in the order they ran."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Time a stage."""
+        console.rule(stage, align="left")
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Retrain quickly, and say whether it got better."""
+    retrain(quick_loop(config))
+
+
+def retrain(loop: QuickLoop) -> Comparison | None:
+    """From index to verdict; None where there was nothing to compare with."""
+    hardware.use_threads(loop.config.trainer.threads)
+    with alone(loop.models):
+        clock = Clock()
+        with clock.timed("index"):
+            index(loop)
+        with clock.timed("crops"):
+            crops(loop)
+        with clock.timed("split"):
+            frozen = split(loop)
+        if loop.method == BY_LANDMARKS:
+            with clock.timed("landmarks"):
+                landmarks(loop)
+        with clock.timed("train"):
+            train(loop)
+        with clock.timed("evaluate"):
+            said = evaluate(loop)
+        with clock.timed("compare"):
+            result = compare(loop)
+            preferred = prefer(loop, result)
+        report(loop, frozen, said, result, preferred, clock)
+    return result
+
+
+@contextmanager
+def alone(models: Path) -> Iterator[None]:
+    """Hold the quick loop's lock. Raises `UserError` where another process is retraining."""
+    models.mkdir(parents=True, exist_ok=True)
+    lock = ProcessLock(models / ".lock")
+    if not lock.acquire():
+        raise UserError(f"another retrain is at work in {models}; wait until it is done, then repeat this")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def index(loop: QuickLoop) -> None:
+    """Index all sources."""
+    config = loop.config
+    vocabulary = Vocabulary.from_config(config.gestures)
+    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
+    sources = sources_from_config(config.sources, config.seed)
+    found = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
+    for source in found.sources:
+        if source.left_out is None:
+            console.print(f"{source.name}: {source.rows:,} samples, {source.rejected:,} rejected", highlight=False)
+
+
+def crops(loop: QuickLoop) -> None:
+    """Cut the crops that neither the quick loop nor the pipeline has cut before."""
+    config, folder = loop.config, Path(loop.config.paths.crops)
+    if not (folder / CROPS).is_file():
+        take_over(loop.pipeline_crops, folder, int(config.crops.size))
+    build_crops(
+        Path(config.paths.index) / SAMPLES,
+        folder,
+        int(config.crops.size),
+        float(config.crops.margin),
+        float(config.crops.max_rejected_share),
+    )
+
+
+def take_over(pipeline: Path, folder: Path, size: int) -> None:
+    """Begin with the pipeline's crops where they have this size, without a copy where the file system allows."""
+    try:
+        if open_crops(pipeline).shape[1] != size:
+            return
+    except DataError:  # none, or not whole: then all are cut here
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (RECORDS, SAMPLES, REJECTED_CSV, REPORT, CROPS):  # the array last: it says that all are there
+        if (pipeline / name).is_file():
+            (folder / name).unlink(missing_ok=True)
+            try:
+                os.link(pipeline / name, folder / name)  # a finished file is replaced, never written to
+            except OSError:
+                shutil.copy2(pipeline / name, folder / name)
+
+
+def split(loop: QuickLoop) -> FrozenSplit:
+    """Let new samples join the split there is."""
+    config = loop.config
+    folder = Path(config.paths.crops)
+    frozen = frozen_split(
+        read_samples(folder / SAMPLES),
+        open_crops(folder),
+        earlier_sides([loop.pipeline_splits, loop.splits]),
+        Settings.from_config(config),
+        Vocabulary.from_config(config.gestures),
+    )
+    write_samples(frozen.samples, loop.splits)
+    counts = frozen.samples["split"].value_counts()
+    sizes = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("train", *SPLITS))
+    joined = ", ".join(f"{count:,} to {name}" for name, count in frozen.counts().items()) or "none"
+    console.print(f"{sizes}; new: {'all, divided anew' if frozen.divided_anew else joined}", highlight=False)
+    for reason, count in frozen.left_out.items():
+        console.print(f"[yellow]{count:,} new samples are left out:[/] {reason}", highlight=False)
+    return frozen
+
+
+def landmarks(loop: QuickLoop) -> None:
+    """Find the landmarks that are not known yet."""
+    config = loop.config
+    build_landmarks(
+        Path(config.paths.index) / SAMPLES, loop.splits, Path(config.paths.landmarks), settings_of(config, extract=True)
+    )
+
+
+def evaluate(loop: QuickLoop) -> dict[str, Predictions]:
+    """What the trained checkpoint says about val and test, written down for confusions and the plan."""
+    trained = contender(str(loop.models / TRAINED), loop.config)
+    samples = read_rows(loop.splits)
+    said = {}
+    for name in SPLITS:
+        part = samples[samples["split"] == name].reset_index(drop=True)
+        if len(part):
+            said[name] = said_about(part, trained, loop.config)
+            write_predictions(said[name], loop.reports / PREDICTIONS / f"{name}.parquet")
+            counts, labels = confusions(said[name])
+            title = f"{name}: weighted F1 {weighted_f1(counts):.3f}"
+            if name == "val":
+                figures.write_figure(figures.confusion_matrix(counts, labels, title), loop.reports / MATRIX)
+            console.print(title, highlight=False)
+    return said
+
+
+def confusions(said: Predictions) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Confusion matrix and its labels."""
+    outcomes = outcomes_of(said)
+    return confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)), outcomes.labels
+
+
+def compare(loop: QuickLoop) -> Comparison | None:
+    """The trained checkpoint against the quick loop's best one, or the one it went on from; None without either."""
+    before = loop.models / BEST if loop.method == BY_LANDMARKS else loop.start
+    if not before.is_file():
+        console.print("nothing to compare with yet: this is the first", highlight=False)
+        return None
+    settings = OmegaConf.merge(loop.config, {"paths": {"runs": str(loop.config.paths.runs)}})
+    assert isinstance(settings, DictConfig)
+    result = comparison(contender(str(before), settings), contender(str(loop.models / TRAINED), settings), settings)
+    write(result, Path(settings.compare.output))
+    show(result)
+    return result
+
+
+def prefer(loop: QuickLoop, result: Comparison | None) -> bool:
+    """Make the trained checkpoint the quick loop's best where the verdict prefers it; whether it did."""
+    if result is not None and not result.verdict.promote:
+        return False
+    record = read_record(loop.models / RECORD) or {}
+    content = (loop.models / TRAINED).read_bytes()
+    seen = record.get(PEOPLE)
+    about = {
+        "run": record.get("run"),
+        "checkpoint": record.get("checkpoint"),
+        "data_version": data_version(read_rows(loop.splits)),
+        "people": None if seen is None else str(seen).split(),
+    }
+    settings = OmegaConf.to_container(loop.config, resolve=True)
+    assert isinstance(settings, dict)
+    described = record_of(
+        read_checkpoint(loop.models / TRAINED), content, about, {str(key): value for key, value in settings.items()}
+    )
+    reason = "there was none before" if result is None else result.verdict.reason
+    promote(Candidate(content, described), loop.models, {"chosen": BY_SCORE, "reason": reason})
+    return True
+
+
+def report(
+    loop: QuickLoop,
+    frozen: FrozenSplit,
+    said: dict[str, Predictions],
+    result: Comparison | None,
+    preferred: bool,
+    clock: Clock,
+) -> None:
+    """Print the confusion matrix on val, how long it took, where everything is and what to do next."""
+    console.rule("result", align="left")
+    if "val" in said:
+        console.print(matrix_table(*confusions(said["val"])))
+    spent = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clock.seconds.items())
+    console.print(f"{sum(clock.seconds.values()):.1f} s: {spent}", highlight=False)
+    content: dict[str, Any] = {
+        "method": loop.method,
+        "samples": len(frozen.samples),
+        "new_samples": int(frozen.new.sum()),
+        "seconds": {stage: round(seconds, 2) for stage, seconds in clock.seconds.items()},
+        "weighted_f1": {name: weighted_f1(confusions(each)[0]) for name, each in said.items()},
+        "verdict": None if result is None else {"promote": preferred, "reason": result.verdict.reason},
+    }
+    write_json(loop.reports / SUMMARY, json_ready(content))
+    kept = "it is now" if preferred else "it is not preferred to"
+    lines = {
+        f"checkpoint  {loop.models / TRAINED}": f"{kept} {loop.models / BEST}",
+        f"matrix      {loop.reports / MATRIX}": "",
+        f"pairs       {COMMANDS}confusions confusions.predictions={loop.reports / PREDICTIONS}/val.parquet": "",
+        f"plan        {COMMANDS}plan plan.predictions={loop.reports / PREDICTIONS}/val.parquet": "",
+        "full        make repro": "",
+    }
+    for line, remark in lines.items():
+        console.print(escape(line + (f"   ({remark})" if remark else "")), highlight=False, soft_wrap=True)
+
+
+def matrix_table(counts: np.ndarray, labels: tuple[str, ...]) -> Table:
+    """A confusion matrix for a terminal: rows are the ground truth, columns (by number) the prediction."""
+    numbers = [Column(str(number), justify="right", no_wrap=True) for number in range(len(labels))]
+    table = Table(Column("val", no_wrap=True), *numbers, "recall", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, (label, row) in enumerate(zip(labels, counts, strict=True)):
+        if not row.sum():
+            continue
+        cells = [_cell(int(count), number == column) for column, count in enumerate(row)]
+        table.add_row(f"{number} {label}", *cells, f"{row[number] / row.sum():.1%}")
+    return table
+
+
+def _cell(count: int, right: bool) -> str:
+    return "" if not count else f"[bold]{count:,}[/]" if right else f"[red]{count:,}[/]"
+
+
+if __name__ == "__main__":
+    main()
