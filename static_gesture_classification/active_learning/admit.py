@@ -4,8 +4,12 @@
 
 The current checkpoint (`checkpoint`) judges each hand that is kept. Those that it gets wrong or is unsure of join, with
 a small share of the others; what it said stays with each. They become a recorded session, `mined-<pool>-<hash>`, whose
-images are the hands with their surroundings; deleting that folder undoes it. Some people are held out whole, for val,
-in a session of their own. The same list gives the same folders, and a hand that is in one already is not added again.
+images are the hands with their surroundings; deleting that folder undoes it. The same list gives the same folder, and a
+hand that is in one already is not added again.
+
+Nobody is held out for val here unless `mining.held_out` says so: these hands were picked for the errors of one model, so
+a val split with them in it would make that model look worse than it is, and the next one better. Hands of a person who
+is held out already go to val, in a session of their own, since a person is never on two sides.
 """
 
 from __future__ import annotations
@@ -168,7 +172,7 @@ def judge_hands(mined: MinedList, classifier: Classifier, config: DictConfig) ->
 def sides_of(judged: Judged, config: DictConfig) -> dict[str, str]:
     """Person -> split. People come in an order that depends on nothing but who they are."""
     past = past_sessions(Path(config.mining.root), Path(config.paths.splits) / SAMPLES)
-    share = Settings.from_config(config.admission).held_out
+    share = config.mining.held_out
     sides: dict[str, str] = {}
     for person in sorted(set(judged.samples["subject"]), key=lambda name: _hash(f"{config.seed}\0{name}")):
         sides[person] = VAL if split_for(person, past, share).held_out else TRAIN

@@ -155,7 +155,7 @@ def _embedded(samples: pd.DataFrame, classifier: Classifier, digest: str, config
 
 def _landmarks(samples: pd.DataFrame, config: DictConfig) -> pd.Series:
     """The landmarks that earlier stages know of samples; None where they know none."""
-    folders = [config.landmarks.output, config.paths.splits, config.paths.index]
+    folders = [config.paths.landmarks, config.paths.splits, config.paths.index]
     tables = [Path(folder) / SAMPLES for folder in folders]
     table = next((path for path in tables if path.is_file()), None)
     if table is None:
