@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,15 +19,14 @@ CONFIGURATION = ("-m", "static_gesture_classification.configuration")
 
 def print_commands(folders: Sequence[Path], root: Path) -> None:
     """Say how to take sessions in."""
+    lines = [(QUICK_LOOP, "within a minute: do they help?")]
+    if _is_below_here(root):
+        lines.append((shlex.join(["dvc", *to_add(folders, root)]), "keep them under version control"))
+    lines.append(("dvc repro", "train on them, evaluate, make the next plan"))
     console.print("To take them in:", highlight=False)
-    lines = [
-        (QUICK_LOOP, "within a minute: do they help?"),
-        (" ".join(["dvc", *to_add(folders, root)]), "keep them under version control"),
-        ("dvc repro", "train on them, evaluate, make the next plan"),
-    ]
     for command, purpose in lines:
         console.print(f"  [bold cyan]{escape(command)}[/]   # {purpose}", highlight=False, soft_wrap=True)
-    console.print("commit=true does the last two by itself.", highlight=False)
+    console.print("commit=true adds them and runs the pipeline by itself.", highlight=False)
 
 
 def take_in(folders: Sequence[Path], root: Path) -> None:
@@ -55,6 +55,10 @@ def to_add(folders: Sequence[Path], root: Path) -> list[str]:
     if root.with_name(f"{root.name}.dvc").is_file():
         return ["add", str(root)]
     return ["add", *map(str, folders)]
+
+
+def _is_below_here(root: Path) -> bool:
+    return Path(".").resolve() in root.resolve().parents
 
 
 def _run(*arguments: str) -> None:
