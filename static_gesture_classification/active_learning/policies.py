@@ -171,28 +171,36 @@ def hard_rows(
     count: int,
     random: np.random.Generator,
     mode: HardMode = HardMode(),
+    kept: Floats | None = None,
 ) -> Integers:
     """Which frames of performed gestures to keep: those the model has most to learn from, unlike one another.
 
-    One after the other, the row with the highest hardness, times its distance to the nearest one already chosen
-    (relative to the candidates' typical distance, at most 1) to the power of `mode.novelty`.
+    One after the other, the row with the highest hardness, times its distance to the nearest one already kept
+    (relative to the candidates' typical distance, at most 1) to the power of `mode.novelty`. Easy ones come last.
 
     Args:
         gestures: class index of the gesture performed in each row (n,), or one for all rows.
         embeddings: (n, D), where near-identical frames lie close together.
+        kept: (m, D), those of frames that the recording has already kept.
     """
     scores, x = hardness(probabilities, gestures), np.asarray(embeddings, np.float64)
     count = min(count, len(x))
-    typical = np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean()) if count else 1.0
-    novelty, open_rows = np.ones(len(x)), np.ones(len(x), bool)
+    typical = max(float(np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())), 1e-12) if count else 1.0
+    novelty, unused = np.ones(len(x)), np.ones(len(x), bool)
+    if kept is not None and len(kept):
+        novelty = _novelty(x, np.asarray(kept, np.float64), typical)
     chosen: list[int] = []
     for easy in np.arange(count) >= count - round(mode.easy * count):
-        value = np.where(open_rows, scores * novelty**mode.novelty, -1.0)
-        chosen.append(int(random.choice(np.flatnonzero(open_rows)) if easy else np.argmax(value)))
-        open_rows[chosen[-1]] = False
-        distance = np.sqrt(_squared_distances(x, x[chosen[-1:]])[:, 0])
-        novelty = np.minimum(novelty, distance / max(typical, 1e-12))
+        value = np.where(unused, scores * novelty**mode.novelty, -1.0)
+        chosen.append(int(random.choice(np.flatnonzero(unused)) if easy else np.argmax(value)))
+        unused[chosen[-1]] = False
+        novelty = np.minimum(novelty, _novelty(x, x[chosen[-1:]], typical))
     return np.array(chosen, np.int64)
+
+
+def _novelty(rows: Doubles, others: Doubles, typical: float) -> Doubles:
+    """Distance to the nearest of the others as a share of the typical distance, at most 1: (n,)."""
+    return np.minimum(np.sqrt(_squared_distances(rows, others).min(axis=1)) / typical, 1.0)
 
 
 def _squared_distances(rows: Doubles, others: Doubles) -> Doubles:

@@ -131,6 +131,8 @@ def test_hard_mode_keeps_one_of_near_identical_errors_before_repeating_any(rando
     probabilities = np.where(wrong[:, None], [0.2, 0.8], [0.9, 0.1])
     chosen = policies.hard_rows(probabilities, 0, embeddings, 4, random, policies.HardMode(easy=0))
     assert sorted(chosen // 30) == [0, 1, 2, 3]
+    again = policies.hard_rows(probabilities, 0, embeddings, 2, random, policies.HardMode(easy=0), embeddings[[0, 70]])
+    assert sorted(again // 30) == [1, 3]
     alike = policies.hard_rows(probabilities, 0, embeddings, 4, random, policies.HardMode(novelty=0, easy=0))
     assert set((alike // 30).tolist()) == {0}
 
