@@ -31,6 +31,8 @@ class SyntheticLandmarks(Source):
         background_times: so many times as many of the background gesture as of each other.
         val, test: share of people held out.
         variety: 0 to 1, see conf/synthetic.
+        aspect: width / height that the landmarks stage assumes where there is no image; hands are put into a picture
+            of this shape, so that they come out of it undistorted.
         settings: the `synthetic` node; whatever is not given above is as for pictures.
         poses: the `poses` node.
         gesture_names: the vocabulary's names.
@@ -43,6 +45,7 @@ class SyntheticLandmarks(Source):
     val: float
     test: float
     variety: float
+    aspect: float
     settings: Mapping[str, Any]
     poses: Mapping[str, Any]
     gesture_names: Sequence[str]
@@ -78,15 +81,21 @@ class SyntheticLandmarks(Source):
         hand, _ = self.plan.hand(picture)
         entry = annotate(hand)
         x, y, width, height = entry["bboxes"][0]
+        corners = self._in_picture(np.array([(x, y), (min(x + width, 1.0), min(y + height, 1.0))]))
+        landmarks = self._in_picture(np.array(entry["hand_landmarks"][0]))
         return Hand(
             name=self.plan.name(picture),
             image=f"{picture.gesture}/{picture.number:06d}",
             number=0,
             label=picture.gesture,
-            box=(x, y, min(x + width, 1.0), min(y + height, 1.0)),
+            box=corners.ravel().tolist(),
             subject=entry["user_id"],
             session=entry["user_id"],
             hand=hand.side,
             split=self.plan.splits[hand.person.number],
-            landmarks=np.asarray(entry["hand_landmarks"][0], np.float32).ravel().tolist(),
+            landmarks=landmarks.ravel().tolist(),
         )
+
+    def _in_picture(self, points: np.ndarray) -> np.ndarray:
+        """Points (n, 2) of a square picture, normalised to the narrowest picture of shape `aspect` around it."""
+        return 0.5 + (points - 0.5) * (min(1.0, 1.0 / self.aspect), min(1.0, self.aspect))

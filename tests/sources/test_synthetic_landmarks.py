@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import SPLITS, to_frame
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.synthetic.plan import Plan
@@ -70,6 +71,18 @@ def test_several_processes_give_the_same_hands(
     monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.PARALLEL_FROM", 1)
     monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.CHUNK", 100)
     pd.testing.assert_frame_equal(read(composed()), rows)
+
+
+@pytest.mark.parametrize("aspect", [0.5, 1.0, 1.6])
+def test_the_landmarks_stage_gets_hands_that_are_not_distorted(composed: Callable[..., Any], aspect: float):
+    config = composed("sources.synthetic_landmarks.hands=20", f"landmarks.aspect_without_image={aspect}")
+    table = read(config)
+    points = points_of(np.stack(table.landmarks).reshape(-1, 21, 2), aspect)
+    plan = plan_of(config)
+    posed = {f"{picture.gesture}/{picture.number:06d}": plan.hand(picture)[0].landmarks for picture in plan.pictures}
+    for name, seen in zip(table.image, points, strict=True):
+        ratio = np.linalg.norm(seen - seen[0], axis=1)[1:] / np.linalg.norm(posed[name] - posed[name][0], axis=1)[1:]
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
 
 
 def test_people_are_in_one_split_each(rows: pd.DataFrame):
