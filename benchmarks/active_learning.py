@@ -494,7 +494,7 @@ def simulate(hands: Hands, policy: Policy, seed: int) -> tuple[np.ndarray, int]:
 
 
 def samples_to_reach(curve: np.ndarray, target: float) -> float:
-    """Samples added when a mean curve (rounds + 1,) first is at the target, linear between rounds; infinite if never."""
+    """Samples added when a mean curve (rounds + 1,) first is at the target, linear between rounds; else infinite."""
     above = np.flatnonzero(curve >= target)
     if not len(above):
         return float("inf")
