@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -372,7 +373,7 @@ def known_images(plan: Plan, settings: LandmarkSettings) -> ImageFacts:
     """
     records = np.zeros(len(plan.images), IMAGE)
     records["path"] = [_digest(f"{root}\0{name}".encode()) for root, name in plan.images]
-    stats = _in_threads(_stat_many, plan.images, 1000)
+    stats = np.concatenate([np.zeros((0, 2), np.int64), *_in_threads(_stat_many, plan.images, 1000)])
     records["bytes"], records["mtime_ns"] = stats[:, 0], stats[:, 1]
     hashed = np.zeros(len(plan.images), bool)
     hashed[plan.image_of_row[plan.wanted]] = True
@@ -381,8 +382,10 @@ def known_images(plan: Plan, settings: LandmarkSettings) -> ImageFacts:
     absent = records["bytes"] < 0
     todo = np.flatnonzero(~absent & (~known | (hashed & (records["content"] == np.void(bytes(16))))))
     reasons = dict.fromkeys(np.flatnonzero(absent).tolist(), "the file is missing")
-    looks = ((plan.images[image], bool(hashed[image])) for image in todo.tolist())
-    for image, fact in zip(todo.tolist(), _in_threads(_look_many, list(looks), 16, "reading images"), strict=True):
+    looks = [(plan.images[image], bool(hashed[image])) for image in todo.tolist()]
+    facts = (fact for piece in _in_threads(_look_many, looks, 16) for fact in piece)
+    seen = track(facts, "reading images", len(looks)) if looks else iter(())
+    for image, fact in zip(todo.tolist(), seen, strict=True):
         if isinstance(fact, str):
             reasons[image] = fact
         else:
@@ -464,6 +467,8 @@ def _results(tasks: Sequence[ImageTask], settings: LandmarkSettings) -> Iterable
     node = json.dumps(dict(settings.detector), sort_keys=True)
     if len(tasks) <= ALONE:
         return (look_for_hands(piece, node) for piece in pieces)
+    # Joblib takes MediaPipe's buffers for a memory leak, and replaces a worker now and then.
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     parallel = joblib.Parallel(n_jobs=-1, prefer="processes", return_as="generator", batch_size=1)
     results: Iterator[list[ImageResult]] = parallel(joblib.delayed(look_for_hands)(piece, node) for piece in pieces)
     return results
@@ -624,14 +629,14 @@ def _merged_images(before: np.ndarray, now: np.ndarray) -> np.ndarray:
     return merged[np.argsort(numbers(merged["path"]), kind="stable")]
 
 
-def _in_threads(work: Any, items: Sequence[Any], size: int, title: str | None = None) -> Any:
-    """`work` on pieces of `size` items in threads; the results joined, an array where `work` gives arrays."""
+def _in_threads(work: Any, items: Sequence[Any], size: int) -> Iterator[Any]:
+    """The results of `work`, called in threads with pieces of `size` items each."""
     pieces = [items[first : first + size] for first in range(0, len(items), size)]
+    if not pieces:
+        return iter(())
     parallel = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
-    results = parallel(joblib.delayed(work)(piece) for piece in pieces)
-    if title is not None:
-        return [fact for piece in track(results, title, len(pieces), "pieces") for fact in piece] if pieces else []
-    return np.concatenate([np.zeros((0, 2), np.int64), *results])
+    results: Iterator[Any] = parallel(joblib.delayed(work)(piece) for piece in pieces)
+    return results
 
 
 def _stat_many(images: Sequence[tuple[str, str]]) -> np.ndarray:
