@@ -180,7 +180,7 @@ def clustered(embeddings: Floats, most: int, seed: int) -> list[Integers]:
     distinct = len(np.unique(unit, axis=0))
     for count in range(2, min(most, len(unit) // LEAST_IN_CLUSTER, distinct - 1) + 1):
         fitted = KMeans(count, n_init=4, random_state=seed).fit(unit)
-        score = silhouette_score(unit, fitted.labels_, metric="cosine")
+        score = silhouette_score(unit, fitted.labels_)
         if score > best and np.bincount(fitted.labels_).min() >= LEAST:
             best, labels, middles = score, fitted.labels_, fitted.cluster_centers_
     order = np.argsort(-np.bincount(labels), kind="stable")

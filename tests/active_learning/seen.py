@@ -1,0 +1,54 @@
+"""Predictions with known errors, for tests of what is seen in them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from static_gesture_classification.evaluation.predictions import Predictions, predictions_of, sample_keys
+from static_gesture_classification.gestures import Vocabulary
+
+VOCABULARY = Vocabulary(("NONE", "ONE", "TWO", "THREE"), "NONE")
+
+
+def table(rows: Sequence[tuple[str, str, int]], **columns: Sequence) -> pd.DataFrame:
+    """A sample table of (gesture, person, how many), with `prediction` equal to the gesture."""
+    gestures = [gesture for gesture, _, count in rows for _ in range(count)]
+    people = [person for _, person, count in rows for _ in range(count)]
+    count = len(gestures)
+    frame = {
+        "sample_id": [f"{i:024x}" for i in range(count)],
+        "image": [f"image_{i}.jpg" for i in range(count)],
+        "root": "data/raw/somewhere",
+        "x1": np.float32(0.1),
+        "y1": np.float32(0.2),
+        "x2": np.float32(0.6),
+        "y2": np.float32(0.7),
+        "gesture": gestures,
+        "source": "photos",
+        "source_label": gestures,
+        "subject": people,
+        "session": people,
+        "hand": "right",
+        "landmarks": None,
+        "split": "val",
+    }
+    return pd.DataFrame(frame | columns)
+
+
+def predicted(samples: pd.DataFrame, wrong: dict[int, str] | None = None, embeddings=None) -> Predictions:
+    """Predictions that are right but for the rows in `wrong`, which are taken for what it says ("": no hand found)."""
+    said = samples["gesture"].tolist()
+    for row, prediction in (wrong or {}).items():
+        said[row] = prediction
+    probabilities = np.zeros((len(samples), len(VOCABULARY)), np.float32)
+    for row, prediction in enumerate(said):
+        if prediction:
+            probabilities[row] = 0.1
+            probabilities[row, VOCABULARY.index(prediction)] = 0.7
+    predictions = predictions_of(sample_keys(samples), probabilities, VOCABULARY, embeddings)
+    at = predictions.table.schema.get_field_index("prediction")
+    return Predictions(
+        predictions.table.set_column(at, "prediction", pa.array(said, pa.string())), VOCABULARY.names, embeddings
+    )
