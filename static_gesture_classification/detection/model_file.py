@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from static_gesture_classification.downloads.connection import Connection
+from static_gesture_classification.downloads.connection import Connection, DownloadError
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.errors import DataError, UserError
@@ -29,7 +29,12 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
     if path.is_file():
         check(path, remote)
     elif remote.url:
-        fetch(remote, path, connection or Connection(), lambda size: require_free_disk(path.parent, size, path.name))
+        try:
+            fetch(
+                remote, path, connection or Connection(), lambda size: require_free_disk(path.parent, size, path.name)
+            )
+        except DownloadError as error:
+            raise UserError(f"{error}; if you have it, name it: detector.model.path=PATH") from error
     else:
         raise UserError(f"no hand detection model at {path}; put it there, or set detector.model.path or .url")
     return path

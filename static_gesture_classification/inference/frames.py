@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +190,7 @@ def _open_video(path: Path) -> Any:
 
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (zero bytes)")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong with a file is said below
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise DataError(

@@ -56,7 +56,7 @@ def test_without_a_network_the_message_says_where_to_put_the_file(server: Server
     nobody = server.address
     server.shutdown()
     server.server_close()
-    with pytest.raises(UserError, match=r"cannot fetch .*hand.task.*put it at .*hand.task"):
+    with pytest.raises(UserError, match=r"cannot fetch .*hand.task.*put it at .*hand.task.*detector.model.path=PATH"):
         model_file(described(tmp_path / "hand.task", f"{nobody}/hand.task"), QUICK)
     assert list(tmp_path.iterdir()) == []
 
