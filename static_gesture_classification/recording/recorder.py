@@ -343,7 +343,7 @@ class Recorder:
             current.label(gesture)
             self.go(Reviewing(self, current))
 
-        self.go(Choosing(self, question, chosen, lambda: self.discard(current), current, _guess(current)))
+        self.go(Choosing(self, question, chosen, lambda: self.discard(current), current.kept, _guess(current)))
 
     def _after(self, current: SetInProgress) -> None:
         """On from a set that is done with."""

@@ -53,6 +53,7 @@ SIDE = VIEW[0]  # where the side panel begins
 EDGE = 20
 STRIP = 38  # below the header of what is no live picture, for messages
 FLASH_SECONDS = 0.35
+LEGEND = "→ is what the model says of a picture. A click drops it or takes it back."
 
 
 @dataclass(frozen=True)
@@ -307,7 +308,12 @@ def _rule(recorder: Recorder) -> str:
 
 def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, state.question, "")
-    shown = state.set.kept[:: max(1, len(state.set.kept) // 12)][:12]
+    if len(state.shown) == 1:
+        picture = fitted(state.shown[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
+        canvas.paste(picture, EDGE, HEADER + STRIP)
+        shown = []
+    else:
+        shown = list(state.shown[:: max(1, len(state.shown) // 12)][:12])
     for number, entry in enumerate(shown):
         x, y = EDGE + number % 4 * 170, HEADER + STRIP + number // 4 * 185
         _tile(canvas, entry, x, y, 160, 175)
@@ -456,8 +462,8 @@ def _messages(canvas: Canvas, recorder: Recorder) -> None:
     if recorder.notice:
         messages.append((recorder.notice, ACCENT))
     if not state.looks:
-        text, colour = messages[0] if messages else ("", TEXT)
-        canvas.text(text, EDGE, HEADER + 8, 18, colour, True, WIDTH - 2 * EDGE)
+        text, colour = messages[0] if messages else (LEGEND if isinstance(state, Reviewing) else "", MUTED)
+        canvas.text(text, EDGE, HEADER + 8, 17, colour, bool(messages), WIDTH - 2 * EDGE)
         return
     y = HEADER + 40
     for text, colour in messages:

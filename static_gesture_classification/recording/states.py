@@ -258,7 +258,7 @@ class Choosing(State):
         question: in words.
         chosen: takes the gesture.
         cancel: goes back without one; None where one is needed.
-        current: the set in question, for the picture beside the list.
+        shown: the pictures in question.
         start: the gesture that is proposed.
     """
 
@@ -268,11 +268,11 @@ class Choosing(State):
         question: str,
         chosen: Callable[[str], None],
         cancel: Callable[[], None],
-        current: SetInProgress,
+        shown: Sequence[Entry],
         start: str | None = None,
     ) -> None:
         super().__init__(recorder)
-        self.question, self.chosen, self.cancel, self.set = question, chosen, cancel, current
+        self.question, self.chosen, self.cancel, self.shown = question, chosen, cancel, shown
         self.gestures = recorder.vocabulary.names
         self.line = self.gestures.index(start) if start in self.gestures else 0
 
@@ -357,20 +357,20 @@ class Reviewing(State):
         back = self._come_back
         session = self.set.writer.session
         if whole:
-            question, start = "What do all of these show?", session.gesture
+            question, start, shown = "What do all of these show?", session.gesture, self.set.kept
 
             def chosen(gesture: str) -> None:
                 self.set.label(gesture)
                 back()
         else:
             entry = self.entries[self.cursor]
-            question, start = "What does this picture show?", entry.image.gesture or session.gesture
+            question, start, shown = "What does this picture show?", entry.image.gesture or session.gesture, [entry]
 
             def chosen(gesture: str) -> None:
                 self.set.relabel(entry, gesture)
                 back()
 
-        self.recorder.go(Choosing(self.recorder, question, chosen, back, self.set, start))
+        self.recorder.go(Choosing(self.recorder, question, chosen, back, shown, start))
 
     def _come_back(self) -> None:
         self.recorder.go(self)

@@ -58,7 +58,7 @@ def to_add(folders: Sequence[Path], root: Path) -> list[str]:
 
 
 def _is_below_here(root: Path) -> bool:
-    return Path(".").resolve() in root.resolve().parents
+    return Path().resolve() in root.resolve().parents
 
 
 def _run(*arguments: str) -> None:

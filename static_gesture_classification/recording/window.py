@@ -59,6 +59,7 @@ _CHARACTER_SETS = {
     12: "iso8859_8",
 }
 _UNICODE = 0x01000000  # keysyms from here on are code points
+_SHIFT = (0xFFE1, 0xFFE2)
 _KEYPAD = range(0xFFB0, 0xFFBA)  # its digits
 
 
@@ -76,6 +77,7 @@ class Window:
         check_display()
         self._cv2 = cv2
         self._clicks: list[tuple[int, int]] = []
+        self._keys = Keys()
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(TITLE, WIDTH, HEIGHT)
         cv2.setMouseCallback(TITLE, self._mouse)
@@ -99,7 +101,7 @@ class Window:
         """Show a canvas and wait so many milliseconds for keys; returns them and what was clicked."""
         cv2 = self._cv2
         cv2.imshow(TITLE, cv2.cvtColor(canvas.pixels, cv2.COLOR_RGB2BGR))
-        key = key_name(cv2.waitKeyEx(wait))
+        key = self._keys.key(cv2.waitKeyEx(wait))
         if self._is_closed():
             return [CLOSED]
         return ([key] if key else []) + self._clicked(canvas)
@@ -139,8 +141,27 @@ def check_display() -> None:
         raise UserError(f"no window can be opened{where} ({why.strip()}): {NO_DISPLAY}")
 
 
+class Keys:
+    """Turns OpenCV's key codes into keys. Qt gives letters small, and Shift as a key before them."""
+
+    def __init__(self) -> None:
+        self._shift = False
+
+    def key(self, code: int) -> str:
+        """The key of a code; "" for none and for those that do nothing by themselves."""
+        if code == -1:
+            return ""
+        name = key_name(code)
+        if self._shift and len(name) == 1:
+            name = name.upper()
+        self._shift = code in _SHIFT
+        return name
+
+
 def key_name(code: int) -> str:
     """The key that OpenCV's `waitKeyEx` reports, by the names of `keys`; "" for none and for those that do nothing."""
+    if -128 <= code < -1:  # Qt's letters of Latin-1 as signed bytes, always as capitals
+        return chr(code + 256).lower()
     if code < 0:
         return ""
     if code in _NAMED:

@@ -1,0 +1,39 @@
+import pytest
+
+from static_gesture_classification.recording.keys import BACKSPACE, DELETE, ENTER, ESCAPE, LEFT, SPACE, UP
+from static_gesture_classification.recording.window import Keys, key_name
+
+
+@pytest.mark.parametrize(
+    ("code", "key"),
+    [
+        (ord("a"), "a"),
+        (ord("/"), "/"),
+        (32, SPACE),
+        (13, ENTER),
+        (27, ESCAPE),
+        (8, BACKSPACE),
+        (0xFF51, LEFT),
+        (0xFF52, UP),
+        (0xFFFF, DELETE),
+        (0xFFB7, "7"),  # of the keypad
+        (0x6C1, "а"),  # Cyrillic_a
+        (0x6D1, "я"),
+        (0x7E1, "α"),  # Greek_alpha
+        (0x1B1, "ą"),
+        (0xFC, "ü"),
+        (-36, "ü"),  # as Qt gives it
+        (0x01000000 + ord("漢"), "漢"),
+        (0x250000, LEFT),  # Windows
+        (-1, ""),
+        (0xFFBE, ""),  # F1
+        (0xFFE3, ""),  # Control
+    ],
+)
+def test_key_of_a_code(code: int, key: str) -> None:
+    assert key_name(code) == key
+
+
+def test_shift_makes_the_next_letter_a_capital() -> None:
+    keys = Keys()
+    assert [keys.key(code) for code in (0xFFE1, -1, ord("a"), ord("b"), 0xFFE1, 0x6D1)] == ["", "", "A", "b", "", "Я"]
