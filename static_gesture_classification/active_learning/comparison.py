@@ -2,7 +2,7 @@
 
 Both are scored on the same samples of the frozen val and test splits. Left out, and counted, are
 
-- people whom either of the two was trained on: what a classifier knows by heart says nothing;
+- people whom either of the two was trained on (unless splits.group=session): what it knows by heart says nothing;
 - gestures that only one of them tells apart;
 - samples that only one of them has predictions of.
 
@@ -116,7 +116,8 @@ def comparison(before: Contender, after: Contender, config: DictConfig) -> Compa
         UserError: they tell different gestures apart. DataError: no val sample is left to compare on; says why.
     """
     samples = frozen_samples(before, after, config)
-    samples, people, left_out = comparable(samples, before, after)
+    apart = config.splits.group == "subject"
+    samples, people, left_out = comparable(samples, before, after, apart)
     both = {}
     for split in (DECIDES, CONFIRMS):
         part = samples[samples["split"] == split].reset_index(drop=True)
@@ -131,6 +132,10 @@ def comparison(before: Contender, after: Contender, config: DictConfig) -> Compa
     decided = verdict(splits[DECIDES].change, DECIDES)
     left_out = {reason: count for reason, count in left_out.items() if count}
     notes = remarks(before, after, splits, decided)
+    if not apart:
+        notes.append(
+            "splits.group=session: people of train are among these samples, so this says nothing of new people"
+        )
     return Comparison(before, after, splits, decided, left_out, people, planned, notes)
 
 
@@ -145,8 +150,12 @@ def frozen_samples(before: Contender, after: Contender, config: DictConfig) -> p
     return samples.loc[samples["split"].isin((DECIDES, CONFIRMS)), list(KEYS)].reset_index(drop=True)
 
 
-def comparable(samples: pd.DataFrame, before: Contender, after: Contender) -> tuple[pd.DataFrame, int, dict[str, int]]:
+def comparable(
+    samples: pd.DataFrame, before: Contender, after: Contender, people_apart: bool
+) -> tuple[pd.DataFrame, int, dict[str, int]]:
     """The samples that say something about both; how many people were left out, and samples by reason.
+
+    Where splits keep sessions apart and not people, a person who was trained on is left in.
 
     Raises:
         UserError: hardly a gesture is known to both.
@@ -158,7 +167,8 @@ def comparable(samples: pd.DataFrame, before: Contender, after: Contender) -> tu
             "have too few gestures in common to be compared"
         )
     digests = person_digests(samples)
-    seen = digests.isin((before.people or frozenset()) | (after.people or frozenset())).to_numpy()
+    known = (before.people or frozenset()) | (after.people or frozenset()) if people_apart else frozenset()
+    seen = digests.isin(known).to_numpy()
     other = ~seen & ~samples["gesture"].isin(common).to_numpy()
     left_out = {PEOPLE: int(seen.sum()), GESTURES: int(other.sum())}
     return samples[~seen & ~other].reset_index(drop=True), digests[seen].nunique(), left_out
