@@ -140,7 +140,8 @@ def yields(folder: Path) -> str:
     """What is among the first hands proposed, on average over seeds and the worst pairs of each."""
     config = composed("model=efficientnet_lite0", f"paths.crops={folder / 'none'}", f"mining.count={FIRST}")
     data = photographs(config)
-    against, counts, pairs = search.AGAINST, {}, 0
+    counts: dict[str, list[Shares]] = {}
+    against, pairs = search.AGAINST, 0
     for seed in range(SEEDS):
         for ways in seed_yields(data, config, folder, seed):
             pairs += 1

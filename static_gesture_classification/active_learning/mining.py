@@ -239,7 +239,7 @@ def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: P
     """Print what was found for each line, and what to do next."""
     table = Table(title="found for the plan", title_justify="left")
     table.add_column("line")
-    for heading in ("wanted", "examples", "would be admitted", "in the index", "repeated", "proposed"):
+    for heading in ("wanted", "examples", "would be admitted", "in the index", "held out", "repeated", "proposed"):
         table.add_column(heading, justify="right")
     for chosen, example in zip(found, examples, strict=True):
         numbers = (
@@ -247,6 +247,7 @@ def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: P
             len(example.errors),
             chosen.ranked.eligible,
             chosen.in_index,
+            chosen.held_out,
             chosen.repeated,
             len(chosen.at),
         )
@@ -254,8 +255,8 @@ def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: P
     console.print(table)
     undecided = any((chosen.at.size and np.isfinite(chosen.ranked.similarity).any()) for chosen in found)
     console.print(
-        "would be admitted: if they show the gesture; in the index, repeated: near-duplicates of hands there, or of "
-        "better candidates, among those looked at",
+        "would be admitted: if they show the gesture. Of the best of them left out: near-duplicates of hands in the "
+        "index, people who are held out by that sign, near-duplicates of better candidates (repeated)",
         soft_wrap=True,
     )
     if undecided:

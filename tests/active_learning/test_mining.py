@@ -72,7 +72,7 @@ def test_copies_of_hands_in_the_index_and_of_one_another_are_left_out(
     world: World, unlabelled: Path, whole_picture: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = sorted(world.raw.glob("TWO/val1/odd*.png"))
-    for path in known:  # the very errors that are searched by
+    for path in known:  # the very errors that are searched by, each by someone of its own
         shutil.copy(path, unlabelled / f"known_{path.name}")
     first = next(unlabelled.glob("new3/TWO_odd0.png"))
     shutil.copy(first, unlabelled / "again.png")
@@ -80,7 +80,17 @@ def test_copies_of_hands_in_the_index_and_of_one_another_are_left_out(
     found = mined(world, *config)
     assert not found["image"].str.contains("known_").any()
     assert found["image"].str.contains("again|new3/TWO_odd0").sum() == 1
-    assert search_table(capsys.readouterr().out)[-3:] == [str(len(known)), "1", str(len(found))]
+    numbers = search_table(capsys.readouterr().out)[-4:]
+    assert numbers == [str(len(known)), "0", "1", str(len(found))]
+
+
+def test_nothing_is_learned_from_someone_of_whom_val_has_a_near_duplicate(
+    world: World, unlabelled: Path, whole_picture: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(next(world.raw.glob("TWO/val1/odd0.png")), unlabelled / "new3/known.png")
+    found = mined(world, "mining.count=20", f"mining.pool={unlabelled}", *whole_picture)
+    assert set(found["subject"]) == {"new1", "new2"}
+    assert search_table(capsys.readouterr().out)[-4:] == ["1", "4", "0", str(len(found))]
 
 
 def search_table(out: str) -> list[str]:
@@ -164,7 +174,7 @@ def test_likeness_is_the_cosine_to_the_nearest_errors_less_that_to_what_is_right
 
 
 def test_diverse_choice_takes_the_unlike_one_before_the_second_best() -> None:
-    embeddings = np.array([[1, 0], [1, 0.01], [0, 1]], np.float32)
-    scores, people = np.array([1.0, 0.99, 0.8], np.float32), np.array(["a", "b", "c"], object)
+    embeddings = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0]], np.float32)
+    scores, people = np.array([1.0, 0.99, 0.8, 0.0], np.float32), np.array(["a", "b", "c", "d"], object)
     assert search.diverse(scores, embeddings, people, 2, 0.3, 5).tolist() == [0, 2]
     assert search.diverse(scores, embeddings, people, 2, 0.0, 5).tolist() == [0, 1]
