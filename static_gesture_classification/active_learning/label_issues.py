@@ -33,6 +33,7 @@ from rich.table import Column, Table
 from static_gesture_classification.active_learning.confusions import show_notes
 from static_gesture_classification.active_learning.out_of_sample import (
     CHECKPOINT,
+    Features,
     crops_of,
     cross_validated,
     features_of,
@@ -76,7 +77,8 @@ def main(config: DictConfig) -> None:
     """Look for wrong labels in train and val."""
     vocabulary = Vocabulary.from_config(config.gestures)
     samples = samples_to_check(config, vocabulary)
-    verdicts, notes = judged(samples, vocabulary, config)
+    features = features_of(samples[samples["split"] == "train"].reset_index(drop=True), config)
+    verdicts, notes = judged(samples, features, vocabulary, config)
     links = same_picture_other_label(samples, config) if config.label_issues.near_duplicates else Links.none()
     fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
     issues = ranked(samples, verdicts, links, vocabulary, fixes)
@@ -104,13 +106,19 @@ def samples_to_check(config: DictConfig, vocabulary: Vocabulary) -> pd.DataFrame
     return samples
 
 
-def judged(samples: pd.DataFrame, vocabulary: Vocabulary, config: DictConfig) -> tuple[Verdicts, list[str]]:
-    """What the witnesses say of each sample, and what a reader should know of them."""
+def judged(
+    samples: pd.DataFrame, features: Features, vocabulary: Vocabulary, config: DictConfig
+) -> tuple[Verdicts, list[str]]:
+    """What the witnesses say of each sample, and what a reader should know of them.
+
+    Args:
+        samples: of train and val.
+        features: of those of train, in their order.
+    """
     labels = np.asarray(vocabulary.indices(samples["gesture"].tolist()), np.int64)
     train = (samples["split"] == "train").to_numpy()
     probabilities = np.full((len(samples), len(vocabulary)), np.nan)
     own = samples[train].reset_index(drop=True)
-    features = features_of(own, config)
     people = pd.factorize(own["source"] + "\0" + own["subject"])[0]
     said = cross_validated(features, labels[train], people, int(config.label_issues.folds), config.seed)
     probabilities[np.flatnonzero(train), : said.shape[1]] = said

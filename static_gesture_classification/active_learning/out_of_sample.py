@@ -7,6 +7,7 @@ learned from the others.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,10 @@ def cross_validated(features: Features, labels: np.ndarray, people: np.ndarray, 
         return probabilities
     values, own = features.values[rows], labels[rows]
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for learned, judged in split.split(values, own, people[rows]):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")  # it is left out below
+        parts = list(split.split(values, own, people[rows]))
+    for learned, judged in parts:
         known = np.isin(own[judged], own[learned])
         if not known.any() or len(np.unique(own[learned])) < 2:
             continue

@@ -1,11 +1,15 @@
-"""Predictions with known errors, for tests of what is seen in them."""
+"""Predictions with known errors, for tests of what is seen in them, and the configuration."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 
+from static_gesture_classification.configuration import CONF
 from static_gesture_classification.evaluation.predictions import Predictions, predictions_of, sample_keys
 from static_gesture_classification.gestures import Vocabulary
 
@@ -52,3 +56,16 @@ def predicted(samples: pd.DataFrame, wrong: dict[int, str] | None = None, embedd
     return Predictions(
         predictions.table.set_column(at, "prediction", pa.array(said, pa.string())), VOCABULARY.names, embeddings
     )
+
+
+def composed(*overrides: str) -> DictConfig:
+    """The project's configuration with overrides of values (composed once, which takes longer than most tests)."""
+    config = OmegaConf.merge(_plain(), OmegaConf.from_dotlist(list(overrides)))
+    assert isinstance(config, DictConfig)
+    return config
+
+
+@cache
+def _plain() -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config")

@@ -25,8 +25,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.predictions import write_predictions
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import write_samples
-from tests.active_learning.seen import VOCABULARY, predicted, table
-from tests.evaluation.conftest import composed
+from tests.active_learning.seen import VOCABULARY, composed, predicted, table
 
 ROOMS = [("ONE", "room1", 10), ("ONE", "room5", 10), ("TWO", "room1", 12), ("THREE", "room5", 6)]
 

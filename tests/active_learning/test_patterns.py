@@ -13,8 +13,7 @@ from static_gesture_classification.active_learning.over_representation import Ru
 from static_gesture_classification.active_learning.patterns import clustered
 from static_gesture_classification.evaluation.predictions import write_predictions
 from static_gesture_classification.samples import LANDMARKS, write_samples
-from tests.active_learning.seen import VOCABULARY, predicted, table
-from tests.evaluation.conftest import composed
+from tests.active_learning.seen import VOCABULARY, composed, predicted, table
 
 RULES = Rules(permutations=300)
 

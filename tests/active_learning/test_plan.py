@@ -27,8 +27,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.predictions import write_predictions
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import write_samples
-from tests.active_learning.seen import VOCABULARY, predicted, table
-from tests.evaluation.conftest import composed
+from tests.active_learning.seen import VOCABULARY, composed, predicted, table
 
 GESTURES = ("NONE", "ONE", "TWO", "THREE")
 ROWS = [(gesture, f"person {i}", 6) for gesture in GESTURES for i in range(6)]
