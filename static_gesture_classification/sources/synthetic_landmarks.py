@@ -37,6 +37,7 @@ class SyntheticLandmarks(Source):
         poses: the `poses` node.
         gesture_names: the vocabulary's names.
         background: the one that stands for none of the others, or None.
+        require_images: false, which tells the landmarks stage to do without.
     """
 
     hands: int
@@ -50,6 +51,7 @@ class SyntheticLandmarks(Source):
     poses: Mapping[str, Any]
     gesture_names: Sequence[str]
     background: str | None = None
+    require_images: bool = False
     how_to_get: str = "describe poses in conf/poses/"
 
     def present(self) -> bool:
