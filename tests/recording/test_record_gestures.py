@@ -298,7 +298,7 @@ def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Cl
         DISPLAY=display,
     )
     keyboard = Keyboard(display)
-    keyboard.type("Bo")
+    keyboard.type("bo")
     keyboard.type("office")
     keyboard.press("space")
     unnamed = command.root
@@ -311,7 +311,7 @@ def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Cl
     printed, _ = process.communicate(timeout=60)
     assert process.returncode == 0, printed
     (session,) = command.sessions()
-    assert (session.gesture, session.subject, session.camera) == ("THREE", "Bo", "office")
+    assert (session.gesture, session.subject, session.camera) == ("THREE", "bo", "office")
     assert len(session.images) >= 3
     assert session.images[1].file == "000002.jpg"
     assert len(list(command.root.glob("*/*.jpg"))) == len(session.images)

@@ -17,9 +17,9 @@ from static_gesture_classification.recording.window import Keys, key_name
         (0xFF52, UP),
         (0xFFFF, DELETE),
         (0xFFB7, "7"),  # of the keypad
-        (0x6C1, "а"),  # Cyrillic_a
+        (0x6D6, "ж"),  # Cyrillic_zhe
         (0x6D1, "я"),
-        (0x7E1, "α"),  # Greek_alpha
+        (0x7E2, "β"),  # Greek_beta
         (0x1B1, "ą"),
         (0xFC, "ü"),
         (-36, "ü"),  # as Qt gives it
