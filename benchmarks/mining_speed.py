@@ -145,8 +145,8 @@ def yields(folder: Path) -> str:
     for seed in range(SEEDS):
         for ways in seed_yields(data, config, folder, seed):
             pairs += 1
-            for way, shares in ways.items():
-                counts.setdefault(way, []).append(shares)
+            for way, found in ways.items():
+                counts.setdefault(way, []).append(found)
     search.AGAINST = against
     rows = [
         f"## Yield: the first {FIRST} hands proposed for a pair, labels hidden\n",

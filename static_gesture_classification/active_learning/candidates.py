@@ -105,7 +105,7 @@ def ranked(
 
 def _of_the_pair(line: PlannedRecording, probabilities: Floats, vocabulary: Vocabulary) -> Floats:
     """Probability that a hand shows the line's gesture or what it is taken for: (n,)."""
-    pair = [vocabulary.index(name) for name in (line.gesture, line.mistaken_for) if name in vocabulary]
+    pair = [vocabulary.index(name) for name in (line.gesture, line.mistaken_for) if name and name in vocabulary]
     return probabilities[:, pair].sum(axis=1)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from rich import box
 from rich.table import Table
 
 from static_gesture_classification.active_learning import admission
@@ -235,24 +236,30 @@ def contact_sheet(chosen: Chosen, pool: Pool, looks: Looks) -> np.ndarray:
     return image_grid(crops, captions, f"{title(chosen.ranked.line)}: {len(rows)} found{known}", SHEET_COLUMNS)
 
 
+def left_out(found: Sequence[Chosen]) -> dict[str, int]:
+    """Which of the hands that were looked at are not proposed: reason -> how many."""
+    numbers = {
+        "near-duplicates of hands in the index": sum(chosen.in_index for chosen in found),
+        "of people of whom val or test has a near-duplicate": sum(chosen.held_out for chosen in found),
+        "near-duplicates of better candidates": sum(chosen.repeated for chosen in found),
+        "without a readable image": sum(chosen.unreadable for chosen in found),
+    }
+    return {reason: number for reason, number in numbers.items() if number}
+
+
 def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: Path) -> None:
     """Print what was found for each line, and what to do next."""
-    table = Table(title="found for the plan", title_justify="left")
-    table.add_column("line")
-    for heading in ("wanted", "examples", "would be admitted", "in the index", "held out", "repeated", "proposed"):
+    table = Table(title="found for the plan", title_justify="left", box=box.SIMPLE)
+    table.add_column("line", no_wrap=True)
+    for heading in ("wanted", "examples", "eligible", "proposed"):
         table.add_column(heading, justify="right")
     for chosen, example in zip(found, examples, strict=True):
-        numbers = (
-            chosen.ranked.line.count,
-            len(example.errors),
-            chosen.ranked.eligible,
-            chosen.in_index,
-            chosen.held_out,
-            chosen.repeated,
-            len(chosen.at),
-        )
+        numbers = (chosen.ranked.line.count, len(example.errors), chosen.ranked.eligible, len(chosen.at))
         table.add_row(title(chosen.ranked.line), *(f"{number:,}" for number in numbers))
     console.print(table)
+    console.print("examples: errors to search by; eligible: hands that would join if they show the gesture")
+    for text, number in left_out(found).items():
+        console.print(f"left out: {number:,} {text}", highlight=False)
     undecided = any((chosen.at.size and np.isfinite(chosen.ranked.similarity).any()) for chosen in found)
     console.print(
         "would be admitted: if they show the gesture. Of the best of them left out: near-duplicates of hands in the "
