@@ -3,8 +3,10 @@
     python -m static_gesture_classification.evaluation.evaluate checkpoint=PATH sources=[hagrid] \
         sources.hagrid.root=DIR split=test output=DIR
 
-Alone it works on any data: it crops the sources' samples (of one split, or all) as the checkpoint wants them. In the
-pipeline it works on prepared crops (`evaluation.crops`) and evaluates val and test. See `report` for what it writes.
+Alone it works on any data: it crops the sources' samples (of one split, or all) as the checkpoint wants them, or
+extracts their landmarks. In the pipeline it works on prepared crops or landmarks (`evaluation.crops`,
+`evaluation.landmarks`) and evaluates val and test. A sample of which there is no prediction, since no hand was found,
+counts as an error. See `report` for what it writes.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.data import EvaluationSet, evaluation_sets
+from static_gesture_classification.evaluation.data import EvaluationSet, evaluation_sets, prepared_inputs
 from static_gesture_classification.evaluation.metrics import outcomes_of, weighted_f1_interval
 from static_gesture_classification.evaluation.predictions import Predictions, predictions_of, sample_keys
 from static_gesture_classification.evaluation.report import (
@@ -35,9 +37,9 @@ from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder
 from static_gesture_classification.training import hardware
-from static_gesture_classification.training.checkpoint import Classifier, load_classifier
+from static_gesture_classification.training.checkpoint import CROPS, LANDMARKS, Classifier, load_classifier
 
-BATCH = 128
+BATCH = {CROPS: 128, LANDMARKS: 65_536}
 TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST: "val_weighted_f1"}
 
 
@@ -49,7 +51,7 @@ def main(config: DictConfig) -> None:
     scored = [evaluated(data, classifier, config) for data in evaluation_sets(config, classifier)]
     output = Path(config.output)
     write_report(scored, output)
-    if config.evaluation.crops:
+    if prepared_inputs(config, classifier):
         remove_other_splits(scored, output, SPLITS)
         write_training_curves(Path(config.checkpoint), Path(config.paths.runs), output / TABLES / "training.csv")
     for each in scored:
@@ -77,8 +79,9 @@ def predicted(data: EvaluationSet, classifier: Classifier) -> Predictions:
     probabilities, embeddings, start = [], [], time.perf_counter()
     with progress_bar() as bar:
         task = bar.add_task(f"evaluating {data.name}", total=len(data.rows), unit="images")
-        for rows in np.split(data.rows, range(BATCH, len(data.rows), BATCH)):
-            batch = classifier.predict(data.crops[rows])
+        size = BATCH[classifier.input]
+        for rows in np.split(data.rows, range(size, len(data.rows), size)):
+            batch = said_of(data, rows, classifier)
             probabilities.append(batch[0])
             embeddings.append(batch[1])
             bar.advance(task, len(rows))
@@ -89,6 +92,25 @@ def predicted(data: EvaluationSet, classifier: Classifier) -> Predictions:
     return predictions_of(
         sample_keys(data.samples), np.concatenate(probabilities), classifier.vocabulary, np.concatenate(embeddings)
     )
+
+
+def said_of(data: EvaluationSet, rows: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and embeddings of some rows; where no hand was found, 0 and NaN.
+
+    Raises:
+        ValueError: the classifier sees landmarks, and the samples have none.
+    """
+    if classifier.input == CROPS:
+        return classifier.predict(np.asarray(data.crops[rows]))
+    if data.points is None:
+        raise ValueError(f"the samples of {data.name} have no landmarks")
+    points = data.points[rows]
+    found = np.isfinite(points).all(axis=(1, 2))
+    said, embedded = classifier.predict(points[found])
+    probabilities = np.zeros((len(rows), said.shape[1]), np.float32)
+    embeddings = np.full((len(rows), embedded.shape[1]), np.nan, np.float32)
+    probabilities[found], embeddings[found] = said, embedded
+    return probabilities, embeddings
 
 
 def write_training_curves(checkpoint: Path, runs: Path, path: Path) -> None:

@@ -36,12 +36,13 @@ from omegaconf import DictConfig, OmegaConf
 from static_gesture_classification.atomic_files import atomic_path, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.data import EvaluationSet
+from static_gesture_classification.evaluation.data import EvaluationSet, split_table
 from static_gesture_classification.evaluation.data_version import data_version, people, person_digests
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.evaluate import predicted, torch_device
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired import Change, change, paired, verdict
+from static_gesture_classification.evaluation.pictures import CutPictures, Pictures
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
 from static_gesture_classification.evaluation.runs import (
     PROMOTE,
@@ -52,11 +53,19 @@ from static_gesture_classification.evaluation.runs import (
     read_record,
 )
 from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.preparation.landmark_store import open_landmarks
 from static_gesture_classification.progress import console
-from static_gesture_classification.samples import read_samples
+from static_gesture_classification.samples import read_rows
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training import hardware, identity
-from static_gesture_classification.training.checkpoint import export_checkpoint, load_classifier, read_checkpoint
+from static_gesture_classification.training.checkpoint import (
+    CROPS,
+    LANDMARKS,
+    export_checkpoint,
+    input_of,
+    load_classifier,
+    read_checkpoint,
+)
 
 VERSION = 1
 BEST, RECORD = "best.ckpt", "best.json"
@@ -128,7 +137,7 @@ def trained_candidate(config: DictConfig) -> Candidate:
     entries = read_checkpoint(checkpoint)
     if record is None:
         raise UserError(f"no readable record {models / 'trained.json'} beside {checkpoint}; run dvc repro train")
-    samples = read_samples(Path(config.paths.splits) / "samples.parquet")
+    samples = read_rows(split_table(config, input_of(entries["model"])))
     run = Path(config.paths.runs) / str(record["run"])
     settings = RunFolder.open(run).config if (run / "run.json").is_file() else _plain(config)
     content = checkpoint.read_bytes()
@@ -178,6 +187,7 @@ def record_of(
         "epoch": entries["epoch"],
         "checkpoint": about["checkpoint"],
         "model": entries["model"]["name"],
+        "input": input_of(entries["model"]),
         "gestures": entries["gestures"],
         "crop": entries["crop"],
         "scores": entries["scores"],
@@ -214,7 +224,9 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
     unseen = np.zeros(len(data.rows), bool) if known is None else ~person_digests(data.samples).isin(known).to_numpy()
     if unseen.mean() < COMPARABLE_SHARE:
         return Decision(True, "the best one so far was trained on most of the people in val, so it cannot be compared")
-    kept = EvaluationSet("val", data.samples[unseen].reset_index(drop=True), data.crops, data.rows[unseen], {})
+    kept = EvaluationSet(
+        "val", data.samples[unseen].reset_index(drop=True), data.crops, data.rows[unseen], {}, data.points
+    )
     classifier = load_classifier(best, torch_device(config))
     new = Predictions(candidates.table.filter(unseen), candidates.gestures)
     settings = config.compare
@@ -226,21 +238,22 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
 
 
 def val_set(config: DictConfig) -> tuple[EvaluationSet, Predictions]:
-    """The val split with its crops, and what the evaluate stage says the candidate said about it.
+    """The val split with its crops or landmarks, and what the evaluate stage says the candidate said about it.
 
     Raises:
         DataError: they are missing. UserError: they do not belong together.
     """
-
-    samples = read_samples(Path(config.paths.splits) / "samples.parquet")
+    if input_of(config.model) == LANDMARKS:
+        points, samples = open_landmarks(Path(config.paths.landmarks))
+        pictures: Pictures = CutPictures(samples, points)
+    else:
+        points, samples, pictures = None, read_rows(split_table(config, CROPS)), open_crops(Path(config.paths.crops))
     rows = np.flatnonzero(samples["split"] == "val")
-    data = EvaluationSet(
-        "val", samples.iloc[rows].reset_index(drop=True), open_crops(Path(config.paths.crops)), rows, {}
-    )
+    data = EvaluationSet("val", samples.iloc[rows].reset_index(drop=True), pictures, rows, {}, points)
     path = Path(config.paths.reports) / "predictions" / "val.parquet"
     said = read_predictions(path)
     if list(said.column("sample_id")) != list(data.samples["sample_id"]):
-        raise UserError(f"{path} is not about the val split of {config.paths.splits}; run dvc repro evaluate")
+        raise UserError(f"{path} is not about today's val split; run dvc repro evaluate")
     return data, said
 
 

@@ -3,7 +3,7 @@
 metrics.json                          weighted_f1 and per_gesture of the main split, then every split in full
 predictions/<split>.parquet, .embeddings.npy
 tables/<split>_<table>.csv            what `dvc plots` draws, and everything else worth reading as a table
-figures/<split>/<figure>.png, figures/<split>/errors/<gesture>_taken_for_<prediction>.png
+figures/<split>/<figure>.png, figures/<split>/errors/<gesture>_taken_for_<prediction>.png, <gesture>_no_hand_found.png
 """
 
 from __future__ import annotations
@@ -97,7 +97,21 @@ class Scored:
         """Samples of gestures that the classifier does not know, by gesture; all of them count as errors."""
         known = len(self.predictions.gestures)
         supports = zip(self.outcomes.labels[known:], self.counts.sum(1)[known:], strict=True)
-        return {label: int(support) for label, support in supports}
+        return {label: int(support) for label, support in supports if label != metrics.NO_HAND}
+
+    @property
+    def missed(self) -> int:
+        """Samples of which there is no prediction, since no hand was found; all of them count as errors."""
+        return int((~self.predictions.found).sum())
+
+    @property
+    def weighted_f1_of_found(self) -> float:
+        """Weighted F1 over the samples of which there is a prediction."""
+        found = self.predictions.found
+        classes = len(self.outcomes.labels)
+        return metrics.weighted_f1(
+            metrics.confusion_counts(self.outcomes.truths[found], self.outcomes.predictions[found], classes)
+        )
 
     @property
     def without_samples(self) -> list[str]:
@@ -109,7 +123,9 @@ class Scored:
         averages = metrics.average_scores(self.scores)
         known = len(self.predictions.gestures)
         seen = self.outcomes.truths < known
-        known_only = metrics.confusion_counts(self.outcomes.truths[seen], self.outcomes.predictions[seen], known)
+        known_only = metrics.confusion_counts(
+            self.outcomes.truths[seen], self.outcomes.predictions[seen], len(self.outcomes.labels)
+        )
         numbers = {
             "weighted_f1": self.weighted_f1,
             "weighted_f1_interval": asdict(self.interval),
@@ -126,6 +142,9 @@ class Scored:
         if self.unknown:
             numbers["unknown_to_checkpoint"] = self.unknown
             numbers["weighted_f1_of_known_gestures"] = metrics.weighted_f1(known_only)
+        if self.data.points is not None:
+            numbers["missed"] = self.missed
+            numbers["weighted_f1_of_found_hands"] = self.weighted_f1_of_found
         if self.data.split_by:
             numbers["split_by"] = self.data.split_by
         ready: dict[str, Any] = metrics.json_ready(numbers)
@@ -200,7 +219,7 @@ def write_figures(scored: Scored, folder: Path) -> None:
     for title, grid in error_grids(scored.predictions, scored.data.crops, scored.data.rows):
         figures.write_figure(grid, folder / "errors" / f"{title}.png")
         written.add(f"{title}.png")
-    for path in (folder / "errors").glob("*_taken_for_*.png"):
+    for path in (folder / "errors").glob("*.png"):
         if path.name not in written:
             path.unlink()
 

@@ -32,10 +32,13 @@ def show(scored: Scored) -> None:
 
 def headline(numbers: Mapping[str, Any]) -> str:
     """One line: weighted F1 with its interval, and what stands beside it."""
+    found = ""
+    if "missed" in numbers:
+        found = f"; on found hands {shown(numbers['weighted_f1_of_found_hands'])}, {numbers['missed']:,} not found"
     return (
         f"weighted F1 [bold]{shown(numbers['weighted_f1'])}[/] {interval(numbers['weighted_f1_interval'])}, macro F1 "
         f"{shown(numbers['macro_f1'])}, accuracy {shown(numbers['accuracy'])}, calibration error "
-        f"{shown(numbers['calibration_error'])}; {numbers['samples']:,} samples of {numbers['people']:,} people"
+        f"{shown(numbers['calibration_error'])}; {numbers['samples']:,} samples of {numbers['people']:,} people{found}"
     )
 
 
