@@ -15,7 +15,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from static_gesture_classification.active_learning.admission import Settings
 from static_gesture_classification.configuration import entry_point
@@ -132,12 +132,12 @@ def report(recorder: Recorder, problems: list[str], camera: Camera) -> None:
     if not recorder.saved:
         console.print("Nothing was recorded.", highlight=False)
         return
-    table = Table("session", "gesture", "pictures", "goes to", box=None)
+    table = Table("gesture", "pictures", "goes to", Column("session", overflow="fold"), box=None)
     for current in recorder.saved:
         folder = current.writer.folder
-        split = current.writer.session.split or "train, val or test, as the split stage decides"
+        split = current.writer.session.split or "as the split decides"
         name = folder.name if folder is not None else "not on the disk"
-        table.add_row(escape(name), current.writer.session.gesture or "not named yet", str(len(current.kept)), split)
+        table.add_row(current.writer.session.gesture or "not named yet", str(len(current.kept)), split, escape(name))
     console.print(f"recorded in {escape(str(recorder.settings.storage.root))}:", highlight=False)
     console.print(table)
 

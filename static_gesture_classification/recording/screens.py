@@ -26,6 +26,7 @@ from static_gesture_classification.recording.drawing import (
     text_width,
     wrapped,
 )
+from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.latest_frame import ENDED, LOST, RUNNING
 from static_gesture_classification.recording.observer import Sight, rule_in_words
@@ -126,11 +127,11 @@ def _recording(canvas: Canvas, recorder: Recorder, state: Recording, sight: Sigh
     _header(canvas, state.set.job.title, _progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     if recorder.now - state.flash < FLASH_SECONDS:
-        canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], GOOD, 10)
+        canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], GOOD, 6)
     y = _counts(canvas, state, HEADER + EDGE)
     y = _thumbnails(canvas, state.set, y)
     y = _prediction(canvas, recorder, sight, y)
-    _example(canvas, state.set.job.example, y)
+    _example(canvas, state.set.job, y)
     if state.set.trouble:
         return
     if state.countdown:
@@ -219,15 +220,16 @@ def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
     else:
         rule = "No model yet: everything that differs is kept. Turn, tilt, come closer, change the light."
     y = canvas.paragraph(rule, x, y + 8, width, 15, TEXT) + 10
-    return _example(canvas, job.example, y)
+    return _example(canvas, job, y)
 
 
-def _example(canvas: Canvas, example: np.ndarray | None, y: int) -> int:
+def _example(canvas: Canvas, job: Job, y: int) -> int:
     side = min(200, BODY[1] - y - 34)
-    if example is None or side < 80:
+    if job.example is None or side < 80:
         return y
-    canvas.text("like this one, which the model gets wrong:", SIDE + EDGE, y, 14, MUTED)
-    picture = fitted(example, side, side)
+    text = "like this one, which the model gets wrong:" if job.mistaken_for else "like this one:"
+    canvas.text(text, SIDE + EDGE, y, 14, MUTED)
+    picture = fitted(job.example, side, side)
     canvas.paste(picture, SIDE + EDGE, y + 24)
     return y + side + 36
 
@@ -250,7 +252,7 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
         if entry.image.kept_because:
             reasons[entry.image.kept_because] = reasons.get(entry.image.kept_because, 0) + 1
     if reasons:
-        text = "   ".join(f"{reason}: {count}" for reason, count in reasons.items())
+        text = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         y = canvas.paragraph(text, x, y, width, 15, MUTED)
     mode = "only what is hard for the model" if current.selector.hard else "everything that differs"
     if current.side.held_out:
