@@ -33,12 +33,15 @@ WRIST, MIDDLE_BASE = 0, 9  # of MediaPipe's 21 points
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def measured(samples: pd.DataFrame, pictures: np.ndarray, landmarks: dict[str, np.ndarray]) -> pd.DataFrame:
+def measured(
+    samples: pd.DataFrame, pictures: np.ndarray, seen: np.ndarray, landmarks: dict[str, np.ndarray]
+) -> pd.DataFrame:
     """Measure samples; see the module for the columns.
 
     Args:
         samples: n rows with the columns of a predictions table.
         pictures: (n, size, size, 3) uint8 RGB.
+        seen: bool (n,), which of the pictures show something.
         landmarks: sample id -> (21, 2) normalised to the image, for those that have any.
     """
     shapes = image_shapes(samples)
@@ -51,8 +54,8 @@ def measured(samples: pd.DataFrame, pictures: np.ndarray, landmarks: dict[str, n
             "source": samples["source"].to_numpy(),
             "hand": samples["hand"].to_numpy(),
             "size": np.maximum((x2 - x1) * shapes[:, 0], (y2 - y1) * shapes[:, 1]),
-            "brightness": grey.mean(axis=(1, 2)),
-            "sharpness": _sharpness(grey),
+            "brightness": np.where(seen, grey.mean(axis=(1, 2)), np.nan),
+            "sharpness": np.where(seen, _sharpness(grey), np.nan),
             "tilt": tilts(samples["sample_id"].tolist(), shapes, landmarks),
             "edge": (np.minimum(x1, y1) < NEAR_EDGE) | (np.maximum(x2, y2) > 1 - NEAR_EDGE),
         }

@@ -144,7 +144,8 @@ def patterns_of(confusions: Confusions, pictures: Pictures, landmarks: Path, set
         rows = np.concatenate([right, *(error.rows for error in errors)])
         frame = confusions.predictions.table.take(rows).to_pandas()
         ids = frame["sample_id"].tolist()
-        table = measured(frame, pictures.of(frame), landmarks_of(landmarks, ids)).set_index(pd.Index(rows))
+        shown, points = pictures.of(frame), landmarks_of(landmarks, ids)
+        table = measured(frame, shown, pictures.seen(frame), points).set_index(pd.Index(rows))
         for error in errors:
             found[error.name] = _pattern(error, table, right, confusions.predictions.embeddings, settings)
     return [found[error.name] for error in looked_at]

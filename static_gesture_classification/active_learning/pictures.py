@@ -44,25 +44,29 @@ class Pictures:
         """See that the crops belong to `samples` (columns sample_id, gesture), which are called `name` in messages.
 
         Returns:
-            What a reader should know: samples whose label has changed since.
+            What a reader should know: samples without a crop, or whose label has changed since.
 
         Raises:
-            DataError: the crops lack some of the samples.
+            DataError: none of the samples has a crop.
         """
-        if self.folder is None:
+        if self.folder is None or samples.empty:
             return []
-        rows = self._ids.get_indexer(samples["sample_id"])
-        missing = samples["sample_id"].to_numpy()[rows < 0]
-        if len(missing):
+        rows = self._ids.get_indexer(pd.Index(samples["sample_id"]))
+        missing = int((rows < 0).sum())
+        if missing == len(samples):
             raise DataError(
-                f"{len(missing):,} of the {len(samples):,} samples of {name} have no crop in {self.folder} (the first "
-                f"is {missing[0]}): they were made from different data. Evaluate again (dvc repro evaluate), or set "
-                "confusions.crops=null, so that pictures are cut from the images"
+                f"none of the {missing:,} samples of {name} has a crop in {self.folder}: they were made from different "
+                "data. Evaluate again (dvc repro evaluate), or set confusions.crops=null, so that pictures are cut "
+                "from the images"
             )
-        changed = int((self._gestures[rows] != samples["gesture"].to_numpy(dtype=object)).sum())
-        if not changed:
-            return []
-        return [f"{changed:,} samples have another label by now; evaluate again (dvc repro evaluate) to see them so"]
+        notes = []
+        if missing:
+            notes.append(f"{missing:,} samples have no crop in {self.folder}; their pictures are cut from the images")
+        known = rows >= 0
+        changed = int((self._gestures[rows[known]] != samples["gesture"].to_numpy(dtype=object)[known]).sum())
+        if changed:
+            notes.append(f"{changed:,} samples have another label by now; evaluate again (dvc repro evaluate)")
+        return notes
 
     def of(self, samples: pd.DataFrame) -> np.ndarray:
         """Pictures (n, size, size, 3) uint8 RGB of n rows of the sample or predictions table.
@@ -70,24 +74,34 @@ class Pictures:
         An image that cannot be read gives a grey one; `unreadable` then has its path and the reason.
         """
         pictures = np.full((len(samples), self.size, self.size, 3), GREY, np.uint8)
+        uncropped = np.ones(len(samples), bool)
         if self.folder is not None:
-            rows = self._ids.get_indexer(samples["sample_id"])
-            pictures[rows >= 0] = self._crops[rows[rows >= 0]]
-            return pictures
-        for image, members in _rows_of_images(samples).items():
+            rows = self._ids.get_indexer(pd.Index(samples["sample_id"]))
+            uncropped = rows < 0
+            pictures[~uncropped] = self._crops[rows[~uncropped]]
+        own = np.flatnonzero(uncropped)
+        for image, members in _rows_of_images(samples.iloc[own]).items():
             try:
                 pixels = read_image(Path(image))
             except UnreadableImageError as error:
                 self.unreadable[image] = str(error)
                 continue
-            for row in members:
+            for row in own[members]:
                 box = samples[list(BOX)].to_numpy(np.float64)[row]
                 pictures[row] = crop_square(pixels, box, self.size, self.margin)
         return pictures
 
+    def seen(self, samples: pd.DataFrame) -> np.ndarray:
+        """Which rows gave a picture when `of` was asked for them, and are not grey: bool (n,)."""
+        return np.array([path not in self.unreadable for path in _paths(samples)], bool)
+
+
+def _paths(samples: pd.DataFrame) -> list[str]:
+    return [str(Path(root) / image) for root, image in zip(samples["root"], samples["image"], strict=True)]
+
 
 def _rows_of_images(samples: pd.DataFrame) -> dict[str, list[int]]:
     rows: dict[str, list[int]] = {}
-    for row, (root, image) in enumerate(zip(samples["root"], samples["image"], strict=True)):
-        rows.setdefault(str(Path(root) / image), []).append(row)
+    for row, path in enumerate(_paths(samples)):
+        rows.setdefault(path, []).append(row)
     return rows

@@ -202,7 +202,6 @@ def summaries(pairs: Sequence[Confusion], confusions: Confusions, config: DictCo
         return []
     looked_at = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
     pictures = pictures_from_config(config)
-    pictures.check(confusions.predictions.to_frame(), str(config.plan.predictions))
     patterns = patterns_of(looked_at, pictures, Path(config.confusions.landmarks), PatternSettings.from_config(config))
     known = {pattern.confusion.name: pattern.summary for pattern in patterns if pattern.findings}
     return [known.get(pair.name, "") for pair in pairs]

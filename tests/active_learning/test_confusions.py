@@ -175,11 +175,21 @@ def test_grid_shows_the_most_certain_errors_first(tmp_path):
 
 def test_crops_of_other_data_are_refused(tmp_path):
     samples = table(ROOMS)
-    save_crops(tmp_path / "crops", samples.iloc[:20])
-    with pytest.raises(
-        DataError, match=r"18 of the 38 samples of val\.parquet have no crop .*made from different data"
-    ):
+    save_crops(tmp_path / "crops", samples.assign(sample_id=[f"f{i:023x}" for i in range(len(samples))]))
+    with pytest.raises(DataError, match=r"none of the 38 samples of val\.parquet has a crop .*from different data"):
         Pictures(tmp_path / "crops", 32, 0.1).check(samples, "val.parquet")
+
+
+def test_samples_that_have_no_crop_are_cut_from_their_images(tmp_path):
+    samples = table([("ONE", "anna", 3)], root=str(tmp_path))
+    crops = save_crops(tmp_path / "crops", samples.iloc[1:], size=16)
+    Image.new("RGB", (40, 30), (200, 10, 10)).save(tmp_path / "image_0.jpg")
+    pictures = Pictures(tmp_path / "crops", 32, 0.1)
+    assert "1 samples have no crop" in pictures.check(samples, "val.parquet")[0]
+    shown = pictures.of(samples)
+    assert (shown[1:] == crops).all()
+    assert shown[0, ..., 0].min() > 150
+    assert pictures.seen(samples).all()
 
 
 def test_labels_that_changed_since_the_evaluation_are_noted(tmp_path):

@@ -110,7 +110,7 @@ def test_measurements_of_a_picture(tmp_path):
     samples = table([("ONE", "anna", 2)], root=str(tmp_path), x1=np.float32(0.0))
     flat, striped = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32, 3), np.uint8)
     striped[:, ::2] = 255
-    values = measured(samples, np.stack([flat, striped]), {})
+    values = measured(samples, np.stack([flat, striped]), np.array([True, True]), {})
     assert values["size"][0] == pytest.approx(120)  # 0.6 of 200 pixels
     assert np.isnan(values["size"][1])  # there is no such image
     assert values["brightness"][0] == pytest.approx(90, abs=0.5)
@@ -118,6 +118,11 @@ def test_measurements_of_a_picture(tmp_path):
     assert values["sharpness"][1] > 1000
     assert values["edge"].all()
     assert values["tilt"].isna().all()
+
+
+def test_pictures_that_could_not_be_had_are_not_measured():
+    values = measured(table([("ONE", "anna", 1)]), np.zeros((1, 32, 32, 3), np.uint8), np.array([False]), {})
+    assert values[["brightness", "sharpness", "size"]].isna().all(axis=None)
 
 
 def test_tilt_is_measured_in_pixels_from_the_wrist_to_the_middle_finger():

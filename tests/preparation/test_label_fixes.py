@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from PIL import Image
 
+from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.index import index_sources, read_sources, remarks
+from static_gesture_classification.preparation.index import index_sources, main, read_sources, remarks
 from static_gesture_classification.preparation.label_fixes import (
     LabelFix,
     read_label_fixes,
@@ -119,6 +121,21 @@ def test_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "f.csv").write_bytes(b"\xff\xfe\x00s")
     with pytest.raises(DataError, match=r"f\.csv is not a readable CSV file"):
         read_label_fixes(tmp_path / "f.csv", VOCABULARY)
+
+
+def test_index_stage_applies_the_configured_file(tmp_path):
+    path = tmp_path / "photos" / "FIST" / "anna" / "0.png"
+    path.parent.mkdir(parents=True)
+    Image.new("RGB", (9, 6)).save(path)
+    overrides = ["sources=[folder]", f"sources.folder.root={tmp_path / 'photos'}", f"paths.index={tmp_path / 'index'}"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", [*overrides, f"label_issues.fixes={tmp_path / 'f.csv'}"])
+    main.__wrapped__(config)
+    before = read_samples(tmp_path / "index/samples.parquet")
+    (tmp_path / "f.csv").write_text(f"{HEADER}{before['sample_id'][0]},FIST,FIVE,,,\n")
+    main.__wrapped__(config)
+    after = read_samples(tmp_path / "index/samples.parquet")
+    assert (before["gesture"][0], after["gesture"][0]) == ("FIST", "FIVE")
 
 
 def test_absent_file_means_no_fixes(tmp_path):
