@@ -48,6 +48,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.images import read_image
 from static_gesture_classification.preparation.landmark_store import points_of
+from static_gesture_classification.progress import track
 from static_gesture_classification.samples import BOX, to_frame
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.training.models.efficientnet_lite import backbone
@@ -507,7 +508,9 @@ def compare(
     hands = represented(photographs, representation)
     tasks = [(policy, seed) for policy in chosen.values() for seed in SEEDS]
     with joblib.parallel_config("loky", n_jobs=-1, inner_max_num_threads=1):
-        done = joblib.Parallel()(joblib.delayed(simulate)(hands, policy, seed, kind) for policy, seed in tasks)
+        parallel = joblib.Parallel(return_as="generator")
+        results = parallel(joblib.delayed(simulate)(hands, policy, seed, kind) for policy, seed in tasks)
+        done = list(track(results, f"{len(chosen)} policies on {representation}", len(tasks), "runs"))
     of_policy = [done[start : start + len(SEEDS)] for start in range(0, len(done), len(SEEDS))]
     return {
         name: Runs(np.stack([matrices for matrices, _ in part]), np.array([people for _, people in part]))
