@@ -11,13 +11,14 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
+from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.recording.latest_frame import Captured
 from static_gesture_classification.recording.observer import (
     HandFollower,
+    Observer,
     choose_hand,
     fast_model,
     judging_checkpoint,
-    open_observer,
 )
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
 
@@ -81,7 +82,7 @@ def test_judge_is_the_one_asked_for_then_the_plans_then_the_chosen_one(
 
 def test_checkpoint_is_exported_once_and_judges_what_is_seen(project: Path, tmp_path: Path) -> None:
     with initialize_config_dir(str(project / "conf"), version_base="1.3"):
-        config = compose("config", ["model=mobilenet_v2", "detector=box"])
+        config = compose("config", ["model=landmarks"])
     model: dict[str, Any] = OmegaConf.to_container(config.model, resolve=True) | {"weights": "none"}  # type: ignore[operator]
     vocabulary = Vocabulary(("BACKGROUND", "ONE"))
     state = build_network(model, 2).state_dict()
@@ -94,8 +95,10 @@ def test_checkpoint_is_exported_once_and_judges_what_is_seen(project: Path, tmp_
     written = exported.stat().st_mtime_ns
     assert fast_model(path) == exported
     assert exported.stat().st_mtime_ns == written
-    observer = open_observer(config, path)
-    sight = observer.look(Captured(np.full((48, 64, 3), 90, np.uint8), 0, 0.0))
+    marked = DetectedHand(LARGE.box, 0.7, "left", np.random.default_rng(0).random((21, 2), np.float32))
+    detector = Always(marked)
+    observer = Observer(detector, Predictor.load(exported, detector), "largest", str(path))
+    sight = observer.look(Captured(IMAGE, 0, 0.0))
+    assert sight.hand is marked
     assert sight.recognised is not None
     assert sight.recognised.probabilities.sum() == pytest.approx(1, abs=1e-4)
-    assert observer.checkpoint == str(path)
