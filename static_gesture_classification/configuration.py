@@ -98,9 +98,13 @@ def write_params(config: DictConfig) -> bool:
 
 
 def watched_folders() -> dict[str, str] | None:
-    """The folders that the pipeline watches for new data, as `params.yaml` has them; None without a readable one."""
+    """The folders that `dvc.yaml` takes from `params.yaml`: those watched for new data, and what the model sees.
+
+    None without a readable `params.yaml`.
+    """
     try:
-        return dict(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["watched"])
+        params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+        return {**params["watched"], "inputs": params["inputs"]}
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return None
 
@@ -110,7 +114,8 @@ def main(config: DictConfig) -> None:
     """Compose `params.yaml`, and leave `data/composed` for the stages that come after it.
 
     Raises:
-        UserError: as a stage of `dvc repro`, when the data moved: DVC has by then decided which folders to watch.
+        UserError: as a stage of `dvc repro`, when the data moved, or the model sees something else: DVC has by then
+            decided which folders to watch.
     """
     watched = watched_folders()
     write_params(config)

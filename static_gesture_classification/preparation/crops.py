@@ -16,9 +16,10 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -81,7 +82,14 @@ def main(config: DictConfig) -> None:
         size=int(config.crops.size),
         margin=float(config.crops.margin),
         max_rejected_share=float(config.crops.max_rejected_share),
+        images_optional=images_optional(config.get("sources")),
     )
+
+
+def images_optional(sources: Mapping[str, Any] | None) -> frozenset[str]:
+    """Names of the sources that keep hands whose image is not there, for their landmarks (`require_images: false`)."""
+    nodes = {name: node for name, node in (sources or {}).items() if node is not None}
+    return frozenset(str(name) for name, node in nodes.items() if node.get("require_images", True) is False)
 
 
 def open_crops(folder: Path) -> np.memmap:
@@ -109,7 +117,14 @@ def open_crops(folder: Path) -> np.memmap:
     return crops
 
 
-def build_crops(samples: Path, output: Path, size: int, margin: float, max_rejected_share: float) -> CropsReport:
+def build_crops(
+    samples: Path,
+    output: Path,
+    size: int,
+    margin: float,
+    max_rejected_share: float,
+    images_optional: Collection[str] = (),
+) -> CropsReport:
     """Make the crops of a sample table; see the module's description.
 
     Args:
@@ -118,6 +133,8 @@ def build_crops(samples: Path, output: Path, size: int, margin: float, max_rejec
         size: side of a crop in pixels.
         margin: share of the box's longer side that is added on each side.
         max_rejected_share: with more unusable samples than this share the stage fails.
+        images_optional: sources of which samples without an image are left out, not rejected, where they have
+            landmarks.
 
     Raises:
         DataError: no samples, or too many of them unusable (names the first ten); earlier results are untouched.
@@ -126,7 +143,8 @@ def build_crops(samples: Path, output: Path, size: int, margin: float, max_rejec
     _check_parameters(size, margin, max_rejected_share)
     start = time.perf_counter()
     crop_store.finish_publishing(output)
-    plan = Plan.of(read_arrow(samples), samples, size, margin)
+    table, left_out = with_images(read_arrow(samples), images_optional)
+    plan = Plan.of(table, samples, size, margin, left_out)
     published = crop_store.published(output, size)
     plan.stat_images()
     report = None if published is None else _already_made(plan, published)
@@ -164,6 +182,19 @@ def cut_hands(path: Path, boxes: np.ndarray, size: int, margin: float) -> tuple[
     return crops, next(iter(result.reasons.values()), "")
 
 
+def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.Table, int]:
+    """A sample table without the rows that landmarks alone are known of, and how many those are."""
+    optional = pc.is_in(table.column("source"), value_set=pa.array(sorted(images_optional), pa.string()))
+    rows = np.flatnonzero(pc.and_(optional, table.column("landmarks").is_valid()).to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return table, 0
+    chosen = table.select(["root", "image"]).take(pa.array(rows))
+    images = list(zip(chosen.column("root").to_pylist(), chosen.column("image").to_pylist(), strict=True))
+    kept = np.ones(len(table), bool)
+    kept[rows] = _stat_in_threads(images)[:, 0] >= 0
+    return table.filter(pa.array(kept)), int((~kept).sum())
+
+
 @dataclass
 class Plan:
     """What is to be made: one row per sample of `table`, in its order.
@@ -174,6 +205,7 @@ class Plan:
         image_of_row: int (n,), position in `images`; `rows_of_image` is the other way round.
         images: (root, path in it) of each image.
         stats: int64 (images, 2), bytes and modification time in ns; -1 where there is no such file.
+        left_out: how many samples are not in `table`, since landmarks alone are known of them.
     """
 
     table: pa.Table
@@ -183,14 +215,15 @@ class Plan:
     boxes: np.ndarray
     images: list[tuple[str, str]]
     image_of_row: np.ndarray
+    left_out: int = 0
     rows_of_image: list[np.ndarray] = field(init=False)
     roots: np.ndarray = field(init=False)
     stats: np.ndarray = field(init=False)
 
     @classmethod
-    def of(cls, table: pa.Table, path: Path, size: int, margin: float) -> Plan:
+    def of(cls, table: pa.Table, path: Path, size: int, margin: float, left_out: int = 0) -> Plan:
         """Plan the crops of a sample table. Raises `DataError` when it is empty or invalid."""
-        if not len(table):
+        if not len(table) and not left_out:
             raise DataError(f"{path} has no samples; enable a source that has some (sources=[...]) and run dvc repro")
         validate(table, path)
         boxes = np.stack([table.column(name).to_numpy() for name in BOX], axis=1)
@@ -201,7 +234,7 @@ class Plan:
         )
         images = [(root, image) for root, _, image in (text.partition("\0") for text in encoded.dictionary.to_pylist())]
         keys = _row_keys(table, boxes, size, margin)
-        return cls(table, size, margin, keys, boxes.astype(np.float64), images, encoded.indices.to_numpy())
+        return cls(table, size, margin, keys, boxes.astype(np.float64), images, encoded.indices.to_numpy(), left_out)
 
     def __post_init__(self) -> None:
         order = np.argsort(self.image_of_row, kind="stable")
@@ -226,9 +259,7 @@ class Plan:
 
     def stat_images(self) -> None:
         """Look at size and modification time of every image, which tells those that need not be read again."""
-        chunks = np.array_split(np.arange(len(self.images)), max(1, len(self.images) // 1000))
-        tasks = (joblib.delayed(_stat_many)([self.images[image] for image in chunk.tolist()]) for chunk in chunks)
-        self.stats = np.concatenate(joblib.Parallel(n_jobs=-1, prefer="threads")(tasks))
+        self.stats = _stat_in_threads(self.images)
 
     def fresh(self, rows: np.ndarray, records: np.ndarray) -> np.ndarray:
         """Which `records`, one for each of `rows`, were made from the image file as it is now: bool."""
@@ -277,7 +308,7 @@ class CropsReport:
     def check(self, max_rejected_share: float) -> None:
         """Raise `DataError` when more samples are unusable than may be."""
         count, total = len(self.reasons), self.plan.count
-        if count <= max_rejected_share * total and count < total:
+        if count <= max_rejected_share * total and (count < total or self.plan.left_out):
             return
         first = "\n".join(f"  {row.file}: {row.reason}" for row in self.rejected()[:FIRST_REASONS])
         raise DataError(
@@ -293,6 +324,7 @@ class CropsReport:
         return {
             "samples": int(done.sum()),
             "rejected": len(self.reasons),
+            **({"without_image": self.plan.left_out} if self.plan.left_out else {}),
             "size": self.plan.size,
             "margin": self.plan.margin,
             "sources": {
@@ -308,10 +340,11 @@ class CropsReport:
         """One line for the terminal."""
         rate = f" ({self.decoded_images / self.seconds:,.0f} images/s)" if self.decoded_images and self.seconds else ""
         done, size = int((self.state == DONE).sum()), self.plan.size
+        left_out = f", {self.plan.left_out:,} have landmarks but no image" if self.plan.left_out else ""
         return (
             f"crops: {done:,} samples of {size} x {size} pixels in {seconds:.1f} s; "
             f"{self.decoded_images:,} images decoded{rate}, {self.kept:,} samples kept from before, "
-            f"{len(self.reasons):,} rejected"
+            f"{len(self.reasons):,} rejected{left_out}"
         )
 
 
@@ -609,6 +642,12 @@ def _stat(path: str | Path) -> tuple[int, int]:
     except OSError:
         return -1, -1
     return status.st_size, status.st_mtime_ns
+
+
+def _stat_in_threads(images: Sequence[tuple[str, str]]) -> np.ndarray:
+    """Bytes and modification time in ns of (root, image) each, int64 (n, 2); -1 where there is no such file."""
+    pieces = [images[first : first + 1000] for first in range(0, len(images), 1000)] or [images]
+    return np.concatenate(joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(_stat_many)(p) for p in pieces))
 
 
 def _stat_many(images: Sequence[tuple[str, str]]) -> np.ndarray:

@@ -38,6 +38,7 @@ from static_gesture_classification.detection.model_file import model_file
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation import split
+from static_gesture_classification.preparation.crops import images_optional
 from static_gesture_classification.preparation.images import (
     ImageHeader,
     UnreadableImageError,
@@ -154,12 +155,6 @@ def settings_of(config: DictConfig, extract: bool | None = None) -> LandmarkSett
         vocabulary=Vocabulary.from_config(config.gestures),
         images_optional=images_optional(config.get("sources")),
     )
-
-
-def images_optional(sources: Mapping[str, Any] | None) -> frozenset[str]:
-    """Names of the sources that keep hands whose image is not there (`require_images: false`)."""
-    nodes = {name: node for name, node in (sources or {}).items() if node is not None}
-    return frozenset(str(name) for name, node in nodes.items() if node.get("require_images", True) is False)
 
 
 def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: LandmarkSettings) -> LandmarksReport:

@@ -52,6 +52,7 @@ from static_gesture_classification.preparation.split_report import (
     print_report,
     prove,
 )
+from static_gesture_classification.progress import console
 from static_gesture_classification.samples import SCHEMA, SPLITS, read_arrow, write_samples
 
 REPORT = "report.json"
@@ -67,6 +68,10 @@ def main(config: DictConfig) -> None:
     table = read_arrow(Path(config.paths.crops) / SAMPLES)
     settings = Settings.from_config(config)
     vocabulary = Vocabulary.from_config(config.gestures)
+    if not len(table):  # the crops stage fails, unless landmarks alone are known of all samples
+        write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), Path(config.paths.splits))
+        console.print("no sample has a crop; the landmarks stage splits those that have landmarks")
+        return
     samples, report = split_samples(table.select(COLUMNS).to_pandas(), crops, settings, vocabulary)
     write_split(table, samples, report, Path(config.paths.splits))
     print_report(report)
