@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro test test-again lint check-full clean download-digits download-hands download-hagrid
+.PHONY: help setup repro loop plan record retrain test test-again lint check-full clean download-digits download-hands download-hagrid
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -28,6 +28,18 @@ repro: .venv/.installed ## run the whole pipeline: data, training, evaluation, t
 	@python -m static_gesture_classification.configuration
 	@dvc repro
 	@python -m static_gesture_classification.evaluation.summary
+
+loop: .venv/.installed ## one round of the loop on synthetic hands and a video: see, plan, record, retrain, verdict
+	@python -m static_gesture_classification.active_learning.walkthrough
+
+plan: .venv/.installed ## what to record next, by the errors of the last evaluation
+	@python -m static_gesture_classification.active_learning.plan
+
+record: .venv/.installed ## record samples from a camera, guided by the plan
+	@python record_gestures.py
+
+retrain: .venv/.installed ## the quick loop: new samples to a new confusion matrix and a verdict within a minute
+	@python -m static_gesture_classification.active_learning.retrain
 
 # What is fetched lies in data/raw/ where its source looks for it; a repeated command goes on where it stopped.
 DOWNLOAD = @python -m static_gesture_classification.downloads.download

@@ -194,7 +194,7 @@ def said_by_both(
     if not common:
         return None, missing
     kept = samples[samples["sample_id"].isin(common)].reset_index(drop=True)
-    pairing = paired(in_order(old, kept), in_order(new, kept))
+    pairing = paired(in_order(old, kept), in_order(new, kept), str(config.splits.group))
     kept = kept.assign(before=named(pairing, pairing.before), after=named(pairing, pairing.after))
     return SaidByBoth(kept, pairing), missing
 
@@ -279,7 +279,7 @@ def remarks(before: Contender, after: Contender, splits: dict[str, Compared], de
         worse = ", ".join(confirmed.change.harmed.index) or "the weighted F1"
         notes.append(f"{CONFIRMS} does not confirm the verdict: {worse} got worse there beyond chance")
     if splits[DECIDES].change.interval.unit == "sample":
-        notes.append(f"one person alone is compared on in {DECIDES}: the interval says nothing about other people")
+        notes.append(f"one alone is compared on in {DECIDES}: the interval says nothing about other people or sessions")
     return notes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,13 +79,14 @@ def headline(changed: Change) -> str:
     """One line: weighted F1 of both, and the difference with its interval."""
     return (
         f"weighted F1 {changed.before:.4f} -> [bold]{changed.after:.4f}[/], {changed.difference:+.4f} "
-        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} people"
+        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} "
+        f"{'sessions' if changed.interval.unit == 'session' else 'people'}"
     )
 
 
 def interval(value: Interval) -> str:
     """The interval of a difference, with what was resampled."""
-    unit = {"subject": "people", "sample": "samples of one person"}[value.unit]
+    unit = {"subject": "people", "session": "sessions", "sample": "samples, since there is one person"}[value.unit]
     return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, resampling {unit}"
 
 
@@ -213,8 +215,8 @@ def _plain(axes: Axes) -> None:
     axes.tick_params(colors=INK, labelsize=8, length=0)
 
 
-def _other(mistaken_for: str | None) -> str:
-    return ANYTHING if mistaken_for is None else str(mistaken_for)
+def _other(mistaken_for: Any) -> str:
+    return ANYTHING if pd.isna(mistaken_for) else str(mistaken_for)
 
 
 def _left(name: str) -> Column:

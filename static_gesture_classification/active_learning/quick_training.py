@@ -27,8 +27,11 @@ from static_gesture_classification.evaluation.runs import digest_of, read_record
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
+from static_gesture_classification.tracking.logger import RunLogger
+from static_gesture_classification.tracking.run_folder import RunFolder
+from static_gesture_classification.training.callbacks import Checkpoints
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint, save
-from static_gesture_classification.training.experiment import open_data
+from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
 from static_gesture_classification.training.identity import fingerprint, is_finished, run_folder_for
 
 TRAINED, RECORD = "trained.ckpt", "trained.json"
@@ -128,16 +131,25 @@ def note_people(loop: QuickLoop, seen: set[str]) -> None:
 
 
 def run_training(config: DictConfig) -> None:
-    """Train in a run folder, and export its best epoch."""
+    """Train in a run folder, and export its best epoch.
+
+    The run keeps its checkpoints and series; what takes longer than the training itself (predictions, figures and
+    pictures of every epoch) is for runs that stay.
+    """
     script = training_script()
     data = open_data(config)
     identity = fingerprint(config, data.fingerprint())
-    run = run_folder_for(Path(config.paths.runs), str(config.model.name), identity, False)
-    if is_finished(run):
-        console.print(f"{run} is finished with this configuration and data", highlight=False)
+    folder = run_folder_for(Path(config.paths.runs), str(config.model.name), identity, False)
+    if is_finished(folder):
+        console.print(f"{folder} is finished with this configuration and data", highlight=False)
     else:
-        script.train(config, data, run)
-    script.export_best(run, Path(config.paths.models), identity)
+        module = build_module(config, data)
+        run = RunFolder.create(folder.parent, folder.name, script.plain(config), script.tags_of(config))
+        run.resume_from(0)
+        with RunLogger(run, sampling_period=0) as logger:
+            keeping = Checkpoints(run.checkpoint_folder, int(config.train_hyperparams.keep_checkpoints))
+            build_trainer(config, logger, [keeping]).fit(module, data)
+    script.export_best(folder, Path(config.paths.models), identity)
 
 
 @cache

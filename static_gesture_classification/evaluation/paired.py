@@ -18,7 +18,7 @@ A draw that holds no sample of a gesture shows no loss of it, so one person alon
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,7 @@ class Pairing:
         truths: (n,) indices into `labels`.
         before, after: (n,) indices into `labels`; L where there is no prediction (no hand was found).
         sources, subjects: (n,) names; a person is a subject within a source.
+        unit: what the subjects are: "subject", a person; or "session", where only sessions are kept apart.
     """
 
     labels: tuple[str, ...]
@@ -49,14 +50,15 @@ class Pairing:
     after: Integers
     sources: npt.NDArray[np.object_]
     subjects: npt.NDArray[np.object_]
+    unit: str = "subject"
 
     def __len__(self) -> int:
         return len(self.truths)
 
     def chosen(self, rows: npt.NDArray[Any]) -> Pairing:
         """Some of the samples."""
-        columns = (self.truths, self.before, self.after, self.sources, self.subjects)
-        return Pairing(self.labels, *(column[rows] for column in columns))
+        columns = {name: getattr(self, name)[rows] for name in ("truths", "before", "after", "sources", "subjects")}
+        return replace(self, **columns)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Change:
         gestures: indexed by gesture: support, before, after, difference, low, high (F1, and the interval of its
             difference; NaN without samples), lost, gained (its samples that turned wrong and right), chance (of such
             a loss where both are equally good), harmed (see the module's text).
-        samples, people: how many were compared.
+        samples, people: how many were compared (sessions instead of people where those are the pairing's unit).
     """
 
     before: float
@@ -135,8 +137,11 @@ def harm(changed: Change) -> str:
     return " and ".join(worse)
 
 
-def paired(before: Predictions, after: Predictions) -> Pairing:
-    """Join two predictions tables about the same samples in the same order; the ground truth is that of `after`."""
+def paired(before: Predictions, after: Predictions, unit: str = "subject") -> Pairing:
+    """Join two predictions tables about the same samples in the same order; the ground truth is that of `after`.
+
+    `unit` is what is resampled: "subject" or "session".
+    """
     if not np.array_equal(before.column("sample_id"), after.column("sample_id")):
         raise ValueError("the tables are about different samples, or their order differs")
     truths = after.column("gesture")
@@ -152,7 +157,8 @@ def paired(before: Predictions, after: Predictions) -> Pairing:
         numbers(before.column("prediction")),
         numbers(after.column("prediction")),
         after.column("source"),
-        after.column("subject"),
+        after.column(unit),
+        unit,
     )
 
 
@@ -185,7 +191,7 @@ def change(pairing: Pairing, max_gesture_loss: float, resamples: int, seed: int,
     )
     gestures.loc[~seen, ["before", "after", "difference"]] = np.nan
     interval = Interval(float(low[-1]), float(high[-1]), level, unit, units, resamples)
-    people = units if unit == "subject" else min(1, len(pairing))
+    people = min(1, len(pairing)) if unit == "sample" else units
     return Change(float(weighted[0, 0]), float(weighted[0, 1]), interval, gestures, len(pairing), people)
 
 
@@ -215,10 +221,10 @@ def _pair_counts(wrong: npt.NDArray[np.bool_]) -> dict[str, float]:
 
 
 def _units(pairing: Pairing) -> tuple[str, int, Integers]:
-    """What is resampled: the people, or, where there is only one, the samples."""
+    """What is resampled: the people (or sessions), or, where there is only one, the samples."""
     codes, people = pd.factorize(pd.MultiIndex.from_arrays([pairing.sources, pairing.subjects]))
     if len(people) > 1:
-        return "subject", len(people), codes.astype(np.int64)
+        return pairing.unit, len(people), codes.astype(np.int64)
     return "sample", len(pairing), np.arange(len(pairing))
 
 

@@ -231,7 +231,10 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
     new = Predictions(candidates.table.filter(unseen), candidates.gestures)
     settings = config.compare
     changed = change(
-        paired(predicted(kept, classifier), new), settings.max_gesture_loss, settings.resamples, config.seed
+        paired(predicted(kept, classifier), new, config.splits.group),
+        settings.max_gesture_loss,
+        settings.resamples,
+        config.seed,
     )
     said = verdict(changed, "val")
     return Decision(said.promote, said.reason, changed)
