@@ -1,6 +1,6 @@
 """How far posed hands and a few strangers' photographs carry the landmark model.
 
-    python benchmarks/landmarks.py         # about 10 minutes on two cores
+    python benchmarks/landmarks.py         # about 10 minutes on two cores that do nothing else
 
 1. Trained on the landmarks of posed hands alone (`sources=[synthetic_landmarks]`), scored on every hand of
    ../shared/data/hagrid_mini and hands_mini that MediaPipe finds around its published box.
