@@ -1,0 +1,346 @@
+"""The quick loop: what is divided stays divided, new samples are learned, and the verdict follows."""
+
+import json
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from evaluation.conftest import composed
+from evaluation.seeded import GESTURES, VOCABULARY, sample_table
+from PIL import Image
+from stage_commands import LABELS, digests, inside, save_photographs
+
+from static_gesture_classification.active_learning.frozen_split import IN_TEST, SEEN, earlier_sides, frozen_split
+from static_gesture_classification.active_learning.head_refit import kept_embeddings, refitted
+from static_gesture_classification.active_learning.quick_loop import quick_loop
+from static_gesture_classification.active_learning.quick_training import replayed
+from static_gesture_classification.active_learning.retrain import retrain
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.preparation.split import Settings
+from static_gesture_classification.process_lock import ProcessLock
+from static_gesture_classification.samples import read_samples, write_samples
+from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
+from static_gesture_classification.training.checkpoint import (
+    Classifier,
+    Origin,
+    build_network,
+    load_classifier,
+    plain_model,
+    read_checkpoint,
+    save,
+)
+
+SETTINGS = Settings(val=0.2, test=0.2, respect_official=True, seed=0)
+
+
+def noise(count, seed=0):
+    """Crops (count, 32, 32, 3) no two of which look alike."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (count, 8, 8, 3), np.uint8)
+    return np.stack([np.asarray(Image.fromarray(block).resize((32, 32))) for block in blocks])
+
+
+@pytest.fixture
+def divided():
+    """240 samples of 12 people, divided: four people in each split; and crops."""
+    samples = sample_table([GESTURES[i % 10] for i in range(240)])
+    person = samples["subject"].str.split().str[1].astype(int)
+    sides = np.where(person < 4, "train", np.where(person < 8, "val", "test"))
+    return samples.assign(split=""), dict(zip(samples["sample_id"], sides, strict=True)), noise(240)
+
+
+def new_samples(subject, count=6, split="", session="new"):
+    """A recording of a person that nobody has divided yet."""
+    samples = sample_table(["TWO"] * count).assign(subject=subject, session=session, split=split, source="hands")
+    return samples.assign(
+        sample_id=[f"f{i:023x}" for i in range(count)], image=[f"{session}/{i}.jpg" for i in range(count)]
+    )
+
+
+def joined(divided, more, crops=None, settings=SETTINGS):
+    samples, earlier, pictures = divided
+    together = pd.concat([samples, more], ignore_index=True)
+    crops = noise(len(more), seed=1) if crops is None else crops
+    return frozen_split(together, np.concatenate([pictures, crops]), earlier, settings, VOCABULARY)
+
+
+@pytest.mark.parametrize(("subject", "side"), [("person 2", "train"), ("person 6", "val"), ("somebody new", "train")])
+def test_a_new_sample_goes_where_its_person_is_and_new_people_are_trained_on(divided, subject, side):
+    frozen = joined(divided, new_samples(subject))
+    assert set(frozen.samples["split"][240:]) == {side}
+    assert frozen.counts() == {side: 6}
+
+
+def test_nobody_who_is_divided_moves(divided):
+    frozen = joined(divided, new_samples("somebody new", split="val"))
+    before = [divided[1][sample] for sample in divided[0]["sample_id"]]
+    assert list(frozen.samples["split"][:240]) == before
+
+
+def test_a_held_out_session_of_a_new_person_goes_to_val(divided):
+    assert set(joined(divided, new_samples("somebody new", split="val")).samples["split"][240:]) == {"val"}
+
+
+def test_new_samples_of_a_person_in_test_are_left_out_and_counted(divided):
+    frozen = joined(divided, new_samples("person 10"))
+    assert set(frozen.samples["split"][240:]) == {""}
+    assert frozen.left_out == {IN_TEST: 6}
+
+
+def test_a_session_that_shows_the_same_moment_as_a_val_sample_is_left_out_whole(divided):
+    val = next(row for row, sample in enumerate(divided[0]["sample_id"]) if divided[1][sample] == "val")
+    crops = noise(6, seed=1)
+    crops[3] = divided[2][val]
+    frozen = joined(divided, new_samples("somebody new"), crops)
+    assert set(frozen.samples["split"][240:]) == {""}
+    assert frozen.left_out == {SEEN: 6}
+
+
+def test_where_only_sessions_are_kept_apart_a_person_of_val_can_be_trained_on(divided):
+    settings = Settings(0.2, 0.2, True, 0, group="session")
+    assert set(joined(divided, new_samples("person 6"), settings=settings).samples["split"][240:]) == {"train"}
+
+
+def test_without_an_earlier_split_everything_is_divided_by_the_split_stages_rules(divided):
+    samples, _, crops = divided
+    frozen = frozen_split(samples, crops, {}, SETTINGS, VOCABULARY)
+    assert frozen.divided_anew
+    sides = frozen.samples.groupby("subject")["split"].nunique()
+    assert sides.max() == 1
+    assert set(frozen.samples["split"]) == {"train", "val", "test"}
+
+
+def test_the_first_split_table_that_knows_a_sample_says_where_it_is(tmp_path):
+    samples = sample_table(["TWO"] * 3)
+    write_samples(samples[:2].assign(split="val"), tmp_path / "pipeline.parquet")
+    write_samples(samples.assign(split="train"), tmp_path / "quick.parquet")
+    tables = [tmp_path / "pipeline.parquet", tmp_path / "none.parquet", tmp_path / "quick.parquet"]
+    assert list(earlier_sides(tables).values()).count("val") == 2
+    assert earlier_sides(tables)[samples["sample_id"][2]] == "train"
+
+
+# ---- the last layer anew ---------------------------------------------------------------------------------------------
+
+
+def crop_checkpoint(path, seed=0):
+    """An untrained small crop model, as a checkpoint."""
+    torch.manual_seed(seed)
+    model = plain_model(composed("model=timm", "model.name=test_resnet").model)
+    entries = Origin(model, VOCABULARY, 32, 0.15).header()
+    network = build_network({**model, "weights": "none"}, len(VOCABULARY))
+    save({**entries, "epoch": 0, "scores": None, "state_dict": network.state_dict()}, path)
+    return path
+
+
+@pytest.fixture
+def start(tmp_path) -> Classifier:
+    return load_classifier(crop_checkpoint(tmp_path / "start.ckpt"))
+
+
+def test_embeddings_that_are_kept_are_not_computed_again(start, tmp_path):
+    crops = noise(20)
+    first, computed = kept_embeddings(start, "digest", crops, tmp_path / "kept")
+    assert computed == 20
+    np.testing.assert_allclose(first, start.predict(crops)[1], rtol=2e-3, atol=1e-4)  # half precision
+    again, computed = kept_embeddings(start, "digest", np.concatenate([noise(5, seed=2), crops]), tmp_path / "kept")
+    assert computed == 5
+    np.testing.assert_array_equal(again[5:], first)
+
+
+def test_a_head_fitted_anew_learns_and_is_chosen_by_val(start):
+    random = np.random.default_rng(0)
+    width = start.network.head.in_features
+    centres = random.normal(size=(10, width))
+    targets = np.arange(200) % 10
+    embeddings = (centres[targets] + random.normal(size=(200, width)) / 2).astype(np.float32)
+    train = np.arange(200) < 100
+    head = refitted(start, embeddings, targets, train, ~train, [0.1, 0.01, 0.001])
+    assert head.strength is not None
+    assert head.weighted_f1 > 0.9
+
+
+def test_a_head_that_cannot_be_bettered_stays_as_it_was(start):
+    random = np.random.default_rng(0)
+    embeddings = random.normal(size=(200, start.network.head.in_features)).astype(np.float32)
+    weight, bias = (tensor.detach().numpy() for tensor in (start.network.head.weight, start.network.head.bias))
+    right = (embeddings @ weight.T + bias).argmax(1)
+    wrong = np.where(np.arange(200) < 100, random.permutation(right), right)  # train is mislabelled, val is not
+    train = np.arange(200) < 100
+    head = refitted(start, embeddings, wrong, train, ~train, [0.001])
+    assert (head.strength, head.weighted_f1) == (None, 1.0)
+    np.testing.assert_array_equal(head.weights, weight)
+
+
+def test_samples_that_are_replayed_show_the_gestures_alike():
+    gestures = np.array(["ONE"] * 90 + ["TWO"] * 30 + ["FIST"] * 5, object)
+    rows = replayed(gestures, np.ones(125, bool), 25, seed=0)
+    counts = pd.Series(gestures[rows]).value_counts()
+    assert counts.to_dict() == {"ONE": 10, "TWO": 10, "FIST": 5}
+    assert len(set(rows.tolist())) == 25
+
+
+# ---- the whole loop --------------------------------------------------------------------------------------------------
+
+QUICK = (
+    "sources=[hagrid,recorded]", "sources.hagrid.root=photos", "crops.size=32", "trainer.threads=1",
+    "train_hyperparams.epochs=2", "train_hyperparams.batch_size=32", "compare.resamples=50",
+)  # fmt: skip
+SHAPES = np.random.default_rng(5).uniform(0.25, 0.75, (len(LABELS), 21, 2))  # of each gesture's landmarks
+
+
+def landmarks_of(label, seed):
+    """Landmarks of a gesture, a little different each time."""
+    return (SHAPES[LABELS.index(label)] + np.random.default_rng(seed).normal(0, 0.01, (21, 2))).clip(0, 1).tolist()
+
+
+def write_photographs(root):
+    """Pictures of people in HaGRID's layout, with landmarks."""
+    save_photographs(root)
+    for path in sorted(root.glob("annotations/*/*.json")):
+        entries = json.loads(path.read_text())
+        for seed, entry in enumerate(entries.values()):
+            entry["hand_landmarks"] = [landmarks_of(path.stem, seed)]
+        path.write_text(json.dumps(entries))
+
+
+def write_recording(folder, gesture, label, count=6, split=""):
+    """A recorded session with landmarks."""
+    folder.mkdir(parents=True)
+    images = []
+    for number, picture in enumerate(noise(count, seed=9)):
+        Image.fromarray(picture).resize((64, 64)).save(folder / f"{number}.png")
+        points = tuple((x, y) for x, y in landmarks_of(label, 100 + number))
+        images.append(RecordedImage(f"{number}.png", (0.2, 0.2, 0.8, 0.8), "right", None, points))
+    write_session(folder, Session(gesture, subject="zoe", split=split, images=tuple(images)))
+
+
+def quick(*overrides):
+    """Run the quick loop in the current folder; returns its summary."""
+    retrain(quick_loop(composed(*QUICK, *overrides)))
+    return json.loads(Path("reports/quick/retrain.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def after_one_round(tmp_path_factory):
+    """A project's folder after a first quick retrain."""
+    folder = tmp_path_factory.mktemp("project")
+    with inside(folder):
+        write_photographs(Path("photos"))
+        quick("model=landmarks")
+    return folder
+
+
+@pytest.fixture
+def project_folder(after_one_round, tmp_path):
+    """A copy of it to work in."""
+    shutil.copytree(after_one_round, tmp_path / "copy")
+    with inside(tmp_path / "copy"):
+        yield tmp_path / "copy"
+
+
+def test_the_first_round_leaves_a_model_predictions_and_a_confusion_matrix(after_one_round):
+    with inside(after_one_round):
+        summary = json.loads(Path("reports/quick/retrain.json").read_text())
+        assert summary["verdict"] is None
+        assert set(summary["seconds"]) == {"index", "crops", "split", "landmarks", "train", "evaluate", "compare"}
+        assert Path("models/quick/best.ckpt").read_bytes() == Path("models/quick/trained.ckpt").read_bytes()
+        assert read_checkpoint(Path("models/quick/best.ckpt"))["model"]["input"] == "landmarks"
+        for name in ("predictions/val.parquet", "predictions/test.parquet", "confusion_matrix.png"):
+            assert Path("reports/quick", name).is_file()
+        assert not {path.name for path in Path("data").iterdir()} & {"index", "crops", "splits", "landmarks"}
+
+
+def test_a_recording_joins_train_and_is_compared_on_the_val_and_test_of_before(project_folder, capsys):
+    before = read_samples(Path("data/quick/splits/samples.parquet")).set_index("sample_id")["split"]
+    write_recording(Path("data/recorded/zoe"), "TWO", "peace")
+    summary = quick("model=landmarks")
+    after = read_samples(Path("data/quick/splits/samples.parquet")).set_index("sample_id")["split"]
+    assert after[before.index].equals(before)
+    assert (after.drop(before.index) == "train").all()
+    assert summary["new_samples"] == 6
+    assert summary["verdict"]["promote"] in (True, False)
+    compared = json.loads(Path("reports/quick/compare/comparison.json").read_text())
+    assert compared["splits"]["val"]["samples"] == int((before == "val").sum())
+    printed = capsys.readouterr().out
+    assert "verdict" in printed
+    assert "0 BACKGROUND" in printed
+
+
+def test_a_held_out_recording_joins_val(project_folder):
+    write_recording(Path("data/recorded/zoe"), "TWO", "peace", split="val")
+    quick("model=landmarks")
+    samples = read_samples(Path("data/quick/splits/samples.parquet"))
+    assert set(samples.loc[samples["source"] == "recorded", "split"]) == {"val"}
+
+
+def test_what_is_not_preferred_leaves_the_best_one(project_folder):
+    best = Path("models/quick/best.ckpt").read_bytes()
+    summary = quick("model=landmarks", "seed=3", "train_hyperparams.lr=0.0000001")
+    assert summary["verdict"]["promote"] is False
+    assert Path("models/quick/best.ckpt").read_bytes() == best != Path("models/quick/trained.ckpt").read_bytes()
+
+
+@contextmanager
+def pipeline_results():
+    """What the pipeline leaves: crops, splits and a crop checkpoint that was trained on its people of train."""
+    for name in ("crops", "splits"):
+        shutil.copytree(Path("data/quick", name), Path("data", name))
+    Path("models").mkdir(exist_ok=True)
+    crop_checkpoint(Path("models/best.ckpt"))
+    before = digests(Path("data/crops"), Path("data/splits"))
+    yield
+    assert digests(Path("data/crops"), Path("data/splits")) == before
+
+
+def test_the_head_of_the_best_crop_model_is_fitted_anew_and_what_the_pipeline_made_is_untouched(project_folder):
+    with pipeline_results():
+        shutil.rmtree("data/quick/crops")
+        write_recording(Path("data/recorded/zoe"), "TWO", "peace")
+        summary = quick("retrain.method=head")
+    assert summary["method"] == "head"
+    old, new = (read_checkpoint(Path(name)) for name in ("models/best.ckpt", "models/quick/trained.ckpt"))
+    same = {name: bool(torch.equal(old["state_dict"][name], new["state_dict"][name])) for name in old["state_dict"]}
+    assert all(same[name] for name in same if not name.startswith("head."))
+    assert Path("data/crops/crops.npy").stat().st_ino != Path("data/quick/crops/crops.npy").stat().st_ino
+
+
+def test_finetuning_trains_on_what_is_new_and_replays_some_of_what_is_known(project_folder):
+    with pipeline_results():
+        write_recording(Path("data/recorded/zoe"), "TWO", "peace")
+        choices = ("retrain.method=finetune", "retrain.finetune.replayed=20", "retrain.finetune.epochs=1")
+        quick(*choices, "train_hyperparams=finetune", "train_hyperparams.batch_size=8", "trainer.precision=32-true")
+    trained_on = read_samples(Path("data/quick/splits/finetune/samples.parquet"))
+    train = trained_on[trained_on["split"] == "train"]
+    assert (len(train), (train["source"] == "recorded").sum()) == (26, 6)
+    assert train["gesture"].nunique() == 10
+
+
+def test_crops_of_the_pipeline_are_taken_over_without_decoding(project_folder, capsys):
+    with pipeline_results():
+        shutil.rmtree("data/quick/crops")
+        quick("model=landmarks")
+    assert "0 images decoded" in " ".join(capsys.readouterr().out.split())
+
+
+def test_two_retrains_at_once_are_told_apart(project_folder):
+    lock = ProcessLock(Path("models/quick/.lock"))
+    assert lock.acquire()
+    with pytest.raises(UserError, match="another retrain is at work"):
+        quick("model=landmarks")
+    lock.release()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["retrain.method=magic"], "retrain.method is 'magic'; it is one of landmarks, head, finetune"),
+        (["retrain.method=head"], "no checkpoint at models/best.ckpt"),
+        (["retrain.method=head", "retrain.start=models/quick/best.ckpt"], "goes on from a crop model"),
+    ],
+)
+def test_what_cannot_be_retrained_is_said(project_folder, overrides, message):
+    with pytest.raises(UserError, match=message):
+        quick(*overrides)
