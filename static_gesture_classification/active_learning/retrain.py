@@ -44,7 +44,14 @@ from static_gesture_classification.evaluation.promote import BEST, BY_SCORE, Can
 from static_gesture_classification.evaluation.runs import read_record
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS, RECORDS
-from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
+from static_gesture_classification.preparation.crops import (
+    REJECTED_CSV,
+    REPORT,
+    SAMPLES,
+    build_crops,
+    images_optional,
+    open_crops,
+)
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
@@ -143,6 +150,7 @@ def crops(loop: QuickLoop) -> None:
         int(config.crops.size),
         float(config.crops.margin),
         float(config.crops.max_rejected_share),
+        images_optional(config.get("sources")),
     )
 
 
