@@ -7,9 +7,9 @@ a small share of the others; what it said stays with each. They become a recorde
 images are the hands with their surroundings; deleting that folder undoes it. The same list gives the same folder, and a
 hand that is in one already is not added again.
 
-Nobody is held out for val here unless `mining.held_out` says so: these hands were picked for the errors of one model, so
-a val split with them in it would make that model look worse than it is, and the next one better. Hands of a person who
-is held out already go to val, in a session of their own, since a person is never on two sides.
+Nobody is held out for val here unless `mining.held_out` says so: these hands were picked for the errors of one model,
+so a val split with them in it would make that model look worse than it is, and the next one better. Hands of a person
+who is held out already go to val, in a session of their own, since a person is never on two sides.
 """
 
 from __future__ import annotations
