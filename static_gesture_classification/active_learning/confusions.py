@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ VERSION = 1
 NOT_FOUND = ""  # the prediction where no hand was found
 MOST = 0.5  # share of a pair's samples above which one person or source is named
 LONGEST_NAME = 12
+DRAWS = 2_000_000  # of people at a time, which bounds the memory
 MORE = 1.25  # times its share of the gesture's samples that a source must have of the errors
 
 
@@ -188,11 +189,12 @@ def confusions_of(predictions: Predictions, resamples: int, seed: int) -> Confus
     index = {label: position for position, label in enumerate(labels)}
     truths, said = (frame[name].map(index).to_numpy(np.int64) for name in ("gesture", "prediction"))
     counts = confusion_counts(truths, said, len(labels))
+    wrong = counts * ~np.eye(len(labels), dtype=bool)
     errors = []
-    for truth, prediction in np.argwhere(counts * ~np.eye(len(labels), dtype=bool)):
+    for truth in np.flatnonzero(wrong.any(axis=1)):
         own = frame[truths == truth]
-        wrong = (own["prediction"] == labels[prediction]).to_numpy()
-        errors.append(_confusion(own, wrong, f1_at_stake(counts, truth, prediction), resamples, seed))
+        for pair in _errors_of(own, [labels[column] for column in np.flatnonzero(wrong[truth])], resamples, seed):
+            errors.append(replace(pair, f1_at_stake=f1_at_stake(counts, int(truth), index[pair.prediction])))
     errors.sort(key=_worst_first)
     pairs = tuple(error for error in errors if error.prediction != NOT_FOUND)
     not_found = tuple(error for error in errors if error.prediction == NOT_FOUND)
@@ -212,23 +214,30 @@ def f1_at_stake(counts: Integers, truth: int, prediction: int) -> float:
     return weighted_f1(mended) - weighted_f1(counts)
 
 
-def rate_interval(people: Sequence[Part], resamples: int, seed: int) -> Interval:
-    """Percentile bootstrap interval of an error's rate, people drawn with replacement (see `weighted_f1_interval`).
+def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: int) -> list[Interval]:
+    """Percentile bootstrap intervals of errors' rates, people drawn with replacement (see `weighted_f1_interval`).
 
     With one person only, samples are drawn, and it says nothing about other people; `unit` says which it was.
+
+    Args:
+        errors: (people, pairs), how many samples of each person have each error.
+        supports: (people,), samples of each person, above 0.
     """
-    counts = np.array([[part.count, part.support] for part in people], np.float64)
-    unit, units = ("subject", len(people)) if len(people) > 1 else ("sample", int(counts[:, 1].sum()))
+    unit, units = ("subject", len(supports)) if len(supports) > 1 else ("sample", int(supports[0]))
     if not resamples:
-        return Interval(math.nan, math.nan, LEVEL, unit, units, resamples)
+        return [Interval(math.nan, math.nan, LEVEL, unit, units, resamples)] * errors.shape[1]
     random = np.random.default_rng(seed)
     if unit == "subject":
-        totals = random.multinomial(units, np.full(units, 1 / units), size=resamples) @ counts
-        rates = totals[:, 0] / totals[:, 1]
+        both = np.column_stack([errors, supports]).astype(np.float64)
+        chunk = max(1, DRAWS // units)
+        sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
+        even = np.full(units, 1 / units)
+        totals = np.concatenate([random.multinomial(units, even, size=size) @ both for size in sizes])
+        rates = totals[:, :-1] / totals[:, -1:]
     else:
-        rates = random.binomial(units, counts[0, 0] / units, size=resamples) / units
-    low, high = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high), LEVEL, unit, units, resamples)
+        rates = random.binomial(units, errors[0] / units, size=(resamples, errors.shape[1])) / units
+    ends = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return [Interval(float(low), float(high), LEVEL, unit, units, resamples) for low, high in ends.T]
 
 
 def whereabouts(confusion: Confusion) -> str:
@@ -365,28 +374,35 @@ def of_test(predictions: Predictions) -> list[str]:
     return [f"{count:,} samples are of test; do not record or tune by what you see here"] if count else []
 
 
-def _confusion(own: pd.DataFrame, wrong: np.ndarray, at_stake: float, resamples: int, seed: int) -> Confusion:
-    """One pair, from the rows of its gesture, of which those in `wrong` have the error."""
-    errors = own[wrong].sort_values("score", ascending=False, kind="stable")
-    people = tuple(_parts(own, wrong, ["source", "subject"]))
-    return Confusion(
-        gesture=str(errors["gesture"].iloc[0]),
-        prediction=str(errors["prediction"].iloc[0]),
-        count=len(errors),
-        support=len(own),
-        rate=len(errors) / len(own),
-        interval=rate_interval(people, resamples, seed),
-        f1_at_stake=at_stake,
-        sources=tuple(_parts(own, wrong, ["source"])),
-        people=people,
-        rows=errors.index.to_numpy(np.int64),
-    )
+def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:
+    """The errors of one gesture's samples: one per wrong prediction, without what is at stake."""
+    said = own["prediction"].to_numpy(dtype=object)
+    wrong = {prediction: said == prediction for prediction in predictions}
+    table = own[["source", "subject"]].assign(support=1, **{f"wrong {name}": mask for name, mask in wrong.items()})
+    columns = ["support", *(f"wrong {name}" for name in predictions)]
+    people = table.groupby(["source", "subject"], sort=True)[columns].sum().reset_index()
+    sources = people.groupby("source", sort=True)[columns].sum().reset_index()
+    counts = people[columns[1:]].to_numpy(np.int64)
+    intervals = rate_intervals(counts, people["support"].to_numpy(np.int64), resamples, seed)
+    for (prediction, mask), interval in zip(wrong.items(), intervals, strict=True):
+        errors = own[mask].sort_values("score", ascending=False, kind="stable")
+        yield Confusion(
+            gesture=str(errors["gesture"].iloc[0]),
+            prediction=prediction,
+            count=len(errors),
+            support=len(own),
+            rate=len(errors) / len(own),
+            interval=interval,
+            f1_at_stake=math.nan,
+            sources=tuple(_parts(sources, f"wrong {prediction}")),
+            people=tuple(_parts(people, f"wrong {prediction}")),
+            rows=errors.index.to_numpy(np.int64),
+        )
 
 
-def _parts(own: pd.DataFrame, wrong: np.ndarray, keys: list[str]) -> Iterator[Part]:
-    sums = own.assign(wrong=wrong).groupby(keys, sort=True)["wrong"].agg(["sum", "size"]).reset_index()
-    for row in sums.sort_values("sum", ascending=False, kind="stable").to_dict("records"):
-        yield Part(str(row["source"]), str(row.get("subject", "")), int(row["sum"]), int(row["size"]))
+def _parts(sums: pd.DataFrame, column: str) -> Iterator[Part]:
+    for row in sums.sort_values(column, ascending=False, kind="stable").to_dict("records"):
+        yield Part(str(row["source"]), str(row.get("subject", "")), int(row[column]), int(row["support"]))
 
 
 def _worst_first(error: Confusion) -> tuple[float, int, str]:

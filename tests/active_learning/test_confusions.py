@@ -10,12 +10,11 @@ from sklearn.metrics import f1_score
 
 from static_gesture_classification.active_learning import confusions as module
 from static_gesture_classification.active_learning.confusions import (
-    Part,
     confusions_of,
     of_test,
     pair_grid,
     predictions_to_look_at,
-    rate_interval,
+    rate_intervals,
     show,
     write_confusions,
     write_pairs,
@@ -87,12 +86,13 @@ def test_hands_that_were_not_found_are_no_confusion():
 
 
 def test_interval_over_people_is_wide_where_one_person_has_all_errors():
-    even = [Part("s", str(i), 2, 10) for i in range(10)]
-    uneven = [Part("s", "0", 10, 10), *(Part("s", str(i), 0, 10) for i in range(1, 10))]
-    narrow, wide = rate_interval(even, 500, 0), rate_interval(uneven, 500, 0)
-    assert (narrow.low, narrow.high) == (0.2, 0.2)
+    errors = np.stack([np.full(10, 2), np.eye(10, dtype=np.int64)[0] * 10], axis=1)
+    narrow, wide = rate_intervals(errors, np.full(10, 10), 500, 0)
+    assert (narrow.low, narrow.high, narrow.unit) == (0.2, 0.2, "subject")
     assert wide.high - wide.low > 0.2
-    assert rate_interval([Part("s", "0", 2, 10)], 500, 0).unit == "sample"
+    (alone,) = rate_intervals(np.array([[2]]), np.array([10]), 500, 0)
+    assert alone.unit == "sample"
+    assert alone.low < 0.2 < alone.high
 
 
 @pytest.mark.parametrize("wrong", [None, {0: ""}])
