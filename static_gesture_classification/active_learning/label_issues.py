@@ -147,8 +147,10 @@ def ranked(
     for row in np.flatnonzero(known & (names[best] != samples["gesture"].to_numpy(dtype=object))).tolist():
         says = f"{verdicts.by[row]} {verdicts.probabilities[row, best[row]]:.2f}"
         issues[row] = _suggestion(samples, row, str(names[best[row]]), verdicts, says)
-    for row, other, similarity in _suspects(links, verdicts.quality):
+    for row, twins in _suspects(links, verdicts.quality).items():
+        similarity, other = max(twins)
         about = f"{DUPLICATE} {similarity:.2f} of {samples['sample_id'][other][:SHORT]} ({samples['gesture'][other]})"
+        about += f" and of {len(twins) - 1:,} more" if len(twins) > 1 else ""
         earlier = issues.get(row) or _suggestion(samples, row, str(samples["gesture"][other]), verdicts, "")
         quality = min(earlier.quality, 1 - similarity)
         evidence = "; ".join(filter(None, (earlier.evidence, about)))
@@ -257,16 +259,17 @@ def _notes_on_train(samples: pd.DataFrame, kind: str, known: np.ndarray, unjudge
         yield f"{count:,} {gesture} of train could not be checked: too few other people show it"
 
 
-def _suspects(links: Links, quality: np.ndarray) -> Iterator[tuple[int, int, float]]:
-    """Of each pair, the row that is suspected, the other, and their similarity; both where nobody can tell."""
+def _suspects(links: Links, quality: np.ndarray) -> dict[int, list[tuple[float, int]]]:
+    """The suspected row of each pair, with similarity and row of its twins; both rows where nobody can tell."""
+    suspects: dict[int, list[tuple[float, int]]] = {}
     for first, second, similarity in zip(links.first, links.second, links.similarity, strict=True):
-        pair = (int(first), int(second))
-        known = [np.isfinite(quality[row]) for row in pair]
-        if all(known):
-            pair = pair if quality[pair[0]] <= quality[pair[1]] else pair[::-1]
-        yield (*pair, float(similarity))
-        if not all(known):
-            yield (*pair[::-1], float(similarity))
+        pair = [int(first), int(second)]
+        known = bool(np.isfinite(quality[pair]).all())
+        if known and quality[pair[1]] < quality[pair[0]]:
+            pair.reverse()
+        for row, other in [pair] if known else [pair, pair[::-1]]:
+            suspects.setdefault(row, []).append((float(similarity), other))
+    return suspects
 
 
 def _suggestion(samples: pd.DataFrame, row: int, to: str, verdicts: Verdicts, evidence: str) -> Suggestion:
