@@ -153,7 +153,9 @@ def yields(folder: Path) -> str:
     rows = [
         f"## Yield: the first {FIRST} hands proposed for a pair, labels hidden\n",
         f"{pairs} pairs (the {PAIRS} commonest of each of {SEEDS} models with {LEAST_ERRORS} errors or more on val), "
-        f"pools of about {int((data.samples['split'] == 'train').sum()):,} hands; means with 95 % intervals.\n",
+        f"pools of about {int((data.samples['split'] == 'train').sum()):,} hands; means with 95 % intervals. "
+        "How the search weighs nearness was chosen on the same people, so expect less on others; the step between the "
+        "last two rows is within their intervals.\n",
         "| proposed | show the gesture | would be admitted | the planned error itself |",
         "|---|---|---|---|",
     ]
