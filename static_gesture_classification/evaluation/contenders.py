@@ -6,7 +6,6 @@ says about samples. Checkpoints of either kind look at the same samples, each at
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +16,18 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.data import EvaluationSet
+from static_gesture_classification.evaluation.data import EvaluationSet, check_geometry
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD
 from static_gesture_classification.evaluation.evaluate import predicted, torch_device
+from static_gesture_classification.evaluation.pictures import CutPictures
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
-    predictions_of,
     read_predictions,
-    sample_keys,
 )
 from static_gesture_classification.evaluation.runs import best_kept, checkpoints_by_epoch, digest_of, read_record
 from static_gesture_classification.preparation.crops import build_crops, open_crops
-from static_gesture_classification.preparation.landmark_store import open_landmarks
+from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
+from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
 from static_gesture_classification.samples import SCHEMA, SPLITS, read_rows, write_samples
 from static_gesture_classification.tracking.run_folder import RunFolder, list_runs
 from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier, load_classifier, read_checkpoint
@@ -151,9 +150,8 @@ def said_about(samples: pd.DataFrame, contender: Contender, config: DictConfig) 
         return written_down(samples, contender.table)
     assert contender.checkpoint is not None
     classifier = load_classifier(contender.checkpoint, torch_device(config))
-    if classifier.input == LANDMARKS:
-        return by_landmarks(samples, classifier, Path(config.compare.landmarks))
-    return predicted(crops_for(samples, classifier, config), classifier)
+    data = landmarks_for(samples, config) if classifier.input == LANDMARKS else crops_for(samples, classifier, config)
+    return predicted(data, classifier)
 
 
 def written_down(samples: pd.DataFrame, table: Predictions) -> Predictions:
@@ -163,33 +161,30 @@ def written_down(samples: pd.DataFrame, table: Predictions) -> Predictions:
     return Predictions(usable.take(pa.array(at[at >= 0])), table.gestures)
 
 
-def by_landmarks(samples: pd.DataFrame, classifier: Classifier, folder: Path) -> Predictions:
-    """What a landmark classifier says about samples with prepared landmarks; nothing where no hand was found.
-
-    Raises:
-        DataError: none of the samples are in the folder.
-    """
-    points, table = open_landmarks(folder)
-    at = pd.Index(table["sample_id"]).get_indexer(samples["sample_id"])
-    if not (at >= 0).any():
-        raise DataError(f"{folder} holds none of the samples; run the landmarks stage, or set compare.landmarks")
-    samples, points = samples[at >= 0], points[at[at >= 0]]
-    found = np.isfinite(points).all((1, 2))
-    probabilities = np.zeros((len(points), len(classifier.vocabulary)), np.float32)
-    probabilities[found] = classifier.predict(points[found])[0]
-    return predictions_of(sample_keys(samples), probabilities, classifier.vocabulary)
+def landmarks_for(samples: pd.DataFrame, config: DictConfig) -> EvaluationSet:
+    """Samples with landmarks: the prepared ones, or found now and kept below the output."""
+    split = str(samples["split"].iloc[0])
+    if (Path(config.compare.landmarks) / POINTS).is_file():
+        points, table = open_landmarks(Path(config.compare.landmarks))
+        at = pd.Index(table["sample_id"]).get_indexer(pd.Index(samples["sample_id"]))
+        if (at >= 0).all():
+            return EvaluationSet(split, samples, CutPictures(samples), at, {}, points)
+    folder = Path(config.compare.output) / "prepared" / f"{split}-landmarks"
+    write_samples(whole(samples), folder / "samples.parquet")
+    build_landmarks(folder / "samples.parquet", None, folder / "landmarks", settings_of(config, extract=True))
+    points, found = open_landmarks(folder / "landmarks")
+    return EvaluationSet(split, found, CutPictures(found), np.arange(len(found)), {}, points)
 
 
 def crops_for(samples: pd.DataFrame, classifier: Classifier, config: DictConfig) -> EvaluationSet:
     """Samples with crops at the classifier's geometry: the prepared ones, or cut now and kept below the output."""
     folder, split = Path(config.compare.crops), str(samples["split"].iloc[0])
-    if (folder / "report.json").is_file() and geometry_of(folder) == (classifier.crop_size, classifier.crop_margin):
-        at = pd.Index(read_rows(folder / "samples.parquet")["sample_id"]).get_indexer(samples["sample_id"])
+    if (folder / "crops.npy").is_file() and fits(folder, classifier):
+        at = pd.Index(read_rows(folder / "samples.parquet")["sample_id"]).get_indexer(pd.Index(samples["sample_id"]))
         if (at >= 0).all():
             return EvaluationSet(split, samples, open_crops(folder), at, {})
     folder = Path(config.compare.output) / "prepared" / f"{split}-{classifier.crop_size}-{classifier.crop_margin}"
-    wanted = samples.reindex(columns=SCHEMA.names).fillna({"source_label": ""}).assign(landmarks=None)
-    write_samples(wanted, folder / "samples.parquet")
+    write_samples(whole(samples), folder / "samples.parquet")
     build_crops(
         folder / "samples.parquet",
         folder / "crops",
@@ -201,7 +196,15 @@ def crops_for(samples: pd.DataFrame, classifier: Classifier, config: DictConfig)
     return EvaluationSet(split, read_rows(folder / "crops" / "samples.parquet"), crops, np.arange(len(crops)), {})
 
 
-def geometry_of(crops: Path) -> tuple[int, float]:
-    """Size (pixels) and margin of prepared crops."""
-    made = json.loads((crops / "report.json").read_text(encoding="utf-8"))
-    return int(made["size"]), float(made["margin"])
+def whole(samples: pd.DataFrame) -> pd.DataFrame:
+    """Samples with all columns of a sample table."""
+    return samples.reindex(columns=SCHEMA.names).fillna({"source_label": ""}).assign(landmarks=None)
+
+
+def fits(crops: Path, classifier: Classifier) -> bool:
+    """Whether prepared crops have the classifier's size and margin."""
+    try:
+        check_geometry(crops, open_crops(crops), classifier)
+    except UserError:
+        return False
+    return True

@@ -8,8 +8,11 @@ The stage compares the newly trained checkpoint with the best one so far by weig
 of its people whom the best one so far was not trained on: on people it knows it would win by memory. It is replaced
 
 - by a higher score; of equals, the earlier stays;
-- where they cannot be compared: it tells other gestures apart, wants other crops, has no record, or was trained on more
-  than half of today's val samples.
+- where they cannot be compared: it tells other gestures apart, has no record, or was trained on more than half of
+  today's val samples.
+
+Crops of another geometry, or landmarks instead of crops, are no hindrance: each looks at the same samples in its own
+way, at what is prepared or at what is cut for it (below `compare.output`).
 
 A candidate with a higher score that recognises a gesture worse, by more than `compare.max_gesture_loss` and by more
 than chance explains (see `paired`), is refused: who relies on that gesture would lose by the promotion. Nothing fails;
@@ -31,18 +34,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.atomic_files import atomic_path, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.data import EvaluationSet, split_table
+from static_gesture_classification.evaluation.contenders import Contender, said_about
+from static_gesture_classification.evaluation.data import split_table
 from static_gesture_classification.evaluation.data_version import data_version, people, person_digests
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
-from static_gesture_classification.evaluation.evaluate import predicted, torch_device
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired import Change, change, paired, verdict
-from static_gesture_classification.evaluation.pictures import CutPictures, Pictures
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
 from static_gesture_classification.evaluation.runs import (
     PROMOTE,
@@ -52,18 +55,13 @@ from static_gesture_classification.evaluation.runs import (
     find_run,
     read_record,
 )
-from static_gesture_classification.preparation.crops import open_crops
-from static_gesture_classification.preparation.landmark_store import open_landmarks
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training import hardware, identity
 from static_gesture_classification.training.checkpoint import (
-    CROPS,
-    LANDMARKS,
     export_checkpoint,
     input_of,
-    load_classifier,
     read_checkpoint,
 )
 
@@ -209,29 +207,31 @@ def decide(candidate: Candidate, models: Path, config: DictConfig) -> Decision:
         return Decision(True, f"{best} has no record that belongs to it, so it cannot be compared")
     if record.get("chosen") == BY_HAND and record.get("preferred_to") == candidate.digest:
         return Decision(False, "another one was preferred to it by hand")
-    differs = [name for name in ("gestures", "crop") if record[name] != candidate.record[name]]
-    if differs:
-        return Decision(True, f"the best one so far has other {' and '.join(differs)}, so they cannot be compared")
+    if record["gestures"] != candidate.record["gestures"]:
+        return Decision(True, "the best one so far has other gestures, so they cannot be compared")
     return compare(best, record, config)
 
 
 def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decision:
     """Score both on the val samples of people whom the best one so far was not trained on."""
-    data, candidates = val_set(config)
+    samples, candidates = val_set(config)
     known = None if record.get("people_trained_on") is None else set(str(record["people_trained_on"]).split())
     if config.splits.group == "session":  # people are on both sides on purpose
         known = set()
-    unseen = np.zeros(len(data.rows), bool) if known is None else ~person_digests(data.samples).isin(known).to_numpy()
+    unseen = np.zeros(len(samples), bool) if known is None else ~person_digests(samples).isin(known).to_numpy()
     if unseen.mean() < COMPARABLE_SHARE:
         return Decision(True, "the best one so far was trained on most of the people in val, so it cannot be compared")
-    kept = EvaluationSet(
-        "val", data.samples[unseen].reset_index(drop=True), data.crops, data.rows[unseen], {}, data.points
-    )
-    classifier = load_classifier(best, torch_device(config))
+    kept = samples[unseen].reset_index(drop=True)
+    try:
+        old = said_about(kept, Contender(str(best), (), None, best), config)
+    except UserError as error:
+        return Decision(False, f"{best} cannot look at today's val split, so they cannot be compared: {error}")
     new = Predictions(candidates.table.filter(unseen), candidates.gestures)
+    both = np.isin(new.column("sample_id"), old.column("sample_id"))  # a picture may be gone since
+    new = Predictions(new.table.filter(both), new.gestures)
     settings = config.compare
     changed = change(
-        paired(predicted(kept, classifier), new, config.splits.group),
+        paired(old, new, config.splits.group),
         settings.max_gesture_loss,
         settings.resamples,
         config.seed,
@@ -240,24 +240,19 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
     return Decision(said.promote, said.reason, changed)
 
 
-def val_set(config: DictConfig) -> tuple[EvaluationSet, Predictions]:
-    """The val split with its crops or landmarks, and what the evaluate stage says the candidate said about it.
+def val_set(config: DictConfig) -> tuple[pd.DataFrame, Predictions]:
+    """The samples of val, and what the evaluate stage says the candidate said about them.
 
     Raises:
         DataError: they are missing. UserError: they do not belong together.
     """
-    if input_of(config.model) == LANDMARKS:
-        points, samples = open_landmarks(Path(config.paths.landmarks))
-        pictures: Pictures = CutPictures(samples, points)
-    else:
-        points, samples, pictures = None, read_rows(split_table(config, CROPS)), open_crops(Path(config.paths.crops))
-    rows = np.flatnonzero(samples["split"] == "val")
-    data = EvaluationSet("val", samples.iloc[rows].reset_index(drop=True), pictures, rows, {}, points)
+    samples = read_rows(split_table(config, input_of(config.model)))
+    samples = samples[samples["split"] == "val"].reset_index(drop=True)
     path = Path(config.paths.reports) / "predictions" / "val.parquet"
     said = read_predictions(path)
-    if list(said.column("sample_id")) != list(data.samples["sample_id"]):
+    if list(said.column("sample_id")) != list(samples["sample_id"]):
         raise UserError(f"{path} is not about today's val split; run dvc repro evaluate")
-    return data, said
+    return samples, said
 
 
 def best_record(models: Path) -> dict[str, Any] | None:
@@ -309,7 +304,7 @@ def show(decision: Decision, candidate: Candidate, models: Path) -> None:
     console.print(f"{about} {verb} {models / BEST}: {decision.reason}", highlight=False, soft_wrap=True)
     if decision.promote and (models / PREVIOUS).is_file():
         console.print(f"the one before is {models / PREVIOUS}", highlight=False, soft_wrap=True)
-    if not decision.promote and decision.compared is not None:
+    if not decision.promote and digest_of(models / BEST) != candidate.digest:
         console.print(
             f"to look closer: {COMPARE} compare.before={models / BEST} compare.after={models / 'trained.ckpt'}\n"
             f"to promote it all the same: {PROMOTE} force=true",

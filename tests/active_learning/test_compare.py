@@ -9,6 +9,7 @@ import pytest
 import torch
 from evaluation.conftest import composed
 from evaluation.seeded import GESTURES, VOCABULARY, probabilities_for, sample_table
+from PIL import Image
 
 from static_gesture_classification.active_learning import compare
 from static_gesture_classification.active_learning.plan import PlannedRecording, RecordingPlan, write_plan
@@ -226,12 +227,12 @@ def prepared(project_folder):
     return samples
 
 
-def write_checkpoint(path, *overrides, seed=0, record=None):
+def write_checkpoint(path, *overrides, seed=0, record=None, crop_size=32):
     """An untrained network of the configured kind, with a record beside it."""
     torch.manual_seed(seed)
     config = composed(*overrides)
     model = plain_model(config.model)
-    entries = Origin(model, VOCABULARY, 32, 0.15).header()
+    entries = Origin(model, VOCABULARY, crop_size, 0.15).header()
     network = build_network({**model, "weights": "none"}, len(VOCABULARY))
     save({**entries, "epoch": 0, "scores": None, "state_dict": network.state_dict()}, path)
     if record is not None:
@@ -249,6 +250,28 @@ def test_a_landmark_model_is_compared_with_a_crop_model_on_the_same_samples(prep
     changed = pd.read_csv("reports/compare/changed.csv", keep_default_na=False).set_index("sample_id")
     assert changed.loc[prepared["sample_id"][5], "after"] == ""  # no hand was found there
     assert changed.loc[prepared["sample_id"][5], "before"] in GESTURES
+
+
+def test_a_checkpoint_of_another_crop_geometry_looks_at_crops_of_its_own(prepared):
+    picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    for root, image in zip(prepared["root"], prepared["image"], strict=True):
+        Path(root).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(Path(root) / image)
+    write_checkpoint(Path("old.ckpt"), *CROPS_MODEL)
+    write_checkpoint(Path("new.ckpt"), *CROPS_MODEL, seed=1, crop_size=24)
+    result = compared("compare.before=old.ckpt", "compare.after=new.ckpt")
+    assert result["splits"]["val"]["samples"] == 120
+    assert np.load("reports/compare/prepared/val-24-0.15/crops/crops.npy").shape == (120, 24, 24, 3)
+
+
+def test_where_sessions_are_kept_apart_people_stay_and_sessions_are_resampled(prepared):
+    everyone = " ".join(people(prepared.assign(split="train"), "train"))
+    write_checkpoint(Path("old.ckpt"), *CROPS_MODEL, record={"people_trained_on": everyone})
+    write_checkpoint(Path("new.ckpt"), *CROPS_MODEL, seed=1)
+    result = compared("compare.before=old.ckpt", "compare.after=new.ckpt", "splits.group=session")
+    assert result["splits"]["val"]["interval"]["unit"] == "session"
+    assert result["left_out"] == {"people": 0, "samples": {}}
+    assert any("says nothing of new people" in note for note in result["notes"])
 
 
 def test_people_that_either_was_trained_on_are_left_out_and_counted(prepared, capsys):
