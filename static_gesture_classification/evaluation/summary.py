@@ -21,6 +21,10 @@ from static_gesture_classification.samples import SPLITS
 
 PAIRS = 3
 NEXT = {
+    "see a round of the loop": "make loop",
+    "see what is confused": "python -m static_gesture_classification.active_learning.confusions",
+    "know what to record next": "make plan",
+    "record it": "make record",
     "train on your own data": 'README.md, "Train on your own data"',
     "look at plots": "dvc plots show",
     "try another model": "dvc exp run -S model=efficientnet_lite0",
