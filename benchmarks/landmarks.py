@@ -196,8 +196,9 @@ def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seco
         "",
         "What was looked at: errors on hagrid_mini's train part, hands_mini and hagrid_people while features, changes "
         "of landmarks and the detector's looks were chosen; of val and test a few scores and one list of errors by "
-        "label, no pictures. That the largest hand counts was decided after seeing what the surest gesture of two hands gave (one "
-        "error more of 95). So hagrid_people's figures are of what was tuned on, and their intervals are wide.",
+        "label, no pictures. That the largest hand counts was decided after seeing what the surest gesture of two "
+        "hands gave (one error more of 95). So hagrid_people's figures are of what was tuned on, and their intervals "
+        "are wide.",
     ]
     return "\n".join(lines) + "\n"
 
