@@ -104,12 +104,12 @@ def test_the_fingerprint_changes_with_points_and_labels_of_what_is_trained_on() 
     before = datamodule().fingerprint()
     assert datamodule().fingerprint() == before
     points, samples = hands({"train": 10, "val": 4, "test": 4}, missed=3)
-    train, test = (int(np.flatnonzero(samples["split"] == split)[5]) for split in ("train", "test"))
-    for row, same in ((train, False), (test, True)):
+    trained, test = (int(np.flatnonzero(samples["split"] == split)[5]) for split in ("train", "test"))
+    for row, same in ((trained, False), (test, True)):
         changed = points.copy()
         changed[row, 0, 0] += 1
         assert (datamodule(points=changed).fingerprint() == before) is same
-    samples.loc[train, "gesture"] = "TWO"
+    samples.loc[trained, "gesture"] = "TWO"
     assert datamodule(samples=samples).fingerprint() != before
 
 
@@ -158,9 +158,9 @@ def test_every_epoch_reports_each_found_hand_once(prepared: Path) -> None:
     train(composed(*QUICK, "train_hyperparams.passes=3"))
     (run,) = (path for path in (prepared / "runs").iterdir() if path.is_dir())
     for epoch in range(2):
-        val, train = (read_predictions(run / f"predictions/{split}/{epoch:04d}.parquet") for split in ("val", "train"))
+        val, seen = (read_predictions(run / f"predictions/{split}/{epoch:04d}.parquet") for split in ("val", "train"))
         assert len(val) == 37
-        assert len(train) == len(set(train.column("sample_id"))) == 128
+        assert len(seen) == len(set(seen.column("sample_id"))) == 128
     assert list((run / "val/figures/confusion_matrices").iterdir())
     shown = [path for path in run.rglob("sample_0.*") if "train_samples" in path.parts]
     assert shown
@@ -218,8 +218,3 @@ def test_training_can_start_from_a_landmark_checkpoint(prepared: Path) -> None:
     module = build_module(composed(f"model.weights={prepared / 'start.ckpt'}"), open_data(config))
     started = module.network.state_dict()
     assert all(torch.equal(started[name], tensor) for name, tensor in network.state_dict().items())
-
-
-@pytest.fixture
-def train() -> Callable[[DictConfig], None]:
-    return train_static_gestures.main.__wrapped__  # type: ignore[attr-defined]
