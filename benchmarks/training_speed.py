@@ -53,6 +53,7 @@ from static_gesture_classification.tracking.logger import RunLogger  # noqa: E40
 from static_gesture_classification.tracking.run_folder import RunFolder  # noqa: E402
 from static_gesture_classification.training import hardware  # noqa: E402
 from static_gesture_classification.training.callbacks import Callback  # noqa: E402
+from static_gesture_classification.training.datamodule import CropsDataModule  # noqa: E402
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data  # noqa: E402
 from static_gesture_classification.training.module import GestureModule  # noqa: E402
 
@@ -200,6 +201,7 @@ class Turns(Callback):
 def run(config: DictConfig, frames: list[Path]) -> list[Turn]:
     """Train as train_static_gestures.py does; the first turn warms up and is left out."""
     data = open_data(config)
+    assert isinstance(data, CropsDataModule)
     module = build_module(config, data)
     folder = RunFolder.create(Path(config.paths.runs), "benchmark", train_static_gestures.plain(config))
     others: dict[str, Callable[[], float]] = {
