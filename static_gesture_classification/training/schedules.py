@@ -30,4 +30,5 @@ def cosine(optimizer: Optimizer, steps: int, *, final: float) -> Schedule:
 def one_cycle(optimizer: Optimizer, steps: int, *, warmup: float) -> Schedule:
     """Go up to the learning rate during `warmup` (0 to 1) of `steps` steps, then down (Smith, arXiv:1708.07120)."""
     highest = optimizer.param_groups[0]["lr"]
-    return Schedule(OneCycleLR(optimizer, max_lr=highest, total_steps=steps, pct_start=warmup), every_step=True)
+    rising = warmup / 2 if warmup * steps == 1 else warmup  # torch divides by the length of the rise less a step
+    return Schedule(OneCycleLR(optimizer, max_lr=highest, total_steps=steps, pct_start=rising), every_step=True)

@@ -41,3 +41,10 @@ def test_one_cycle_rises_to_the_rate_and_falls_to_almost_nothing() -> None:
         assert abs(max(seen) - 0.1) < 1e-9
         assert seen.index(max(seen)) == 9
         assert seen[-1] < 1e-4
+
+
+def test_one_cycle_of_few_steps_is_one_too() -> None:
+    for steps in range(1, 9):
+        used = optimizer()
+        seen = rates(one_cycle(used, steps=steps, warmup=0.25), used, steps)
+        assert max(seen) <= 0.1 + 1e-9
