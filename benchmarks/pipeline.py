@@ -34,9 +34,10 @@ sources:
   hagrid: {{root: {photographs}/hagrid_mini}}
   hands: {{root: {photographs}/hands_mini}}
   recorded_legacy: {{root: {photographs}/recorded_legacy}}
-crops: {{size: 128}}
+crops: {{size: {size}}}
 """
 RECIPES = {"efficientnet_lite0": "finetune", "resnet18": "scratch"}
+SIZES = {"efficientnet_lite0": 128, "resnet18": 96}  # of crops, in pixels
 LIMITS = {
     "default": "8 minutes in all, F1 0.95",
     "efficientnet_lite0": "12 minutes of training, F1 0.92",
@@ -73,7 +74,10 @@ def use_photographs(project: Path, model: str) -> None:
         sys.exit(f"real photographs are not present at {PHOTOGRAPHS}")
     local = project / "conf" / "local" / "default.yaml"
     local.parent.mkdir()
-    local.write_text(OWN_DATA.format(model=model, recipe=RECIPES[model], photographs=PHOTOGRAPHS), encoding="utf-8")
+    local.write_text(
+        OWN_DATA.format(model=model, recipe=RECIPES[model], size=SIZES[model], photographs=PHOTOGRAPHS),
+        encoding="utf-8",
+    )
 
 
 def run_pipeline(project: Path) -> float:
