@@ -89,7 +89,8 @@ def new_recorder(
             highlight=False,
         )
     else:
-        console.print(f"judged by {escape(observer.checkpoint)}", highlight=False)
+        about = f"; {observer.about_learner}" if observer.about_learner else ""
+        console.print(escape(f"judged by {observer.checkpoint}{about}"), highlight=False, soft_wrap=True)
     return Recorder(
         settings,
         Rules(
@@ -100,6 +101,7 @@ def new_recorder(
         observer.vocabulary,
         observer.checkpoint,
         [writer for writer in left if writer is not None],
+        learner=observer.learner,
     )
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
+from static_gesture_classification.active_learning.refit_while_recording import LearningLayer
 from static_gesture_classification.detection.detector import DetectedHand, Detector, detector_from_config
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
 from static_gesture_classification.progress import console
 from static_gesture_classification.recording.latest_frame import Captured
+from static_gesture_classification.recording.learning import open_learning_layer
 from static_gesture_classification.recording.settings import LARGEST, LEFT, RIGHT, SUREST
 
 ONNX = ".onnx"
@@ -29,13 +31,22 @@ class Sight:
         captured: the picture.
         hands: all hands that were found.
         hand: the one that counts; None where none was found.
-        recognised: what the model says of it; None without a model or a hand.
+        recognised: what the checkpoint says of it; None without one or without a hand.
+        refitted: what its last layer says since it has learned from kept pictures; None where it has not.
+        learned: from how many.
     """
 
     captured: Captured
     hands: tuple[DetectedHand, ...] = ()
     hand: DetectedHand | None = None
     recognised: RecognisedHand | None = None
+    refitted: RecognisedHand | None = None
+    learned: int = 0
+
+    @property
+    def newest(self) -> RecognisedHand | None:
+        """What the model says that has learned the most."""
+        return self.refitted or self.recognised
 
     @property
     def image(self) -> np.ndarray:
@@ -51,13 +62,25 @@ class Observer:
         predictor: uses the same detector; None to record without a judge.
         rule: which of several hands counts: "largest", "surest", "left" or "right".
         checkpoint: the judging checkpoint as sessions name it; "" without one.
+        learner: the checkpoint's last layer that learns from what is kept; None where it does not.
+        about_learner: what it learns with, or why there is none; "" where none is wanted.
     """
 
-    def __init__(self, detector: Detector, predictor: Predictor | None, rule: str, checkpoint: str = "") -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        predictor: Predictor | None,
+        rule: str,
+        checkpoint: str = "",
+        learner: LearningLayer | None = None,
+        about_learner: str = "",
+    ) -> None:
         self.detector = detector
         self.predictor = predictor
         self.rule = rule
         self.checkpoint = checkpoint
+        self.learner = learner
+        self.about_learner = about_learner
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -70,7 +93,15 @@ class Observer:
         hand = choose_hand(hands, self.rule)
         if hand is None or self.predictor is None:
             return Sight(captured, tuple(hands), hand)
-        return Sight(captured, tuple(hands), hand, self.predictor.classify(captured.image, [hand])[0])
+        recognised = self.predictor.classify(captured.image, [hand])[0]
+        newest = None if self.learner is None else self.learner.newest
+        if newest is None or recognised.embedding is None:
+            return Sight(captured, tuple(hands), hand, recognised)
+        probabilities = newest.layer.probabilities(recognised.embedding)
+        best = int(probabilities.argmax())
+        gesture, score = self.predictor.vocabulary.names[best], float(probabilities[best])
+        refitted = replace(recognised, gesture=gesture, score=score, probabilities=probabilities)
+        return Sight(captured, tuple(hands), hand, recognised, refitted, newest.learned)
 
 
 def choose_hand(hands: list[DetectedHand], rule: str) -> DetectedHand | None:
@@ -100,7 +131,9 @@ def open_observer(config: DictConfig, checkpoint: Path | None) -> Observer:
     if checkpoint is None:
         return Observer(detector, None, config.recording.hand)
     model = fast_model(checkpoint) if config.recording.onnx else checkpoint
-    return Observer(detector, Predictor.load(model, detector), config.recording.hand, str(checkpoint))
+    predictor = Predictor.load(model, detector)
+    learner, about = open_learning_layer(config, predictor.classifier, checkpoint, model)
+    return Observer(detector, predictor, config.recording.hand, str(checkpoint), learner, about)
 
 
 def open_detector(config: DictConfig) -> Detector:

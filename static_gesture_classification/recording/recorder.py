@@ -6,12 +6,19 @@ It draws nothing and reads no device: the window, the lines without a window, an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from static_gesture_classification.active_learning.admission import Settings, Side, past_sessions, split_for
+from static_gesture_classification.active_learning.admission import (
+    TRAIN,
+    Settings,
+    Side,
+    past_sessions,
+    split_for,
+)
+from static_gesture_classification.active_learning.refit_while_recording import Kept, LearningLayer
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.jobs import Job, Work
@@ -70,6 +77,7 @@ class Recorder:
         checkpoint: that judges, as sessions name it.
         unfinished: sets of killed recorders whose gesture was not chosen yet; they come first.
         clock: seconds that never go back.
+        learner: the judging model's last layer that learns from what is kept; None where it does not.
 
     Attributes:
         state: what it is doing.
@@ -89,9 +97,11 @@ class Recorder:
         checkpoint: str = "",
         unfinished: Sequence[SessionWriter] = (),
         clock: Callable[[], float] = time.monotonic,
+        learner: LearningLayer | None = None,
     ) -> None:
         self.settings, self.rules, self.vocabulary, self.work = settings, rules, vocabulary, work
         self.judge, self.checkpoint, self._clock = judge, checkpoint, clock
+        self.learner = learner
         self.can_judge = judge is not None
         self.hard = self.can_judge and (work.planned if settings.hard == AUTO else bool(settings.hard))
         self.now = clock()
@@ -126,6 +136,8 @@ class Recorder:
         self.state.tick(self.now)
         if ended or (camera.over and isinstance(self.state, (Ready, Recording))):
             self.state.camera_over()
+        if self.learner is not None:
+            self.learner.learn_from(self.lessons)
 
     def close(self) -> list[str]:
         """Make what was dropped final, and rescue what the disk refused.
@@ -171,6 +183,18 @@ class Recorder:
     def last_set(self) -> SetInProgress | None:
         """The set that was recorded last; None before the first."""
         return self.sets[-1] if self.sets else None
+
+    @property
+    def hard_now(self) -> bool:
+        """Whether only what is hard is kept, of the set that is recorded now or next."""
+        state = self.state
+        return state.set.selector.hard if isinstance(state, Recording) else self.hard and self.job.gesture is not None
+
+    @property
+    def lessons(self) -> list[Kept]:
+        """What the judging model can learn from: the pictures kept for train, with the gestures that they show."""
+        current = [self.state.set] if isinstance(self.state, Recording) and self.state.set not in self.sets else []
+        return [lesson for each in [*self.sets, *current] for lesson in self._lessons_of(each)]
 
     @property
     def saved(self) -> list[SetInProgress]:
@@ -362,6 +386,14 @@ class Recorder:
             self.start_set()
         else:
             self.finish()
+
+    def _lessons_of(self, current: SetInProgress) -> Iterator[Kept]:
+        if current.side.split != TRAIN or current.writer.discarded or self.judge is None:
+            return  # what is held out, or may be yet, is not learned from
+        for entry in current.kept:
+            gesture = entry.image.gesture or current.writer.session.gesture
+            if entry.embedding is not None and gesture in self.judge:
+                yield Kept(id(entry), entry.embedding, self.judge.index(gesture))
 
     def _want(self, count: int) -> None:
         """The current job still wants `count` pictures."""

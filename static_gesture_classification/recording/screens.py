@@ -184,7 +184,7 @@ def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sig
         canvas.frame(x1, y1, x2, y2, MUTED, 2)
         canvas.text("not this one", x1 + 4, max(y1 - 22, HEADER), 14, MUTED)
         return
-    said = sight.recognised
+    said = sight.newest if recorder.hard_now else sight.recognised
     colour = ACCENT
     if said is not None and recorder.job.gesture is not None:
         colour = GOOD if said.gesture == recorder.job.gesture else WARNING
@@ -277,12 +277,15 @@ def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int)
     x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
     if not recorder.can_judge or y > BODY[1] - 110:
         return y
-    canvas.text("the model says", x, y, 14, MUTED)
+    said = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
+    learned = sight.learned if sight is not None and said is not sight.recognised else 0
+    text = f"the model says, having learned from {learned} kept" if learned else "the model says"
+    canvas.text(text, x, y, 14, MUTED, most=width)
     y += 24
-    if sight is None or sight.recognised is None or recorder.judge is None:
+    if said is None or recorder.judge is None:
         canvas.text("no hand", x, y, 16, MUTED)
         return y + 78
-    probabilities = sight.recognised.probabilities
+    probabilities = said.probabilities
     for row in np.argsort(-probabilities)[:3]:
         name, share = recorder.judge.names[row], float(probabilities[row])
         colour = GOOD if name == recorder.job.gesture else ACCENT if recorder.job.gesture is None else WARNING

@@ -9,6 +9,7 @@ import numpy as np
 from static_gesture_classification.active_learning.admission import EASY, Judgement, Kept, Settings, judge
 from static_gesture_classification.active_learning.policies import hardness
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.recording.novelty import Appearance, appearance, least_difference
 from static_gesture_classification.recording.observer import Sight
 from static_gesture_classification.recording.picture_quality import quality_problem
@@ -27,12 +28,14 @@ class Candidate:
         appearance: of its hand.
         judgement: what the model says of it; None where nobody judges or the gesture is not known yet.
         value: what it is worth, the higher the better.
+        judge: whose words the judgement rests on; None where nobody judges.
     """
 
     sight: Sight
     appearance: Appearance
     judgement: Judgement | None
     value: float
+    judge: RecognisedHand | None = None
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,9 @@ class Selector:
         problem = quality_problem(sight.image, sight.hand.box, self.settings)
         if problem:
             return Verdict(UNFIT, f"skipped: {problem}")
-        judgement = None
-        if self.gesture is not None and sight.recognised is not None:
-            judgement = self.judged(sight.recognised.probabilities, self.gesture)
+        judgement, judge = None, self._judge(sight)
+        if self.gesture is not None and judge is not None:
+            judgement = self.judged(judge.probabilities, self.gesture)
         if self.hard and judgement is not None and not judgement.admitted:
             return Verdict(KNOWN, "the model knows this one: turn, tilt, move, change the light")
         return self._offer(sight, judgement)
@@ -118,7 +121,7 @@ class Selector:
             return self._keep_best_when_due(sight, Verdict(ALIKE, "like one that is kept already: move a little"))
         value = self._hardness(sight) * min(1.0, novelty / TYPICAL) ** self.settings.novelty
         if self._best is None or value > self._best.value:
-            self._best = Candidate(sight, look, judgement, value)
+            self._best = Candidate(sight, look, judgement, value, self._judge(sight))
         return self._keep_best_when_due(sight, Verdict(WAITING, "looking for the best of a few"))
 
     def _keep_best_when_due(self, sight: Sight, otherwise: Verdict) -> Verdict:
@@ -133,12 +136,17 @@ class Selector:
         self._last_kept = sight.captured.time
         return Verdict(KEPT, _why(best.judgement), best)
 
+    def _judge(self, sight: Sight) -> RecognisedHand | None:
+        """Whose word counts: in hard mode that of the model that has learned from what is kept."""
+        return sight.newest if self.hard else sight.recognised
+
     def _hardness(self, sight: Sight) -> float:
-        if not self.hard or sight.recognised is None or self.vocabulary is None:
+        judge = self._judge(sight)
+        if not self.hard or judge is None or self.vocabulary is None:
             return 1.0
         if self.gesture is None or self.gesture not in self.vocabulary:  # new to the model: all of it is hard
             return 1.0
-        return float(hardness(sight.recognised.probabilities[None], self.vocabulary.index(self.gesture))[0])
+        return float(hardness(judge.probabilities[None], self.vocabulary.index(self.gesture))[0])
 
     def _counted(self) -> Kept:
         easy = sum(candidate.judgement is not None and candidate.judgement.outcome == EASY for candidate in self._kept)

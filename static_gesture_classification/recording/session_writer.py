@@ -57,7 +57,9 @@ class Entry:
     Args:
         image: what `session.json` says of it.
         pixels: what is saved of it, uint8 (height, width, 3) RGB; for the contact sheet.
-        probabilities: float32 (classes,), the model's; None without one.
+        probabilities: float32 (classes,), the checkpoint's; None without one.
+        chosen_by: likewise, of its last layer that had learned from earlier pictures, where that chose this one.
+        embedding: float32 (features,), the checkpoint's; None without one.
         jpeg: its bytes, until they are on disk and listed.
         dropped: whether it is taken out; it can be taken back until the session is closed.
     """
@@ -67,6 +69,8 @@ class Entry:
     probabilities: np.ndarray | None = None
     jpeg: bytes | None = None
     dropped: bool = False
+    chosen_by: np.ndarray | None = None
+    embedding: np.ndarray | None = None
 
     @cached_property
     def thumbnail(self) -> np.ndarray:
@@ -253,12 +257,17 @@ def cut_out(
     return image[top:bottom, left:right].copy(), tuple(float(value) for value in box.ravel()), marks
 
 
-def said(judgement: Judgement | None) -> dict[str, Any]:
-    """What a judgement leaves in `session.json`."""
+def said(judgement: Judgement | None, choice: Judgement | None = None) -> dict[str, Any]:
+    """What a judgement leaves in `session.json`.
+
+    Args:
+        judgement: the checkpoint's.
+        choice: by which the picture was chosen, where that is another.
+    """
     if judgement is None:
         return {}
     score = round(judgement.score, DECIMALS)
-    return {"prediction": judgement.prediction or None, "score": score, "kept_because": judgement.outcome}
+    return {"prediction": judgement.prediction or None, "score": score, "kept_because": (choice or judgement).outcome}
 
 
 def check_writable(root: Path) -> None:

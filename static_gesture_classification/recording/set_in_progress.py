@@ -106,7 +106,7 @@ class SetInProgress:
         return True
 
     def judged(self, entry: Entry) -> Judgement | None:
-        """What the model says of a picture, for the gesture that it is labelled with now."""
+        """What the checkpoint says of a picture, for the gesture that it is labelled with now."""
         gesture = entry.image.gesture or self.writer.session.gesture
         if entry.probabilities is None or not gesture:
             return None
@@ -115,8 +115,13 @@ class SetInProgress:
     def _keep(self, candidate: Candidate) -> None:
         sight = candidate.sight
         assert sight.hand is not None
-        probabilities = None if sight.recognised is None else sight.recognised.probabilities
+        recognised, judge = sight.recognised, candidate.judge
+        probabilities = None if recognised is None else recognised.probabilities
         entry = self.writer.take(sight.image, sight.hand, candidate.judgement, probabilities)
+        entry.embedding = None if recognised is None else recognised.embedding
+        if judge is not None and judge is not recognised:
+            entry.chosen_by = judge.probabilities
+            self._show_as(entry, self.writer.session.gesture)
         self._candidates[id(entry)] = candidate
         self.save()
 
@@ -146,8 +151,11 @@ class SetInProgress:
 
     def _show_as(self, entry: Entry, gesture: str) -> None:
         own = None if gesture == self.writer.session.gesture else gesture
-        judgement = None if entry.probabilities is None else self.selector.judged(entry.probabilities, gesture)
-        entry.image = replace(entry.image, gesture=own, **said(judgement))
+        judgement, choice = (
+            None if row is None else self.selector.judged(row, gesture)
+            for row in (entry.probabilities, entry.chosen_by)
+        )
+        entry.image = replace(entry.image, gesture=own, **said(judgement, choice))
 
     def _set_image(self, entry: Entry, image: RecordedImage) -> None:
         entry.image = image

@@ -98,6 +98,12 @@ class RecordingSettings:
             _require(isinstance(node[name], int) and node[name] >= 1, node, name, "it is a whole number from 1")
         for name in ("rate", "interval", "countdown", "patience", "margin", "stall_seconds", "black_seconds"):
             _require(_number(node[name]) and node[name] >= 0, node, name, "it is a number from 0")
+        every = node["refit_every"]
+        _require(isinstance(every, int) and every >= 0, node, "refit_every", "it is a whole number; 0 for never")
+        samples = node["refit_samples"]
+        _require(isinstance(samples, int) and samples >= 1, node, "refit_samples", "it is a whole number from 1")
+        strength = node["refit_strength"]
+        _require(_number(strength) and strength > 0, node, "refit_strength", "it is a number above 0")
         _require(node["seconds"] is None or _number(node["seconds"]), node, "seconds", "it is a number of seconds")
         _require(1 <= node["jpeg_quality"] <= 100, node, "jpeg_quality", "it is from 1 to 100")
         rescue = node["rescue"]

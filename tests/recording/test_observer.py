@@ -7,6 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from static_gesture_classification.active_learning.refit_while_recording import last_layer
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
@@ -92,6 +93,8 @@ def test_checkpoint_is_exported_once_and_judges_what_is_seen(project: Path, tmp_
     assert exported.parent == tmp_path
     assert exported.name.startswith(".best.")
     assert load_onnx(exported).vocabulary == vocabulary
+    np.testing.assert_array_equal(last_layer(exported).weights, last_layer(path).weights)
+    np.testing.assert_array_equal(last_layer(exported).bias, last_layer(path).bias)
     written = exported.stat().st_mtime_ns
     assert fast_model(path) == exported
     assert exported.stat().st_mtime_ns == written
