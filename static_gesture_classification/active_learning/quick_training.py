@@ -7,8 +7,6 @@ also says whom the checkpoint was trained on, those of the checkpoint that it we
 from __future__ import annotations
 
 import importlib.util
-import signal
-import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -146,23 +144,12 @@ def run_training(config: DictConfig) -> None:
         console.print(f"{folder} is finished with this configuration and data", highlight=False)
     else:
         module = build_module(config, data)
-        ignore_profiling_ticks()
         run = RunFolder.create(folder.parent, folder.name, script.plain(config), script.tags_of(config))
         run.resume_from(0)
         with RunLogger(run, sampling_period=0) as logger:
             keeping = Checkpoints(run.checkpoint_folder, int(config.train_hyperparams.keep_checkpoints))
             build_trainer(config, logger, [keeping]).fit(module, data)
     script.export_best(folder, Path(config.paths.models), identity)
-
-
-def ignore_profiling_ticks() -> None:
-    """Keep MediaPipe, where it has found landmarks in this process, from ending it after the training.
-
-    Its library (1.2.2) has a profiler that may send SIGPROF from time to time. After training, Lightning puts every
-    signal's handler back to what Python knows of, which is the default for SIGPROF: to end the process.
-    """
-    if hasattr(signal, "SIGPROF") and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 @cache

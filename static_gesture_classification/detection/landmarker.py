@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import weakref
 from collections.abc import Mapping
@@ -82,6 +83,7 @@ class Landmarker:
         self._start_afresh()
 
     def _start_afresh(self) -> None:
+        ignore_profiling_ticks()
         self._task: Any = None
         self._finalizer: weakref.finalize | None = None
         self._process = os.getpid()
@@ -114,6 +116,21 @@ class Landmarker:
             raise UserError(f"MediaPipe cannot use {path} as a hand landmarker: {error}") from error
         self._finalizer = weakref.finalize(self, _release, self._task, os.getpid())
         return self._task
+
+
+def ignore_profiling_ticks() -> None:
+    """Keep MediaPipe's profiler from ending the process.
+
+    Its library (1.2.2) may send SIGPROF from time to time, which it handles itself. Whoever puts signals' handlers back
+    to what Python knows of, as Lightning does after a training, puts back the default for SIGPROF, which is to end the
+    process. So Python is told to ignore it. Only the main thread can do that; elsewhere nothing changes.
+    """
+    if (
+        hasattr(signal, "SIGPROF")
+        and threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGPROF) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)
 
 
 def _release(task: Any, process: int) -> None:

@@ -1,9 +1,7 @@
 """The quick loop: what is divided stays divided, new samples are learned, and the verdict follows."""
 
 import json
-import os
 import shutil
-import signal
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -325,12 +323,6 @@ def test_crops_of_the_pipeline_are_taken_over_without_decoding(project_folder, c
         shutil.rmtree("data/quick/crops")
         quick("model=landmarks")
     assert "0 images decoded" in " ".join(capsys.readouterr().out.split())
-
-
-def test_a_tick_of_mediapipes_profiler_does_not_end_the_process_after_training(project_folder):
-    quick("model=landmarks", "seed=4")
-    assert signal.getsignal(signal.SIGPROF) is signal.SIG_IGN
-    os.kill(os.getpid(), signal.SIGPROF)
 
 
 def test_two_retrains_at_once_are_told_apart(project_folder):
