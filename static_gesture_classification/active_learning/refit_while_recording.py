@@ -78,6 +78,8 @@ class LearningLayer:
     """
 
     def __init__(self, start: LastLayer, known: Floats, every: int, strength: float) -> None:
+        import scipy.optimize  # noqa: F401  here, because an import in the thread of the fit would hold up the others
+
         self.start, self.known, self.every, self.strength = start, known, every, strength
         self.newest: Refitted | None = None
         self._fitted_on: frozenset[tuple[int, int]] = frozenset()

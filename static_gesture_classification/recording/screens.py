@@ -279,7 +279,7 @@ def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int)
         return y
     said = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
     learned = sight.learned if sight is not None and said is not sight.recognised else 0
-    text = f"the model says, having learned from {learned} kept" if learned else "the model says"
+    text = f"the model says (learned: {learned} kept)" if learned else "the model says"
     canvas.text(text, x, y, 14, MUTED, most=width)
     y += 24
     if said is None or recorder.judge is None:

@@ -12,8 +12,9 @@ A session is one burst of one gesture by one person before one camera: a folder 
 `checkpoint`, `subject` and `camera` may be null or empty; `split` names a split the session is kept for, or is empty;
 an image's `gesture` and `subject` override the session's (a mined session has hands of many people, and those of each
 are a session of their own to the split stage). `prediction`,
-`score` (its probability) and `kept_because` are what `checkpoint` said of the image when it was admitted; they may be
-null or absent. Images beside it that `images` does not list do not count, so that a recorder that saves each image
+`score` (its probability) and `kept_because` are what `checkpoint` said of the image when it was admitted (the reason,
+in the recorder's hard mode, is its last layer's as it was fitted anew by then: docs/recording.md); they may be null or
+absent. Images beside it that `images` does not list do not count, so that a recorder that saves each image
 first and `session.json` after it leaves, wherever it is killed, a session that loads.
 """
 
