@@ -26,7 +26,7 @@ from static_gesture_classification.progress import track
 from static_gesture_classification.training.checkpoint import Classifier
 
 BATCH = 256
-STEPS = 200  # of L-BFGS at most; it ends sooner where nothing changes any more
+STEPS = 60  # of L-BFGS at most; it ends sooner where nothing changes any more
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,23 @@ class Head:
     weighted_f1: float
 
 
-def kept_embeddings(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> tuple[Floats, int]:
-    """Embeddings (n, D) of crops, of which only those are computed that are not kept in `folder` yet.
+@dataclass(frozen=True)
+class Kept:
+    """What a crop model says about n crops: embeddings (n, D), probabilities (n, C); how many were computed now."""
+
+    embeddings: Floats
+    probabilities: Floats
+    computed: int
+
+
+def kept_embeddings(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Kept:
+    """What a crop model says about crops, computed for those only that are not kept in `folder` yet.
 
     Args:
         classifier: a crop model.
         checkpoint: its digest.
         crops: (n, size, size, 3) uint8.
         folder: of the embedding store.
-
-    Returns:
-        The embeddings, and how many were computed now.
     """
     width = classifier.network.head.in_features
     store = EmbeddingStore(folder, checkpoint, width, classifier.vocabulary.names)
@@ -61,7 +67,8 @@ def kept_embeddings(classifier: Classifier, checkpoint: str, crops: np.ndarray, 
         for rows in track(batches, "embedding", len(batches), "batches") if batches else ():
             probabilities, embeddings = classifier.predict(crops[rows])
             writer.add([keys[row] for row in rows], embeddings, probabilities)
-    return store.embeddings[store.rows(keys)].astype(np.float32), len(missing)
+    at = store.rows(keys)
+    return Kept(store.embeddings[at].astype(np.float32), np.asarray(store.probabilities[at]), len(missing))
 
 
 def refitted(

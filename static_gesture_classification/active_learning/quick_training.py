@@ -16,7 +16,7 @@ import torch
 from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.frozen_split import UNUSED, earlier_sides
-from static_gesture_classification.active_learning.head_refit import kept_embeddings, refitted
+from static_gesture_classification.active_learning.head_refit import Kept, kept_embeddings, refitted
 from static_gesture_classification.active_learning.quick_loop import FINETUNE, HEAD, QuickLoop
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT
@@ -30,7 +30,7 @@ from static_gesture_classification.samples import read_rows, read_samples, write
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.callbacks import Checkpoints
-from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint, save
+from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint, save
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
 from static_gesture_classification.training.identity import fingerprint, is_finished, run_folder_for
 
@@ -65,14 +65,11 @@ def refit_head(loop: QuickLoop) -> None:
     unknown = sorted(set(samples["gesture"]) - set(vocabulary))
     if unknown:
         raise DataError(f"{loop.start} does not know {', '.join(unknown)}; use retrain.method={FINETUNE}")
-    crops = open_crops(Path(config.paths.crops))
-    folder = Path(config.paths.embeddings) / str(digest_of(loop.start))[:16]
-    embeddings, computed = kept_embeddings(classifier, str(digest_of(loop.start)), crops, folder)
-    console.print(f"embeddings: {computed:,} of {len(crops):,} computed now, the others were kept", highlight=False)
+    kept = said_by_start(loop, classifier)
     targets = np.asarray(vocabulary.indices(samples["gesture"].tolist()), np.int64)
     sides = samples["split"].to_numpy(object)
     strengths = [float(strength) for strength in config.retrain.head.strengths]
-    head = refitted(classifier, embeddings, targets, sides == "train", sides == "val", strengths)
+    head = refitted(classifier, kept.embeddings, targets, sides == "train", sides == "val", strengths)
     chosen = "as it was" if head.strength is None else f"with strength {head.strength:g}"
     console.print(f"last layer {chosen}: weighted F1 {head.weighted_f1:.4f} on val", highlight=False)
     tensors = {"head.weight": torch.from_numpy(head.weights), "head.bias": torch.from_numpy(head.bias)}
@@ -82,6 +79,16 @@ def refit_head(loop: QuickLoop) -> None:
     about = {"run": record.get("run", loop.start.stem), "epoch": entries["epoch"], "checkpoint": loop.start.name}
     write_json(loop.models / RECORD, {**about, "model": entries["model"]["name"], "method": HEAD})
     note_people(loop, known_people(loop) | set(people(samples, "train")))
+
+
+def said_by_start(loop: QuickLoop, classifier: Classifier) -> Kept:
+    """What the checkpoint to go on from says about all crops, most of which it has seen before."""
+    crops, digest = open_crops(Path(loop.config.paths.crops)), str(digest_of(loop.start))
+    kept = kept_embeddings(classifier, digest, crops, Path(loop.config.paths.embeddings) / digest[:16])
+    console.print(
+        f"embeddings: {kept.computed:,} of {len(crops):,} computed now, the others were kept", highlight=False
+    )
+    return kept
 
 
 def finetune(loop: QuickLoop) -> None:

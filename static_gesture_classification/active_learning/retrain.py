@@ -17,11 +17,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.markup import escape
@@ -30,16 +33,21 @@ from rich.table import Column, Table
 from static_gesture_classification.active_learning.comparison import Comparison, comparison
 from static_gesture_classification.active_learning.comparison_report import show, write
 from static_gesture_classification.active_learning.frozen_split import FrozenSplit, earlier_sides, frozen_split
-from static_gesture_classification.active_learning.quick_loop import BY_LANDMARKS, QuickLoop, quick_loop
-from static_gesture_classification.active_learning.quick_training import RECORD, TRAINED, train
+from static_gesture_classification.active_learning.quick_loop import BY_LANDMARKS, HEAD, QuickLoop, quick_loop
+from static_gesture_classification.active_learning.quick_training import RECORD, TRAINED, said_by_start, train
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import figures
-from static_gesture_classification.evaluation.contenders import PEOPLE, contender, said_about
+from static_gesture_classification.evaluation.contenders import PEOPLE, contender, people_of, said_about
 from static_gesture_classification.evaluation.data_version import data_version
 from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of, weighted_f1
-from static_gesture_classification.evaluation.predictions import Predictions, write_predictions
+from static_gesture_classification.evaluation.predictions import (
+    Predictions,
+    predictions_of,
+    sample_keys,
+    write_predictions,
+)
 from static_gesture_classification.evaluation.promote import BEST, BY_SCORE, Candidate, promote, record_of
 from static_gesture_classification.evaluation.runs import read_record
 from static_gesture_classification.gestures import Vocabulary
@@ -61,7 +69,7 @@ from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.training import hardware
-from static_gesture_classification.training.checkpoint import read_checkpoint
+from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint
 
 SPLITS = ("val", "test")
 COMMANDS = "python -m static_gesture_classification.active_learning."
@@ -108,7 +116,7 @@ def retrain(loop: QuickLoop) -> Comparison | None:
         with clock.timed("evaluate"):
             said = evaluate(loop)
         with clock.timed("compare"):
-            result = compare(loop)
+            result = compare(loop, said)
             preferred = prefer(loop, result)
         report(loop, frozen, said, result, preferred, clock)
     return result
@@ -201,14 +209,15 @@ def landmarks(loop: QuickLoop) -> None:
 
 
 def evaluate(loop: QuickLoop) -> dict[str, Predictions]:
-    """What the trained checkpoint says about val and test, written down for confusions and the plan."""
-    trained = contender(str(loop.models / TRAINED), loop.config)
+    """What the trained checkpoint says about val and test, written down for the comparison, confusions and the plan."""
     samples = read_rows(loop.splits)
+    trained = contender(str(loop.models / TRAINED), loop.config)
+    kept = said_by_head(loop, samples) if loop.method == HEAD else None
     said = {}
     for name in SPLITS:
         part = samples[samples["split"] == name].reset_index(drop=True)
         if len(part):
-            said[name] = said_about(part, trained, loop.config)
+            said[name] = kept[name] if kept is not None else said_about(part, trained, loop.config)
             write_predictions(said[name], loop.reports / PREDICTIONS / f"{name}.parquet")
             counts, labels = confusions(said[name])
             title = f"{name}: weighted F1 {weighted_f1(counts):.3f}"
@@ -218,24 +227,59 @@ def evaluate(loop: QuickLoop) -> dict[str, Predictions]:
     return said
 
 
+def said_by_head(loop: QuickLoop, samples: pd.DataFrame) -> dict[str, Predictions]:
+    """What a head fitted anew says, by the embeddings that are kept."""
+    start, head = load_classifier(loop.start), load_classifier(loop.models / TRAINED).network.head
+    embeddings = said_by_start(loop, start).embeddings
+    with torch.inference_mode():
+        probabilities = head(torch.from_numpy(embeddings)).softmax(1).numpy()
+    return by_split(samples, probabilities, start.vocabulary, embeddings)
+
+
+def by_split(
+    samples: pd.DataFrame, probabilities: np.ndarray, vocabulary: Vocabulary, embeddings: np.ndarray | None = None
+) -> dict[str, Predictions]:
+    """Predictions of val and of test, from those of all samples."""
+    said = {}
+    for name in SPLITS:
+        rows = np.flatnonzero(samples["split"] == name)
+        own = None if embeddings is None else embeddings[rows]
+        said[name] = predictions_of(sample_keys(samples.iloc[rows]), probabilities[rows], vocabulary, own)
+    return said
+
+
 def confusions(said: Predictions) -> tuple[np.ndarray, tuple[str, ...]]:
     """Confusion matrix and its labels."""
     outcomes = outcomes_of(said)
     return confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)), outcomes.labels
 
 
-def compare(loop: QuickLoop) -> Comparison | None:
+def compare(loop: QuickLoop, said: dict[str, Predictions]) -> Comparison | None:
     """The trained checkpoint against the quick loop's best one, or the one it went on from; None without either."""
     before = loop.models / BEST if loop.method == BY_LANDMARKS else loop.start
     if not before.is_file():
         console.print("nothing to compare with yet: this is the first", highlight=False)
         return None
-    settings = OmegaConf.merge(loop.config, {"paths": {"runs": str(loop.config.paths.runs)}})
-    assert isinstance(settings, DictConfig)
-    result = comparison(contender(str(before), settings), contender(str(loop.models / TRAINED), settings), settings)
-    write(result, Path(settings.compare.output))
+    old, new = contender(str(before), loop.config), contender(str(loop.models / TRAINED), loop.config)
+    if loop.method != BY_LANDMARKS:
+        old = replace(old, people=people_of(loop.start, loop.pipeline_runs), table=said_before(loop))
+    result = comparison(old, replace(new, table=joined(said)), loop.config)
+    write(result, Path(loop.config.compare.output))
     show(result)
     return result
+
+
+def said_before(loop: QuickLoop) -> Predictions:
+    """What the checkpoint to go on from says about val and test, most of it kept from before."""
+    start = load_classifier(loop.start)
+    kept = said_by_start(loop, start)
+    return joined(by_split(read_rows(loop.splits), kept.probabilities, start.vocabulary))
+
+
+def joined(said: dict[str, Predictions]) -> Predictions:
+    """The predictions of all splits in one table."""
+    tables = [each.table.replace_schema_metadata(None) for each in said.values()]
+    return Predictions(pa.concat_tables(tables), next(iter(said.values())).gestures)
 
 
 def prefer(loop: QuickLoop, result: Comparison | None) -> bool:

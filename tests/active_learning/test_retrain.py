@@ -20,6 +20,7 @@ from static_gesture_classification.active_learning.quick_loop import quick_loop
 from static_gesture_classification.active_learning.quick_training import replayed
 from static_gesture_classification.active_learning.retrain import retrain
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import read_samples, write_samples
@@ -142,12 +143,14 @@ def start(tmp_path) -> Classifier:
 
 def test_embeddings_that_are_kept_are_not_computed_again(start, tmp_path):
     crops = noise(20)
-    first, computed = kept_embeddings(start, "digest", crops, tmp_path / "kept")
-    assert computed == 20
-    np.testing.assert_allclose(first, start.predict(crops)[1], rtol=2e-3, atol=1e-4)  # half precision
-    again, computed = kept_embeddings(start, "digest", np.concatenate([noise(5, seed=2), crops]), tmp_path / "kept")
-    assert computed == 5
-    np.testing.assert_array_equal(again[5:], first)
+    first = kept_embeddings(start, "digest", crops, tmp_path / "kept")
+    assert first.computed == 20
+    probabilities, embeddings = start.predict(crops)
+    np.testing.assert_allclose(first.embeddings, embeddings, rtol=2e-3, atol=1e-4)  # half precision
+    np.testing.assert_allclose(first.probabilities, probabilities, atol=1e-6)
+    again = kept_embeddings(start, "digest", np.concatenate([noise(5, seed=2), crops]), tmp_path / "kept")
+    assert again.computed == 5
+    np.testing.assert_array_equal(again.embeddings[5:], first.embeddings)
 
 
 def test_a_head_fitted_anew_learns_and_is_chosen_by_val(start):
@@ -304,6 +307,11 @@ def test_the_head_of_the_best_crop_model_is_fitted_anew_and_what_the_pipeline_ma
     old, new = (read_checkpoint(Path(name)) for name in ("models/best.ckpt", "models/quick/trained.ckpt"))
     same = {name: bool(torch.equal(old["state_dict"][name], new["state_dict"][name])) for name in old["state_dict"]}
     assert all(same[name] for name in same if not name.startswith("head."))
+    written = read_predictions(Path("reports/quick/predictions/val.parquet"))
+    samples = read_samples(Path("data/quick/splits/samples.parquet"))
+    rows = np.flatnonzero(samples["split"] == "val")
+    looked = load_classifier(Path("models/quick/trained.ckpt")).predict(np.load("data/quick/crops/crops.npy")[rows])
+    np.testing.assert_allclose(written.probabilities, looked[0], atol=0.01)  # embeddings are kept in half precision
     assert Path("data/crops/crops.npy").stat().st_ino != Path("data/quick/crops/crops.npy").stat().st_ino
 
 
