@@ -91,7 +91,7 @@ def test_second_repro_runs_nothing(pipeline: Project) -> None:
 def test_changed_learning_rate_retrains_but_makes_no_crops(pipeline: Project) -> None:
     pipeline.edit("conf/local/default.yaml", "epochs: 1,", "epochs: 1, lr: 0.0123,")
     ran = pipeline.stages_run(pipeline.run("dvc", "repro"))
-    assert ran == ["compose", "train", "evaluate", "promote"]
+    assert ran == ["compose", "train", "evaluate", "promote", "plan"]
 
 
 def test_new_recording_is_taken_in_and_only_it_is_decoded(pipeline: Project, photographs: Path) -> None:
@@ -99,7 +99,7 @@ def test_new_recording_is_taken_in_and_only_it_is_decoded(pipeline: Project, pho
     output = pipeline.run("dvc", "repro")
     ran = pipeline.stages_run(output)
     assert ran[:2] == ["index", "crops"]
-    assert ran[-1] == "promote"
+    assert ran[-1] == "plan"
     report = json.loads((pipeline.folder / "data/crops/report.json").read_text())
     assert report["samples"] > 160
     images = len(list((photographs / "recorded_legacy" / "record_2" / "images").iterdir()))
