@@ -62,7 +62,6 @@ PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
 FRAME = (1920, 1080)
 FRAMES = 64
 TRAIN, VAL = 1280, 128  # samples of an epoch
-RECIPES = [["train_hyperparams=quick"], ["train_hyperparams=default"]]  # the pipeline's, and batches of 64
 TURNS = 5
 BARE_STEPS, OLDER_STEPS = 12, 6
 ROWS = {
@@ -76,12 +75,12 @@ ROWS = {
 
 
 def main() -> None:
-    recipes = [sys.argv[1:]] if len(sys.argv) > 1 else RECIPES
-    tables = "\n".join(measured(overrides) for overrides in recipes)
-    print(tables)
-    if recipes is RECIPES:
+    overrides = sys.argv[1:]
+    table = measured(overrides)
+    print(table)
+    if not overrides:
         RESULT.parent.mkdir(exist_ok=True)
-        RESULT.write_text(f"# Training speed\n\n{tables}", encoding="utf-8")
+        RESULT.write_text(f"# Training speed\n\n{table}", encoding="utf-8")
 
 
 def measured(overrides: list[str]) -> str:
