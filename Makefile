@@ -74,4 +74,4 @@ check-full: .venv/.installed ## the slow checks too: kills at random moments, th
 	@python -m pytest -n 2 --dist loadfile
 
 clean: ## remove what the pipeline derived (recordings and downloads stay)
-	@rm -rf data/index data/crops data/splits data/synthetic data/composed reports params.yaml
+	@rm -rf data/index data/crops data/splits data/landmarks data/synthetic data/composed data/quick data/loop data/pool reports params.yaml
