@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Skipped:
     reason: str
 
 
-class Frames:
+class Frames(ABC):
     """The frames of an input, decoded one by one while iterating.
 
     Attributes:
@@ -58,8 +59,8 @@ class Frames:
     def __init__(self) -> None:
         self.skipped: list[Skipped] = []
 
-    def __iter__(self) -> Iterator[Frame]:
-        raise NotImplementedError
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]: ...
 
 
 def frames(source: Path) -> Frames:
