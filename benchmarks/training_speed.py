@@ -13,12 +13,15 @@ older           the input path that ours replaces, with the same network, precis
                 the full frames (1920 x 1080 JPEG, as HaGRID's), crops, resizes and transforms one by one
 older, float32  the same in float32 and the default memory layout, as it was used
 
+The older path runs in a process of its own, since ours changes how the whole process holds memory.
+
 Frames are enlarged photographs of ../shared/data where that is there, else noise.
 """
 
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import os
 import platform
 import sys
@@ -48,14 +51,16 @@ sys.path.insert(0, str(PROJECT))
 
 import train_static_gestures  # noqa: E402
 from static_gesture_classification.configuration import CONF  # noqa: E402
+from static_gesture_classification.gestures import Vocabulary  # noqa: E402
 from static_gesture_classification.samples import sample_id, write_samples  # noqa: E402
 from static_gesture_classification.tracking.logger import RunLogger  # noqa: E402
 from static_gesture_classification.tracking.run_folder import RunFolder  # noqa: E402
 from static_gesture_classification.training import hardware  # noqa: E402
 from static_gesture_classification.training.callbacks import Callback  # noqa: E402
+from static_gesture_classification.training.checkpoint import Network, initial_network, plain_model  # noqa: E402
 from static_gesture_classification.training.datamodule import CropsDataModule  # noqa: E402
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data  # noqa: E402
-from static_gesture_classification.training.module import GestureModule  # noqa: E402
+from static_gesture_classification.training.models.network import GestureNetwork  # noqa: E402
 
 RESULT = PROJECT / "benchmarks" / "results" / "training_speed.md"
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
@@ -203,25 +208,61 @@ def run(config: DictConfig, frames: list[Path]) -> list[Turn]:
     assert isinstance(data, CropsDataModule)
     module = build_module(config, data)
     folder = RunFolder.create(Path(config.paths.runs), "benchmark", train_static_gestures.plain(config))
-    others: dict[str, Callable[[], float]] = {
-        "bare": Bare(module, config, data.image_size, stepping=False),
-        "bare_step": Bare(module, config, data.image_size, stepping=True),
-        "older": Older(module, config, frames, native=True),
-        "older_float32": Older(module, config, frames, native=False),
-    }
-    turns = Turns(others)
+    older = {"older": Elsewhere(config, frames, native=True), "older_float32": Elsewhere(config, frames, native=False)}
+    turns = Turns(
+        {
+            "bare": Bare(module.network, config, data.image_size, stepping=False),
+            "bare_step": Bare(module.network, config, data.image_size, stepping=True),
+            **older,
+        }
+    )
     with RunLogger(folder) as logger:
         trainer = build_trainer(config, logger, [turns, *train_static_gestures.callbacks_of(config, folder)])
         trainer.fit(module, data)
     turns.finish()
+    for each in older.values():
+        each.close()
     return turns.turns[1:]
+
+
+class Elsewhere:
+    """The older path in a process of its own, which waits until it is asked."""
+
+    def __init__(self, config: DictConfig, frames: list[Path], native: bool) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.asking, answering = context.Pipe()
+        # Not a daemon, since its loader has processes of its own.
+        context.Process(target=answer, args=(answering, config, frames, native)).start()
+        answering.close()
+
+    def close(self) -> None:
+        """Let the process end: nobody asks any more."""
+        self.asking.close()
+
+    def __call__(self) -> float:
+        """Images per second."""
+        self.asking.send(None)
+        return float(self.asking.recv())
+
+
+def answer(connection: Any, config: DictConfig, frames: list[Path], native: bool) -> None:
+    """Measure the older path as often as asked."""
+    network = initial_network(plain_model(config.model) | {"weights": "none"}, Vocabulary.from_config(config.gestures))
+    older = Older(network, config, frames, native)
+    while True:
+        try:
+            connection.recv()
+        except EOFError:
+            return
+        connection.send(older())
 
 
 class Step:
     """Forward and backward of a copy of the network, with or without its own normalisation, and the optimizer."""
 
-    def __init__(self, module: GestureModule, config: DictConfig, native: bool, normalised: bool) -> None:
-        network = copy.deepcopy(module.network).train()
+    def __init__(self, network: Network, config: DictConfig, native: bool, normalised: bool) -> None:
+        network = copy.deepcopy(network).train()
+        assert isinstance(network, GestureNetwork)
         self.network = network if normalised else nn.Sequential(network.backbone, network.head)
         if not native:
             self.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -248,8 +289,8 @@ class Step:
 class Bare(Step):
     """Forward and backward on one batch that is on the device already, with or without the optimizer's step."""
 
-    def __init__(self, module: GestureModule, config: DictConfig, size: int, stepping: bool) -> None:
-        super().__init__(module, config, native=True, normalised=True)
+    def __init__(self, network: Network, config: DictConfig, size: int, stepping: bool) -> None:
+        super().__init__(network, config, native=True, normalised=True)
         self.stepping = stepping
         batch = config.train_hyperparams.batch_size
         images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2).float()
@@ -271,11 +312,11 @@ class Bare(Step):
 class Older(Step):
     """Training steps on what a loader with a process per core decodes and transforms sample by sample."""
 
-    def __init__(self, module: GestureModule, config: DictConfig, frames: list[Path], native: bool) -> None:
-        super().__init__(module, config, native, normalised=False)
+    def __init__(self, network: Network, config: DictConfig, frames: list[Path], native: bool) -> None:
+        super().__init__(network, config, native, normalised=False)
         batch = config.train_hyperparams.batch_size
         dataset = OlderDataset(frames, config, (OLDER_STEPS + 1) * batch)
-        self.loader = DataLoader(dataset, batch, num_workers=os.cpu_count() or 1)
+        self.loader = DataLoader(dataset, batch, num_workers=os.cpu_count() or 1, multiprocessing_context="fork")
         self.native = native
 
     def __call__(self) -> float:

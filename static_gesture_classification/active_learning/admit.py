@@ -72,7 +72,7 @@ HELD_OUT = "held out"  # kept_because of samples that go to val whatever the mod
 @entry_point
 def main(config: DictConfig) -> None:
     """Admit the reviewed list."""
-    hardware.use_threads(config.trainer.threads)
+    hardware.use_processor(config.trainer.threads)
     mined = reviewed(config)
     classifier = load_classifier(Path(config.checkpoint), torch_device(config))
     root = Path(config.mining.root)

@@ -25,7 +25,7 @@ from static_gesture_classification.training import hardware
 @entry_point
 def main(config: DictConfig) -> None:
     """Compare two classifiers."""
-    hardware.use_threads(config.trainer.threads)
+    hardware.use_processor(config.trainer.threads)
     before, after = (contender(str(name), config) for name in (config.compare.before, config.compare.after))
     result = comparison(before, after, config)
     output = Path(config.compare.output)

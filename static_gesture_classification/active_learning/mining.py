@@ -62,7 +62,7 @@ TEST = "test"
 @entry_point
 def main(config: DictConfig) -> None:
     """Mine the configured pool for the recording plan."""
-    hardware.use_threads(config.trainer.threads)
+    hardware.use_processor(config.trainer.threads)
     lines = planned_lines(config)
     classifier = load_classifier(Path(config.checkpoint), torch_device(config))
     check_fit(lines, classifier, config)

@@ -99,7 +99,7 @@ def main(config: DictConfig) -> None:
 
 def retrain(loop: QuickLoop) -> Comparison | None:
     """From index to verdict; None where there was nothing to compare with."""
-    hardware.use_threads(loop.config.trainer.threads)
+    hardware.use_processor(loop.config.trainer.threads)
     with alone(loop.models):
         clock = Clock()
         with clock.timed("index"):

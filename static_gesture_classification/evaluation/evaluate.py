@@ -46,7 +46,7 @@ TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "va
 @entry_point
 def main(config: DictConfig) -> None:
     """Evaluate the checkpoint."""
-    hardware.use_threads(config.trainer.threads)
+    hardware.use_processor(config.trainer.threads)
     classifier = load_classifier(Path(config.checkpoint), torch_device(config))
     scored = [evaluated(data, classifier, config) for data in evaluation_sets(config, classifier)]
     output = Path(config.output)

@@ -104,7 +104,7 @@ class Decision:
 @entry_point
 def main(config: DictConfig) -> None:
     """Promote by hand where a run or an epoch is named, else the better one."""
-    hardware.use_threads(config.trainer.threads)
+    hardware.use_processor(config.trainer.threads)
     models = Path(config.paths.models)
     if config.run is not None or config.epoch is not None:
         candidate = candidate_of_run(config)

@@ -37,7 +37,7 @@ NO_HAND = "no hand found"
 def main(config: DictConfig) -> None:
     """Recognise the gestures in `input`."""
     source, output = frames(input_path(config)), output_file(Path(config.output))
-    hardware.use_threads(config.trainer.threads)
+    hardware.use_processor(config.trainer.threads)
     with detector_from_config(config) as detector:
         predictor = Predictor.load(Path(config.checkpoint), detector, torch_device(config))
         outcome = recognise(source, predictor, output)

@@ -99,7 +99,7 @@ def build_trainer(
     """The trainer for `trainer` and `train_hyperparams` of the configuration."""
     _quieten_lightning()
     wanted = config.trainer
-    hardware.use_threads(wanted.threads)
+    hardware.use_processor(wanted.threads)
     if wanted.deterministic:
         hardware.make_deterministic()
     accelerator = hardware.accelerator(wanted.accelerator)
