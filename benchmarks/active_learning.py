@@ -40,6 +40,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from static_gesture_classification.active_learning import policies
+from static_gesture_classification.active_learning.refit_while_recording import Kept, LastLayer, fitted
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import detector_from_config
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
@@ -274,6 +275,15 @@ class Classifier:
         """Probabilities (n, C) of any rows."""
         return softmax(self.inputs(rows) @ self.basis @ self.weights, axis=1)
 
+    def embedded(self, rows: np.ndarray) -> np.ndarray:
+        """What the last layer sees of any rows, float32 (n, D): the inputs, since there is one layer only."""
+        return self.inputs(rows)[:, :-1].astype(np.float32)
+
+    def last_layer(self) -> LastLayer:
+        """All there is: weights of the inputs, and of the 1 beside them."""
+        weights = (self.basis @ self.weights).T.astype(np.float32)
+        return LastLayer(weights[:, :-1], weights[:, -1] / np.float32(np.sqrt(weights.shape[1] - 1)))
+
     def cross_validated(self, random: np.random.Generator) -> np.ndarray:
         """Confusion matrix (C, C) of the training set, each person predicted without that person's samples."""
         gesture, person = self.hands.gesture[self.known], self.hands.person[self.known]
@@ -321,6 +331,14 @@ class Network(Classifier):
         """Probabilities (n, C) of any rows."""
         return self._probabilities(self.network, rows)
 
+    def embedded(self, rows: np.ndarray) -> np.ndarray:
+        """The hidden layer's outputs, float32 (n, 64)."""
+        return np.maximum(self._standard(rows) @ self.network.coefs_[0] + self.network.intercepts_[0], 0)
+
+    def last_layer(self) -> LastLayer:
+        """From the hidden layer to gestures; every gesture is in the training set from the start."""
+        return LastLayer(self.network.coefs_[1].T, self.network.intercepts_[1])
+
     def predicted_without(self, out: np.ndarray) -> np.ndarray:
         """See `Classifier.predicted_without`."""
         return self._probabilities(self._network(self.known[~out]), self.known[out]).argmax(axis=1)
@@ -338,6 +356,26 @@ class Network(Classifier):
 
     def _standard(self, rows: np.ndarray) -> np.ndarray:
         return ((self.hands.features[rows] - self.mean) / self.scale).astype(np.float32)
+
+
+def trained_anew(classifier: Classifier, kept: np.ndarray) -> Classifier:
+    """The classifier trained again, on what it knew and what was kept since."""
+    return type(classifier)(classifier.hands, np.concatenate([classifier.known, kept]))
+
+
+class Recorders:
+    """A classifier whose last layer has learned from what was kept, by the recorder's code (`refit_while_recording`)."""
+
+    def __init__(self, classifier: Classifier, kept: np.ndarray) -> None:
+        self.classifier = classifier
+        inputs, gestures = classifier.embedded(kept), classifier.hands.gesture[kept].tolist()
+        samples = [Kept(key, *each) for key, each in enumerate(zip(inputs, gestures, strict=True))]
+        known = classifier.embedded(classifier.known)
+        self.layer = fitted(classifier.last_layer(), known, samples, RECORDER["refit_strength"])
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities (n, C) of any rows."""
+        return self.layer.probabilities(self.classifier.embedded(rows)).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -419,6 +457,7 @@ def recorded(
     people: int | None = None,
     smoothing: float = policies.SMOOTHING,
     refit_after: int = BATCH,
+    refit: Callable[[Classifier, np.ndarray], Classifier | Recorders] = trained_anew,
 ) -> np.ndarray:
     """Ours: gestures as the plan says, of whose frames hard mode keeps some.
 
@@ -427,7 +466,8 @@ def recorded(
         hard: whether hard mode chooses what is kept; else they are kept as they come.
         frames: shown for one that is kept.
         people: who show them; None for all of the pool.
-        refit_after: so many kept frames the classifier is trained on them too, within the round.
+        refit_after: so many kept frames the classifier learns from them too, within the round.
+        refit: makes the classifier that has learned, of the one before the round and the rows kept.
     """
     classes = now.classifier.hands.classes
     even = np.full(classes, 1 / classes)
@@ -437,7 +477,7 @@ def recorded(
         return now.random.permutation(shown)[:BATCH]
     gestures, embeddings = now.gesture(shown), now.embeddings(shown)
     kept = np.empty(0, np.int64)
-    classifier = now.classifier
+    classifier: Classifier | Recorders = now.classifier
     while len(kept) < BATCH:
         open_rows = np.setdiff1d(np.arange(len(shown)), kept)
         probabilities = classifier.probabilities(shown[open_rows])
@@ -446,13 +486,15 @@ def recorded(
         best = policies.hard_rows(*seen, count, now.random, mode, embeddings[kept])
         kept = np.concatenate([kept, open_rows[best]])
         if len(kept) < BATCH:
-            classifier = type(classifier)(classifier.hands, np.concatenate([now.classifier.known, shown[kept]]))
+            classifier = refit(now.classifier, shown[kept])
     return shown[kept]
 
 
-OURS = "ours: plan and hard mode"
-REFIT = 5
-REFITTED = f"ours, the model refitted after every {REFIT} kept"
+RECORDER = {"refit_every": 5, "refit_strength": 0.1, "novelty": 0.5, "best_of": 10}  # conf/recording/default.yaml
+REFIT = int(RECORDER["refit_every"])
+OURS = f"ours: plan and hard mode, as recorded (the last layer learns from every {REFIT} kept)"
+STILL = "ours, the model as it was before the round"
+ANEW = f"ours, all of the model trained anew after every {REFIT} kept"
 POLICIES: Mapping[str, Policy] = {
     "random": at_random,
     "each gesture equally": each_gesture_equally,
@@ -462,19 +504,20 @@ POLICIES: Mapping[str, Policy] = {
     "BADGE": by_badge,
     "the plan alone": partial(recorded, hard=False),
     "hard mode alone": partial(recorded, planned=False),
-    OURS: recorded,
-    REFITTED: partial(recorded, refit_after=REFIT),
+    STILL: recorded,
+    ANEW: partial(recorded, refit_after=REFIT),
+    OURS: partial(recorded, refit_after=REFIT, refit=Recorders),
 }
 LINES = {  # colour, line style
     "random": ("#444444", "-"), "margin": ("#1f77b4", "-"), "BADGE": ("#2ca02c", "-"), OURS: ("#d62728", "-"),
-    REFITTED: ("#d62728", "--"), "each gesture equally": ("#999999", "--"), "entropy": ("#999999", "-."),
+    STILL: ("#d62728", ":"), ANEW: ("#d62728", "--"), "each gesture equally": ("#999999", "--"), "entropy": ("#999999", "-."),
     "k-centre": ("#999999", ":"), "the plan alone": ("#c69c6d", "--"), "hard mode alone": ("#c69c6d", ":"),
 }  # fmt: skip
 BANDS = ("random", "margin", OURS)
 FEW = 5
 OF_FEW: Mapping[str, Policy] = {
     f"random, of {FEW} people a round": partial(at_random, people=FEW),
-    f"ours, of {FEW} people a round": partial(recorded, people=FEW),
+    f"ours, of {FEW} people a round": partial(recorded, people=FEW, refit_after=REFIT, refit=Recorders),
 }
 
 

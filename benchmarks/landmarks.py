@@ -128,7 +128,7 @@ def model_of(samples: pd.DataFrame) -> Predictor:
 def recognised(real: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
     """Real hands with the predictions for those that were found."""
     found = real[real["points"].notna()]
-    probabilities, _ = predictor.classifier.predict(np.stack(found["points"].to_list()))
+    probabilities, _ = predictor.members[0].predict(np.stack(found["points"].to_list()))
     names = pd.Series(np.array(predictor.vocabulary.names)[probabilities.argmax(1)], index=found.index)
     return real.assign(prediction=names.reindex(real.index, fill_value=NO_HAND))
 

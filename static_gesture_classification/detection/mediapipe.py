@@ -25,12 +25,11 @@ SAME_HAND = 0.7  # share of a finding's box that lies in another's, above which 
 
 @dataclass(frozen=True)
 class SecondLook:
-    """Where to look again when nothing was found: the image with a border, then overlapping tiles, enlarged.
+    """Where to look more leniently when nothing was found: the image with a border, then overlapping tiles, enlarged.
 
     Args:
         min_presence_confidence: replaces the first look's.
-        border: width of the border, which repeats the image's outermost pixels, as a share of its longer side; 0 for
-            none. A hand that fills the image is found with some room around it.
+        border: width of the border, as a share of the image's longer side; 0 for none.
         columns, rows: how many tiles; 0 for none.
         share: a tile's width and height as a share of the image's.
         least: pixels to which the longer side of what is looked at is enlarged.
@@ -45,8 +44,7 @@ class SecondLook:
 
     def stages(self, width: int, height: int) -> list[list[Region]]:
         """The regions to look at in turn until something is found; those of one stage together."""
-        border = round(self.border * max(width, height))
-        bordered = [Region(-border, -border, width + 2 * border, height + 2 * border)] if border else []
+        bordered = [Region.bordered(width, height, self.border)] if self.border else []
         return [bordered, list(tiles(width, height, self.columns, self.rows, self.share))]
 
 
@@ -84,6 +82,9 @@ class MediapipeDetector(Detector):
         min_tracking_confidence: in video mode, that a hand is still where it was followed to, 0..1.
         box_margin: how far a box reaches beyond the landmarks: left, top, right, bottom, as shares of the longer side
             of their extent.
+        border: images (not a video's frames) are first looked at with a border of this width, as a share of the longer
+            side, which repeats the outermost pixels; 0 for none. Of a hand that fills the image the palm detector takes
+            a fingertip, or the ring of two fingers, for all of it; with some room around it finds the hand.
         second_look: see `SecondLook`.
         known_box: see `KnownBox`.
 
@@ -102,10 +103,12 @@ class MediapipeDetector(Detector):
         min_presence_confidence: float,
         min_tracking_confidence: float,
         box_margin: Sequence[float],
+        border: float,
         second_look: Mapping[str, Any],
         known_box: Mapping[str, Any],
     ) -> None:
         self.box_margin = tuple(float(share) for share in box_margin)
+        self.border = border
         self.second_look, self.known_box = SecondLook(**second_look), KnownBox(**known_box)
         self.is_video, self.num_hands = running_mode == VIDEO, num_hands
         if running_mode not in (IMAGE, VIDEO):
@@ -127,13 +130,18 @@ class MediapipeDetector(Detector):
         self.leniently = landmarker(False, self.known_box.min_presence_confidence)
 
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        """See `Detector.detect`. Where the whole image shows no hand, it is looked at again (`second_look`).
+        """See `Detector.detect`. An image is looked at with a border (`border`), where that shows no hand as it is, and
+        where that shows none either, again (`second_look`).
 
         In video mode only one of the second look's regions is looked at in each frame, in turn, so that frames
         without a hand do not hold up the video.
         """
         height, width = image.shape[:2]
-        hands = self._look(self.whole, image, Region(0, 0, width, height), 1)
+        hands: list[DetectedHand] = []
+        if self.border and not self.is_video:
+            hands = self._look(self.closely, image, Region.bordered(width, height, self.border), self.second_look.least)
+        if not hands:
+            hands = self._look(self.whole, image, Region(0, 0, width, height), 1)
         if not hands:
             hands = self._look_again(image)
         return sorted(distinct(hands, SAME_HAND, self.num_hands), key=lambda hand: hand.box[0])

@@ -30,6 +30,12 @@ class Region:
         left, top = round((x1 + x2) / 2 * width - side / 2), round((y1 + y2) / 2 * height - side / 2)
         return cls(min(left, width - 1), min(top, height - 1), side, side)
 
+    @classmethod
+    def bordered(cls, width: int, height: int, share: float) -> Region:
+        """An image with a border around it, as wide as `share` of its longer side."""
+        border = round(share * max(width, height))
+        return cls(-border, -border, width + 2 * border, height + 2 * border)
+
     def cut(self, image: np.ndarray, least: int) -> np.ndarray:
         """Its pixels, uint8 (h, w, 3), contiguous; enlarged where its longer side has fewer than `least` pixels.
 

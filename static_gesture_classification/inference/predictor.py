@@ -1,4 +1,4 @@
-"""Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier of either kind.
+"""Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier of either kind or several.
 
 What the classifier sees of a hand is made by the same functions as in training: crops by
 `preparation.geometry.crop_square` at the size and margin that the checkpoint was trained on, points by
@@ -16,6 +16,7 @@ import numpy as np
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.inference.committee import Committee, pooled
 from static_gesture_classification.inference.onnx_classifier import LANDMARKS, SUFFIX, AnyClassifier, load_onnx
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
@@ -30,7 +31,7 @@ class RecognisedHand:
         gesture: the likeliest one of the vocabulary.
         score: its probability, 0..1.
         probabilities: float32 (classes,), in the vocabulary's order.
-        embedding: float32 (features,), the network's penultimate layer.
+        embedding: float32 (features,), the network's penultimate layer; of a committee all its members', in a row.
     """
 
     hand: DetectedHand
@@ -44,15 +45,18 @@ class Predictor:
     """Recognises gestures in images.
 
     Args:
-        classifier: of crops or of landmarks.
+        classifier: of crops or of landmarks, or a committee. Of a committee those members decide that the detector
+            gives something to see.
         detector: finds the hands; gives landmarks where the classifier wants them.
 
     Raises:
         UserError: the classifier wants landmarks, the detector gives none.
     """
 
-    def __init__(self, classifier: AnyClassifier, detector: Detector) -> None:
-        if classifier.input == LANDMARKS and not detector.gives_landmarks:
+    def __init__(self, classifier: AnyClassifier | Committee, detector: Detector) -> None:
+        members = classifier.members if isinstance(classifier, Committee) else (classifier,)
+        self.members = [each for each in members if detector.gives_landmarks or each.input != LANDMARKS]
+        if not self.members:
             raise UserError(
                 "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
                 "or a checkpoint of crops"
@@ -80,11 +84,6 @@ class Predictor:
         """The gestures that are told apart, in the order of the probabilities."""
         return self.classifier.vocabulary
 
-    @property
-    def input(self) -> str:
-        """What the classifier sees: "crops" or "landmarks"."""
-        return self.classifier.input
-
     def predict(self, image: np.ndarray) -> list[RecognisedHand]:
         """The hands in an image, uint8 (height, width, 3) RGB, with their gestures, from left to right."""
         return self.classify(image, self.detector.detect(image))
@@ -97,7 +96,9 @@ class Predictor:
         """
         if not hands:
             return []
-        probabilities, embeddings = self.classifier.predict(self.inputs(image, hands))
+        said = [member.predict(inputs_of(member, image, hands)) for member in self.members]
+        probabilities = said[0][0] if len(said) == 1 else pooled([each for each, _ in said])
+        embeddings = np.concatenate([each for _, each in said], axis=1)
         return [
             RecognisedHand(hand, self.vocabulary.names[best], float(row[best]), row, embedding)
             for hand, row, embedding, best in zip(
@@ -105,22 +106,27 @@ class Predictor:
             )
         ]
 
-    def inputs(self, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
-        """What the classifier sees of hands: crops, uint8 (n, size, size, 3), or points, float32 (n, 21, 2)."""
-        if self.input == LANDMARKS:
-            height, width = image.shape[:2]
-            return points_of(np.stack([_landmarks(hand) for hand in hands]), width / height)
-        size, margin = self.classifier.crop_size, self.classifier.crop_margin
-        return np.stack([crop_square(image, hand.box, size, margin) for hand in hands])
+
+def inputs_of(classifier: AnyClassifier, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
+    """What a classifier sees of hands: crops, uint8 (n, size, size, 3), or points, float32 (n, 21, 2)."""
+    if classifier.input == LANDMARKS:
+        height, width = image.shape[:2]
+        return points_of(np.stack([_landmarks(hand) for hand in hands]), width / height)
+    size, margin = classifier.crop_size, classifier.crop_margin
+    return np.stack([crop_square(image, hand.box, size, margin) for hand in hands])
 
 
-def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifier:
-    """The classifier of a checkpoint or an ONNX file; see `Predictor.load`."""
+def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifier | Committee:
+    """The classifier of a checkpoint or an ONNX file, or a committee; see `Predictor.load`."""
     if path.suffix.lower() == SUFFIX:
         return load_onnx(path, threads)
-    from static_gesture_classification.training.checkpoint import load_classifier  # torch takes seconds to import
+    # torch takes seconds to import
+    from static_gesture_classification.training.checkpoint import MEMBERS, classifier_of, read_entries
 
-    return load_classifier(path, device)
+    checkpoint = read_entries(path)
+    if MEMBERS in checkpoint:
+        return Committee(tuple(classifier_of(member, path, device) for member in checkpoint[MEMBERS]))
+    return classifier_of(checkpoint, path, device)
 
 
 def _landmarks(hand: DetectedHand) -> np.ndarray:

@@ -34,6 +34,7 @@ from static_gesture_classification.training.models.network import GestureNetwork
 
 VERSION = 1
 CROPS, LANDMARKS = "crops", "landmarks"  # what a model sees
+MEMBERS = "members"  # the entry of a committee that holds its checkpoints
 Network = GestureNetwork | LandmarkNetwork
 _BACKBONES = "static_gesture_classification.training.models."
 _NETWORK = "network."
@@ -164,7 +165,11 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
     Raises:
         UserError: the file is missing, is not a checkpoint of ours, is damaged, or has another version.
     """
-    checkpoint = read_checkpoint(path)
+    return classifier_of(read_checkpoint(path), path, device)
+
+
+def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu") -> Classifier:
+    """The classifier of a checkpoint's entries; `path` is for messages. Raises `UserError` where they do not fit."""
     network = network_of(checkpoint, path).to(device).eval()
     vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]
     if crop is None:
@@ -173,7 +178,18 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's entries (see the module). Raises as `load_classifier`."""
+    """Read the entries (see the module) of a checkpoint of one network. Raises as `load_classifier`."""
+    checkpoint = read_entries(path)
+    if MEMBERS in checkpoint:
+        raise UserError(
+            f"{path} is a committee: networks that decide together, for inference.predict alone. This needs a "
+            "checkpoint of one network; choose one of those that it was made of"
+        )
+    return checkpoint
+
+
+def read_entries(path: Path) -> dict[str, Any]:
+    """Read the entries of any checkpoint, a committee's too (`inference.committee`). Raises as `load_classifier`."""
     if not path.is_file():
         raise UserError(
             f"no checkpoint at {path}; train one (dvc repro, or python train_static_gestures.py), or name another"

@@ -45,9 +45,9 @@ def use_processor(threads: int | None) -> None:
 def _keep_memory() -> None:
     """Let glibc keep what is freed for the next batch.
 
-    By default it gives large blocks back to the system and gets them anew, page by page: 37,600 page faults in a step of
-    ResNet18 on 64 crops of 96 pixels, of 480 ms on two cores; with memory kept 600, and 370 to 400 ms. Other C libraries
-    are left as they are.
+    By default it gives large blocks back to the system and gets them anew, page by page: in a step of ResNet18 on 64
+    crops of 96 pixels 37,600 page faults and 480 ms on two cores; with memory kept 600, and 370 to 400 ms. Other C
+    libraries are left as they are.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

@@ -9,7 +9,7 @@ import pytest
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.inference.predictor import Predictor
+from static_gesture_classification.inference.predictor import Predictor, inputs_of
 from static_gesture_classification.preparation.crops import HEADROOM, build_crops, open_crops
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.preparation.images import read_image
@@ -33,7 +33,7 @@ def test_crops_are_those_of_the_crops_stage(checkpoint: Made, photographs: Path,
     same = []
     for crop, row in zip(stage, rows.to_dict("records"), strict=True):
         image, box = read_image(Path(row["root"]) / row["image"]), tuple(row[name] for name in BOX)
-        ours = predictor.inputs(image, [DetectedHand(box, score=1.0)])[0]
+        ours = inputs_of(predictor.members[0], image, [DetectedHand(box, score=1.0)])[0]
         same.append(np.array_equal(ours, crop))
         reduced = hand_square(image.shape[1], image.shape[0], box, MARGIN).side >= 2 * HEADROOM * SIZE
         assert same[-1] or (reduced and np.abs(ours.astype(int) - crop).mean() < 1.5)
@@ -44,7 +44,7 @@ def test_points_are_those_of_the_landmarks_stage(checkpoint: Made, photographs: 
     image = read_image(sorted((photographs / "hagrid_mini" / "palm").glob("*.jpg"))[0])
     assert image.shape == (480, 640, 3)
     hands = detector.detect(image)
-    points = Predictor.load(checkpoint("landmarks"), detector).inputs(image, hands)
+    points = inputs_of(load_classifier(checkpoint("landmarks")), image, hands)
     stage = points_of(np.stack([hand.landmarks for hand in hands if hand.landmarks is not None]), 640 / 480)
     assert np.array_equal(points, stage)
 
@@ -59,7 +59,7 @@ def test_each_hand_gets_the_probabilities_of_the_checkpoint(
     recognised = predictor.predict(both)
     assert len(recognised) == 2
     probabilities, embeddings = load_classifier(checkpoint(kind)).predict(
-        predictor.inputs(both, [each.hand for each in recognised])
+        inputs_of(predictor.members[0], both, [each.hand for each in recognised])
     )
     for each, row, embedding in zip(recognised, probabilities, embeddings, strict=True):
         assert np.array_equal(each.probabilities, row)
