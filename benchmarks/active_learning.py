@@ -95,6 +95,7 @@ HELD_OUT_SHARE = 96  # of 256
 def main() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", [f"detector.model.path={SHARED}/models/hand_landmarker.task", *_sources()])
+    assert {name: config.recording[name] for name in RECORDER} == RECORDER, "RECORDER is not what is recorded with"
     with tempfile.TemporaryDirectory() as folder:
         photographs = read_photographs(config, Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder))
     started = time.perf_counter()
@@ -364,7 +365,7 @@ def trained_anew(classifier: Classifier, kept: np.ndarray) -> Classifier:
 
 
 class Recorders:
-    """A classifier whose last layer has learned from what was kept, by the recorder's code (`refit_while_recording`)."""
+    """A classifier whose last layer has learned from what was kept, by the code of the recorder itself."""
 
     def __init__(self, classifier: Classifier, kept: np.ndarray) -> None:
         self.classifier = classifier
@@ -510,7 +511,8 @@ POLICIES: Mapping[str, Policy] = {
 }
 LINES = {  # colour, line style
     "random": ("#444444", "-"), "margin": ("#1f77b4", "-"), "BADGE": ("#2ca02c", "-"), OURS: ("#d62728", "-"),
-    STILL: ("#d62728", ":"), ANEW: ("#d62728", "--"), "each gesture equally": ("#999999", "--"), "entropy": ("#999999", "-."),
+    STILL: ("#d62728", ":"), ANEW: ("#d62728", "--"),
+    "each gesture equally": ("#999999", "--"), "entropy": ("#999999", "-."),
     "k-centre": ("#999999", ":"), "the plan alone": ("#c69c6d", "--"), "hard mode alone": ("#c69c6d", ":"),
 }  # fmt: skip
 BANDS = ("random", "margin", OURS)

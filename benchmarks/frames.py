@@ -1,6 +1,6 @@
 """From whole photographs to gestures: hands found and missed, weighted F1 with a missed hand an error, time a frame.
 
-    python benchmarks/frames.py            # measured anew, about 5 minutes on two cores
+    python benchmarks/frames.py            # measured anew, about 20 minutes on two cores
     python benchmarks/frames.py FILE.ckpt  # besides, this checkpoint on the test split (it must not have seen it)
 
 Detection is measured on every photograph of ../shared/data/hagrid_mini and hands_mini: a hand is found where a
@@ -8,9 +8,11 @@ detection has an intersection over union of at least 0.3 with its published box,
 touches none (a hand that nobody annotated counts as false, too). The settings in conf/detector/mediapipe.yaml were
 chosen on train, val and hands_mini; the test split of hagrid_mini is given apart.
 
-Gestures are measured by cross-validation over people and rooms with the landmark model of conf/ as it is: trained on
-the landmarks that the landmarks stage finds around published boxes and on posed hands (`sources=[hagrid,hands,
-synthetic_landmarks]`), scored on what the detector finds in whole photographs of people who were not trained on.
+Gestures are measured by the published split and by cross-validation over people and rooms: the landmark model of conf/
+as it is, EfficientNet-Lite0 on crops (`train_hyperparams=finetune`), and both as a committee (`inference.committee`).
+Landmarks are trained on what the landmarks stage finds around published boxes and on posed
+hands (`sources=[hagrid,hands,synthetic_landmarks]`), crops on published boxes; scored is what the detector finds in
+whole photographs of people who were not trained on.
 Printed and kept in benchmarks/results/frames.md.
 """
 
@@ -22,7 +24,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
@@ -47,7 +49,9 @@ from static_gesture_classification.evaluation.metrics import (
     weighted_f1_interval,
 )
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.inference.committee import Committee
 from static_gesture_classification.inference.predictor import Predictor, load_model
+from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.images import read_image
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES, points_of
@@ -63,9 +67,12 @@ SAME, TOUCHES = 0.3, 0.05  # intersection over union: found; not a false one
 FOLDS, RESAMPLES, SEED = 5, 2000, 0
 GOAL_F1, GOAL_MS = 0.98, 40
 POSED = 1500  # posed hands beside the real ones
-SHORTLY = ("train_hyperparams.passes=3", "train_hyperparams.epochs=6")  # one model a fold
+SHORTLY = ("train_hyperparams.passes=3", "train_hyperparams.epochs=6")  # one landmark model a fold
+CROPS = ("model=efficientnet_lite0", "train_hyperparams=finetune", "crops.size=128")
+CROPS_SHORTLY = ("train_hyperparams.epochs=4",)
+KINDS = ("landmarks", "crops", "committee")
 CONFIGURED = "as configured"
-ONE_LOOK = ("detector.second_look.border=0", "detector.second_look.columns=0")
+ONE_LOOK = ("detector.border=0", "detector.second_look.border=0", "detector.second_look.columns=0")
 
 
 def confidence(value: float) -> tuple[str, str]:
@@ -112,11 +119,12 @@ def main() -> None:
     with detector() as configured:
         look(photographs, CONFIGURED, configured)
         landmarks = landmarks_around_boxes(photographs, configured)
+    crops = crops_of_boxes(photographs, len(samples))
     for setting, overrides in OTHER_SETTINGS.items():
         with detector(*overrides) as other:
             look(photographs, setting, other)
-    held_out, milliseconds = cross_validation(photographs, samples, landmarks)
-    official = official_split(photographs, samples, landmarks)
+    held_out, milliseconds = cross_validation(photographs, samples, landmarks, crops)
+    official = official_split(photographs, samples, landmarks, crops)
     checkpoint = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     tested = None if checkpoint is None else on_test(checkpoint, photographs, samples)
     text = report(photographs, held_out, official, milliseconds, tested)
@@ -182,36 +190,83 @@ def landmarks_around_boxes(photographs: Sequence[Photograph], detector: Mediapip
     return points
 
 
+def crops_of_boxes(photographs: Sequence[Photograph], count: int) -> np.ndarray:
+    """Crops (n, size, size, 3) of all samples by their published boxes, as the crops stage makes them."""
+    settings = composed(*CROPS).crops
+    crops = np.zeros((count, settings.size, settings.size, 3), np.uint8)
+    for photograph in photographs:
+        image = read_image(photograph.path)
+        for row, box in zip(photograph.rows, photograph.boxes, strict=True):
+            crops[row] = crop_square(image, box, settings.size, settings.margin)
+    return crops
+
+
 def cross_validation(
-    photographs: Sequence[Photograph], samples: pd.DataFrame, landmarks: np.ndarray
+    photographs: Sequence[Photograph], samples: pd.DataFrame, landmarks: np.ndarray, crops: np.ndarray
 ) -> tuple[pd.DataFrame, list[float]]:
-    """Predictions for every hand by a model that was trained on other people and rooms; milliseconds of each frame."""
+    """Predictions for every hand by models that were trained on other people and rooms; milliseconds of each frame.
+
+    The table has a column of predictions for each of `KINDS`; the milliseconds are the committee's.
+    """
     people = samples["source"] + "/" + samples["subject"]
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
     fold_of = np.zeros(len(samples), int)
     for fold, (_, rows) in enumerate(folds.split(samples, samples["gesture"], people)):
         fold_of[rows] = fold
-    table, posed, milliseconds = samples.assign(prediction=""), posed_hands(), []
-    points = np.concatenate([landmarks, points_of_posed(posed)])
+    table, milliseconds = samples.assign(**dict.fromkeys(KINDS, "")), []
     for fold in range(FOLDS):
         split = np.where(fold_of == fold, "test", np.where(fold_of == (fold + 1) % FOLDS, "val", "train"))
-        with tempfile.TemporaryDirectory() as folder:
-            known = pd.concat([samples.assign(split=split), posed], ignore_index=True)
-            predictor = trained(Path(folder), known, points, *SHORTLY)
+        predictors = trained_all(samples.assign(split=split), landmarks, crops, CROPS_SHORTLY)
         held_out = [photograph for photograph in photographs if fold_of[photograph.rows[0]] == fold]
-        milliseconds += predict(held_out, predictor, table)
+        milliseconds += predict_all(held_out, predictors, table)
     return table, milliseconds
 
 
-def official_split(photographs: Sequence[Photograph], samples: pd.DataFrame, landmarks: np.ndarray) -> pd.DataFrame:
-    """Predictions for the published val and test split by a model that was trained on everything else."""
-    posed, table = posed_hands(), samples.assign(prediction="", split=samples["split"].replace("", "train"))
+def official_split(
+    photographs: Sequence[Photograph], samples: pd.DataFrame, landmarks: np.ndarray, crops: np.ndarray
+) -> pd.DataFrame:
+    """Predictions for the published val and test split by models that were trained on everything else."""
+    table = samples.assign(split=samples["split"].replace("", "train"))
+    predictors = trained_all(table, landmarks, crops)
+    table = table.assign(**dict.fromkeys(KINDS, ""))
+    predict_all([photograph for photograph in photographs if photograph.split in ("val", "test")], predictors, table)
+    return table[table["split"] != "train"]
+
+
+def trained_all(
+    samples: pd.DataFrame, landmarks: np.ndarray, crops: np.ndarray, crop_overrides: Sequence[str] = ()
+) -> dict[str, Predictor]:
+    """The landmark model, the crop model and their committee, of the train rows; best epochs by the val rows."""
+    posed = posed_hands()
+    known = pd.concat([samples, posed], ignore_index=True)
     points = np.concatenate([landmarks, points_of_posed(posed)])
     with tempfile.TemporaryDirectory() as folder:
-        known = pd.concat([table.drop(columns="prediction"), posed], ignore_index=True)
-        predictor = trained(Path(folder), known, points, *SHORTLY)
-    predict([photograph for photograph in photographs if photograph.split in ("val", "test")], predictor, table)
-    return table[table["split"] != "train"]
+        by_landmarks = trained(Path(folder), known, points, *SHORTLY)
+    with tempfile.TemporaryDirectory() as folder:
+        by_crops = trained_on_crops(Path(folder), samples, crops, *crop_overrides)
+    members = (*by_landmarks.members, *by_crops.members)
+    predictors = (by_landmarks, by_crops, Predictor(Committee(members), by_landmarks.detector))
+    return dict(zip(KINDS, predictors, strict=True))
+
+
+def trained_on_crops(folder: Path, samples: pd.DataFrame, crops: np.ndarray, *overrides: str) -> Predictor:
+    """The crop model, trained on the train rows, its best epoch on the val rows."""
+    from train_static_gestures import main as train
+
+    for name in ("crops", "splits"):
+        (folder / name).mkdir()
+        write_samples(samples, folder / name / SAMPLES)
+    np.save(folder / "crops" / "crops.npy", crops)
+    paths = [f"paths.{name}={folder / name}" for name in ("crops", "splits", "runs", "models")]
+    train.__wrapped__(composed(*CROPS, *paths, *overrides))  # type: ignore[attr-defined]
+    return Predictor(load_model(folder / "models" / "trained.ckpt"), detector())
+
+
+def predict_all(
+    photographs: Sequence[Photograph], predictors: Mapping[str, Predictor], table: pd.DataFrame
+) -> list[float]:
+    """Fill in each predictor's column; the last one's milliseconds."""
+    return [predict(photographs, predictor, table, kind) for kind, predictor in predictors.items()][-1]
 
 
 def posed_hands() -> pd.DataFrame:
@@ -240,7 +295,9 @@ def trained(folder: Path, samples: pd.DataFrame, landmarks: np.ndarray, *overrid
     return Predictor(load_model(folder / "models" / "trained.ckpt"), detector())
 
 
-def predict(photographs: Sequence[Photograph], predictor: Predictor, table: pd.DataFrame) -> list[float]:
+def predict(
+    photographs: Sequence[Photograph], predictor: Predictor, table: pd.DataFrame, kind: str = KINDS[-1]
+) -> list[float]:
     """Fill in the predictions of what was found in whole photographs; returns the milliseconds of each, all told."""
     milliseconds = []
     for photograph in photographs:
@@ -250,13 +307,13 @@ def predict(photographs: Sequence[Photograph], predictor: Predictor, table: pd.D
         milliseconds.append(photograph.milliseconds[CONFIGURED] + 1000 * (time.perf_counter() - start))
         gestures = iter(each.gesture for each in recognised)
         for row, hand in zip(photograph.rows, matched, strict=True):
-            table.loc[row, "prediction"] = NO_HAND if hand is None else next(gestures)
+            table.loc[row, kind] = NO_HAND if hand is None else next(gestures)
     return milliseconds
 
 
 def on_test(checkpoint: Path, photographs: Sequence[Photograph], samples: pd.DataFrame) -> pd.DataFrame:
     """The test split by a given checkpoint."""
-    table = samples.assign(prediction="")
+    table = samples.assign(**dict.fromkeys(KINDS, ""))
     tested = [photograph for photograph in photographs if photograph.split == "test"]
     with detector() as finder:
         predict(tested, Predictor.load(checkpoint, finder), table)
@@ -286,17 +343,17 @@ def report(
         f"and hands_mini) and by cross-validation ({FOLDS} folds); a missed hand counts as an error. 95 % intervals "
         "resample people.",
         "",
-        f"| hands | number | missed | weighted F1 (at least {GOAL_F1} wanted) | on those found |",
-        "|---|---|---|---|---|",
+        f"| hands | number | missed | landmarks | crops | committee (at least {GOAL_F1} wanted) | those found |",
+        "|---|---|---|---|---|---|---|",
         score_line("published test split", official[official["split"] == "test"]),
-        score_line("published val and test split (the epoch is chosen on val)", official),
+        score_line("published val and test split (epochs are chosen on val)", official),
         score_line("of these, webcam frames", official[webcam[official.index]]),
         score_line("cross-validation, all", held_out),
         score_line("cross-validation, webcam frames", held_out[webcam]),
         score_line("cross-validation, close-ups (100 pixels)", held_out[~webcam]),
     ]
     if tested is not None:
-        lines.append(score_line("published test split, by the given checkpoint", tested))
+        lines += ["", f"Published test split, by the given checkpoint: {score(tested, KINDS[-1])}."]
     lines += [
         "",
         f"{median:.0f} ms a photograph in the median from pixels to gestures (at most {GOAL_MS} wanted; quarter to "
@@ -312,25 +369,26 @@ def report(
 
 
 def worst(table: pd.DataFrame, most: int = 5) -> str:
-    """The commonest errors, each of one person, by published label."""
-    wrong = table[table["gesture"] != table["prediction"]]
+    """The committee's commonest errors, each of one person, by published label."""
+    wrong = table[table["gesture"] != table[KINDS[-1]]]
     people = wrong["subject"].str.slice(0, 8)
-    errors = wrong["source_label"] + " for " + wrong["prediction"] + " (" + people + ")"
+    errors = wrong["source_label"] + " for " + wrong[KINDS[-1]] + " (" + people + ")"
     return ", ".join(f"{error} {count} times" for error, count in errors.value_counts().head(most).items())
 
 
 def score_line(name: str, table: pd.DataFrame) -> str:
     """A row of the table of scores."""
-    found = table[table["prediction"] != NO_HAND]
+    found = table[table[KINDS[-1]] != NO_HAND]
     missed = len(table) - len(found)
-    return f"| {name} | {len(table):,} | {missed} ({missed / len(table):.1%}) | {score(table)} | {score(found)} |"
+    scores = " | ".join([*(score(table, kind) for kind in KINDS), score(found, KINDS[-1])])
+    return f"| {name} | {len(table):,} | {missed} ({missed / len(table):.1%}) | {scores} |"
 
 
-def score(table: pd.DataFrame) -> str:
+def score(table: pd.DataFrame, kind: str) -> str:
     """Weighted F1 with its interval."""
     labels = (*composed().gestures.names, NO_HAND)
     index = {label: position for position, label in enumerate(labels)}
-    truths, predictions = (table[key].map(index).to_numpy(np.int64) for key in ("gesture", "prediction"))
+    truths, predictions = (table[key].map(index).to_numpy(np.int64) for key in ("gesture", kind))
     unknown = np.zeros((len(table), len(labels) - 1), np.float32)
     people = [table[key].to_numpy(object) for key in ("source", "subject")]
     interval = weighted_f1_interval(Outcomes(labels, truths, predictions, unknown, *people), RESAMPLES, SEED)

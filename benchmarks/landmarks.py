@@ -179,7 +179,9 @@ def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seco
     ]
     for name, part in parts.items():
         found = part[part["prediction"] != NO_HAND]
-        lines.append(f"| {name} | {len(part):,} | {len(part) - len(found)} | {score(found)} | {mistakes(found)} |")
+        lines.append(
+            f"| {name} | {len(part):,} | {len(part) - len(found)} | {score(found, 'prediction')} | {mistakes(found)} |"
+        )
     lines += [
         "",
         "## Whole photographs of people never seen (hagrid_people), a photograph without a found hand is an error",
@@ -189,7 +191,7 @@ def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seco
     ]
     for name, table in unseen.items():
         missed = (table["prediction"] == NO_HAND).sum()
-        lines.append(f"| {name} | {len(table)} | {missed} | {score(table)} | {mistakes(table, 12)} |")
+        lines.append(f"| {name} | {len(table)} | {missed} | {score(table, 'prediction')} | {mistakes(table, 12)} |")
     lines += [
         "",
         f"All but the first by cross-validation ({FOLDS} folds): the other folds' photographs are trained on, too.",

@@ -18,9 +18,10 @@ from omegaconf import DictConfig, OmegaConf
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.training.checkpoint import CROPS, LANDMARKS, input_of, read_checkpoint
 
-BY_LANDMARKS, HEAD, FINETUNE = "landmarks", "head", "finetune"
-METHODS = (BY_LANDMARKS, HEAD, FINETUNE)
-CHOICES = {BY_LANDMARKS: ("model=landmarks",), HEAD: (), FINETUNE: ("train_hyperparams=finetune",)}
+BY_LANDMARKS, BY_CROPS, HEAD, FINETUNE = "landmarks", "crops", "head", "finetune"
+FROM_SCRATCH = (BY_LANDMARKS, BY_CROPS)
+METHODS = (*FROM_SCRATCH, HEAD, FINETUNE)
+CHOICES = {BY_LANDMARKS: ("model=landmarks",), BY_CROPS: (), HEAD: (), FINETUNE: ("train_hyperparams=finetune",)}
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,10 @@ def quick_loop(config: DictConfig) -> QuickLoop:
     pipeline = (Path(config.paths.splits) / "samples.parquet", Path(config.paths.crops), Path(config.paths.runs))
     quick: Any = OmegaConf.create(OmegaConf.to_container(composed_for(method, config), resolve=True))
     quick.paths = {**quick.paths, **quick.retrain.paths}
-    if method != BY_LANDMARKS:
+    if method not in FROM_SCRATCH:
         go_on_from(start, quick)
+    if input_of(quick.model) != (LANDMARKS if method == BY_LANDMARKS else CROPS):
+        raise UserError(f"retrain.method={method} does not train model={quick.model.name}; choose another of the two")
     point_at_own_paths(quick)
     return QuickLoop(quick, method, start, *pipeline)
 

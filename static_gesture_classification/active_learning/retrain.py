@@ -3,6 +3,7 @@
     python -m static_gesture_classification.active_learning.retrain                          # the landmark model
     python -m static_gesture_classification.active_learning.retrain retrain.method=head      # a crop model's last layer
     python -m static_gesture_classification.active_learning.retrain retrain.method=finetune  # all of it, a little
+    python -m static_gesture_classification.active_learning.retrain retrain.method=crops     # all of it, in full
 
 One process goes from index to verdict, on folders of its own (`conf/retrain`). What is divided stays divided
 (`frozen_split`), images and landmarks that are known are not looked at again, and the result is compared with the quick
@@ -33,7 +34,13 @@ from rich.table import Column, Table
 from static_gesture_classification.active_learning.comparison import Comparison, comparison
 from static_gesture_classification.active_learning.comparison_report import show, write
 from static_gesture_classification.active_learning.frozen_split import FrozenSplit, earlier_sides, frozen_split
-from static_gesture_classification.active_learning.quick_loop import BY_LANDMARKS, HEAD, QuickLoop, quick_loop
+from static_gesture_classification.active_learning.quick_loop import (
+    BY_LANDMARKS,
+    FROM_SCRATCH,
+    HEAD,
+    QuickLoop,
+    quick_loop,
+)
 from static_gesture_classification.active_learning.quick_training import RECORD, TRAINED, said_by_start, train
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
@@ -256,12 +263,12 @@ def confusions(said: Predictions) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def compare(loop: QuickLoop, said: dict[str, Predictions]) -> Comparison | None:
     """The trained checkpoint against the quick loop's best one, or the one it went on from; None without either."""
-    before = loop.models / BEST if loop.method == BY_LANDMARKS else loop.start
+    before = loop.models / BEST if loop.method in FROM_SCRATCH else loop.start
     if not before.is_file():
         console.print("nothing to compare with yet: this is the first", highlight=False)
         return None
     old, new = contender(str(before), loop.config), contender(str(loop.models / TRAINED), loop.config)
-    if loop.method != BY_LANDMARKS:
+    if loop.method not in FROM_SCRATCH:
         old = replace(old, people=people_of(loop.start, loop.pipeline_runs), table=said_before(loop))
     result = comparison(old, replace(new, table=joined(said)), loop.config)
     write(result, Path(loop.config.compare.output))

@@ -89,7 +89,7 @@ def join(members: Sequence[Path], output: Path) -> None:
         if checkpoint["gestures"] != checkpoints[0]["gestures"]:
             raise UserError(
                 f"{path} tells {', '.join(checkpoint['gestures']['names'])} apart, {members[0]} "
-                f"{', '.join(checkpoints[0]['gestures']['names'])}; a committee needs the same gestures in the same order"
+                f"{', '.join(checkpoints[0]['gestures']['names'])}; a committee needs the same ones in the same order"
             )
     kept = ("checkpoint_version", "model", "gestures", "crop", "epoch", "scores")
     entries = [

@@ -326,6 +326,15 @@ def test_finetuning_trains_on_what_is_new_and_replays_some_of_what_is_known(proj
     assert train["gesture"].nunique() == 10
 
 
+def test_a_crop_model_is_trained_in_full_on_everything_that_is_divided(project_folder):
+    shutil.rmtree("models/quick")
+    small = ("model=timm", "model.name=test_resnet", "model.weights=none", "trainer.precision=32-true")
+    summary = quick("retrain.method=crops", *small)
+    assert (summary["method"], summary["verdict"]) == ("crops", None)
+    assert read_checkpoint(Path("models/quick/best.ckpt"))["crop"] == {"size": 32, "margin": 0.15}
+    assert "landmarks" not in summary["seconds"]
+
+
 def test_crops_of_the_pipeline_are_taken_over_without_decoding(project_folder, capsys):
     with pipeline_results():
         shutil.rmtree("data/quick/crops")
@@ -344,7 +353,9 @@ def test_two_retrains_at_once_are_told_apart(project_folder):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["retrain.method=magic"], "retrain.method is 'magic'; it is one of landmarks, head, finetune"),
+        (["retrain.method=magic"], "retrain.method is 'magic'; it is one of landmarks, crops, head, finetune"),
+        (["retrain.method=crops", "model=landmarks"], "retrain.method=crops does not train model=landmarks"),
+        (["retrain.method=landmarks", "model=resnet18"], "retrain.method=landmarks does not train model=resnet18"),
         (["retrain.method=head"], "no checkpoint at models/best.ckpt"),
         (["retrain.method=head", "retrain.start=models/quick/best.ckpt"], "goes on from a crop model"),
     ],

@@ -66,8 +66,10 @@ def test_commands_for_one_network_refuse_a_committee(committee: Path) -> None:
 
 def test_members_of_other_gestures_are_refused(checkpoint: Made, tmp_path: Path) -> None:
     other = read_checkpoint(checkpoint("crops"))
-    save({**other, "gestures": {"names": ["BACKGROUND", "FIST", "ONE"], "background": "BACKGROUND"}}, tmp_path / "b.ckpt")
-    with pytest.raises(UserError, match=r"b\.ckpt tells BACKGROUND, FIST, ONE apart.*same gestures"):
+    save(
+        {**other, "gestures": {"names": ["BACKGROUND", "FIST", "ONE"], "background": "BACKGROUND"}}, tmp_path / "b.ckpt"
+    )
+    with pytest.raises(UserError, match=r"b\.ckpt tells BACKGROUND, FIST, ONE apart.*the same ones"):
         join([checkpoint("landmarks"), tmp_path / "b.ckpt"], tmp_path / "committee.ckpt")
     assert not (tmp_path / "committee.ckpt").exists()
 
