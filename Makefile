@@ -46,7 +46,7 @@ RETRAIN = @python -m static_gesture_classification.active_learning.retrain
 committee: .venv/.installed ## landmarks and crops that decide together, trained on the photographs in ../shared/data
 	$(RETRAIN) +experiment=all_photographs
 	$(RETRAIN) +experiment=all_photographs_crops
-	@python -m static_gesture_classification.inference.committee output=models/committee.ckpt \
+	@python -m static_gesture_classification.inference.committee output=models/committee.ckpt 'weights=[0.7,0.3]' \
 		'members=[models/quick/trained.ckpt,models/quick_crops/trained.ckpt]'
 
 # What is fetched lies in data/raw/ where its source looks for it; a repeated command goes on where it stopped.

@@ -1,6 +1,6 @@
 """From whole photographs to gestures: hands found and missed, weighted F1 with a missed hand an error, time a frame.
 
-    python benchmarks/frames.py            # measured anew, about 20 minutes on two cores
+    python benchmarks/frames.py            # measured anew, about 12 minutes on two cores
     python benchmarks/frames.py FILE.ckpt  # besides, this checkpoint on the test split (it must not have seen it)
 
 Detection is measured on every photograph of ../shared/data/hagrid_mini and hands_mini: a hand is found where a
@@ -8,11 +8,11 @@ detection has an intersection over union of at least 0.3 with its published box,
 touches none (a hand that nobody annotated counts as false, too). The settings in conf/detector/mediapipe.yaml were
 chosen on train, val and hands_mini; the test split of hagrid_mini is given apart.
 
-Gestures are measured by the published split and by cross-validation over people and rooms: the landmark model of conf/
-as it is, EfficientNet-Lite0 on crops (`train_hyperparams=finetune`), and both as a committee (`inference.committee`).
-Landmarks are trained on what the landmarks stage finds around published boxes and on posed
-hands (`sources=[hagrid,hands,synthetic_landmarks]`), crops on published boxes; scored is what the detector finds in
-whole photographs of people who were not trained on.
+Gestures are measured on the published val and test split: the landmark model of conf/ as it is, EfficientNet-Lite0 on
+crops (`train_hyperparams=finetune`), and both as the committee that `make committee` makes; the landmark model by
+cross-validation over people and rooms as well. Landmarks are trained on what the landmarks stage finds around published
+boxes and on posed hands (`sources=[hagrid,hands,synthetic_landmarks]`), crops on published boxes; scored is what the
+detector finds in whole photographs of people who were not trained on.
 Printed and kept in benchmarks/results/frames.md.
 """
 
@@ -69,8 +69,8 @@ GOAL_F1, GOAL_MS = 0.98, 40
 POSED = 1500  # posed hands beside the real ones
 SHORTLY = ("train_hyperparams.passes=3", "train_hyperparams.epochs=6")  # one landmark model a fold
 CROPS = ("model=efficientnet_lite0", "train_hyperparams=finetune", "crops.size=128")
-CROPS_SHORTLY = ("train_hyperparams.epochs=4",)
-KINDS = ("landmarks", "crops", "committee")
+COMMITTEE_WEIGHTS = (0.7, 0.3)  # as in `make committee`
+KINDS = LANDMARKS_ALONE, CROPS_ALONE, COMMITTEE = ("landmarks", "crops", "committee")
 CONFIGURED = "as configured"
 ONE_LOOK = ("detector.border=0", "detector.second_look.border=0", "detector.second_look.columns=0")
 
@@ -123,8 +123,8 @@ def main() -> None:
     for setting, overrides in OTHER_SETTINGS.items():
         with detector(*overrides) as other:
             look(photographs, setting, other)
-    held_out, milliseconds = cross_validation(photographs, samples, landmarks, crops)
-    official = official_split(photographs, samples, landmarks, crops)
+    held_out = cross_validation(photographs, samples, landmarks)
+    official, milliseconds = official_split(photographs, samples, landmarks, crops)
     checkpoint = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     tested = None if checkpoint is None else on_test(checkpoint, photographs, samples)
     text = report(photographs, held_out, official, milliseconds, tested)
@@ -201,52 +201,47 @@ def crops_of_boxes(photographs: Sequence[Photograph], count: int) -> np.ndarray:
     return crops
 
 
-def cross_validation(
-    photographs: Sequence[Photograph], samples: pd.DataFrame, landmarks: np.ndarray, crops: np.ndarray
-) -> tuple[pd.DataFrame, list[float]]:
-    """Predictions for every hand by models that were trained on other people and rooms; milliseconds of each frame.
-
-    The table has a column of predictions for each of `KINDS`; the milliseconds are the committee's.
-    """
+def cross_validation(photographs: Sequence[Photograph], samples: pd.DataFrame, landmarks: np.ndarray) -> pd.DataFrame:
+    """Predictions for every hand by a landmark model that was trained on other people and rooms."""
     people = samples["source"] + "/" + samples["subject"]
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
     fold_of = np.zeros(len(samples), int)
     for fold, (_, rows) in enumerate(folds.split(samples, samples["gesture"], people)):
         fold_of[rows] = fold
-    table, milliseconds = samples.assign(**dict.fromkeys(KINDS, "")), []
+    table = samples.assign(**dict.fromkeys(KINDS, ""))
     for fold in range(FOLDS):
         split = np.where(fold_of == fold, "test", np.where(fold_of == (fold + 1) % FOLDS, "val", "train"))
-        predictors = trained_all(samples.assign(split=split), landmarks, crops, CROPS_SHORTLY)
+        predictor = trained_on_landmarks(samples.assign(split=split), landmarks)
         held_out = [photograph for photograph in photographs if fold_of[photograph.rows[0]] == fold]
-        milliseconds += predict_all(held_out, predictors, table)
-    return table, milliseconds
+        predict(held_out, predictor, table, LANDMARKS_ALONE)
+    return table
 
 
 def official_split(
     photographs: Sequence[Photograph], samples: pd.DataFrame, landmarks: np.ndarray, crops: np.ndarray
-) -> pd.DataFrame:
-    """Predictions for the published val and test split by models that were trained on everything else."""
+) -> tuple[pd.DataFrame, list[float]]:
+    """Predictions for the published val and test split by models that were trained on everything else.
+
+    The table has a column of predictions for each of `KINDS`; the milliseconds of each photograph are the committee's.
+    """
     table = samples.assign(split=samples["split"].replace("", "train"))
-    predictors = trained_all(table, landmarks, crops)
+    by_landmarks = trained_on_landmarks(table, landmarks)
+    with tempfile.TemporaryDirectory() as folder:
+        by_crops = trained_on_crops(Path(folder), table, crops)
+    committee = Committee((*by_landmarks.members, *by_crops.members), COMMITTEE_WEIGHTS)
+    predictors = (by_landmarks, by_crops, Predictor(committee, by_landmarks.detector))
     table = table.assign(**dict.fromkeys(KINDS, ""))
-    predict_all([photograph for photograph in photographs if photograph.split in ("val", "test")], predictors, table)
-    return table[table["split"] != "train"]
+    shown = [photograph for photograph in photographs if photograph.split in ("val", "test")]
+    milliseconds = [predict(shown, *each) for each in zip(predictors, [table] * len(KINDS), KINDS, strict=True)][-1]
+    return table[table["split"] != "train"], milliseconds
 
 
-def trained_all(
-    samples: pd.DataFrame, landmarks: np.ndarray, crops: np.ndarray, crop_overrides: Sequence[str] = ()
-) -> dict[str, Predictor]:
-    """The landmark model, the crop model and their committee, of the train rows; best epochs by the val rows."""
+def trained_on_landmarks(samples: pd.DataFrame, landmarks: np.ndarray) -> Predictor:
+    """The landmark model of the train rows and posed hands, its best epoch by the val rows."""
     posed = posed_hands()
     known = pd.concat([samples, posed], ignore_index=True)
-    points = np.concatenate([landmarks, points_of_posed(posed)])
     with tempfile.TemporaryDirectory() as folder:
-        by_landmarks = trained(Path(folder), known, points, *SHORTLY)
-    with tempfile.TemporaryDirectory() as folder:
-        by_crops = trained_on_crops(Path(folder), samples, crops, *crop_overrides)
-    members = (*by_landmarks.members, *by_crops.members)
-    predictors = (by_landmarks, by_crops, Predictor(Committee(members), by_landmarks.detector))
-    return dict(zip(KINDS, predictors, strict=True))
+        return trained(Path(folder), known, np.concatenate([landmarks, points_of_posed(posed)]), *SHORTLY)
 
 
 def trained_on_crops(folder: Path, samples: pd.DataFrame, crops: np.ndarray, *overrides: str) -> Predictor:
@@ -296,7 +291,7 @@ def trained(folder: Path, samples: pd.DataFrame, landmarks: np.ndarray, *overrid
 
 
 def predict(
-    photographs: Sequence[Photograph], predictor: Predictor, table: pd.DataFrame, kind: str = KINDS[-1]
+    photographs: Sequence[Photograph], predictor: Predictor, table: pd.DataFrame, kind: str = COMMITTEE
 ) -> list[float]:
     """Fill in the predictions of what was found in whole photographs; returns the milliseconds of each, all told."""
     milliseconds = []
@@ -343,17 +338,17 @@ def report(
         f"and hands_mini) and by cross-validation ({FOLDS} folds); a missed hand counts as an error. 95 % intervals "
         "resample people.",
         "",
-        f"| hands | number | missed | landmarks | crops | committee (at least {GOAL_F1} wanted) | those found |",
+        f"| hands | number | missed | landmarks | crops | committee (at least {GOAL_F1} wanted) | on hands found |",
         "|---|---|---|---|---|---|---|",
         score_line("published test split", official[official["split"] == "test"]),
         score_line("published val and test split (epochs are chosen on val)", official),
         score_line("of these, webcam frames", official[webcam[official.index]]),
-        score_line("cross-validation, all", held_out),
-        score_line("cross-validation, webcam frames", held_out[webcam]),
-        score_line("cross-validation, close-ups (100 pixels)", held_out[~webcam]),
+        score_line("cross-validation, all", held_out, KINDS[:1]),
+        score_line("cross-validation, webcam frames", held_out[webcam], KINDS[:1]),
+        score_line("cross-validation, close-ups (100 pixels)", held_out[~webcam], KINDS[:1]),
     ]
     if tested is not None:
-        lines += ["", f"Published test split, by the given checkpoint: {score(tested, KINDS[-1])}."]
+        lines += ["", f"Published test split, by the given checkpoint: {score(tested, COMMITTEE)}."]
     lines += [
         "",
         f"{median:.0f} ms a photograph in the median from pixels to gestures (at most {GOAL_MS} wanted; quarter to "
@@ -363,25 +358,26 @@ def report(
         "",
         "False: findings that touch no annotated hand; some are hands that nobody annotated.",
         "",
-        f"The commonest errors of the cross-validation: {worst(held_out)}.",
+        f"The commonest errors of the committee on val and test: {worst(official, COMMITTEE)}; of landmarks in the "
+        f"cross-validation: {worst(held_out, LANDMARKS_ALONE)}.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def worst(table: pd.DataFrame, most: int = 5) -> str:
-    """The committee's commonest errors, each of one person, by published label."""
-    wrong = table[table["gesture"] != table[KINDS[-1]]]
+def worst(table: pd.DataFrame, kind: str, most: int = 5) -> str:
+    """The commonest errors, each of one person, by published label."""
+    wrong = table[table["gesture"] != table[kind]]
     people = wrong["subject"].str.slice(0, 8)
-    errors = wrong["source_label"] + " for " + wrong[KINDS[-1]] + " (" + people + ")"
+    errors = wrong["source_label"] + " for " + wrong[kind] + " (" + people + ")"
     return ", ".join(f"{error} {count} times" for error, count in errors.value_counts().head(most).items())
 
 
-def score_line(name: str, table: pd.DataFrame) -> str:
-    """A row of the table of scores."""
-    found = table[table[KINDS[-1]] != NO_HAND]
-    missed = len(table) - len(found)
-    scores = " | ".join([*(score(table, kind) for kind in KINDS), score(found, KINDS[-1])])
-    return f"| {name} | {len(table):,} | {missed} ({missed / len(table):.1%}) | {scores} |"
+def score_line(name: str, table: pd.DataFrame, kinds: Sequence[str] = KINDS) -> str:
+    """A row of the table of scores: those of `kinds`, and of the last of them on the hands that were found."""
+    missed = int((table[kinds[-1]] == NO_HAND).sum())
+    scores = [score(table, kind) if kind in kinds else "" for kind in KINDS]
+    found = score(table[table[kinds[-1]] != NO_HAND], kinds[-1])
+    return f"| {name} | {len(table):,} | {missed} ({missed / len(table):.1%}) | {' | '.join([*scores, found])} |"
 
 
 def score(table: pd.DataFrame, kind: str) -> str:

@@ -2,11 +2,11 @@
 
     python -m static_gesture_classification.inference.committee members=[A.ckpt,B.ckpt] output=models/committee.ckpt
 
-A committee's file is a checkpoint (`training.checkpoint`) with two entries, `checkpoint_version` and `members`, the
-checkpoints that it is made of. `inference.predict` takes it like any other. What its members say is pooled by the
-geometric mean of their probabilities (a logarithmic opinion pool; Hinton, "Training Products of Experts by Minimizing
-Contrastive Divergence", 2002): one that is sure outvotes one that is not. What it is worth:
-benchmarks/results/frames.md.
+A committee's file is a checkpoint (`training.checkpoint`) with the entries `checkpoint_version`, `members`, the
+checkpoints that it is made of, and `weights` of their votes. `inference.predict` takes it like any other. What its
+members say is pooled by the weighted geometric mean of their probabilities (a logarithmic opinion pool; Genest and
+Zidek, "Combining Probability Distributions", Statistical Science 1986): one that is sure outvotes one that is not. What
+it is worth: benchmarks/results/frames.md.
 """
 
 from __future__ import annotations
@@ -34,9 +34,11 @@ class Committee:
 
     Args:
         members: at least one; all of the same gestures in the same order.
+        weights: of each one's vote, above 0; only how they relate matters.
     """
 
     members: tuple[AnyClassifier, ...]
+    weights: tuple[float, ...]
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -53,7 +55,7 @@ class Committee:
 def main(config: DictConfig) -> None:
     """Write a committee of the checkpoints `members` to `output`."""
     members, output = [Path(path) for path in config.members or ()], output_file(Path(config.output))
-    join(members, output)
+    join(members, output, config.weights)
     names = " and ".join(str(path) for path in members)
     console.print(
         f"{output}: {decimal(output.stat().st_size)}; {names} decide together", highlight=False, soft_wrap=True
@@ -65,12 +67,17 @@ def output_file(output: Path) -> Path:
     return output if output.suffix.lower() == ".ckpt" else output / "committee.ckpt"
 
 
-def join(members: Sequence[Path], output: Path) -> None:
+def join(members: Sequence[Path], output: Path, weights: Sequence[float] | None = None) -> None:
     """Write a committee of checkpoints.
 
+    Args:
+        members: the checkpoints.
+        output: the file to write.
+        weights: see `Committee`; None for equal votes.
+
     Raises:
-        UserError: fewer than two, one is unusable, or they tell different gestures apart. OutputError: `output` cannot
-            be written.
+        UserError: fewer than two, one is unusable, they tell different gestures apart, or there is not one weight above
+            0 for each. OutputError: `output` cannot be written.
     """
     from static_gesture_classification.training.checkpoint import (  # torch takes seconds to import
         MEMBERS,
@@ -83,6 +90,9 @@ def join(members: Sequence[Path], output: Path) -> None:
 
     if len(members) < 2:
         raise UserError("name two checkpoints at least: members=[models/quick/best.ckpt,models/best.ckpt]")
+    votes = [1.0] * len(members) if weights is None else [float(weight) for weight in weights]
+    if len(votes) != len(members) or min(votes) <= 0:
+        raise UserError(f"weights={votes} does not give each of the {len(members)} members one weight above 0")
     checkpoints = [read_checkpoint(path) for path in members]
     for checkpoint, path in zip(checkpoints, members, strict=True):
         classifier_of(checkpoint, path)
@@ -97,12 +107,12 @@ def join(members: Sequence[Path], output: Path) -> None:
         | {"state_dict": {name: tensor.contiguous().clone() for name, tensor in network_state(checkpoint).items()}}
         for checkpoint in checkpoints
     ]
-    save({"checkpoint_version": VERSION, MEMBERS: entries}, output)
+    save({"checkpoint_version": VERSION, MEMBERS: entries, "weights": votes}, output)
 
 
-def pooled(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """What members say together, float32 (n, classes), of what each says (n, classes): their geometric mean."""
-    logs = np.mean([np.log(np.maximum(each, _LEAST)) for each in probabilities], axis=0)
+def pooled(probabilities: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
+    """What members say together, float32 (n, classes): the weighted geometric mean of what each says (n, classes)."""
+    logs = np.average([np.log(np.maximum(each, _LEAST)) for each in probabilities], axis=0, weights=weights)
     powers = np.exp(logs - logs.max(axis=1, keepdims=True))
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 

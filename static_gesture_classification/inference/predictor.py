@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ class Predictor:
     """
 
     def __init__(self, classifier: AnyClassifier | Committee, detector: Detector) -> None:
-        members = classifier.members if isinstance(classifier, Committee) else (classifier,)
-        self.members = [each for each in members if detector.gives_landmarks or each.input != LANDMARKS]
+        committee = classifier if isinstance(classifier, Committee) else Committee((classifier,), (1.0,))
+        able = [detector.gives_landmarks or member.input != LANDMARKS for member in committee.members]
+        self.members = list(compress(committee.members, able))
+        self.weights = list(compress(committee.weights, able))
         if not self.members:
             raise UserError(
                 "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
@@ -97,7 +100,7 @@ class Predictor:
         if not hands:
             return []
         said = [member.predict(inputs_of(member, image, hands)) for member in self.members]
-        probabilities = said[0][0] if len(said) == 1 else pooled([each for each, _ in said])
+        probabilities = said[0][0] if len(said) == 1 else pooled([each for each, _ in said], self.weights)
         embeddings = np.concatenate([each for _, each in said], axis=1)
         return [
             RecognisedHand(hand, self.vocabulary.names[best], float(row[best]), row, embedding)
@@ -125,7 +128,8 @@ def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifi
 
     checkpoint = read_entries(path)
     if MEMBERS in checkpoint:
-        return Committee(tuple(classifier_of(member, path, device) for member in checkpoint[MEMBERS]))
+        members = tuple(classifier_of(member, path, device) for member in checkpoint[MEMBERS])
+        return Committee(members, tuple(checkpoint["weights"]))
     return classifier_of(checkpoint, path, device)
 
 

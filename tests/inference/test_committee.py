@@ -22,18 +22,25 @@ def committee(checkpoint: Made, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """As the command writes it."""
     output = tmp_path_factory.mktemp("committee")
     members = [str(checkpoint(kind)) for kind in ("landmarks", "crops")]
-    main.__wrapped__(OmegaConf.create({"members": members, "output": str(output)}))  # type: ignore[attr-defined]
+    settings = OmegaConf.create({"members": members, "output": str(output), "weights": [0.7, 0.3]})
+    main.__wrapped__(settings)  # type: ignore[attr-defined]
     return output / "committee.ckpt"
 
 
 def test_a_sure_member_outvotes_an_unsure_one() -> None:
-    together = pooled([np.array([[0.4, 0.6]], np.float32), np.array([[0.99, 0.01]], np.float32)])
+    together = pooled([np.array([[0.4, 0.6]], np.float32), np.array([[0.99, 0.01]], np.float32)], [1, 1])
     odds = np.sqrt(0.4 / 0.6 * 0.99 / 0.01)
     assert together[0] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)], rel=1e-4)
 
 
+def test_a_weight_says_how_much_a_vote_counts() -> None:
+    one, other = np.array([[0.2, 0.8]], np.float32), np.array([[0.7, 0.3]], np.float32)
+    together = pooled([one, other], [3, 1])[0]
+    assert np.log(together[0] / together[1]) == pytest.approx(0.75 * np.log(0.2 / 0.8) + 0.25 * np.log(0.7 / 0.3))
+
+
 def test_no_member_rules_a_gesture_out_alone() -> None:
-    together = pooled([np.array([[0.0, 1.0]], np.float32), np.array([[1.0, 0.0]], np.float32)])
+    together = pooled([np.array([[0.0, 1.0]], np.float32), np.array([[1.0, 0.0]], np.float32)], [1, 1])
     assert together[0] == pytest.approx([0.5, 0.5])
 
 
@@ -46,7 +53,7 @@ def test_hands_get_what_the_members_say_together(
     alone = [Predictor.load(checkpoint(kind), detector).classify(image, hands) for kind in ("landmarks", "crops")]
     assert hands
     for each, *members in zip(together, *alone, strict=True):
-        expected = pooled([member.probabilities[None] for member in members])[0]
+        expected = pooled([member.probabilities[None] for member in members], [0.7, 0.3])[0]
         assert each.probabilities == pytest.approx(expected, abs=1e-6)
         assert each.gesture == Predictor.load(committee, detector).vocabulary.names[int(expected.argmax())]
         assert each.embedding is not None
@@ -79,5 +86,7 @@ def test_damaged_members_are_refused(checkpoint: Made, tmp_path: Path) -> None:
     save({**whole, "state_dict": {"head.bias": torch.zeros(3)}}, tmp_path / "part.ckpt")
     with pytest.raises(UserError, match=r"part\.ckpt do not fit"):
         join([checkpoint("crops"), tmp_path / "part.ckpt"], tmp_path / "committee.ckpt")
+    with pytest.raises(UserError, match="one weight above 0"):
+        join([checkpoint("crops"), checkpoint("landmarks")], tmp_path / "committee.ckpt", [1])
     with pytest.raises(UserError, match="two checkpoints at least"):
         join([checkpoint("crops")], tmp_path / "committee.ckpt")
