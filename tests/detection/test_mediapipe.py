@@ -75,6 +75,17 @@ def test_second_look_finds_a_hand_that_is_too_small_for_the_first(
     assert overlap(hand.box, tuple(side / 8 for side in near.box)) > 0.6  # type: ignore[arg-type]
 
 
+def test_hand_that_fills_the_picture_is_found_whole_and_not_as_a_part_of_it(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: MediapipeDetector, photographs: Path
+) -> None:
+    image = read_image(photographs / "hagrid_mini" / "four" / "1f7a5cb5-dca9-8d7d-3b16-2728c99c441b.jpg")
+    published = (0.16, 0.04, 0.8, 1.0)
+    with configured(f"detector.model.path={hand_landmarker}", "detector.border=0") as as_it_is:
+        assert all(overlap(hand.box, published) < 0.3 for hand in as_it_is.detect(image))
+    (hand,) = detector.detect(image)
+    assert overlap(hand.box, published) > 0.8
+
+
 def test_hand_whose_box_is_known_is_found_in_its_surroundings(detector: MediapipeDetector, person: np.ndarray) -> None:
     (whole,) = detector.detect(person)
     near = detector.landmarks_in(person, whole.box)
