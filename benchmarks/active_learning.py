@@ -493,9 +493,7 @@ def recorded(
 
 RECORDER = {"refit_every": 5, "refit_strength": 0.1, "novelty": 0.5, "best_of": 10}  # conf/recording/default.yaml
 REFIT = int(RECORDER["refit_every"])
-OURS = f"ours: plan and hard mode, as recorded (the last layer learns from every {REFIT} kept)"
-STILL = "ours, the model as it was before the round"
-ANEW = f"ours, all of the model trained anew after every {REFIT} kept"
+OURS, STILL, ANEW = "ours, as recorded", "ours, without learning within a round", "ours, all trained anew"
 POLICIES: Mapping[str, Policy] = {
     "random": at_random,
     "each gesture equally": each_gesture_equally,
@@ -688,10 +686,12 @@ def report(
         f"(10 for one that is kept) to gestures by cross-validated confusions, {policies.SMOOTHING:.0%} of them to all "
         f"alike; hard mode keeps those of greatest hardness x novelty^{mode.novelty:g}, {mode.easy:.0%} of a round at "
         "random. It knows the gesture of the frames shown, because it is performed; search policies know none, but see "
-        "the whole pool.",
+        f"the whole pool. As recorded: after every {REFIT} kept the classifier's last layer learns from them, by the "
+        "recorder's own code and settings, held to what it said of the samples before; between rounds all is trained.",
         "",
-        "Settings were chosen on other people: the pool's alone, split again, other seeds; the test people were first "
-        "looked at in this run. hagrid_people was looked at in making the synthetic hands, which are not used here.",
+        "Settings were chosen on other people: the pool's alone, split again, other seeds; the test people were looked "
+        "at in an earlier run of this, without the recorder's layer, after which nothing was tuned. "
+        "hagrid_people was looked at in making the synthetic hands, which are not used here.",
         "",
         "Samples to reach random's final score: added until the mean weighted F1 is random's after the last round "
         "(linear between rounds). Minus random: difference of weighted F1, mean of all rounds, and in the round that "
@@ -721,7 +721,7 @@ def draw(runs: Mapping[str, Mapping[str, Runs]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(runs), figsize=(13, 5.2), layout="constrained")
+    figure, panels = pyplot.subplots(1, len(runs), figsize=(13, 6), layout="constrained")
     added = np.arange(ROUNDS + 1) * BATCH
     for panel, (representation, policies_run) in zip(panels, runs.items(), strict=True):
         for name, run in policies_run.items():
@@ -735,7 +735,7 @@ def draw(runs: Mapping[str, Mapping[str, Runs]], path: Path) -> None:
         panel.axhline(policies_run["random"].curves[:, -1].mean(), color="black", linewidth=0.8, linestyle="--")
         panel.set(title=TITLES[representation], xlabel="samples added", ylabel="weighted F1, people and rooms apart")
         panel.grid(alpha=0.3)
-    panels[-1].legend(loc="lower right", fontsize=9)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     figure.suptitle(f"Which {BATCH} samples to add next ({len(SEEDS)} seeds; dashed: random's final score)")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

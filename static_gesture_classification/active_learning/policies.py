@@ -10,9 +10,9 @@ or of doubt (1 - `margin`), `k_centre`, `badge`. Recording policies know the ges
 `hard_rows` which frames to keep.
 
 Measured on photographs of people and rooms apart (benchmarks/results/active_learning.md): to be as good as 300 samples
-added at random, landmarks need 116 that `gesture_shares` and `hard_rows` choose (85 with a small network), 71 where the
-model learns from every five of them at once, and 92 of the smallest `margin` in the whole pool. It is `hard_rows` that
-helps; `gesture_shares` without it is no better than random. On frozen image embeddings it takes 206.
+added at random, landmarks need 89 that `gesture_shares` and `hard_rows` choose, 71 where the model's last layer learns
+from every five of them at once, as in the recorder, and 78 of the smallest `margin` in the whole pool. On frozen image
+embeddings it takes 221, 194 and 201. It is `hard_rows` that helps; `gesture_shares` alone is no better than random.
 """
 
 from __future__ import annotations
