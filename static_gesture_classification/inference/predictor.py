@@ -7,10 +7,13 @@ What the classifier sees of a hand is made by the same functions as in training:
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +21,19 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.committee import Committee, pooled
-from static_gesture_classification.inference.onnx_classifier import LANDMARKS, SUFFIX, AnyClassifier, load_onnx
+from static_gesture_classification.inference.onnx_classifier import (
+    LANDMARKS,
+    SUFFIX,
+    AnyClassifier,
+    load_onnx,
+)
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
+
+if TYPE_CHECKING:
+    from static_gesture_classification.training.checkpoint import Classifier
+
+_TRACED = 1e-4  # of a probability, between a network and its graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +141,33 @@ def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifi
 
     checkpoint = read_entries(path)
     if MEMBERS in checkpoint:
-        members = tuple(classifier_of(member, path, device) for member in checkpoint[MEMBERS])
+        members = tuple(compiled(classifier_of(member, path, device)) for member in checkpoint[MEMBERS])
         return Committee(members, tuple(checkpoint["weights"]))
-    return classifier_of(checkpoint, path, device)
+    return compiled(classifier_of(checkpoint, path, device))
+
+
+def compiled(classifier: Classifier) -> Classifier:
+    """A crop model for one hand at a time on a processor: the same network as one graph, in half the time.
+
+    Where tracing changes what the network says, or the device is another, it stays as it is.
+    """
+    import torch
+
+    from static_gesture_classification.training.models.network import GestureNetwork
+
+    network = classifier.network
+    if not isinstance(network, GestureNetwork) or network.head.weight.device.type != "cpu":
+        return classifier
+    size = classifier.crop_size
+    crops = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), np.uint8)
+    expected = classifier.predict(crops)[0]
+    example = torch.from_numpy(crops[:1].astype(np.float32)).permute(0, 3, 1, 2)
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what a trace takes for constant; the comparison below decides
+        graph = torch.jit.freeze(torch.jit.trace(network.backbone, (example - network.mean) / network.std))
+    fast = replace(classifier, network=copy.copy(network))
+    fast.network._modules = {**network._modules, "backbone": graph}  # a copy shares its parts with the original
+    return fast if np.abs(fast.predict(crops)[0] - expected).max() < _TRACED else classifier
 
 
 def _landmarks(hand: DetectedHand) -> np.ndarray:

@@ -67,8 +67,9 @@ def test_two_hands_stay_two() -> None:
 
 
 def test_judge_is_the_one_asked_for_then_the_plans_then_the_chosen_one(
-    configuration: Callable[..., DictConfig], tmp_path: Path
+    configuration: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # the checkout may have checkpoints of its own
     config = configuration(f"paths.models={tmp_path}")
     assert judging_checkpoint(config, "") is None
     (tmp_path / "best.ckpt").touch()
