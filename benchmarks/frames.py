@@ -262,6 +262,32 @@ def trained_on_crops(folder: Path, samples: pd.DataFrame, crops: np.ndarray, *ov
     return Predictor(load_model(folder / "models" / "trained.ckpt"), detector())
 
 
+def posed_hands() -> pd.DataFrame:
+    """The sample table of posed hands, all for training."""
+    config = composed("sources=[synthetic_landmarks]", f"sources.synthetic_landmarks.hands={POSED}")
+    sources = sources_from_config(config.sources, config.seed)
+    return read_sources(sources, Vocabulary.from_config(config.gestures), 0)[0].assign(split="train")
+
+
+def points_of_posed(posed: pd.DataFrame) -> np.ndarray:
+    """Points (n, 21, 2) of posed hands, as the landmarks stage makes them of rows without an image."""
+    landmarks = np.stack(posed["landmarks"].to_list()).reshape(-1, LANDMARKS, 2)
+    return points_of(landmarks, composed().landmarks.aspect_without_image)
+
+
+def trained(folder: Path, samples: pd.DataFrame, landmarks: np.ndarray, *overrides: str) -> Predictor:
+    """The landmark model of the configuration, trained on the train rows, its best epoch on the val rows."""
+    from train_static_gestures import main as train
+
+    (folder / "landmarks").mkdir()
+    np.save(folder / "landmarks" / POINTS, landmarks)
+    write_samples(samples, folder / "landmarks" / SAMPLES)
+    names = {"landmarks": "landmarks", "runs": "runs", "models": "models"}
+    paths = [f"paths.{key}={folder / name}" for key, name in names.items()]
+    train.__wrapped__(composed("model=landmarks", *paths, *overrides))  # type: ignore[attr-defined]
+    return Predictor(load_model(folder / "models" / "trained.ckpt"), detector())
+
+
 def predict(
     photographs: Sequence[Photograph], predictor: Predictor, table: pd.DataFrame, kind: str = COMMITTEE
 ) -> list[float]:
