@@ -36,7 +36,7 @@ from static_gesture_classification.preparation.images import read_image
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT.parent / "shared" / "data"
 RESULT = PROJECT / "benchmarks" / "results" / "near_duplicates.md"
-SIZE, MARGIN = 96, 0.15
+SIZE, MARGIN = 64, 0.15
 COPIED = 300
 LARGE = 100_000
 PAIRS_AT_ONCE = 20_000
