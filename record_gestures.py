@@ -62,7 +62,7 @@ def adapted(settings: RecordingSettings, work: Work, camera: Camera) -> Recordin
         UserError: without a window, nothing says which gesture is performed.
     """
     if settings.window != NONE:
-        return replace(settings, countdown=0.0) if camera.waits else settings
+        return settings if camera.live else replace(settings, countdown=0.0)
     if any(job.gesture is None for job in work.jobs):
         raise UserError(
             "without a window nobody can name what was performed: give recording.gesture=NAME, or a plan (make plan)"

@@ -74,6 +74,7 @@ class LatestFrame:
         self._newest: Captured | None = None
         self._condition = threading.Condition()
         self._stop = threading.Event()
+        self._playing = True
         self._status = CameraStatus(RUNNING)
         self._failure: BaseException | None = None
         self._last = self._bright = time.monotonic()
@@ -111,6 +112,19 @@ class LatestFrame:
         return newest
 
     @property
+    def newest(self) -> Captured | None:
+        """The picture that `take` would give now."""
+        return self._newest
+
+    def play(self, playing: bool) -> None:
+        """Go on reading, or hold after the picture that comes next, and not be at the end before reading goes on."""
+        with self._condition:
+            if playing and not self._playing:
+                self._last = self._bright = time.monotonic()
+            self._playing = playing
+            self._condition.notify_all()
+
+    @property
     def rate(self) -> float:
         """Pictures a second that the camera gives, lately."""
         times = list(self._times)
@@ -119,7 +133,7 @@ class LatestFrame:
     @property
     def status(self) -> CameraStatus:
         """How the camera does now."""
-        if self._status.state != RUNNING or self.camera.waits:
+        if self._status.state != RUNNING or self.camera.waits or not self._playing:
             return self._status
         now = time.monotonic()
         if now - self._last > self.settings.stall_seconds:
@@ -142,6 +156,8 @@ class LatestFrame:
                     self._finish()
                     return
                 self._keep(image)
+                with self._condition:
+                    self._condition.wait_for(lambda: self._playing or self._stop.is_set())
         except Exception as error:  # handed to the thread that asks for pictures
             self._failure = error
             self._end(CameraStatus(LOST, str(error)))

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from static_gesture_classification.recording.latest_frame import LatestFrame
+from static_gesture_classification.recording.latest_frame import Captured, LatestFrame
 from static_gesture_classification.recording.observer import Observer, Sight
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.screens import Figures
@@ -34,7 +34,13 @@ def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Di
     while not recorder.over:
         # While nothing is looked at, keys come first: a name is typed faster than pictures come.
         wait = WAIT_SECONDS if recorder.state.looks else 0.0
-        captured = frames.take(wait) if _wants_picture(recorder, frames) else None
+        is_keeping = _is_keeping(recorder)
+        if not frames.camera.live:  # the pictures of a file are not spent on a screen that keeps none
+            frames.play(is_keeping)
+        if frames.camera.waits and not is_keeping:
+            captured, sight = None, sight or _shown(frames.newest)
+        else:
+            captured = frames.take(wait)
         if captured is not None:
             sight = observer.look(captured) if recorder.state.looks else Sight(captured)
             times.append(time.monotonic())
@@ -45,9 +51,12 @@ def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Di
             recorder.press(key)
 
 
-def _wants_picture(recorder: Recorder, frames: LatestFrame) -> bool:
-    """Whether a picture is wanted now: one that waits its turn is not spent on a screen that keeps none."""
-    if not frames.camera.waits:
-        return True
+def _is_keeping(recorder: Recorder) -> bool:
+    """Whether pictures that come now can be kept."""
     state = recorder.state
     return isinstance(state, Recording) and not state.paused and not state.countdown and not state.set.trouble
+
+
+def _shown(captured: Captured | None) -> Sight | None:
+    """A picture that is shown and not yet looked at."""
+    return None if captured is None else Sight(captured)

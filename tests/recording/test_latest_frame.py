@@ -81,6 +81,21 @@ def test_no_picture_of_a_file_that_waits_is_dropped() -> None:
     assert camera.closed
 
 
+def test_video_that_is_held_waits_and_is_not_at_its_end_before_it_goes_on() -> None:
+    camera = Scripted(lambda: iter([GREY] * 5), live=False)
+    frames = LatestFrame(camera, replace(SETTINGS, stall_seconds=0.01, black_seconds=0.01))
+    frames.play(False)
+    with frames:
+        until(lambda: frames.take(0.01) is not None)
+        time.sleep(0.05)
+        assert (frames.arrived, frames.take(0.01), frames.status) == (1, None, CameraStatus(RUNNING))
+        frames.play(True)
+        until(lambda: frames.arrived == 5)
+        assert not frames.status.over  # the last picture is still to be looked at
+        frames.take(0.01)
+        until(lambda: frames.status.state == ENDED)
+
+
 def test_camera_that_stalls_is_told_of_and_recovers() -> None:
     go_on = threading.Event()
 
