@@ -60,6 +60,7 @@ from static_gesture_classification.samples import BOX, LANDMARKS, write_samples
 from static_gesture_classification.sources.source import sources_from_config
 
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))  # for train_static_gestures.py, which is no part of the package
 SHARED = PROJECT.parent / "shared"
 RESULT = PROJECT / "benchmarks" / "results" / "frames.md"
 CLOSE_UP = 200  # pixels: photographs that are narrower show nothing but a hand

@@ -71,7 +71,7 @@ class Window:
     """
 
     def __init__(self) -> None:
-        quiet_qt()
+        prepare_qt()
         from static_gesture_classification.opencv import cv2
 
         check_display()
@@ -179,9 +179,14 @@ def key_name(code: int) -> str:
         return ""
 
 
-def quiet_qt() -> None:
-    """Keep Qt, which draws OpenCV's window, from telling of fonts that nothing here needs; before the first window."""
+def prepare_qt() -> None:
+    """Settings of Qt, which draws OpenCV's window; before the first window.
+
+    It is kept from telling of fonts that nothing here needs, and from handing pictures to an X server through shared
+    memory: with that, a window whose visibility is asked for stayed black in a third of the starts (OpenCV 5.0, Xvfb).
+    """
     os.environ.setdefault("QT_LOGGING_RULES", "*.debug=false;*.warning=false")
+    os.environ.setdefault("QT_X11_NO_MITSHM", "1")
 
 
 def _printable(character: str) -> str:
