@@ -142,6 +142,9 @@ def test_training_does_not_wait_for_a_tracker_that_hangs(run: RunFolder, capsys:
     assert run.series("training/lr")["value"].tolist() == [0.1]
     assert "tracker notebook: did not answer within 0.1 s" in capsys.readouterr().err
     release.set()
+    for thread in threading.enumerate():  # let it end here, not in the midst of the next test
+        if thread.name == "mirror to notebook":
+            thread.join(60)
 
 
 def test_trackers_do_not_change_the_runs_random_numbers(tmp_path: Path) -> None:
