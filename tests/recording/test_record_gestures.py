@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageGrab
+from PIL import Image
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.screens import HEIGHT, WIDTH
@@ -299,7 +299,6 @@ def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Cl
     keyboard = Keyboard(display)
     keyboard.type("bo")
     keyboard.type("office")
-    assert max(high for _, high in ImageGrab.grab(xdisplay=display).getextrema()) > 100  # not a black window
     keyboard.press("space")
     unnamed = command.root
     for _ in range(600):
