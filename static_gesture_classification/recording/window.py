@@ -108,7 +108,8 @@ class Window:
 
     def _is_closed(self) -> bool:
         try:
-            return self._cv2.getWindowProperty(TITLE, self._cv2.WND_PROP_VISIBLE) < 1
+            # Not whether it is visible: asked for that, Qt left the window black in a third of the starts.
+            return self._cv2.getWindowProperty(TITLE, self._cv2.WND_PROP_AUTOSIZE) < 0
         except self._cv2.error:  # Qt's way of saying that the last window is gone
             return True
 
@@ -183,7 +184,7 @@ def prepare_qt() -> None:
     """Settings of Qt, which draws OpenCV's window; before the first window.
 
     It is kept from telling of fonts that nothing here needs, and from handing pictures to an X server through shared
-    memory: with that, a window whose visibility is asked for stayed black in a third of the starts (OpenCV 5.0, Xvfb).
+    memory, with which the window stayed black more often (see `Window._is_closed`; OpenCV 5.0, Xvfb).
     """
     os.environ.setdefault("QT_LOGGING_RULES", "*.debug=false;*.warning=false")
     os.environ.setdefault("QT_X11_NO_MITSHM", "1")
