@@ -289,7 +289,7 @@ class Keyboard:
 
 
 def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Clip, display: str) -> None:
-    video = clip(command.folder / "clip.avi", 45)  # three seconds, which wait until the names are typed
+    video = clip(command.folder / "clip.avi", 150)  # ten seconds, enough on a busy machine
     process = command.start(
         "detector=box",
         "recording.min_sharpness=0",
