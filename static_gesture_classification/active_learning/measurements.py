@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from static_gesture_classification.preparation.images import UnreadableImageError, read_bytes, read_header
+from static_gesture_classification.images import UnreadableImageError, read_bytes, read_header
 from static_gesture_classification.samples import LANDMARKS, read_arrow
 
 SIDE = 96  # pixels at which sharpness is comparable

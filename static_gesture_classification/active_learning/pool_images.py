@@ -10,7 +10,7 @@ import numpy as np
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.inference.frames import frames
-from static_gesture_classification.preparation.images import UnreadableImageError, read_image
+from static_gesture_classification.images import UnreadableImageError, read_image
 
 FRAME = "#"
 DIGITS = 6

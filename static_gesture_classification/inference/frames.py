@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.preparation.images import UnreadableImageError, read_bytes, read_header, read_image
+from static_gesture_classification.images import UnreadableImageError, read_bytes, read_header, read_image
 from static_gesture_classification.sources.source import IMAGE_SUFFIXES
 
 PICTURES = (*IMAGE_SUFFIXES, ".gif", ".tif", ".tiff")

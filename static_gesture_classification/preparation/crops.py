@@ -43,7 +43,7 @@ from static_gesture_classification.preparation.crop_store import (
     PartialCrops,
 )
 from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
-from static_gesture_classification.preparation.images import (
+from static_gesture_classification.images import (
     JPEG_FACTORS,
     ImageHeader,
     Scratch,

@@ -39,7 +39,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation import split
 from static_gesture_classification.preparation.crops import images_optional
-from static_gesture_classification.preparation.images import (
+from static_gesture_classification.images import (
     ImageHeader,
     UnreadableImageError,
     decode,

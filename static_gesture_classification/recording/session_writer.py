@@ -287,7 +287,7 @@ def unfinished(root: Path) -> list[Path]:
 
 def reopened(folder: Path, settings: StorageSettings) -> SessionWriter | None:
     """An unfinished set, to go on with; None where another recorder took it meanwhile or it is damaged."""
-    from static_gesture_classification.preparation.images import UnreadableImageError, read_image
+    from static_gesture_classification.images import UnreadableImageError, read_image
 
     lock = ProcessLock(folder / LOCK)
     if not lock.acquire():

@@ -12,7 +12,7 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.preparation.images import read_image
+from static_gesture_classification.images import read_image
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ import sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
 from static_gesture_classification.detection.detector import detector_from_config
-from static_gesture_classification.preparation.images import read_image
+from static_gesture_classification.images import read_image
 with initialize_config_dir(sys.argv[1], version_base="1.3"):
     config = compose("config", overrides=["detector.model.path=" + sys.argv[2]])
 left_open = detector_from_config(config)

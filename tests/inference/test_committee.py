@@ -11,7 +11,7 @@ from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.committee import join, main, pooled
 from static_gesture_classification.inference.predictor import Predictor
-from static_gesture_classification.preparation.images import read_image
+from static_gesture_classification.images import read_image
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint, save
 
 Made = Callable[[str], Path]

@@ -11,7 +11,7 @@ from PIL import Image
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.predict import main
 from static_gesture_classification.opencv import cv2
-from static_gesture_classification.preparation.images import read_image
+from static_gesture_classification.images import read_image
 from tests.inference.conftest import VOCABULARY
 
 Made = Callable[[str], Path]

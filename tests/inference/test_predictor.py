@@ -12,7 +12,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.predictor import Predictor, inputs_of, load_model
 from static_gesture_classification.preparation.crops import HEADROOM, build_crops, open_crops
 from static_gesture_classification.preparation.geometry import hand_square
-from static_gesture_classification.preparation.images import read_image
+from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, read_samples, write_samples
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier

@@ -6,8 +6,8 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageFilter
 
-from static_gesture_classification.preparation import images
-from static_gesture_classification.preparation.images import UnreadableImageError, decode, read_header, read_image
+from static_gesture_classification import images
+from static_gesture_classification.images import UnreadableImageError, decode, read_header, read_image
 
 
 @pytest.fixture
