@@ -25,10 +25,11 @@ ADDRESS = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg)\(.*sa_family=AF_INE
 # Only these calls stop a process (--seccomp-bpf), so that the others stay as fast as they are.
 STRACE = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg")
 IN_TURN = """
-import ast, importlib, sys
+import ast, importlib, sys, time
 for module, *arguments in ast.literal_eval(sys.argv[1]):
     sys.argv = [module, *arguments]
     importlib.import_module(module).main()
+time.sleep(12)  # libraries send what they have collected in a thread of their own, a while after their first use
 """
 
 Command = Sequence[str]

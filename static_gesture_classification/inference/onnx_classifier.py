@@ -87,7 +87,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     Raises:
         UserError: the file is missing, damaged, or was not exported by this program.
     """
-    import onnxruntime
+    from static_gesture_classification.onnx_runtime import onnxruntime
 
     if not path.is_file():
         raise UserError(f"no ONNX file at {path}; export one: {EXPORT}")
