@@ -376,6 +376,11 @@ def report(turns: list[Turn], config: DictConfig) -> str:
             "|---|---:|---:|---:|",
             *lines,
             "",
+            f"In short: the steps alone run at {median(ratios['bare']):.2f} of what the processor can do, "
+            f"the whole epoch at {rates['whole epoch'] / rates['bare']:.2f}; {median(ratios['older']):.1f} times "
+            f"the older path at equal precision, {median(ratios['older, float32']):.1f} times where that computes "
+            "in float32.",
+            "",
             f"Asked for: at least 0.93 of bare, at least 2.5 times the older path. {date.today()}, "
             f"{platform.machine()}, {os.cpu_count()} cores, accelerator {accelerator}, load {os.getloadavg()[1]:.1f}; "
             f"Python {platform.python_version()}, {packages}.",
