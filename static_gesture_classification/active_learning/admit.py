@@ -47,9 +47,9 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.evaluate import torch_device
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.images import UnreadableImageError
 from static_gesture_classification.preparation.crops import SAMPLES
 from static_gesture_classification.preparation.geometry import hand_square
-from static_gesture_classification.images import UnreadableImageError
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import BOX
 from static_gesture_classification.sources.recorded import (

@@ -21,8 +21,8 @@ import pandas as pd
 from static_gesture_classification.active_learning.pool_images import frame_name
 from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.detection.detector import Detector
-from static_gesture_classification.inference.frames import FolderFrames, VideoFrames, frames
 from static_gesture_classification.images import UnreadableImageError, read_image
+from static_gesture_classification.inference.frames import FolderFrames, VideoFrames, frames
 from static_gesture_classification.progress import track
 from static_gesture_classification.samples import SCHEMA, sample_id
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.samples import BOX
 
 GREY = 200  # of a picture that could not be read

@@ -32,9 +32,9 @@ from static_gesture_classification.detection.detector import Detector, detector_
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.images import UnreadableImageError, read_bytes, read_header
 from static_gesture_classification.preparation.crops import SAMPLES, cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.images import UnreadableImageError, read_bytes, read_header
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.progress import console, track

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.images import UnreadableImageError, read_image
+from static_gesture_classification.inference.frames import frames
 
 FRAME = "#"
 DIGITS = 6

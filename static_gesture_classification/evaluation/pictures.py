@@ -13,8 +13,8 @@ import pandas as pd
 from PIL import Image, ImageDraw
 
 from static_gesture_classification.evaluation.figures import BLUE, INK, PALE, Image8
-from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.images import UnreadableImageError, read_image
+from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.samples import BOX
 from static_gesture_classification.training.datamodule import CropsDataModule, GestureDataModule, LandmarksDataModule
 

@@ -37,8 +37,6 @@ from static_gesture_classification.detection.detector import Box, DetectedHand, 
 from static_gesture_classification.detection.model_file import model_file
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation import split
-from static_gesture_classification.preparation.crops import images_optional
 from static_gesture_classification.images import (
     ImageHeader,
     UnreadableImageError,
@@ -46,6 +44,8 @@ from static_gesture_classification.images import (
     read_bytes,
     read_header,
 )
+from static_gesture_classification.preparation import split
+from static_gesture_classification.preparation.crops import images_optional
 from static_gesture_classification.preparation.landmark_cache import (
     IMAGE,
     ExtractedLandmarks,

@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 from static_gesture_classification.active_learning.plan import Example, PlannedRecording, RecordingPlan, read_plan
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.images import UnreadableImageError, read_image
+from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.recording.settings import AUTO, FREE, PLAN, RecordingSettings
 from static_gesture_classification.sources.recorded import SESSION_FILE, Confusion, Session, read_session
 from static_gesture_classification.sources.source import folders_in
