@@ -425,13 +425,11 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
 
 def _from_other_colours(image: Image.Image) -> Image.Image:
     """CMYK by its own colour profile where it has one, L*a*b* by its definition."""
+    embedded = image.info.get("icc_profile") if image.mode == "CMYK" else None
+    if image.mode == "CMYK" and not embedded:
+        return image.convert("RGB")
     try:
-        if image.mode == "LAB":
-            profile = ImageCms.createProfile("LAB")
-        elif image.info.get("icc_profile"):
-            profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-        else:
-            return image.convert("RGB")
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded) if embedded else ImageCms.createProfile("LAB"))
         converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (ImageCms.PyCMSError, OSError):
         return image.convert("RGB")  # the profile is damaged
