@@ -239,8 +239,8 @@ def _undecodable(path: Path, fourcc: str) -> str:
     way_out = shlex.join(["ffmpeg", "-i", str(path), "-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", str(target)])
     if codec in DECODED:
         return (
-            f"{path} opens as a video ({called}) but has no readable frame; it is damaged or cut off. What is left of "
-            f"it may be saved by: {way_out}"
+            f"{path} opens as a video but has no readable frame: it is in {called}, and damaged or cut off. What is "
+            f"left of it may be saved by: {way_out}"
         )
     return (
         f"{path} opens as a video but has no readable frame: it is in {called}, which the OpenCV that is installed "

@@ -10,9 +10,9 @@ from static_gesture_classification.active_learning import admit, mining
 from static_gesture_classification.active_learning.pool import digest_of
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.crops import cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
 

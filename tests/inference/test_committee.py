@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.committee import join, main, pooled
 from static_gesture_classification.inference.predictor import Predictor
-from static_gesture_classification.images import read_image
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint, save
 
 Made = Callable[[str], Path]

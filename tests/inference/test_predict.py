@@ -9,9 +9,9 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predict import main
 from static_gesture_classification.opencv import cv2
-from static_gesture_classification.images import read_image
 from tests.inference.conftest import VOCABULARY
 
 Made = Callable[[str], Path]

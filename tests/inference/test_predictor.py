@@ -9,10 +9,10 @@ import pytest
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor, inputs_of, load_model
 from static_gesture_classification.preparation.crops import HEADROOM, build_crops, open_crops
 from static_gesture_classification.preparation.geometry import hand_square
-from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, read_samples, write_samples
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation import near_duplicates as near
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.near_duplicates import near_duplicates
 
 
