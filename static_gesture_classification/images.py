@@ -103,6 +103,8 @@ def read_header(data: bytes) -> ImageHeader:
     """Size and orientation of an encoded image. Raises `UnreadableImageError` when it is no image, or a giant one."""
     if data.startswith(_JPEG_START):
         return _not_giant(_read_jpeg_header(data))
+    if data.startswith(_PNG_START):
+        return _not_giant(_read_png_header(io.BytesIO(data)))
     return _not_giant(_read_other_header(io.BytesIO(data)))
 
 
@@ -112,16 +114,18 @@ def image_header(path: Path) -> ImageHeader:
     Raises:
         UnreadableImageError: it is missing, a folder, empty, forbidden, no image, or a giant one.
     """
-    with _explained(path), path.open("rb") as file:
+    with _explained(path), path.open("rb", buffering=0) as file:
         start = file.read(_HEADER_BYTES)
         if not start:
             raise UnreadableImageError("the file is empty (zero bytes)")
+        if start.startswith(_PNG_START):
+            return _not_giant(_read_png_header(file))
         if not start.startswith(_JPEG_START):
-            return _not_giant(_read_other_header(file))
+            return _not_giant(_read_other_header(io.BufferedReader(file)))
         try:
             return _not_giant(_read_jpeg_header(start))
         except UnreadableImageError:
-            return _not_giant(_read_jpeg_header(start + file.read()))
+            return _not_giant(_read_jpeg_header(start + file.readall()))
 
 
 def decode(
@@ -248,17 +252,15 @@ def exif_orientation(exif: bytes) -> int:
 
 def _read_other_header(file: BinaryIO) -> ImageHeader:
     file.seek(0)
-    if file.read(len(_PNG_START)) == _PNG_START:
-        return _read_png_header(file)
-    file.seek(0)
     with _open_with_pillow(file) as image:
         exif = image.info.get("exif") or b""
         orientation = 1 if image.format in _TURNED_BY_PILLOW else exif_orientation(exif.removeprefix(b"Exif\0\0"))
         return _upright_header(*image.size, orientation, is_jpeg=False, more_frames=_has_more_frames(image))
 
 
-def _read_png_header(file: BinaryIO) -> ImageHeader:
+def _read_png_header(file: BinaryIO | io.FileIO) -> ImageHeader:
     """From the chunks of a PNG, of which none is decoded: its EXIF data may lie behind the pixels."""
+    file.seek(len(_PNG_START))
     width, height, orientation, frames = 0, 0, 1, 1
     while len(start := file.read(8)) == 8:
         length, kind = int.from_bytes(start[:4], "big"), start[4:]
