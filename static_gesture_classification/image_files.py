@@ -20,7 +20,7 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpe
 LITTER = ("thumbs.db", "desktop.ini", "icon\r")  # what systems leave in folders of pictures
 NAMED = 5  # files in a line
 
-NOT_UTF8 = "its name is not UTF-8; rename it"
+NOT_UTF8 = "its name is not UTF-8 (rename it)"
 LOOP = "a link to a folder that it lies in; it is not followed"
 NO_FILE = "no regular file"  # a pipe, say, of which reading would never end
 
@@ -87,8 +87,11 @@ def files_below(root: Path, folder: str = "") -> FilesBelow:
     """
     found = FilesBelow()
     place = os.path.join(root, folder) if folder else os.fspath(root)  # noqa: PTH118
-    real = os.path.realpath(place)
-    _look_into(place, folder, real, (os.path.realpath(root),), found)
+    real, top = os.path.realpath(place), os.path.realpath(root)
+    if folder and _holds(real, top):
+        found.refused.append((folder, LOOP))
+        return found
+    _look_into(place, folder, real, (top,), found)
     for names in (found.images, found.videos, found.others):
         names.sort()
     found.refused.sort()
@@ -126,10 +129,15 @@ def _follow(entry: os.DirEntry[str], name: str, real: str, above: tuple[str, ...
         return
     target = os.path.realpath(entry.path)
     trail = (*above, real)
-    if any(folder == target or folder.startswith(target.rstrip(os.sep) + os.sep) for folder in trail):
+    if any(_holds(target, folder) for folder in trail):
         found.refused.append((name, LOOP))
     else:
         _look_into(entry.path, name, target, trail, found)
+
+
+def _holds(folder: str, other: str) -> bool:
+    """Whether a folder is another, or lies above it; paths without links."""
+    return folder == other or other.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _sort_in(entry: os.DirEntry[str], name: str, found: FilesBelow) -> None:

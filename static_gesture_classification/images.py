@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 # Part of the keys under which pixels, or what was found in them, are kept: raise it when a file gives other pixels.
 PIXELS_VERSION = 2
@@ -41,7 +42,7 @@ _JPEG_END = b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 1 << 16  # of a JPEG, in which its size is found, if it is no odd one
 _ROW_STEP = 32  # no JPEG block is higher
-_ORIENTATION = 0x0112
+_ORIENTATION, _PAGE_KIND = 0x0112, 0x00FE  # TIFF 6.0: Orientation, NewSubfileType
 _EXIF_SIZES = {1: 1, 3: 2, 4: 4}  # bytes of a BYTE, a SHORT, a LONG
 # EXIF 2.32, 4.6.4 A: how the stored pixels turn into the upright picture, as (transpose, flip rows, flip columns).
 _UPRIGHT = {
@@ -280,15 +281,16 @@ def _read_png_header(file: BinaryIO | io.FileIO) -> ImageHeader:
 
 
 def _has_more_frames(image: Image.Image) -> bool:
-    if image.format == "HEIF" or not getattr(image, "is_animated", False):
+    if image.format == "HEIF":  # its other pictures are no frames
         return False
-    if image.format != "TIFF":
-        return True
     try:
-        image.seek(1)
-    except Exception:  # the second page is damaged, which is no matter
-        return False
-    return not image.tag_v2.get(254, 0) & 1  # type: ignore[attr-defined]  # a smaller copy of the first page is none
+        more = bool(getattr(image, "is_animated", False))
+        if more and isinstance(image, TiffImageFile):
+            image.seek(1)
+            return not image.tag_v2.get(_PAGE_KIND, 0) & 1  # a smaller copy of the first page is none
+    except Exception:  # the second is damaged; decoders raise whatever damaged bytes lead them to
+        return True
+    return more
 
 
 def _upright_header(width: int, height: int, orientation: int, is_jpeg: bool, more_frames: bool = False) -> ImageHeader:

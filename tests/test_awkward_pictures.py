@@ -121,7 +121,7 @@ def test_index_counts_and_names_what_it_cannot_use(awkward: Awkward) -> None:
     source = report["sources"]["folder"]
     assert [source[name] for name in ("passed_over", "not_images", "animated")] == [2, 2, 2]
     said = "\n".join(source["notes"])
-    assert r"THUMBS_UP/caf\xe9.jpg: its name is not UTF-8; rename it" in said
+    assert r"THUMBS_UP/caf\xe9.jpg: its name is not UTF-8 (rename it)" in said
     assert "THUMBS_UP/round: a link to a folder that it lies in" in said
     files = "THUMBS_UP/clip.mov, THUMBS_UP/drawing.svg"
     assert f"2 files are no pictures that can be read (1 .mov, 1 .svg): {files}" in said

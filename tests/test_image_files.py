@@ -77,6 +77,14 @@ def test_label_below_a_root_does_not_reach_its_neighbours_through_a_link(tmp_pat
     assert found.refused == [("like/up", "a link to a folder that it lies in; it is not followed")]
 
 
+def test_label_that_is_a_link_to_its_root_holds_nothing(tmp_path: Path) -> None:
+    touch(tmp_path / "like/a.jpg")
+    (tmp_path / "all").symlink_to(".")
+    found = files_below(tmp_path, "all")
+    assert not found.images
+    assert [name for name, _ in found.refused] == ["all"]
+
+
 def test_names_that_are_not_utf8_are_listed_in_a_form_that_prints(tmp_path: Path) -> None:
     touch(tmp_path / "good.jpg")
     os.makedirs(os.fsencode(tmp_path) + b"/gr\xfc\xdfe")  # noqa: PTH103
@@ -85,7 +93,7 @@ def test_names_that_are_not_utf8_are_listed_in_a_form_that_prints(tmp_path: Path
     found = files_below(tmp_path)
     assert found.images == ["good.jpg"]
     assert [name for name, _ in found.refused] == [r"caf\xe9.jpg", r"gr\xfc\xdfe"]
-    assert all("not UTF-8; rename it" in reason for _, reason in found.refused)
+    assert all("not UTF-8 (rename it)" in reason for _, reason in found.refused)
 
 
 @pytest.mark.parametrize("name", [NOT_UTF8, "half a character \ud83d.jpg", "жест один 👍.png"])

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import shutil
 import struct
@@ -284,6 +285,27 @@ def test_file_that_would_start_another_program_is_no_picture(tmp_path: Path) -> 
     )
     with pytest.raises(UnreadableImageError, match="no image in a known format"):
         read_image(tmp_path / "drawing.jpg")
+
+
+DAMAGED = ("jpeg", "png", "webp", "gif", "tiff", "avif", "heif", "jpeg2000", "bmp")
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_file_of_any_format_is_refused_and_nothing_else_happens(
+    picture: Image.Image, kind: str, tmp_path: Path
+) -> None:
+    pillow_heif.register_heif_opener()
+    exif = {} if kind in ("gif", "bmp", "jpeg2000") else {"exif": Image.Exif().tobytes()}
+    more = {"save_all": True, "append_images": [picture.resize((96, 64))]} if kind in ("gif", "webp", "tiff") else exif
+    whole, random = encoded(picture.resize((96, 64)), kind, **more), np.random.default_rng(0)
+    for length in random.integers(0, len(whole), 30):
+        data = bytearray(whole)
+        data[length : length + 4] = bytes(random.integers(0, 256, 4, np.uint8))
+        for damaged in (bytes(data), whole[:length]):
+            (tmp_path / "damaged").write_bytes(damaged)
+            for read in (image_header, read_image):
+                with contextlib.suppress(UnreadableImageError):
+                    read(tmp_path / "damaged")
 
 
 UNREADABLE = {

@@ -367,7 +367,7 @@ def known_images(plan: Plan, settings: LandmarkSettings) -> ImageFacts:
         OutputError: the cache cannot be written.
     """
     records = np.zeros(len(plan.images), IMAGE)
-    records["path"] = [_digest(f"{root}\0{name}".encode()) for root, name in plan.images]
+    records["path"] = [_digest(f"{PIXELS_VERSION}\0{root}\0{name}".encode()) for root, name in plan.images]
     stats = np.concatenate([np.zeros((0, 2), np.int64), *_in_threads(_stat_many, plan.images, 1000)])
     records["bytes"], records["mtime_ns"] = stats[:, 0], stats[:, 1]
     hashed = np.zeros(len(plan.images), bool)

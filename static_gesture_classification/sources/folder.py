@@ -5,8 +5,9 @@
     boxes.csv                        image, x1, y1, x2, y2 [, label, subject, session, hand, split]; optional
 
 The whole image is the box, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
-the root. Coordinates are pixels if any in the file is above 2, else shares of the width and height. With a `label`
-column images may lie anywhere below the root; without, the first folder of their path is the label.
+the root. Coordinates are pixels (of the upright picture, as labelling tools show it) if any in the file is above 2,
+else shares of the width and height. With a `label` column images may lie anywhere below the root; without, the first
+folder of their path is the label.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.image_files import FilesBelow, files_below, is_image, some_of
+from static_gesture_classification.image_files import FilesBelow, files_below, is_image, said_of_others, some_of
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.image_size import file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import (
@@ -66,8 +67,9 @@ class Folder(Source):
             if images:
                 found.append(partial(self._whole_images, label, images, pattern))
         if not found:
+            others = said_of_others([name for files in below.values() for name in files.not_images])
             raise DataError(
-                f"source {self.name}: no <label>/<image> in {self.root}; "
+                f"source {self.name}: no <label>/<image> in {self.root}; {''.join(f'{line}; ' for line in others)}"
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
         return [*found, partial(self._beside, list(below.values()), listed)]

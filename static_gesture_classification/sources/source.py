@@ -424,10 +424,19 @@ def official_split(name: str, where: str) -> str:
 
 
 def _holds_a_file(folder: Path) -> bool:
-    for _, folders, files in os.walk(folder):
-        if any(not name.startswith(".") for name in files):
+    """Whether there is a file in a folder or below it, behind links too; an unfinished download is none."""
+    seen: set[str] = set()
+    todo = [os.fspath(folder)]
+    while todo:
+        place = todo.pop()
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        entries = _listed(Path(place))
+        if not all(map(_is_folder, entries)):
             return True
-        folders[:] = [name for name in folders if not name.startswith(".")]  # an unfinished download is no data
+        todo += [entry.path for entry in entries]
     return False
 
 
