@@ -46,8 +46,8 @@ from static_gesture_classification.detection.detector import detector_from_confi
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.evaluation.metrics import confusion_counts, weighted_f1
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.images import read_image
+from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.progress import track
 from static_gesture_classification.samples import BOX, to_frame

@@ -49,10 +49,10 @@ from static_gesture_classification.evaluation.metrics import (
     weighted_f1_interval,
 )
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.committee import Committee
 from static_gesture_classification.inference.predictor import Predictor, load_model
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES, points_of
 from static_gesture_classification.progress import track

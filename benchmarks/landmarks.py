@@ -50,9 +50,9 @@ from static_gesture_classification.detection.detector import Box, DetectedHand
 from static_gesture_classification.detection.mediapipe import WHOLE_IMAGE
 from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.committee import Committee
 from static_gesture_classification.inference.predictor import Predictor
-from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.progress import track

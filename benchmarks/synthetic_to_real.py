@@ -32,8 +32,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.images import read_image
+from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.synthetic.generate import generate
 from static_gesture_classification.synthetic.plan import Plan
 from static_gesture_classification.training.augmentation import Augmentation

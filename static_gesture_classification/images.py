@@ -36,7 +36,6 @@ NO_IMAGE = "this is no image in a known format"
 # Pillow's names of the formats that are tried, whatever a file is called. Not all that it has: some run other programs
 # (EPS), some take anything for their own (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "JPEG2000")
-_TURNED_BY_PILLOW = ("TIFF", "HEIF")  # size and pixels come upright, and an orientation that is left says nothing
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -254,8 +253,8 @@ def exif_orientation(exif: bytes) -> int:
 def _read_other_header(file: BinaryIO) -> ImageHeader:
     file.seek(0)
     with _open_with_pillow(file) as image:
-        exif = image.info.get("exif") or b""
-        orientation = 1 if image.format in _TURNED_BY_PILLOW else exif_orientation(exif.removeprefix(b"Exif\0\0"))
+        exif = image.info.get("exif") or b""  # nothing of a TIFF's or HEIC's orientation: those come upright already
+        orientation = exif_orientation(exif.removeprefix(b"Exif\0\0"))
         return _upright_header(*image.size, orientation, is_jpeg=False, more_frames=_has_more_frames(image))
 
 
