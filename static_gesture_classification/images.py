@@ -385,9 +385,9 @@ def _open_with_pillow(file: BinaryIO) -> Image.Image:
 @cache
 def _formats_with_heif() -> tuple[str, ...]:
     """The formats to try on a file of the family that HEIC and AVIF belong to; phones save HEIC."""
-    import pillow_heif  # here, since it costs 40 ms and few have such files
+    import pi_heif  # here, since it costs 40 ms and few have such files
 
-    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     return (*_FORMATS, "HEIF")
 
 

@@ -59,17 +59,29 @@ def test_png_of_any_mode_gives_rgb(picture: Image.Image, mode: str, tmp_path: Pa
     assert mean_difference(read_image(path), converted) == 0
 
 
-def test_sixteen_bit_grey_is_scaled_not_clipped(picture: Image.Image, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "order"), [("depth.png", "<u2"), ("depth.tiff", "<u2"), ("depth.tiff", ">u2")])
+def test_sixteen_bit_grey_is_scaled_not_clipped(picture: Image.Image, name: str, order: str, tmp_path: Path) -> None:
     grey = np.asarray(picture.convert("L"))
-    path = tmp_path / "depth.png"
-    Image.fromarray(grey.astype(np.uint16) * 257).save(path)
-    assert np.array_equal(read_image(path), np.repeat(grey[:, :, None], 3, axis=2))
+    Image.fromarray((grey.astype(np.uint16) * 257).astype(order)).save(tmp_path / name)
+    assert np.array_equal(read_image(tmp_path / name), np.repeat(grey[:, :, None], 3, axis=2))
+
+
+def test_damaged_colour_profile_costs_the_profile_alone(picture: Image.Image, tmp_path: Path) -> None:
+    inks = picture.convert("CMYK")
+    inks.save(tmp_path / "print.tiff", icc_profile=b"no profile")
+    assert mean_difference(read_image(tmp_path / "print.tiff"), inks) == 0
 
 
 TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
          8: Image.Transpose.ROTATE_270}  # fmt: skip
 ORIENTED = ("jpeg", "png", "late png", "webp", "tiff", "avif", "heif")
+
+
+def heic(picture: Image.Image, **options: object) -> bytes:
+    file = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(file, quality=95, **options)
+    return file.getvalue()
 
 
 def oriented(picture: Image.Image, kind: str, orientation: int) -> bytes:
@@ -83,8 +95,7 @@ def oriented(picture: Image.Image, kind: str, orientation: int) -> bytes:
         chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
         return before[:-12] + chunk + before[-12:]
     if kind == "heif":
-        pillow_heif.register_heif_opener()
-        return encoded(stored, kind, exif=exif.tobytes(), quality=95)
+        return heic(stored, exif=exif.tobytes())
     return encoded(stored, kind, exif=exif, **({"quality": 98} if kind == "jpeg" else {}))
 
 
@@ -185,14 +196,16 @@ def test_what_is_transparent_lies_on_white(picture: Image.Image, kind: str, mode
     assert np.abs(read_image(tmp_path / "holes") - seen).max() <= 1
 
 
-def test_transparent_entry_of_a_palette_is_white(picture: Image.Image, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "transparency"), [("png", 3), ("png", bytes([255, 255, 255, 0])), ("gif", 3)])
+def test_transparent_entry_of_a_palette_is_white(
+    picture: Image.Image, kind: str, transparency: int | bytes, tmp_path: Path
+) -> None:
     indexed = picture.quantize(16)
-    for transparency in (3, bytes([255, 255, 255, 0])):
-        indexed.save(tmp_path / "palette.png", transparency=transparency)
-        pixels = read_image(tmp_path / "palette.png")
-        hidden = np.asarray(indexed) == 3
-        assert (pixels[hidden] == 255).all()
-        assert np.array_equal(pixels[~hidden], np.asarray(indexed.convert("RGB"))[~hidden])
+    indexed.save(tmp_path / "palette", kind, transparency=transparency)
+    pixels = read_image(tmp_path / "palette")
+    hidden = np.asarray(indexed) == 3
+    assert (pixels[hidden] == 255).all()
+    assert np.array_equal(pixels[~hidden], np.asarray(indexed.convert("RGB"))[~hidden])
 
 
 @pytest.mark.parametrize(("mode", "colour"), [("RGB", (10, 20, 30)), ("L", 77), ("1", 0), ("I;16", 5000)])
@@ -294,10 +307,10 @@ DAMAGED = ("jpeg", "png", "webp", "gif", "tiff", "avif", "heif", "jpeg2000", "bm
 def test_damaged_file_of_any_format_is_refused_and_nothing_else_happens(
     picture: Image.Image, kind: str, tmp_path: Path
 ) -> None:
-    pillow_heif.register_heif_opener()
     exif = {} if kind in ("gif", "bmp", "jpeg2000") else {"exif": Image.Exif().tobytes()}
     more = {"save_all": True, "append_images": [picture.resize((96, 64))]} if kind in ("gif", "webp", "tiff") else exif
-    whole, random = encoded(picture.resize((96, 64)), kind, **more), np.random.default_rng(0)
+    large, random = picture.resize((96, 64)), np.random.default_rng(0)
+    whole = heic(large) if kind == "heif" else encoded(large, kind, **more)
     for length in random.integers(0, len(whole), 30):
         data = bytearray(whole)
         data[length : length + 4] = bytes(random.integers(0, 256, 4, np.uint8))
