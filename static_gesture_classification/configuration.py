@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from hydra.conf import HydraConf, RunDir
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_text
@@ -47,6 +47,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     @functools.wraps(run)
     def guarded(config: DictConfig) -> None:
         try:
+            expand_homes(config)
             run(config)
         except UserError as error:
             errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
@@ -80,6 +81,33 @@ def _parses(override: str) -> bool:
     except HydraException:
         return False
     return not parsed.is_sweep_override()  # without --multirun, a comma is part of a text
+
+
+def expand_homes(config: DictConfig) -> None:
+    """Make `~` at the beginning of a text the user's home folder, in place: a shell does so only where it sees a path.
+
+    >>> config = OmegaConf.create({"sources": {"folder": {"root": "~/photos"}}, "note": "a ~/b"})
+    >>> expand_homes(config)
+    >>> config.sources.folder.root == os.path.expanduser("~/photos"), config.note
+    (True, 'a ~/b')
+    """
+    written = OmegaConf.to_container(config, resolve=False)
+    with open_dict(config), flag_override(config, "readonly", False):
+        for place, text in _texts(written):
+            if text == "~" or text.startswith(("~/", "~\\")):
+                OmegaConf.update(config, place, os.path.expanduser(text))  # noqa: PTH111  Path would drop a last slash
+
+
+def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """All texts of a configuration, with where they are (OmegaConf's `a.b[0]`)."""
+    if isinstance(node, str):
+        yield place, node
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield from _texts(value, f"{place}[{key}]")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _texts(value, f"{place}[{index}]")
 
 
 def write_params(config: DictConfig) -> bool:

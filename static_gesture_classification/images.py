@@ -1,7 +1,9 @@
 """Image files to RGB pixels: JPEG by libjpeg-turbo (simplejpeg), every other format by Pillow.
 
-Both sides agree on what a picture looks like: EXIF orientation is applied, alpha is dropped, 16-bit grey is scaled
-to 8 bit. A file that is damaged is refused, not half decoded.
+The one place that opens a picture, for every source, stage and command, so that all agree on what it looks like: as a
+viewer shows it. EXIF orientation is applied (and its size is that of the upright picture), what is transparent lies on
+white, 16-bit pixels are scaled to 8 bit, of an animation or of several pages the first is taken. A file that is damaged
+is refused, not half decoded.
 """
 
 from __future__ import annotations
@@ -9,13 +11,20 @@ from __future__ import annotations
 import io
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
+# Part of the keys under which pixels, or what was found in them, are kept: raise it when a file gives other pixels.
+PIXELS_VERSION = 2
 # Pixels that may be decoded: 450 MB of RGB. Larger files are damaged, malicious, or no photograph of a hand.
 MAX_PIXELS = 150_000_000
 # Pillow warns of images above 89 million pixels on its own account; the limit here is the one above.
@@ -23,10 +32,17 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")  # odd EXIF data, which only costs the orientation
 
 JPEG_FACTORS = (8, 4, 2)
+NO_IMAGE = "this is no image in a known format"
+# Pillow's names of the formats that are tried, whatever a file is called. Not all that it has: some run other programs
+# (EPS), some take anything for their own (TGA).
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "JPEG2000")
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_HEADER_BYTES = 1 << 16  # of a JPEG, in which its size is found, if it is no odd one
 _ROW_STEP = 32  # no JPEG block is higher
-_ORIENTATION = 0x0112
+_ORIENTATION, _PAGE_KIND = 0x0112, 0x00FE  # TIFF 6.0: Orientation, NewSubfileType
+_EXIF_SIZES = {1: 1, 3: 2, 4: 4}  # bytes of a BYTE, a SHORT, a LONG
 # EXIF 2.32, 4.6.4 A: how the stored pixels turn into the upright picture, as (transpose, flip rows, flip columns).
 _UPRIGHT = {
     1: (False, False, False),
@@ -49,12 +65,17 @@ class UnreadableImageError(Exception):
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an encoded image says of itself: upright width and height in pixels, EXIF orientation, format."""
+    """What an encoded image says of itself: upright width and height in pixels, EXIF orientation, format.
+
+    `orientation` is how the decoder's pixels still have to be turned. `more_frames` is whether an animation or further
+    pages follow the picture that is taken; a phone's JPEG or HEIC with a second picture in it has none.
+    """
 
     width: int
     height: int
     orientation: int
     is_jpeg: bool
+    more_frames: bool = False
 
 
 class Scratch(threading.local):
@@ -71,16 +92,8 @@ class Scratch(threading.local):
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole image file. Raises `UnreadableImageError` when it is missing, a folder, empty or forbidden."""
-    try:
+    with _explained(path):
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise UnreadableImageError("the file is missing") from None
-    except IsADirectoryError:
-        raise UnreadableImageError("this is a folder, not an image") from None
-    except PermissionError:
-        raise UnreadableImageError("no permission to read it") from None
-    except OSError as error:
-        raise UnreadableImageError(f"it cannot be read: {error.strerror or error}") from None
     if not data:
         raise UnreadableImageError("the file is empty (zero bytes)")
     return data
@@ -89,15 +102,30 @@ def read_bytes(path: Path) -> bytes:
 def read_header(data: bytes) -> ImageHeader:
     """Size and orientation of an encoded image. Raises `UnreadableImageError` when it is no image, or a giant one."""
     if data.startswith(_JPEG_START):
-        header = _read_jpeg_header(data)
-    else:
-        with _open_with_pillow(data) as image:
-            header = _upright_header(*image.size, _orientation(image), is_jpeg=False)
-    if header.width * header.height > MAX_PIXELS:
-        raise UnreadableImageError(
-            f"{header.width} x {header.height} pixels; the limit is {MAX_PIXELS // 1_000_000} million"
-        )
-    return header
+        return _not_giant(_read_jpeg_header(data))
+    if data.startswith(_PNG_START):
+        return _not_giant(_read_png_header(io.BytesIO(data)))
+    return _not_giant(_read_other_header(io.BytesIO(data)))
+
+
+def image_header(path: Path) -> ImageHeader:
+    """What `read_header` says of a file, which is not read further than need be.
+
+    Raises:
+        UnreadableImageError: it is missing, a folder, empty, forbidden, no image, or a giant one.
+    """
+    with _explained(path), path.open("rb", buffering=0) as file:
+        start = file.read(_HEADER_BYTES)
+        if not start:
+            raise UnreadableImageError("the file is empty (zero bytes)")
+        if start.startswith(_PNG_START):
+            return _not_giant(_read_png_header(file))
+        if not start.startswith(_JPEG_START):
+            return _not_giant(_read_other_header(io.BufferedReader(file)))
+        try:
+            return _not_giant(_read_jpeg_header(start))
+        except UnreadableImageError:
+            return _not_giant(_read_jpeg_header(start + file.readall()))
 
 
 def decode(
@@ -131,18 +159,43 @@ def decode(
 
 def read_image(path: Path) -> np.ndarray:
     """Read an image file: uint8 (height, width, 3), RGB, upright. Raises `UnreadableImageError` with the reason."""
+    return read_with_header(path)[0]
+
+
+def read_with_header(path: Path) -> tuple[np.ndarray, ImageHeader]:
+    """What `read_image` gives, and what the file says of itself."""
     data = read_bytes(path)
-    return decode(data, read_header(data))
+    header = read_header(data)
+    return decode(data, header), header
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the system's errors on reading a file into `UnreadableImageError`."""
+    try:
+        yield
+    except FileNotFoundError:
+        reason = "it is a link to a file that is missing" if path.is_symlink() else "the file is missing"
+        raise UnreadableImageError(reason) from None
+    except IsADirectoryError:
+        raise UnreadableImageError("this is a folder, not an image") from None
+    except PermissionError:
+        raise UnreadableImageError("no permission to read it") from None
+    except OSError as error:
+        raise UnreadableImageError(f"it cannot be read: {error.strerror or error}") from None
+
+
+def _not_giant(header: ImageHeader) -> ImageHeader:
+    if header.width * header.height > MAX_PIXELS:
+        raise UnreadableImageError(
+            f"{header.width} x {header.height} pixels; the limit is {MAX_PIXELS // 1_000_000} million"
+        )
+    return header
 
 
 def _read_jpeg_header(data: bytes) -> ImageHeader:
     width, height = _jpeg_size(data) or _pillow_size(data)
-    # Most datasets have no EXIF at all; parsing it is left to Pillow where it is present.
-    orientation = 1
-    if b"Exif\0\0" in data[:65536]:
-        with _open_with_pillow(data) as image:
-            orientation = _orientation(image)
-    return _upright_header(width, height, orientation, is_jpeg=True)
+    return _upright_header(width, height, _jpeg_orientation(data), is_jpeg=True)
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
@@ -155,13 +208,94 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _pillow_size(data: bytes) -> tuple[int, int]:
-    with _open_with_pillow(data) as image:
+    with _open_with_pillow(io.BytesIO(data)) as image:
         return image.size
 
 
-def _upright_header(width: int, height: int, orientation: int, is_jpeg: bool) -> ImageHeader:
-    transposed = _UPRIGHT[orientation][0]
-    return ImageHeader(height if transposed else width, width if transposed else height, orientation, is_jpeg)
+def _jpeg_orientation(data: bytes) -> int:
+    for marker, at, length in _jpeg_segments(data):
+        if marker == 0xE1 and data.startswith(b"Exif\0\0", at):
+            return exif_orientation(data[at + 6 : at + length])
+    return 1
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, place and length of what the segments before the pixels hold (ITU-T T.81, B.1.1.4)."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # a filler
+            at += 1
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        yield marker, at + 4, length - 2
+        if marker == 0xDA:
+            return
+        at += 2 + length
+
+
+def exif_orientation(exif: bytes) -> int:
+    """The orientation, 1 to 8, that EXIF data (beginning with its TIFF header) asks for; 1 where they are odd."""
+    if exif[:2] not in (b"II", b"MM"):
+        return 1
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(exif[at : at + size], "little" if exif[:2] == b"II" else "big")
+
+    first = number(4, 4)
+    for entry in range(first + 2, min(first + 2 + 12 * number(first, 2), len(exif) - 11), 12):
+        if number(entry, 2) == _ORIENTATION:
+            orientation = number(entry + 8, _EXIF_SIZES.get(number(entry + 2, 2), 2))
+            return orientation if orientation in _UPRIGHT else 1
+    return 1
+
+
+def _read_other_header(file: BinaryIO) -> ImageHeader:
+    file.seek(0)
+    with _open_with_pillow(file) as image:
+        exif = image.info.get("exif") or b""  # nothing of a TIFF's or HEIC's orientation: those come upright already
+        orientation = exif_orientation(exif.removeprefix(b"Exif\0\0"))
+        return _upright_header(*image.size, orientation, is_jpeg=False, more_frames=_has_more_frames(image))
+
+
+def _read_png_header(file: BinaryIO | io.FileIO) -> ImageHeader:
+    """From the chunks of a PNG, of which none is decoded: its EXIF data may lie behind the pixels."""
+    file.seek(len(_PNG_START))
+    width, height, orientation, frames = 0, 0, 1, 1
+    while len(start := file.read(8)) == 8:
+        length, kind = int.from_bytes(start[:4], "big"), start[4:]
+        if kind == b"IEND":
+            break
+        body = file.read(length) if kind in (b"IHDR", b"eXIf", b"acTL") else b""
+        if kind == b"IHDR":
+            width, height = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
+        elif kind == b"eXIf":
+            orientation = exif_orientation(body)
+        elif kind == b"acTL":
+            frames = int.from_bytes(body[:4], "big")
+        file.seek(length - len(body) + 4, io.SEEK_CUR)
+    if not width * height:
+        raise UnreadableImageError("the image is damaged (a PNG without its size)")
+    return _upright_header(width, height, orientation, is_jpeg=False, more_frames=frames > 1)
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    if image.format == "HEIF":  # its other pictures are no frames
+        return False
+    try:
+        more = bool(getattr(image, "is_animated", False))
+        if more and isinstance(image, TiffImageFile):
+            image.seek(1)
+            return not image.tag_v2.get(_PAGE_KIND, 0) & 1  # a smaller copy of the first page is none
+    except Exception:  # the second is damaged; decoders raise whatever damaged bytes lead them to
+        return True
+    return more
+
+
+def _upright_header(width: int, height: int, orientation: int, is_jpeg: bool, more_frames: bool = False) -> ImageHeader:
+    if _UPRIGHT[orientation][0]:
+        width, height = height, width
+    return ImageHeader(width, height, orientation, is_jpeg, more_frames)
 
 
 def _upright(stored: np.ndarray, orientation: int) -> np.ndarray:
@@ -200,14 +334,12 @@ class _Frame:
 
 def _sequential_frame(data: bytes) -> _Frame | None:
     """Find the frame of a JPEG with Huffman coding in one interleaved scan (ITU-T T.81, B.2); None for others."""
-    at, height_at, components = 2, None, 0
-    while at + 9 < len(data) and data[at] == 0xFF:
-        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in (0xC0, 0xC1):
-            height_at, components = at + 5, data[at + 9]
-        if marker == 0xDA:
-            return _Frame(height_at, at + 2 + length) if height_at and data[at + 4] == components else None
-        at += 2 + length
+    height_at, components = None, 0
+    for marker, at, length in _jpeg_segments(data):
+        if marker in (0xC0, 0xC1) and at + 6 <= len(data):
+            height_at, components = at + 1, data[at + 5]
+        if marker == 0xDA and height_at and at < len(data):
+            return _Frame(height_at, at + length) if data[at] == components else None
     return None
 
 
@@ -237,27 +369,30 @@ def _decode_with_turbo(
     return simplejpeg.decode_jpeg(data, "RGB", strict=strict, buffer=buffer, **least)
 
 
-def _open_with_pillow(data: bytes) -> Image.Image:
+def _open_with_pillow(file: BinaryIO) -> Image.Image:
+    start = file.read(8)
+    file.seek(0)
     try:
-        return Image.open(io.BytesIO(data))
+        return Image.open(file, formats=_formats_with_heif() if start[4:] == b"ftyp" else _FORMATS)
     except UnidentifiedImageError:
-        raise UnreadableImageError("this is no image in a known format") from None
+        raise UnreadableImageError(NO_IMAGE) from None
     except Image.DecompressionBombError:
         raise UnreadableImageError(f"more than {MAX_PIXELS // 1_000_000} million pixels") from None
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise UnreadableImageError(f"the image is damaged ({error})") from None
 
 
-def _orientation(image: Image.Image) -> int:
-    try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged metadata leaves the picture usable
-        return 1
-    return orientation if orientation in _UPRIGHT else 1
+@cache
+def _formats_with_heif() -> tuple[str, ...]:
+    """The formats to try on a file of the family that HEIC and AVIF belong to; phones save HEIC."""
+    import pi_heif  # here, since it costs 40 ms and few have such files
+
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return (*_FORMATS, "HEIF")
 
 
 def _decode_with_pillow(data: bytes, factor: int) -> np.ndarray:
-    with _open_with_pillow(data) as image:
+    with _open_with_pillow(io.BytesIO(data)) as image:
         try:
             pixels = _rgb(image)
         except UnreadableImageError:
@@ -268,9 +403,52 @@ def _decode_with_pillow(data: bytes, factor: int) -> np.ndarray:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":  # Pillow would clip 16-bit grey to 255 instead of scaling it
-        grey = np.asarray(image).astype(np.uint32) >> 8
-        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
+    """The picture as a viewer shows it."""
+    image.load()
     if image.mode == "F":
         raise UnreadableImageError("floating-point pixels have no known range; save it with 8 bits per channel")
-    return image.convert("RGB")
+    if image.mode.startswith("I"):
+        return _from_deep_grey(image)
+    if image.mode in ("CMYK", "LAB"):
+        return _from_other_colours(image)
+    return _on_white(image) if image.has_transparency_data else image.convert("RGB")
+
+
+def _from_deep_grey(image: Image.Image) -> Image.Image:
+    """16-bit grey, scaled: Pillow would clip it to 255."""
+    stored = np.asarray(image).astype(np.int64)
+    if stored.max(initial=0) > 0xFFFF:
+        raise UnreadableImageError("pixels of more than 16 bits have no known range; save it with 8 bits per channel")
+    grey = np.clip(stored >> 8, 0, 255).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[stored == transparent] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _from_other_colours(image: Image.Image) -> Image.Image:
+    """CMYK by its own colour profile where it has one, L*a*b* by its definition."""
+    embedded = image.info.get("icc_profile") if image.mode == "CMYK" else None
+    if image.mode == "CMYK" and not embedded:
+        return image.convert("RGB")
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded) if embedded else ImageCms.createProfile("LAB"))
+        converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image.convert("RGB")  # the profile is damaged
+    assert converted is not None
+    return converted
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """A picture that is transparent in places, on white, whatever colours are hidden there."""
+    transparent = image.info.get("transparency")
+    if image.mode == "RGB" and isinstance(transparent, tuple) and max(transparent) > 255:
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)  # of 16 bits, as the pixels were
+    with_alpha = image.convert("RGBA")
+    alpha = with_alpha.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return with_alpha.convert("RGB")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(with_alpha, mask=alpha)
+    return white

@@ -11,7 +11,14 @@ Raises:
 
 from __future__ import annotations
 
+import os
+
 from static_gesture_classification.errors import UserError
+
+# What is wrong with a file or a camera is said by us; OpenCV and its FFmpeg would write it to the screen as well. Both
+# look at these once, when they are loaded.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 
 try:
     import cv2

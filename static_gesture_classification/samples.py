@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.image_files import printable
 
 VERSION = 1
 LANDMARKS = 21
@@ -56,6 +57,15 @@ class Rejected:
     file: str
     item: str
     reason: str
+
+    def __post_init__(self) -> None:
+        for name in ("file", "item"):  # names of files may be no UTF-8, which no table can hold
+            object.__setattr__(self, name, printable(getattr(self, name)))
+
+
+def image_path(root: str | Path, image: str) -> Path:
+    """Where a sample's image is: its root, whose `~` is expanded, and its path in it."""
+    return Path(root).expanduser() / image
 
 
 def sample_id(source: str, image: str, hand: str | int) -> str:

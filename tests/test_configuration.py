@@ -31,12 +31,14 @@ def compose(cwd: Path, *overrides: str, **environment: str) -> subprocess.Comple
 
 
 def test_params_hold_the_composed_and_resolved_configuration(tmp_path: Path) -> None:
-    result = compose(tmp_path, "crops.size=64", "sources=[hagrid]", "sources.hagrid.root=elsewhere")
+    overrides = ["crops.size=64", "sources=[hagrid]", "sources.hagrid.root=elsewhere", "output=~/results"]
+    result = compose(tmp_path, *overrides, HOME="/home/anna")
     assert result.returncode == 0, result.stderr
     params = yaml.safe_load((tmp_path / "params.yaml").read_text())
     assert params["crops"]["size"] == 64
     assert list(params["sources"]) == ["hagrid"]
     assert params["watched"]["hagrid"] == "elsewhere/annotations"
+    assert params["output"] == "/home/anna/results"  # a shell leaves ~ alone within a word
     assert "${" not in (tmp_path / "params.yaml").read_text()
 
 

@@ -51,7 +51,7 @@ from static_gesture_classification.images import UnreadableImageError
 from static_gesture_classification.preparation.crops import SAMPLES
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.progress import console
-from static_gesture_classification.samples import BOX
+from static_gesture_classification.samples import BOX, image_path
 from static_gesture_classification.sources.recorded import (
     SESSION_FILE,
     Confusion,
@@ -236,7 +236,7 @@ def write_mined(mined: MinedSession, root: Path, config: DictConfig) -> None:
     margin = max(config.mining.surroundings, config.crops.margin)
     rows_of: dict[Path, list[int]] = {}
     for row in mined.rows:
-        rows_of.setdefault(Path(samples["root"].iloc[row]) / samples["image"].iloc[row], []).append(row)
+        rows_of.setdefault(image_path(samples["root"].iloc[row], samples["image"].iloc[row]), []).append(row)
     images: dict[int, RecordedImage] = {}
     for path, pixels in pictures(rows_of):
         for row in rows_of[path]:

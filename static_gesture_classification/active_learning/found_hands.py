@@ -21,7 +21,9 @@ import pandas as pd
 from static_gesture_classification.active_learning.pool_images import frame_name
 from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.detection.detector import Detector
-from static_gesture_classification.images import UnreadableImageError, read_image
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.image_files import NOT_UTF8, has_more_frames, is_text, printable
+from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_image
 from static_gesture_classification.inference.frames import FolderFrames, VideoFrames, frames
 from static_gesture_classification.progress import track
 from static_gesture_classification.samples import SCHEMA, sample_id
@@ -49,12 +51,14 @@ class FoundHands:
         pictures: how many were looked at.
         without_hand: in how many of them no hand was found.
         unreadable: (picture, reason) of those that could not be read.
+        notes: lines about files that are no pictures, and animations.
     """
 
     samples: pd.DataFrame
     pictures: int
     without_hand: int
     unreadable: list[tuple[str, str]]
+    notes: list[str] = field(default_factory=list)
 
 
 def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str, cache: Path) -> FoundHands:
@@ -73,8 +77,11 @@ def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str,
         UserError, DataError: there is no such folder or file, it holds no image, or the video cannot be read.
         OutputError: the cache cannot be written.
     """
+    if not is_text(str(path)):
+        raise UserError(f"{printable(str(path))}: {NOT_UTF8}")
     source = frames(path)
-    folder = cache / hashlib.blake2b(f"{path.resolve()}\0{identity}".encode(), digest_size=8).hexdigest()
+    place = f"{path.resolve()}\0{identity}\0{PIXELS_VERSION}"
+    folder = cache / hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
     known = _Known(folder / FOUND)
     detectors = _Detectors(make_detector)
     try:
@@ -82,14 +89,17 @@ def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str,
             found = _in_video(source, detectors, known)
             root = path.parent
         elif isinstance(source, FolderFrames):
-            found = _in_images(path, [image.relative_to(path).as_posix() for image in source.images], detectors, known)
+            found = _in_images(path, source.images, detectors, known)
+            found += [Found(each.name, reason=each.reason) for each in source.refused]
+            source.animated = [name for name in source.images if has_more_frames(path / name)]
             root = path
         else:
             found = _in_images(path.parent, [path.name], detectors, known)
+            source.animated = [path.name] if has_more_frames(path) else []
             root = path.parent
     finally:
         detectors.close()
-    return _table(root, found)
+    return _table(root, found, source.notes)
 
 
 class _Detectors:
@@ -203,13 +213,14 @@ def _state(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _table(root: Path, found: Sequence[Found]) -> FoundHands:
+def _table(root: Path, found: Sequence[Found], notes: list[str]) -> FoundHands:
     rows = [_row(root, each.image, number, *hand) for each in found for number, hand in enumerate(each.hands)]
     return FoundHands(
         samples=pd.DataFrame(rows, columns=SCHEMA.names),
         pictures=len(found),
         without_hand=sum(not each.hands and not each.reason for each in found),
         unreadable=[(each.image, each.reason) for each in found if each.reason],
+        notes=notes,
     )
 
 

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from static_gesture_classification.images import UnreadableImageError, read_bytes, read_header
-from static_gesture_classification.samples import LANDMARKS, read_arrow
+from static_gesture_classification.images import UnreadableImageError, image_header
+from static_gesture_classification.samples import LANDMARKS, image_path, read_arrow
 
 SIDE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
@@ -77,11 +77,11 @@ def landmarks_of(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
 def image_shapes(samples: pd.DataFrame) -> np.ndarray:
     """Width and height in pixels of each sample's image, NaN where it cannot be read: (n, 2)."""
     known: dict[str, tuple[float, float]] = {}
-    paths = [str(Path(root) / image) for root, image in samples[["root", "image"]].to_numpy()]
+    paths = [str(image_path(root, image)) for root, image in samples[["root", "image"]].to_numpy()]
     for path in paths:
         if path not in known:
             try:
-                header = read_header(read_bytes(Path(path)))
+                header = image_header(Path(path))
                 known[path] = (header.width, header.height)
             except UnreadableImageError:
                 known[path] = (np.nan, np.nan)

@@ -12,7 +12,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.samples import BOX
+from static_gesture_classification.samples import BOX, image_path
 
 GREY = 200  # of a picture that could not be read
 
@@ -97,7 +97,7 @@ class Pictures:
 
 
 def _paths(samples: pd.DataFrame) -> list[str]:
-    return [str(Path(root) / image) for root, image in zip(samples["root"], samples["image"], strict=True)]
+    return [str(image_path(root, image)) for root, image in zip(samples["root"], samples["image"], strict=True)]
 
 
 def _rows_of_images(samples: pd.DataFrame) -> dict[str, list[int]]:

@@ -26,6 +26,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.progress import console
+from static_gesture_classification.samples import image_path
 
 VERSION = 1
 MAKE = "python -m static_gesture_classification.active_learning.plan"
@@ -50,7 +51,7 @@ class Example:
     @property
     def path(self) -> Path:
         """Where the image is."""
-        return Path(self.root) / self.image
+        return image_path(self.root, self.image)
 
 
 @dataclass(frozen=True)

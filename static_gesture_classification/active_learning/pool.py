@@ -32,13 +32,13 @@ from static_gesture_classification.detection.detector import Detector, detector_
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.images import UnreadableImageError, read_bytes, read_header
+from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, image_header
 from static_gesture_classification.preparation.crops import SAMPLES, cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.progress import console, track
-from static_gesture_classification.samples import BOX, LANDMARKS, read_samples
+from static_gesture_classification.samples import BOX, LANDMARKS, image_path, read_samples
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.training.checkpoint import CROPS, Classifier
 
@@ -56,12 +56,14 @@ class PoolHands:
         samples: sample table; `gesture` is empty where nobody said what a hand shows.
         left_out: reason -> number of hands, or of pictures where it says so.
         unreadable: (picture, reason).
+        notes: lines about what was not looked at besides.
     """
 
     name: str
     samples: pd.DataFrame
     left_out: Counter[str] = field(default_factory=Counter)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def keep(self, good: np.ndarray, reason: str) -> None:
         """Leave out the rows that are not good: bool (n,)."""
@@ -140,8 +142,9 @@ def pool_hands(config: DictConfig) -> PoolHands:
         raise UserError(f"say where to search: mining.pool=DIR, a video, or a source ({_sources(config)})")
     if str(pool) in (config.sources or {}) and config.sources[str(pool)].get("_target_"):
         return hands_of_source(config, str(pool))
-    if Path(str(pool)).exists():
-        return hands_in_pictures(config, Path(str(pool)))
+    path = Path(str(pool)).expanduser()
+    if path.exists():
+        return hands_in_pictures(config, path)
     raise UserError(f"mining.pool={pool}: no such folder or file, and no source of this name ({_sources(config)})")
 
 
@@ -166,7 +169,7 @@ def hands_in_pictures(config: DictConfig, path: Path) -> PoolHands:
     """The hands that the configured detector finds in a folder of images or a video."""
     identity = json.dumps(OmegaConf.to_container(config.detector, resolve=True), sort_keys=True)
     found = find_hands(path, partial(detector_from_config, config), identity, Path(config.mining.cache) / "found")
-    hands = PoolHands(path.resolve().name, found.samples, unreadable=found.unreadable)
+    hands = PoolHands(path.resolve().name, found.samples, unreadable=found.unreadable, notes=found.notes)
     if found.without_hand:
         hands.left_out[f"of {found.pictures:,} pictures have no hand that was found"] = found.without_hand
     if found.unreadable:
@@ -195,10 +198,12 @@ def _same_images(samples: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
     """Which rows lie in an image of the index, by whatever path it is reached: bool (n,)."""
     names = set(samples["image"].str.rpartition("/")[2]) if len(samples) else set()
     shared = known[known["image"].str.rpartition("/")[2].isin(names)]
-    images = {str((Path(root) / image).resolve()) for root, image in zip(shared["root"], shared["image"], strict=True)}
+    images = {
+        str(image_path(root, image).resolve()) for root, image in zip(shared["root"], shared["image"], strict=True)
+    }
     if not images:
         return np.zeros(len(samples), bool)
-    own = [(Path(root) / image).resolve() for root, image in zip(samples["root"], samples["image"], strict=True)]
+    own = [image_path(root, image).resolve() for root, image in zip(samples["root"], samples["image"], strict=True)]
     return np.array([str(path) in images for path in own])
 
 
@@ -255,7 +260,7 @@ def _blocks(inputs: Iterator[Seen], reasons: dict[int, str]) -> Iterator[list[tu
 
 def hand_keys(samples: pd.DataFrame, sees: str) -> list[bytes]:
     """16 bytes for each hand: a hash of its image's place, size and modification time, its box, and its landmarks."""
-    paths = [f"{root}/{image}" for root, image in zip(samples["root"], samples["image"], strict=True)]
+    paths = [str(image_path(root, image)) for root, image in zip(samples["root"], samples["image"], strict=True)]
     distinct = list(dict.fromkeys(paths))
     states = joblib.Parallel(n_jobs=-1, prefer="threads", batch_size=256)(
         joblib.delayed(_state)(path) for path in distinct
@@ -265,7 +270,7 @@ def hand_keys(samples: pd.DataFrame, sees: str) -> list[bytes]:
     marks = samples["landmarks"] if sees != CROPS else [None] * len(samples)
     keys = []
     for path, box, points in zip(paths, boxes, marks, strict=True):
-        content = f"{path}\0{state_of[path]}".encode() + box.tobytes()
+        content = f"{PIXELS_VERSION}\0{path}\0{state_of[path]}".encode() + box.tobytes()
         keys.append(hashlib.blake2b(content + _bytes(points), digest_size=16).digest())
     return keys
 
@@ -365,7 +370,7 @@ def _aspect(path: Path) -> float | str:
     """Width divided by height of a picture, upright, or what is wrong with it."""
     if file_and_frame(path)[1] is None:
         try:
-            header = read_header(read_bytes(path))
+            header = image_header(path)
         except UnreadableImageError as error:
             return str(error)
         return header.width / header.height
@@ -379,7 +384,7 @@ def _rows_by_image(samples: pd.DataFrame, rows: np.ndarray) -> tuple[dict[Path, 
     images: dict[Path, list[int]] = {}
     videos: dict[Path, list[int]] = {}
     for row in rows.tolist():
-        path = Path(roots[row]) / names[row]
+        path = image_path(roots[row], names[row])
         group = images if file_and_frame(path)[1] is None else videos
         group.setdefault(path, []).append(row)
     return images, videos
@@ -391,5 +396,7 @@ def print_pool(pool: Pool) -> None:
     console.print(f"pool {hands.name}: {len(pool):,} hands to search", highlight=False)
     for reason, count in hands.left_out.items():
         console.print(f"  left out: {count:,} {reason}", highlight=False, soft_wrap=True)
+    for note in hands.notes:
+        console.print(f"  {note}", highlight=False, soft_wrap=True, markup=False)
     for picture, reason in hands.unreadable[:3]:
         console.print(f"  {picture}: {reason}", highlight=False, soft_wrap=True, markup=False)

@@ -34,7 +34,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.progress import console
-from static_gesture_classification.samples import BOX
+from static_gesture_classification.samples import BOX, image_path
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
 from static_gesture_classification.sources.source import sources_from_config
 
@@ -298,7 +298,7 @@ def drawn_by_gesture(config: DictConfig, root: Path, vocabulary: Vocabulary) -> 
     shots: dict[str, list[Shot]] = {}
     for row in samples.to_dict("records"):
         box = tuple(float(row[side]) for side in BOX)
-        shots.setdefault(row["gesture"], []).append(Shot(Path(row["root"]) / row["image"], box))
+        shots.setdefault(row["gesture"], []).append(Shot(image_path(row["root"], row["image"]), box))
     return {gesture: found for gesture, found in shots.items() if len(found) >= LEAST_FRAMES}
 
 

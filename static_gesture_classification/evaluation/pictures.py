@@ -5,7 +5,6 @@ Where the image is not there, or cannot be read, the landmarks are drawn instead
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from PIL import Image, ImageDraw
 from static_gesture_classification.evaluation.figures import BLUE, INK, PALE, Image8
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.samples import BOX
+from static_gesture_classification.samples import BOX, image_path
 from static_gesture_classification.training.datamodule import CropsDataModule, GestureDataModule, LandmarksDataModule
 
 SIZE, MARGIN = 112, 0.15
@@ -54,7 +53,7 @@ class CutPictures:
     def _picture(self, row: int) -> np.ndarray:
         sample = self.samples.iloc[row]
         try:
-            image = read_image(Path(str(sample["root"])).expanduser() / str(sample["image"]))
+            image = read_image(image_path(str(sample["root"]), str(sample["image"])))
         except UnreadableImageError:
             return drawn(np.full((21, 2), np.nan, np.float32) if self.points is None else self.points[row])
         return crop_square(image, [float(sample[name]) for name in BOX], SIZE, MARGIN)

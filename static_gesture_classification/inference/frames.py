@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +12,31 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.images import UnreadableImageError, read_bytes, read_header, read_image
-from static_gesture_classification.sources.source import IMAGE_SUFFIXES
+from static_gesture_classification.image_files import (
+    IMAGE_SUFFIXES,
+    files_below,
+    is_image,
+    is_video,
+    printable,
+    said_of_animated,
+    said_of_others,
+)
+from static_gesture_classification.images import UnreadableImageError, image_header, read_with_header
 
-PICTURES = (*IMAGE_SUFFIXES, ".gif", ".tif", ".tiff")
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mjpeg", ".mjpg", ".wmv", ".ts")
+SHOWN = 3  # refused files in a message
+A_VIDEO = "a video in a folder of images; name it by itself"
+# FOURCC in small letters -> what people call the codec (https://www.iana.org/assignments/video-codec; MP4 registry).
+CODECS = {
+    **dict.fromkeys(("av01", "av1"), "AV1"),
+    **dict.fromkeys(("hev1", "hvc1", "hevc", "h265", "x265"), "H.265 (HEVC)"),
+    **dict.fromkeys(("vvc1", "vvi1", "h266"), "H.266 (VVC)"),
+    **dict.fromkeys(("avc1", "avc3", "h264", "x264"), "H.264"),
+    **dict.fromkeys(("mp4v", "fmp4", "xvid", "divx", "dx50"), "MPEG-4"),
+    **dict.fromkeys(("mjpg", "jpeg"), "Motion JPEG"),
+    **dict.fromkeys(("apch", "apcn", "apcs", "apco", "ap4h", "ap4x"), "ProRes"),
+    **{"vp80": "VP8", "vp8": "VP8", "vp90": "VP9", "vp9": "VP9", "vp09": "VP9", "dvh1": "Dolby Vision"},
+}
+DECODED = ("H.264", "MPEG-4", "Motion JPEG", "VP8", "VP9", "H.265 (HEVC)")  # by OpenCV's wheel, where the file is whole
 
 
 @dataclass(frozen=True)
@@ -50,6 +70,8 @@ class Frames(ABC):
     Attributes:
         total: how many frames to expect; for a video, what its file says, which may be an estimate or 0 (unknown).
         skipped: what gave no frame; complete once the iteration has ended.
+        animated: names of images of which the first frame, or page, alone was taken; complete likewise.
+        others: names of files that are neither images nor videos.
         is_video: whether the frames belong to one video.
     """
 
@@ -58,9 +80,16 @@ class Frames(ABC):
 
     def __init__(self) -> None:
         self.skipped: list[Skipped] = []
+        self.animated: list[str] = []
+        self.others: list[str] = []
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]: ...
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines about what was not looked at, besides what was skipped; complete once the iteration has ended."""
+        return [*said_of_others(self.others), *said_of_animated(self.animated)]
 
 
 def frames(source: Path) -> Frames:
@@ -85,29 +114,31 @@ class FolderFrames(Frames):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
-        files = sorted(
-            path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder)) and path.is_file()
-        )
-        self.images = [path for path in files if path.suffix.lower() in PICTURES]
-        self.videos = [path for path in files if path.suffix.lower() in VIDEOS]
+        files = files_below(folder)
+        self.images, self.videos, self.others = files.images, files.videos, files.others
+        self.refused = [Skipped(name, reason) for name, reason in files.refused]
+        self.refused += [Skipped(name, A_VIDEO) for name in self.videos]
         self.total = len(self.images)
         if not self.images:
-            videos = f"; of its {len(self.videos)} videos, name one" if self.videos else ""
-            raise UserError(f"no image ({', '.join(PICTURES)}) in {folder} or below it{videos}")
+            raise UserError(f"no image ({', '.join(IMAGE_SUFFIXES)}) in {folder} or below it{self._there_is()}")
 
     def __iter__(self) -> Iterator[Frame]:
-        reason = "a video in a folder of images; name it by itself: input=PATH"
-        self.skipped = [Skipped(self._name(path), reason) for path in self.videos]
-        for index, path in enumerate(self.images):
+        self.skipped, self.animated = list(self.refused), []
+        for index, name in enumerate(self.images):
             try:
-                image = read_image(path)
+                image, header = read_with_header(self.folder / name)
             except UnreadableImageError as error:
-                self.skipped.append(Skipped(self._name(path), str(error)))
-            else:
-                yield Frame(image, self._name(path), index)
+                self.skipped.append(Skipped(name, str(error)))
+                continue
+            if header.more_frames:
+                self.animated.append(name)
+            yield Frame(image, name, index)
 
-    def _name(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
+    def _there_is(self) -> str:
+        """What is there instead of images."""
+        videos = [f"of its {len(self.videos)} videos, name one"] if self.videos else []
+        refused = [f"{each.name}: {each.reason}" for each in self.refused if each.reason != A_VIDEO]
+        return "".join(f"; {line}" for line in (*videos, *said_of_others(self.others), *refused[:SHOWN]))
 
 
 class ImageFrames(Frames):
@@ -121,17 +152,22 @@ class ImageFrames(Frames):
         self.path = path
 
     def __iter__(self) -> Iterator[Frame]:
+        name = printable(self.path.name)
         try:
-            image = read_image(self.path)
+            image, header = read_with_header(self.path)
         except UnreadableImageError as error:
             raise DataError(f"cannot read {self.path}: {error}") from None
-        yield Frame(image, self.path.name, 0)
+        self.animated = [name] if header.more_frames else []
+        yield Frame(image, name, 0)
 
 
 class VideoFrames(Frames):
-    """The frames of a video, by OpenCV. A file that ends early is said to.
+    """The frames of a video, by OpenCV, upright. A file that ends early is said to.
 
     Where the size changes on the way, OpenCV scales all frames to that of the first.
+
+    Raises:
+        DataError: it cannot be opened, or not one frame of it can be decoded.
     """
 
     is_video = True
@@ -141,64 +177,86 @@ class VideoFrames(Frames):
         from static_gesture_classification.opencv import cv2
 
         self.path = path
-        self._capture = _open_video(path)
-        self.total = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.rate = float(self._capture.get(cv2.CAP_PROP_FPS)) or 0.0  # frames a second; 0 where the file does not say
+        self._opened: OpenedVideo | None = open_video(path)
+        capture = self._opened.capture
+        self.total = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        self.rate = float(capture.get(cv2.CAP_PROP_FPS)) or 0.0  # frames a second; 0 where the file does not say
 
     def __iter__(self) -> Iterator[Frame]:
         from static_gesture_classification.opencv import cv2
 
-        self.skipped, index, capture = [], 0, self._take_capture()
+        self.skipped, name = [], printable(self.path.name)
+        opened, self._opened = self._opened or open_video(self.path), None
+        capture, pixels, index = opened.capture, opened.first, 0
         try:
-            while True:
-                read, pixels = capture.read()
-                if not read:
-                    break
+            while pixels is not None:
                 time = index / self.rate if self.rate else capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                yield Frame(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), self.path.name, index, time)
+                yield Frame(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), name, index, time)
                 index += 1
+                pixels = capture.read()[1]
         finally:
             capture.release()
-        if index == 0:
-            raise DataError(f"{self.path} opens as a video but has no readable frame; it is damaged or cut off")
         if index < self.total:
-            self.skipped.append(Skipped(self.path.name, _ends_early(index, self.total)))
-
-    def _take_capture(self) -> Any:
-        """The capture that was opened first, for the first iteration; a new one for each other."""
-        capture, self._capture = self._capture, None
-        return capture or _open_video(self.path)
+            self.skipped.append(Skipped(name, _ends_early(index, self.total)))
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+@dataclass(frozen=True)
+class OpenedVideo:
+    """A video that can be decoded: OpenCV's capture, and the frame that was read to see that, BGR."""
+
+    capture: Any
+    first: np.ndarray
 
 
-def _is_image(path: Path) -> bool:
-    """By its name, and by its first bytes where the name says neither image nor video."""
-    suffix = path.suffix.lower()
-    if suffix in PICTURES or suffix in VIDEOS:
-        return suffix in PICTURES
-    try:
-        read_header(read_bytes(path))
-    except UnreadableImageError:
-        return False
-    return True
+def open_video(path: Path) -> OpenedVideo:
+    """Open a video and decode its first frame.
 
-
-def _open_video(path: Path) -> Any:
+    Raises:
+        DataError: it is empty, cannot be opened, or not one frame of it can be decoded; names the codec.
+    """
     from static_gesture_classification.opencv import cv2
 
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty (zero bytes)")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong with a file is said below
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
         raise DataError(
             f"{path} cannot be opened, neither as an image nor as a video; it is damaged, cut off (a recorder that was "
             "killed leaves such files), or in a format that OpenCV does not read"
         )
-    return capture
+    read, pixels = capture.read()
+    if not read or pixels is None:
+        fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin-1").strip("\0 ")
+        capture.release()
+        raise DataError(_undecodable(path, fourcc))
+    return OpenedVideo(capture, pixels)
+
+
+def _undecodable(path: Path, fourcc: str) -> str:
+    codec = CODECS.get(fourcc.lower())
+    called = f"{codec} ({fourcc})" if codec else fourcc if fourcc.isprintable() and fourcc else "an unknown codec"
+    target = path.with_name(f"{path.stem}.h264.mp4")
+    way_out = shlex.join(["ffmpeg", "-i", str(path), "-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", str(target)])
+    if codec in DECODED:
+        return (
+            f"{path} opens as a video but has no readable frame: it is in {called}, and damaged or cut off. What is "
+            f"left of it may be saved by: {way_out}"
+        )
+    return (
+        f"{path} opens as a video but has no readable frame: it is in {called}, which the OpenCV that is installed "
+        f"here cannot decode, or it is damaged. Re-encode it, and name the new file: {way_out}"
+    )
+
+
+def _is_image(path: Path) -> bool:
+    """By its name, and by its first bytes where the name says neither image nor video."""
+    if is_image(path.name) or is_video(path.name):
+        return is_image(path.name)
+    try:
+        image_header(path)
+    except UnreadableImageError:
+        return False
+    return True
 
 
 def _ends_early(read: int, announced: int) -> str:

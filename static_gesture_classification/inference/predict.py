@@ -31,6 +31,7 @@ from static_gesture_classification.training import hardware
 
 TABLE = "predictions.csv"
 NO_HAND = "no hand found"
+NO_PICTURE = "no picture that can be read"
 
 
 @entry_point
@@ -54,7 +55,7 @@ def input_path(config: DictConfig) -> Path:
     """What to look at. Raises `UserError` where nothing is named."""
     if not config.input:
         raise UserError("name what to look at: input=PATH of an image, a folder of images, or a video")
-    return Path(config.input)
+    return Path(config.input).expanduser()
 
 
 def output_file(output: Path) -> Path:
@@ -76,6 +77,8 @@ class Outcome:
         gestures: hands per gesture.
         no_hand: names, or numbers, of the images or frames in which no hand was found.
         unread: files, or parts of a video, that gave no picture, each with the reason.
+        others: files that are no pictures.
+        notes: lines about what was not looked at besides.
         seconds: taken for each image or frame, from its pixels to its gestures.
         is_video: whether the pictures are frames of one video.
     """
@@ -85,6 +88,8 @@ class Outcome:
     gestures: Counter[str] = field(default_factory=Counter)
     no_hand: list[str] = field(default_factory=list)
     unread: list[tuple[str, str]] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
 
@@ -110,6 +115,7 @@ def recognise(source: Frames, predictor: Predictor, output: Path) -> Outcome:
             if not hands:
                 outcome.no_hand.append(_key(frame, source.is_video))
         outcome.unread = [(each.name, each.reason) for each in source.skipped]
+        outcome.others, outcome.notes = source.others, source.notes
         if not outcome.looked_at:
             first = "\n".join(f"  {name}: {reason}" for name, reason in outcome.unread[:10])
             raise DataError(f"not one {key} could be read. The first are\n{first}")
@@ -138,6 +144,7 @@ def write_missed(outcome: Outcome, key: str, path: Path) -> None:
         writer.writerow([key, "reason"])
         writer.writerows([name, NO_HAND] for name in outcome.no_hand)
         writer.writerows(outcome.unread)
+        writer.writerows([name, NO_PICTURE] for name in outcome.others)
 
 
 def show(outcome: Outcome, output: Path) -> None:
@@ -154,6 +161,7 @@ def show(outcome: Outcome, output: Path) -> None:
         f"{len(outcome.no_hand):,}; {1000 * statistics.median(outcome.seconds):.0f} ms each in the median",
         *(f"not read: {name}: {reason}" for name, reason in outcome.unread[:10]),
         *([f"... and {len(outcome.unread) - 10:,} more"] if len(outcome.unread) > 10 else []),
+        *outcome.notes,
         f"written to {output}; what was missed to {missed_file(output)}",
     ]
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)

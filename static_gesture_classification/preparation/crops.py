@@ -33,6 +33,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.images import (
     JPEG_FACTORS,
+    PIXELS_VERSION,
     ImageHeader,
     Scratch,
     UnreadableImageError,
@@ -53,7 +54,15 @@ from static_gesture_classification.preparation.crop_store import (
 )
 from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
 from static_gesture_classification.progress import console, progress_bar
-from static_gesture_classification.samples import BOX, Rejected, read_arrow, rejected_table, sample_writer, validate
+from static_gesture_classification.samples import (
+    BOX,
+    Rejected,
+    image_path,
+    read_arrow,
+    rejected_table,
+    sample_writer,
+    validate,
+)
 
 __all__ = ["build_crops", "crop_square", "cut_hands", "main", "open_crops"]
 
@@ -254,8 +263,7 @@ class Plan:
 
     def path(self, image: int) -> Path:
         """Where an image is."""
-        root, name = self.images[image]
-        return Path(root) / name
+        return image_path(*self.images[image])
 
     def stat_images(self) -> None:
         """Look at size and modification time of every image, which tells those that need not be read again."""
@@ -607,7 +615,7 @@ def _check_parameters(size: int, margin: float, max_rejected_share: float) -> No
 
 
 def _row_keys(table: pa.Table, boxes: np.ndarray, size: int, margin: float) -> np.ndarray:
-    suffix = f"\0{size}\0{margin!r}\0{GEOMETRY_VERSION}".encode()
+    suffix = f"\0{size}\0{margin!r}\0{GEOMETRY_VERSION}\0{PIXELS_VERSION}".encode()
     names = pc.binary_join_element_wise(table.column("source"), table.column("image"), "\0")
     packed = np.ascontiguousarray(boxes, np.float32).view("V16").ravel()
     digests = [
@@ -651,7 +659,8 @@ def _stat_in_threads(images: Sequence[tuple[str, str]]) -> np.ndarray:
 
 
 def _stat_many(images: Sequence[tuple[str, str]]) -> np.ndarray:
-    return np.array([_stat(f"{root}/{name}") for root, name in images], np.int64).reshape(-1, 2)
+    roots = {root: os.path.expanduser(root) for root, _ in images}  # noqa: PTH111  a million Paths cost more
+    return np.array([_stat(f"{roots[root]}/{name}") for root, name in images], np.int64).reshape(-1, 2)
 
 
 if __name__ == "__main__":

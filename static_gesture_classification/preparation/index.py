@@ -27,6 +27,7 @@ from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.image_files import said_of_animated, said_of_others, some_of
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
 from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import (
@@ -58,6 +59,15 @@ class SourceReport:
     ignored: int = 0
     left_out: str | None = None
     notes: list[str] = field(default_factory=list)
+    passed_over: list[Rejected] = field(default_factory=list)
+    not_images: list[str] = field(default_factory=list)
+    animated: list[str] = field(default_factory=list)
+
+    def said(self) -> list[str]:
+        """What a reader should know of the files that gave no sample, or less than is in them."""
+        passed = [f"{row.file}: {row.reason}" for row in self.passed_over]
+        lines = [f"{len(passed):,} files or folders are passed over: {some_of(passed, '; ')}"] if passed else []
+        return [*self.notes, *lines, *said_of_others(self.not_images), *said_of_animated(self.animated)]
 
 
 @dataclass
@@ -69,6 +79,10 @@ class IndexReport:
     sources: list[SourceReport] = field(default_factory=list)
     counts: pd.DataFrame = field(default_factory=lambda: summed([]))
     rejected: list[Rejected] = field(default_factory=list)
+
+    def listed(self) -> pd.DataFrame:
+        """The content of rejected.csv: what was rejected, then what was passed over, which does not count as bad."""
+        return rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
 
     @property
     def rows(self) -> int:
@@ -112,7 +126,10 @@ class IndexReport:
             "subjects": int(own["subject"].nunique()),
             "gestures": {name: int(gestures[name]) for name in self.vocabulary if name in gestures.index},
             "official_splits": {name: int(splits[name]) for name in SPLITS if name in splits.index},
-            "notes": source.notes,
+            "passed_over": len(source.passed_over),
+            "not_images": len(source.not_images),
+            "animated": len(source.animated),
+            "notes": source.said(),
         }
 
 
@@ -136,7 +153,7 @@ def index_sources(
         check_share(report, max_rejected_share)
     write_json(output / "report.json", report.as_json())
     write_text(output / "counts.csv", report.counts.to_csv(index=False))
-    write_text(output / "rejected.csv", rejected_table(report.rejected).to_csv(index=False))
+    write_text(output / "rejected.csv", report.listed().to_csv(index=False))
     return report
 
 
@@ -154,7 +171,7 @@ def read_sources(
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
     tables = list(indexed(sources, report))
     check_share(report, max_rejected_share)
-    return to_frame(pa.concat_tables(tables)), rejected_table(report.rejected)
+    return to_frame(pa.concat_tables(tables)), report.listed()
 
 
 def indexed(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:
@@ -196,6 +213,9 @@ def add_to(entry: SourceReport, batch: Batch, table: pa.Table, repeated: list[Re
     entry.clipped += batch.clipped
     entry.ignored += batch.ignored
     entry.notes += batch.notes
+    entry.passed_over += batch.passed_over
+    entry.not_images += batch.not_images
+    entry.animated += batch.animated
 
 
 def summed(counts: Sequence[pa.Table]) -> pd.DataFrame:
@@ -262,7 +282,7 @@ def remarks(report: IndexReport) -> list[str]:
             )
         if source.clipped:
             lines.append(f"{source.name}: {source.clipped:,} boxes reached a little beyond the image and were clipped")
-        lines += [f"{source.name}: {escape(note)}" for note in source.notes]
+        lines += [f"{source.name}: {escape(note)}" for note in source.said()]
     lines += [f"[yellow]note:[/] {escape(line)}" for line in report.fixes.remarks()]
     if report.gestures_without_samples:
         names = ", ".join(report.gestures_without_samples)

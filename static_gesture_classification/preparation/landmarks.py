@@ -38,9 +38,10 @@ from static_gesture_classification.detection.model_file import model_file
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import (
-    ImageHeader,
+    PIXELS_VERSION,
     UnreadableImageError,
     decode,
+    image_header,
     read_bytes,
     read_header,
 )
@@ -69,6 +70,7 @@ from static_gesture_classification.samples import (
     SCHEMA,
     SPLITS,
     Rejected,
+    image_path,
     landmark_array,
     read_arrow,
     rejected_table,
@@ -81,7 +83,6 @@ VERSION = 1
 # What the detector is not asked for here, and where its model lies: landmarks do not depend on these of its settings.
 UNRELATED = ("running_mode", "min_tracking_confidence", "second_look")
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
-HEADER_BYTES = 1 << 18  # of a file, in which its size is found, if it is no odd one
 IMAGES_PER_TASK = 8
 ALONE = 48  # so few images are done before another process has started
 FIRST_REASONS = 10
@@ -237,8 +238,7 @@ class Plan:
 
     def path(self, image: int) -> Path:
         """Where an image is."""
-        root, name = self.images[image]
-        return Path(root).expanduser() / name
+        return image_path(*self.images[image])
 
     def kept(self, report: LandmarksReport) -> pa.Table:
         """The rows that were not rejected, still without landmarks."""
@@ -367,7 +367,7 @@ def known_images(plan: Plan, settings: LandmarkSettings) -> ImageFacts:
         OutputError: the cache cannot be written.
     """
     records = np.zeros(len(plan.images), IMAGE)
-    records["path"] = [_digest(f"{root}\0{name}".encode()) for root, name in plan.images]
+    records["path"] = [_digest(f"{PIXELS_VERSION}\0{root}\0{name}".encode()) for root, name in plan.images]
     stats = np.concatenate([np.zeros((0, 2), np.int64), *_in_threads(_stat_many, plan.images, 1000)])
     records["bytes"], records["mtime_ns"] = stats[:, 0], stats[:, 1]
     hashed = np.zeros(len(plan.images), bool)
@@ -533,7 +533,7 @@ def row_keys(content: np.ndarray, boxes: np.ndarray, settings: LandmarkSettings)
     model = node.get("model")
     if isinstance(model, Mapping) and model.get("sha256"):
         node["model"] = model["sha256"]  # wherever it lies
-    suffix = json.dumps([VERSION, node], sort_keys=True).encode()
+    suffix = json.dumps([VERSION, PIXELS_VERSION, node], sort_keys=True).encode()
     packed = np.ascontiguousarray(boxes, np.float32).view("V16").ravel()
     return np.array(
         [_digest(image.tobytes() + box.tobytes() + suffix) for image, box in zip(content, packed, strict=True)], "V16"
@@ -635,19 +635,20 @@ def _in_threads(work: Any, items: Sequence[Any], size: int) -> Iterator[Any]:
 
 
 def _stat_many(images: Sequence[tuple[str, str]]) -> np.ndarray:
-    return np.array([_stat(f"{root}/{name}") for root, name in images], np.int64).reshape(-1, 2)
+    roots = {root: os.path.expanduser(root) for root, _ in images}  # noqa: PTH111  a million Paths cost more
+    return np.array([_stat(f"{roots[root]}/{name}") for root, name in images], np.int64).reshape(-1, 2)
 
 
 def _stat(path: str) -> tuple[int, int]:
     try:
-        status = os.stat(os.path.expanduser(path))  # noqa: PTH111, PTH116  a million Paths cost more than the calls
+        status = os.stat(path)  # noqa: PTH116  a million Paths cost more than the calls
     except OSError:
         return -1, -1
     return status.st_size, status.st_mtime_ns
 
 
 def _look_many(looks: Sequence[tuple[tuple[str, str], bool]]) -> list[tuple[bytes, int, int] | str]:
-    return [_look_at(Path(root).expanduser() / name, hashed) for (root, name), hashed in looks]
+    return [_look_at(image_path(*image), hashed) for image, hashed in looks]
 
 
 def _look_at(path: Path, hashed: bool) -> tuple[bytes, int, int] | str:
@@ -657,19 +658,10 @@ def _look_at(path: Path, hashed: bool) -> tuple[bytes, int, int] | str:
             data = read_bytes(path)
             header, content = read_header(data), hashlib.sha256(data).digest()[:16]
         else:
-            header, content = _header(path), bytes(16)
+            header, content = image_header(path), bytes(16)
     except UnreadableImageError as error:
         return str(error)
     return content, header.width, header.height
-
-
-def _header(path: Path) -> ImageHeader:
-    """An image's header, from the file's beginning where that is enough."""
-    try:
-        with path.open("rb") as file:
-            return read_header(file.read(HEADER_BYTES))
-    except (OSError, UnreadableImageError):
-        return read_header(read_bytes(path))
 
 
 def _digest(data: bytes) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.image_files import printable
 from static_gesture_classification.inference.frames import Frames, VideoFrames, frames
 from static_gesture_classification.recording.settings import ALL, CameraSettings
 
@@ -144,7 +145,7 @@ class FileCamera(Camera):
     def __init__(self, path: Path, settings: CameraSettings) -> None:
         self.path = path
         self.settings = settings
-        self.name = path.name
+        self.name = printable(path.name)
         self._frames: Frames = frames(path)
         self._iterator = iter(self._frames)
         self.waits = settings.pace == ALL or not self._frames.is_video
@@ -174,7 +175,7 @@ class FileCamera(Camera):
     @property
     def remarks(self) -> list[str]:
         """What could not be read, once the end was reached."""
-        return [f"{skipped.name}: {skipped.reason}" for skipped in self._frames.skipped]
+        return [*(f"{skipped.name}: {skipped.reason}" for skipped in self._frames.skipped), *self._frames.notes]
 
 
 def open_camera(source: int | str, settings: CameraSettings) -> Camera:

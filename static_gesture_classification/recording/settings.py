@@ -111,7 +111,9 @@ class RecordingSettings:
             **{name: node[name] for name in cls.__annotations__ if name not in ("camera", "selection", "storage")},
             camera=_part(CameraSettings, node, size=tuple(node["size"])),
             selection=_part(SelectionSettings, node),
-            storage=_part(StorageSettings, node, root=Path(node["root"]).expanduser(), rescue=rescue and Path(rescue)),
+            storage=_part(
+                StorageSettings, node, root=Path(node["root"]).expanduser(), rescue=rescue and Path(rescue).expanduser()
+            ),
         )
 
 

@@ -31,7 +31,8 @@ class Digits(Folder):
         """Digit -> its folder below the root; also finds out which image is whose."""
         parents = [*(f"{name}/Dataset" for name in folders_in(self.folder)), "Dataset", ""]
         digits = next((found for parent in parents if (found := self._digits(parent))), {})
-        shots = [(shot_number(path), digit, path) for digit, folder in digits.items() for path in self._images(folder)]
+        images = {digit: self._files(folder).images for digit, folder in digits.items()}
+        shots = [(shot_number(path), digit, path) for digit, paths in images.items() for path in paths]
         self._students = students(shots)
         return digits
 

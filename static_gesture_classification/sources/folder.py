@@ -5,30 +5,32 @@
     boxes.csv                        image, x1, y1, x2, y2 [, label, subject, session, hand, split]; optional
 
 The whole image is the box, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
-the root. Coordinates are pixels if any in the file is above 2, else shares of the width and height. With a `label`
-column images may lie anywhere below the root; without, the first folder of their path is the label.
+the root. Coordinates are pixels (of the upright picture, as labelling tools show it) if any in the file is above 2,
+else shares of the width and height. With a `label` column images may lie anywhere below the root; without, the first
+folder of their path is the label.
 """
 
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.image_files import FilesBelow, files_below, is_image, said_of_others, some_of
+from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.image_size import file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import (
     Hand,
     Hands,
     Piece,
     Source,
+    files_in,
     folders_in,
-    is_image,
     official_split,
 )
 
@@ -58,17 +60,19 @@ class Folder(Source):
         pattern = self._pattern()
         lines = self._lines()
         listed = {image_of(line) for line in lines}
+        below = {label: self._files(folder) for label, folder in self.label_folders().items()}
         found: list[Piece] = [partial(self._listed, lines, pattern)] if lines else []
-        for label, folder in self.label_folders().items():
-            images = [path for path in self._images(folder) if path not in listed]
+        for label, files in below.items():
+            images = [path for path in files.images if path not in listed]
             if images:
                 found.append(partial(self._whole_images, label, images, pattern))
         if not found:
+            others = said_of_others([name for files in below.values() for name in files.not_images])
             raise DataError(
-                f"source {self.name}: no <label>/<image> in {self.root}; "
+                f"source {self.name}: no <label>/<image> in {self.root}; {''.join(f'{line}; ' for line in others)}"
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
-        return found
+        return [*found, partial(self._beside, list(below.values()), listed)]
 
     def label_folders(self) -> dict[str, str]:
         """Label -> its folder below the root."""
@@ -98,14 +102,21 @@ class Folder(Source):
             )
         return pattern
 
-    def _images(self, folder: str) -> list[str]:
-        """Paths below the root of all images in a folder, sorted."""
-        found = []
-        for parent, folders, names in os.walk(self.folder / folder):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            below = PurePosixPath(os.path.relpath(parent, self.folder).replace(os.sep, "/"))
-            found += [str(below / name) for name in names if is_image(name) and not name.startswith(".")]
-        return sorted(found)
+    def _files(self, folder: str) -> FilesBelow:
+        """All files in a folder, by their paths below the root."""
+        return files_below(self.folder, folder)
+
+    def _beside(self, below: Sequence[FilesBelow], listed: Set[str]) -> list[Hands]:
+        """What is there besides images with a label, for the report."""
+        hands = Hands.of(self.name, [])
+        hands.not_images = [name for files in below for name in files.not_images if name not in listed]
+        refused = [entry for files in below for entry in files.refused]
+        hands.passed_over = [Rejected(self.name, name, name, reason) for name, reason in refused]
+        stray = [name for name in files_in(self.folder) if is_image(name) and name not in listed]
+        if stray:
+            subject = "1 image lies" if len(stray) == 1 else f"{len(stray):,} images lie"
+            hands.notes = [f"{subject} in no label's folder and cannot be used: {some_of(stray)}"]
+        return [hands] if hands.not_images or hands.passed_over or hands.notes else []
 
     def _whole_images(self, label: str, images: Sequence[str], pattern: re.Pattern[str] | None) -> list[Hands]:
         rows = []

@@ -29,8 +29,9 @@ import numpy.typing as npt
 import orjson
 
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image, is_text
 from static_gesture_classification.samples import LANDMARKS, Rejected
-from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in, is_image
+from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in
 
 # Folder of annotations -> official split. Version 1 has no val; its subsample has no split at all.
 SPLIT_FOLDERS = {
@@ -91,7 +92,9 @@ class Hagrid(Source):
             note = f"{gesture.name}: no folder of images, its annotations are left out"
             yield Hands.of(gesture.files[0][1], [], [note])
             return
-        images = self._images(gesture.folders)
+        images, beside = self._images(gesture)
+        if beside.passed_over or beside.not_images:
+            yield beside
         for split, file in gesture.files:
             yield self._read(gesture.name, split, file, images)
 
@@ -136,15 +139,20 @@ class Hagrid(Source):
             level = below
         return found
 
-    def _images(self, folders: list[str]) -> dict[str, str]:
-        """Image name without suffix -> path relative to the root; the first folder wins."""
+    def _images(self, gesture: GestureFiles) -> tuple[dict[str, str], Hands]:
+        """Image name without suffix -> path relative to the root (the first folder wins), and what lies beside them."""
         images: dict[str, str] = {}
-        for folder in folders:
-            with os.scandir(self.folder / folder) as entries:
-                names = sorted(entry.name for entry in entries if is_image(entry.name))
-            for name in names:
-                images.setdefault(name.rpartition(".")[0], f"{folder}/{name}")
-        return images
+        beside = Hands.of(gesture.name, [])
+        for folder in gesture.folders:
+            for name in sorted(os.listdir(self.folder / folder)):  # noqa: PTH208  a million Paths cost more
+                path = f"{folder}/{name}"
+                if not is_text(name):
+                    beside.passed_over.append(Rejected(self.name, path, path, NOT_UTF8))
+                elif is_image(name):
+                    images.setdefault(name.rpartition(".")[0], path)
+                elif "." in name and not is_hidden(name):
+                    beside.not_images.append(path)
+        return images, beside
 
     def _read(self, gesture: str, split: str, file: str, images: dict[str, str]) -> Hands:
         entries = self._parse(file)

@@ -1,11 +1,11 @@
-"""The size of an image from its header: pixel boxes become normalised ones without decoding a picture."""
+"""Boxes in pixels of the upright picture as shares of it, by the size that the image's header tells."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from static_gesture_classification.images import NO_IMAGE, UnreadableImageError, image_header
 
 NO_BOX: tuple[float, ...] = (float("nan"),) * 4
 
@@ -14,22 +14,22 @@ def file_problem(path: Path) -> str | None:
     """What is wrong with an image as can be told without opening it, or None."""
     try:
         return None if path.stat().st_size else "cannot read the image: file is empty"
-    except OSError as error:  # such as a link to nowhere
-        return f"cannot read the image: {error.strerror}"
+    except OSError as error:
+        reason = "it is a link to a file that is missing" if path.is_symlink() else error.strerror
+        return f"cannot read the image: {reason}"
 
 
 def frame_size(path: Path) -> tuple[int, int] | str:
-    """Width and height in pixels as stored (a rotation in EXIF is not applied), or what is wrong with the file."""
+    """Width and height in pixels of the upright picture, as labelling tools show it, or what is wrong with the file."""
     problem = file_problem(path)
     if problem:
         return problem
     try:
-        with Image.open(path) as image:
-            return image.size
-    except UnidentifiedImageError:
-        return "cannot read the image: not an image, or its header is cut short"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return f"cannot read the image: {error}"
+        header = image_header(path)
+    except UnreadableImageError as error:
+        reason = "not an image, or its header is cut short" if str(error) == NO_IMAGE else error
+        return f"cannot read the image: {reason}"
+    return header.width, header.height
 
 
 def in_shares(box: Sequence[float] | object, size: tuple[int, int] | str) -> tuple[tuple[float, ...], str | None]:

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any
 
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.image_files import is_image
 from static_gesture_classification.sources.image_size import frame_size, in_shares
-from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, files_in, folders_in, is_image
+from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, files_in, folders_in
 
 
 @dataclass(kw_only=True)
@@ -35,13 +36,16 @@ class RecordedLegacy(Source):
         file = f"{recording}/meta.json"
         meta = self._meta(file)
         session = f"{self.name}/{recording}"
-        images = [name for name in files_in(self.folder / recording / "images") if is_image(name)]
+        files = files_in(self.folder / recording / "images")
+        images = [name for name in files if is_image(name)]
         rows = []
         for name in images:
             path = f"{recording}/images/{name}"
             box, problem = in_shares(meta["bbox"], frame_size(self.folder / path))
             rows.append(Hand(name, path, meta["gesture"], box, session, session, problem=problem))
-        return [Hands.of(file, rows, [] if images else [f"{recording}: no images"])]
+        hands = Hands.of(file, rows, [] if images else [f"{recording}: no images"])
+        hands.not_images = [f"{recording}/images/{name}" for name in files if not is_image(name)]
+        return [hands]
 
     def _meta(self, file: str) -> dict[str, Any]:
         try:

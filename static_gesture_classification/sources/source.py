@@ -12,7 +12,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,20 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.image_files import (
+    MANY_FRAMES,
+    NOT_UTF8,
+    has_more_frames,
+    is_hidden,
+    is_image,
+    is_text,
+    printable,
+)
 from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, sample_id
 
+__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
+
 IGNORE = "ignore"  # in a label map: hands with this label are left out
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
 OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
 
@@ -60,6 +70,8 @@ class Hands:
         landmarks: (n, 42) float32 normalised, rows of NaN where there are none; or None for none at all.
         problems: row -> why it cannot be a sample, where the source already knows.
         rejected: entries of which no row could be made.
+        passed_over: files that cannot be taken whatever is in them (their name is not UTF-8); they do not count as bad.
+        not_images: files beside the images that are no pictures that can be read.
         notes: lines for the report, such as images that are not there as a whole.
     """
 
@@ -76,6 +88,8 @@ class Hands:
     landmarks: npt.NDArray[np.float32] | None = None
     problems: dict[int, str] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    passed_over: list[Rejected] = field(default_factory=list)
+    not_images: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -106,7 +120,8 @@ class Batch:
     """A piece of the sample table (`samples.SCHEMA`) and what happened on the way.
 
     `clipped` counts boxes that reached a little beyond the image, `ignored` hands whose label is mapped to `ignore`,
-    `notes` are lines for the report.
+    `notes` are lines for the report; `passed_over` and `not_images` are as in `Hands`. `animated` are the images of
+    which the first frame, or page, alone is used.
     """
 
     table: pa.Table
@@ -114,6 +129,9 @@ class Batch:
     clipped: int = 0
     ignored: int = 0
     notes: list[str] = field(default_factory=list)
+    passed_over: list[Rejected] = field(default_factory=list)
+    not_images: list[str] = field(default_factory=list)
+    animated: list[str] = field(default_factory=list)
 
 
 Piece = Callable[[], Iterable[Hands]]
@@ -169,6 +187,8 @@ class Source(ABC):
         Raises:
             DataError: the user set `root`, and it does not exist or is empty.
         """
+        if not is_text(self.root):
+            raise DataError(f"source {self.name}: {printable(self.root)}: {NOT_UTF8}")
         if self.folder.is_dir() and _holds_a_file(self.folder):
             return True
         if self.usual_root is not None and Path(self.root) == Path(self.usual_root):
@@ -192,6 +212,8 @@ class Source(ABC):
     def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
         pieces = self.pieces()
         progress(0, len(pieces))
+        if passed_over := self._badly_named():
+            yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
         results = parallel(delayed(self._checked_piece)(piece, vocabulary) for piece in pieces)
         for done, batches in enumerate(results, start=1):
@@ -237,7 +259,23 @@ class Source(ABC):
             clipped=int(clipped[rows].sum()),
             ignored=int(ignored.sum()),
             notes=hands.notes,
+            passed_over=hands.passed_over,
+            not_images=hands.not_images,
+            animated=self._animated(hands.image[row] for row in rows),
         )
+
+    def _animated(self, images: Iterable[str | None]) -> list[str]:
+        """Those of a piece's images that have more than one frame; most formats have none, and are not opened."""
+        candidates = dict.fromkeys(name for name in images if name and name.lower().endswith(MANY_FRAMES))
+        return [name for name in candidates if has_more_frames(self.folder / name)]
+
+    def _badly_named(self) -> list[Rejected]:
+        """What lies in the root under a name that no table can hold."""
+        try:
+            names = [name for name in os.listdir(self.folder) if not is_text(name)]  # noqa: PTH208  Paths cost more
+        except OSError:
+            return []
+        return [Rejected(self.name, printable(name), printable(name), NOT_UTF8) for name in sorted(names)]
 
     def _mapped(self, hands: Hands, vocabulary: Vocabulary) -> npt.NDArray[np.object_]:
         known = {name: name for name in vocabulary} | dict(self.labels)
@@ -320,7 +358,7 @@ def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iter
         pending.append(batch.table)
         if sum(map(len, pending)) > PENDING:
             pending = [_first_rounds(pa.concat_tables(pending), most, seed)]
-        yield Batch(SCHEMA.empty_table(), batch.rejected, batch.clipped, batch.ignored, batch.notes)
+        yield replace(batch, table=SCHEMA.empty_table())
     if pending:
         yield Batch(_first_rounds(pa.concat_tables(pending), most, seed))
 
@@ -350,27 +388,32 @@ def sources_from_config(nodes: Mapping[str, Any] | DictConfig | None, seed: int 
 
 
 def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
-    """The files of a folder by name, sorted, from one listing, hidden ones left out; none where there is no folder."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not entry.name.startswith(".") and not entry.is_dir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+    """The files of a folder by name, sorted, from one listing; none where there is no folder.
+
+    Hidden ones are left out, and those whose name is not UTF-8.
+    """
+    found = [entry for entry in _listed(folder) if not _is_folder(entry)]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted, hidden ones left out."""
+    """Names of the folders in a folder, sorted, hidden ones left out, and those whose name is not UTF-8."""
+    return sorted(entry.name for entry in _listed(folder) if _is_folder(entry))
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            return [entry for entry in entries if not is_hidden(entry.name) and is_text(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def is_image(name: str) -> bool:
-    """Whether a file name ends as an image's does."""
-    return name.lower().endswith(IMAGE_SUFFIXES)
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def official_split(name: str, where: str) -> str:
@@ -381,10 +424,19 @@ def official_split(name: str, where: str) -> str:
 
 
 def _holds_a_file(folder: Path) -> bool:
-    for _, folders, files in os.walk(folder):
-        if any(not name.startswith(".") for name in files):
+    """Whether there is a file in a folder or below it, behind links too; an unfinished download is none."""
+    seen: set[str] = set()
+    todo = [os.fspath(folder)]
+    while todo:
+        place = todo.pop()
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        entries = _listed(Path(place))
+        if not all(map(_is_folder, entries)):
             return True
-        folders[:] = [name for name in folders if not name.startswith(".")]  # an unfinished download is no data
+        todo += [entry.path for entry in entries]
     return False
 
 

@@ -158,6 +158,26 @@ def test_hands_are_not_looked_for_twice(tmp_path: Path, unlabelled: Path) -> Non
     assert len(looks) == 33
 
 
+def test_what_was_found_in_pixels_that_were_read_another_way_is_looked_for_anew(
+    world: World, unlabelled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from static_gesture_classification.active_learning import found_hands
+    from static_gesture_classification.active_learning import pool as module
+
+    samples = find_hands(unlabelled, lambda: BoxDetector([0, 0, 1, 1]), "whole", tmp_path / "cache").samples
+    keys = module.hand_keys(samples, "crops")
+    for each in (found_hands, module):
+        monkeypatch.setattr(each, "PIXELS_VERSION", -1)
+    find_hands(unlabelled, lambda: BoxDetector([0, 0, 1, 1]), "whole", tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert not set(keys) & set(module.hand_keys(samples, "crops"))
+
+
+def test_video_that_cannot_be_decoded_is_no_pool(world: World, cases: Path, whole_picture: tuple[str, ...]) -> None:
+    with pytest.raises(DataError, match=r"av1\.mp4 opens as a video but has no readable frame: it is in AV1 .*ffmpeg"):
+        pool_of(world, f"mining.pool={cases / 'videos/av1.mp4'}", *whole_picture)
+
+
 def test_frames_of_a_video_are_a_pool(world: World, photographs: Path, whole_picture: tuple[str, ...]) -> None:
     video = photographs / "videos/webcam.mp4"
     name = frame_name("webcam.mp4", 2)

@@ -1,3 +1,5 @@
+import shlex
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,56 @@ def test_video_without_its_index_is_an_error_that_says_why(photographs: Path, tm
     (tmp_path / "cut.mp4").write_bytes(data[:end])
     with pytest.raises(DataError, match=r"cut.mp4 (cannot be opened|opens as a video but)"):
         list(frames(tmp_path / "cut.mp4"))
+
+
+def test_video_of_a_codec_without_a_decoder_names_it_and_the_way_to_reencode(
+    cases: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    video = tmp_path / "my clip's.mp4"
+    video.write_bytes((cases / "videos/av1.mp4").read_bytes())
+    with pytest.raises(DataError) as refused:
+        frames(video)
+    message = str(refused.value)
+    assert f"{video} opens as a video but has no readable frame: it is in AV1 (AV01)" in message
+    command = shlex.split(message[message.index("ffmpeg") :])
+    assert command[:3] == ["ffmpeg", "-i", str(video)]
+    assert command[-1] == str(tmp_path / "my clip's.h264.mp4")
+    assert capfd.readouterr().err == ""  # OpenCV's own complaints are of no use to anyone
+
+
+def test_video_whose_frames_are_gone_is_an_error_that_says_so(tmp_path: Path) -> None:
+    data = bytearray(save_video(tmp_path / "clip.mp4", 5).read_bytes())
+    at = data.index(b"mdat")
+    length = int.from_bytes(data[at - 4 : at], "big")
+    data[at + 4 : at - 4 + length] = bytes(length - 8)
+    (tmp_path / "blank.mp4").write_bytes(data)
+    with pytest.raises(DataError, match=r"blank\.mp4 opens as a video but has no readable frame.*MPEG-4.*damaged"):
+        frames(tmp_path / "blank.mp4")
+
+
+@pytest.mark.parametrize(("turn", "corner"), [(0, (0, 0)), (90, (0, 1)), (180, (1, 1)), (270, (1, 0))])
+def test_video_of_a_phone_stands_upright(tmp_path: Path, turn: int, corner: tuple[int, int]) -> None:
+    path = tmp_path / "phone.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:24, :32] = 255
+    writer.write(picture)
+    writer.release()
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # ISO/IEC 14496-12, 8.3.2: the matrix of version 0
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[turn]
+    matrix = (cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0, 0, 0, 1 << 30)
+    data[at : at + 36] = struct.pack(">9i", *matrix)
+    path.write_bytes(data)
+    (frame,) = frames(path)
+    height, width = frame.image.shape[:2]
+    assert (width, height) == ((64, 48) if turn in (0, 180) else (48, 64))
+    quarters = {
+        (row, column): frame.image[row * height // 2 :, column * width // 2 :][: height // 2, : width // 2].mean()
+        for row in (0, 1)
+        for column in (0, 1)
+    }
+    assert max(quarters, key=quarters.__getitem__) == corner
 
 
 @pytest.mark.parametrize("name", ["text.mp4", "text.txt", "text.jpg"])

@@ -88,6 +88,15 @@ def test_second_run_decodes_nothing(dataset: Dataset, tmp_path: Path) -> None:
     assert (tmp_path / "crops" / "crops.npy").stat().st_ino == before
 
 
+def test_crops_of_pixels_that_were_read_another_way_are_made_anew(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, index = dataset(5)
+    build(index, tmp_path / "crops")
+    monkeypatch.setattr(stage, "PIXELS_VERSION", stage.PIXELS_VERSION + 1)
+    assert build(index, tmp_path / "crops").decoded_images == 5
+
+
 def test_new_recording_decodes_only_the_new_samples(dataset: Dataset, tmp_path: Path) -> None:
     table, index = dataset(20)
     new = table["image"].drop_duplicates().iloc[[0, 7, 19]]

@@ -53,6 +53,11 @@ def test_video_plays_at_its_own_rate_unless_each_picture_is_wanted(tmp_path: Pat
     assert len(pictures(real)) == 3
 
 
+def test_video_that_cannot_be_decoded_is_refused_before_the_recording(cases: Path) -> None:
+    with pytest.raises(UserError, match=r"av1\.mp4 opens as a video but has no readable frame: it is in AV1"):
+        open_camera(str(cases / "videos/av1.mp4"), SETTINGS)
+
+
 @pytest.mark.skipif(not Path("/dev").is_dir(), reason="cameras are not files here")
 def test_missing_camera_says_what_there_is_and_what_to_try() -> None:
     with pytest.raises(UserError, match=r"no camera 97: /dev/video97 does not exist.*recording\.source=FILE"):

@@ -125,6 +125,35 @@ def test_root_without_images_is_an_error(tmp_path: Path, read: Read) -> None:
         read(tmp_path)
 
 
+def test_labels_may_be_links_to_folders_elsewhere(tmp_path: Path, save_image: Save, read: Read) -> None:
+    save_image(tmp_path / "elsewhere/thumbs/a.jpg")
+    (tmp_path / "root/deep").mkdir(parents=True)
+    (tmp_path / "root/like").symlink_to("../elsewhere/thumbs")
+    (tmp_path / "root/deep/round").symlink_to("..")
+    rows, rejected = read(tmp_path / "root")
+    assert [row["image"] for row in rows] == ["like/a.jpg"]
+    assert not rejected
+    assert Folder(name="folder", root=str(tmp_path / "root")).present()
+
+
+def test_root_without_images_says_what_is_there_instead(tmp_path: Path, read: Read) -> None:
+    (tmp_path / "like").mkdir()
+    for name in ("a.psd", "b.psd"):
+        (tmp_path / "like" / name).touch()
+    with pytest.raises(
+        DataError, match=r"2 files are no pictures that can be read \(2 \.psd\): like/a\.psd, like/b\.psd"
+    ):
+        read(tmp_path)
+
+
+def test_images_beside_the_labels_folders_are_named(tmp_path: Path, save_image: Save, vocabulary: Vocabulary) -> None:
+    for name in ("FIST/a.jpg", "stray.jpg"):
+        save_image(tmp_path / name)
+    batches = list(Folder(name="folder", root=str(tmp_path)).read(vocabulary))
+    notes = [note for batch in batches for note in batch.notes]
+    assert notes == ["1 image lies in no label's folder and cannot be used: stray.jpg"]
+
+
 def test_real_photographs_are_all_read(photographs: Path, read: Read) -> None:
     rows, rejected = read(photographs / "hagrid_people")
     assert len(rows) == 95

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,18 @@ def test_bad_box_is_rejected_alone(
     assert [row["image"] for row in rows] == ["like/bad.jpg", "like/good.jpg"]
     assert (rejected.file, rejected.item) == ("like/bad.jpg", "bad hand 1")
     assert reason in rejected.reason
+
+
+def test_files_beside_the_images_are_counted_and_named(
+    tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, vocabulary: Vocabulary
+) -> None:
+    save_hagrid(tmp_path, "FIST", {"one": hagrid_entry("FIST")})
+    (tmp_path / "FIST/one.psd").touch()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/FIST/caf\xe9.jpg")).touch()
+    batches = list(Hagrid(name="hagrid", root=str(tmp_path)).read(vocabulary))
+    assert sum(len(batch.table) for batch in batches) == 1
+    assert [name for batch in batches for name in batch.not_images] == ["FIST/one.psd"]
+    assert [row.file for batch in batches for row in batch.passed_over] == [r"FIST/caf\xe9.jpg"]
 
 
 def test_box_a_little_beyond_the_image_is_clipped_and_counted(

@@ -1,0 +1,199 @@
+"""Which files are pictures, and all of them below a folder: one answer for sources, predict, pools and the recorder."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from static_gesture_classification.images import ImageHeader, UnreadableImageError, image_header
+
+# What `images` reads: the names under which its formats are saved.
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".heic", ".heif", ".hif", ".avif"),
+    *(".gif", ".bmp", ".dib", ".tif", ".tiff", ".jp2", ".j2k", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
+MANY_FRAMES = (".png", ".apng", ".webp", ".gif", ".tif", ".tiff", ".avif")  # those that can hold more than one
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mjpeg", ".mjpg", ".wmv", ".ts")
+LITTER = ("thumbs.db", "desktop.ini", "icon\r")  # what systems leave in folders of pictures
+NAMED = 5  # files in a line
+
+NOT_UTF8 = "its name is not UTF-8 (rename it)"
+LOOP = "a link to a folder that it lies in; it is not followed"
+NO_FILE = "no regular file"  # a pipe, say, of which reading would never end
+
+
+@dataclass
+class FilesBelow:
+    """What is in a folder and below it; hidden files are left out.
+
+    Args:
+        images: paths relative to the folder with forward slashes, in the order of names.
+        videos, others: those of files that are videos, or neither.
+        refused: files and folders that cannot be taken, with the reason; their names are fit to print.
+    """
+
+    images: list[str] = field(default_factory=list)
+    videos: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def not_images(self) -> list[str]:
+        """Videos and others, in the order of names."""
+        return sorted(self.videos + self.others)
+
+
+def is_image(name: str) -> bool:
+    """Whether a file name ends as an image's does."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_video(name: str) -> bool:
+    """Whether a file name ends as a video's does."""
+    return name.lower().endswith(VIDEO_SUFFIXES)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is not meant to be seen: by its name, or since systems put it there."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8, so that tables can hold it; on Linux a name may be any bytes."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def printable(name: str) -> str:
+    r"""A name that can be printed and written: bytes that are not UTF-8 become `\xe9`."""
+    if is_text(name):
+        return name
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # halves of a character that are no file's bytes
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def files_below(root: Path, folder: str = "") -> FilesBelow:
+    """All files in `root`/`folder` and below, relative to `root`. Links are followed; a loop of them ends.
+
+    A folder that cannot be listed is among the refused.
+    """
+    found = FilesBelow()
+    place = os.path.join(root, folder) if folder else os.fspath(root)  # noqa: PTH118
+    real, top = os.path.realpath(place), os.path.realpath(root)
+    if folder and _holds(real, top):
+        found.refused.append((folder, LOOP))
+        return found
+    _look_into(place, folder, real, (top,), found)
+    for names in (found.images, found.videos, found.others):
+        names.sort()
+    found.refused.sort()
+    return found
+
+
+def _look_into(place: str, below: str, real: str, above: tuple[str, ...], found: FilesBelow) -> None:
+    """Add what is in a folder.
+
+    Args:
+        place: its path; `real` without links.
+        below: its path relative to the root.
+        above: where, without links, the root and the links that led here are.
+        found: gets what is there.
+    """
+    try:
+        with os.scandir(place) as listing:
+            entries = [entry for entry in listing if not is_hidden(entry.name)]
+    except OSError as error:
+        found.refused.append((below or place, f"this folder cannot be listed: {error.strerror or error}"))
+        return
+    for entry in entries:
+        name = f"{below}/{entry.name}" if below else entry.name
+        if not is_text(entry.name):
+            found.refused.append((printable(name), NOT_UTF8))
+        elif _is_folder(entry):
+            _follow(entry, name, real, above, found)
+        else:
+            _sort_in(entry, name, found)
+
+
+def _follow(entry: os.DirEntry[str], name: str, real: str, above: tuple[str, ...], found: FilesBelow) -> None:
+    if not entry.is_symlink():
+        _look_into(entry.path, name, f"{real}{os.sep}{entry.name}", above, found)
+        return
+    target = os.path.realpath(entry.path)
+    trail = (*above, real)
+    if any(_holds(target, folder) for folder in trail):
+        found.refused.append((name, LOOP))
+    else:
+        _look_into(entry.path, name, target, trail, found)
+
+
+def _holds(folder: str, other: str) -> bool:
+    """Whether a folder is another, or lies above it; paths without links."""
+    return folder == other or other.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _sort_in(entry: os.DirEntry[str], name: str, found: FilesBelow) -> None:
+    kind = found.images if is_image(entry.name) else found.videos if is_video(entry.name) else found.others
+    if entry.is_symlink() or _is_file(entry):  # whether a link leads anywhere is seen when it is opened
+        kind.append(name)
+    elif kind is not found.others:
+        found.refused.append((name, NO_FILE))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def has_more_frames(path: Path) -> bool:
+    """Whether an image file is an animation, or has further pages; False where that cannot be told."""
+    if not path.name.lower().endswith(MANY_FRAMES):
+        return False
+    try:
+        header: ImageHeader = image_header(path)
+    except UnreadableImageError:
+        return False
+    return header.more_frames
+
+
+def said_of_animated(names: Sequence[str]) -> list[str]:
+    """A line for a report about images that have more than one frame; none without."""
+    if not names:
+        return []
+    subject = "1 animated or multi-page picture"
+    if len(names) > 1:
+        subject = f"{len(names):,} animated or multi-page pictures"
+    return [f"{subject}: the first frame alone is used: {some_of(names)}"]
+
+
+def said_of_others(names: Sequence[str]) -> list[str]:
+    """A line for a report about files that are no images, by suffix; none without."""
+    if not names:
+        return []
+    subject = "1 file is no picture" if len(names) == 1 else f"{len(names):,} files are no pictures"
+    suffixes = Counter(os.path.splitext(name)[1].lower() or "without a suffix" for name in names)  # noqa: PTH122
+    kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common())
+    return [f"{subject} that can be read ({kinds}): {some_of(names)}"]
+
+
+def some_of(names: Sequence[str], separator: str = ", ") -> str:
+    """The first of some names, and how many more there are."""
+    more = f"{separator}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return separator.join(names[:NAMED]) + more
