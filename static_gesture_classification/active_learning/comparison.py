@@ -1,18 +1,19 @@
 """Two classifiers before and after: which samples they are compared on, and what the comparison says.
 
-Both are scored on the same samples of the frozen val and test splits. Left out, and counted, are
+Both are scored on the same samples of the frozen val split (only `evaluate` reads test). Left out, and counted, are
 
 - people whom either of the two was trained on (unless splits.group=session): what it knows by heart says nothing;
 - gestures that only one of them tells apart;
 - samples that only one of them has predictions of.
 
-The verdict is that of promotion (`evaluation.paired`). It rests on val; test confirms it or warns, and decides nothing.
+The verdict is that of promotion (`evaluation.paired`). Where the two tell other gestures apart, or less than half of
+val is left to compare them on, the scores do not say which one is better: then the verdict is a person's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.plan import read_plan
-from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.contenders import Contender, said_about
 from static_gesture_classification.evaluation.data_version import person_digests
 from static_gesture_classification.evaluation.metrics import confusion_counts, error_pairs, json_ready
 from static_gesture_classification.evaluation.paired import (
+    COMPARABLE_SHARE,
     PAIR_COUNTS,
     Change,
+    IncomparableError,
     Pairing,
     Verdict,
     change,
@@ -40,7 +43,7 @@ from static_gesture_classification.evaluation.predictions import KEYS, Predictio
 from static_gesture_classification.samples import read_rows
 
 VERSION = 1
-DECIDES, CONFIRMS = "val", "test"
+DECIDES = "val"
 SHOWN_PAIRS = 8  # of the commonest errors, where there is no plan
 LEAST_GESTURES = 2
 PEOPLE, GESTURES, SAMPLES = "of people one was trained on", "of gestures only one knows", "only one has predictions of"
@@ -48,7 +51,7 @@ PEOPLE, GESTURES, SAMPLES = "of people one was trained on", "of gestures only on
 
 @dataclass(frozen=True)
 class Compared:
-    """Both classifiers on one split.
+    """Both classifiers on val.
 
     Args:
         change: the scores.
@@ -75,8 +78,8 @@ class Comparison:
 
     Args:
         before, after: the classifiers.
-        splits: val, and test where there is one.
-        verdict: on val.
+        compared: the two on val.
+        verdict: whether the second one should take the first one's place.
         left_out: samples by reason.
         people_left_out: how many people either was trained on.
         planned: whether the pairs are those of a recording plan, or the commonest errors of before.
@@ -85,7 +88,7 @@ class Comparison:
 
     before: Contender
     after: Contender
-    splits: dict[str, Compared]
+    compared: Compared
     verdict: Verdict
     left_out: dict[str, int]
     people_left_out: int
@@ -99,11 +102,11 @@ class Comparison:
                 "version": VERSION,
                 "before": {"name": self.before.name, "sha256": self.before.digest},
                 "after": {"name": self.after.name, "sha256": self.after.digest},
-                "verdict": {"promote": self.verdict.promote, "reason": self.verdict.reason},
+                "verdict": asdict(self.verdict),
                 "left_out": {"people": self.people_left_out, "samples": self.left_out},
                 "planned": self.planned,
                 "notes": self.notes,
-                "splits": {name: split.as_json() for name, split in self.splits.items()},
+                "splits": {DECIDES: self.compared.as_json()},
             }
         )
         return content
@@ -113,41 +116,58 @@ def comparison(before: Contender, after: Contender, config: DictConfig) -> Compa
     """Compare two classifiers.
 
     Raises:
-        UserError: they tell different gestures apart. DataError: no val sample is left to compare on; says why.
+        IncomparableError: they have too few gestures in common, one of them cannot look at val, or no val sample is
+            left to compare on; says why.
     """
-    samples = frozen_samples(before, after, config)
+    frozen = frozen_samples(before, after, config)
     apart = config.splits.group == "subject"
-    samples, people, left_out = comparable(samples, before, after, apart)
-    both = {}
-    for split in (DECIDES, CONFIRMS):
-        part = samples[samples["split"] == split].reset_index(drop=True)
-        said, missing = said_by_both(part, before, after, config)
-        left_out[SAMPLES] = left_out.get(SAMPLES, 0) + missing
-        if said is not None:
-            both[split] = said
-    if DECIDES not in both:
-        raise DataError(nothing_left(before, after, left_out, config))
-    pairs, planned = pairs_to_watch(both[DECIDES].pairing, config)
-    splits = {split: compared(said, pairs, config) for split, said in both.items()}
-    decided = verdict(splits[DECIDES].change, DECIDES)
+    samples, people, left_out = comparable(frozen, before, after, apart)
+    said, left_out[SAMPLES] = said_by_both(samples, before, after, config)
+    if said is None:
+        raise IncomparableError(nothing_left(before, after, left_out, config))
+    pairs, planned = pairs_to_watch(said.pairing, config)
+    both = compared(said, pairs, config)
+    decided = judged(before, after, both.change, len(frozen))
     left_out = {reason: count for reason, count in left_out.items() if count}
-    notes = remarks(before, after, splits, decided)
+    notes = remarks(before, after, both)
     if not apart:
         notes.append(
             "splits.group=session: people of train are among these samples, so this says nothing of new people"
         )
-    return Comparison(before, after, splits, decided, left_out, people, planned, notes)
+    return Comparison(before, after, both, decided, left_out, people, planned, notes)
+
+
+def judged(before: Contender, after: Contender, changed: Change, samples: int) -> Verdict:
+    """The verdict; a person's where the scores are not of the same task, or of a small part of `samples`."""
+    decided = verdict(changed, DECIDES)
+    obstacles = only_one_knows(before, after)
+    if changed.samples < COMPARABLE_SHARE * samples:
+        obstacles.append(
+            f"only {changed.samples:,} of the {samples:,} samples of {DECIDES} are left to compare them on"
+        )
+    if not obstacles:
+        return decided
+    return Verdict(False, f"they cannot be compared: {'; '.join(obstacles)}. Of what is left: {decided.reason}", True)
+
+
+def only_one_knows(before: Contender, after: Contender) -> list[str]:
+    """Which gestures only one of the two tells apart, in words."""
+    alone = [
+        (one.name, [gesture for gesture in one.gestures if gesture not in other.gestures])
+        for one, other in ((before, after), (after, before))
+    ]
+    return [f"only {name} tells {', '.join(gestures)} apart" for name, gestures in alone if gestures]
 
 
 def frozen_samples(before: Contender, after: Contender, config: DictConfig) -> pd.DataFrame:
-    """The val and test samples as they are split today; of two tables without a split stage, those of either."""
+    """The val samples as they are split today; of two tables without a split stage, those of either."""
     path = Path(config.compare.samples)
     if path.is_file() or after.table is None or before.table is None:
         samples = read_rows(path)
     else:
         both = pd.concat([after.table.to_frame(), before.table.to_frame()], ignore_index=True)
         samples = both.drop_duplicates("sample_id")
-    return samples.loc[samples["split"].isin((DECIDES, CONFIRMS)), list(KEYS)].reset_index(drop=True)
+    return samples.loc[samples["split"] == DECIDES, list(KEYS)].reset_index(drop=True)
 
 
 def comparable(
@@ -158,11 +178,11 @@ def comparable(
     Where splits keep sessions apart and not people, a person who was trained on is left in.
 
     Raises:
-        UserError: hardly a gesture is known to both.
+        IncomparableError: hardly a gesture is known to both.
     """
     common = set(before.gestures) & set(after.gestures)
     if len(common) < LEAST_GESTURES:
-        raise UserError(
+        raise IncomparableError(
             f"{before.name} tells {', '.join(before.gestures)} apart, {after.name} {', '.join(after.gestures)}: they "
             "have too few gestures in common to be compared"
         )
@@ -185,10 +205,14 @@ class SaidByBoth:
 def said_by_both(
     samples: pd.DataFrame, before: Contender, after: Contender, config: DictConfig
 ) -> tuple[SaidByBoth | None, int]:
-    """What both say about the samples that both have predictions of (None without any); how many only one has."""
+    """What both say about the samples that both have predictions of (None without any); how many only one has.
+
+    Raises:
+        IncomparableError: one of them cannot look at the samples.
+    """
     if not len(samples):
         return None, 0
-    old, new = (said_about(samples, each, config) for each in (before, after))
+    old, new = (looked_at(samples, each, config) for each in (before, after))
     held = [set(each.column("sample_id")) for each in (old, new)]
     common, missing = held[0] & held[1], len(held[0] ^ held[1])
     if not common:
@@ -197,6 +221,14 @@ def said_by_both(
     pairing = paired(in_order(old, kept), in_order(new, kept), str(config.splits.group))
     kept = kept.assign(before=named(pairing, pairing.before), after=named(pairing, pairing.after))
     return SaidByBoth(kept, pairing), missing
+
+
+def looked_at(samples: pd.DataFrame, each: Contender, config: DictConfig) -> Predictions:
+    """What one of the two says about the samples. Raises `IncomparableError` where it cannot look at them."""
+    try:
+        return said_about(samples, each, config)
+    except UserError as error:
+        raise IncomparableError(f"{each.name} cannot look at today's {DECIDES} split: {error}") from error
 
 
 def in_order(said: Predictions, samples: pd.DataFrame) -> Predictions:
@@ -230,22 +262,33 @@ def pairs_to_watch(pairing: Pairing, config: DictConfig) -> tuple[list[tuple[str
 
 
 def compared(said: SaidByBoth, pairs: Sequence[tuple[str, str | None, int]], config: DictConfig) -> Compared:
-    """All numbers of one split."""
-    settings = (float(config.compare.max_gesture_loss), int(config.compare.resamples), int(config.seed))
+    """All numbers."""
+
+    def changed(pairing: Pairing) -> Change:
+        settings = config.compare
+        return change(
+            pairing,
+            float(settings.max_gesture_loss),
+            int(settings.resamples),
+            int(config.seed),
+            large_gesture_loss=float(settings.large_gesture_loss),
+        )
+
     rows = [
         {"gesture": gesture, "mistaken_for": other, "planned": count, **errors_of_pair(said.pairing, gesture, other)}
         for gesture, other, count in pairs
     ]
     names = ["gesture", "mistaken_for", "planned", *PAIR_COUNTS]
-    sources = [source_row(said.pairing, source, settings) for source in sorted(set(said.pairing.sources))]
-    return Compared(
-        change(said.pairing, *settings), pd.DataFrame(rows, columns=names), pd.DataFrame(sources), said.samples
-    )
+    pairing = said.pairing
+    sources = [
+        source_row(source, changed(pairing.chosen(pairing.sources == source)))
+        for source in sorted(set(pairing.sources))
+    ]
+    return Compared(changed(pairing), pd.DataFrame(rows, columns=names), pd.DataFrame(sources), said.samples)
 
 
-def source_row(pairing: Pairing, source: str, settings: tuple[float, int, int]) -> dict[str, Any]:
+def source_row(source: str, changed: Change) -> dict[str, Any]:
     """Weighted F1 of both on the samples of one source."""
-    changed = change(pairing.chosen(pairing.sources == source), *settings)
     return {
         "source": source,
         "samples": changed.samples,
@@ -257,7 +300,7 @@ def source_row(pairing: Pairing, source: str, settings: tuple[float, int, int]) 
     }
 
 
-def remarks(before: Contender, after: Contender, splits: dict[str, Compared], decided: Verdict) -> list[str]:
+def remarks(before: Contender, after: Contender, both: Compared) -> list[str]:
     """What a reader should know to read the numbers right."""
     notes = []
     if before.digest is not None and before.digest == after.digest:
@@ -268,17 +311,8 @@ def remarks(before: Contender, after: Contender, splits: dict[str, Compared], de
                 f"whom {each.name} was trained on is not known: if some of them are among these samples, its scores "
                 "are too high"
             )
-    for one, other in ((before, after), (after, before)):
-        alone = [gesture for gesture in one.gestures if gesture not in other.gestures]
-        if alone:
-            notes.append(f"only {one.name} tells {', '.join(alone)} apart")
-    confirmed = splits.get(CONFIRMS)
-    if confirmed is None:
-        notes.append(f"no sample of {CONFIRMS} can be compared, so nothing confirms the verdict")
-    elif decided.promote and (confirmed.change.interval.high < 0 or len(confirmed.change.harmed)):
-        worse = ", ".join(confirmed.change.harmed.index) or "the weighted F1"
-        notes.append(f"{CONFIRMS} does not confirm the verdict: {worse} got worse there beyond chance")
-    if splits[DECIDES].change.interval.unit == "sample":
+    notes += only_one_knows(before, after)
+    if both.change.interval.unit == "sample":
         notes.append(f"one alone is compared on in {DECIDES}: the interval says nothing about other people or sessions")
     return notes
 

@@ -13,11 +13,11 @@ from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
 
-from static_gesture_classification.active_learning.comparison import CONFIRMS, DECIDES, Compared, Comparison
+from static_gesture_classification.active_learning.comparison import DECIDES, Compared, Comparison
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
-from static_gesture_classification.evaluation.paired import Change
+from static_gesture_classification.evaluation.paired import Change, noun_of
 from static_gesture_classification.progress import console
 
 JSON, FIGURE = "comparison.json", "comparison.png"
@@ -27,22 +27,21 @@ ANYTHING = "anything else"
 
 
 def write(result: Comparison, output: Path) -> None:
-    """Write comparison.json, the tables, the samples that changed (of val) and the figure."""
+    """Write comparison.json, the tables, the samples that changed and the figure."""
     for name in TABLES:
-        pieces = [table(each, name).assign(split=split) for split, each in result.splits.items()]
-        frame = pd.concat(pieces, ignore_index=True)
-        frame.insert(0, "split", frame.pop("split"))
+        frame = table(result.compared, name)
+        frame.insert(0, "split", DECIDES)
         write_text(output / f"{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
-    write_text(output / CHANGED, changed_samples(result.splits[DECIDES]).to_csv(index=False, float_format="%.6g"))
+    write_text(output / CHANGED, changed_samples(result.compared).to_csv(index=False, float_format="%.6g"))
     write_figure(figure(result), output / FIGURE)
     write_json(output / JSON, result.as_json())
 
 
 def table(each: Compared, name: str) -> pd.DataFrame:
-    """One of the tables of a split."""
+    """One of the tables."""
     if name == "gestures":
         return each.change.gestures.reset_index()
-    return each.pairs if name == "pairs" else each.sources
+    return (each.pairs if name == "pairs" else each.sources).copy()
 
 
 def changed_samples(each: Compared) -> pd.DataFrame:
@@ -59,20 +58,25 @@ def show(result: Comparison) -> None:
     console.rule("Before and after")
     for role, contender in (("before", result.before), ("after", result.after)):
         console.print(f"{role:6}  {escape(contender.name)}", highlight=False, soft_wrap=True)
-    each = result.splits[DECIDES]
+    each = result.compared
     console.print(f"\n[bold]{DECIDES}[/]: {headline(each.change)}", highlight=False, soft_wrap=True)
     console.print(gesture_table(each.change))
     if len(each.pairs):
         console.print(pair_table(each, result.planned))
     if len(each.sources) > 1:
         console.print(source_table(each))
-    if CONFIRMS in result.splits:  # in full in the files: who reads its errors begins to choose by them
-        confirmed = result.splits[CONFIRMS].change
-        console.print(f"[bold]{CONFIRMS}[/]: {headline(confirmed)}", highlight=False, soft_wrap=True)
     for note in remarks(result):
         console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
-    word = "[bold green]promote[/]" if result.verdict.promote else "[bold red]do not promote[/]"
+    colour = "green" if result.verdict.promote else "yellow" if result.verdict.undecided else "red"
+    word = f"[bold {colour}]{advice(result)}[/]"
     console.print(f"\n[bold]verdict:[/] {word}: {escape(result.verdict.reason)}", highlight=False, soft_wrap=True)
+
+
+def advice(result: Comparison) -> str:
+    """The verdict in a word or three."""
+    if result.verdict.undecided:
+        return "decide yourself"
+    return "promote" if result.verdict.promote else "do not promote"
 
 
 def headline(changed: Change) -> str:
@@ -91,15 +95,19 @@ def interval(value: Interval) -> str:
 
 
 def gesture_table(changed: Change) -> Table:
-    """F1 of each gesture before and after, those that got worse first."""
-    columns = map(_right, ("samples", "before", "after", "change", "95% interval", "lost", "gained"))
-    shown = Table(_left("gesture"), *columns, "", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    """F1 of each gesture before and after, those that got worse first; "few": so few show it that nobody can tell."""
+    noun = noun_of(changed.interval.unit)
+    alone = noun == "samples"
+    samples = "samples" if alone else f"samples\nof {noun}"
+    columns = map(_right, (samples, "before", "after", "change", "95% interval", "lost,\ngained"))
+    shown = Table(_left("gesture"), *columns, _left(""), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     rows = changed.gestures[changed.gestures["support"] > 0].sort_values("difference", kind="stable")
     for gesture, row in rows.iterrows():
-        ends = f"{row['low']:+.2f} to {row['high']:+.2f}"
+        count = f"{row['support']:,}" + ("" if alone else f" of {row['people']:,}")
+        ends = "-" if np.isnan(row["low"]) else f"{row['low']:+.2f} to {row['high']:+.2f}"
         scores = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}", ends)
-        word = "[bold red]worse[/]" if row["harmed"] else ""
-        shown.add_row(str(gesture), f"{row['support']:,}", *scores, str(row["lost"]), str(row["gained"]), word)
+        word = "[bold red]worse[/]" if row["harmed"] else "few" if row["few"] else ""
+        shown.add_row(str(gesture), count, *scores, f"{row['lost']:,}, {row['gained']:,}", word)
     return shown
 
 
@@ -145,7 +153,7 @@ def remarks(result: Comparison) -> list[str]:
 
 def figure(result: Comparison) -> Figure:
     """Val: F1 of each gesture before and after with the interval of the difference; errors of each pair beside it."""
-    each = result.splits[DECIDES]
+    each = result.compared
     gestures = each.change.gestures[each.change.gestures["support"] > 0].sort_values("difference", kind="stable")
     height = 2.0 + 0.36 * max(len(gestures), len(each.pairs))
     drawn = Figure((12.5, height), dpi=DPI, layout="constrained", facecolor="white")
@@ -157,16 +165,11 @@ def figure(result: Comparison) -> Figure:
 
 
 def _title(result: Comparison) -> str:
-    changed = result.splits[DECIDES].change
-    word = "promote" if result.verdict.promote else "do not promote"
+    changed = result.compared.change
     scores = (
         f"{changed.before:.4f} -> {changed.after:.4f} ({changed.interval.low:+.4f} to {changed.interval.high:+.4f})"
     )
-    title = f"{word}: weighted F1 on {DECIDES} {scores}"
-    confirmed = result.splits.get(CONFIRMS)
-    if confirmed is not None:
-        title += f", on {CONFIRMS} {confirmed.change.before:.4f} -> {confirmed.change.after:.4f}"
-    return title
+    return f"{advice(result)}: weighted F1 on {DECIDES} {scores}"
 
 
 def _draw_gestures(axes: Axes, gestures: pd.DataFrame) -> None:

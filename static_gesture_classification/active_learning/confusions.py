@@ -150,7 +150,7 @@ def main(config: DictConfig) -> None:
     write_confusions(confusions, output, str(config.confusions.predictions))
     write_pairs(confusions, pictures, output / "pairs", int(config.confusions.shown))
     show(confusions, int(config.confusions.rows))
-    show_notes([*notes, *unreadable(pictures), *of_test(predictions)])
+    show_notes([*notes, *unreadable(pictures)])
     console.print(f"written to {output}: confusions.json, .csv, pairs/", highlight=False, soft_wrap=True)
 
 
@@ -158,9 +158,17 @@ def predictions_to_look_at(path: Path, vocabulary: Vocabulary) -> Predictions:
     """Read a predictions table whose gestures are the vocabulary's.
 
     Raises:
-        DataError: it cannot be read (see `read_predictions`), or it is of another vocabulary.
+        DataError: it cannot be read (see `read_predictions`), is of another vocabulary, or holds samples of test: who
+            acts on their errors can no longer measure on them.
     """
     predictions = read_predictions(path)
+    of_test = int((predictions.column("split") == "test").sum())
+    if of_test:
+        raise DataError(
+            f"{path} holds {of_test:,} samples of test: who records or tunes by their errors can no longer measure on "
+            "them. Set confusions.predictions (plan.predictions) to those on val; test's errors stand in the figures "
+            "and tables of the evaluate stage"
+        )
     if set(predictions.gestures) != set(vocabulary):
         raise DataError(
             f"{path} was predicted by a model of other gestures ({', '.join(predictions.gestures)}) than "
@@ -366,12 +374,6 @@ def unreadable(pictures: Pictures) -> list[str]:
         return []
     image, reason = next(iter(pictures.unreadable.items()))
     return [f"{len(pictures.unreadable):,} images could not be read and are shown grey; the first: {image}: {reason}"]
-
-
-def of_test(predictions: Predictions) -> list[str]:
-    """A warning where the table has samples of test: who acts on their errors can no longer measure on them."""
-    count = int((predictions.column("split") == "test").sum())
-    return [f"{count:,} samples are of test; do not record or tune by what you see here"] if count else []
 
 
 def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:

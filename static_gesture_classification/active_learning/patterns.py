@@ -28,7 +28,6 @@ from static_gesture_classification.active_learning.confusions import (
     Confusion,
     Confusions,
     confusions_of,
-    of_test,
     pictures_from_config,
     predictions_to_look_at,
     show_notes,
@@ -121,7 +120,7 @@ def main(config: DictConfig) -> None:
     write_json(output / "patterns.json", _as_json(patterns, str(config.confusions.predictions)))
     write_pictures(confusions, patterns, pictures, output / "patterns", int(config.confusions.shown))
     show(patterns)
-    show_notes([*notes, *unreadable(pictures), *of_test(predictions)])
+    show_notes([*notes, *unreadable(pictures)])
     console.print(f"written to {output}: patterns.json, patterns/", highlight=False, soft_wrap=True)
 
 

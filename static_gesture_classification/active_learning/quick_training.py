@@ -15,16 +15,18 @@ import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.frozen_split import UNUSED, earlier_sides
+from static_gesture_classification.active_learning.frozen_split import TRAIN, UNUSED, VAL, earlier_sides
 from static_gesture_classification.active_learning.head_refit import Kept, kept_embeddings, refitted
 from static_gesture_classification.active_learning.quick_loop import FINETUNE, HEAD, QuickLoop
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.contenders import PEOPLE, people_of
-from static_gesture_classification.evaluation.data_version import people
+from static_gesture_classification.evaluation.data_version import people, person_digests
+from static_gesture_classification.evaluation.paired import noun_of
 from static_gesture_classification.evaluation.runs import digest_of, read_record
 from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.preparation.split import tied_together
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.tracking.logger import RunLogger
@@ -62,32 +64,37 @@ def refit_head(loop: QuickLoop) -> None:
     entries = read_checkpoint(loop.start)
     classifier = load_classifier(loop.start)
     vocabulary = classifier.vocabulary
-    unknown = sorted(set(samples["gesture"]) - set(vocabulary))
+    unknown = sorted(set(samples.loc[samples["split"].isin((TRAIN, VAL)), "gesture"]) - set(vocabulary))
     if unknown:
         raise DataError(f"{loop.start} does not know {', '.join(unknown)}; use retrain.method={FINETUNE}")
-    kept = said_by_start(loop, classifier)
-    targets = np.asarray(vocabulary.indices(samples["gesture"].tolist()), np.int64)
-    sides = samples["split"].to_numpy(object)
-    strengths = [float(strength) for strength in config.retrain.head.strengths]
-    head = refitted(classifier, kept.embeddings, targets, sides == "train", sides == "val", strengths)
-    chosen = "as it was" if head.strength is None else f"with strength {head.strength:g}"
-    console.print(f"last layer {chosen}: weighted F1 {head.weighted_f1:.4f} on val", highlight=False)
+    rows = np.flatnonzero(samples["split"] == TRAIN)
+    train, known = samples.iloc[rows].reset_index(drop=True), known_people(loop)
+    head = refitted(
+        classifier,
+        said_by_start(loop, classifier, rows).embeddings,
+        np.asarray(vocabulary.indices(train["gesture"].tolist()), np.int64),
+        tied_together(train, str(config.splits.group)),
+        ~person_digests(train).isin(known).to_numpy(),
+        [float(strength) for strength in config.retrain.head.strengths],
+    )
+    console.print(f"last layer {head.choice(noun_of(str(config.splits.group)))}", highlight=False)
     tensors = {"head.weight": torch.from_numpy(head.weights), "head.bias": torch.from_numpy(head.bias)}
     state = {**entries["state_dict"], **tensors}
     save({**entries, "state_dict": state, "scores": None}, loop.models / TRAINED)
     record = read_record(loop.start.with_suffix(".json")) or {}
     about = {"run": record.get("run", loop.start.stem), "epoch": entries["epoch"], "checkpoint": loop.start.name}
     write_json(loop.models / RECORD, {**about, "model": entries["model"]["name"], "method": HEAD})
-    note_people(loop, known_people(loop) | set(people(samples, "train")))
+    note_people(loop, known | set(people(samples, TRAIN)))
 
 
-def said_by_start(loop: QuickLoop, classifier: Classifier) -> Kept:
-    """What the checkpoint to go on from says about all crops, most of which it has seen before."""
-    crops, digest = open_crops(Path(loop.config.paths.crops)), str(digest_of(loop.start))
+def said_by_start(loop: QuickLoop, classifier: Classifier, rows: np.ndarray) -> Kept:
+    """What the checkpoint to go on from says about these rows of the crops, most of which it has seen before."""
+    crops, digest = open_crops(Path(loop.config.paths.crops))[rows], str(digest_of(loop.start))
     kept = kept_embeddings(classifier, digest, crops, Path(loop.config.paths.embeddings) / digest[:16])
-    console.print(
-        f"embeddings: {kept.computed:,} of {len(crops):,} computed now, the others were kept", highlight=False
-    )
+    if kept.computed:
+        console.print(
+            f"embeddings: {kept.computed:,} of {len(crops):,} computed now, the others were kept", highlight=False
+        )
     return kept
 
 

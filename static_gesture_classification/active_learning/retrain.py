@@ -6,9 +6,11 @@
     python -m static_gesture_classification.active_learning.retrain retrain.method=crops     # all of it, in full
 
 One process goes from index to verdict, on folders of its own (`conf/retrain`). What is divided stays divided
-(`frozen_split`), images and landmarks that are known are not looked at again, and the result is compared with the quick
-loop's best one so far (head and finetune: with the checkpoint they go on from). `models/quick/best.ckpt` is what the
-verdict prefers, `models/quick/trained.ckpt` what was trained last. The full training stays `make repro`.
+(`frozen_split`), images and landmarks that are known are not looked at again, and the result is compared on val with
+the quick loop's best one so far (head and finetune: with the checkpoint they go on from, then with the best one). Test
+is never scored here, only by `evaluate`. `models/quick/best.ckpt` is what the verdict prefers, and
+`models/quick/trained.ckpt` what was trained last. Where the two cannot be compared the best one stays, unless the
+answer in the terminal or `force=true` says otherwise. The full training stays `make repro`.
 """
 
 from __future__ import annotations
@@ -18,13 +20,12 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich import box
@@ -46,17 +47,27 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import figures
-from static_gesture_classification.evaluation.contenders import PEOPLE, contender, people_of, said_about
+from static_gesture_classification.evaluation.contenders import PEOPLE, Contender, contender, people_of, said_about
 from static_gesture_classification.evaluation.data_version import data_version
 from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of, weighted_f1
+from static_gesture_classification.evaluation.paired import IncomparableError
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
     predictions_of,
     sample_keys,
     write_predictions,
 )
-from static_gesture_classification.evaluation.promote import BEST, BY_SCORE, Candidate, promote, record_of
-from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.evaluation.promote import (
+    BEST,
+    BY_SCORE,
+    Candidate,
+    Decision,
+    incomparable,
+    promote,
+    record_of,
+    settled,
+)
+from static_gesture_classification.evaluation.runs import digest_of, read_record
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS, RECORDS
 from static_gesture_classification.preparation.crops import (
@@ -73,12 +84,12 @@ from static_gesture_classification.preparation.landmarks import build_landmarks,
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.progress import console
-from static_gesture_classification.samples import read_rows, read_samples, write_samples
+from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint
 
-SPLITS = ("val", "test")
+VAL = "val"
 COMMANDS = "python -m static_gesture_classification.active_learning."
 SUMMARY, MATRIX, PREDICTIONS = "retrain.json", "confusion_matrix.png", "predictions"
 
@@ -123,9 +134,9 @@ def retrain(loop: QuickLoop) -> Comparison | None:
         with clock.timed("evaluate"):
             said = evaluate(loop)
         with clock.timed("compare"):
-            result = compare(loop, said)
-            preferred = prefer(loop, result)
-        report(loop, frozen, said, result, preferred, clock)
+            result, decision = compare(loop, said)
+            decision = prefer(loop, decision)
+        report(loop, frozen, said, result, decision, clock)
     return result
 
 
@@ -199,7 +210,7 @@ def split(loop: QuickLoop) -> FrozenSplit:
     )
     write_samples(frozen.samples, loop.splits)
     counts = frozen.samples["split"].value_counts()
-    sizes = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("train", *SPLITS))
+    sizes = ", ".join(f"{counts.get(name, 0):,} {name}" for name in SPLITS)
     joined = ", ".join(f"{count:,} to {name}" for name, count in frozen.counts().items()) or "none"
     console.print(f"{sizes}; new: {'all, divided anew' if frozen.divided_anew else joined}", highlight=False)
     for reason, count in frozen.left_out.items():
@@ -215,44 +226,36 @@ def landmarks(loop: QuickLoop) -> None:
     )
 
 
-def evaluate(loop: QuickLoop) -> dict[str, Predictions]:
-    """What the trained checkpoint says about val and test, written down for the comparison, confusions and the plan."""
+def evaluate(loop: QuickLoop) -> Predictions | None:
+    """What the trained checkpoint says about val, written down for the comparison, confusions and the plan.
+
+    None where nobody is in val.
+    """
     samples = read_rows(loop.splits)
-    trained = contender(str(loop.models / TRAINED), loop.config)
-    kept = said_by_head(loop, samples) if loop.method == HEAD else None
-    said = {}
-    for name in SPLITS:
-        part = samples[samples["split"] == name].reset_index(drop=True)
-        if len(part):
-            said[name] = kept[name] if kept is not None else said_about(part, trained, loop.config)
-            write_predictions(said[name], loop.reports / PREDICTIONS / f"{name}.parquet")
-            counts, labels = confusions(said[name])
-            title = f"{name}: weighted F1 {weighted_f1(counts):.3f}"
-            if name == "val":
-                figures.write_figure(figures.confusion_matrix(counts, labels, title), loop.reports / MATRIX)
-            console.print(title, highlight=False)
+    rows = np.flatnonzero(samples["split"] == VAL)
+    if not len(rows):
+        console.print("[yellow]note:[/] val has no samples, so there is nothing to measure on", highlight=False)
+        return None
+    val = samples.iloc[rows].reset_index(drop=True)
+    if loop.method == HEAD:
+        said = said_by_head(loop, val, rows)
+    else:
+        said = said_about(val, contender(str(loop.models / TRAINED), loop.config), loop.config)
+    write_predictions(said, loop.reports / PREDICTIONS / f"{VAL}.parquet")
+    counts, labels = confusions(said)
+    title = f"{VAL}: weighted F1 {weighted_f1(counts):.3f}"
+    figures.write_figure(figures.confusion_matrix(counts, labels, title), loop.reports / MATRIX)
+    console.print(title, highlight=False)
     return said
 
 
-def said_by_head(loop: QuickLoop, samples: pd.DataFrame) -> dict[str, Predictions]:
-    """What a head fitted anew says, by the embeddings that are kept."""
+def said_by_head(loop: QuickLoop, val: pd.DataFrame, rows: np.ndarray) -> Predictions:
+    """What a head fitted anew says about val, by the embeddings that are kept; `rows` are its rows of the split."""
     start, head = load_classifier(loop.start), load_classifier(loop.models / TRAINED).network.head
-    embeddings = said_by_start(loop, start).embeddings
+    embeddings = said_by_start(loop, start, rows).embeddings
     with torch.inference_mode():
         probabilities = head(torch.from_numpy(embeddings)).softmax(1).numpy()
-    return by_split(samples, probabilities, start.vocabulary, embeddings)
-
-
-def by_split(
-    samples: pd.DataFrame, probabilities: np.ndarray, vocabulary: Vocabulary, embeddings: np.ndarray | None = None
-) -> dict[str, Predictions]:
-    """Predictions of val and of test, from those of all samples."""
-    said = {}
-    for name in SPLITS:
-        rows = np.flatnonzero(samples["split"] == name)
-        own = None if embeddings is None else embeddings[rows]
-        said[name] = predictions_of(sample_keys(samples.iloc[rows]), probabilities[rows], vocabulary, own)
-    return said
+    return predictions_of(sample_keys(val), probabilities, start.vocabulary, embeddings)
 
 
 def confusions(said: Predictions) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -261,38 +264,51 @@ def confusions(said: Predictions) -> tuple[np.ndarray, tuple[str, ...]]:
     return confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)), outcomes.labels
 
 
-def compare(loop: QuickLoop, said: dict[str, Predictions]) -> Comparison | None:
-    """The trained checkpoint against the quick loop's best one, or the one it went on from; None without either."""
+def compare(loop: QuickLoop, said: Predictions | None) -> tuple[Comparison | None, Decision]:
+    """The trained checkpoint against the quick loop's best one, or the one it went on from, and what follows.
+
+    The comparison is None where there was nothing to compare with, or where the two cannot be compared.
+    """
     before = loop.models / BEST if loop.method in FROM_SCRATCH else loop.start
     if not before.is_file():
         console.print("nothing to compare with yet: this is the first", highlight=False)
-        return None
-    old, new = contender(str(before), loop.config), contender(str(loop.models / TRAINED), loop.config)
-    if loop.method not in FROM_SCRATCH:
-        old = replace(old, people=people_of(loop.start, loop.pipeline_runs), table=said_before(loop))
-    result = comparison(old, replace(new, table=joined(said)), loop.config)
-    write(result, Path(loop.config.compare.output))
-    show(result)
-    return result
+        return None, Decision(True, "there was none before")
+    new = replace(contender(str(loop.models / TRAINED), loop.config), table=said)
+    try:
+        result = comparison(contender_before(loop, before), new, loop.config)
+        write(result, Path(loop.config.compare.output))
+        show(result)
+        return result, decision_by(loop, result, new)
+    except IncomparableError as error:
+        decision = incomparable(str(error))
+        console.print(f"[yellow]{escape(decision.reason)}[/]", highlight=False, soft_wrap=True)
+        return None, decision
 
 
-def said_before(loop: QuickLoop) -> Predictions:
-    """What the checkpoint to go on from says about val and test, most of it kept from before."""
+def contender_before(loop: QuickLoop, before: Path) -> Contender:
+    """What is compared with; of the checkpoint to go on from most predictions are kept."""
+    old = contender(str(before), loop.config)
+    if loop.method in FROM_SCRATCH:
+        return old
+    samples = read_rows(loop.splits)
+    rows = np.flatnonzero(samples["split"] == VAL)
     start = load_classifier(loop.start)
-    kept = said_by_start(loop, start)
-    return joined(by_split(read_rows(loop.splits), kept.probabilities, start.vocabulary))
+    kept = said_by_start(loop, start, rows)
+    said = predictions_of(sample_keys(samples.iloc[rows]), kept.probabilities, start.vocabulary)
+    return replace(old, people=people_of(loop.start, loop.pipeline_runs), table=said)
 
 
-def joined(said: dict[str, Predictions]) -> Predictions:
-    """The predictions of all splits in one table."""
-    tables = [each.table.replace_schema_metadata(None) for each in said.values()]
-    return Predictions(pa.concat_tables(tables), next(iter(said.values())).gestures)
+def decision_by(loop: QuickLoop, result: Comparison, new: Contender) -> Decision:
+    """What the verdict makes of the quick loop's best one, which a model that went on from another has to beat too."""
+    best, said = loop.models / BEST, result.verdict
+    if said.promote and result.before.name != str(best) and digest_of(best) not in (None, result.before.digest):
+        said = comparison(contender(str(best), loop.config), new, loop.config).verdict
+        console.print(f"against {best}: {escape(said.reason)}", highlight=False, soft_wrap=True)
+    return Decision(said.promote, said.reason, undecided=said.undecided)
 
 
-def prefer(loop: QuickLoop, result: Comparison | None) -> bool:
-    """Make the trained checkpoint the quick loop's best where the verdict prefers it; whether it did."""
-    if result is not None and not result.verdict.promote:
-        return False
+def prefer(loop: QuickLoop, decision: Decision) -> Decision:
+    """Make the trained checkpoint the quick loop's best where the decision, or the user, is for it."""
     record = read_record(loop.models / RECORD) or {}
     content = (loop.models / TRAINED).read_bytes()
     seen = record.get(PEOPLE)
@@ -307,23 +323,25 @@ def prefer(loop: QuickLoop, result: Comparison | None) -> bool:
     described = record_of(
         read_checkpoint(loop.models / TRAINED), content, about, {str(key): value for key, value in settings.items()}
     )
-    reason = "there was none before" if result is None else result.verdict.reason
-    promote(Candidate(content, described), loop.models, {"chosen": BY_SCORE, "reason": reason})
-    return True
+    candidate = Candidate(content, described)
+    decision = settled(decision, candidate, loop.models, bool(loop.config.force))
+    if decision.promote:
+        promote(candidate, loop.models, {"chosen": BY_SCORE, "reason": decision.reason})
+    return decision
 
 
 def report(
     loop: QuickLoop,
     frozen: FrozenSplit,
-    said: dict[str, Predictions],
+    said: Predictions | None,
     result: Comparison | None,
-    preferred: bool,
+    decision: Decision,
     clock: Clock,
 ) -> None:
     """Print the confusion matrix on val, how long it took, where everything is and what to do next."""
     console.rule("result", align="left")
-    if "val" in said:
-        console.print(matrix_table(*confusions(said["val"])))
+    if said is not None:
+        console.print(matrix_table(*confusions(said)))
     spent = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clock.seconds.items())
     console.print(f"{sum(clock.seconds.values()):.1f} s: {spent}", highlight=False)
     content: dict[str, Any] = {
@@ -331,18 +349,21 @@ def report(
         "samples": len(frozen.samples),
         "new_samples": int(frozen.new.sum()),
         "seconds": {stage: round(seconds, 2) for stage, seconds in clock.seconds.items()},
-        "weighted_f1": {name: weighted_f1(confusions(each)[0]) for name, each in said.items()},
-        "verdict": None if result is None else {"promote": preferred, "reason": result.verdict.reason},
+        "weighted_f1": {} if said is None else {VAL: weighted_f1(confusions(said)[0])},
+        "verdict": None if result is None and not decision.undecided else asdict(replace(decision, compared=None)),
     }
     write_json(loop.reports / SUMMARY, json_ready(content))
-    kept = "it is now" if preferred else "it is not preferred to"
+    best, predictions = loop.models / BEST, loop.reports / PREDICTIONS / f"{VAL}.parquet"
+    stays = f"{best} stays as it was" if best.is_file() else f"there is no {best} yet"
     lines = {
-        f"checkpoint  {loop.models / TRAINED}": f"{kept} {loop.models / BEST}",
+        f"checkpoint  {loop.models / TRAINED}": f"it is now {best}" if decision.promote else stays,
         f"matrix      {loop.reports / MATRIX}": "",
-        f"pairs       {COMMANDS}confusions confusions.predictions={loop.reports / PREDICTIONS}/val.parquet": "",
-        f"plan        {COMMANDS}plan plan.predictions={loop.reports / PREDICTIONS}/val.parquet": "",
+        f"pairs       {COMMANDS}confusions confusions.predictions={predictions}": "",
+        f"plan        {COMMANDS}plan plan.predictions={predictions}": "",
         "full        make repro": "",
     }
+    if not decision.promote:
+        lines |= {"take it     repeat the command with force=true": "whatever the comparison says"}
     for line, remark in lines.items():
         console.print(escape(line + (f"   ({remark})" if remark else "")), highlight=False, soft_wrap=True)
 

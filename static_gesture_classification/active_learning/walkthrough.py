@@ -109,7 +109,7 @@ WHY_RECORD = (
     "make record."
 )
 WHY_VERDICT = (
-    "The new recordings join train; val and test stay what they were, so before and after can be compared. Weighted F1 "
+    "The new recordings join train; val stays what it was, so before and after can be compared. Weighted F1 "
     "with an interval, every gesture, the planned pairs, and whether to promote."
 )
 

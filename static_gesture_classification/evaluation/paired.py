@@ -4,15 +4,24 @@ What differs between one test set and the next is the people, so people are draw
 both classifiers (paired cluster bootstrap; Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). A sample
 that both get right or wrong then tells nothing, as it should.
 
-A gesture counts as harmed where all of these hold:
+For the interval of one gesture those who show it and those who do not are drawn apart, each as many as there are
+(stratified bootstrap): its hits come from the former alone, its false positives from everybody, and a draw in which
+nobody shows the gesture would say nothing of it.
 
-1. its F1 falls by more than a set amount: less does not matter to anyone;
-2. the 95 % interval of that difference lies below 0: other people would show the loss too;
-3. exchanging the two answers to random samples hardly ever gives such a loss (randomisation test; Yeh, "More accurate
-   tests for the statistical significance of result differences", COLING 2000; at 5 % for all gestures together): the
-   bootstrap alone takes the few samples of a rare gesture for all there are, so two of two lost would be certain.
+A gesture counts as harmed where its F1 falls by more than a set amount (less does not matter to anyone), and either
 
-A draw that holds no sample of a gesture shows no loss of it, so one person alone cannot condemn a classifier.
+- beyond chance: the 95 % interval of that difference lies below 0, so other people would show the loss too; and
+  exchanging the two classifiers' answers to random people hardly ever gives such a loss (randomisation test; Yeh, "More
+  accurate tests for the statistical significance of result differences", COLING 2000; at 5 % for all gestures
+  together). Whole people are exchanged, since the answers to samples of one person err together;
+- or by much: a large share of its samples is not recognised any more (its recall falls by more than another set
+  amount), and the interval lies below 0 or too few people show the gesture. It is recall, since F1 hides this where few
+  show a gesture: the false positives of all the others keep it low from the start.
+
+Too few are those with whom no loss can be beyond chance: where all n people who show a gesture lose, one in 2^n
+exchanges is as bad, so with fewer than eight of them nothing is significant among ten gestures. Then a loss is taken
+for real by its size alone, and the verdict says so. One of many people alone cannot condemn a classifier, and neither
+can a single sample, unless it is the only one.
 """
 
 from __future__ import annotations
@@ -25,10 +34,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Integers, Interval, resampled_totals
 from static_gesture_classification.evaluation.predictions import Predictions
 
 EXCHANGES = 4000  # of the randomisation test
+FALSE_ALARMS = 0.05  # share of equally good classifiers that the randomisation test may call harmful
+LARGE_LOSS = 0.4  # of a gesture's recall; conf/compare sets it for the commands
+LEAST_LOST = 2  # samples, unless none is recognised any more
+COMPARABLE_SHARE = 0.5  # of val's samples that must be left to compare two classifiers on
 PAIR_COUNTS = ("support", "errors_before", "errors_after", "rate_before", "rate_after", "fixed", "made")
 
 
@@ -68,10 +82,12 @@ class Change:
     Args:
         before, after: weighted F1.
         interval: of after minus before.
-        gestures: indexed by gesture: support, before, after, difference, low, high (F1, and the interval of its
-            difference; NaN without samples), lost, gained (its samples that turned wrong and right), chance (of such
-            a loss where both are equally good), harmed (see the module's text).
+        gestures: indexed by gesture: support, people (who show it; what `interval.unit` says), before, after,
+            difference, low, high (F1, and the interval of its difference; NaN without samples, and the interval where
+            one person alone shows it), recall_before, recall_after, lost, gained (its samples that turned wrong and
+            right), chance (of such a loss where both are equally good), few, harmed (see the module's text).
         samples, people: how many were compared (sessions instead of people where those are the pairing's unit).
+        large_gesture_loss: fall of a gesture's recall that counts even where chance could explain it.
     """
 
     before: float
@@ -80,6 +96,7 @@ class Change:
     gestures: pd.DataFrame
     samples: int
     people: int
+    large_gesture_loss: float = LARGE_LOSS
 
     @property
     def difference(self) -> float:
@@ -91,6 +108,11 @@ class Change:
         """The gestures that got worse beyond the set amount and chance, worst first."""
         return self.gestures[self.gestures["harmed"]].sort_values("difference", kind="stable")
 
+    @property
+    def few(self) -> pd.DataFrame:
+        """The gestures that too few people show for a loss to be told from chance, fewest first."""
+        return self.gestures[self.gestures["few"]].sort_values("people", kind="stable")
+
     def as_json(self) -> dict[str, Any]:
         """Plain values; NaN is for `metrics.json_ready` to replace."""
         return {
@@ -100,16 +122,28 @@ class Change:
             "interval": asdict(self.interval),
             "samples": self.samples,
             "people": self.people,
+            "large_gesture_loss": self.large_gesture_loss,
             "per_gesture": self.gestures.to_dict("index"),
         }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the second classifier should take the first one's place, and why, in words."""
+    """Whether the second classifier should take the first one's place, and why, in words.
+
+    Args:
+        promote: whether it should.
+        reason: why.
+        undecided: whether nobody can tell, since the two cannot be compared; then a person has to decide.
+    """
 
     promote: bool
     reason: str
+    undecided: bool = False
+
+
+class IncomparableError(DataError):
+    """Two classifiers of which nothing can tell which one is better. The message says why."""
 
 
 def verdict(changed: Change, split: str) -> Verdict:
@@ -120,7 +154,7 @@ def verdict(changed: Change, split: str) -> Verdict:
     if len(changed.harmed):
         return Verdict(False, f"{scores}, but it recognises {harm(changed)}")
     likely = "better" if changed.interval.low > 0 else "better, though by no more than chance explains"
-    return Verdict(True, f"{scores}: {likely}, and no gesture is recognised worse beyond chance")
+    return Verdict(True, f"{scores}: {likely}, and {no_harm(changed)}")
 
 
 def span(interval: Interval) -> str:
@@ -129,12 +163,49 @@ def span(interval: Interval) -> str:
 
 
 def harm(changed: Change) -> str:
-    """Which gestures got worse: "OKAY worse (F1 0.91 -> 0.72 on 41 samples)"."""
-    worse = [
-        f"{gesture} worse (F1 {row['before']:.2f} -> {row['after']:.2f} on {row['support']:,} samples)"
-        for gesture, row in changed.harmed.iterrows()
-    ]
+    """Which gestures got worse: "OKAY worse (F1 0.91 -> 0.72 on 41 samples of 12 people)"."""
+    worse = []
+    for gesture, row in changed.harmed.iterrows():
+        fall = f"F1 {row['before']:.2f} -> {row['after']:.2f}"
+        on = f"on {row['support']:,} samples of {shown_by(row, changed)}"
+        if row["few"]:
+            fall += f", recall {row['recall_before']:.2f} -> {row['recall_after']:.2f}"
+            on += ", too few to rule out chance, but such a loss is not risked"
+        worse.append(f"{gesture} worse ({fall} {on})")
     return " and ".join(worse)
+
+
+def no_harm(changed: Change) -> str:
+    """That no gesture got worse, and of which ones nobody can tell."""
+    few, noun, limit = changed.few, noun_of(changed.interval.unit), f"{changed.large_gesture_loss:g}"
+    absent, shown = few[few["support"] == 0], few[few["support"] > 0]
+    said = "no gesture is recognised worse beyond chance"
+    if len(shown) and len(shown) == (changed.gestures["support"] > 0).sum():
+        said = (
+            f"no gesture's recall fell by more than {limit}; whether one is recognised a little worse nobody can tell, "
+            f"since none is shown by more than {int(shown['people'].max()):,} {noun}"
+        )
+    elif len(shown):
+        names = ", ".join(f"{gesture} ({row['people']:,})" for gesture, row in shown.iterrows())
+        said += f" (so few {noun} show {names} that only a fall of recall by more than {limit} would have counted)"
+    if len(absent):
+        said += f"; {', '.join(absent.index)}: no samples, so nothing is known of it"
+    if changed.interval.unit == "sample":
+        said += "; all of it shows one person alone, and says nothing of others"
+    return said
+
+
+def shown_by(row: pd.Series, changed: Change) -> str:
+    """How many show a gesture: "3 people", "1 person"."""
+    noun, count = noun_of(changed.interval.unit), int(row["people"])
+    if noun == "samples":
+        return "one person"
+    return f"{count:,} {noun}" if count != 1 else "1 person" if noun == "people" else f"1 {noun.removesuffix('s')}"
+
+
+def noun_of(unit: str) -> str:
+    """The plural of what is resampled."""
+    return {"subject": "people"}.get(unit, f"{unit}s")
 
 
 def paired(before: Predictions, after: Predictions, unit: str = "subject") -> Pairing:
@@ -162,7 +233,14 @@ def paired(before: Predictions, after: Predictions, unit: str = "subject") -> Pa
     )
 
 
-def change(pairing: Pairing, max_gesture_loss: float, resamples: int, seed: int, level: float = LEVEL) -> Change:
+def change(
+    pairing: Pairing,
+    max_gesture_loss: float,
+    resamples: int,
+    seed: int,
+    level: float = LEVEL,
+    large_gesture_loss: float = LARGE_LOSS,
+) -> Change:
     """Compare the two classifiers.
 
     Args:
@@ -171,28 +249,46 @@ def change(pairing: Pairing, max_gesture_loss: float, resamples: int, seed: int,
         resamples: of the people; with a single person, of the samples.
         seed: of the resampling.
         level: of the intervals.
+        large_gesture_loss: how much recall a gesture may lose where chance could explain it.
     """
     unit, units, members = _units(pairing)
     statistics = _unit_statistics(pairing, members, units)
     before, after, weighted = _scores(statistics.sum(0, keepdims=True))
+    shown = statistics[:, : len(pairing.labels)] > 0
     gestures = pd.DataFrame(
-        {"support": statistics.sum(0)[: len(pairing.labels)].astype(int), "before": before[0], "after": after[0]},
+        {
+            "support": statistics.sum(0)[: len(pairing.labels)].astype(int),
+            "people": shown.sum(0),
+            "before": before[0],
+            "after": after[0],
+        },
         index=pd.Index(pairing.labels, name="gesture"),
     )
     gestures["difference"] = gestures["after"] - gestures["before"]
-    low, high = _intervals(statistics, resamples, seed, level)
-    seen = gestures["support"].to_numpy() > 0
-    gestures["low"], gestures["high"] = (np.where(seen, ends[:-1], np.nan) for ends in (low, high))
+    gestures["low"], gestures["high"] = _gesture_intervals(statistics, resamples, seed, level)
+    gestures["recall_before"], gestures["recall_after"] = _recalls(statistics)
     gestures["lost"], gestures["gained"] = _turned(pairing)
-    gestures["chance"] = _chance_of_loss(pairing, seed)
-    allowed = (1 - level) / max(1, int(seen.sum()))  # Bonferroni: with many gestures, one always looks worse
-    gestures["harmed"] = (
-        (gestures["difference"] < -max_gesture_loss) & (gestures["high"] < 0) & (gestures["chance"] < allowed)
-    )
+    gestures["chance"] = _chance_of_loss(statistics, seed)
+    seen = gestures["support"].to_numpy() > 0
+    allowed = FALSE_ALARMS / max(1, int(seen.sum()))  # Bonferroni: with many gestures, one always looks worse
+    gestures["few"] = 0.5 ** gestures["people"] >= allowed
+    gestures["harmed"] = _harmed(gestures, max_gesture_loss, large_gesture_loss, allowed)
     gestures.loc[~seen, ["before", "after", "difference"]] = np.nan
-    interval = Interval(float(low[-1]), float(high[-1]), level, unit, units, resamples)
+    gestures.loc[gestures["people"] < 2, ["low", "high"]] = np.nan  # of one alone it tells nothing about others
+    low, high = _weighted_interval(statistics, resamples, seed, level)
+    interval = Interval(low, high, level, unit, units, resamples)
     people = min(1, len(pairing)) if unit == "sample" else units
-    return Change(float(weighted[0, 0]), float(weighted[0, 1]), interval, gestures, len(pairing), people)
+    weighted_f1 = (float(weighted[0, 0]), float(weighted[0, 1]))
+    return Change(*weighted_f1, interval, gestures, len(pairing), people, large_gesture_loss)
+
+
+def _harmed(gestures: pd.DataFrame, most: float, large: float, allowed: float) -> pd.Series:
+    """Which gestures got worse beyond chance or by much; see the module's text."""
+    everywhere = gestures["high"] < 0
+    beyond_chance = everywhere & (gestures["chance"] < allowed)
+    more_than_one = (gestures["lost"] - gestures["gained"] >= LEAST_LOST) | (gestures["recall_after"] == 0)
+    much = (gestures["recall_before"] - gestures["recall_after"] > large) & more_than_one
+    return (-gestures["difference"] > most) & (beyond_chance | (much & (everywhere | gestures["few"])))
 
 
 def errors_of_pair(pairing: Pairing, gesture: str, mistaken_for: str | None) -> dict[str, float]:
@@ -255,17 +351,57 @@ def _f1(hits: Doubles, support: Doubles, predicted: Doubles) -> Doubles:
     return np.where(support > 0, 2 * hits / np.maximum(support + predicted, 1), 0.0)
 
 
-def _intervals(statistics: Doubles, resamples: int, seed: int, level: float) -> tuple[Doubles, Doubles]:
-    """Percentile intervals of the difference in F1 of each gesture and, last, in weighted F1: (gestures + 1,) twice."""
+def _weighted_interval(statistics: Doubles, resamples: int, seed: int, level: float) -> tuple[float, float]:
+    """Percentile interval of the difference in weighted F1."""
     if not len(statistics) or not resamples:
-        nothing = np.full(statistics.shape[1] // 5 + 1, np.nan)
-        return nothing, nothing
-    pieces = []
-    for totals in resampled_totals(statistics, resamples, seed):
-        before, after, weighted = _scores(totals)
-        pieces.append(np.concatenate([after - before, weighted[:, 1:] - weighted[:, :1]], axis=1))
-    low, high = np.quantile(np.concatenate(pieces), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+        return np.nan, np.nan
+    drawn = [_scores(totals)[2] for totals in resampled_totals(statistics, resamples, seed)]
+    before, after = np.concatenate(drawn).T
+    low, high = np.quantile(after - before, _ends(level))
+    return float(low), float(high)
+
+
+def _gesture_intervals(statistics: Doubles, resamples: int, seed: int, level: float) -> tuple[Doubles, Doubles]:
+    """Percentile intervals of the difference in F1 of each gesture, NaN where nobody shows it.
+
+    Those who show the gesture and those who do not are drawn apart, each as many as there are.
+    """
+    gestures = statistics.shape[1] // 5
+    intervals = np.full((2, gestures), np.nan)
+    for gesture in range(gestures if resamples else 0):
+        own = statistics[:, gesture::gestures]  # support, hits and predictions before, hits and predictions after
+        shown = own[:, 0] > 0
+        if not shown.any():
+            continue
+        random = np.random.default_rng(seed)
+        totals = _drawn(own[shown], resamples, random) + _drawn(own[~shown], resamples, random)
+        support, hits_before, predicted_before, hits_after, predicted_after = totals.T
+        difference = _f1(hits_after, support, predicted_after) - _f1(hits_before, support, predicted_before)
+        intervals[:, gesture] = np.quantile(difference, _ends(level))
+    return intervals[0], intervals[1]
+
+
+def _drawn(statistics: Doubles, resamples: int, random: np.random.Generator) -> Doubles:
+    """Sums of `statistics` (units, width) over as many units drawn with replacement: (resamples, width).
+
+    Units of equal statistics are drawn together (a multinomial distribution), of which there are few kinds.
+    """
+    if not len(statistics):
+        return np.zeros((resamples, statistics.shape[1]))
+    kinds, counts = np.unique(statistics, axis=0, return_counts=True)
+    drawn: Doubles = random.multinomial(len(statistics), counts / len(statistics), size=resamples) @ kinds
+    return drawn
+
+
+def _ends(level: float) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _recalls(statistics: Doubles) -> tuple[Doubles, Doubles]:
+    """Recall of each gesture before and after; NaN without samples."""
+    support, hits_before, _, hits_after, _ = np.split(statistics.sum(0), 5)
+    support = np.where(support > 0, support, np.nan)
+    return hits_before / support, hits_after / support
 
 
 def _turned(pairing: Pairing) -> tuple[Integers, Integers]:
@@ -278,17 +414,19 @@ def _turned(pairing: Pairing) -> tuple[Integers, Integers]:
     )
 
 
-def _chance_of_loss(pairing: Pairing, seed: int) -> Doubles:
-    """For each gesture, how probable a fall of its F1 at least as deep is where both classifiers are alike."""
-    changed = pairing.chosen(pairing.before != pairing.after)
-    each = _unit_statistics(changed, np.arange(len(changed)), len(changed))
-    support, *counts = np.split(each, 5, axis=1)
-    whole = _unit_statistics(pairing, np.zeros(len(pairing), np.int64), 1)
-    before, after, _ = _scores(whole)
+def _chance_of_loss(statistics: Doubles, seed: int) -> Doubles:
+    """For each gesture, how probable a fall of its F1 at least as deep is where both classifiers are alike.
+
+    Then it is chance which of the two said what of a person, so the answers to each are exchanged or not.
+    """
+    support, *counts = np.split(statistics, 5, axis=1)
     moved = np.concatenate([np.zeros_like(support), *(counts[i - 2] - counts[i] for i in range(4))], axis=1)
-    random, deeper = np.random.default_rng(seed), np.zeros(len(pairing.labels))
-    for rows in _pieces(EXCHANGES, len(changed)):
-        exchanged = random.integers(2, size=(rows, len(changed))).astype(np.float64)
+    moved = moved[moved.any(1)]  # of the others an exchange changes nothing
+    whole = statistics.sum(0, keepdims=True)
+    before, after, _ = _scores(whole)
+    random, deeper = np.random.default_rng(seed), np.zeros(support.shape[1])
+    for rows in _pieces(EXCHANGES, len(moved)):
+        exchanged = random.integers(2, size=(rows, len(moved))).astype(np.float64)
         one, other, _ = _scores(whole + exchanged @ moved)
         deeper += (other - one <= after - before + 1e-12).sum(0)
     return (deeper + 1) / (EXCHANGES + 1)

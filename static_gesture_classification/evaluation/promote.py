@@ -6,10 +6,12 @@
 
 The stage compares the newly trained checkpoint with the best one so far by weighted F1 on today's val split, on those
 of its people whom the best one so far was not trained on: on people it knows it would win by memory. It is replaced
+by a higher score; of equals, the earlier stays; where there is none yet, the candidate becomes the best one.
 
-- by a higher score; of equals, the earlier stays;
-- where they cannot be compared: it tells other gestures apart, has no record, or was trained on more than half of
-  today's val samples.
+Where the two cannot be compared nothing is promoted: the best one so far tells other gestures apart, has no record (so
+nobody knows whom it was trained on), was trained on more than half of today's val samples, or cannot look at them.
+Then a person decides: in a terminal the command asks; elsewhere, and as a stage of `dvc repro`, it says why and how to
+take the candidate all the same (`force=true`), and ends well: `models/trained.ckpt` and its run stay.
 
 Crops of another geometry, or landmarks instead of crops, are no hindrance: each looks at the same samples in its own
 way, at what is prepared or at what is cut for it (below `compare.output`).
@@ -27,6 +29,8 @@ The record is written first, the checkpoint last: a promotion that was killed is
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +40,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
+from rich.prompt import Confirm
 
 from static_gesture_classification.atomic_files import atomic_path, write_json
 from static_gesture_classification.configuration import entry_point
@@ -45,7 +51,7 @@ from static_gesture_classification.evaluation.data import split_table
 from static_gesture_classification.evaluation.data_version import data_version, people, person_digests
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.metrics import json_ready
-from static_gesture_classification.evaluation.paired import Change, change, paired, verdict
+from static_gesture_classification.evaluation.paired import COMPARABLE_SHARE, Change, change, paired, verdict
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
 from static_gesture_classification.evaluation.runs import (
     PROMOTE,
@@ -68,9 +74,9 @@ from static_gesture_classification.training.checkpoint import (
 VERSION = 1
 BEST, RECORD = "best.ckpt", "best.json"
 PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
-BY_SCORE, BY_HAND, FORCED = "by weighted F1 on val", "by hand", "told to (force=true)"
+BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
+FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
 COMPARE = "python -m static_gesture_classification.active_learning.compare"
-COMPARABLE_SHARE = 0.5  # of val samples that the best one so far must not know
 CONFIG_NODES = (*identity.NODES, "crops", "splits", "sources")
 
 
@@ -89,11 +95,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the candidate is promoted, why, and how it compares where that could be said."""
+    """Whether the candidate is promoted, why, and how it compares where that could be said.
+
+    `undecided`: nothing can tell which one is better, so it is not promoted unless a person says so.
+    """
 
     promote: bool
     reason: str
     compared: Change | None = None
+    undecided: bool = False
 
     @property
     def samples(self) -> int:
@@ -114,18 +124,36 @@ def main(config: DictConfig) -> None:
         candidate = trained_candidate(config)
         if is_unfinished(models, candidate):
             write_bytes(models / BEST, candidate.content)
-        decision = forced(decide(candidate, models, config), candidate, models, config.force)
+        decision = settled(decide(candidate, models, config), candidate, models, config.force)
         chosen = {"chosen": BY_SCORE}
     if decision.promote:
         promote(candidate, models, {**chosen, **outcome(decision)})
     show(decision, candidate, models)
 
 
-def forced(decision: Decision, candidate: Candidate, models: Path, force: bool) -> Decision:
-    """The decision, turned where `force` says so; what is the best one already stays as it is."""
-    if not force or decision.promote or digest_of(models / BEST) == candidate.digest:
+def settled(decision: Decision, candidate: Candidate, models: Path, force: bool) -> Decision:
+    """The decision, turned where `force` or the answer to a question says so; what is the best one already stays."""
+    if decision.promote or digest_of(models / BEST) == candidate.digest:
         return decision
-    return replace(decision, promote=True, reason=f"{FORCED}, although {decision.reason}")
+    if force:
+        return replace(decision, promote=True, reason=f"{FORCED}, although {decision.reason}")
+    if decision.undecided and agreed(f"{models / BEST} stays as it is, for {decision.reason}"):
+        return replace(decision, promote=True, reason=f"{ANSWERED}, although {decision.reason}")
+    return decision
+
+
+def agreed(why: str) -> bool:
+    """Ask whether to promote what cannot be compared; no without a terminal, in a stage of DVC, and without an answer.
+
+    DVC hands its terminal on to its stages, but nobody sits before a pipeline that takes minutes.
+    """
+    if "DVC_STAGE" in os.environ or not (sys.stdin.isatty() and console.is_terminal):
+        return False
+    console.print(escape(why), highlight=False, soft_wrap=True)
+    try:
+        return Confirm.ask("Promote the new one all the same?", default=False, console=console)
+    except EOFError:
+        return False
 
 
 def trained_candidate(config: DictConfig) -> Candidate:
@@ -204,30 +232,51 @@ def decide(candidate: Candidate, models: Path, config: DictConfig) -> Decision:
     if digest_of(best) == candidate.digest:
         return Decision(record is None, "it is the best one already")
     if record is None:
-        return Decision(True, f"{best} has no record that belongs to it, so it cannot be compared")
+        return incomparable(f"{best} has no record {RECORD} that belongs to it: whom it was trained on is not known")
     if record.get("chosen") == BY_HAND and record.get("preferred_to") == candidate.digest:
         return Decision(False, "another one was preferred to it by hand")
-    if record["gestures"] != candidate.record["gestures"]:
-        return Decision(True, "the best one so far has other gestures, so they cannot be compared")
+    if record.get("gestures") != candidate.record["gestures"]:
+        return incomparable(other_gestures(record, candidate.record))
     return compare(best, record, config)
+
+
+def incomparable(why: str) -> Decision:
+    """The decision about two checkpoints of which nothing can tell which one is better."""
+    return Decision(False, f"they cannot be compared: {why}", undecided=True)
+
+
+def other_gestures(best: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """How the gestures of two records differ."""
+    old_names, new_names = (list(record.get("gestures", {}).get("names", ())) for record in (best, new))
+    differences = [
+        f"only the {whose} one tells {', '.join(names)} apart"
+        for whose, own, others in (("best", old_names, new_names), ("new", new_names, old_names))
+        if (names := [name for name in own if name not in others])
+    ]
+    return "they have other gestures; " + (" and ".join(differences) or "their order or their background differs")
 
 
 def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decision:
     """Score both on the val samples of people whom the best one so far was not trained on."""
     samples, candidates = val_set(config)
-    known = None if record.get("people_trained_on") is None else set(str(record["people_trained_on"]).split())
-    if config.splits.group == "session":  # people are on both sides on purpose
-        known = set()
-    unseen = np.zeros(len(samples), bool) if known is None else ~person_digests(samples).isin(known).to_numpy()
+    seen = record.get("people_trained_on")
+    if seen is None and config.splits.group != "session":
+        return incomparable(f"{best.with_suffix('.json')} does not say whom {best} was trained on")
+    known = set() if config.splits.group == "session" else set(str(seen).split())  # there people are on both sides
+    unseen = ~person_digests(samples).isin(known).to_numpy()
     if unseen.mean() < COMPARABLE_SHARE:
-        return Decision(True, "the best one so far was trained on most of the people in val, so it cannot be compared")
+        return incomparable(
+            f"{best} was trained on most of the people in today's val ({(~unseen).sum():,} of {len(unseen):,} samples)"
+        )
     kept = samples[unseen].reset_index(drop=True)
     try:
         old = said_about(kept, Contender(str(best), (), None, best), config)
     except UserError as error:
-        return Decision(False, f"{best} cannot look at today's val split, so they cannot be compared: {error}")
+        return incomparable(f"{best} cannot look at today's val split: {error}")
     new = Predictions(candidates.table.filter(unseen), candidates.gestures)
     both = np.isin(new.column("sample_id"), old.column("sample_id"))  # a picture may be gone since
+    if both.sum() < COMPARABLE_SHARE * len(samples):
+        return incomparable(f"{best} can look at {both.sum():,} of today's {len(samples):,} val samples only")
     new = Predictions(new.table.filter(both), new.gestures)
     settings = config.compare
     changed = change(
@@ -235,6 +284,7 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
         settings.max_gesture_loss,
         settings.resamples,
         config.seed,
+        large_gesture_loss=settings.large_gesture_loss,
     )
     said = verdict(changed, "val")
     return Decision(said.promote, said.reason, changed)
@@ -299,18 +349,19 @@ def outcome(decision: Decision) -> dict[str, Any]:
 
 def show(decision: Decision, candidate: Candidate, models: Path) -> None:
     """Print what was decided."""
-    about = f"run {candidate.record['run']}, epoch {candidate.record['epoch']}"
+    run, epoch, best = candidate.record["run"], candidate.record["epoch"], models / BEST
+    about = f"run {run}, epoch {epoch}"
     verb = "promoted to" if decision.promote else "not promoted to"
-    console.print(f"{about} {verb} {models / BEST}: {decision.reason}", highlight=False, soft_wrap=True)
+    lines = [f"{about} {verb} {best}: {decision.reason}"]
     if decision.promote and (models / PREVIOUS).is_file():
-        console.print(f"the one before is {models / PREVIOUS}", highlight=False, soft_wrap=True)
-    if not decision.promote and digest_of(models / BEST) != candidate.digest:
-        console.print(
-            f"to look closer: {COMPARE} compare.before={models / BEST} compare.after={models / 'trained.ckpt'}\n"
-            f"to promote it all the same: {PROMOTE} force=true",
-            highlight=False,
-            soft_wrap=True,
-        )
+        lines.append(f"the one before is {models / PREVIOUS}")
+    if not decision.promote and digest_of(best) != candidate.digest:
+        lines.append(f"{best} stays as it was; the new one is {models / 'trained.ckpt'}, and epoch {epoch} of its run")
+        if not decision.undecided:
+            lines.append(f"to look closer: {COMPARE} compare.before={best} compare.after={models / 'trained.ckpt'}")
+        lines.append(f"to promote it all the same: {PROMOTE} force=true")
+    for line in lines:
+        console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

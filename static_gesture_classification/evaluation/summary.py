@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES
-from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.evaluation.runs import PROMOTE, digest_of, read_record
 from static_gesture_classification.evaluation.shown import headline
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import SPLITS
@@ -67,8 +67,10 @@ def show_places(reports: Path, models: Path, split: str) -> None:
     """Where everything is."""
     best = read_record(models / "best.json")
     about = f"run {best['run']}, epoch {best['epoch']}, {best['reason']}" if best else "not promoted yet"
+    waits = digest_of(models / "trained.ckpt") not in (None, (best or {}).get("sha256"))
     places = {
         models / "best.ckpt": about,
+        **({models / "trained.ckpt": f"newly trained and not promoted; {PROMOTE} says why"} if waits else {}),
         reports / METRICS: "all numbers",
         reports / FIGURES / split: "confusion matrix, curves, and errors/, the samples behind each error",
         reports / TABLES: "the same as tables: per gesture, source, person",

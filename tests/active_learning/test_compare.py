@@ -89,21 +89,22 @@ def test_one_that_loses_a_gesture_is_not_promoted_though_it_scores_higher():
     assert "OKAY worse" in result["verdict"]["reason"]
 
 
-def test_files_say_the_same_as_the_json_and_test_samples_are_not_listed_singly():
+def test_files_say_the_same_as_the_json_and_nothing_is_said_of_test(capsys):
     write_tables("before", 0.7, 1)
     write_tables("after", 0.9, 2)
     result = compared()
     folder = Path("reports/compare")
     gestures = pd.read_csv(folder / "gestures.csv").set_index(["split", "gesture"])
-    for split in ("val", "test"):
-        for gesture, values in result["splits"][split]["per_gesture"].items():
-            assert gestures.loc[(split, gesture), "difference"] == pytest.approx(values["difference"], abs=1e-5)
+    for gesture, values in result["splits"]["val"]["per_gesture"].items():
+        assert gestures.loc[("val", gesture), "difference"] == pytest.approx(values["difference"], abs=1e-5)
     changed = pd.read_csv(folder / "changed.csv")
     assert set(changed["split"]) == {"val"}
     lost = sum(values["lost"] for values in result["splits"]["val"]["per_gesture"].values())
     assert (changed["change"] == "lost").sum() == lost
     assert (folder / "comparison.png").stat().st_size > 10_000
-    assert set(pd.read_csv(folder / "pairs.csv")["split"]) == {"val", "test"}
+    assert list(result["splits"]) == ["val"]
+    assert set(pd.read_csv(folder / "pairs.csv")["split"]) == {"val"}
+    assert "test" not in capsys.readouterr().out
 
 
 def test_planned_pairs_are_counted_before_and_after():
@@ -181,6 +182,42 @@ def test_gestures_that_only_one_knows_are_left_out_and_named():
     assert "only after tells CALL apart" in result["notes"]
 
 
+def test_a_better_score_on_the_gestures_in_common_decides_nothing(capsys):
+    more = Vocabulary((*GESTURES, "CALL"), "BACKGROUND")
+    write_tables("before", 0.7, 1)
+    write_tables("after", 0.9, 2, vocabulary=more)
+    verdict = compared()["verdict"]
+    assert (verdict["promote"], verdict["undecided"]) == (False, True)
+    assert "cannot be compared: only after tells CALL apart" in verdict["reason"]
+    assert "verdict: decide yourself" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_better_score_on_a_small_part_of_val_decides_nothing():
+    write_tables("before", 0.7, 1)
+    write_tables("after", 0.9, 2)
+    samples = split_samples("val")
+    write_predictions(said(samples[samples.index < 200], 0.97, 2), Path("after/val.parquet"))
+    verdict = compared()["verdict"]
+    assert (verdict["promote"], verdict["undecided"]) == (False, True)
+    assert "only 200 of the 600 samples of val are left to compare them on" in verdict["reason"]
+
+
+def test_a_gesture_that_two_people_show_cannot_be_lost_unseen(capsys):
+    samples = split_samples("val")
+    few = samples[(samples["gesture"] != "OKAY") | samples["subject"].isin(["b person 1", "b person 2"])]
+    write_predictions(said(few, 0.8, 1), Path("before/val.parquet"))
+    write_predictions(said(few, 0.97, 2, blind=["OKAY"]), Path("after/val.parquet"))
+    verdict = compared()["verdict"]
+    assert not verdict["promote"]
+    assert "samples of 2 people, too few to rule out chance" in verdict["reason"]
+    okay = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("OKAY "))
+    assert "of 2 " in okay
+    assert okay.split()[-1] == "worse"
+    assert compared("compare.large_gesture_loss=1")["verdict"]["promote"]
+    okay = next(line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("OKAY "))
+    assert okay.split()[-1] == "few"
+
+
 def test_classifiers_of_different_vocabularies_are_an_error_that_names_both():
     write_tables("before", 0.7, 1)
     other = Vocabulary(("CALL", "ROCK"), None)
@@ -246,7 +283,7 @@ def test_a_landmark_model_is_compared_with_a_crop_model_on_the_same_samples(prep
     write_checkpoint(Path("crops.ckpt"), *CROPS_MODEL)
     write_checkpoint(Path("landmarks.ckpt"), "model=landmarks")
     result = compared("compare.before=crops.ckpt", "compare.after=landmarks.ckpt")
-    assert (result["splits"]["val"]["samples"], result["splits"]["test"]["samples"]) == (120, 120)
+    assert result["splits"]["val"]["samples"] == 120
     changed = pd.read_csv("reports/compare/changed.csv", keep_default_na=False).set_index("sample_id")
     assert changed.loc[prepared["sample_id"][5], "after"] == ""  # no hand was found there
     assert changed.loc[prepared["sample_id"][5], "before"] in GESTURES
@@ -299,7 +336,7 @@ def test_nobody_left_to_compare_on_is_an_error_that_says_why(prepared):
     everyone = " ".join(people(prepared.assign(split="train"), "train"))
     write_checkpoint(Path("old.ckpt"), *CROPS_MODEL, record={"people_trained_on": everyone})
     write_checkpoint(Path("new.ckpt"), *CROPS_MODEL, seed=1)
-    with pytest.raises(DataError, match="240 samples of people one was trained on"):
+    with pytest.raises(DataError, match="120 samples of people one was trained on"):
         compared("compare.before=old.ckpt", "compare.after=new.ckpt")
 
 

@@ -11,7 +11,6 @@ from sklearn.metrics import f1_score
 from static_gesture_classification.active_learning import confusions as module
 from static_gesture_classification.active_learning.confusions import (
     confusions_of,
-    of_test,
     pair_grid,
     predictions_to_look_at,
     rate_intervals,
@@ -204,9 +203,10 @@ def test_predictions_of_another_vocabulary_are_refused_with_both(tmp_path):
         predictions_to_look_at(tmp_path / "val.parquet", Vocabulary(("FIST", "PALM")))
 
 
-def test_errors_on_test_come_with_a_warning():
-    assert "2 samples are of test" in of_test(predicted(table([("ONE", "a", 2)], split="test")))[0]
-    assert of_test(predicted(table([("ONE", "a", 2)]))) == []
+def test_predictions_on_test_are_refused(tmp_path):
+    write_predictions(predicted(table([("ONE", "a", 2)], split=["val", "test"])), tmp_path / "some.parquet")
+    with pytest.raises(DataError, match=r"some\.parquet holds 1 samples of test: .*confusions\.predictions"):
+        predictions_to_look_at(tmp_path / "some.parquet", VOCABULARY)
 
 
 def test_command_prints_the_table_and_writes_everything(tmp_path, capsys):

@@ -12,14 +12,15 @@ import torch
 from evaluation.conftest import composed
 from evaluation.seeded import GESTURES, VOCABULARY, sample_table
 from PIL import Image
-from stage_commands import LABELS, digests, inside, save_photographs
+from stage_commands import LABELS, PEOPLE, digests, inside, save_photographs
 
 from static_gesture_classification.active_learning.frozen_split import IN_TEST, SEEN, earlier_sides, frozen_split
-from static_gesture_classification.active_learning.head_refit import kept_embeddings, refitted
+from static_gesture_classification.active_learning.head_refit import folds, kept_embeddings, refitted
 from static_gesture_classification.active_learning.quick_loop import quick_loop
-from static_gesture_classification.active_learning.quick_training import replayed
+from static_gesture_classification.active_learning.quick_training import refit_head, replayed
 from static_gesture_classification.active_learning.retrain import retrain
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.data_version import people
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
@@ -153,28 +154,49 @@ def test_embeddings_that_are_kept_are_not_computed_again(start, tmp_path):
     np.testing.assert_array_equal(again.embeddings[5:], first.embeddings)
 
 
-def test_a_head_fitted_anew_learns_and_is_chosen_by_val(start):
-    random = np.random.default_rng(0)
-    width = start.network.head.in_features
-    centres = random.normal(size=(10, width))
-    targets = np.arange(200) % 10
-    embeddings = (centres[targets] + random.normal(size=(200, width)) / 2).astype(np.float32)
-    train = np.arange(200) < 100
-    head = refitted(start, embeddings, targets, train, ~train, [0.1, 0.01, 0.001])
+def embedded(width, people, each=20, seed=0):
+    """Embeddings that tell ten gestures apart, their targets and people; each person has an own way with them."""
+    random = np.random.default_rng(seed)
+    targets, person = np.arange(people * each) % 10, np.repeat(np.arange(people), each)
+    centres, own = random.normal(size=(10, width)), random.normal(size=(people, width)) / 4
+    noise = random.normal(size=(len(targets), width)) / 2
+    return (centres[targets] + own[person] + noise).astype(np.float32), targets, person
+
+
+def test_a_head_fitted_anew_learns_and_is_chosen_by_people_who_are_held_out(start):
+    embeddings, targets, person = embedded(start.network.head.in_features, people=8)
+    head = refitted(start, embeddings, targets, person, np.ones(160, bool), [0.1, 0.01, 0.001])
     assert head.strength is not None
+    assert head.judges == 8
     assert head.weighted_f1 > 0.9
 
 
-def test_a_head_that_cannot_be_bettered_stays_as_it_was(start):
+def test_a_head_that_others_gain_nothing_by_stays_as_it_was(start):
     random = np.random.default_rng(0)
     embeddings = random.normal(size=(200, start.network.head.in_features)).astype(np.float32)
     weight, bias = (tensor.detach().numpy() for tensor in (start.network.head.weight, start.network.head.bias))
     right = (embeddings @ weight.T + bias).argmax(1)
-    wrong = np.where(np.arange(200) < 100, random.permutation(right), right)  # train is mislabelled, val is not
-    train = np.arange(200) < 100
-    head = refitted(start, embeddings, wrong, train, ~train, [0.001])
-    assert (head.strength, head.weighted_f1) == (None, 1.0)
+    person = np.arange(200) // 50
+    wrong = np.where(person == 0, random.permutation(right), right)  # one is mislabelled, known, and does not judge
+    head = refitted(start, embeddings, wrong, person, person > 0, [0.001])
+    assert (head.strength, head.weighted_f1, head.judges) == (None, 1.0, 3)
     np.testing.assert_array_equal(head.weights, weight)
+
+
+def test_nobody_is_learned_from_while_being_judged(start):
+    _, targets, person = embedded(start.network.head.in_features, people=6)
+    judging = np.flatnonzero(person > 1)
+    held_out = list(folds(targets, person, judging))
+    assert sorted(np.concatenate(held_out).tolist()) == judging.tolist()
+    for rows in held_out:
+        assert not set(person[rows]) & set(np.delete(person, rows))
+
+
+def test_where_nobody_can_be_held_out_the_strongest_hold_is_taken_and_it_is_said(start):
+    embeddings, targets, person = embedded(start.network.head.in_features, people=1)
+    head = refitted(start, embeddings, targets, person, np.ones(20, bool), [0.001, 0.1])
+    assert head.strength == 0.1
+    assert head.choice("people") == "with strength 0.1, the strongest: train has no two people to choose by"
 
 
 def test_samples_that_are_replayed_show_the_gestures_alike():
@@ -251,12 +273,13 @@ def test_the_first_round_leaves_a_model_predictions_and_a_confusion_matrix(after
         assert set(summary["seconds"]) == {"index", "crops", "split", "landmarks", "train", "evaluate", "compare"}
         assert Path("models/quick/best.ckpt").read_bytes() == Path("models/quick/trained.ckpt").read_bytes()
         assert read_checkpoint(Path("models/quick/best.ckpt"))["model"]["input"] == "landmarks"
-        for name in ("predictions/val.parquet", "predictions/test.parquet", "confusion_matrix.png"):
+        for name in ("predictions/val.parquet", "confusion_matrix.png"):
             assert Path("reports/quick", name).is_file()
+        assert [path.name for path in Path("reports/quick/predictions").glob("*.parquet")] == ["val.parquet"]
         assert not {path.name for path in Path("data").iterdir()} & {"index", "crops", "splits", "landmarks"}
 
 
-def test_a_recording_joins_train_and_is_compared_on_the_val_and_test_of_before(project_folder, capsys):
+def test_a_recording_joins_train_and_is_compared_on_the_val_of_before(project_folder, capsys):
     before = read_samples(Path("data/quick/splits/samples.parquet")).set_index("sample_id")["split"]
     write_recording(Path("data/recorded/zoe"), "TWO", "peace")
     summary = quick("model=landmarks")
@@ -313,6 +336,97 @@ def test_the_head_of_the_best_crop_model_is_fitted_anew_and_what_the_pipeline_ma
     looked = load_classifier(Path("models/quick/trained.ckpt")).predict(np.load("data/quick/crops/crops.npy")[rows])
     np.testing.assert_allclose(written.probabilities, looked[0], atol=0.01)  # embeddings are kept in half precision
     assert Path("data/crops/crops.npy").stat().st_ino != Path("data/quick/crops/crops.npy").stat().st_ino
+
+
+def test_labels_of_val_do_not_change_the_head_that_is_fitted(project_folder):
+    with pipeline_results():
+        write_recording(Path("data/recorded/zoe"), "TWO", "peace")
+        quick("retrain.method=head")
+        loop = quick_loop(composed(*QUICK, "retrain.method=head"))
+        before = read_checkpoint(Path("models/quick/trained.ckpt"))["state_dict"]
+        samples = read_samples(loop.splits)
+        val = samples["split"] == "val"
+        samples.loc[val, "gesture"] = np.random.default_rng(0).permutation(samples.loc[val, "gesture"])
+        write_samples(samples, loop.splits)
+        refit_head(loop)
+    after = read_checkpoint(Path("models/quick/trained.ckpt"))["state_dict"]
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def poisoned_test_split():
+    """Pictures and landmarks of the people in test are noise from now on, and their labels are other gestures."""
+    random = np.random.default_rng(3)
+    for name in PEOPLE["test"]:
+        for path in Path("photos").glob(f"*/{name}-*.jpg"):
+            Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    for path in Path("photos/annotations/test").glob("*.json"):
+        entries = json.loads(path.read_text())
+        for entry in entries.values():
+            entry["hand_landmarks"] = [random.random((21, 2)).tolist()]
+        path.write_text(json.dumps(entries))
+    samples = read_samples(Path("data/quick/splits/samples.parquet"))
+    test = samples[samples["split"] == "test"]
+    fixes = [
+        f"{row.sample_id},{row.gesture},{GESTURES[(GESTURES.index(row.gesture) + 3) % 10]},x,2026-01-01,x"
+        for row in test.itertuples()
+    ]
+    Path("data/label_fixes.csv").write_text("\n".join(["sample,from,to,who,when,why", *fixes]) + "\n")
+    return set(test["sample_id"])
+
+
+METHODS_THAT_READ = (
+    ("model=landmarks",),
+    ("retrain.method=head",),
+    ("retrain.method=finetune", "retrain.finetune.epochs=1", "train_hyperparams=finetune", "trainer.precision=32-true"),
+)
+
+
+@pytest.mark.parametrize("choices", METHODS_THAT_READ, ids=["landmarks", "head", "finetune"])
+def test_a_quick_round_does_not_depend_on_the_test_split(project_folder, tmp_path, choices):
+    write_recording(Path("data/recorded/zoe"), "TWO", "peace")
+    with pipeline_results():
+        shutil.copytree(project_folder, tmp_path / "poisoned")
+        quick(*choices)
+    with inside(tmp_path / "poisoned"):
+        poisoned = poisoned_test_split()
+        quick(*choices)
+        samples = read_samples(Path("data/quick/splits/samples.parquet"))
+    results = [
+        (
+            read_checkpoint(folder / "models/quick/trained.ckpt")["state_dict"],
+            (folder / "reports/quick/compare/comparison.json").read_text(),
+            read_predictions(folder / "reports/quick/predictions/val.parquet").table,
+        )
+        for folder in (project_folder, tmp_path / "poisoned")
+    ]
+    assert set(samples.loc[samples["split"] == "test", "sample_id"]) == poisoned
+    assert all(torch.equal(results[0][0][name], results[1][0][name]) for name in results[0][0])
+    assert json.loads(results[0][1])["splits"] == json.loads(results[1][1])["splits"]
+    assert results[0][2].equals(results[1][2])
+
+
+def test_a_model_of_other_gestures_takes_the_best_ones_place_only_when_told_to(project_folder, capsys):
+    best = Path("models/quick/best.ckpt").read_bytes()
+    fewer = f"gestures.names=[{','.join(GESTURES[:-1])}]"
+    summary = quick("model=landmarks", fewer, "sources.hagrid.labels.fist=ignore")
+    assert summary["verdict"]["undecided"]
+    assert "tells FIST apart" in summary["verdict"]["reason"]
+    assert Path("models/quick/best.ckpt").read_bytes() == best != Path("models/quick/trained.ckpt").read_bytes()
+    assert "repeat the command with force=true" in capsys.readouterr().out
+    assert quick("model=landmarks", fewer, "sources.hagrid.labels.fist=ignore", "force=true")["verdict"]["promote"]
+    assert Path("models/quick/best.ckpt").read_bytes() == Path("models/quick/trained.ckpt").read_bytes()
+
+
+def test_a_best_one_that_knows_all_of_val_is_not_replaced_unasked(project_folder, capsys):
+    samples = read_samples(Path("data/quick/splits/samples.parquet"))
+    record = json.loads(Path("models/quick/best.json").read_text())
+    everyone = " ".join(people(samples.assign(split="train"), "train"))
+    Path("models/quick/best.json").write_text(json.dumps(record | {"people_trained_on": everyone}))
+    best = Path("models/quick/best.ckpt").read_bytes()
+    summary = quick("model=landmarks", "seed=3")
+    assert summary["verdict"]["undecided"]
+    assert Path("models/quick/best.ckpt").read_bytes() == best
+    assert "of people one was trained on" in " ".join(capsys.readouterr().out.split())
 
 
 def test_finetuning_trains_on_what_is_new_and_replays_some_of_what_is_known(project_folder):

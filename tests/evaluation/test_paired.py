@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ from static_gesture_classification.evaluation.metrics import (
     outcomes_of,
     weighted_f1,
 )
-from static_gesture_classification.evaluation.paired import Pairing, change, errors_of_pair, paired
+from static_gesture_classification.evaluation.paired import Pairing, change, errors_of_pair, paired, verdict
 
 from .seeded import GESTURES, seeded_predictions
 
@@ -62,12 +64,106 @@ def test_a_gesture_that_is_lost_on_many_people_is_harmed():
     assert changed.gestures.loc["FIST", "high"] < 0
 
 
-def test_a_gesture_with_three_samples_is_not_harmed_by_losing_them_all():
-    truths = np.concatenate([np.arange(597) % 9, [9, 9, 9]])
-    after = np.where(truths == 9, 0, truths)
-    gestures = change(pairing_of(truths, truths, after), 0.03, 500, 0).gestures
-    assert gestures.loc["FIST", "difference"] == -1
+def rare_gesture(shown_by, lost, each=4, others=100):
+    """A hundred people; few of them show FIST, and `lost` of their samples in all are not recognised any more."""
+    truths = np.concatenate([np.arange(others * 9) % 9, np.full(shown_by * each, 9)])
+    person = np.concatenate([np.arange(others * 9) // 9, np.repeat(np.arange(shown_by), each)])
+    after = truths.copy()
+    after[len(truths) - shown_by * each :][:lost] = 0
+    return Pairing(GESTURES, truths, truths, after, np.full(len(truths), "webcam", object), person.astype(object))
+
+
+@pytest.mark.parametrize("shown_by", [1, 2, 3, 5, 10])
+@pytest.mark.parametrize("each", [1, 4])
+def test_a_gesture_that_few_people_show_is_harmed_when_none_of_it_is_recognised_any_more(shown_by, each):
+    changed = change(rare_gesture(shown_by, shown_by * each, each), 0.03, 500, 0)
+    assert changed.gestures.loc["FIST", ["before", "after"]].tolist() == [1, 0]
+    assert changed.harmed.index[0] == "FIST"
+
+
+def test_a_lost_gesture_is_found_although_the_false_positives_of_many_keep_its_f1_low():
+    pairing = rare_gesture(2, 8)
+    before, after = pairing.before.copy(), pairing.after.copy()
+    wrong = np.flatnonzero(pairing.truths == 4)[:60]  # both take them for FIST
+    before[wrong] = after[wrong] = 9
+    changed = change(replace(pairing, before=before, after=after), 0.03, 500, 0)
+    assert changed.gestures.loc["FIST", "before"] < 0.25
+    assert changed.gestures.loc["FIST", "harmed"]
+
+
+def test_how_much_a_gesture_that_few_people_show_may_lose_is_set():
+    pairing = rare_gesture(3, 6)
+    assert change(pairing, 0.03, 50, 0, large_gesture_loss=0.4).gestures.loc["FIST", "harmed"]
+    assert not change(pairing, 0.03, 50, 0, large_gesture_loss=0.6).gestures.loc["FIST", "harmed"]
+    assert not change(pairing, 0.6, 50, 0, large_gesture_loss=0.4).gestures.loc["FIST", "harmed"]
+
+
+def test_one_of_two_samples_lost_is_no_reason_to_refuse():
+    assert not change(rare_gesture(1, 1, each=2), 0.03, 50, 0).gestures.loc["FIST", "harmed"]
+    assert not change(rare_gesture(2, 1, each=1), 0.03, 50, 0).gestures.loc["FIST", "harmed"]
+
+
+def test_the_interval_of_a_gesture_draws_among_those_who_show_it():
+    gestures = change(rare_gesture(3, 12), 0.03, 500, 0).gestures
+    assert gestures.loc["FIST", ["low", "high", "people"]].tolist() == [-1, -1, 3]  # no draw is without them
+    alone = change(rare_gesture(1, 4), 0.03, 500, 0).gestures.loc["FIST"]
+    assert np.isnan(alone["low"])
+    assert np.isnan(alone["high"])  # one person alone: no interval about people
+
+
+def test_false_positives_of_many_harm_a_gesture_that_one_person_shows():
+    pairing = rare_gesture(1, 0, each=8)
+    after = pairing.after.copy()
+    after[np.flatnonzero(pairing.truths == 4)[:40]] = 9
+    assert change(replace(pairing, after=after), 0.03, 500, 0).gestures.loc["FIST", "harmed"]
+
+
+def test_ten_of_twelve_people_lost_are_enough():
+    assert change(rare_gesture(12, 40), 0.03, 500, 0).gestures.loc["FIST", "harmed"]
+
+
+def test_losses_that_only_some_people_show_are_exchanged_person_by_person():
+    truths = np.arange(1000) % 10
+    person = np.arange(1000) // 100  # ten people, each shows each gesture ten times
+    after = np.where((truths == 9) & np.isin(person, (0, 1, 2)), 0, truths)
+    pairing = Pairing(GESTURES, truths, truths, after, np.full(1000, "webcam", object), person.astype(object))
+    gestures = change(pairing, 0.03, 500, 0).gestures
+    assert gestures.loc["FIST", "chance"] == pytest.approx(1 / 8, abs=0.02)  # thirty samples, but three people
     assert not gestures.loc["FIST", "harmed"]
+
+
+def better_elsewhere(pairing):
+    """The same, but before errs on a tenth of the other gestures, which after mends."""
+    before = pairing.before.copy()
+    wrong = np.flatnonzero(pairing.truths < 9)[::10]
+    before[wrong] = (pairing.truths[wrong] + 1) % 9
+    return replace(pairing, before=before)
+
+
+def test_the_verdict_says_of_which_gestures_nobody_can_tell_and_what_would_have_counted():
+    said = verdict(change(better_elsewhere(rare_gesture(3, 1)), 0.03, 200, 0), "val")
+    assert said.promote
+    assert "so few people show FIST (3) that only a fall of recall by more than 0.4 would have counted" in said.reason
+
+
+def test_the_verdict_refuses_a_large_loss_and_says_how_few_show_it():
+    said = verdict(change(better_elsewhere(rare_gesture(3, 12)), 0.03, 200, 0), "val")
+    assert not said.promote
+    assert "FIST worse (F1 1.00 -> 0.00, recall 1.00 -> 0.00 on 12 samples of 3 people, too few to rule" in said.reason
+    assert "12 samples of 1 person," in verdict(
+        change(better_elsewhere(rare_gesture(1, 12, 12)), 0.03, 200, 0), "val"
+    ).reason  # fmt: skip
+
+
+def test_the_verdict_says_so_where_too_few_people_show_any_gesture():
+    truths = np.tile(np.arange(9), 20)
+    before = np.where(np.arange(180) % 9 == 1, 2, truths)
+    said = verdict(change(pairing_of(truths, before, truths, people=3), 0.03, 50, 0), "val")
+    assert said.promote
+    assert "nobody can tell, since none is shown by more than 3 people" in said.reason
+    assert "FIST: no samples, so nothing is known of it" in said.reason
+    alone = verdict(change(pairing_of(truths, before, truths, people=1), 0.03, 50, 0), "val")
+    assert "shows one person alone, and says nothing of others" in alone.reason
 
 
 def test_one_person_alone_does_not_make_a_gesture_harmed():

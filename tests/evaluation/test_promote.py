@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from static_gesture_classification.evaluation import promote
 from static_gesture_classification.evaluation.data import evaluation_sets
 from static_gesture_classification.evaluation.data_version import data_version, people
 from static_gesture_classification.evaluation.evaluate import predicted
-from static_gesture_classification.evaluation.predictions import write_predictions
+from static_gesture_classification.evaluation.predictions import embeddings_path, write_predictions
 from static_gesture_classification.evaluation.runs import checkpoints_by_epoch, epochs_table, runs_table
 from static_gesture_classification.evaluation.runs import main as list_runs
 from static_gesture_classification.samples import read_samples, write_samples
@@ -120,23 +121,147 @@ def test_a_worse_checkpoint_and_the_same_one_leave_the_best_as_it_is(project_of,
     assert "not promoted" in capsys.readouterr().out
 
 
-def test_a_checkpoint_that_answers_another_question_is_not_compared(project_of, by_score):
+@pytest.fixture
+def of_other_gestures(project_of, by_score):
+    """A project whose best checkpoint so far has its gestures in another order than the candidate."""
+
     def other(checkpoint):
         return checkpoint | {"gestures": {"names": checkpoint["gestures"]["names"][::-1], "background": None}}
 
-    config, models = project_of(by_score[-1], content=other)
-    (models / "trained.ckpt").rename(models / "other.ckpt")
-    project_of(by_score[0])
-    # make the other one the best so far
-    config, models = project_of(by_score[0])
-    trained = (models / "trained.ckpt").read_bytes()
-    (models / "trained.ckpt").write_bytes((models / "other.ckpt").read_bytes())
+    def make(*overrides):
+        config, models = project_of(by_score[-1])
+        save(other(read_checkpoint(models / "trained.ckpt")), models / "trained.ckpt")
+        run_promote(config)
+        return project_of(by_score[0], overrides)
+
+    return make
+
+
+def printed(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_checkpoints_of_other_gestures_cannot_be_compared_and_the_best_one_stays(of_other_gestures, capsys):
+    config, models = of_other_gestures()
+    before = {name: contents(models)[name] for name in ("best.ckpt", "best.json", "trained.ckpt")}
     run_promote(config)
-    (models / "trained.ckpt").write_bytes(trained)
+    assert {name: contents(models)[name] for name in before} == before
+    said = printed(capsys)
+    assert "not promoted" in said
+    assert "cannot be compared: they have other gestures" in said
+    assert "evaluation.promote force=true" in said
+
+
+def test_what_cannot_be_compared_is_promoted_when_told_to(of_other_gestures):
+    config, models = of_other_gestures("force=true")
     run_promote(config)
-    assert "gestures" in record(models)["reason"]
-    assert "cannot be compared" in record(models)["reason"]
+    assert (models / "best.ckpt").read_bytes() == (models / "trained.ckpt").read_bytes()
+    assert record(models)["reason"].startswith("told to (force=true), although they cannot be compared")
     assert record(models)["compared"] is None
+
+
+class Terminal(io.StringIO):
+    """Somebody who types."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("typed", "promoted"), [("y\n", True), ("n\n", False), ("\n", False), ("", False)])
+def test_in_a_terminal_it_asks_whether_to_promote_what_cannot_be_compared(
+    of_other_gestures, monkeypatch, capsys, typed, promoted
+):
+    config, models = of_other_gestures()
+    best = (models / "best.ckpt").read_bytes()
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    monkeypatch.setattr(promote.console, "_force_terminal", True)
+    run_promote(config)
+    assert ((models / "best.ckpt").read_bytes() != best) == promoted
+    assert "Promote the new one all the same?" in printed(capsys)
+    if promoted:
+        assert record(models)["reason"].startswith("told to (asked in the terminal), although they cannot be compared")
+
+
+def test_a_stage_of_dvc_does_not_wait_for_an_answer(of_other_gestures, monkeypatch):
+    config, models = of_other_gestures()
+    best = (models / "best.ckpt").read_bytes()
+    monkeypatch.setenv("DVC_STAGE", "promote")
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    monkeypatch.setattr(promote.console, "_force_terminal", True)
+    run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == best
+
+
+def lost(models):
+    (models / "best.json").unlink()
+
+
+def of_another(models):
+    written = record(models)
+    (models / "best.json").write_text(json.dumps(written | {"sha256": "of another"}))
+
+
+def without_people(models):
+    written = record(models)
+    (models / "best.json").write_text(json.dumps(written | {"people_trained_on": None}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lost, "has no record best.json that belongs to it"),
+        (of_another, "has no record best.json that belongs to it"),
+        (without_people, "does not say whom"),
+    ],
+)
+def test_a_best_one_whose_record_is_lost_is_not_replaced_unasked(project_of, by_score, capsys, damage, why):
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    best = (models / "best.ckpt").read_bytes()
+    damage(models)
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == best != (models / "trained.ckpt").read_bytes()
+    assert why in printed(capsys)
+
+
+def test_a_damaged_best_one_is_not_replaced_unasked(project_of, by_score, capsys):
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    (models / "best.ckpt").write_bytes(b"damaged")
+    config, models = project_of(by_score[-1])
+    run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == b"damaged"
+    assert "cannot be compared" in printed(capsys)
+
+
+def test_predictions_that_are_lost_or_of_another_val_promote_nothing(project_of, by_score, tmp_path):
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    best = (models / "best.ckpt").read_bytes()
+    config, models = project_of(by_score[-1])
+    said = tmp_path / "reports/predictions/val.parquet"
+    shutil.copy2(said.with_name("test.parquet"), said)
+    shutil.copy2(embeddings_path(said.with_name("test.parquet")), embeddings_path(said))
+    with pytest.raises(UserError, match="not about today's val split"):
+        run_promote(config)
+    said.unlink()
+    with pytest.raises(UserError, match="no predictions at"):
+        run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == best
+
+
+def test_nothing_left_of_val_that_the_best_one_can_look_at_promotes_nothing(project_of, by_score, monkeypatch, capsys):
+    config, models = project_of(by_score[0])
+    run_promote(config)
+    best = (models / "best.ckpt").read_bytes()
+    config, models = project_of(by_score[-1])
+    whole = promote.said_about
+    monkeypatch.setattr(promote, "said_about", lambda samples, *rest: whole(samples[:20], *rest))  # pictures are gone
+    run_promote(config)
+    assert (models / "best.ckpt").read_bytes() == best
+    assert "can look at 20 of today's 60 val samples only" in printed(capsys)
 
 
 def test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_changed(project_of, by_score, tmp_path):
@@ -152,8 +277,8 @@ def test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_chan
     write_samples(samples.assign(split=most), tmp_path / "splits/samples.parquet")
     config, models = project_of(by_score[0])
     decision = promote.decide(promote.trained_candidate(config), models, config)
-    assert decision.promote
-    assert "trained on most of the people in val" in decision.reason
+    assert (decision.promote, decision.undecided) == (False, True)
+    assert "trained on most of the people in today's val (120 of 120 samples)" in decision.reason
 
 
 def test_a_promotion_killed_between_its_files_is_finished_by_repeating_it(project_of, by_score, monkeypatch):

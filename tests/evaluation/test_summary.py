@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -40,3 +41,17 @@ def test_the_summary_says_how_good_it_is_where_things_are_and_what_to_do_next(tm
 def test_without_results_the_summary_says_how_to_make_them(tmp_path):
     with pytest.raises(UserError, match="make repro"):
         summary(config_of(tmp_path))
+
+
+def test_a_checkpoint_that_was_not_promoted_is_named_with_the_command_that_says_why(tmp_path, capsys):
+    scores = {"weighted_f1": 0.9, "weighted_f1_interval": {"low": 0.8, "high": 1, "level": 0.95, "unit": "subject"}}
+    scores |= {"macro_f1": 0.9, "accuracy": 0.9, "calibration_error": 0.02, "samples": 12, "people": 3}
+    (tmp_path / "metrics.json").write_text(json.dumps({"split": "test", "test": scores}))
+    record = {"run": "a-run", "epoch": 7, "reason": "first", "sha256": hashlib.sha256(b"best").hexdigest()}
+    (tmp_path / "best.json").write_text(json.dumps(record))
+    for content, named in ((b"best", False), (b"another", True)):
+        (tmp_path / "trained.ckpt").write_bytes(content)
+        summary(config_of(tmp_path))
+        printed = capsys.readouterr().out
+        assert ("newly trained and not promoted" in printed) == named
+        assert ("evaluation.promote says why" in printed) == named
