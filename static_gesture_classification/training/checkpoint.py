@@ -34,10 +34,10 @@ from static_gesture_classification.training.models.network import GestureNetwork
 
 VERSION = 1
 CROPS, LANDMARKS = "crops", "landmarks"  # what a model sees
-MEMBERS = "members"  # the entry of a committee that holds its checkpoints
 Network = GestureNetwork | LandmarkNetwork
 _BACKBONES = "static_gesture_classification.training.models."
 _NETWORK = "network."
+_MEMBERS = "members"  # what an earlier version's committees held
 _BATCH = {CROPS: 64, LANDMARKS: 16_384}
 
 
@@ -178,18 +178,7 @@ def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu"
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read the entries (see the module) of a checkpoint of one network. Raises as `load_classifier`."""
-    checkpoint = read_entries(path)
-    if MEMBERS in checkpoint:
-        raise UserError(
-            f"{path} is a committee: networks that decide together, for inference.predict alone. This needs a "
-            "checkpoint of one network; choose one of those that it was made of"
-        )
-    return checkpoint
-
-
-def read_entries(path: Path) -> dict[str, Any]:
-    """Read the entries of any checkpoint, a committee's too (`inference.committee`). Raises as `load_classifier`."""
+    """Read the entries (see the module) of a checkpoint. Raises as `load_classifier`."""
     if not path.is_file():
         raise UserError(
             f"no checkpoint at {path}; train one (dvc repro, or python train_static_gestures.py), or name another"
@@ -202,6 +191,11 @@ def read_entries(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(checkpoint, dict) or "checkpoint_version" not in checkpoint:
         raise UserError(f"{path} is not a checkpoint of this program; choose one of runs/*/checkpoints or models/")
+    if _MEMBERS in checkpoint:
+        raise UserError(
+            f"{path} is a committee of an earlier version, which this one does not read; choose one of the checkpoints "
+            "that it was made of, or train again"
+        )
     if checkpoint["checkpoint_version"] != VERSION:
         raise UserError(
             f"{path} has checkpoint version {checkpoint['checkpoint_version']}, this program reads {VERSION}; "
