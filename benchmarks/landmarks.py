@@ -156,12 +156,12 @@ def recognised(real: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
 
 def cross_validated(people: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
     """For each whole photograph what a model says that was trained on `others` and on other folds' photographs."""
-    predictions = pd.Series("", index=people.index)
+    predictions = np.full(len(people), "", object)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(people, people["source_label"])
     for rest, held_out in folds:
         predictor = model_of(pd.concat([others, people.iloc[rest]]))
-        predictions.iloc[held_out] = gestures_in(people.iloc[held_out], predictor)
-    return predictions
+        predictions[held_out] = gestures_in(people.iloc[held_out], predictor)
+    return pd.Series(predictions, people.index)
 
 
 def gestures_in(people: pd.DataFrame, predictor: Predictor) -> list[str]:
