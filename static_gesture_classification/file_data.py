@@ -1,8 +1,8 @@
 """What comes out of a file is data: of the types declared for it, or an error that names the file. It never runs.
 
-A file that was made elsewhere (a checkpoint, a session, a plan) may say anything. Each kind of file declares its content
-as data classes or annotated types; what does not fit is refused, before anything else looks at it. Nothing here resolves
-a reference, imports what a file names, or follows a path out of the folder that the file is about.
+A file that was made elsewhere (a checkpoint, a session, a plan) may say anything. Each kind of file declares its
+content as data classes or annotated types; what does not fit is refused, before anything else looks at it. Nothing here
+resolves a reference, imports what a file names, or follows a path out of the folder that the file is about.
 
 JSON may begin with a byte-order mark, as programs on Windows write it, and be UTF-8 or UTF-16.
 """
@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, TypeVar, cast
 
+import yaml
 from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
@@ -47,6 +48,19 @@ def read_json(path: Path, kind: type[T], way_out: str, version: tuple[str, int] 
     if version is not None:
         _check_version(text, path, way_out, *version)
     return parsed_json(text, kind, str(path), way_out)
+
+
+def read_yaml(path: Path, way_out: str) -> dict[str, Any]:
+    """Read a YAML file that maps names to plain values.
+
+    Raises:
+        DataError: it is missing, cannot be read, or is something else.
+    """
+    try:
+        content = yaml.safe_load(decoded(path.read_bytes())) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} is not readable YAML ({error}); {way_out}") from error
+    return checked(content, dict[str, Any], str(path), way_out)
 
 
 def parsed_json(text: str, kind: type[T], where: str, way_out: str) -> T:

@@ -1,7 +1,8 @@
 """The checkpoint contract: what a checkpoint says about itself, and how it becomes a classifier.
 
 A checkpoint is a file of torch with tensors and plain values only, so that it loads with `weights_only=True` and runs
-no code; what they are is declared and checked in `checkpoint_entries`. A run's best checkpoints, its last one (Lightning's, with what resuming needs) and an exported one hold alike:
+no code; what they are is declared and checked in `checkpoint_entries`. A run's best checkpoints, its last one
+(Lightning's, with what resuming needs) and an exported one hold alike:
 
     checkpoint_version   1
     state_dict           the network's tensors; in a run's last checkpoint their names begin with "network."

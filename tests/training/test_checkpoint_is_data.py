@@ -63,7 +63,7 @@ def mark(tmp_path: Path) -> Path:
 
 
 def with_changed(config: DictConfig, **changes: object) -> DictConfig:
-    changed = OmegaConf.merge(config, OmegaConf.create({key: value for key, value in changes.items()}))
+    changed = OmegaConf.merge(config, OmegaConf.create(changes))
     assert isinstance(changed, DictConfig)
     return changed
 
