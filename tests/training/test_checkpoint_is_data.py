@@ -22,6 +22,8 @@ from static_gesture_classification.evaluation.contenders import contender
 from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.export_onnx import export
 from static_gesture_classification.recording.observer import open_observer
+from static_gesture_classification.training import models
+from static_gesture_classification.training.backbones import factory
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO
 from static_gesture_classification.training.checkpoint import (
     Origin,
@@ -181,6 +183,15 @@ def test_module_that_a_checkpoint_names_is_not_even_imported(
         load_classifier(tmp_path / "given.ckpt")
     assert not mark.exists()
     assert "mischief" not in sys.modules
+
+
+def test_name_that_a_file_only_imports_is_no_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "borrowed.py").write_text("from pandas import read_pickle as backbone\n")
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    target = f"{models.__name__}.borrowed.backbone"
+    with pytest.raises(UserError, match=r"_target_ is '.*borrowed\.backbone'"):
+        factory(target)
+    sys.modules.pop(f"{models.__name__}.borrowed", None)
 
 
 def test_check_is_ours_where_hydra_lets_it_through(entries: dict[str, Any], tmp_path: Path, mark: Path) -> None:
