@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro loop plan record retrain committee test test-again lint check-full clean download-digits download-hands download-hagrid
+.PHONY: help setup repro loop plan record retrain test test-again lint check-full clean download-digits download-hands download-hagrid
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,14 +40,6 @@ record: .venv/.installed ## record samples from a camera, guided by the plan
 
 retrain: .venv/.installed ## the quick loop: new samples to a new confusion matrix and a verdict within a minute
 	@python -m static_gesture_classification.active_learning.retrain
-
-RETRAIN = @python -m static_gesture_classification.active_learning.retrain
-
-committee: .venv/.installed ## landmarks and crops that decide together, trained on the photographs in ../shared/data
-	$(RETRAIN) +experiment=all_photographs
-	$(RETRAIN) +experiment=all_photographs_crops
-	@python -m static_gesture_classification.inference.committee output=models/committee.ckpt 'weights=[0.7,0.3]' \
-		'members=[models/quick/trained.ckpt,models/quick_crops/trained.ckpt]'
 
 # What is fetched lies in data/raw/ where its source looks for it; a repeated command goes on where it stopped.
 DOWNLOAD = @python -m static_gesture_classification.downloads.download
@@ -82,4 +74,4 @@ check-full: .venv/.installed ## the slow checks too: kills at random moments, th
 	@python -m pytest -n 2 --dist loadfile
 
 clean: ## remove what the pipeline derived (recordings and downloads stay)
-	@rm -rf data/index data/crops data/splits data/landmarks data/synthetic data/composed data/quick data/quick_crops data/loop data/pool reports params.yaml
+	@rm -rf data/index data/crops data/splits data/landmarks data/synthetic data/composed data/quick data/loop data/pool reports params.yaml

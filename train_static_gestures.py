@@ -23,6 +23,7 @@ from static_gesture_classification.progress import console
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.tracker import trackers_from_config
+from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
 from static_gesture_classification.training.checkpoint import export_checkpoint, input_of, read_checkpoint
 from static_gesture_classification.training.datamodule import GestureDataModule
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @entry_point
 def main(config: DictConfig) -> None:
     """Train, or go on with training, and export the best epoch."""
+    hardware.one_device(config.trainer.devices, hardware.accelerator(config.trainer.accelerator))
     data = open_data(config)
     print_counts(data)
     if config.trainer.fast_dev_run:

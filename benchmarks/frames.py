@@ -8,11 +8,11 @@ detection has an intersection over union of at least 0.3 with its published box,
 touches none (a hand that nobody annotated counts as false, too). Most settings in conf/detector/mediapipe.yaml were
 chosen on train, val and hands_mini; the border on all photographs, after looking at the hands that were missed.
 
-Gestures are measured on the published val and test split: the landmark model of conf/ as it is, EfficientNet-Lite0 on
-crops (`train_hyperparams=finetune`), and both as a committee, weighed as by `make committee`; the landmark model by
-cross-validation over people and rooms as well. Landmarks are trained on what the landmarks stage finds around published
-boxes and on posed hands (`sources=[hagrid,hands,synthetic_landmarks]`), crops on published boxes; scored is what the
-detector finds in whole photographs of people who were not trained on.
+Gestures are measured on the published val and test split: the landmark model of conf/ as it is, and EfficientNet-Lite0
+on crops (`train_hyperparams=finetune`); the landmark model by cross-validation over people and rooms as well. Landmarks
+are trained on what the landmarks stage finds around published boxes and on posed hands
+(`sources=[hagrid,hands,synthetic_landmarks]`), crops on published boxes; scored is what the detector finds in whole
+photographs of people who were not trained on.
 Printed and kept in benchmarks/results/frames.md.
 """
 
@@ -50,7 +50,6 @@ from static_gesture_classification.evaluation.metrics import (
 )
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
-from static_gesture_classification.inference.committee import Committee
 from static_gesture_classification.inference.predictor import Predictor, load_model
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
@@ -70,13 +69,9 @@ GOAL_F1, GOAL_MS = 0.98, 40
 POSED = 1500  # posed hands beside the real ones
 SHORTLY = ("train_hyperparams.passes=3", "train_hyperparams.epochs=6")  # one landmark model a fold
 CROPS = ("model=efficientnet_lite0", "train_hyperparams=finetune", "crops.size=128")
-LOOKED_AT = (
-    "The detector's border was chosen after looking at the missed hands of all photographs, test among them, and the "
-    "votes of the committee (0.7 landmarks, 0.3 crops) on val and hagrid_people, after the test split had been scored "
-    "with equal votes (0.987)."
-)
-COMMITTEE_WEIGHTS = (0.7, 0.3)  # as in `make committee`
-KINDS = LANDMARKS_ALONE, CROPS_ALONE, COMMITTEE = ("landmarks", "crops", "committee")
+LOOKED_AT = "The detector's border was chosen after looking at the missed hands of all photographs, test among them."
+KINDS = BY_LANDMARKS, BY_CROPS = ("landmarks", "crops")
+GIVEN = "given"  # the checkpoint of the command line
 CONFIGURED = "as configured"
 ONE_LOOK = ("detector.border=0", "detector.second_look.border=0", "detector.second_look.columns=0")
 
@@ -219,7 +214,7 @@ def cross_validation(photographs: Sequence[Photograph], samples: pd.DataFrame, l
         split = np.where(fold_of == fold, "test", np.where(fold_of == (fold + 1) % FOLDS, "val", "train"))
         predictor = trained_on_landmarks(samples.assign(split=split), landmarks)
         held_out = [photograph for photograph in photographs if fold_of[photograph.rows[0]] == fold]
-        predict(held_out, predictor, table, LANDMARKS_ALONE)
+        predict(held_out, predictor, table, BY_LANDMARKS)
     return table
 
 
@@ -228,17 +223,16 @@ def official_split(
 ) -> tuple[pd.DataFrame, list[float]]:
     """Predictions for the published val and test split by models that were trained on everything else.
 
-    The table has a column of predictions for each of `KINDS`; the milliseconds of each photograph are the committee's.
+    The table has a column of predictions for each of `KINDS`; the milliseconds of each photograph are by landmarks.
     """
     table = samples.assign(split=samples["split"].replace("", "train"))
     by_landmarks = trained_on_landmarks(table, landmarks)
     with tempfile.TemporaryDirectory() as folder:
         by_crops = trained_on_crops(Path(folder), table, crops)
-    committee = Committee((*by_landmarks.members, *by_crops.members), COMMITTEE_WEIGHTS)
-    predictors = (by_landmarks, by_crops, Predictor(committee, by_landmarks.detector))
     table = table.assign(**dict.fromkeys(KINDS, ""))
     shown = [photograph for photograph in photographs if photograph.split in ("val", "test")]
-    milliseconds = [predict(shown, *each) for each in zip(predictors, [table] * len(KINDS), KINDS, strict=True)][-1]
+    milliseconds = predict(shown, by_landmarks, table, BY_LANDMARKS)
+    predict(shown, by_crops, table, BY_CROPS)
     return table[table["split"] != "train"], milliseconds
 
 
@@ -289,9 +283,7 @@ def trained(folder: Path, samples: pd.DataFrame, landmarks: np.ndarray, *overrid
     return Predictor(load_model(folder / "models" / "trained.ckpt"), detector())
 
 
-def predict(
-    photographs: Sequence[Photograph], predictor: Predictor, table: pd.DataFrame, kind: str = COMMITTEE
-) -> list[float]:
+def predict(photographs: Sequence[Photograph], predictor: Predictor, table: pd.DataFrame, kind: str) -> list[float]:
     """Fill in the predictions of what was found in whole photographs; returns the milliseconds of each, all told."""
     milliseconds = []
     for photograph in photographs:
@@ -307,10 +299,10 @@ def predict(
 
 def on_test(checkpoint: Path, photographs: Sequence[Photograph], samples: pd.DataFrame) -> pd.DataFrame:
     """The test split by a given checkpoint."""
-    table = samples.assign(**dict.fromkeys(KINDS, ""))
+    table = samples.assign(**{GIVEN: ""})
     tested = [photograph for photograph in photographs if photograph.split == "test"]
     with detector() as finder:
-        predict(tested, Predictor.load(checkpoint, finder), table)
+        predict(tested, Predictor.load(checkpoint, finder), table, GIVEN)
     return table[table["split"] == "test"]
 
 
@@ -337,17 +329,17 @@ def report(
         f"and hands_mini) and by cross-validation ({FOLDS} folds); a missed hand counts as an error. 95 % intervals "
         "resample people.",
         "",
-        f"| hands | number | missed | landmarks | crops | committee (at least {GOAL_F1} wanted) | on hands found |",
-        "|---|---|---|---|---|---|---|",
+        f"| hands | number | missed | landmarks (at least {GOAL_F1} wanted) | crops | landmarks, on hands found |",
+        "|---|---|---|---|---|---|",
         score_line("published test split", official[official["split"] == "test"]),
         score_line("published val and test split (epochs are chosen on val)", official),
         score_line("of these, webcam frames", official[webcam[official.index]]),
-        score_line("cross-validation, all", held_out, KINDS[:1]),
-        score_line("cross-validation, webcam frames", held_out[webcam], KINDS[:1]),
-        score_line("cross-validation, close-ups (100 pixels)", held_out[~webcam], KINDS[:1]),
+        score_line("cross-validation, all", held_out, crops=False),
+        score_line("cross-validation, webcam frames", held_out[webcam], crops=False),
+        score_line("cross-validation, close-ups (100 pixels)", held_out[~webcam], crops=False),
     ]
     if tested is not None:
-        lines += ["", f"Published test split, by the given checkpoint: {score(tested, COMMITTEE)}."]
+        lines += ["", f"Published test split, by the given checkpoint: {score(tested, GIVEN)}."]
     lines += [
         "",
         f"{median:.0f} ms a photograph in the median from pixels to gestures (at most {GOAL_MS} wanted; quarter to "
@@ -357,8 +349,8 @@ def report(
         "",
         "False: findings that touch no annotated hand; some are hands that nobody annotated.",
         "",
-        f"The commonest errors of the committee on val and test: {worst(official, COMMITTEE)}; of landmarks in the "
-        f"cross-validation: {worst(held_out, LANDMARKS_ALONE)}.",
+        f"The commonest errors of landmarks on val and test: {worst(official, BY_LANDMARKS)}; in the cross-validation: "
+        f"{worst(held_out, BY_LANDMARKS)}.",
     ]
     lines += ["", LOOKED_AT]
     return "\n".join(lines) + "\n"
@@ -372,12 +364,11 @@ def worst(table: pd.DataFrame, kind: str, most: int = 5) -> str:
     return ", ".join(f"{error} {count} times" for error, count in errors.value_counts().head(most).items())
 
 
-def score_line(name: str, table: pd.DataFrame, kinds: Sequence[str] = KINDS) -> str:
-    """A row of the table of scores: those of `kinds`, and of the last of them on the hands that were found."""
-    missed = int((table[kinds[-1]] == NO_HAND).sum())
-    scores = [score(table, kind) if kind in kinds else "" for kind in KINDS]
-    found = score(table[table[kinds[-1]] != NO_HAND], kinds[-1])
-    return f"| {name} | {len(table):,} | {missed} ({missed / len(table):.1%}) | {' | '.join([*scores, found])} |"
+def score_line(name: str, table: pd.DataFrame, crops: bool = True) -> str:
+    """A row of the table of scores: by landmarks, by `crops` where they were tried, by landmarks on the hands found."""
+    missed = table[BY_LANDMARKS] == NO_HAND
+    scores = (score(table, BY_LANDMARKS), score(table, BY_CROPS) if crops else "", score(table[~missed], BY_LANDMARKS))
+    return f"| {name} | {len(table):,} | {missed.sum()} ({missed.mean():.1%}) | {' | '.join(scores)} |"
 
 
 def score(table: pd.DataFrame, kind: str) -> str:

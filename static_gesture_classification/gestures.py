@@ -25,6 +25,11 @@ class Vocabulary:
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
             raise UserError(f"gestures.names lists {', '.join(repeated)} more than once; names must be unique")
+        for name in self.names:
+            if not name or name.startswith(".") or any(sign in name for sign in "/\\\0"):
+                raise UserError(
+                    f"gestures.names has {name!r}; gestures name files and folders, so it needs letters, and no / or \\"
+                )
         if len(self.names) < 2:
             raise UserError("gestures.names needs at least two gestures to tell apart")
         if self.background is not None and self.background not in self.names:

@@ -12,7 +12,6 @@ the last key is cut off by the next writer. Half precision halves what has to be
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy.typing as npt
 
 from static_gesture_classification.atomic_files import explained_write_errors, write_json
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.process_lock import ProcessLock
 
 VERSION = 1
@@ -166,12 +166,7 @@ class StoreWriter:
 def _check(path: Path, expected: dict[str, Any]) -> None:
     """Raise `DataError` where a store's header is not the expected one."""
     advice = f"delete {path.parent} and repeat the command; they are then computed anew"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} is damaged ({error}); {advice}") from error
-    if not isinstance(found, dict) or found.get("version") != VERSION:
-        raise DataError(f"{path} is not a store of embeddings of version {VERSION}; {advice}")
+    found = read_json(path, dict[str, Any], advice, ("version", VERSION))
     if found != expected:
         differing = ", ".join(key for key in expected if found.get(key) != expected[key])
         raise DataError(f"{path.parent} holds embeddings of another checkpoint (another {differing}); {advice}")

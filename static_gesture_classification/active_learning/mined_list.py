@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pandas as pd
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import path_inside, plain_name, read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import read_samples, write_samples
 
@@ -108,7 +108,7 @@ def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
     """
     path = path / LIST if path.is_dir() else path
     table = _read_csv(path)
-    samples = read_samples(path.parent / CANDIDATES)
+    samples = _checked_samples(path.parent / CANDIDATES)
     kept = _kept(table, path)
     _check_gestures(kept, vocabulary, path)
     kept = _each_once(kept, path)
@@ -119,6 +119,18 @@ def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
     samples = samples.iloc[rows].reset_index(drop=True)
     samples = samples.assign(gesture=kept["gesture"].to_numpy(object), subject=kept["subject"].to_numpy(object))
     return MinedList(kept.reset_index(drop=True), samples, _origin(path.parent / ORIGIN))
+
+
+def _checked_samples(path: Path) -> pd.DataFrame:
+    """The candidates, whose ids become names of files and whose pictures lie in their pool."""
+    samples = read_samples(path)
+    for column, check in (("sample_id", plain_name), ("image", path_inside)):
+        for value in samples[column]:
+            try:
+                check(value)
+            except ValueError as error:
+                raise DataError(f"{path}: {column} is {value!r}, which {error}; mine again") from error
+    return samples
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -175,13 +187,7 @@ def _each_once(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _origin(path: Path) -> Origin:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["version"] != VERSION:
-            raise DataError(f"{path} has version {content['version']}, this program reads {VERSION}; mine again")
-        return Origin(str(content["pool"]), str(content["checkpoint"]), str(content["digest"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}, which belongs to the list, is missing or damaged ({error}); mine again") from error
+    return read_json(path, Origin, "it belongs to the list: mine again", ("version", VERSION))
 
 
 def _earlier(path: Path) -> pd.DataFrame | None:

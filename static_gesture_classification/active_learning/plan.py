@@ -10,13 +10,13 @@ How it is made: see `planning`.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from omegaconf import DictConfig
+from pydantic import Field
 from rich import box
 from rich.markup import escape
 from rich.table import Column, Table
@@ -24,6 +24,7 @@ from rich.table import Column, Table
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_data import PathInside, read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import image_path
@@ -44,7 +45,7 @@ class Example:
     """
 
     sample_id: str
-    image: str
+    image: PathInside
     root: str
     box: tuple[float, float, float, float]
 
@@ -71,7 +72,7 @@ class PlannedRecording:
 
     gesture: str
     mistaken_for: str | None
-    count: int
+    count: Annotated[int, Field(ge=1)]
     errors: int
     rate: float
     f1_at_stake: float
@@ -124,23 +125,12 @@ def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan
     """Read a plan; with a `vocabulary`, one that can be performed with it.
 
     Raises:
-        DataError: the file is missing, is not a plan, or has another version.
+        DataError: the file is missing, is not a plan, has another version, or names a picture outside its folder.
         UserError: it names a gesture that is not in the vocabulary.
     """
     if not path.is_file():
         raise DataError(f"no recording plan at {path}; make one with {MAKE}")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path} is not a readable plan ({error}); make it again with {MAKE}") from error
-    version = content.get("version") if isinstance(content, dict) else None
-    if version != VERSION:
-        raise DataError(f"{path} has plan version {version}, this program reads {VERSION}; make it again with {MAKE}")
-    try:
-        recordings = tuple(_planned_recording(entry) for entry in content["recordings"])
-        plan = RecordingPlan(version, str(content["checkpoint"]), recordings, tuple(map(str, content["notes"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is a damaged plan ({error!r}); make it again with {MAKE}") from error
+    plan = read_json(path, RecordingPlan, f"make it again with {MAKE}", ("version", VERSION))
     if vocabulary is not None:
         _check_gestures(plan, vocabulary, path)
     return plan
@@ -183,28 +173,6 @@ def _markdown(plan: RecordingPlan) -> Iterator[str]:
         if line.examples:
             yield from ("", f"{line.gesture}{f' taken for {line.mistaken_for}' if line.mistaken_for else ''}:", "")
             yield from (f"- `{example.path.as_posix()}`" for example in line.examples)
-
-
-def _planned_recording(entry: Mapping[str, Any]) -> PlannedRecording:
-    mistaken_for = entry["mistaken_for"]
-    count = int(entry["count"])
-    if count < 1:
-        raise ValueError(f"a line asks for {count} samples")
-    return PlannedRecording(
-        gesture=str(entry["gesture"]),
-        mistaken_for=None if mistaken_for is None else str(mistaken_for),
-        count=count,
-        errors=int(entry["errors"]),
-        rate=float(entry["rate"]),
-        f1_at_stake=float(entry["f1_at_stake"]),
-        reason=str(entry["reason"]),
-        examples=tuple(_example(example) for example in entry["examples"]),
-    )
-
-
-def _example(entry: Mapping[str, Any]) -> Example:
-    x1, y1, x2, y2 = map(float, entry["box"])
-    return Example(str(entry["sample_id"]), str(entry["image"]), str(entry["root"]), (x1, y1, x2, y2))
 
 
 def _check_gestures(plan: RecordingPlan, vocabulary: Vocabulary, path: Path) -> None:

@@ -162,7 +162,7 @@ def _last_layer_of_onnx(model: Path) -> LastLayer:
     import onnx
 
     try:
-        tensors = {tensor.name: tensor for tensor in onnx.load(model).graph.initializer}
+        tensors = {tensor.name: tensor for tensor in onnx.load(model, load_external_data=False).graph.initializer}
     except Exception as error:  # protobuf's own exceptions have no common class, and all mean an unusable file
         raise UserError(f"{model} is not a readable ONNX file ({error}); export it again") from error
     found = {

@@ -117,7 +117,9 @@ def main(config: DictConfig) -> None:
 
 def retrain(loop: QuickLoop) -> Comparison | None:
     """From index to verdict; None where there was nothing to compare with."""
-    hardware.use_processor(loop.config.trainer.threads)
+    wanted = loop.config.trainer
+    hardware.one_device(wanted.devices, hardware.accelerator(wanted.accelerator))
+    hardware.use_processor(wanted.threads)
     with alone(loop.models):
         clock = Clock()
         with clock.timed("index"):

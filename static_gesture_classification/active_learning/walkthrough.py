@@ -10,7 +10,6 @@ What is done is not done again; when all is done, the next call begins anew.
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -24,12 +23,14 @@ from pathlib import Path
 from omegaconf import DictConfig
 from PIL import Image
 from rich.markup import escape
+from typing_extensions import TypedDict
 
 from static_gesture_classification.active_learning.plan import read_plan
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT, entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation.index import read_sources
@@ -265,6 +266,20 @@ def begin(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+class ShownHand(TypedDict):
+    """A hand in a frame: its label, its box in pixels."""
+
+    gesture: str
+    bbox: tuple[float, float, float, float]
+
+
+class ShownFrame(TypedDict):
+    """A frame's number, from 0, and its hands."""
+
+    frame: int
+    hands: list[ShownHand]
+
+
 def frames_by_gesture(video: Path, truth: Path, folder: Path, vocabulary: Vocabulary) -> dict[str, list[Shot]]:
     """Frames of a video that show one hand each, by gesture, saved as JPEG.
 
@@ -276,7 +291,8 @@ def frames_by_gesture(video: Path, truth: Path, folder: Path, vocabulary: Vocabu
         vocabulary: other labels are left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shown = {entry["frame"]: entry["hands"] for entry in json.loads(truth.read_text(encoding="utf-8"))}
+    told = read_json(truth, list[ShownFrame], "it lists the hands of each frame: mend it")
+    shown = {entry["frame"]: entry["hands"] for entry in told}
     shots: dict[str, list[Shot]] = {}
     for frame in frames(video):
         hands = shown.get(frame.index, [])

@@ -6,14 +6,14 @@ differs from one machine or day to another.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.downloads.transfer import RemoteFile
-from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import read_json
 
 VERSION = 1
 
@@ -27,6 +27,12 @@ class Entry(TypedDict):
     files: int
     bytes: int
     places: list[str]
+
+
+class Content(TypedDict):
+    """What the file says."""
+
+    contents: dict[str, Entry]
 
 
 class Record:
@@ -60,14 +66,5 @@ class Record:
     def _read(self) -> dict[str, Entry]:
         if not self._path.exists():
             return {}
-        try:
-            record = json.loads(self._path.read_text(encoding="utf-8"))
-            if record["record_version"] != VERSION:
-                raise DataError(
-                    f"{self._path} has version {record['record_version']}, this program reads {VERSION}; delete it"
-                )
-            return dict(record["contents"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{self._path} is not a record of downloads ({error!r}); delete it (what was fetched stays as it is)"
-            ) from error
+        way_out = "it is not a record of downloads: delete it (what was fetched stays as it is)"
+        return read_json(self._path, Content, way_out, ("record_version", VERSION))["contents"]

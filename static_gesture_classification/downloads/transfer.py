@@ -7,7 +7,6 @@ version of which URL it is a part. A file that is not what was published is kept
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from static_gesture_classification.downloads.connection import (
     Reply,
 )
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import read_json
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,8 @@ def _usable(remote: RemoteFile, partial: Path) -> int:
 
 def _read_state(partial: Path) -> PartialState | None:
     try:
-        return PartialState(**json.loads(_state_path(partial).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        return read_json(_state_path(partial), PartialState, "")
+    except DataError:
         return None
 
 

@@ -7,10 +7,10 @@ finds them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.pictures import CutPictures, Pictures
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
@@ -110,7 +111,7 @@ def prepared_sets(config: DictConfig, classifier: Classifier) -> Iterator[Evalua
 def check_geometry(folder: Path, crops: np.ndarray, classifier: Classifier) -> None:
     """Raise `UserError` where prepared crops have another size or margin than the checkpoint was trained on."""
     report = folder / "report.json"
-    made = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
     size, margin = crops.shape[1], made.get("margin", classifier.crop_margin)
     if (size, margin) != (classifier.crop_size, classifier.crop_margin):
         raise UserError(

@@ -11,7 +11,6 @@ counts as an error. See `report` for what it writes.
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from static_gesture_classification.evaluation.report import (
     remove_other_splits,
     write_report,
 )
+from static_gesture_classification.evaluation.runs import read_record
 from static_gesture_classification.evaluation.shown import show
 from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import SPLITS
@@ -118,8 +118,7 @@ def write_training_curves(checkpoint: Path, runs: Path, path: Path) -> None:
 
     The record beside the checkpoint names the run. Where the run folder is not there, the table has no rows.
     """
-    record = checkpoint.with_suffix(".json")
-    name = json.loads(record.read_text(encoding="utf-8"))["run"] if record.is_file() else ""
+    name = str((read_record(checkpoint.with_suffix(".json")) or {}).get("run") or "")
     try:
         table = RunFolder.open(runs / name).metrics()
     except DataError:

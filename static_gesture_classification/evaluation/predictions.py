@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import parsed_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, SCHEMA
 
@@ -140,7 +141,10 @@ def read_predictions(path: Path) -> Predictions:
     if version != str(VERSION):
         raise DataError(f"{path} has predictions table version {version}, this program reads {VERSION}; evaluate again")
     embeddings = _read_embeddings(path, metadata[b"embeddings"].decode()) if b"embeddings" in metadata else None
-    return Predictions(table, tuple(json.loads(metadata[b"gestures"])), embeddings)
+    names = parsed_json(
+        metadata.get(b"gestures", b"").decode(), tuple[str, ...], f"{path}, its gestures", "evaluate again"
+    )
+    return Predictions(table, names, embeddings)
 
 
 def _read_embeddings(path: Path, digest: str) -> Floats:

@@ -9,7 +9,6 @@ The one that is `models/best.ckpt` is marked; `promote run=ID epoch=N` makes ano
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +18,12 @@ import pandas as pd
 from omegaconf import DictConfig
 from rich import box
 from rich.table import Column, Table
+from typing_extensions import TypedDict
 
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import UserError
+from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.epoch_report import REPORT
+from static_gesture_classification.file_data import PlainName, read_json
 from static_gesture_classification.progress import console
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder, list_runs
 
@@ -75,13 +76,24 @@ def promoted_epoch(models: Path) -> tuple[str, int] | None:
     return (str(record["run"]), int(record["epoch"])) if record else None
 
 
+class Record(TypedDict, total=False):
+    """What other commands rely on in the record beside a checkpoint; the run's name becomes part of a path."""
+
+    run: PlainName | None
+    epoch: int | None
+    sha256: str
+    people_trained_on: str | None
+    chosen: str
+    preferred_to: str | None
+
+
 def read_record(path: Path) -> dict[str, Any] | None:
-    """A checkpoint's JSON record, None where it is missing or unreadable."""
+    """A checkpoint's JSON record, None where it is missing, unreadable, or something else than a `Record`."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        read_json(path, Record, "")
+        return read_json(path, dict[str, Any], "")
+    except DataError:
         return None
-    return record if isinstance(record, dict) else None
 
 
 def checkpoints_by_epoch(run: RunFolder) -> dict[int, Path]:

@@ -9,14 +9,16 @@ metadata      onnx_version, and JSON: gestures (names, background), input (crops
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.file_data import checked, parsed_json
 from static_gesture_classification.gestures import Vocabulary
 
 SUFFIX = ".onnx"
@@ -26,6 +28,24 @@ INPUT_NAMES = {CROPS: "crops", LANDMARKS: "points"}
 OUTPUT_NAMES = ("probabilities", "embedding")
 EXPORT = "python -m static_gesture_classification.inference.export_onnx checkpoint=FILE.ckpt output=FILE.onnx"
 _BATCH = {CROPS: 64, LANDMARKS: 16_384}
+
+
+class Gestures(TypedDict):
+    """The vocabulary, as the file says it."""
+
+    names: list[str]
+    background: str | None
+
+
+@dataclass(frozen=True)
+class Crop:
+    """How crops are cut, as the file says it: pixels, and share of the box's longer side; 0 for landmarks."""
+
+    size: Annotated[int, Field(ge=0, le=4096)]
+    margin: Annotated[float, Field(ge=0, le=10)]
+
+
+Seen: Any = Literal["crops", "landmarks"]
 
 
 class AnyClassifier(Protocol):
@@ -104,6 +124,20 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
             f"{path} says {said.get('onnx_version', 'nothing')} as its onnx_version, this program reads {VERSION}; "
             f"export it again: {EXPORT}"
         )
-    crop = json.loads(said["crop"])
-    vocabulary = Vocabulary.from_config(json.loads(said["gestures"]))
-    return OnnxClassifier(session, vocabulary, said["input"], int(crop["size"]), float(crop["margin"]))
+    way_out = f"export it again: {EXPORT}"
+    crop = parsed_json(said.get("crop", ""), Crop, f"{path}, its crop", way_out)
+    gestures = parsed_json(said.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
+    seen = checked(said.get("input"), Seen, f"{path}, its input", way_out)
+    vocabulary = Vocabulary.from_config(gestures)
+    _check_graph(session, seen, crop, vocabulary, path)
+    return OnnxClassifier(session, vocabulary, str(seen), crop.size, crop.margin)
+
+
+def _check_graph(session: Any, seen: str, crop: Crop, vocabulary: Vocabulary, path: Path) -> None:
+    """Raise `UserError` where the network does not take and give what the file says about it."""
+    side = [crop.size, crop.size, 3] if seen == CROPS else [21, 2]
+    takes = [(each.name, list(each.shape[1:])) for each in session.get_inputs()]
+    gives = {each.name: each.shape for each in session.get_outputs()}
+    names = gives.get(OUTPUT_NAMES[0], ())
+    if takes != [(INPUT_NAMES[seen], side)] or not {*OUTPUT_NAMES} <= {*gives} or names[-1:] != [len(vocabulary)]:
+        raise UserError(f"the network in {path} is not the one that the file describes; export it again: {EXPORT}")

@@ -1,4 +1,4 @@
-"""Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier of either kind or several.
+"""Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier of either kind.
 
 What the classifier sees of a hand is made by the same functions as in training: crops by
 `preparation.geometry.crop_square` at the size and margin that the checkpoint was trained on, points by
@@ -11,7 +11,6 @@ import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,6 @@ import numpy as np
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.inference.committee import Committee, pooled
 from static_gesture_classification.inference.onnx_classifier import (
     LANDMARKS,
     SUFFIX,
@@ -45,7 +43,7 @@ class RecognisedHand:
         gesture: the likeliest one of the vocabulary.
         score: its probability, 0..1.
         probabilities: float32 (classes,), in the vocabulary's order.
-        embedding: float32 (features,), the network's penultimate layer; of a committee all its members', in a row.
+        embedding: float32 (features,), the network's penultimate layer.
     """
 
     hand: DetectedHand
@@ -59,20 +57,15 @@ class Predictor:
     """Recognises gestures in images.
 
     Args:
-        classifier: of crops or of landmarks, or a committee. Of a committee those members decide that the detector
-            gives something to see.
+        classifier: of crops or of landmarks.
         detector: finds the hands; gives landmarks where the classifier wants them.
 
     Raises:
         UserError: the classifier wants landmarks, the detector gives none.
     """
 
-    def __init__(self, classifier: AnyClassifier | Committee, detector: Detector) -> None:
-        committee = classifier if isinstance(classifier, Committee) else Committee((classifier,), (1.0,))
-        able = [detector.gives_landmarks or member.input != LANDMARKS for member in committee.members]
-        self.members = list(compress(committee.members, able))
-        self.weights = list(compress(committee.weights, able))
-        if not self.members:
+    def __init__(self, classifier: AnyClassifier, detector: Detector) -> None:
+        if classifier.input == LANDMARKS and not detector.gives_landmarks:
             raise UserError(
                 "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
                 "or a checkpoint of crops"
@@ -112,9 +105,7 @@ class Predictor:
         """
         if not hands:
             return []
-        said = [member.predict(inputs_of(member, image, hands)) for member in self.members]
-        probabilities = said[0][0] if len(said) == 1 else pooled([each for each, _ in said], self.weights)
-        embeddings = np.concatenate([each for _, each in said], axis=1)
+        probabilities, embeddings = self.classifier.predict(inputs_of(self.classifier, image, hands))
         return [
             RecognisedHand(hand, self.vocabulary.names[best], float(row[best]), row, embedding)
             for hand, row, embedding, best in zip(
@@ -132,18 +123,13 @@ def inputs_of(classifier: AnyClassifier, image: np.ndarray, hands: Sequence[Dete
     return np.stack([crop_square(image, hand.box, size, margin) for hand in hands])
 
 
-def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifier | Committee:
-    """The classifier of a checkpoint or an ONNX file, or a committee; see `Predictor.load`."""
+def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifier:
+    """The classifier of a checkpoint or an ONNX file; see `Predictor.load`."""
     if path.suffix.lower() == SUFFIX:
         return load_onnx(path, threads)
-    # torch takes seconds to import
-    from static_gesture_classification.training.checkpoint import MEMBERS, classifier_of, read_entries
+    from static_gesture_classification.training.checkpoint import load_classifier  # torch takes seconds to import
 
-    checkpoint = read_entries(path)
-    if MEMBERS in checkpoint:
-        members = tuple(compiled(classifier_of(member, path, device)) for member in checkpoint[MEMBERS])
-        return Committee(members, tuple(checkpoint["weights"]))
-    return compiled(classifier_of(checkpoint, path, device))
+    return compiled(load_classifier(path, device))
 
 
 def compiled(classifier: Classifier) -> Classifier:

@@ -14,7 +14,6 @@ from static_gesture_classification.active_learning.refit_while_recording import 
 from static_gesture_classification.detection.detector import DetectedHand, Detector, detector_from_config
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.inference.committee import Committee
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
 from static_gesture_classification.progress import console
 from static_gesture_classification.recording.latest_frame import Captured
@@ -133,8 +132,6 @@ def open_observer(config: DictConfig, checkpoint: Path | None) -> Observer:
         return Observer(detector, None, config.recording.hand)
     model = fast_model(checkpoint) if config.recording.onnx else checkpoint
     predictor = Predictor.load(model, detector)
-    if isinstance(predictor.classifier, Committee):
-        return Observer(detector, predictor, config.recording.hand, str(checkpoint), None, "a committee does not learn")
     learner, about = open_learning_layer(config, predictor.classifier, checkpoint, model)
     return Observer(detector, predictor, config.recording.hand, str(checkpoint), learner, about)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError, OutputError
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
 from static_gesture_classification.sources.source import folders_in
 
@@ -74,9 +74,8 @@ def as_known(name: str, known: Sequence[str]) -> str:
 
 def _remembered(root: Path) -> Known:
     try:
-        content = json.loads((root / FILE).read_text(encoding="utf-8"))
-        return Known(tuple(map(str, content["people"])), tuple(map(str, content["rooms"])))
-    except (OSError, ValueError, KeyError, TypeError):
+        return read_json(root / FILE, Known, "")
+    except DataError:
         return Known()
 
 

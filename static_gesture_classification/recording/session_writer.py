@@ -162,7 +162,9 @@ class SessionWriter:
         self.session = replace(self.session, gesture=gesture)
         self.save()
         if self.folder is not None and self.folder.name.startswith(UNLABELLED) and not self.discarded:
-            self.folder = _moved(self.folder, self.folder.parent / f"{self.folder.name[len(UNLABELLED) :]}_{gesture}")
+            self.folder = _moved(
+                self.folder, self.folder.parent / f"{self.folder.name[len(UNLABELLED) :]}_{slug(gesture)}"
+            )
 
     def discard(self) -> None:
         """Put the whole set into the trash; `restore` takes it back until `close`."""

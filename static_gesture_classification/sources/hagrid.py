@@ -15,6 +15,7 @@ folder per gesture, at most three levels down, as the archives unpack: `like/`, 
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -187,7 +188,7 @@ class Hagrid(Source):
         )
 
     def _parse(self, file: str) -> dict[str, Entry]:
-        data = (self.folder / file).read_bytes()
+        data = (self.folder / file).read_bytes().removeprefix(codecs.BOM_UTF8)
         try:
             entries = orjson.loads(data)
         except orjson.JSONDecodeError:

@@ -20,7 +20,6 @@ first and `session.json` after it leaves, wherever it is killed, a session that 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -29,6 +28,7 @@ from typing import Any
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import PlainName, Text, read_json
 from static_gesture_classification.samples import LANDMARKS
 from static_gesture_classification.sources.image_size import file_problem, in_shares
 from static_gesture_classification.sources.source import (
@@ -53,9 +53,9 @@ class RecordedImage:
     `kept_because` the reason for which it was admitted; None where no checkpoint judged.
     """
 
-    file: str
-    box: tuple[float, ...]
-    hand: str = ""
+    file: PlainName
+    box: tuple[Any, ...]
+    hand: Text = ""
     gesture: str | None = None
     landmarks: tuple[tuple[float, float], ...] | None = None
     prediction: str | None = None
@@ -76,14 +76,21 @@ class Confusion:
 class Session:
     """What `session.json` says; see the module's text."""
 
-    gesture: str
-    subject: str = ""
-    camera: str = ""
-    time: str = ""
+    gesture: Text
+    subject: Text = ""
+    camera: Text = ""
+    time: Text = ""
     confusion: Confusion | None = None
     checkpoint: str | None = None
-    split: str = ""
+    split: Text = ""
     images: tuple[RecordedImage, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written(Session):
+    """A session as a file must say it: one that lists no images was cut off, or is something else."""
+
+    images: tuple[RecordedImage, ...]
 
 
 def write_session(folder: Path, session: Session) -> None:
@@ -99,55 +106,13 @@ def read_session(folder: Path) -> Session:
     """Read a session's `session.json`. Boxes are as written; `Recorded` checks them.
 
     Raises:
-        DataError: it is missing, is not whole JSON, has another version, or lacks gesture, images, a file or a box.
+        DataError: it is missing, is not whole JSON, has another version, lacks gesture, images, a file or a box, or
+            says something else than a session does: another type, a file that is not in its folder.
     """
     path = folder / SESSION_FILE
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"no recorded session at {path}") from error
-    except ValueError as error:
-        raise DataError(f"{path} is not whole JSON ({error}); mend it or delete its folder") from error
-    if not isinstance(content, dict) or content.get("version") != VERSION:
-        version = content.get("version") if isinstance(content, dict) else None
-        raise DataError(
-            f"{path} has version {version}, this program reads {VERSION}; delete its folder or update the program"
-        )
-    try:
-        return _session(content, path)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path} is malformed ({type(error).__name__}: {error}); mend it or delete its folder"
-        ) from error
-
-
-def _session(content: dict[str, Any], path: Path) -> Session:
-    confusion = content.get("confusion")
-    return Session(
-        gesture=str(content["gesture"]),
-        subject=str(content.get("subject") or ""),
-        camera=str(content.get("camera") or ""),
-        time=str(content.get("time") or ""),
-        confusion=Confusion(str(confusion["gesture"]), str(confusion["mistaken_for"])) if confusion else None,
-        checkpoint=content.get("checkpoint"),
-        split=official_split(content.get("split") or "", str(path)),
-        images=tuple(_image(image) for image in content["images"]),
-    )
-
-
-def _image(image: dict[str, Any]) -> RecordedImage:
-    marks = image.get("landmarks")
-    return RecordedImage(
-        file=str(image["file"]),
-        box=tuple(image["box"]),
-        hand=str(image.get("hand") or ""),
-        gesture=image.get("gesture"),
-        landmarks=None if marks is None else tuple((float(x), float(y)) for x, y in marks),
-        prediction=image.get("prediction"),
-        score=None if image.get("score") is None else float(image["score"]),
-        kept_because=image.get("kept_because"),
-        subject=image.get("subject"),
-    )
+    written = read_json(path, _Written, "mend it or delete its folder", ("version", VERSION))
+    official_split(written.split, str(path))
+    return Session(**vars(written))
 
 
 @dataclass(kw_only=True)

@@ -6,16 +6,25 @@ record_N/images/image_K.png
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from typing_extensions import TypedDict
+
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.image_files import is_image
 from static_gesture_classification.sources.image_size import frame_size, in_shares
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, files_in, folders_in
+
+
+class Meta(TypedDict):
+    """What meta.json says; the box is checked with the images."""
+
+    bbox: Any
+    gesture: str
 
 
 @dataclass(kw_only=True)
@@ -34,7 +43,7 @@ class RecordedLegacy(Source):
 
     def _read(self, recording: str) -> list[Hands]:
         file = f"{recording}/meta.json"
-        meta = self._meta(file)
+        meta = read_json(self.folder / file, Meta, "mend it or delete its folder")
         session = f"{self.name}/{recording}"
         files = files_in(self.folder / recording / "images")
         images = [name for name in files if is_image(name)]
@@ -46,12 +55,3 @@ class RecordedLegacy(Source):
         hands = Hands.of(file, rows, [] if images else [f"{recording}: no images"])
         hands.not_images = [f"{recording}/images/{name}" for name in files if not is_image(name)]
         return [hands]
-
-    def _meta(self, file: str) -> dict[str, Any]:
-        try:
-            meta = json.loads((self.folder / file).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(f"{self.root}/{file} is not whole JSON ({error}); mend it or delete its folder") from error
-        if not isinstance(meta, dict) or not isinstance(meta.get("gesture"), str) or "bbox" not in meta:
-            raise DataError(f"{self.root}/{file} lacks bbox or gesture; mend it or delete its folder")
-        return meta

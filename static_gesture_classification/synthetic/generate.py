@@ -26,6 +26,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import explained_write_errors, write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.progress import console, track
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.synthetic.plan import Entry, Picture, Plan, take
@@ -141,8 +142,8 @@ def _flat(first: list[Taken], results: Iterable[list[Taken]]) -> Iterator[Taken]
 
 def _read_record(root: Path) -> dict[str, Any] | None:
     try:
-        return json.loads((root / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(root / RECORD, dict[str, Any], "")
+    except DataError:
         return None
 
 

@@ -6,7 +6,6 @@ resumed run goes on where it was, and a tracker that was out of reach is caught 
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import threading
@@ -17,6 +16,8 @@ import numpy as np
 from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.progress import errors
 from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
 from static_gesture_classification.tracking.tracker import Tracker, flattened
@@ -228,8 +229,8 @@ def _empty_state() -> dict[str, Any]:
 
 def _read_state(path: Path) -> dict[str, Any]:
     try:
-        return _empty_state() | json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _empty_state() | read_json(path, dict[str, Any], "")
+    except DataError:
         return _empty_state()
 
 

@@ -18,7 +18,6 @@ whose status says running while nobody holds the lock was interrupted.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -26,16 +25,18 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from PIL import Image
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from static_gesture_classification.atomic_files import atomic_path, explained_write_errors, write_json, write_text
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_data import read_json, read_yaml
 from static_gesture_classification.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking import series
 from static_gesture_classification.tracking.source_revision import environment, owner, packages, source_revision
@@ -55,6 +56,27 @@ _RUN_COLUMNS += ["max_weighted_F1", "best_epoch"]
 _NOT_FIELDS = ("checkpoints", "series", "trackers")
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PROJECT = _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE  # else: installed
+
+
+class Session(TypedDict):
+    """When a process trained, seconds since 1970; `ended` is None while it does."""
+
+    started: float
+    ended: float | None
+
+
+class RunRecord(TypedDict):
+    """What run.json says."""
+
+    run_folder_version: int
+    run_id: str
+    uid: str
+    created: float
+    owner: str
+    sessions: Annotated[list[Session], Field(min_length=1)]
+    source_code: dict[str, Any]
+    environment: dict[str, Any]
+    values: dict[str, Any]
 
 
 class RunFolder:
@@ -221,7 +243,7 @@ class RunFolder:
     def config(self) -> dict[str, Any]:
         """The whole configuration of the run."""
         path = self.path / "config.yaml"
-        return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+        return read_yaml(path, "restore it, or delete it") if path.is_file() else {}
 
     def values(self) -> dict[str, Scalar]:
         """All single values by field: sys/..., source_code/..., monitoring/... and what `log_values` was given."""
@@ -308,16 +330,8 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """What run.json holds. Raises `DataError` when it is not readable or of another version."""
-        try:
-            record = json.loads(self._record_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self._record_path} is not readable ({error}); is {self.path} a run folder?") from error
-        if record.get("run_folder_version") != VERSION:
-            raise DataError(
-                f"{self._record_path} has run folder version {record.get('run_folder_version')}, "
-                f"this program reads {VERSION}"
-            )
-        return record
+        way_out = f"is {self.path} a run folder?"
+        return dict(read_json(self._record_path, RunRecord, way_out, ("run_folder_version", VERSION)))
 
     # ---- inside --------------------------------------------------------------------------------------------------
 

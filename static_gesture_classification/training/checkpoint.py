@@ -1,7 +1,8 @@
 """The checkpoint contract: what a checkpoint says about itself, and how it becomes a classifier.
 
 A checkpoint is a file of torch with tensors and plain values only, so that it loads with `weights_only=True` and runs
-no code. A run's best checkpoints, its last one (Lightning's, with what resuming needs) and an exported one hold alike:
+no code; what they are is declared and checked in `checkpoint_entries`. A run's best checkpoints, its last one
+(Lightning's, with what resuming needs) and an exported one hold alike:
 
     checkpoint_version   1
     state_dict           the network's tensors; in a run's last checkpoint their names begin with "network."
@@ -28,16 +29,16 @@ from torch import Tensor
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.building import built
+from static_gesture_classification.training.backbones import build_backbone
+from static_gesture_classification.training.checkpoint_entries import check_entries
 from static_gesture_classification.training.models.landmarks import LandmarkNetwork
 from static_gesture_classification.training.models.network import GestureNetwork
 
 VERSION = 1
 CROPS, LANDMARKS = "crops", "landmarks"  # what a model sees
-MEMBERS = "members"  # the entry of a committee that holds its checkpoints
 Network = GestureNetwork | LandmarkNetwork
-_BACKBONES = "static_gesture_classification.training.models."
 _NETWORK = "network."
+_MEMBERS = "members"  # what an earlier version's committees held
 _BATCH = {CROPS: 64, LANDMARKS: 16_384}
 
 
@@ -119,12 +120,7 @@ def build_network(model: Mapping[str, Any], classes: int) -> Network:
     Raises:
         UserError: the backbone is not one of training/models/, is unknown, or its weights cannot be had.
     """
-    backbone = model["backbone"]
-    if not str(backbone["_target_"]).startswith(_BACKBONES):  # a checkpoint must not name any function to call
-        raise UserError(
-            f"model.backbone._target_ is {backbone['_target_']!r}; backbones live in {_BACKBONES.rstrip('.')}"
-        )
-    network, features = built(backbone, "model.backbone", pretrained=model["weights"] == "imagenet")
+    network, features = build_backbone(model["backbone"], pretrained=model["weights"] == "imagenet")
     if input_of(model) == LANDMARKS:
         return LandmarkNetwork(network, features, classes)
     normalisation = model["normalisation"]
@@ -163,7 +159,8 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
     """Load a run's checkpoint or an exported one.
 
     Raises:
-        UserError: the file is missing, is not a checkpoint of ours, is damaged, or has another version.
+        UserError: the file is missing, is not a checkpoint of ours, is damaged, has another version, or holds what no
+            checkpoint holds, such as the name of a function to call.
     """
     return classifier_of(read_checkpoint(path), path, device)
 
@@ -178,18 +175,7 @@ def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu"
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read the entries (see the module) of a checkpoint of one network. Raises as `load_classifier`."""
-    checkpoint = read_entries(path)
-    if MEMBERS in checkpoint:
-        raise UserError(
-            f"{path} is a committee: networks that decide together, for inference.predict alone. This needs a "
-            "checkpoint of one network; choose one of those that it was made of"
-        )
-    return checkpoint
-
-
-def read_entries(path: Path) -> dict[str, Any]:
-    """Read the entries of any checkpoint, a committee's too (`inference.committee`). Raises as `load_classifier`."""
+    """Read the entries (see the module) of a checkpoint. Raises as `load_classifier`."""
     if not path.is_file():
         raise UserError(
             f"no checkpoint at {path}; train one (dvc repro, or python train_static_gestures.py), or name another"
@@ -202,17 +188,26 @@ def read_entries(path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(checkpoint, dict) or "checkpoint_version" not in checkpoint:
         raise UserError(f"{path} is not a checkpoint of this program; choose one of runs/*/checkpoints or models/")
+    if _MEMBERS in checkpoint:
+        raise UserError(
+            f"{path} is a committee of an earlier version, which this one does not read; choose one of the checkpoints "
+            "that it was made of, or train again"
+        )
     if checkpoint["checkpoint_version"] != VERSION:
         raise UserError(
             f"{path} has checkpoint version {checkpoint['checkpoint_version']}, this program reads {VERSION}; "
             "train again"
         )
+    check_entries(checkpoint, path)
     return checkpoint
 
 
 def network_of(checkpoint: Mapping[str, Any], path: Path) -> Network:
     """The network of a checkpoint's entries; `path` is for messages. Raises `UserError` where they do not fit."""
-    network = build_network({**checkpoint["model"], "weights": "none"}, len(checkpoint["gestures"]["names"]))
+    try:
+        network = build_network({**checkpoint["model"], "weights": "none"}, len(checkpoint["gestures"]["names"]))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     try:
         network.load_state_dict(network_state(checkpoint))
     except RuntimeError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from torch.optim import Optimizer
 
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.progress import console
 from static_gesture_classification.training import hardware
@@ -106,7 +107,7 @@ def build_trainer(
     shown = ProgressBar(leave=True) if console.is_terminal else EpochLines()
     return pl.Trainer(
         accelerator=accelerator,
-        devices=wanted.devices,
+        devices=hardware.one_device(wanted.devices, accelerator),
         precision=hardware.precision(wanted.precision, accelerator),  # type: ignore[arg-type]
         max_epochs=config.train_hyperparams.epochs,
         gradient_clip_val=wanted.gradient_clip,
@@ -149,7 +150,7 @@ def _optimizer(config: DictConfig) -> Callable[..., Optimizer]:
 
 def _check_geometry(crops: Path, size: int, configured: DictConfig) -> None:
     report = crops / "report.json"
-    made = json.loads(report.read_text(encoding="utf-8")) if report.is_file() else {}
+    made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
     margin = made.get("margin", configured.margin)
     if (size, margin) != (configured.size, configured.margin):
         raise DataError(

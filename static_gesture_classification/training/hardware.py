@@ -5,8 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Sequence
 
 import torch
+
+from static_gesture_classification.errors import UserError
 
 _LARGEST = 2**30  # bytes that glibc may take from its heap at once
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt, malloc.h
@@ -19,6 +22,41 @@ def accelerator(wanted: str) -> str:
     if torch.cuda.is_available():
         return "gpu"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def one_device(wanted: object, accelerator: str) -> int | list[int]:
+    """What `trainer.devices` names, where that is one device: 1, or the list of its number.
+
+    Args:
+        wanted: how many, a list of their numbers, "auto" or -1 for all there are; as text, too, as Lightning takes it.
+        accelerator: `cpu`, `gpu` or `mps`.
+
+    Raises:
+        UserError: more than one, none, or something else.
+    """
+    way_out = "this program trains on one for now: trainer.devices=1, or trainer.devices=[0] for the first"
+    numbers = _device_numbers(wanted)
+    if numbers is not None and len(numbers) == 1 and numbers[0] >= 0:
+        return numbers
+    count = {"auto": -1, "-1": -1, "1": 1}.get(str(wanted), 0) if numbers is None else 0
+    if count == 1 or (count == -1 and _devices_there(accelerator) == 1):
+        return 1
+    if count == -1:
+        raise UserError(f"trainer.devices={wanted} takes all {_devices_there(accelerator)} devices; {way_out}")
+    raise UserError(f"trainer.devices={wanted} is not one device; {way_out}")
+
+
+def _device_numbers(wanted: object) -> list[int] | None:
+    """The numbers of a list of devices, such as [0, 1] or "0,1"; None where it is no list."""
+    parts = wanted.split(",") if isinstance(wanted, str) and "," in wanted else wanted
+    if isinstance(parts, str) or not isinstance(parts, Sequence):
+        return None
+    texts = [str(part).strip() for part in parts]
+    return [int(text) if text.isdecimal() else -1 for text in texts if text]
+
+
+def _devices_there(accelerator: str) -> int:
+    return torch.cuda.device_count() if accelerator == "gpu" else 1
 
 
 def precision(wanted: str, accelerator: str) -> str:

@@ -15,7 +15,12 @@ from static_gesture_classification.active_learning import compare
 from static_gesture_classification.active_learning.plan import PlannedRecording, RecordingPlan, write_plan
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.data_version import people
-from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
+from static_gesture_classification.evaluation.predictions import (
+    Predictions,
+    predictions_of,
+    sample_keys,
+    write_predictions,
+)
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.training.checkpoint import Origin, build_network, plain_model, save
@@ -151,6 +156,17 @@ def test_samples_that_only_one_has_predictions_of_are_left_out_and_counted():
     result = compared()
     assert result["splits"]["val"]["samples"] == 500
     assert result["left_out"]["samples"] == {"only one has predictions of": 100}
+
+
+def test_tables_in_another_order_are_paired_by_sample():
+    write_tables("before", 0.7, 1, splits=("val",))
+    samples = split_samples("val")
+    shuffled = said(samples, 0.7, 1)
+    order = np.random.default_rng(0).permutation(len(samples))
+    write_predictions(Predictions(shuffled.table.take(order), shuffled.gestures), Path("after") / "val.parquet")
+    val = compared()["splits"]["val"]
+    assert (val["samples"], val["difference"]) == (COUNT, 0)
+    assert all(row["lost"] == row["gained"] == 0 for row in val["per_gesture"].values())
 
 
 def test_predictions_of_different_samples_are_an_error_that_says_why():

@@ -229,10 +229,13 @@ def test_markdown_has_a_row_a_line_and_the_pictures():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "not a readable plan"),
-        ("[]", "plan version None"),
-        ('{"version": 99}', "plan version 99, this program reads 1"),
-        ('{"version": 1, "checkpoint": "a", "notes": [], "recordings": [{"gesture": "ONE"}]}', "damaged plan"),
+        ("{", "is not whole JSON"),
+        ("[]", "version None"),
+        ('{"version": 99}', "version 99, this program reads 1"),
+        (
+            '{"version": 1, "checkpoint": "a", "notes": [], "recordings": [{"gesture": "ONE"}]}',
+            r"recordings\[0\]\.mistaken_for is missing",
+        ),
     ],
 )
 def test_unfit_plan_is_refused(tmp_path, content, message):

@@ -33,7 +33,7 @@ def test_crops_are_those_of_the_crops_stage(checkpoint: Made, photographs: Path,
     same = []
     for crop, row in zip(stage, rows.to_dict("records"), strict=True):
         image, box = read_image(Path(row["root"]) / row["image"]), tuple(row[name] for name in BOX)
-        ours = inputs_of(predictor.members[0], image, [DetectedHand(box, score=1.0)])[0]
+        ours = inputs_of(predictor.classifier, image, [DetectedHand(box, score=1.0)])[0]
         same.append(np.array_equal(ours, crop))
         reduced = hand_square(image.shape[1], image.shape[0], box, MARGIN).side >= 2 * HEADROOM * SIZE
         assert same[-1] or (reduced and np.abs(ours.astype(int) - crop).mean() < 1.5)
@@ -59,7 +59,7 @@ def test_each_hand_gets_the_probabilities_of_the_checkpoint(
     recognised = predictor.predict(both)
     assert len(recognised) == 2
     probabilities, embeddings = load_classifier(checkpoint(kind)).predict(
-        inputs_of(predictor.members[0], both, [each.hand for each in recognised])
+        inputs_of(predictor.classifier, both, [each.hand for each in recognised])
     )
     for each, row, embedding in zip(recognised, probabilities, embeddings, strict=True):
         assert each.probabilities == pytest.approx(row, abs=1e-5)

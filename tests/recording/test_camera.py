@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.opencv import cv2
 from static_gesture_classification.recording import camera as camera_module
-from static_gesture_classification.recording.camera import Camera, FileCamera, check_device, open_camera
+from static_gesture_classification.recording.camera import Camera, FileCamera, LiveCamera, check_device, open_camera
 from static_gesture_classification.recording.settings import CameraSettings
 
 SETTINGS = CameraSettings("all", (640, 480), 30, 60, 60, 60)
@@ -96,3 +97,17 @@ def test_pictures_are_rgb(tmp_path: Path) -> None:
     image = open_camera(str(tmp_path), SETTINGS).read()
     assert image is not None
     assert np.array_equal(image[0, 0], (200, 100, 0))
+
+
+def test_pictures_of_a_live_camera_are_rgb(tmp_path: Path) -> None:
+    """A film behind an address in place of a camera: OpenCV gives its pictures in the same way, blue first."""
+    film = cv2.VideoWriter(str(tmp_path / "red.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 15, (64, 48))
+    for _ in range(3):
+        film.write(np.full((48, 64, 3), (10, 90, 220), np.uint8))  # blue, green, red
+    film.release()
+    camera = open_camera(f"file://{tmp_path / 'red.avi'}", SETTINGS)
+    assert isinstance(camera, LiveCamera)
+    image = camera.read()
+    camera.close()
+    assert image is not None
+    assert image[24, 32].astype(int) == pytest.approx((220, 90, 10), abs=12)

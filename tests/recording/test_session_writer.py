@@ -12,6 +12,7 @@ from PIL import Image
 from static_gesture_classification.active_learning.admission import Judgement
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.errors import OutputError
+from static_gesture_classification.images import read_image
 from static_gesture_classification.recording.session_writer import (
     TRASH,
     SessionWriter,
@@ -68,6 +69,13 @@ def test_session_loads_after_every_picture(writer: SessionWriter) -> None:
         assert len(session.images) == count
         assert all((writer.folder / image.file).is_file() for image in session.images)
         assert replace(session, images=()) == HEADER
+
+
+def test_saved_picture_has_the_colours_that_were_seen(writer: SessionWriter) -> None:
+    writer.take(np.full((240, 320, 3), (220, 90, 10), np.uint8), HAND)
+    writer.save()
+    assert writer.folder is not None
+    assert read_image(writer.folder / "000000.jpg")[30, 30].astype(int) == pytest.approx((220, 90, 10), abs=6)
 
 
 def test_nothing_is_on_disk_before_the_first_picture(writer: SessionWriter, storage: StorageSettings) -> None:

@@ -110,8 +110,8 @@ def test_bad_images_of_a_session_are_rejected_with_the_reason(tmp_path: Path, sa
         ('{"version": 1, "gesture": "FI', "is not whole JSON"),
         ('{"version": 7}', "has version 7, this program reads 1"),
         ("[]", "has version None"),
-        ('{"version": 1, "gesture": "FIST"}', "malformed"),
-        ('{"version": 1, "gesture": "FIST", "images": [{"file": "a.jpg"}]}', "malformed"),
+        ('{"version": 1, "gesture": "FIST"}', "images is missing"),
+        ('{"version": 1, "gesture": "FIST", "images": [{"file": "a.jpg"}]}', r"images\[0\]\.box is missing"),
         ('{"version": 1, "gesture": "FIST", "split": "exam", "images": []}', "unknown split 'exam'"),
     ],
 )

@@ -32,7 +32,7 @@ def test_one_box_in_pixels_serves_all_frames(tmp_path: Path, save_image: Save, v
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [('{"bbox": [1,', "not whole JSON"), ('{"bbox": []}', "lacks bbox or")]
+    ("content", "message"), [('{"bbox": [1,', "not whole JSON"), ('{"bbox": []}', "gesture is missing")]
 )
 def test_broken_recording_is_an_error_that_names_its_file(
     content: str, message: str, tmp_path: Path, vocabulary: Vocabulary

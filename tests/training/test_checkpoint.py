@@ -141,6 +141,12 @@ def test_an_unusable_checkpoint_is_named(path: Path, spoil) -> None:
         load_classifier(path)
 
 
+def test_committee_of_an_earlier_version_is_refused_and_says_so(path: Path) -> None:
+    save({"checkpoint_version": 1, "members": [checkpoint()], "weights": [1.0]}, path)
+    with pytest.raises(UserError, match=r"trained\.ckpt is a committee of an earlier version"):
+        load_classifier(path)
+
+
 def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_one(path: Path) -> None:
     with pytest.raises(OutputError, match="file, not a folder"):
         save(checkpoint(), path / "below_a_file.ckpt")

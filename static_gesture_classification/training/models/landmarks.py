@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.samples import LANDMARKS
 from static_gesture_classification.training.models import landmark_features
 
+Width = Annotated[int, Field(ge=1, le=8192)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
 
 def backbone(
-    name: str, pretrained: bool, hidden: Sequence[int], dropout: float, features_version: int
+    name: str, pretrained: bool, hidden: Sequence[Width], dropout: Share, features_version: int
 ) -> tuple[nn.Module, int]:
     """Build the network from features to embeddings; returns it and its embeddings' length.
 
     Its first layer standardises the features by what training sees of them.
 
     Args:
-        hidden: width of each layer.
-        dropout: share of each layer's outputs that training leaves out, 0 to 1.
+        hidden: width of each layer, 1 to 8192.
+        dropout: share of each layer's outputs that training leaves out, from 0 to less than 1.
         features_version: of the features that it is trained on.
 
     Raises:

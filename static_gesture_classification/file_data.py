@@ -1,0 +1,144 @@
+"""What comes out of a file is data: of the types declared for it, or an error that names the file. It never runs.
+
+A file that was made elsewhere (a checkpoint, a session, a plan) may say anything. Each kind of file declares its
+content as data classes or annotated types; what does not fit is refused, before anything else looks at it. Nothing here
+resolves a reference, imports what a file names, or follows a path out of the folder that the file is about.
+
+JSON may begin with a byte-order mark, as programs on Windows write it, and be UTF-8 or UTF-16.
+"""
+
+from __future__ import annotations
+
+import codecs
+from functools import lru_cache
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, TypeVar, cast
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from static_gesture_classification.errors import DataError
+
+T = TypeVar("T")
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_SHOWN = 60  # characters of a value in a message
+
+
+def read_json(path: Path, kind: type[T], way_out: str, version: tuple[str, int] | None = None) -> T:
+    """Read a JSON file as `kind`: a data class, a container or an annotated type; other keys of objects are left out.
+
+    Args:
+        path: the file.
+        kind: its types, strictly: no text for a number, no number for a text.
+        way_out: what to do with a file that cannot be used, for messages.
+        version: of the file's format: its key and the one that this program reads.
+
+    Raises:
+        DataError: it is missing, cannot be read, is not whole JSON, has another version, or does not hold `kind`.
+    """
+    try:
+        text = decoded(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"there is no {path}; {way_out}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); {way_out}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not whole JSON (neither UTF-8 nor UTF-16: {error}); {way_out}") from error
+    if version is not None:
+        _check_version(text, path, way_out, *version)
+    return parsed_json(text, kind, str(path), way_out)
+
+
+def read_yaml(path: Path, way_out: str) -> dict[str, Any]:
+    """Read a YAML file that maps names to plain values.
+
+    Raises:
+        DataError: it is missing, cannot be read, or is something else.
+    """
+    try:
+        content = yaml.safe_load(decoded(path.read_bytes())) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path} is not readable YAML ({error}); {way_out}") from error
+    return checked(content, dict[str, Any], str(path), way_out)
+
+
+def parsed_json(text: str, kind: type[T], where: str, way_out: str) -> T:
+    """JSON text as `kind`; `where` it comes from is for messages. See `read_json`."""
+    try:
+        return cast(T, _adapter(kind).validate_json(text, strict=True))  # type: ignore[arg-type]
+    except ValidationError as error:
+        if error.errors(include_url=False)[0]["type"] == "json_invalid":
+            raise DataError(f"{where} is not whole JSON ({_explained(error)}); {way_out}") from error
+        raise DataError(f"{where}: {_explained(error)}; {way_out}") from error
+
+
+def checked(value: object, kind: type[T], where: str, way_out: str) -> T:
+    """A value out of a file, such as a mapping of plain values, if it is a `kind`, strictly.
+
+    Raises:
+        DataError: it is not; names `where` it comes from and what does not fit.
+    """
+    try:
+        return cast(T, _adapter(kind).validate_python(value, strict=True))  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise DataError(f"{where}: {_explained(error)}; {way_out}") from error
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file, without its byte-order mark. Raises `UnicodeDecodeError`."""
+    return data.decode(next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8"))
+
+
+def plain_name(name: str) -> str:
+    """A name that stays in its folder when it becomes a file's. Raises `ValueError` otherwise."""
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0") or PureWindowsPath(name).drive:
+        raise ValueError("is not the plain name of a file in its folder")
+    return name
+
+
+def path_inside(path: str) -> str:
+    """A relative path, with forward slashes, that does not climb out. Raises `ValueError` otherwise."""
+    parts = (*PurePosixPath(path).parts, *PureWindowsPath(path).parts)
+    if not path or "\0" in path or ".." in parts or PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor:
+        raise ValueError("is not a path inside its folder")
+    return path
+
+
+def _as_text(value: object) -> object:
+    """Nothing as "", a whole number (a person called 7) as its digits."""
+    if value is None:
+        return ""
+    return str(value) if type(value) is int else value
+
+
+PlainName = Annotated[str, AfterValidator(plain_name)]
+PathInside = Annotated[str, AfterValidator(path_inside)]
+Text = Annotated[str, BeforeValidator(_as_text)]
+
+
+@lru_cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _check_version(text: str, path: Path, way_out: str, key: str, read: int) -> None:
+    try:
+        content = from_json(text)
+    except ValueError as error:
+        raise DataError(f"{path} is not whole JSON ({error}); {way_out}") from error
+    found = content.get(key) if isinstance(content, dict) else None
+    if type(found) is not int or found != read:
+        raise DataError(f"{path} has {key.replace('_', ' ')} {found!r:.{_SHOWN}}, this program reads {read}; {way_out}")
+
+
+def _explained(error: ValidationError) -> str:
+    """The first thing that does not fit: where it is, what is wrong with it, and what it is."""
+    first = error.errors(include_url=False)[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Invalid JSON: ").removeprefix("Input ")
+    if first["type"] == "json_invalid":
+        return message
+    if first["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place or 'its content'} is {first['input']!r:.{_SHOWN}}, which {message}"
