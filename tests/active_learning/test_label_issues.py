@@ -296,7 +296,7 @@ def test_decision_on_a_label_that_has_changed_since_is_not_kept(tmp_path):
     ("text", "message"),
     [
         ("decision,sample,from,to\nmaybe,{0},NONE,TWO\n", r"s\.csv, line 2: the decision 'maybe' is none of yes"),
-        ("decision;sample;from;to\n", r"s\.csv, line 1: no column decision, sample, from, to"),
+        ("sample;from;to\n", r"s\.csv, line 1 lacks the columns decision"),
         ("decision,sample,from,to\nyes,,NONE,TWO\n", r"s\.csv, line 2: no sample is named"),
         ("decision,sample,from,to\nyes,{0},THREE,TWO\n", r"s\.csv, line 2: sample .* is labelled NONE by now"),
         ("decision,sample,from,to\nyes,zz,ONE,TWO\n", r"line 2: sample zz, there ONE, is not in the index"),
