@@ -48,6 +48,7 @@ class Columns:
 
     Args:
         required: a table without one of these is an error.
+        one_of: groups of columns that say the same in different ways; one of the groups has to be there whole.
         optional: known besides; other columns are left alone.
         synonyms: other name -> one of these. Capitals, spaces, hyphens and underscores make no difference.
     """
@@ -55,10 +56,23 @@ class Columns:
     required: Sequence[str]
     optional: Sequence[str] = ()
     synonyms: Mapping[str, str] | None = None
+    one_of: Sequence[Sequence[str]] = ()
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """All names that have a meaning."""
+        return tuple(
+            dict.fromkeys([*self.required, *(name for group in self.one_of for name in group), *self.optional])
+        )
+
+    def needed(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those without which a table of these columns is of no use; of `one_of` the first group that is whole."""
+        whole = [group for group in self.one_of if set(group) <= set(names)] or self.one_of
+        return (*self.required, *(whole[0] if whole else ()))
 
     def named(self, header: Sequence[str]) -> list[str]:
         """The known name of each column of a header, empty for others. Their own names go before synonyms."""
-        own = {plain(name): name for name in (*self.required, *self.optional)}
+        own = {plain(name): name for name in self.known}
         other = {plain(name): meant for name, meant in (self.synonyms or {}).items()}
         names = [own.get(plain(name), "") for name in header]
         meant = [other.get(plain(name), "") for name in header]
@@ -76,8 +90,16 @@ class Row:
         return self.cells[name]
 
 
-def read_table(path: Path, columns: Columns, shown: str | None = None) -> list[Row]:
-    """The rows of a table, without blank ones.
+@dataclass(frozen=True)
+class Table:
+    """The rows of a table, without blank ones, and which known columns it has."""
+
+    columns: frozenset[str]
+    rows: list[Row]
+
+
+def read_table(path: Path, columns: Columns, shown: str | None = None) -> Table:
+    """Read a table.
 
     Args:
         path: the file.
@@ -93,7 +115,8 @@ def read_table(path: Path, columns: Columns, shown: str | None = None) -> list[R
     number, header = next(lines, (1, []))
     names = columns.named(header)
     _check_header(names, header, columns, f"{name}, line {number}")
-    return [Row(line, _cells(names, cells, f"{name}, line {line}", columns)) for line, cells in lines]
+    rows = [Row(line, _cells(names, cells, f"{name}, line {line}", columns)) for line, cells in lines]
+    return Table(frozenset(filter(None, names)), rows)
 
 
 def decimal(text: str) -> float:
@@ -176,14 +199,14 @@ def _check_header(names: Sequence[str], header: Sequence[str], columns: Columns,
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{where}: there are two columns {', '.join(twice)}; keep one of each")
-    missing = [name for name in columns.required if name not in names]
+    missing = [name for name in columns.needed(names) if name not in names]
     if missing:
         raise DataError(f"{where} lacks the columns {', '.join(missing)}; {_what_it_is(header, columns)}")
 
 
 def _what_it_is(header: Sequence[str], columns: Columns) -> str:
     """What a first line is that does not name the columns, and the way out."""
-    wanted = ",".join(columns.required)
+    wanted = ",".join(columns.needed(header))
     if not header:
         return f"it is empty; its first line must be {wanted}"
     if len(header) == 1 and any(separator in header[0] for separator in SEPARATORS):
@@ -194,7 +217,7 @@ def _what_it_is(header: Sequence[str], columns: Columns) -> str:
 
 
 def _cells(names: Sequence[str], cells: list[str], where: str, columns: Columns) -> dict[str, str]:
-    cut_off = [name for name in names[len(cells) :] if name in columns.required]
+    cut_off = [name for name in names[len(cells) :] if name in columns.needed(names)]
     if cut_off:
         raise DataError(f"{where}: {len(cells)} values for {len(names)} columns, none for {', '.join(cut_off)}")
     if any(cells[len(names) :]):
@@ -202,7 +225,7 @@ def _cells(names: Sequence[str], cells: list[str], where: str, columns: Columns)
         hint = "; put numbers with a decimal comma in quotation marks, or part the columns by ;" if commas else ""
         raise DataError(f"{where}: {len(cells)} values for {len(names)} columns: {_shortened(','.join(cells))!r}{hint}")
     found = {name: cell for name, cell in zip(names, cells, strict=False) if name}
-    return {name: found.get(name, "") for name in (*columns.required, *columns.optional)}
+    return {name: found.get(name, "") for name in columns.known}
 
 
 def _is_number(text: str) -> bool:

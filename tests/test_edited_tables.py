@@ -17,7 +17,7 @@ EXPECTED = [
 
 def rows(path: Path, content: str | bytes) -> list[Row]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_table(path, COLUMNS, "boxes.csv")
+    return read_table(path, COLUMNS, "boxes.csv").rows
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,12 @@ def test_decimal_commas_are_numbers() -> None:
     for text in ("1,234,5", "1.234,5", "", "a"):
         with pytest.raises(ValueError, match="could not convert"):
             decimal(text)
+
+
+def test_columns_that_say_the_same_in_two_ways_stand_for_each_other(tmp_path: Path) -> None:
+    columns = Columns(("image",), one_of=(("x1", "x2"), ("x1", "width")))
+    (tmp_path / "t.csv").write_text("image,x1,width\na.jpg,1,2\n")
+    assert read_table(tmp_path / "t.csv", columns).columns == {"image", "x1", "width"}
+    (tmp_path / "t.csv").write_text("image,width\na.jpg,1\n")
+    with pytest.raises(DataError, match="lacks the columns x1, x2"):
+        read_table(tmp_path / "t.csv", columns)

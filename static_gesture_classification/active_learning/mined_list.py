@@ -127,7 +127,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             f"no list of mined hands at {path}; make one with python -m static_gesture_classification.active_learning."
             "mining mining.pool=..."
         )
-    rows = read_table(path, Columns(COLUMNS))
+    rows = read_table(path, Columns(COLUMNS)).rows
     lines = [row.line for row in rows]
     return pd.DataFrame([row.cells for row in rows], index=lines, columns=list(COLUMNS), dtype=object)
 

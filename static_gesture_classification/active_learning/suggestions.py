@@ -80,7 +80,7 @@ def read_suggestions(path: Path) -> list[Suggestion]:
     """
     if not path.is_file():
         raise DataError(f"no suggestions at {path}; make them with label_issues, or name another file")
-    return [_suggestion(row, path) for row in read_table(path, Columns(COLUMNS[:4], COLUMNS[4:]))]
+    return [_suggestion(row, path) for row in read_table(path, Columns(COLUMNS[:4], COLUMNS[4:])).rows]
 
 
 def check_decisions(suggestions: Sequence[Suggestion], vocabulary: Vocabulary, path: Path) -> None:

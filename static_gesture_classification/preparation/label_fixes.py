@@ -149,7 +149,7 @@ def read_label_fixes(path: Path, vocabulary: Vocabulary) -> LabelFixes:
     """
     if not path.is_file():
         return LabelFixes(path)
-    fixes = [_fix(row, path, vocabulary) for row in read_table(path, Columns(COLUMNS))]
+    fixes = [_fix(row, path, vocabulary) for row in read_table(path, Columns(COLUMNS)).rows]
     _check_conflicts(fixes, path)
     return LabelFixes(path, tuple(fixes))
 
