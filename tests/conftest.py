@@ -6,6 +6,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"
+CASES = PROJECT.parent / "shared" / "cases"
 HAND_LANDMARKER = PROJECT.parent / "shared" / "models" / "hand_landmarker.task"
 
 
@@ -21,6 +22,14 @@ def photographs() -> Path:
     if not PHOTOGRAPHS.is_dir():
         pytest.skip("real photographs are not present at ../shared/data")
     return PHOTOGRAPHS
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of awkward inputs that people have; they are not part of the project."""
+    if not CASES.is_dir():
+        pytest.skip("the awkward inputs are not present at ../shared/cases")
+    return CASES
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.folder import Folder
 
-PROJECT = Path(__file__).resolve().parents[2]
 Save = Callable[..., Path]
 Read = Callable[..., tuple[list[dict[str, Any]], list[Rejected]]]
 
@@ -120,15 +119,7 @@ def test_unknown_label_is_an_error_that_names_its_folder(tmp_path: Path, save_im
         read(tmp_path)
 
 
-CASES = PROJECT.parent / "shared" / "cases"
 SAVED_AS = ("semicolon", "sepline", "utf16tab", "decimalcomma", "quoteddecimal", "capitals", "trailing", "tf")
-
-
-@pytest.fixture(scope="session")
-def cases() -> Path:
-    if not CASES.is_dir():
-        pytest.skip("the awkward inputs are not present at ../shared/cases")
-    return CASES
 
 
 @pytest.mark.parametrize("saved_as", SAVED_AS)

@@ -70,6 +70,69 @@ def test_unusable_landmarks_do_not_cost_the_hand(
     assert not rejected
 
 
+LEFT, RIGHT = [0.1, 0.1, 0.2, 0.4], [0.6, 0.1, 0.3, 0.4]  # x, y, width, height
+
+
+def hand_in(box: list[float], turned: bool = False) -> list[list[float]]:
+    """21 points from one corner of a box to the other."""
+    x, y, width, height = box
+    steps = np.linspace(0, 1, 21)
+    return np.stack([x + width * steps, y + height * (1 - steps if turned else steps)], axis=1).tolist()
+
+
+FITTING, OTHER = hand_in(LEFT), hand_in(RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "sets", "expected"),
+    [
+        ([LEFT, RIGHT], [FITTING, OTHER], [FITTING, OTHER]),
+        ([LEFT, RIGHT], [OTHER], [None, OTHER]),
+        ([LEFT, RIGHT], [OTHER, []], [None, OTHER]),
+        ([LEFT, RIGHT], [[], FITTING], [FITTING, None]),
+        ([LEFT, RIGHT], [OTHER, FITTING], [FITTING, OTHER]),
+        ([LEFT], [OTHER, FITTING], [FITTING]),
+        ([LEFT], [OTHER], [None]),
+        ([LEFT, RIGHT], [FITTING[:20], OTHER], [None, OTHER]),
+        ([LEFT, RIGHT], [OTHER[:20], FITTING], [FITTING, None]),
+        ([LEFT, RIGHT], [FITTING, hand_in(LEFT, turned=True)], [FITTING, None]),
+        ([LEFT, LEFT], [[], FITTING], [None, FITTING]),
+        ([LEFT, [0.05, 0.05, 0.9, 0.9]], [hand_in([0.05, 0.05, 0.9, 0.9]), FITTING], [FITTING, "large"]),
+        ([LEFT, ["wide", 0, 1, 1]], [FITTING, OTHER], [FITTING, "rejected"]),
+    ],
+)
+def test_set_of_landmarks_goes_to_the_box_that_its_points_lie_in_or_to_none(
+    boxes: Any, sets: Any, expected: Any, tmp_path: Path, save_hagrid: Save, read: Read
+) -> None:
+    entry = {"bboxes": boxes, "labels": ["like"] * len(boxes), "user_id": "a", "hand_landmarks": sets}
+    whole = {"bboxes": [LEFT], "labels": ["fist"], "user_id": "b", "hand_landmarks": [FITTING]}
+    save_hagrid(tmp_path, "like", {"one": entry, "two": whole})
+    rows, _ = read(tmp_path)
+    for row, points in zip(rows, [*(points for points in expected if points != "rejected"), FITTING], strict=True):
+        points = hand_in([0.05, 0.05, 0.9, 0.9]) if points == "large" else points
+        assert row["landmarks"] == (points if points is None else pytest.approx(np.ravel(points).tolist()))
+
+
+def test_sets_of_landmarks_that_fit_no_box_are_counted(
+    tmp_path: Path, save_hagrid: Save, vocabulary: Vocabulary, labels: Labels
+) -> None:
+    entry = {"bboxes": [LEFT], "labels": ["like"], "user_id": "a", "hand_landmarks": [OTHER, FITTING]}
+    save_hagrid(tmp_path, "like", {"one": entry, "two": entry})
+    (batch,) = Hagrid(name="hagrid", root=str(tmp_path), labels=labels("hagrid")).read(vocabulary)
+    assert batch.notes == [
+        "annotations/train/like.json: 2 sets of landmarks lie in none of their image's boxes and are left out"
+    ]
+
+
+def test_landmarks_of_the_published_kind_of_gap_are_at_their_boxes(cases: Path, read: Read) -> None:
+    rows, _ = read(cases / "hagrid_landmarks")
+    assert [row["landmarks"] is not None for row in rows] == [False, True] * 4
+    for row in rows[1::2]:
+        x, y = np.reshape(row["landmarks"], (21, 2)).T
+        assert row["x1"] <= x.min() <= x.max() <= row["x2"]
+        assert row["y1"] <= y.min() <= y.max() <= row["y2"]
+
+
 def test_version_1_is_read_as_its_archives_unpack(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, read: Read
 ) -> None:
