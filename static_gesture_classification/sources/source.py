@@ -10,6 +10,7 @@ import gc
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,8 +27,8 @@ from omegaconf import DictConfig
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, sample_id
+from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
-IGNORE = "ignore"  # in a label map: hands with this label are left out
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
 OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
@@ -106,7 +107,7 @@ class Batch:
     """A piece of the sample table (`samples.SCHEMA`) and what happened on the way.
 
     `clipped` counts boxes that reached a little beyond the image, `ignored` hands whose label is mapped to `ignore`,
-    `notes` are lines for the report.
+    `notes` are lines for the report, `unknown` labels that are not mapped, whose hands are not in the table.
     """
 
     table: pa.Table
@@ -114,6 +115,7 @@ class Batch:
     clipped: int = 0
     ignored: int = 0
     notes: list[str] = field(default_factory=list)
+    unknown: list[UnknownLabel] = field(default_factory=list)
 
 
 Piece = Callable[[], Iterable[Hands]]
@@ -180,7 +182,8 @@ class Source(ABC):
         """Rows of the sample table, in batches that fit in memory; `progress` is told pieces done and pieces in all.
 
         Raises:
-            DataError: a published label is neither mapped nor ignored; see also `pieces`.
+            DataError: published labels are neither mapped nor ignored, after the last batch, so that all are named; see
+                also `pieces`.
             UserError: the label map or `gestures` names a gesture that is not in the vocabulary.
         """
         self._check_gestures(vocabulary)
@@ -192,11 +195,16 @@ class Source(ABC):
     def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
         pieces = self.pieces()
         progress(0, len(pieces))
+        unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
         results = parallel(delayed(self._checked_piece)(piece, vocabulary) for piece in pieces)
         for done, batches in enumerate(results, start=1):
             yield from batches
             progress(done, len(pieces))
+            for each in (label for batch in batches for label in batch.unknown):
+                unknown.setdefault(each.label, UnknownLabel(each.label, each.file)).hands += each.hands
+        if unknown:
+            raise DataError(message(self.name, self.root, unknown.values(), self._known(vocabulary)))
 
     def _checked_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
         with without_garbage_collection():
@@ -222,7 +230,8 @@ class Source(ABC):
 
     def checked(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
         """Map labels, check boxes and images, and make table rows of what is good."""
-        gesture = self._mapped(hands, vocabulary)
+        known = self._known(vocabulary)
+        gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
         box, clipped, problems = checked_boxes(hands.box)
@@ -237,17 +246,16 @@ class Source(ABC):
             clipped=int(clipped[rows].sum()),
             ignored=int(ignored.sum()),
             notes=hands.notes,
+            unknown=[
+                UnknownLabel(label, hands.file, count)
+                for label, count in Counter(hands.label).items()
+                if label not in known
+            ],
         )
 
-    def _mapped(self, hands: Hands, vocabulary: Vocabulary) -> npt.NDArray[np.object_]:
-        known = {name: name for name in vocabulary} | dict(self.labels)
-        unknown = sorted({str(label) for label in set(hands.label) - known.keys()})
-        if unknown:
-            raise DataError(
-                f"{self.root}/{hands.file}: unknown label {', '.join(map(repr, unknown))}; map each to a gesture or to "
-                f'{IGNORE} in sources.{self.name}.labels, as in "+sources.{self.name}.labels.{unknown[0]}={IGNORE}"'
-            )
-        return np.array([known[label] for label in hands.label], dtype=object)
+    def _known(self, vocabulary: Vocabulary) -> dict[str, str]:
+        """Published label -> gesture; a gesture's own name needs no entry."""
+        return {name: name for name in vocabulary} | dict(self.labels)
 
     def _rejected(self, hands: Hands, row: int, reason: str) -> Rejected:
         return Rejected(

@@ -1,13 +1,19 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+import yaml
+from hydra import compose, initialize_config_dir
 
+from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import Rejected
+from static_gesture_classification.samples import Rejected, read_samples
+from static_gesture_classification.sources import unknown_labels
 from static_gesture_classification.sources.folder import Folder
 
 Save = Callable[..., Path]
@@ -113,10 +119,66 @@ def test_csv_without_its_columns_is_an_error_that_names_them(tmp_path: Path, sav
         read(tmp_path)
 
 
-def test_unknown_label_is_an_error_that_names_its_folder(tmp_path: Path, save_image: Save, read: Read) -> None:
-    save_image(tmp_path / "shrug/one.jpg")
-    with pytest.raises(DataError, match=r"/shrug: unknown label 'shrug'; map each to a gesture"):
+AWKWARD = ("thumbs up", "кулак", "v1.5", "C++", "like (2)", "NO", "[x]", "a: b", "1e5", "it's")
+
+
+def test_unknown_labels_are_named_with_lines_that_map_them(tmp_path: Path, save_image: Save, read: Read) -> None:
+    for label in AWKWARD:
+        save_image(tmp_path / label / "one.jpg")
+    with pytest.raises(DataError) as error:
         read(tmp_path)
+    lines = str(error.value).partition("\n\n")[2].partition("\n\n")[0]
+    mapped = yaml.safe_load(lines)["sources"]["folder"]["labels"]
+    assert set(mapped) == set(AWKWARD)
+    assert (mapped["thumbs up"], mapped["like (2)"], mapped["v1.5"]) == ("THUMBS_UP", "THUMBS_UP", "ignore")
+
+
+@pytest.mark.parametrize("label", ["thumbs up", "v1.5", "C++", "like (2)", "NO", "[x]", "a: b", "a,b=c", "shrug"])
+def test_suggested_override_maps_the_label(label: str) -> None:
+    suggested = unknown_labels.override("folder", {label: "FIST", "like": "ONE"})
+    assert suggested is not None
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        labels = compose("config", overrides=["sources=[folder]", suggested]).sources.folder.labels
+    assert (labels[label], labels["like"], labels["dislike"]) == ("FIST", "ONE", "THUMBS_DOWN")
+
+
+@pytest.mark.parametrize("label", ["кулак", "it's", "1", "1e5", "true", "null"])
+def test_no_override_is_suggested_that_would_not_map_the_label(label: str) -> None:
+    assert unknown_labels.override("folder", {label: "FIST"}) is None
+
+
+def test_suggested_command_works_when_it_is_pasted_in_a_shell(tmp_path: Path, save_image: Save) -> None:
+    for label in ("thumbs up", "v1.5", "C++", "like (2)"):
+        save_image(tmp_path / "photos" / label / "one.jpg")
+    source = Folder(name="folder", root=str(tmp_path / "photos"), labels={"like": "THUMBS_UP"})
+    with pytest.raises(DataError) as error:
+        list(source.read(Vocabulary(("THUMBS_UP", "FIST"))))
+    suggested = str(error.value).rpartition("for one command: ")[2]
+    settings = f"'sources=[folder]' sources.folder.root={tmp_path}/photos paths.index={tmp_path}/index"
+    command = f"{sys.executable} -m static_gesture_classification.preparation.index {settings} {suggested}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert read_samples(tmp_path / "index/samples.parquet")["gesture"].tolist() == ["THUMBS_UP", "THUMBS_UP"]
+
+
+@pytest.mark.parametrize(
+    ("label", "gesture"),
+    [
+        ("Thumbs Up", "THUMBS_UP"),
+        ("thumbs-up 3", "THUMBS_UP"),
+        ("fists", "FIST"),
+        ("peace2", "TWO"),
+        ("кулак", None),
+        ("C++", None),
+        ("wave", None),
+        ("123", None),
+    ],
+)
+def test_gesture_is_suggested_where_the_name_is_near_one(
+    label: str, gesture: str | None, vocabulary: Vocabulary, labels: Callable[[str], dict[str, str]]
+) -> None:
+    known = {name: name for name in vocabulary} | labels("folder")
+    assert unknown_labels.nearest(label, known) == gesture
 
 
 SAVED_AS = ("semicolon", "sepline", "utf16tab", "decimalcomma", "quoteddecimal", "capitals", "trailing", "tf")

@@ -278,12 +278,17 @@ def test_missing_annotations_are_an_error_that_says_where_they_were_looked_for(
         read(tmp_path)
 
 
-def test_unknown_label_is_an_error_that_names_it_its_file_and_the_way_out(
+def test_unknown_labels_of_all_files_are_named_at_once_with_their_hands(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, read: Read
 ) -> None:
-    save_hagrid(tmp_path, "like", {"one": hagrid_entry("like", "shrug")})
-    with pytest.raises(DataError, match=r"annotations/train/like\.json: unknown label 'shrug'.*labels\.shrug=ignore"):
+    save_hagrid(tmp_path, "like", {"one": hagrid_entry("like", "shrug"), "two": hagrid_entry("shrug")})
+    save_hagrid(tmp_path, "fist", {"three": hagrid_entry("wave"), "four": hagrid_entry("shrug")})
+    with pytest.raises(DataError) as error:
         read(tmp_path)
+    file = "annotations/train/fist.json"
+    assert f"unknown labels 'shrug' (3 hands in {file}), 'wave' (1 hand in {file})" in str(error.value)
+    with pytest.raises(DataError, match=r"unknown labels 'shrug' \(3 hands"):
+        read(tmp_path, max_per_gesture=1)
 
 
 def test_two_processes_read_the_same_as_one(
