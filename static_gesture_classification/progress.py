@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -14,6 +16,16 @@ Item = TypeVar("Item")
 
 console = Console()
 errors = Console(stderr=True)
+
+
+def print_anything() -> None:
+    """Let the console print what its encoding has no sign for (a Cyrillic path under cp1252) in another way, not fail.
+
+    Work that is done would else end in a traceback because a name cannot be shown.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class RateColumn(ProgressColumn):

@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich import box
 from rich.markup import escape
@@ -66,7 +65,7 @@ def main(config: DictConfig) -> None:
     if len(asked) > 1:
         raise UserError(f"{' and '.join(asked)} are given; do one after the other")
     if asked == ["undo"]:
-        changed = without(fixes, as_typed(config, "undo"), path)
+        changed = without(fixes, str(config.undo), path)
     else:
         index = read_rows(Path(config.paths.index) / "samples.parquet")
         decisions = decisions_from(config, index, fixes, vocabulary)
@@ -90,7 +89,7 @@ def decisions_from(
     labels = dict(zip(index["sample_id"], index["gesture"], strict=True))
     labels |= {fix.sample: fix.published for fix in fixes if fix.to == DROP}
     if config.sample is not None:
-        sample = matching(as_typed(config, "sample"), labels, "the index")
+        sample = matching(str(config.sample), labels, "the index")
         return [Decision(sample, labels[sample], wanted(config.to, labels[sample], vocabulary), str(config.why or ""))]
     path = Path(config.apply)
     suggestions = read_suggestions(path)
@@ -109,16 +108,6 @@ def decisions_from(
     if not decisions:
         raise UserError(f"nothing is decided in {path}: fill in its column `decision` (yes, drop, keep, or a gesture)")
     return decisions
-
-
-def as_typed(config: DictConfig, name: str) -> str:
-    """A value of the command line as it was typed: ids are hexadecimal, and 12e5 or 0012 would be read as numbers."""
-    if isinstance(config[name], str) or not HydraConfig.initialized():
-        return str(config[name])
-    typed = [
-        override.partition("=")[2] for override in HydraConfig.get().overrides.task if override.startswith(f"{name}=")
-    ]
-    return typed[-1] if typed else str(config[name])
 
 
 def matching(beginning: str, samples: Iterable[str], where: str) -> str:

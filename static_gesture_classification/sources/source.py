@@ -25,7 +25,7 @@ from joblib import Parallel, delayed
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.gestures import Vocabulary, require_text
 from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
@@ -211,6 +211,8 @@ class Source(ABC):
             return [self.checked(hands, vocabulary) for hands in piece()]
 
     def _check_gestures(self, vocabulary: Vocabulary) -> None:
+        require_text([*self.labels, *self.labels.values()], f"sources.{self.name}.labels")
+        require_text(self.gestures or (), f"sources.{self.name}.gestures")
         for label, gesture in self.labels.items():
             if gesture != IGNORE and gesture not in vocabulary:
                 raise UserError(
