@@ -46,7 +46,14 @@ def quoted(argument: str, conf: Path, multirun: bool = False) -> str:
             )
     elif override is not None and (not known.is_text(name) or _is_text(override, value)):
         return argument
+    if override is None and value[:1] + value[-1:] == "[]" and not known.is_text(name):
+        return f"{key}=[{','.join(_item(item.strip()) for item in value[1:-1].split(','))}]"
     return f"{key}={hydra_text(value)}"
+
+
+def _item(text: str) -> str:
+    """An item of a list, in quotes where Hydra cannot read it."""
+    return text if _parsed(f"item={text}") else hydra_text(text)
 
 
 def hydra_text(value: str) -> str:

@@ -53,6 +53,8 @@ class Vocabulary:
             UserError: a name is no text, because quotes are missing.
         """
         background = config.get("background")
+        if isinstance(config["names"], str):
+            raise UserError(f"gestures.names is {config['names']!r}, which is no list; write [ONE, TWO]")
         for setting, names in (
             ("names", config["names"]),
             ("background", [background] if background is not None else []),

@@ -91,6 +91,7 @@ def test_paths_and_names_stay_as_typed(key: str, value: Compose) -> None:
         ("epoch=3", 3),
         ("recording.subject=null", None),
         ("sources.folder.gestures=[ONE,TWO]", ["ONE", "TWO"]),
+        ("gestures.names=[кулак, it's one, 3, FIST]", ["кулак", "it's one", 3, "FIST"]),
         ("loss.class_weights=[1,2]", [1, 2]),
         ("+sources.folder.labels.shrug=1", "1"),
         ("sources.folder.labels.like=FIST", "FIST"),

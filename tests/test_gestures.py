@@ -38,3 +38,8 @@ def test_gesture_that_is_no_text_is_an_error_that_asks_for_quotes(name: object, 
         UserError, match=rf"gestures\.{setting} has {name!r}, which is no text .*; put the name in quotes"
     ):
         Vocabulary.from_config(config)
+
+
+def test_names_that_are_no_list_are_an_error() -> None:
+    with pytest.raises(UserError, match=r"gestures\.names is 'ONE', which is no list"):
+        Vocabulary.from_config({"names": "ONE"})

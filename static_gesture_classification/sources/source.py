@@ -148,6 +148,9 @@ class Source(ABC):
     enabled: bool = True
     watched: str | None = None
 
+    def __post_init__(self) -> None:
+        self.labels = self.labels or {}  # `labels:` with nothing below it is null
+
     @abstractmethod
     def pieces(self) -> Sequence[Piece]:
         """The parts that can be read one by one (a person, a session, a gesture), in an order that the data decide.
