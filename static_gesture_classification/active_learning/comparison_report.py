@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich import box
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
+from rich.text import Text
 
 from static_gesture_classification.active_learning.comparison import CONFIRMS, DECIDES, Compared, Comparison
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
 from static_gesture_classification.evaluation.paired import Change
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 
 JSON, FIGURE = "comparison.json", "comparison.png"
 TABLES = ("gestures", "pairs", "sources")
@@ -98,7 +99,7 @@ def gesture_table(changed: Change) -> Table:
     for gesture, row in rows.iterrows():
         ends = f"{row['low']:+.2f} to {row['high']:+.2f}"
         scores = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}", ends)
-        word = "[bold red]worse[/]" if row["harmed"] else ""
+        word = Text("worse", style="bold red") if row["harmed"] else ""
         shown.add_row(str(gesture), f"{row['support']:,}", *scores, str(row["lost"]), str(row["gained"]), word)
     return shown
 

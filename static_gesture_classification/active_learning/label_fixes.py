@@ -24,8 +24,6 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig
 from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from static_gesture_classification.active_learning.suggestions import KEEP, check_decisions, read_suggestions
 from static_gesture_classification.configuration import entry_point
@@ -37,7 +35,7 @@ from static_gesture_classification.preparation.label_fixes import (
     read_label_fixes,
     write_label_fixes,
 )
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import read_rows
 
 SHORT = 10
@@ -169,12 +167,12 @@ def signature(who: str | None) -> str:
 def show(fixes: Sequence[LabelFix], path: Path) -> None:
     """Print the fixes."""
     if not fixes:
-        console.print(f"no label is fixed in {path}", highlight=False)
+        console.print(f"no label is fixed in {path}", highlight=False, markup=False)
         return
     table = Table("sample", "from", "to", "who", "when", "why", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for fix in fixes:
         to = "right as it is" if fix.confirms else fix.to
-        table.add_row(fix.sample[:SHORT], fix.published, to, escape(fix.who), fix.when, escape(fix.why))
+        table.add_row(fix.sample[:SHORT], fix.published, to, fix.who, fix.when, fix.why)
     console.print(table)
 
 
@@ -184,11 +182,15 @@ def show_change(before: Sequence[LabelFix], after: Sequence[LabelFix], path: Pat
     for key in new.keys() - old.keys():
         fix = new[key]
         done = "is right as it is" if fix.confirms else "is dropped" if fix.to == DROP else f"is {fix.to}"
-        console.print(f"{fix.sample}: published as {fix.published}, {done}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{fix.sample}: published as {fix.published}, {done}", highlight=False, soft_wrap=True, markup=False
+        )
     for sample in {fix.sample for fix in before} - {fix.sample for fix in after}:
-        console.print(f"{sample}: as published again", highlight=False, soft_wrap=True)
+        console.print(f"{sample}: as published again", highlight=False, soft_wrap=True, markup=False)
     lines = "1 line" if len(after) == 1 else f"{len(after):,} lines"
-    console.print(f"{path} has {lines}; commit it, and train with it: dvc repro", highlight=False, soft_wrap=True)
+    console.print(
+        f"{path} has {lines}; commit it, and train with it: dvc repro", highlight=False, soft_wrap=True, markup=False
+    )
 
 
 if __name__ == "__main__":

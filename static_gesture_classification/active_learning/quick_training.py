@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import torch
 from omegaconf import DictConfig
+from rich.markup import escape
 
 from static_gesture_classification.active_learning.frozen_split import UNUSED, earlier_sides
 from static_gesture_classification.active_learning.head_refit import Kept, kept_embeddings, refitted
@@ -71,7 +72,7 @@ def refit_head(loop: QuickLoop) -> None:
     strengths = [float(strength) for strength in config.retrain.head.strengths]
     head = refitted(classifier, kept.embeddings, targets, sides == "train", sides == "val", strengths)
     chosen = "as it was" if head.strength is None else f"with strength {head.strength:g}"
-    console.print(f"last layer {chosen}: weighted F1 {head.weighted_f1:.4f} on val", highlight=False)
+    console.print(f"last layer {chosen}: weighted F1 {head.weighted_f1:.4f} on val", highlight=False, markup=False)
     tensors = {"head.weight": torch.from_numpy(head.weights), "head.bias": torch.from_numpy(head.bias)}
     state = {**entries["state_dict"], **tensors}
     save({**entries, "state_dict": state, "scores": None}, loop.models / TRAINED)
@@ -123,8 +124,8 @@ def known_people(loop: QuickLoop) -> set[str]:
     seen = people_of(loop.start, loop.pipeline_runs)
     if seen is None:
         console.print(
-            f"[yellow]note:[/] whom {loop.start} was trained on is not known; those of them who are in val make its "
-            "scores too high",
+            f"[yellow]note:[/] whom {escape(str(loop.start))} was trained on is not known; those of them who are in val "
+            "make its scores too high",
             highlight=False,
         )
     return set(seen or ())
@@ -148,7 +149,7 @@ def run_training(config: DictConfig) -> None:
     identity = fingerprint(config, data.fingerprint())
     folder = run_folder_for(Path(config.paths.runs), str(config.model.name), identity, False)
     if is_finished(folder):
-        console.print(f"{folder} is finished with this configuration and data", highlight=False)
+        console.print(f"{folder} is finished with this configuration and data", highlight=False, markup=False)
     else:
         module = build_module(config, data)
         run = RunFolder.create(folder.parent, folder.name, script.plain(config), script.tags_of(config))

@@ -301,15 +301,16 @@ def show(decision: Decision, candidate: Candidate, models: Path) -> None:
     """Print what was decided."""
     about = f"run {candidate.record['run']}, epoch {candidate.record['epoch']}"
     verb = "promoted to" if decision.promote else "not promoted to"
-    console.print(f"{about} {verb} {models / BEST}: {decision.reason}", highlight=False, soft_wrap=True)
+    console.print(f"{about} {verb} {models / BEST}: {decision.reason}", highlight=False, soft_wrap=True, markup=False)
     if decision.promote and (models / PREVIOUS).is_file():
-        console.print(f"the one before is {models / PREVIOUS}", highlight=False, soft_wrap=True)
+        console.print(f"the one before is {models / PREVIOUS}", highlight=False, soft_wrap=True, markup=False)
     if not decision.promote and digest_of(models / BEST) != candidate.digest:
         console.print(
             f"to look closer: {COMPARE} compare.before={models / BEST} compare.after={models / 'trained.ckpt'}\n"
             f"to promote it all the same: {PROMOTE} force=true",
             highlight=False,
             soft_wrap=True,
+            markup=False,
         )
 
 

@@ -58,7 +58,10 @@ def main(config: DictConfig) -> None:
     join(members, output, config.weights)
     names = " and ".join(str(path) for path in members)
     console.print(
-        f"{output}: {decimal(output.stat().st_size)}; {names} decide together", highlight=False, soft_wrap=True
+        f"{output}: {decimal(output.stat().st_size)}; {names} decide together",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
     )
 
 

@@ -31,6 +31,15 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.images import (
+    JPEG_FACTORS,
+    ImageHeader,
+    Scratch,
+    UnreadableImageError,
+    decode,
+    read_bytes,
+    read_header,
+)
 from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation.crop_store import (
     CROPS,
@@ -43,15 +52,6 @@ from static_gesture_classification.preparation.crop_store import (
     PartialCrops,
 )
 from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
-from static_gesture_classification.images import (
-    JPEG_FACTORS,
-    ImageHeader,
-    Scratch,
-    UnreadableImageError,
-    decode,
-    read_bytes,
-    read_header,
-)
 from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import BOX, Rejected, read_arrow, rejected_table, sample_writer, validate
 
@@ -158,7 +158,7 @@ def build_crops(
             records = partial.records[partial.state == DONE]
         del published
         _publish(output, plan, records, report, array_is_new=True)
-    console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True)
+    console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True, markup=False)
     return report
 
 
