@@ -124,8 +124,8 @@ def known_people(loop: QuickLoop) -> set[str]:
     seen = people_of(loop.start, loop.pipeline_runs)
     if seen is None:
         console.print(
-            f"[yellow]note:[/] whom {escape(str(loop.start))} was trained on is not known; those of them who are in val "
-            "make its scores too high",
+            f"[yellow]note:[/] whom {escape(str(loop.start))} was trained on is not known; those of them who are in "
+            "val make its scores too high",
             highlight=False,
         )
     return set(seen or ())

@@ -150,6 +150,7 @@ class Source(ABC):
 
     def __post_init__(self) -> None:
         self.labels = self.labels or {}  # `labels:` with nothing below it is null
+        self.root = str(self.root)  # `root: 2024` is a number
 
     @abstractmethod
     def pieces(self) -> Sequence[Piece]:
