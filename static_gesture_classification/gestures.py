@@ -19,7 +19,7 @@ def require_text(names: Iterable[object], setting: str) -> None:
     for name in names:
         if not isinstance(name, str):
             raise UserError(
-                f"{setting} has {name!r}, which is no text but a {type(name).__name__}; put the name in quotes, as in "
+                f"{setting} has {name!r}, which is no text ({type(name).__name__}); put the name in quotes, as in "
                 f'"NO" or "1"'
             )
 
