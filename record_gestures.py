@@ -15,13 +15,13 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from static_gesture_classification.active_learning.admission import Settings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.recording.camera import Camera, open_camera
 from static_gesture_classification.recording.jobs import Work, work_to_do
 from static_gesture_classification.recording.latest_frame import LOST, LatestFrame
@@ -139,7 +139,7 @@ def report(recorder: Recorder, problems: list[str], camera: Camera) -> None:
         folder = current.writer.folder
         split = current.writer.session.split or "as the split decides"
         name = folder.name if folder is not None else "not on the disk"
-        table.add_row(current.writer.session.gesture or "not named yet", str(len(current.kept)), split, escape(name))
+        table.add_row(current.writer.session.gesture or "not named yet", str(len(current.kept)), split, name)
     console.print(f"recorded in {escape(str(recorder.settings.storage.root))}:", highlight=False)
     console.print(table)
 

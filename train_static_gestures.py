@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.table import Table
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.epoch_report import EpochReport
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.tracker import trackers_from_config
@@ -46,7 +45,10 @@ def main(config: DictConfig) -> None:
     identity = fingerprint(config, data.fingerprint())
     run = run_folder_for(Path(config.paths.runs), config.model.name, identity, config.train_hyperparams.fresh)
     if is_finished(run):
-        console.print(f"{run} is finished with this configuration and data; train_hyperparams.fresh=true trains again")
+        console.print(
+            f"{run} is finished with this configuration and data; train_hyperparams.fresh=true trains again",
+            markup=False,
+        )
     else:
         train(config, data, run)
     print_result(export_best(run, Path(config.paths.models), identity), run, Path(config.paths.models))
@@ -73,13 +75,17 @@ def train(config: DictConfig, data: GestureDataModule, folder: Path) -> None:
     last = run.checkpoint_folder / LAST
     begun = last.is_file()
     run.resume_from(read_checkpoint(last)["epoch"] + 1 if begun else 0)
-    console.print(f"{'Resuming' if begun else 'Training'} {config.model.name} in {run.path}", highlight=False)
+    console.print(
+        f"{'Resuming' if begun else 'Training'} {config.model.name} in {run.path}", highlight=False, markup=False
+    )
     with RunLogger(run, trackers_from_config(config)) as logger:
         trainer = build_trainer(config, logger, callbacks_of(config, run))
         try:
             trainer.fit(module, data, ckpt_path=last if begun else None, weights_only=True)
         except SystemExit:  # Lightning's way out after Ctrl-C, when the run folder is in order
-            console.print(f"{run.status}; the same command goes on after the last complete epoch", highlight=False)
+            console.print(
+                f"{run.status}; the same command goes on after the last complete epoch", highlight=False, markup=False
+            )
             raise
 
 
@@ -128,7 +134,9 @@ def print_result(record: dict[str, Any], run: Path, models: Path) -> None:
     for name, each in scores["per_gesture"].items():
         table.add_row(name, *(f"{each[key]:.3f}" for key in ("precision", "recall", "f1")), f"{each['support']:,}")
     console.print(table)
-    console.print(f"run folder  {run}\ncheckpoint  {models / 'trained.ckpt'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"run folder  {run}\ncheckpoint  {models / 'trained.ckpt'}", highlight=False, soft_wrap=True, markup=False
+    )
     console.print("epochs      python -m static_gesture_classification.evaluation.runs", highlight=False)
     console.print("next        dvc repro  (evaluates the best epoch and promotes it)", highlight=False)
 

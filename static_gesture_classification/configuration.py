@@ -13,6 +13,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,20 @@ import hydra
 import yaml
 from hydra.conf import HydraConf, RunDir
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.command_line import as_typed
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.progress import errors
+from static_gesture_classification.local_settings import check_local_settings
+from static_gesture_classification.progress import errors, print_anything
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONF = PROJECT / "conf"
 PARAMS = Path("params.yaml")
 COMPOSED = Path("data/composed")
+COMPOSED_ELSEWHERE = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"}  # not from conf/
 
 # Stages name their own outputs, so Hydra's run folder is the working directory and it writes nothing of its own.
 _HYDRA = HydraConf(run=RunDir("."), output_subdir=None)
@@ -46,41 +48,30 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
 
     @functools.wraps(run)
     def guarded(config: DictConfig) -> None:
-        try:
+        with told_errors():
             expand_homes(config)
             run(config)
-        except UserError as error:
-            errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-            sys.exit(1)
 
     @functools.wraps(run)  # tests call the stage itself as `main.__wrapped__(config)`
     def command() -> None:
-        if not {"-m", "--multirun"} & set(sys.argv):
-            sys.argv[1:] = [quoted(argument) for argument in sys.argv[1:]]
+        print_anything()
+        with told_errors():
+            sys.argv[1:] = as_typed(sys.argv[1:], CONF)
+            if not COMPOSED_ELSEWHERE & {argument.partition("=")[0] for argument in sys.argv[1:]}:
+                check_local_settings(CONF)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()
 
     return command
 
 
-def quoted(argument: str) -> str:
-    """Quote an override's value where Hydra's grammar needs it, so that any file name can be given as it is.
-
-    >>> quoted("checkpoint=runs/a/checkpoint_epoch=49-val_weighted_F1=0.88.ckpt")
-    "checkpoint='runs/a/checkpoint_epoch=49-val_weighted_F1=0.88.ckpt'"
-    """
-    key, separator, value = argument.partition("=")
-    if argument.startswith("-") or not separator:
-        return argument
-    candidates = [argument, f"{key}='{value}'", f'{key}="{value}"']
-    return next((candidate for candidate in candidates if _parses(candidate)), argument)
-
-
-def _parses(override: str) -> bool:
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """End the command with status 1 and the message of a `UserError`, without a traceback."""
     try:
-        parsed = OverridesParser.create().parse_override(override)
-    except HydraException:
-        return False
-    return not parsed.is_sweep_override()  # without --multirun, a comma is part of a text
+        yield
+    except UserError as error:
+        errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
 
 
 def expand_homes(config: DictConfig) -> None:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from static_gesture_classification.errors import UserError
+
+
+def require_text(names: Iterable[object], setting: str) -> None:
+    """Raise `UserError` where a name is no text: YAML and Hydra read NO, on, 1 and 1e5 as something else.
+
+    Args:
+        names: of gestures or labels.
+        setting: where they are from, for the message.
+    """
+    for name in names:
+        if not isinstance(name, str):
+            raise UserError(
+                f"{setting} has {name!r}, which is no text ({type(name).__name__}); put the name in quotes, as in "
+                f'"NO" or "1"'
+            )
 
 
 @dataclass(frozen=True)
@@ -37,8 +52,20 @@ class Vocabulary:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Vocabulary:
-        """Build from the `gestures` node of the configuration (`names`, `background`)."""
-        return cls(tuple(str(name) for name in config["names"]), config.get("background"))
+        """Build from the `gestures` node of the configuration (`names`, `background`).
+
+        Raises:
+            UserError: a name is no text, because quotes are missing.
+        """
+        background = config.get("background")
+        if isinstance(config["names"], str):
+            raise UserError(f"gestures.names is {config['names']!r}, which is no list; write [ONE, TWO]")
+        for setting, names in (
+            ("names", config["names"]),
+            ("background", [background] if background is not None else []),
+        ):
+            require_text(names, f"gestures.{setting}")
+        return cls(tuple(config["names"]), background)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -2,18 +2,58 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from rich.console import Console
+import rich.table
+from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 Item = TypeVar("Item")
 
 console = Console()
 errors = Console(stderr=True)
+
+
+def print_anything() -> None:
+    """Let the console print what its encoding has no sign for (a Cyrillic path under cp1252) in another way, not fail.
+
+    Work that is done would else end in a traceback because a name cannot be shown.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class Table(rich.table.Table):
+    """A table whose titles, headings and cells are shown as they are: a gesture may be called [x] or [bold]."""
+
+    def __init__(self, *headings: Column | str, title: str | None = None, **options: Any) -> None:
+        super().__init__(title=None if title is None else escape(title), **options)
+        for heading in headings:
+            if isinstance(heading, str):
+                self.add_column(heading)
+            else:
+                self.columns.append(replace(heading, header=_literal(heading.header), _index=len(self.columns)))
+
+    def add_column(self, header: RenderableType = "", *args: Any, **options: Any) -> None:
+        """See rich's `Table.add_column`."""
+        super().add_column(_literal(header), *args, **options)
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """See rich's `Table.add_row`."""
+        super().add_row(*(_literal(cell) for cell in cells), **options)
+
+
+def _literal(shown: Any) -> Any:
+    return escape(shown) if isinstance(shown, str) else shown
 
 
 class RateColumn(ProgressColumn):
@@ -27,7 +67,7 @@ class RateColumn(ProgressColumn):
 def progress_bar() -> Progress:
     """A bar with count, rate and time left; tasks need the field `unit`."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         RateColumn(),
@@ -47,4 +87,6 @@ def track(items: Iterable[Item], description: str, total: int, unit: str = "imag
             done += 1
             bar.advance(task)
     seconds = time.perf_counter() - start
-    console.print(f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)")
+    console.print(
+        f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)", markup=False
+    )

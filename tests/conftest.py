@@ -26,9 +26,9 @@ def photographs() -> Path:
 
 @pytest.fixture(scope="session")
 def cases() -> Path:
-    """Folder of awkward inputs; they are not part of the project."""
+    """Folder of awkward inputs that people have; they are not part of the project."""
     if not CASES.is_dir():
-        pytest.skip("awkward inputs are not present at ../shared/cases")
+        pytest.skip("the awkward inputs are not present at ../shared/cases")
     return CASES
 
 

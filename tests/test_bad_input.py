@@ -151,8 +151,8 @@ def test_boxes_outside_the_image_without_an_area_or_not_numbers(refused: Refused
 def test_an_unknown_label(refused: Refused, stage: Stage) -> None:
     edited(LIKE, lambda entries: entries["ada-like"].update(labels=["wave"]))
     message = refused("index")
-    assert "photos/annotations/train/like.json: unknown label 'wave'" in message
-    way_out = "+sources.hagrid.labels.wave=ignore"
+    assert "photos: unknown label 'wave' (1 hand in annotations/train/like.json)" in message
+    way_out = "++sources.hagrid.labels={wave: ignore}"
     assert way_out in message
     assert stage("index", way_out).status == 0
 

@@ -3,26 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import yaml
-
-from static_gesture_classification.configuration import quoted
-
-
-@pytest.mark.parametrize(
-    ("argument", "expected"),
-    [
-        ("train_hyperparams.lr=0.1", "train_hyperparams.lr=0.1"),
-        ("sources=[hagrid,hands]", "sources=[hagrid,hands]"),
-        ("--config-name", "--config-name"),
-        ("checkpoint=runs/a/epoch=49-F1=0.88.ckpt", "checkpoint='runs/a/epoch=49-F1=0.88.ckpt'"),
-        ("sources.folder.root=/home/Ünï côd/日本", "sources.folder.root='/home/Ünï côd/日本'"),
-        ("output=it's here", 'output="it\'s here"'),
-        ("x='already quoted = fine'", "x='already quoted = fine'"),
-    ],
-)
-def test_any_file_name_can_be_given_as_an_override(argument: str, expected: str) -> None:
-    assert quoted(argument) == expected
 
 
 def compose(cwd: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 from PIL import Image
-from rich.table import Table
+from rich.markup import escape
 
 from static_gesture_classification.active_learning.admission import (
     OUTCOMES,
@@ -50,7 +50,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError
 from static_gesture_classification.preparation.crops import SAMPLES
 from static_gesture_classification.preparation.geometry import hand_square
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import BOX, image_path
 from static_gesture_classification.sources.recorded import (
     SESSION_FILE,
@@ -112,7 +112,9 @@ def without_admitted(mined: MinedList, root: Path) -> MinedList:
     if not new.any():
         raise UserError(f"all {len(new):,} hands of this list are in {root} already; undo by deleting {root}/{PREFIX}*")
     if not new.all():
-        console.print(f"{int((~new).sum()):,} hands are in {root} already and stay as they are", highlight=False)
+        console.print(
+            f"{int((~new).sum()):,} hands are in {root} already and stay as they are", highlight=False, markup=False
+        )
     table, samples = mined.table[new].reset_index(drop=True), mined.samples[new].reset_index(drop=True)
     return MinedList(table, samples.assign(subject=people_of(samples)), mined.origin)
 
@@ -305,14 +307,14 @@ def print_admitted(judged: Judged, sides: dict[str, str], sessions: Sequence[Min
         table.add_row(outcome, *(f"{count:,}" for count in counts))
     console.print(table)
     for image, reason in judged.unseen[:3]:
-        console.print(f"[yellow]left out:[/] {image}: {reason}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]left out:[/] {escape(image)}: {escape(reason)}", highlight=False, soft_wrap=True)
     if not sessions:
         console.print("Nothing joins: the model is sure and right about all of them.")
         return
     folders = [str(root / session.name) for session in sessions]
-    console.print(f"written: {', '.join(folders)}", highlight=False, soft_wrap=True)
+    console.print(f"written: {', '.join(folders)}", highlight=False, soft_wrap=True, markup=False)
     for line in next_commands(folders):
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def next_commands(folders: Sequence[str]) -> list[str]:

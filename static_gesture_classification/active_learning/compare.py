@@ -31,7 +31,9 @@ def main(config: DictConfig) -> None:
     output = Path(config.compare.output)
     write(result, output)
     show(result)
-    console.print(f"written to {output}: {FIGURE}, {JSON}, {CHANGED} and tables", highlight=False, soft_wrap=True)
+    console.print(
+        f"written to {output}: {FIGURE}, {JSON}, {CHANGED} and tables", highlight=False, soft_wrap=True, markup=False
+    )
 
 
 if __name__ == "__main__":

@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich import box
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
+from rich.text import Text
 
 from static_gesture_classification.active_learning.comparison import DECIDES, Compared, Comparison
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
 from static_gesture_classification.evaluation.paired import Change, noun_of
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 
 JSON, FIGURE = "comparison.json", "comparison.png"
 TABLES = ("gestures", "pairs", "sources")
@@ -106,7 +107,7 @@ def gesture_table(changed: Change) -> Table:
         count = f"{row['support']:,}" + ("" if alone else f" of {row['people']:,}")
         ends = "-" if np.isnan(row["low"]) else f"{row['low']:+.2f} to {row['high']:+.2f}"
         scores = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}", ends)
-        word = "[bold red]worse[/]" if row["harmed"] else "few" if row["few"] else ""
+        word = Text("worse", style="bold red") if row["harmed"] else "few" if row["few"] else ""
         shown.add_row(str(gesture), count, *scores, f"{row['lost']:,}, {row['gained']:,}", word)
     return shown
 

@@ -31,7 +31,7 @@ import pandas as pd
 from omegaconf import DictConfig
 from rich import box
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from static_gesture_classification.active_learning.pictures import Pictures
 from static_gesture_classification.atomic_files import write_json, write_text
@@ -48,7 +48,7 @@ from static_gesture_classification.evaluation.metrics import (
 )
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 
 VERSION = 1
 NOT_FOUND = ""  # the prediction where no hand was found
@@ -151,7 +151,7 @@ def main(config: DictConfig) -> None:
     write_pairs(confusions, pictures, output / "pairs", int(config.confusions.shown))
     show(confusions, int(config.confusions.rows))
     show_notes([*notes, *unreadable(pictures)])
-    console.print(f"written to {output}: confusions.json, .csv, pairs/", highlight=False, soft_wrap=True)
+    console.print(f"written to {output}: confusions.json, .csv, pairs/", highlight=False, soft_wrap=True, markup=False)
 
 
 def predictions_to_look_at(path: Path, vocabulary: Vocabulary) -> Predictions:
@@ -331,9 +331,9 @@ def show(confusions: Confusions, rows: int) -> None:
         return
     headline = f"weighted F1 {confusions.weighted_f1:.3f} on {samples:,} samples"
     if not confusions.pairs:
-        console.print(f"{headline}: nothing is confused", highlight=False)
+        console.print(f"{headline}: nothing is confused", highlight=False, markup=False)
     else:
-        console.print(f"{headline}; {len(confusions.pairs):,} pairs are confused", highlight=False)
+        console.print(f"{headline}; {len(confusions.pairs):,} pairs are confused", highlight=False, markup=False)
         console.print(errors_table(confusions.pairs[:rows], "taken for"))
         if len(confusions.pairs) > rows:
             console.print(f"and {len(confusions.pairs) - rows:,} more; confusions.csv has all of them", highlight=False)

@@ -22,11 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich import box
-from rich.markup import escape
-from rich.table import Table
 
 from static_gesture_classification.active_learning.suggestions import KEEP, check_decisions, read_suggestions
 from static_gesture_classification.configuration import entry_point
@@ -38,7 +35,7 @@ from static_gesture_classification.preparation.label_fixes import (
     read_label_fixes,
     write_label_fixes,
 )
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import read_rows
 
 SHORT = 10
@@ -66,7 +63,7 @@ def main(config: DictConfig) -> None:
     if len(asked) > 1:
         raise UserError(f"{' and '.join(asked)} are given; do one after the other")
     if asked == ["undo"]:
-        changed = without(fixes, as_typed(config, "undo"), path)
+        changed = without(fixes, str(config.undo), path)
     else:
         index = read_rows(Path(config.paths.index) / "samples.parquet")
         decisions = decisions_from(config, index, fixes, vocabulary)
@@ -90,7 +87,7 @@ def decisions_from(
     labels = dict(zip(index["sample_id"], index["gesture"], strict=True))
     labels |= {fix.sample: fix.published for fix in fixes if fix.to == DROP}
     if config.sample is not None:
-        sample = matching(as_typed(config, "sample"), labels, "the index")
+        sample = matching(str(config.sample), labels, "the index")
         return [Decision(sample, labels[sample], wanted(config.to, labels[sample], vocabulary), str(config.why or ""))]
     path = Path(config.apply)
     suggestions = read_suggestions(path)
@@ -109,16 +106,6 @@ def decisions_from(
     if not decisions:
         raise UserError(f"nothing is decided in {path}: fill in its column `decision` (yes, drop, keep, or a gesture)")
     return decisions
-
-
-def as_typed(config: DictConfig, name: str) -> str:
-    """A value of the command line as it was typed: ids are hexadecimal, and 12e5 or 0012 would be read as numbers."""
-    if isinstance(config[name], str) or not HydraConfig.initialized():
-        return str(config[name])
-    typed = [
-        override.partition("=")[2] for override in HydraConfig.get().overrides.task if override.startswith(f"{name}=")
-    ]
-    return typed[-1] if typed else str(config[name])
 
 
 def matching(beginning: str, samples: Iterable[str], where: str) -> str:
@@ -180,12 +167,12 @@ def signature(who: str | None) -> str:
 def show(fixes: Sequence[LabelFix], path: Path) -> None:
     """Print the fixes."""
     if not fixes:
-        console.print(f"no label is fixed in {path}", highlight=False)
+        console.print(f"no label is fixed in {path}", highlight=False, markup=False)
         return
     table = Table("sample", "from", "to", "who", "when", "why", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for fix in fixes:
         to = "right as it is" if fix.confirms else fix.to
-        table.add_row(fix.sample[:SHORT], fix.published, to, escape(fix.who), fix.when, escape(fix.why))
+        table.add_row(fix.sample[:SHORT], fix.published, to, fix.who, fix.when, fix.why)
     console.print(table)
 
 
@@ -195,11 +182,15 @@ def show_change(before: Sequence[LabelFix], after: Sequence[LabelFix], path: Pat
     for key in new.keys() - old.keys():
         fix = new[key]
         done = "is right as it is" if fix.confirms else "is dropped" if fix.to == DROP else f"is {fix.to}"
-        console.print(f"{fix.sample}: published as {fix.published}, {done}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{fix.sample}: published as {fix.published}, {done}", highlight=False, soft_wrap=True, markup=False
+        )
     for sample in {fix.sample for fix in before} - {fix.sample for fix in after}:
-        console.print(f"{sample}: as published again", highlight=False, soft_wrap=True)
+        console.print(f"{sample}: as published again", highlight=False, soft_wrap=True, markup=False)
     lines = "1 line" if len(after) == 1 else f"{len(after):,} lines"
-    console.print(f"{path} has {lines}; commit it, and train with it: dvc repro", highlight=False, soft_wrap=True)
+    console.print(
+        f"{path} has {lines}; commit it, and train with it: dvc repro", highlight=False, soft_wrap=True, markup=False
+    )
 
 
 if __name__ == "__main__":

@@ -27,8 +27,7 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from omegaconf import DictConfig
 from rich import box
-from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from static_gesture_classification.active_learning.confusions import show_notes
 from static_gesture_classification.active_learning.out_of_sample import (
@@ -47,7 +46,7 @@ from static_gesture_classification.evaluation.predictions import read_prediction
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
 from static_gesture_classification.preparation.near_duplicates import Links, near_duplicates
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import read_rows
 
 SUGGESTIONS = "suggestions.csv"
@@ -185,7 +184,7 @@ def show(issues: Sequence[Suggestion], rows: int, samples: int) -> None:
     table = Table(*columns, *last, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for number, issue in enumerate(issues[:rows], start=1):
         cells = (f"{number}", issue.sample[:SHORT], issue.published, issue.to, f"{issue.quality:.3f}")
-        table.add_row(*cells, escape(issue.evidence))
+        table.add_row(*cells, issue.evidence)
     console.print(table)
 
 

@@ -5,19 +5,18 @@
     candidates.parquet   the sample table of these hands, with what the CSV leaves out (landmarks)
     mining.json          version, pool, checkpoint and its digest
 
-The lines of the CSV may be sorted, and deleted; a spreadsheet may save it with commas, semicolons or tabs.
+The lines of the CSV may be sorted, and deleted; `edited_tables` reads it however it is saved.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from static_gesture_classification.atomic_files import write_json, write_text
+from static_gesture_classification.edited_tables import Columns, read_table
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import path_inside, plain_name, read_json
 from static_gesture_classification.gestures import Vocabulary
@@ -114,7 +113,7 @@ def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
     kept = _each_once(kept, path)
     unknown = kept.index[~kept["sample_id"].isin(samples["sample_id"])]
     if len(unknown):
-        raise DataError(f"{path}, line {unknown[0] + 2}: no such hand in {CANDIDATES}; mine again")
+        raise DataError(f"{path}, line {unknown[0]}: no such hand in {CANDIDATES}; mine again")
     rows = pd.Index(samples["sample_id"]).get_indexer(kept["sample_id"])
     samples = samples.iloc[rows].reset_index(drop=True)
     samples = samples.assign(gesture=kept["gesture"].to_numpy(object), subject=kept["subject"].to_numpy(object))
@@ -134,27 +133,15 @@ def _checked_samples(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """A list's lines as text, stripped; see `read_list`."""
+    """A list's rows as text, stripped; the index is the line in the file. See `read_list`."""
     if not path.is_file():
         raise DataError(
             f"no list of mined hands at {path}; make one with python -m static_gesture_classification.active_learning."
             "mining mining.pool=..."
         )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not readable ({error}); save it as CSV in UTF-8") from error
-    header = text.partition("\n")[0]
-    separator = max(",;\t", key=header.count)
-    rows = list(csv.reader(io.StringIO(text), delimiter=separator))
-    missing = [name for name in COLUMNS if name not in (rows[0] if rows else [])]
-    if missing:
-        raise DataError(f"{path} lacks the columns {', '.join(missing)}; keep its first line as it was")
-    width = len(rows[0])
-    for number, row in enumerate(rows, start=1):
-        if row and len(row) != width:
-            raise DataError(f"{path}, line {number}: {len(row)} values for {width} columns")
-    return pd.DataFrame([[value.strip() for value in row] for row in rows[1:] if row], columns=rows[0], dtype=object)
+    rows = read_table(path, Columns(COLUMNS)).rows
+    lines = [row.line for row in rows]
+    return pd.DataFrame([row.cells for row in rows], index=lines, columns=list(COLUMNS), dtype=object)
 
 
 def _kept(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -162,7 +149,7 @@ def _kept(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     odd = table.index[~decisions.isin([*YES, *NO])]
     if len(odd):
         value = table["keep"][odd[0]]
-        raise DataError(f"{path}, line {odd[0] + 2}: keep is {value!r}; write yes or no, or leave it empty")
+        raise DataError(f"{path}, line {odd[0]}: keep is {value!r}; write yes or no, or leave it empty")
     return table[decisions.isin(YES)]
 
 
@@ -170,7 +157,7 @@ def _check_gestures(kept: pd.DataFrame, vocabulary: Vocabulary, path: Path) -> N
     for row, gesture in kept["gesture"].items():
         if gesture not in vocabulary:
             raise DataError(
-                f"{path}, line {int(str(row)) + 2}: {gesture!r} is not in the vocabulary ({', '.join(vocabulary)}); "
+                f"{path}, line {row}: {gesture!r} is not in the vocabulary ({', '.join(vocabulary)}); "
                 "say what the hand shows, or do not keep it"
             )
 
@@ -180,7 +167,7 @@ def _each_once(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
     for sample, gestures in kept.groupby("sample_id")["gesture"]:
         if gestures.nunique() > 1:
             raise DataError(
-                f"{path}, line {gestures.index[1] + 2}: hand {sample} is kept as {gestures.iloc[0]} and as "
+                f"{path}, line {gestures.index[1]}: hand {sample} is kept as {gestures.iloc[0]} and as "
                 f"{gestures.iloc[1]}; keep it once"
             )
     return kept.drop_duplicates("sample_id")
@@ -193,7 +180,7 @@ def _origin(path: Path) -> Origin:
 def _earlier(path: Path) -> pd.DataFrame | None:
     """The list that is there already, or None; one that cannot be read is no reason to stop."""
     try:
-        return _read_csv(path)[list(COLUMNS)]
+        return _read_csv(path).reset_index(drop=True)
     except DataError:
         return None
 

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 from rich import box
-from rich.table import Table
+from rich.markup import escape
 
 from static_gesture_classification.active_learning import admission
 from static_gesture_classification.active_learning.candidates import (
@@ -50,7 +50,7 @@ from static_gesture_classification.evaluation.figures import image_grid, write_f
 from static_gesture_classification.evaluation.predictions import PROBABILITY, read_predictions
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import SAMPLES
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import BOX, SCHEMA, read_samples
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import CROPS, Classifier, load_classifier
@@ -181,7 +181,7 @@ def write_found(found: Sequence[Chosen], pool: Pool, looks: Looks, origin: Origi
     for path in folder.glob("*.png"):
         path.unlink()  # of an earlier plan
     for note in write_list(MinedList(table, pool.samples.iloc[rows].reset_index(drop=True), origin), folder):
-        console.print(f"[yellow]{note}[/]")
+        console.print(f"[yellow]{escape(note)}[/]")
     for chosen in found:
         if len(chosen.at):
             write_figure(contact_sheet(chosen, pool, looks), folder / f"{file_name(chosen.ranked.line)}.png")
@@ -259,7 +259,7 @@ def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: P
     console.print(table)
     console.print("examples: errors to search by; eligible: hands that would join if they show the gesture")
     for text, number in left_out(found).items():
-        console.print(f"left out: {number:,} {text}", highlight=False)
+        console.print(f"left out: {number:,} {text}", highlight=False, markup=False)
     undecided = any((chosen.at.size and np.isfinite(chosen.ranked.similarity).any()) for chosen in found)
     console.print(
         "would be admitted: if they show the gesture. Of the best of them left out: near-duplicates of hands in the "
@@ -271,12 +271,14 @@ def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: P
             f"Look at the contact sheets in {folder} and decide in {folder / LIST}: keep (yes or no), gesture.",
             highlight=False,
             soft_wrap=True,
+            markup=False,
         )
     console.print(
         "Then: python -m static_gesture_classification.active_learning.admit "
         f"mining.list={shlex.quote(str(folder / LIST))}",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
 
 

@@ -121,7 +121,7 @@ def main(config: DictConfig) -> None:
     write_pictures(confusions, patterns, pictures, output / "patterns", int(config.confusions.shown))
     show(patterns)
     show_notes([*notes, *unreadable(pictures)])
-    console.print(f"written to {output}: patterns.json, patterns/", highlight=False, soft_wrap=True)
+    console.print(f"written to {output}: patterns.json, patterns/", highlight=False, soft_wrap=True, markup=False)
 
 
 def patterns_of(confusions: Confusions, pictures: Pictures, landmarks: Path, settings: Settings) -> list[Pattern]:
@@ -207,7 +207,9 @@ def show(patterns: Sequence[Pattern]) -> None:
     for pattern in patterns:
         error = pattern.confusion
         said = f"taken for {error.prediction}" if error.prediction else "not found"
-        console.print(f"[bold]{error.gesture} {said}[/]: {error.count:,} of {error.support:,}", highlight=False)
+        console.print(
+            f"[bold]{escape(f'{error.gesture} {said}')}[/]: {error.count:,} of {error.support:,}", highlight=False
+        )
         for line in _lines(pattern):
             console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
 

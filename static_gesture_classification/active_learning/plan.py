@@ -19,14 +19,14 @@ from omegaconf import DictConfig
 from pydantic import Field
 from rich import box
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import PathInside, read_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import image_path
 
 VERSION = 1
@@ -113,7 +113,7 @@ def main(config: DictConfig) -> None:
     write_plan(plan, path)
     write_text(path.with_suffix(".md"), as_markdown(plan))
     show(plan)
-    console.print(f"written to {path} and {path.with_suffix('.md')}", highlight=False, soft_wrap=True)
+    console.print(f"written to {path} and {path.with_suffix('.md')}", highlight=False, soft_wrap=True, markup=False)
 
 
 def write_plan(plan: RecordingPlan, path: Path) -> None:
@@ -154,7 +154,7 @@ def _table(plan: RecordingPlan) -> Table:
     columns = (Column("record", no_wrap=True), Column("taken for", no_wrap=True), Column("samples", justify="right"))
     table = Table(*columns, Column("why", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
     for line in plan.recordings:
-        table.add_row(line.gesture, line.mistaken_for or "", f"{line.count:,}", escape(line.reason))
+        table.add_row(line.gesture, line.mistaken_for or "", f"{line.count:,}", line.reason)
     return table
 
 

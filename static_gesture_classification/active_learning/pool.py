@@ -32,7 +32,11 @@ from static_gesture_classification.detection.detector import Detector, detector_
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, image_header
+from static_gesture_classification.images import (
+    PIXELS_VERSION,
+    UnreadableImageError,
+    image_header,
+)
 from static_gesture_classification.preparation.crops import SAMPLES, cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
@@ -393,9 +397,9 @@ def _rows_by_image(samples: pd.DataFrame, rows: np.ndarray) -> tuple[dict[Path, 
 def print_pool(pool: Pool) -> None:
     """Say how many hands there are to search, and what was left out."""
     hands = pool.hands
-    console.print(f"pool {hands.name}: {len(pool):,} hands to search", highlight=False)
+    console.print(f"pool {hands.name}: {len(pool):,} hands to search", highlight=False, markup=False)
     for reason, count in hands.left_out.items():
-        console.print(f"  left out: {count:,} {reason}", highlight=False, soft_wrap=True)
+        console.print(f"  left out: {count:,} {reason}", highlight=False, soft_wrap=True, markup=False)
     for note in hands.notes:
         console.print(f"  {note}", highlight=False, soft_wrap=True, markup=False)
     for picture, reason in hands.unreadable[:3]:

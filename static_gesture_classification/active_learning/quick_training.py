@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import torch
 from omegaconf import DictConfig
+from rich.markup import escape
 
 from static_gesture_classification.active_learning.frozen_split import TRAIN, UNUSED, VAL, earlier_sides
 from static_gesture_classification.active_learning.head_refit import Kept, kept_embeddings, refitted
@@ -77,7 +78,7 @@ def refit_head(loop: QuickLoop) -> None:
         ~person_digests(train).isin(known).to_numpy(),
         [float(strength) for strength in config.retrain.head.strengths],
     )
-    console.print(f"last layer {head.choice(noun_of(str(config.splits.group)))}", highlight=False)
+    console.print(f"last layer {head.choice(noun_of(str(config.splits.group)))}", highlight=False, markup=False)
     tensors = {"head.weight": torch.from_numpy(head.weights), "head.bias": torch.from_numpy(head.bias)}
     state = {**entries["state_dict"], **tensors}
     save({**entries, "state_dict": state, "scores": None}, loop.models / TRAINED)
@@ -130,8 +131,8 @@ def known_people(loop: QuickLoop) -> set[str]:
     seen = people_of(loop.start, loop.pipeline_runs)
     if seen is None:
         console.print(
-            f"[yellow]note:[/] whom {loop.start} was trained on is not known; those of them who are in val make its "
-            "scores too high",
+            f"[yellow]note:[/] whom {escape(str(loop.start))} was trained on is not known; those of them who are in "
+            "val make its scores too high",
             highlight=False,
         )
     return set(seen or ())
@@ -155,7 +156,7 @@ def run_training(config: DictConfig) -> None:
     identity = fingerprint(config, data.fingerprint())
     folder = run_folder_for(Path(config.paths.runs), str(config.model.name), identity, False)
     if is_finished(folder):
-        console.print(f"{folder} is finished with this configuration and data", highlight=False)
+        console.print(f"{folder} is finished with this configuration and data", highlight=False, markup=False)
     else:
         module = build_module(config, data)
         run = RunFolder.create(folder.parent, folder.name, script.plain(config), script.tags_of(config))

@@ -30,7 +30,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.markup import escape
-from rich.table import Column, Table
+from rich.table import Column
+from rich.text import Text
 
 from static_gesture_classification.active_learning.comparison import Comparison, comparison
 from static_gesture_classification.active_learning.comparison_report import show, write
@@ -83,7 +84,7 @@ from static_gesture_classification.preparation.label_fixes import read_label_fix
 from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.training import hardware
@@ -164,7 +165,9 @@ def index(loop: QuickLoop) -> None:
     found = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
     for source in found.sources:
         if source.left_out is None:
-            console.print(f"{source.name}: {source.rows:,} samples, {source.rejected:,} rejected", highlight=False)
+            console.print(
+                f"{source.name}: {source.rows:,} samples, {source.rejected:,} rejected", highlight=False, markup=False
+            )
 
 
 def crops(loop: QuickLoop) -> None:
@@ -214,9 +217,11 @@ def split(loop: QuickLoop) -> FrozenSplit:
     counts = frozen.samples["split"].value_counts()
     sizes = ", ".join(f"{counts.get(name, 0):,} {name}" for name in SPLITS)
     joined = ", ".join(f"{count:,} to {name}" for name, count in frozen.counts().items()) or "none"
-    console.print(f"{sizes}; new: {'all, divided anew' if frozen.divided_anew else joined}", highlight=False)
+    console.print(
+        f"{sizes}; new: {'all, divided anew' if frozen.divided_anew else joined}", highlight=False, markup=False
+    )
     for reason, count in frozen.left_out.items():
-        console.print(f"[yellow]{count:,} new samples are left out:[/] {reason}", highlight=False)
+        console.print(f"[yellow]{count:,} new samples are left out:[/] {escape(reason)}", highlight=False)
     return frozen
 
 
@@ -247,7 +252,7 @@ def evaluate(loop: QuickLoop) -> Predictions | None:
     counts, labels = confusions(said)
     title = f"{VAL}: weighted F1 {weighted_f1(counts):.3f}"
     figures.write_figure(figures.confusion_matrix(counts, labels, title), loop.reports / MATRIX)
-    console.print(title, highlight=False)
+    console.print(title, highlight=False, markup=False)
     return said
 
 
@@ -345,7 +350,7 @@ def report(
     if said is not None:
         console.print(matrix_table(*confusions(said)))
     spent = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in clock.seconds.items())
-    console.print(f"{sum(clock.seconds.values()):.1f} s: {spent}", highlight=False)
+    console.print(f"{sum(clock.seconds.values()):.1f} s: {spent}", highlight=False, markup=False)
     content: dict[str, Any] = {
         "method": loop.method,
         "samples": len(frozen.samples),
@@ -382,8 +387,8 @@ def matrix_table(counts: np.ndarray, labels: tuple[str, ...]) -> Table:
     return table
 
 
-def _cell(count: int, right: bool) -> str:
-    return "" if not count else f"[bold]{count:,}[/]" if right else f"[red]{count:,}[/]"
+def _cell(count: int, right: bool) -> Text:
+    return Text(f"{count:,}" if count else "", style="bold" if right else "red")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.edited_tables import Columns, Row, decimal, read_table
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import DROP
@@ -77,19 +78,9 @@ def read_suggestions(path: Path) -> list[Suggestion]:
     Raises:
         DataError: the file is missing, is no such table, or a line has no sample.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = csv.DictReader(file)
-            lacking = [name for name in COLUMNS[:4] if name not in (lines.fieldnames or ())]
-            if lacking:
-                raise DataError(
-                    f"{path}, line 1: no column {', '.join(lacking)}; it must be a table of suggestions, with commas"
-                )
-            return [_suggestion(row, lines.line_num, path) for row in lines]
-    except FileNotFoundError:
-        raise DataError(f"no suggestions at {path}; make them with label_issues, or name another file") from None
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise DataError(f"{path} is not a readable CSV file ({error})") from error
+    if not path.is_file():
+        raise DataError(f"no suggestions at {path}; make them with label_issues, or name another file")
+    return [_suggestion(row, path) for row in read_table(path, Columns(COLUMNS[:4], COLUMNS[4:])).rows]
 
 
 def check_decisions(suggestions: Sequence[Suggestion], vocabulary: Vocabulary, path: Path) -> None:
@@ -111,10 +102,10 @@ def kept_decisions(suggestions: Sequence[Suggestion], path: Path) -> list[Sugges
     return [replace(each, decision=earlier.get((each.sample, each.published), "")) for each in suggestions]
 
 
-def _suggestion(row: dict[str, str], line: int, path: Path) -> Suggestion:
-    cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
+def _suggestion(row: Row, path: Path) -> Suggestion:
+    cells = row.cells
     if not cells["sample"]:
-        raise DataError(f"{path}, line {line}: no sample is named")
+        raise DataError(f"{path}, line {row.line}: no sample is named")
     decision = cells["decision"]
     known = {word: word for word in (YES, KEEP, DROP)}
     return Suggestion(
@@ -129,12 +120,12 @@ def _suggestion(row: dict[str, str], line: int, path: Path) -> Suggestion:
         subject=cells["subject"],
         image=cells["image"],
         decision=known.get(decision.lower(), decision),
-        line=line,
+        line=row.line,
     )
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return decimal(text)
     except ValueError:  # a spreadsheet may have written it in another way; it is for reading only
         return float("nan")

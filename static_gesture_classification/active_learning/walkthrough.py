@@ -193,7 +193,9 @@ class Round:
             clip.mkdir(parents=True, exist_ok=True)
             for number, shot in enumerate(shots[last:]):
                 shutil.copy2(shot.image, clip / f"{number:04d}{shot.image.suffix}")
-        console.print(f"in {self.folder / 'data/recorded'}: {', '.join(clips)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"in {self.folder / 'data/recorded'}: {', '.join(clips)}", highlight=False, soft_wrap=True, markup=False
+        )
 
     def to_record(self, clips: Mapping[str, Sequence[Shot]]) -> list[str]:
         """The plan's gestures that the camera sees, most worthwhile first."""
@@ -202,7 +204,9 @@ class Round:
         seen = [gesture for gesture in planned if gesture in clips]
         if len(seen) < len(planned):
             others = ", ".join(gesture for gesture in planned if gesture not in clips)
-            console.print(f"the camera does not see {others}, which is left for another day", highlight=False)
+            console.print(
+                f"the camera does not see {others}, which is left for another day", highlight=False, markup=False
+            )
         if not seen:
             raise UserError("the plan asks for nothing that the camera sees; delete the folder and begin anew")
         return seen[: int(self.settings.recordings)]
@@ -214,7 +218,7 @@ class Round:
         self.number += 1
         console.print()
         console.rule(f"[bold]{self.number}. {escape(title)}[/]", align="left")
-        console.print(why, highlight=False)
+        console.print(why, highlight=False, markup=False)
         if command is not None:
             console.print(f"\n[bold cyan]$ {escape(command)}[/]\n", highlight=False, soft_wrap=True)
 
@@ -256,7 +260,7 @@ class Round:
             "with your camera   make plan, make record, make retrain",
             "with your data     README.md; then make repro trains the model that sees pictures",
         ):
-            console.print(line, highlight=False, soft_wrap=True)
+            console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def begin(folder: Path) -> None:

@@ -105,7 +105,7 @@ def prepared_sets(config: DictConfig, classifier: Classifier) -> Iterator[Evalua
         if len(rows):
             yield EvaluationSet(split, samples.iloc[rows].reset_index(drop=True), crops, rows, {}, points)
         else:
-            console.print(f"no sample in {split}; {_there_is(samples)}", highlight=False)
+            console.print(f"no sample in {split}; {_there_is(samples)}", highlight=False, markup=False)
 
 
 def check_geometry(folder: Path, crops: np.ndarray, classifier: Classifier) -> None:

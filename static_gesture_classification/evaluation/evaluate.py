@@ -57,7 +57,10 @@ def main(config: DictConfig) -> None:
     for each in scored:
         show(each)
     console.print(
-        f"\nwritten to {output}: {METRICS}, {FIGURES}, {TABLES}, predictions", highlight=False, soft_wrap=True
+        f"\nwritten to {output}: {METRICS}, {FIGURES}, {TABLES}, predictions",
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
     )
 
 
@@ -87,7 +90,8 @@ def predicted(data: EvaluationSet, classifier: Classifier) -> Predictions:
             bar.advance(task, len(rows))
     seconds = time.perf_counter() - start
     console.print(
-        f"{data.name}: {len(data.rows):,} images in {seconds:.1f} s ({len(data.rows) / seconds:,.0f} images/s)"
+        f"{data.name}: {len(data.rows):,} images in {seconds:.1f} s ({len(data.rows) / seconds:,.0f} images/s)",
+        markup=False,
     )
     return predictions_of(
         sample_keys(data.samples), np.concatenate(probabilities), classifier.vocabulary, np.concatenate(embeddings)
@@ -122,7 +126,7 @@ def write_training_curves(checkpoint: Path, runs: Path, path: Path) -> None:
     try:
         table = RunFolder.open(runs / name).metrics()
     except DataError:
-        console.print(f"no run folder {runs / name}: the training curves are left out", highlight=False)
+        console.print(f"no run folder {runs / name}: the training curves are left out", highlight=False, markup=False)
         write_text(path, ",".join(["epoch", *TRAINING_CURVES.values()]) + "\n")
         return
     curves = table.reindex(columns=list(TRAINING_CURVES)).rename(columns=TRAINING_CURVES)

@@ -17,14 +17,14 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 from rich import box
-from rich.table import Column, Table
+from rich.table import Column
 from typing_extensions import TypedDict
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.epoch_report import REPORT
 from static_gesture_classification.file_data import PlainName, read_json
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder, list_runs
 
 LIST = "python -m static_gesture_classification.evaluation.runs"
@@ -46,14 +46,16 @@ def main(config: DictConfig) -> None:
     if config.run is None:
         console.print(runs_table(Path(config.paths.runs)))
         if promoted:
-            console.print(f"best.ckpt is epoch {promoted[1]} of {promoted[0]}", highlight=False, soft_wrap=True)
+            console.print(
+                f"best.ckpt is epoch {promoted[1]} of {promoted[0]}", highlight=False, soft_wrap=True, markup=False
+            )
         console.print(f"the epochs of one: {LIST} run=RUN", highlight=False, soft_wrap=True)
         return
     run = find_run(config)
     console.print(epochs_table(run, promoted))
     for path in checkpoints_by_epoch(run).values():
-        console.print(str(path), highlight=False, soft_wrap=True)
-    console.print(f"promote one: {PROMOTE} run={run.run_id} epoch=N", highlight=False, soft_wrap=True)
+        console.print(str(path), highlight=False, soft_wrap=True, markup=False)
+    console.print(f"promote one: {PROMOTE} run={run.run_id} epoch=N", highlight=False, soft_wrap=True, markup=False)
 
 
 def find_run(config: DictConfig) -> RunFolder:

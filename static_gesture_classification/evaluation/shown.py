@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.table import Column, Table
+from rich.markup import escape
+from rich.table import Column
 
 from static_gesture_classification.evaluation.data import ASSIGNED, OFFICIAL
 from static_gesture_classification.evaluation.report import Scored
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 
 PAIRS = 5
 SPLIT_BY = {OFFICIAL: "as published", ASSIGNED: "assigned by the rules and seed of the split stage"}
@@ -18,16 +19,18 @@ SPLIT_BY = {OFFICIAL: "as published", ASSIGNED: "assigned by the rules and seed 
 def show(scored: Scored) -> None:
     """Print a set's scores."""
     numbers = scored.numbers()
-    console.print(f"\n[bold]{scored.name}[/]: {headline(numbers)}", highlight=False, soft_wrap=True)
+    console.print(f"\n[bold]{escape(scored.name)}[/]: {headline(numbers)}", highlight=False, soft_wrap=True)
     for source, split_by in scored.data.split_by.items():
         if split_by in SPLIT_BY:
-            console.print(f"the split of {source} is {SPLIT_BY[split_by]}", highlight=False, soft_wrap=True)
+            console.print(
+                f"the split of {source} is {SPLIT_BY[split_by]}", highlight=False, soft_wrap=True, markup=False
+            )
     console.print(gesture_table(numbers))
     if len(scored.sources) > 1:
         console.print(source_table(scored))
     console.print(pair_table(scored) if len(scored.pairs) else "no errors")
     for line in remarks(scored):
-        console.print(f"[yellow]note:[/] {line}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]note:[/] {escape(line)}", highlight=False, soft_wrap=True)
 
 
 def headline(numbers: Mapping[str, Any]) -> str:

@@ -60,7 +60,9 @@ def show_confused(tables: Path, split: str) -> None:
     said = [
         f"{row.gesture} for {row.prediction} ({row.count}, {row.rate:.1%})" for row in pairs.head(PAIRS).itertuples()
     ]
-    console.print(f"taken for another on {split}: {', '.join(said) or 'none'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"taken for another on {split}: {', '.join(said) or 'none'}", highlight=False, soft_wrap=True, markup=False
+    )
 
 
 def show_places(reports: Path, models: Path, split: str) -> None:

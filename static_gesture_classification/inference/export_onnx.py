@@ -48,6 +48,7 @@ def main(config: DictConfig) -> None:
         f"{difference:.1g}",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
 
 

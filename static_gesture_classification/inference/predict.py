@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omegaconf import DictConfig
-from rich.table import Table
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.configuration import entry_point
@@ -26,7 +25,7 @@ from static_gesture_classification.detection.detector import detector_from_confi
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.frames import Frame, Frames, frames
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
-from static_gesture_classification.progress import console, track
+from static_gesture_classification.progress import Table, console, track
 from static_gesture_classification.training import hardware
 
 TABLE = "predictions.csv"

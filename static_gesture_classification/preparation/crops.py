@@ -167,7 +167,7 @@ def build_crops(
             records = partial.records[partial.state == DONE]
         del published
         _publish(output, plan, records, report, array_is_new=True)
-    console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True)
+    console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True, markup=False)
     return report
 
 

@@ -21,7 +21,6 @@ import pyarrow as pa
 from omegaconf import DictConfig
 from rich.markup import escape
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
@@ -29,7 +28,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.image_files import said_of_animated, said_of_others, some_of
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
-from static_gesture_classification.progress import console, progress_bar
+from static_gesture_classification.progress import Table, console, progress_bar
 from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
@@ -275,17 +274,17 @@ def remarks(report: IndexReport) -> list[str]:
     lines = []
     for source in report.sources:
         if source.left_out:
-            lines.append(f"{source.name} left out: {escape(source.left_out)}")
+            lines.append(f"{escape(source.name)} left out: {escape(source.left_out)}")
         if source.repeated:
             lines.append(
                 f"{source.name}: {source.repeated:,} hands were there before and are left out, see rejected.csv"
             )
         if source.clipped:
             lines.append(f"{source.name}: {source.clipped:,} boxes reached a little beyond the image and were clipped")
-        lines += [f"{source.name}: {escape(note)}" for note in source.said()]
+        lines += [f"{escape(source.name)}: {escape(note)}" for note in source.said()]
     lines += [f"[yellow]note:[/] {escape(line)}" for line in report.fixes.remarks()]
     if report.gestures_without_samples:
-        names = ", ".join(report.gestures_without_samples)
+        names = escape(", ".join(report.gestures_without_samples))
         lines.append(f"[bold yellow]warning:[/] no sample shows {names}; add some, or shorten gestures.names")
     return lines
 

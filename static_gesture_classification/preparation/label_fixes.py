@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.edited_tables import Columns, Row, read_table
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import SCHEMA
@@ -148,16 +149,7 @@ def read_label_fixes(path: Path, vocabulary: Vocabulary) -> LabelFixes:
     """
     if not path.is_file():
         return LabelFixes(path)
-    try:
-        lines = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")), strict=True)
-        header = next(lines, [])
-        if tuple(header) != COLUMNS:
-            raise DataError(
-                f"{path}, line 1: the columns are {','.join(header)!r}; they must be {','.join(COLUMNS)!r}, with commas"
-            )
-        fixes = [_fix(row, lines.line_num, path, vocabulary) for row in lines if row]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise DataError(f"{path} is not a readable CSV file ({error}); mend it, or bring it back from Git") from error
+    fixes = [_fix(row, path, vocabulary) for row in read_table(path, Columns(COLUMNS)).rows]
     _check_conflicts(fixes, path)
     return LabelFixes(path, tuple(fixes))
 
@@ -171,23 +163,18 @@ def write_label_fixes(fixes: Sequence[LabelFix], path: Path) -> None:
     write_text(path, text.getvalue())
 
 
-def _fix(row: list[str], line: int, path: Path, vocabulary: Vocabulary) -> LabelFix:
-    if len(row) != len(COLUMNS):
-        raise DataError(
-            f"{path}, line {line}: {len(row)} columns instead of {len(COLUMNS)} ({','.join(COLUMNS)}): "
-            f"{','.join(row)!r}"
-        )
-    sample, published, to, who, when, why = (cell.strip() for cell in row)
+def _fix(row: Row, path: Path, vocabulary: Vocabulary) -> LabelFix:
+    sample, published, to, who, when, why = (row[name] for name in COLUMNS)
     if not sample:
-        raise DataError(f"{path}, line {line}: no sample is named")
+        raise DataError(f"{path}, line {row.line}: no sample is named")
     for column, gesture in (("from", published), ("to", to)):
         if gesture not in vocabulary and (column, gesture) != ("to", DROP):
             ways = f" or {DROP}" if column == "to" else ""
             raise DataError(
-                f"{path}, line {line}: {column} is {gesture!r}, which is no gesture; it is one of "
+                f"{path}, line {row.line}: {column} is {gesture!r}, which is no gesture; it is one of "
                 f"{', '.join(vocabulary)}{ways}"
             )
-    return LabelFix(sample, published, to, who, when, why, line)
+    return LabelFix(sample, published, to, who, when, why, row.line)
 
 
 def _check_conflicts(fixes: Sequence[LabelFix], path: Path) -> None:

@@ -30,6 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
 
 from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json, write_text
 from static_gesture_classification.configuration import entry_point
@@ -181,9 +182,9 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
     kept = plan.kept(report)
     table = kept if splits is None else with_splits(kept, splits, report, settings)
     publish(output, table, plan, facts, report, settings)
-    console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True)
+    console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True, markup=False)
     for line in report.notes:
-        console.print(f"[yellow]note:[/] {line}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]note:[/] {escape(line)}", highlight=False, soft_wrap=True)
     return report
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.table import Table
+from rich.markup import escape
 
 from static_gesture_classification.preparation.near_duplicates import Links
-from static_gesture_classification.progress import console
+from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import SPLITS
 
 PAIRS = "near_duplicates.csv"
@@ -82,13 +82,13 @@ def print_report(report: SplitReport) -> None:
     table.add_row("sessions", *(f"{report.sessions[name]:,}" for name in columns))
     console.print(table)
     crossing = ", ".join(f"{number} {what}" for what, number in report.proof.items())
-    console.print(f"On two sides: {crossing}.", soft_wrap=True)
+    console.print(f"On two sides: {crossing}.", soft_wrap=True, markup=False)
     console.print(f"{len(report.links):,} near-duplicate pairs between people were found; see {PAIRS}.", soft_wrap=True)
     for title, reasons in (("moved", report.moved), ("left out", report.left_out)):
         for reason, samples in reasons.items():
-            console.print(f"[yellow]{samples:,} samples {title}:[/] {reason}", soft_wrap=True)
+            console.print(f"[yellow]{samples:,} samples {escape(title)}:[/] {escape(reason)}", soft_wrap=True)
     for warning in report.warnings:
-        console.print(f"[yellow]warning:[/] {warning}", soft_wrap=True)
+        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
 
 
 def identity(samples: pd.DataFrame, key: str) -> np.ndarray:

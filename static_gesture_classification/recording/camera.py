@@ -18,6 +18,7 @@ from static_gesture_classification.recording.settings import ALL, CameraSettings
 
 STREAM = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 DEVICES = Path("/dev")
+CAMERA = re.compile(r"\d|[1-9]\d")  # 007 and 20241105 are folders
 APART = 3600.0  # seconds between a folder's pictures, which belong to no common moment
 STREAM_TIMEOUT_MS = 10_000
 OTHER_SOURCES = (
@@ -185,7 +186,7 @@ def open_camera(source: int | str, settings: CameraSettings) -> Camera:
         UserError: it cannot be opened; says why and what to try.
     """
     text = str(source).strip()
-    if text.isdigit():
+    if CAMERA.fullmatch(text):
         return LiveCamera(int(text), settings)
     if STREAM.match(text) or text.startswith(f"{DEVICES}/"):
         return LiveCamera(text, settings)

@@ -25,7 +25,7 @@ def print_commands(folders: Sequence[Path], root: Path) -> None:
     lines.append(("dvc repro", "train on them, evaluate, make the next plan"))
     console.print("To take them in:", highlight=False)
     for command, purpose in lines:
-        console.print(f"  [bold cyan]{escape(command)}[/]   # {purpose}", highlight=False, soft_wrap=True)
+        console.print(f"  [bold cyan]{escape(command)}[/]   # {escape(purpose)}", highlight=False, soft_wrap=True)
     console.print("commit=true adds them and runs the pipeline by itself.", highlight=False)
 
 

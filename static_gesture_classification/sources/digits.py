@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from static_gesture_classification.sources.folder import Folder
+from static_gesture_classification.sources.folder_layout import LabelFolder
 from static_gesture_classification.sources.source import folders_in
 
 NUMBER = re.compile(r"(\d+)(?=\.\w+$)")
@@ -27,12 +28,11 @@ class Digits(Folder):
     boxes: str | None = None
     _students: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
-    def label_folders(self) -> dict[str, str]:
-        """Digit -> its folder below the root; also finds out which image is whose."""
+    def label_folders(self) -> Sequence[LabelFolder]:
+        """A folder per digit; also finds out which image is whose."""
         parents = [*(f"{name}/Dataset" for name in folders_in(self.folder)), "Dataset", ""]
-        digits = next((found for parent in parents if (found := self._digits(parent))), {})
-        images = {digit: self._files(folder).images for digit, folder in digits.items()}
-        shots = [(shot_number(path), digit, path) for digit, paths in images.items() for path in paths]
+        digits = next((found for parent in parents if (found := self._digits(parent))), [])
+        shots = [(shot_number(path), digit.label, path) for digit in digits for path in self._files(digit.path).images]
         self._students = students(shots)
         return digits
 
@@ -43,8 +43,9 @@ class Digits(Folder):
         student = f"{self.name}/{self._students[path]}"
         return student, student
 
-    def _digits(self, parent: str) -> dict[str, str]:
-        return {name: f"{parent}/{name}".lstrip("/") for name in folders_in(self.folder / parent) if name.isdecimal()}
+    def _digits(self, parent: str) -> list[LabelFolder]:
+        names = (name for name in folders_in(self.folder / parent) if name.isdecimal())
+        return [LabelFolder(name, f"{parent}/{name}".lstrip("/")) for name in names]
 
 
 def shot_number(path: str) -> int | None:

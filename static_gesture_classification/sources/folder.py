@@ -2,27 +2,37 @@
 
     <label>/<image>                  who it is, is not known, unless `subject_pattern` finds it in the name
     <label>/<subject>/.../<image>    the folder below the label names the subject, the innermost one the session
+    <split>/<label>/...              likewise, below train, val or test (also validation, training, ...)
     boxes.csv                        image, x1, y1, x2, y2 [, label, subject, session, hand, split]; optional
 
 The whole image is the box, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
-the root. Coordinates are pixels (of the upright picture, as labelling tools show it) if any in the file is above 2,
-else shares of the width and height. With a `label` column images may lie anywhere below the root; without, the first
-folder of their path is the label.
+the root, or the file's name where no other is called so. `edited_tables` reads the CSV however it was saved, under the
+column names of labelling tools too; instead of x2, y2 it may have width and height, with x1, y1 or xcenter, ycenter.
+In which unit the boxes are is found out (`box_units`) or stated; pixels are those of the upright picture, as labelling
+tools show it. With a `label` column images may lie anywhere below the root; without, the first folder of their path is
+the label.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from static_gesture_classification.edited_tables import Columns, Row, Table, decimal, read_table
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import FilesBelow, files_below, is_image, said_of_others, some_of
 from static_gesture_classification.samples import Rejected
+from static_gesture_classification.sources.box_units import PERCENT, SHARES, SHARES_TO, UNITS, TableBox, scale, unit_of
+from static_gesture_classification.sources.folder_layout import (
+    LabelFolder,
+    foreign_export,
+    label_folders,
+    split_named,
+)
 from static_gesture_classification.sources.image_size import file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import (
     Hand,
@@ -30,14 +40,59 @@ from static_gesture_classification.sources.source import (
     Piece,
     Source,
     files_in,
-    folders_in,
     official_split,
 )
 
 WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
-COORDINATES = ("x1", "y1", "x2", "y2")
+CORNERS = ("x1", "y1", "x2", "y2")
+CORNER_AND_SIZE = ("x1", "y1", "width", "height")
+CENTRE_AND_SIZE = ("xcenter", "ycenter", "width", "height")
+BOX_FORMS = (CORNERS, CORNER_AND_SIZE, CENTRE_AND_SIZE)
 OPTIONAL = ("label", "subject", "session", "hand", "split")
-PIXELS_ABOVE = 2.0
+# What labelling tools call the columns: TensorFlow's and Roboflow's, RetinaNet's, VIA's, COCO's, YOLO's words.
+SYNONYMS = {
+    "image": ("filename", "file", "path", "filepath", "image path", "image name", "image file", "img", "img path"),
+    "x1": ("xmin", "left", "x", "x top left", "bbox x1", "bbox x"),
+    "y1": ("ymin", "top", "y", "y top left", "bbox y1", "bbox y"),
+    "x2": ("xmax", "right", "x bottom right", "bbox x2"),
+    "y2": ("ymax", "bottom", "y bottom right", "bbox y2"),
+    "width": ("w", "box width", "bbox width", "bbox w"),
+    "height": ("h", "box height", "bbox height", "bbox h"),
+    "xcenter": ("x centre", "center x", "centre x", "cx"),
+    "ycenter": ("y centre", "center y", "centre y", "cy"),
+    "label": ("class", "class name", "category", "category name", "gesture", "label name"),
+    "subject": ("person", "user", "user id", "subject id", "participant"),
+    "hand": ("handedness",),
+    "split": ("subset", "usage"),
+}
+COLUMNS = Columns(
+    required=("image",),
+    one_of=BOX_FORMS,
+    optional=OPTIONAL,
+    synonyms={other: name for name, others in SYNONYMS.items() for other in others},
+)
+
+
+@dataclass(frozen=True)
+class ListedHand:
+    """A line of the table with the image that it means.
+
+    Args:
+        row: the line.
+        image: path below the root, None where there is no such image.
+        box: x1, y1, x2, y2 in the table's unit, or the text that is there where one is not a number.
+        size: width and height of the image in pixels, or why it has none.
+    """
+
+    row: Row
+    image: str | None
+    box: tuple[float, ...] | str
+    size: tuple[int, int] | str
+
+    @property
+    def name(self) -> str:
+        """The image as the table calls it, with forward slashes."""
+        return image_of(self.row)
 
 
 @dataclass(kw_only=True)
@@ -48,39 +103,62 @@ class Folder(Source):
     which images belong together. Near-duplicates still stay on one side of the split.
 
     Args:
-        boxes: name of the CSV in the root, or None.
+        boxes: name of the CSV in the root; None to take whole images, whatever lies beside them.
+        units: of the boxes in the CSV: pixels, percent, shares; None finds it out.
         subject_pattern: regular expression on the path below the root; its first group is the subject.
     """
 
     boxes: str | None = "boxes.csv"
+    units: str | None = None
     subject_pattern: str | None = None
 
     def pieces(self) -> Sequence[Piece]:
-        """See `Source.pieces`; one for the CSV, then one per label's folder."""
+        """See `Source.pieces`; one for the CSV, then one per label's folder.
+
+        Raises:
+            DataError: no image, a CSV that cannot be read, or the export of a tool that another source reads.
+        """
         pattern = self._pattern()
-        lines = self._lines()
-        listed = {image_of(line) for line in lines}
-        below = {label: self._files(folder) for label, folder in self.label_folders().items()}
-        found: list[Piece] = [partial(self._listed, lines, pattern)] if lines else []
-        for label, files in below.items():
+        hands = self._listed_hands()
+        listed = {hand.image for hand in hands if hand.image is not None}
+        if self.boxes is not None and not hands:
+            self._refuse_exports()
+        found: list[Piece] = [partial(self._listed, hands, pattern)] if hands else []
+        folders = self.label_folders()
+        below = [self._files(folder.path) for folder in folders]
+        for folder, files in zip(folders, below, strict=True):
             images = [path for path in files.images if path not in listed]
             if images:
-                found.append(partial(self._whole_images, label, images, pattern))
+                found.append(partial(self._whole_images, folder, images, pattern))
         if not found:
-            others = said_of_others([name for files in below.values() for name in files.not_images])
+            others = said_of_others([name for files in below for name in files.not_images])
             raise DataError(
                 f"source {self.name}: no <label>/<image> in {self.root}; {''.join(f'{line}; ' for line in others)}"
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
-        return [*found, partial(self._beside, list(below.values()), listed)]
+        if any(folder.split for folder in folders):
+            found.append(partial(self._said_about_splits, folders))
+        return [*found, partial(self._beside, below, listed)]
 
-    def label_folders(self) -> dict[str, str]:
-        """Label -> its folder below the root."""
-        return {name: name for name in folders_in(self.folder)}
+    def label_folders(self) -> Sequence[LabelFolder]:
+        """The folders that hold one label's images each."""
+        return label_folders(self.folder, list(self.labels))
+
+    def _said_about_splits(self, folders: Sequence[LabelFolder]) -> list[Hands]:
+        named = sorted({f"{folder.path.partition('/')[0]}/ is {folder.split}" for folder in folders if folder.split})
+        return [Hands.of(self.root, [], [f"official splits by folder: {', '.join(named)}"])]
+
+    def _refuse_exports(self) -> None:
+        export = foreign_export(self.folder)
+        if export:
+            raise DataError(
+                f"source {self.name}: {self.root} looks like {export}. To take whole images as they lie in label "
+                f"folders all the same, set sources.{self.name}.boxes=null"
+            )
 
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
         """Subject and session of an image by its path below the root."""
-        parts = PurePosixPath(path).parts
+        parts = PurePosixPath(self._below_split(path)).parts
         match = pattern.search(path) if pattern else None
         if match:
             subject = f"{self.name}/{match.group(1)}"
@@ -88,6 +166,11 @@ class Folder(Source):
         if len(parts) > 2:
             return f"{self.name}/{parts[1]}", f"{self.name}/{'/'.join(parts[1:-1])}"
         return f"{self.name}/{path}", f"{self.name}/{path}"
+
+    def _below_split(self, path: str) -> str:
+        """A path without the folder of a split before it."""
+        first, _, rest = path.partition("/")
+        return rest if "/" in rest and first not in self.labels and split_named(first) else path
 
     def _pattern(self) -> re.Pattern[str] | None:
         if self.subject_pattern is None:
@@ -118,72 +201,153 @@ class Folder(Source):
             hands.notes = [f"{subject} in no label's folder and cannot be used: {some_of(stray)}"]
         return [hands] if hands.not_images or hands.passed_over or hands.notes else []
 
-    def _whole_images(self, label: str, images: Sequence[str], pattern: re.Pattern[str] | None) -> list[Hands]:
+    def _whole_images(self, folder: LabelFolder, images: Sequence[str], pattern: re.Pattern[str] | None) -> list[Hands]:
         rows = []
         for path in images:
             subject, session = self.subject_of(path, pattern)
             problem = file_problem(self.folder / path)
-            rows.append(Hand(path, path, label, WHOLE_IMAGE, subject, session, problem=problem))
-        return [Hands.of(label, rows)]
+            rows.append(
+                Hand(path, path, folder.label, WHOLE_IMAGE, subject, session, split=folder.split, problem=problem)
+            )
+        return [Hands.of(folder.path, rows)]
 
-    def _lines(self) -> list[dict[str, str]]:
+    @property
+    def _table_name(self) -> str:
+        return f"{self.root}/{self.boxes}"
+
+    def _listed_hands(self) -> list[ListedHand]:
+        """The lines of the CSV, with the images that they mean; none where there is no CSV."""
         if self.boxes is None or not (self.folder / self.boxes).is_file():
             return []
-        with (self.folder / self.boxes).open(newline="", encoding="utf-8-sig", errors="replace") as table:
-            reader = csv.DictReader(table, restkey="", restval="", skipinitialspace=True)
-            missing = [name for name in ("image", *COORDINATES) if name not in (reader.fieldnames or ())]
-            if missing:
-                lacks = ", ".join(missing)
-                raise DataError(f"{self.root}/{self.boxes} lacks the columns {lacks}; its first line must name them")
-            return list(reader)
+        table = read_table(self.folder / self.boxes, COLUMNS, self._table_name)
+        images = ImageFinder(self.folder)
+        found = []
+        for row in table.rows:
+            image, problem = images.find(image_of(row), ("", row["label"]))
+            size = frame_size(self.folder / image) if image is not None else str(problem)
+            found.append(ListedHand(row, image, box_in(row, table), size))
+        return found
 
-    def _listed(self, lines: Sequence[dict[str, str]], pattern: re.Pattern[str] | None) -> list[Hands]:
-        in_pixels = any(value > PIXELS_ABOVE for line in lines for value in box_in(line))
+    def _listed(self, hands: Sequence[ListedHand], pattern: re.Pattern[str] | None) -> list[Hands]:
+        unit = self._unit(hands)
         seen: Counter[str] = Counter()
-        rows = []
-        for line in lines:
-            image = image_of(line)
-            rows.append(self._listed_hand(image, line, seen[image], in_pixels, pattern))
-            seen[image] += 1
-        return [Hands.of(str(self.boxes), rows)]
+        rows, rejected = [], []
+        for hand in hands:
+            if hand.image is None:
+                rejected.append(
+                    Rejected(self.name, str(self.boxes), f"line {hand.row.line}: {hand.name}", str(hand.size))
+                )
+            else:
+                rows.append(self._listed_hand(hand.image, hand, seen[hand.image], unit, pattern))
+                seen[hand.image] += 1
+        result = Hands.of(str(self.boxes), rows, self._remarks(unit))
+        result.rejected += rejected
+        return [result]
+
+    def _unit(self, hands: Sequence[ListedHand]) -> str:
+        """The unit of the CSV's boxes, as stated or found out."""
+        setting = f"sources.{self.name}.units"
+        if self.units is not None:
+            if self.units not in UNITS:
+                raise UserError(f"{setting} is {self.units!r}; it is one of {', '.join(UNITS)}, or null")
+            return self.units
+        boxes = [
+            TableBox(hand.row.line, hand.box, hand.size)
+            for hand in hands
+            if not isinstance(hand.box, str) and not isinstance(hand.size, str)
+        ]
+        return unit_of(boxes, self._table_name, setting)
+
+    def _remarks(self, unit: str) -> list[str]:
+        if unit != PERCENT or self.units is not None:
+            return []
+        return [
+            f"{self.boxes}: the boxes are taken to be in percent of the image's width and height; if they are not, set "
+            f"sources.{self.name}.units"
+        ]
 
     def _listed_hand(
-        self, image: str, line: Mapping[str, str], number: int, in_pixels: bool, pattern: re.Pattern[str] | None
+        self, image: str, hand: ListedHand, number: int, unit: str, pattern: re.Pattern[str] | None
     ) -> Hand:
-        told = {name: line.get(name, "").strip() for name in OPTIONAL}
+        told, where = hand.row.cells, f"{self._table_name}, line {hand.row.line}"
         subject, session = self.subject_of(image, pattern)
         if told["subject"]:
             subject = session = f"{self.name}/{told['subject']}"
         if told["session"]:
             session = f"{self.name}/{told['session']}"
-        exists = bool(image) and (self.folder / image).is_file()
-        size = frame_size(self.folder / image) if exists else (1, 1)
-        box, problem = in_shares(box_in(line), size if in_pixels or isinstance(size, str) else (1, 1))
+        size = hand.size if isinstance(hand.size, str) else scale(unit, hand.size)
+        box, problem = in_shares(hand.box, size)
+        if problem is None and unit != SHARES and max(map(float, hand.box)) <= SHARES_TO:
+            problem = f"box of no more than two {unit}: {hand.box}"
+        side = told["hand"].lower()
         return Hand(
-            name=image,
-            image=image if exists else None,
-            label=told["label"] or image.partition("/")[0],
+            name=hand.name,
+            image=image,
+            label=told["label"] or self._label_of(image, where),
             box=box,
             subject=subject,
             session=session,
             number=number,
-            hand=told["hand"] if told["hand"] in ("left", "right") else "",
-            split=official_split(told["split"], f"{self.root}/{self.boxes}"),
-            problem=problem if exists else None,
+            hand=side if side in ("left", "right") else "",
+            split=self._split_of(image, told["split"], where),
+            problem=problem,
         )
 
+    def _label_of(self, image: str, where: str) -> str:
+        label, slash, _ = self._below_split(image).partition("/")
+        if not slash:
+            raise DataError(f"{where}: {image} lies in no folder that is its label; add a column label")
+        return label
 
-def image_of(line: Mapping[str, str]) -> str:
-    """The image that a line is about: its path below the root, with forward slashes."""
-    return line["image"].strip().replace("\\", "/").removeprefix("./")
+    def _split_of(self, image: str, told: str, where: str) -> str:
+        if told:
+            return official_split(split_named(told) or told, where)
+        return split_named(image.partition("/")[0]) if self._below_split(image) != image else ""
 
 
-def box_in(line: Mapping[str, str]) -> tuple[float, ...]:
-    """The coordinates of a line that are numbers; fewer than four where one is not."""
-    numbers = []
-    for name in COORDINATES:
-        try:
-            numbers.append(float(line[name]))
-        except ValueError:
-            continue
-    return tuple(numbers)
+class ImageFinder:
+    """Finds the image that a table means: by its path below the root, or by what of the path is there."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._by_name: dict[str, list[str]] | None = None
+
+    def find(self, image: str, near: Sequence[str]) -> tuple[str, None] | tuple[None, str]:
+        """Path of an image below the root, or None and why there is none.
+
+        Of a path that leads further up than the root, the first folders are left out. A file name alone is looked for
+        in the folders `near`, then everywhere.
+        """
+        parts = [part for part in PurePosixPath(image).parts if part not in ("/", "..")]
+        tails = ["/".join(parts[start:]) for start in range(len(parts))]
+        for path in (f"{folder}/{tail}" if folder else tail for tail in tails for folder in near):
+            if (self.root / path).is_file():
+                return path, None
+        same_name = self._named(parts[-1]) if parts else []
+        if len(same_name) == 1:
+            return same_name[0], None
+        return None, f"{len(same_name)} images are called so; name its folder too" if same_name else "image not found"
+
+    def _named(self, name: str) -> list[str]:
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for path in files_below(self.root).images:
+                self._by_name[path.rpartition("/")[2]].append(path)
+        return self._by_name.get(name, [])
+
+
+def image_of(row: Row) -> str:
+    """The image that a line is about: a path with forward slashes."""
+    return row["image"].replace("\\", "/").removeprefix("./")
+
+
+def box_in(row: Row, table: Table) -> tuple[float, ...] | str:
+    """x1, y1, x2, y2 of a line, in the table's unit, or what stands there where it is not four numbers."""
+    form = next(form for form in BOX_FORMS if set(form) <= table.columns)
+    try:
+        a, b, c, d = (decimal(row[name]) for name in form)
+    except ValueError:
+        return ", ".join(row[name] or "nothing" for name in form)
+    if form == CORNERS:
+        return a, b, c, d
+    return (a, b, a + c, b + d) if form == CORNER_AND_SIZE else (a - c / 2, b - d / 2, a + c / 2, b + d / 2)

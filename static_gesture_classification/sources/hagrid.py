@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
+from scipy.optimize import linear_sum_assignment
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image, is_text
@@ -47,6 +48,10 @@ ANNOTATIONS = ("annotations", "hagrid_annotations", "")
 IMAGE_FOLDER_PREFIXES = ("train_val_", "train_", "val_", "test_")
 IMAGE_DEPTH = 3
 FREE_HAND = "no_gesture"  # the label of a second hand that shows none
+BOX_MARGIN = 0.1  # of a box's side: annotators' boxes cut off fingertips
+SURELY_INSIDE = 0.9  # of a set's points: then it is where it belongs
+MOSTLY_INSIDE = 0.5
+SAME_PLACE = 0.01
 OTHER_HAND = {"left": "right", "right": "left"}
 
 # Two processes hold two files at a time: together with the main one about 1.2 GB for all of HaGRID v2. A small set is
@@ -171,6 +176,8 @@ class Hagrid(Source):
             found = [image or f"{gesture}/{name}.jpg" for image, name in zip(found, names, strict=True)]
         users = [self._user(entry, name) for name, entry in entries.items()]
         subjects = [users[index] for index in row_entry]
+        landmarks, astray = landmarks_of(entries, counts, box)
+        note = f"{file}: {astray:,} sets of landmarks lie in none of their image's boxes and are left out"
         return Hands(
             file=file,
             name=[names[index] for index in row_entry],
@@ -182,9 +189,10 @@ class Hagrid(Source):
             session=subjects,
             hand=leading_hands(entries, labels, row_entry),
             split=[split] * len(row_entry),
-            landmarks=landmarks_of(entries, counts),
+            landmarks=landmarks,
             problems=problems,
             rejected=rejected,
+            notes=[note] if astray else [],
         )
 
     def _parse(self, file: str) -> dict[str, Entry]:
@@ -259,17 +267,47 @@ def boxes_of(entries: dict[str, Entry]) -> tuple[npt.NDArray[np.intp], list[str]
     return counts, all_labels, np.stack([x, y, x + width, y + height], axis=1)
 
 
-def landmarks_of(entries: dict[str, Entry], counts: npt.NDArray[np.intp]) -> npt.NDArray[np.float32] | None:
-    """Landmarks of all hands as (n, 42), NaN where a hand has none or not all 21; None where no entry has any."""
+def landmarks_of(
+    entries: dict[str, Entry], counts: npt.NDArray[np.intp], box: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float32] | None, int]:
+    """Landmarks of all hands, each set at the box that its points lie in.
+
+    The files list boxes and sets independently of each other: where a set is missing, the ones after it move up.
+
+    Args:
+        entries: of a file, in its order.
+        counts: boxes per entry.
+        box: (n, 4) all boxes, x1, y1, x2, y2 normalised.
+
+    Returns:
+        (n, 42) float32, NaN where a hand has none or not all 21, or None where no entry has any; and how many sets
+        lie in no box, or in that of another set.
+    """
     marks = [entry.get("hand_landmarks") or entry.get("landmarks") or () for entry in entries.values()]
     if not any(marks):
-        return None
+        return None, 0
     total, starts = int(counts.sum()), np.cumsum(counts) - counts
-    hands: list[Any] = [None] * total
+    in_order: list[Any] = [None] * total
     for start, count, points in zip(starts.tolist(), counts.tolist(), marks, strict=True):
-        hands[start : start + min(count, len(points))] = points[:count]
+        in_order[start : start + min(count, len(points))] = points[:count]
+    result = _sets(in_order)
+    astray = np.isfinite(result[:, 0]) & (share_inside(result, box) < SURELY_INSIDE)
+    row_entry = np.repeat(np.arange(len(counts)), counts)
+    doubtful = set(row_entry[astray].tolist())
+    doubtful |= {index for index, (count, points) in enumerate(zip(counts, marks, strict=True)) if len(points) > count}
+    left_out = 0
+    for index in sorted(doubtful):
+        rows = slice(int(starts[index]), int(starts[index] + counts[index]))
+        found = _sets(list(marks[index]))
+        result[rows] = at_their_boxes(found, box[rows])
+        left_out += int(np.isfinite(found[:, 0]).sum() - np.isfinite(result[rows, 0]).sum())
+    return result, left_out
+
+
+def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
+    """(n, 42) from n sets of points, NaN for those that are not 21 points of two numbers."""
     rows = [row for row, points in enumerate(hands) if points]
-    result = np.full((total, 2 * LANDMARKS), np.nan, np.float32)
+    result = np.full((len(hands), 2 * LANDMARKS), np.nan, np.float32)
     try:
         result[rows] = flattened([hands[row] for row in rows])
     except (TypeError, ValueError):
@@ -279,6 +317,50 @@ def landmarks_of(entries: dict[str, Entry], counts: npt.NDArray[np.intp]) -> npt
             except (TypeError, ValueError):
                 continue  # no usable landmarks; the hand itself is fine
     return result
+
+
+def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Share of each set's points that lie in a box that is a little larger than the given one.
+
+    Args:
+        sets: (..., 42) normalised; NaN is inside nothing.
+        box: (..., 4) x1, y1, x2, y2.
+
+    Returns:
+        (...) 0..1.
+    """
+    points = sets.reshape(*sets.shape[:-1], LANDMARKS, 2)
+    low, high = box[..., None, :2], box[..., None, 2:]
+    margin = BOX_MARGIN * (high - low)
+    inside = np.asarray(((points >= low - margin) & (points <= high + margin)).all(axis=-1))
+    return inside.mean(axis=-1)
+
+
+def at_their_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """The sets of one image in the order of its boxes: (boxes, 42), NaN where none belongs to a box.
+
+    A set belongs to the box that holds at least half of its points and covers it best; each set and each box once. Of
+    boxes that do so alike (two boxes drawn alike) the one at the set's own place is taken.
+    """
+    result = np.full((len(box), 2 * LANDMARKS), np.nan, np.float32)
+    share = share_inside(sets[:, None], box[None])
+    fit = np.where(share >= MOSTLY_INSIDE, share + overlap(sets, box), 0.0)
+    own_place = np.arange(len(sets))[:, None] == np.arange(len(box))[None]
+    for row, column in zip(
+        *linear_sum_assignment(fit + SAME_PLACE * (own_place & (fit > 0)), maximize=True), strict=True
+    ):
+        if fit[row, column] > 0:
+            result[column] = sets[row]
+    return result
+
+
+def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(sets, boxes) intersection over union of the sets' own bounds and the boxes; 0 for a set that is not there."""
+    points = sets.reshape(len(sets), 1, LANDMARKS, 2)
+    low, high = points.min(axis=2), points.max(axis=2)
+    shared = np.clip(np.minimum(high, box[None, :, 2:]) - np.maximum(low, box[None, :, :2]), 0, None).prod(axis=-1)
+    areas = (high - low).prod(axis=-1) + (box[None, :, 2:] - box[None, :, :2]).prod(axis=-1)
+    return np.nan_to_num(shared / np.maximum(areas - shared, 1e-9))
 
 
 def flattened(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:

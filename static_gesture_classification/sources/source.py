@@ -10,6 +10,7 @@ import gc
 import hashlib
 import os
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from joblib import Parallel, delayed
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.gestures import Vocabulary, require_text
 from static_gesture_classification.image_files import (
     MANY_FRAMES,
     NOT_UTF8,
@@ -35,10 +36,10 @@ from static_gesture_classification.image_files import (
     printable,
 )
 from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, sample_id
+from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
 __all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
 
-IGNORE = "ignore"  # in a label map: hands with this label are left out
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
 OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
 
@@ -121,7 +122,8 @@ class Batch:
 
     `clipped` counts boxes that reached a little beyond the image, `ignored` hands whose label is mapped to `ignore`,
     `notes` are lines for the report; `passed_over` and `not_images` are as in `Hands`. `animated` are the images of
-    which the first frame, or page, alone is used.
+    which the first frame, or page, alone is used. `unknown` are labels that are not mapped, whose hands are not in the
+    table.
     """
 
     table: pa.Table
@@ -132,6 +134,7 @@ class Batch:
     passed_over: list[Rejected] = field(default_factory=list)
     not_images: list[str] = field(default_factory=list)
     animated: list[str] = field(default_factory=list)
+    unknown: list[UnknownLabel] = field(default_factory=list)
 
 
 Piece = Callable[[], Iterable[Hands]]
@@ -163,6 +166,10 @@ class Source(ABC):
     seed: int = 0
     enabled: bool = True
     watched: str | None = None
+
+    def __post_init__(self) -> None:
+        self.labels = self.labels or {}  # `labels:` with nothing below it is null
+        self.root = str(self.root)  # `root: 2024` is a number
 
     @abstractmethod
     def pieces(self) -> Sequence[Piece]:
@@ -200,7 +207,8 @@ class Source(ABC):
         """Rows of the sample table, in batches that fit in memory; `progress` is told pieces done and pieces in all.
 
         Raises:
-            DataError: a published label is neither mapped nor ignored; see also `pieces`.
+            DataError: published labels are neither mapped nor ignored, after the last batch, so that all are named; see
+                also `pieces`.
             UserError: the label map or `gestures` names a gesture that is not in the vocabulary.
         """
         self._check_gestures(vocabulary)
@@ -214,17 +222,24 @@ class Source(ABC):
         progress(0, len(pieces))
         if passed_over := self._badly_named():
             yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
+        unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
         results = parallel(delayed(self._checked_piece)(piece, vocabulary) for piece in pieces)
         for done, batches in enumerate(results, start=1):
             yield from batches
             progress(done, len(pieces))
+            for each in (label for batch in batches for label in batch.unknown):
+                unknown.setdefault(each.label, UnknownLabel(each.label, each.file)).hands += each.hands
+        if unknown:
+            raise DataError(message(self.name, self.root, unknown.values(), self._known(vocabulary)))
 
     def _checked_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
         with without_garbage_collection():
             return [self.checked(hands, vocabulary) for hands in piece()]
 
     def _check_gestures(self, vocabulary: Vocabulary) -> None:
+        require_text([*self.labels, *self.labels.values()], f"sources.{self.name}.labels")
+        require_text(self.gestures or (), f"sources.{self.name}.gestures")
         for label, gesture in self.labels.items():
             if gesture != IGNORE and gesture not in vocabulary:
                 raise UserError(
@@ -244,7 +259,8 @@ class Source(ABC):
 
     def checked(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
         """Map labels, check boxes and images, and make table rows of what is good."""
-        gesture = self._mapped(hands, vocabulary)
+        known = self._known(vocabulary)
+        gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
         box, clipped, problems = checked_boxes(hands.box)
@@ -262,7 +278,16 @@ class Source(ABC):
             passed_over=hands.passed_over,
             not_images=hands.not_images,
             animated=self._animated(hands.image[row] for row in rows),
+            unknown=[
+                UnknownLabel(label, hands.file, count)
+                for label, count in Counter(hands.label).items()
+                if label not in known
+            ],
         )
+
+    def _known(self, vocabulary: Vocabulary) -> dict[str, str]:
+        """Published label -> gesture; a gesture's own name needs no entry."""
+        return {name: name for name in vocabulary} | dict(self.labels)
 
     def _animated(self, images: Iterable[str | None]) -> list[str]:
         """Those of a piece's images that have more than one frame; most formats have none, and are not opened."""
@@ -276,16 +301,6 @@ class Source(ABC):
         except OSError:
             return []
         return [Rejected(self.name, printable(name), printable(name), NOT_UTF8) for name in sorted(names)]
-
-    def _mapped(self, hands: Hands, vocabulary: Vocabulary) -> npt.NDArray[np.object_]:
-        known = {name: name for name in vocabulary} | dict(self.labels)
-        unknown = sorted({str(label) for label in set(hands.label) - known.keys()})
-        if unknown:
-            raise DataError(
-                f"{self.root}/{hands.file}: unknown label {', '.join(map(repr, unknown))}; map each to a gesture or to "
-                f'{IGNORE} in sources.{self.name}.labels, as in "+sources.{self.name}.labels.{unknown[0]}={IGNORE}"'
-            )
-        return np.array([known[label] for label in hands.label], dtype=object)
 
     def _rejected(self, hands: Hands, row: int, reason: str) -> Rejected:
         return Rejected(

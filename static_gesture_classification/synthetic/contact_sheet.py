@@ -44,7 +44,7 @@ def main(config: DictConfig) -> None:
     sheet = contact_sheet(Plan.from_config(config))
     with atomic_path(path) as partial:
         Image.fromarray(sheet).save(partial, "JPEG", quality=QUALITY, optimize=True)
-    console.print(f"contact sheet: {path} ({path.stat().st_size / 1024:,.0f} KB)", highlight=False)
+    console.print(f"contact sheet: {path} ({path.stat().st_size / 1024:,.0f} KB)", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

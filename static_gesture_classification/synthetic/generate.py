@@ -163,7 +163,8 @@ def main(config: DictConfig) -> None:
     plan, root = Plan.from_config(config), Path(source.root)
     taken = generate(plan, root)
     console.print(
-        f"synthetic hands: {len(plan.pictures):,} pictures of {plan.cast} people in {root}, {taken:,} of them new"
+        f"synthetic hands: {len(plan.pictures):,} pictures of {plan.cast} people in {root}, {taken:,} of them new",
+        markup=False,
     )
 
 

@@ -203,7 +203,10 @@ class RunLogger(Logger):
         try:
             write_report(self.run)
         except Exception as error:
-            errors.print(f"[yellow]warning:[/] no {self.run.path}/{NAME}: {escape(described(error))}", highlight=False)
+            errors.print(
+                f"[yellow]warning:[/] no {escape(str(self.run.path))}/{NAME}: {escape(described(error))}",
+                highlight=False,
+            )
 
     def _tell(self) -> None:
         for mirror in self._mirrors:

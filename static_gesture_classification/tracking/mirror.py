@@ -202,7 +202,7 @@ class LiveMirror:
         if not self._warned:
             self._warned = True
             errors.print(
-                f"[yellow]warning:[/] tracker {self._mirror.tracker.name}: {escape(what)}. "
+                f"[yellow]warning:[/] tracker {escape(self._mirror.tracker.name)}: {escape(what)}. "
                 f"The run folder has everything; send it later with\n  {escape(self._how_to_send)}",
                 highlight=False,
                 soft_wrap=True,

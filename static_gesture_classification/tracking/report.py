@@ -312,7 +312,9 @@ def anchor(title: str) -> str:
 @entry_point
 def main(config: DictConfig) -> None:
     """Write the page of the run folder `run`."""
-    console.print(f"open {write_report(selected_run(config))} in a browser", highlight=False, soft_wrap=True)
+    console.print(
+        f"open {write_report(selected_run(config))} in a browser", highlight=False, soft_wrap=True, markup=False
+    )
 
 
 _STYLE = """

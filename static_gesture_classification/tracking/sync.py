@@ -49,7 +49,7 @@ def main(config: DictConfig) -> None:
         raise UserError("say where to: logger=mlflow, logger=neptune or logger=[neptune,mlflow]")
     for tracker in trackers:
         sync(run, tracker)
-        console.print(f"{tracker.name} has all of {run.path}", highlight=False)
+        console.print(f"{tracker.name} has all of {run.path}", highlight=False, markup=False)
 
 
 def _names(runs_root: Path) -> str:

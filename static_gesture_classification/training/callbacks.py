@@ -144,6 +144,7 @@ class EpochLines(Callback):
             f"val_weighted_F1 {_shown(trainer, WEIGHTED_F1)} ({rate:.0f} images/s, {seconds:.1f} s)",
             highlight=False,
             soft_wrap=True,
+            markup=False,
         )
 
 

@@ -98,9 +98,9 @@ def test_confirmed_label_changes_nothing(source, tmp_path):
         ("a,FIST,PUNCH,,,\n", r"f\.csv, line 2: to is 'PUNCH', which is no gesture; .* FIST, PALM or drop"),
         ("a,FIST,PALM,,,\nb,FISTS,PALM,,,\n", r"f\.csv, line 3: from is 'FISTS', which is no gesture"),
         ("a,drop,PALM,,,\n", r"line 2: from is 'drop'"),
-        ("a,FIST,PALM\n", r"f\.csv, line 2: 3 columns instead of 6"),
+        ("a,FIST,PALM\n", r"f\.csv, line 2: 3 values for 6 columns, none for who"),
         ("a,FIST,PALM,,,\n\nb,PALM,drop,,,\na,FIST,drop,,,\n", r"lines 2 and 5 both decide on sample a .*keep one"),
-        ("<<<<<<< HEAD\n", r"f\.csv, line 2: 1 columns instead of 6"),
+        ("<<<<<<< HEAD\n", r"f\.csv, line 2: 1 values for 6 columns"),
         (",FIST,PALM,,,\n", r"line 2: no sample is named"),
         ('a,"FIST,PALM,,,\n', r"f\.csv is not a readable CSV file"),
     ],
@@ -112,13 +112,20 @@ def test_damaged_file_is_refused_with_its_line(lines, message, tmp_path):
 
 def test_wrong_columns_are_refused(tmp_path):
     path = tmp_path / "f.csv"
-    path.write_text("sample;from;to;who;when;why\n")
-    with pytest.raises(DataError, match=r"f\.csv, line 1: the columns are 'sample;from;to;who;when;why'; they must be"):
+    path.write_text("sample,from,by,when,why\n")
+    with pytest.raises(DataError, match=r"f\.csv, line 1 lacks the columns to, who; its first line must name them"):
         read_label_fixes(path, VOCABULARY)
 
 
+def test_fixes_that_a_spreadsheet_saved_are_applied(tmp_path):
+    path = tmp_path / "f.csv"
+    path.write_bytes("sep=;\r\nSample;From;To;Who;When;Why\r\na;FIST;PALM;Ева;;\r\n;;;;;\r\n".encode("utf-16"))
+    (fix,) = read_label_fixes(path, VOCABULARY).fixes
+    assert (fix.sample, fix.published, fix.to, fix.who, fix.line) == ("a", "FIST", "PALM", "Ева", 3)
+
+
 def test_file_that_is_no_text_is_refused(tmp_path):
-    (tmp_path / "f.csv").write_bytes(b"\xff\xfe\x00s")
+    (tmp_path / "f.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"f\.csv is not a readable CSV file"):
         read_label_fixes(tmp_path / "f.csv", VOCABULARY)
 

@@ -87,6 +87,14 @@ def test_stream_that_does_not_answer_is_named_without_its_password() -> None:
     assert not re.search("secret|abc", str(caught.value))
 
 
+@pytest.mark.parametrize("name", ["2024_11_05", "20241105", "007"])
+def test_folder_called_like_a_number_is_a_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / name).mkdir()
+    Image.new("RGB", (9, 6)).save(tmp_path / name / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(open_camera(name, SETTINGS), FileCamera)
+
+
 def test_source_that_is_nothing_says_what_it_could_be() -> None:
     with pytest.raises(UserError, match=r"recording\.source is 'no-such-file'"):
         open_camera("no-such-file", SETTINGS)

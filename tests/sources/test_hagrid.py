@@ -71,6 +71,69 @@ def test_unusable_landmarks_do_not_cost_the_hand(
     assert not rejected
 
 
+LEFT, RIGHT = [0.1, 0.1, 0.2, 0.4], [0.6, 0.1, 0.3, 0.4]  # x, y, width, height
+
+
+def hand_in(box: list[float], turned: bool = False) -> list[list[float]]:
+    """21 points from one corner of a box to the other."""
+    x, y, width, height = box
+    steps = np.linspace(0, 1, 21)
+    return np.stack([x + width * steps, y + height * (1 - steps if turned else steps)], axis=1).tolist()
+
+
+FITTING, OTHER = hand_in(LEFT), hand_in(RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "sets", "expected"),
+    [
+        ([LEFT, RIGHT], [FITTING, OTHER], [FITTING, OTHER]),
+        ([LEFT, RIGHT], [OTHER], [None, OTHER]),
+        ([LEFT, RIGHT], [OTHER, []], [None, OTHER]),
+        ([LEFT, RIGHT], [[], FITTING], [FITTING, None]),
+        ([LEFT, RIGHT], [OTHER, FITTING], [FITTING, OTHER]),
+        ([LEFT], [OTHER, FITTING], [FITTING]),
+        ([LEFT], [OTHER], [None]),
+        ([LEFT, RIGHT], [FITTING[:20], OTHER], [None, OTHER]),
+        ([LEFT, RIGHT], [OTHER[:20], FITTING], [FITTING, None]),
+        ([LEFT, RIGHT], [FITTING, hand_in(LEFT, turned=True)], [FITTING, None]),
+        ([LEFT, LEFT], [[], FITTING], [None, FITTING]),
+        ([LEFT, [0.05, 0.05, 0.9, 0.9]], [hand_in([0.05, 0.05, 0.9, 0.9]), FITTING], [FITTING, "large"]),
+        ([LEFT, ["wide", 0, 1, 1]], [FITTING, OTHER], [FITTING, "rejected"]),
+    ],
+)
+def test_set_of_landmarks_goes_to_the_box_that_its_points_lie_in_or_to_none(
+    boxes: Any, sets: Any, expected: Any, tmp_path: Path, save_hagrid: Save, read: Read
+) -> None:
+    entry = {"bboxes": boxes, "labels": ["like"] * len(boxes), "user_id": "a", "hand_landmarks": sets}
+    whole = {"bboxes": [LEFT], "labels": ["fist"], "user_id": "b", "hand_landmarks": [FITTING]}
+    save_hagrid(tmp_path, "like", {"one": entry, "two": whole})
+    rows, _ = read(tmp_path)
+    for row, points in zip(rows, [*(points for points in expected if points != "rejected"), FITTING], strict=True):
+        points = hand_in([0.05, 0.05, 0.9, 0.9]) if points == "large" else points
+        assert row["landmarks"] == (points if points is None else pytest.approx(np.ravel(points).tolist()))
+
+
+def test_sets_of_landmarks_that_fit_no_box_are_counted(
+    tmp_path: Path, save_hagrid: Save, vocabulary: Vocabulary, labels: Labels
+) -> None:
+    entry = {"bboxes": [LEFT], "labels": ["like"], "user_id": "a", "hand_landmarks": [OTHER, FITTING]}
+    save_hagrid(tmp_path, "like", {"one": entry, "two": entry})
+    (batch,) = Hagrid(name="hagrid", root=str(tmp_path), labels=labels("hagrid")).read(vocabulary)
+    assert batch.notes == [
+        "annotations/train/like.json: 2 sets of landmarks lie in none of their image's boxes and are left out"
+    ]
+
+
+def test_landmarks_of_the_published_kind_of_gap_are_at_their_boxes(cases: Path, read: Read) -> None:
+    rows, _ = read(cases / "hagrid_landmarks")
+    assert [row["landmarks"] is not None for row in rows] == [False, True] * 4
+    for row in rows[1::2]:
+        x, y = np.reshape(row["landmarks"], (21, 2)).T
+        assert row["x1"] <= x.min() <= x.max() <= row["x2"]
+        assert row["y1"] <= y.min() <= y.max() <= row["y2"]
+
+
 def test_version_1_is_read_as_its_archives_unpack(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, read: Read
 ) -> None:
@@ -228,12 +291,17 @@ def test_missing_annotations_are_an_error_that_says_where_they_were_looked_for(
         read(tmp_path)
 
 
-def test_unknown_label_is_an_error_that_names_it_its_file_and_the_way_out(
+def test_unknown_labels_of_all_files_are_named_at_once_with_their_hands(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, read: Read
 ) -> None:
-    save_hagrid(tmp_path, "like", {"one": hagrid_entry("like", "shrug")})
-    with pytest.raises(DataError, match=r"annotations/train/like\.json: unknown label 'shrug'.*labels\.shrug=ignore"):
+    save_hagrid(tmp_path, "like", {"one": hagrid_entry("like", "shrug"), "two": hagrid_entry("shrug")})
+    save_hagrid(tmp_path, "fist", {"three": hagrid_entry("wave"), "four": hagrid_entry("shrug")})
+    with pytest.raises(DataError) as error:
         read(tmp_path)
+    file = "annotations/train/fist.json"
+    assert f"unknown labels 'shrug' (3 hands in {file}), 'wave' (1 hand in {file})" in str(error.value)
+    with pytest.raises(DataError, match=r"unknown labels 'shrug' \(3 hands"):
+        read(tmp_path, max_per_gesture=1)
 
 
 def test_two_processes_read_the_same_as_one(

@@ -46,6 +46,21 @@ def test_label_mapped_to_no_gesture_of_the_vocabulary_is_an_error(tmp_path: Path
         Hagrid(name="mine", root=str(tmp_path), labels={"like": "APPROVAL"}).read(vocabulary)
 
 
+def test_empty_label_map_maps_nothing(tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry) -> None:
+    save_hagrid(tmp_path, "HORNS", {"one": hagrid_entry("HORNS")})
+    nothing: Any = None
+    (batch,) = Hagrid(name="mine", root=str(tmp_path), labels=nothing).read(Vocabulary(("NONE", "HORNS")))
+    assert batch.table["gesture"].to_pylist() == ["HORNS"]
+
+
+@pytest.mark.parametrize("labels", [{True: "FIST"}, {1: "FIST"}, {"a": False}])
+def test_label_that_is_no_text_is_an_error_that_asks_for_quotes(
+    labels: Any, tmp_path: Path, vocabulary: Vocabulary
+) -> None:
+    with pytest.raises(UserError, match=r"sources\.mine\.labels has .*, which is no text .*; put the name in quotes"):
+        Hagrid(name="mine", root=str(tmp_path), labels=labels).read(vocabulary)
+
+
 def test_gestures_own_names_need_no_entry_in_the_label_map(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry
 ) -> None:

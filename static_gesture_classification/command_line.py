@@ -1,0 +1,81 @@
+"""Overrides on the command line: what is typed for a text setting is that text; a list of values needs --multirun."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
+from hydra.errors import HydraException
+
+from static_gesture_classification.conf_files import declared
+from static_gesture_classification.errors import UserError
+
+MULTIRUN = ("-m", "--multirun")
+PLAIN_TEXT = re.compile(r"null|\$\{.*\}|")
+
+
+def as_typed(arguments: list[str], conf: Path) -> list[str]:
+    """Arguments of a command with values quoted where Hydra's grammar would make something else of them.
+
+    Raises:
+        UserError: a setting is given several values without --multirun.
+    """
+    multirun = bool(set(MULTIRUN) & set(arguments))
+    return [quoted(argument, conf, multirun) for argument in arguments]
+
+
+def quoted(argument: str, conf: Path, multirun: bool = False) -> str:
+    """One override, quoted where that is needed for its value to be what was typed.
+
+    A text setting (`Declared.is_text`) may be any text: 12, 1e5, true, 2024_11_05, or one with commas, blanks, brackets
+    and other letters; null and references stay what they are. Of other settings only what Hydra cannot read is quoted.
+    """
+    key, separator, value = argument.partition("=")
+    if argument.startswith(("-", "~")) or not separator:
+        return argument
+    known, name = declared(conf), key.lstrip("+").partition("@")[0].replace("/", ".")
+    override = _parsed(argument)
+    if override is not None and override.is_sweep_override():
+        if multirun:
+            return argument
+        if known.knows(name) and not known.is_text(name):
+            raise UserError(
+                f"{argument} lists several values: to run once with each, add --multirun; else give {key} one value"
+            )
+    elif override is not None and (not known.is_text(name) or _is_text(override, value)):
+        return argument
+    if override is None and value[:1] + value[-1:] == "[]" and not known.is_text(name):
+        return f"{key}=[{','.join(_item(item.strip()) for item in value[1:-1].split(','))}]"
+    return f"{key}={hydra_text(value)}"
+
+
+def _item(text: str) -> str:
+    """An item of a list, in quotes where Hydra cannot read it."""
+    return text if _parsed(f"item={text}") else hydra_text(text)
+
+
+def hydra_text(value: str) -> str:
+    """A text in the quotes of Hydra's grammar.
+
+    >>> hydra_text("it's here")
+    '"it\\'s here"'
+    """
+    mark = '"' if "'" in value and '"' not in value else "'"
+    # a backslash counts as such, except before a quotation mark
+    escaped = re.sub(rf"(\\*)({mark}|$)", lambda found: found[1] * 2 + (f"\\{mark}" if found[2] else ""), value)
+    return f"{mark}{escaped}{mark}"
+
+
+def _is_text(override: Override, typed: str) -> bool:
+    """Whether Hydra reads the text that was typed (or null, or a text in quotes)."""
+    value = override.value()
+    return isinstance(override._value, QuotedString) or value == typed or bool(PLAIN_TEXT.fullmatch(typed))
+
+
+def _parsed(argument: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return None

@@ -1,0 +1,121 @@
+"""conf/local/default.yaml, the settings of one machine: what is in it is used, or said to be wrong, never ignored."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+from hydra.utils import get_object
+
+from static_gesture_classification.conf_files import NULL, Declared, Entry, check_names, declared, entries
+from static_gesture_classification.errors import UserError
+
+LOCAL = "local/default.yaml"
+ELSEWHERE = ("local.yaml", "local.yml", "default.yaml", "default.yml", "local/default.yml", "local/local.yaml")
+# Groups that may hold anything: names of gestures, poses, labels, tags and the like.
+OPEN = ("poses", "downloads", "tags", "hydra")
+ALIKE = 0.6
+
+
+def check_local_settings(conf: Path) -> None:
+    """Check the local settings beside the files of conf/.
+
+    Raises:
+        UserError: the file is in the wrong place, is not YAML in UTF-8, or has a setting that there is not; names
+            file, line and the nearest setting.
+    """
+    for name in ELSEWHERE:
+        if (conf / name).is_file():
+            raise UserError(f"{conf / name} is read by nothing; the settings of this machine are {conf / LOCAL}")
+    file = conf / LOCAL
+    if not file.is_file():
+        return
+    known = declared(conf)
+    own = list(entries(file))
+    free: list[tuple[str, ...]] = []  # groups in which every setting is allowed
+    for entry in own:
+        check_names(entry)
+        if any(entry.path[: len(group)] == group for group in free):
+            continue
+        if _is_open(entry, own, known):
+            free.append(entry.path)
+        else:
+            _check(entry, known)
+
+
+def _is_open(entry: Entry, own: Iterable[Entry], known: Declared) -> bool:
+    """Whether a group takes any setting: it is named so, is a map of labels, or says itself what is made of it."""
+    path = ".".join(entry.path)
+    if entry.path[0] in OPEN or entry.path[-1] == "labels":
+        return True
+    if known.defaults.get(path) and all(value in (None, {}) for value in known.defaults[path]):
+        return True
+    return not known.knows(path) and any(other.path == (*entry.path, "_target_") for other in own)
+
+
+def _check(entry: Entry, known: Declared) -> None:
+    path = ".".join(entry.path)
+    if "." in entry.path[-1] and known.knows(path):
+        raise UserError(
+            f"{entry.where()}: {entry.path[-1]}: a dot does not lead into a group here; write\n\n{_nested(path)}"
+        )
+    if not known.knows(path) and not _taken_by_target(entry, known):
+        raise UserError(f"{entry.where()}: there is no setting {path}{_nearest(entry, known)}")
+    if path in known.groups and path not in known.defaults and _is_value(entry):
+        raise UserError(
+            f"{entry.where()}: {path} is a group of settings ({', '.join(_below(path, known)[:5])}, ...), not one; "
+            f"indent what belongs to it below {entry.path[-1]}:{_choice(entry, known)}"
+        )
+
+
+def _choice(entry: Entry, known: Declared) -> str:
+    """How a file of conf/<group>/ is chosen, in words; empty where the group is none of files."""
+    group, chosen = "/".join(entry.path), getattr(entry.node, "value", "")
+    if group not in known.choices or not isinstance(chosen, str):
+        return ""
+    return f". To choose conf/{group}/{chosen}.yaml, write\n\ndefaults:\n  - override /{group}: {chosen}"
+
+
+def _is_value(entry: Entry) -> bool:
+    return not isinstance(entry.node, yaml.MappingNode) and not (
+        entry.node.tag == NULL or str(entry.node.value).startswith("${")
+    )
+
+
+def _taken_by_target(entry: Entry, known: Declared) -> bool:
+    """Whether what is made of the group (its `_target_`) has an argument of that name."""
+    for target in known.defaults.get(".".join([*entry.path[:-1], "_target_"]), []):
+        try:
+            arguments = inspect.signature(get_object(target)).parameters.values()
+        except Exception:  # an import of a library that is not there; Hydra says so when it is made
+            return True
+        if any(each.name == entry.path[-1] or each.kind is each.VAR_KEYWORD for each in arguments):
+            return True
+    return False
+
+
+def _below(group: str, known: Declared) -> list[str]:
+    """Names directly below a group; of the top for an empty one."""
+    prefix = f"{group}." if group else ""
+    paths = (*known.defaults, *known.groups, *known.choices)
+    names = {path[len(prefix) :].split(".")[0] for path in paths if path.startswith(prefix)}
+    return sorted(names - {"", "_target_"})
+
+
+def _nearest(entry: Entry, known: Declared) -> str:
+    """The setting that is probably meant, in words; empty where none is near."""
+    group = ".".join(entry.path[:-1])
+    elsewhere = sorted(path for path in (*known.defaults, *known.groups) if path.rpartition(".")[2] == entry.path[-1])
+    if elsewhere:
+        return f"; there is {', '.join(elsewhere[:3])}"
+    beside = get_close_matches(entry.path[-1], _below(group, known), n=1, cutoff=ALIKE)
+    if beside:
+        return f"; the nearest is {'.'.join([*entry.path[:-1], beside[0]])}"
+    return f"; {group or 'the top level'} has {', '.join(_below(group, known)[:20])}"
+
+
+def _nested(path: str) -> str:
+    return "\n".join(f"{'  ' * depth}{name}:" for depth, name in enumerate(path.split(".")))
