@@ -1,8 +1,12 @@
 """Fixtures shared by all tests."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.warm_python import WarmPython
 
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"
@@ -29,3 +33,11 @@ def hand_landmarker() -> Path:
     if not HAND_LANDMARKER.is_file():
         pytest.skip("MediaPipe's model is not present at ../shared/models/hand_landmarker.task")
     return HAND_LANDMARKER
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[WarmPython]:
+    """Commands `python` and `dvc` that have their libraries loaded."""
+    # A short path: that of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory() as folder, WarmPython(Path(folder)) as warm:
+        yield warm
