@@ -15,6 +15,7 @@ import json
 import os
 import runpy
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -47,6 +48,7 @@ class WarmPython:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "socket"
+        self.python = folder / "python"
         self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> WarmPython:
@@ -128,10 +130,16 @@ def supervise(connection: socket.socket) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """What `python` does with `-m MODULE ...` or `FILE ...`; returns the exit status."""
+    """What `python` does with `-c CODE ...`, `-m MODULE ...` or `FILE ...`; returns the exit status."""
     sys.orig_argv = [sys.executable, *arguments]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     try:
-        if arguments[0] == "-m":
+        if arguments[0] == "-c":
+            sys.argv = ["-c", *arguments[2:]]
+            sys.path.insert(0, "")
+            exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
+        elif arguments[0] == "-m":
             sys.argv = arguments[1:]
             sys.path.insert(0, str(Path.cwd()))
             runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)

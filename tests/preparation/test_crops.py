@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,11 +16,12 @@ from photograph_table import sample, sample_table
 from PIL import Image
 
 from static_gesture_classification.errors import DataError, OutputError, UserError
+from static_gesture_classification.images import decode, read_header, read_image
 from static_gesture_classification.preparation import crops as stage
 from static_gesture_classification.preparation.crops import CropsReport, build_crops, crop_square, open_crops
 from static_gesture_classification.preparation.geometry import Square
-from static_gesture_classification.images import decode, read_header, read_image
 from static_gesture_classification.samples import read_samples, write_samples
+from tests.waiting import until
 
 SIZE, MARGIN = 32, 0.15
 Dataset = Callable[[int], tuple[pd.DataFrame, Path]]
@@ -369,10 +369,9 @@ def test_signal_from_outside_leaves_what_was_decoded(dataset: Dataset, tmp_path:
     output = tmp_path / "crops"
     code = BUILD.format(index=str(index), output=str(output), fault="crops._crop_image = slow(crops._crop_image)")
     with running([sys.executable, "-c", SLOW + code]) as process:
-        deadline = time.monotonic() + 60
-        while (done := rows_done(output)) < 30 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: rows_done(output) >= 30 or process.poll() is not None)
         process.send_signal(signal.SIGKILL)
+    done = rows_done(output)
     assert done >= 30
     report = build(index, output)
     assert report.kept >= done

@@ -232,8 +232,10 @@ def display() -> Iterator[str]:
     reading, writing = os.pipe()
     screen = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{WIDTH + 40}x{HEIGHT + 60}x24"]
     server = subprocess.Popen(screen, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
     try:
-        yield f":{os.read(reading, 16).decode().strip()}"
+        with os.fdopen(reading) as told:
+            yield f":{told.readline().strip()}"
     finally:
         server.terminate()
         server.wait()

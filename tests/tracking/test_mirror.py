@@ -14,6 +14,7 @@ from static_gesture_classification.tracking.mirror import Mirror
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
 from static_gesture_classification.tracking.sync import sync
 from static_gesture_classification.tracking.tracker import flattened, trackers_from_config
+from tests.waiting import PATIENCE
 
 
 class Notebook:
@@ -35,7 +36,7 @@ class Notebook:
     def _call(self) -> None:
         self.calls += 1
         if self.hangs:
-            self.hangs.wait(60)
+            self.hangs.wait(PATIENCE)
         if self.calls in self.fails_at:
             raise ConnectionError(f"call {self.calls} was lost")
 

@@ -14,6 +14,7 @@ from static_gesture_classification.errors import DataError, OutputError, UserErr
 from static_gesture_classification.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking import series
 from static_gesture_classification.tracking.run_folder import STEPS, RunFolder, list_runs
+from tests.waiting import PATIENCE
 
 
 def test_a_run_folder_holds_all_that_was_logged_under_its_fields(finished_run: RunFolder) -> None:
@@ -122,9 +123,9 @@ def test_a_forked_worker_does_not_hold_its_parents_run(tmp_path: Path) -> None:
     assert is_locked(lock.path)
     fork = multiprocessing.get_context("fork")
     ready, done = fork.Event(), fork.Event()
-    worker = fork.Process(target=lambda: (ready.set(), done.wait(60)))
+    worker = fork.Process(target=lambda: (ready.set(), done.wait(PATIENCE)))
     worker.start()
-    ready.wait(60)
+    ready.wait(PATIENCE)
     lock.release()
     try:
         assert not is_locked(lock.path)
