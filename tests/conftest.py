@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,25 @@ import pytest
 
 from tests.warm_python import WarmPython
 
+# Two workers share the processors; libraries that each start a thread per processor are in one another's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"
 HAND_LANDMARKER = PROJECT.parent / "shared" / "models" / "hand_landmarker.task"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often each test runs."""
+    parser.addoption("--times", type=int, default=1, metavar="N", help="run each test N times")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make as many tests of each as are wanted."""
+    times = metafunc.config.getoption("times")
+    if times > 1:
+        metafunc.fixturenames.append("turn")
+        metafunc.parametrize("turn", range(times))
 
 
 @pytest.fixture(scope="session")

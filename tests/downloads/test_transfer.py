@@ -180,6 +180,7 @@ fetch(RemoteFile("a.zip", sys.argv[1]), Path(sys.argv[2]), Connection(), lambda 
 """
 
 
+@pytest.mark.concurrent
 def test_a_killed_transfer_goes_on_with_the_bytes_it_has(
     server: Server, connection: Connection, noise: bytes, tmp_path: Path
 ) -> None:

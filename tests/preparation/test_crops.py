@@ -307,6 +307,7 @@ def run(index: Path, output: Path, fault: str = "") -> subprocess.CompletedProce
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize(
     ("owner", "name", "count"),
     [
@@ -328,6 +329,7 @@ def test_run_killed_at_any_point_is_continued(
     assert_as_if_made_at_once(output, index, share=0.2)
 
 
+@pytest.mark.concurrent
 def test_crops_of_a_killed_run_are_used_when_the_index_has_changed_since(dataset: Dataset, tmp_path: Path) -> None:
     table, index = dataset(60)
     output = tmp_path / "crops"
@@ -364,6 +366,7 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+@pytest.mark.concurrent
 def test_signal_from_outside_leaves_what_was_decoded(dataset: Dataset, tmp_path: Path) -> None:
     _, index = dataset(200)
     output = tmp_path / "crops"

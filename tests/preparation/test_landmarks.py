@@ -154,6 +154,7 @@ def test_only_new_boxes_images_and_detector_settings_are_looked_at(
     assert build_landmarks(index, None, tmp_path / "out", other).extracted == len(table)
 
 
+@pytest.mark.concurrent
 def test_a_killed_run_is_gone_on_with(dataset: Dataset, extracting: LandmarkSettings, tmp_path: Path) -> None:
     _, index = dataset(60)
     build_landmarks(index, None, tmp_path / "whole", extracting)

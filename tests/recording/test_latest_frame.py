@@ -22,6 +22,7 @@ from static_gesture_classification.recording.latest_frame import (
 from static_gesture_classification.recording.settings import CameraSettings
 from tests.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.concurrent
 SETTINGS = CameraSettings("real", (640, 480), 30, 60, 60, 60)
 GREY = np.full((48, 64, 3), 128, np.uint8)
 

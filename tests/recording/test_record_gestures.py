@@ -106,6 +106,7 @@ def test_video_of_a_person_becomes_a_session(command: Command, photographs: Path
     assert "6 of 6 recorded" in printed
 
 
+@pytest.mark.concurrent
 def test_kill_leaves_a_session_that_loads(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 400)
     process = command.start(*BOXED, "recording.count=400", f"recording.source={video}")
@@ -115,6 +116,7 @@ def test_kill_leaves_a_session_that_loads(command: Command, clip: Clip) -> None:
     assert len(command.sessions()[0].images) >= 4
 
 
+@pytest.mark.concurrent
 def test_interrupt_ends_it_with_the_session_and_the_commands(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 400)
     process = command.start(*BOXED, "recording.count=400", f"recording.source={video}")
@@ -126,6 +128,7 @@ def test_interrupt_ends_it_with_the_session_and_the_commands(command: Command, c
     assert len(command.sessions()[0].images) >= 2
 
 
+@pytest.mark.concurrent
 def test_two_recorders_at_once_lose_nothing(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 40)
     both = [
@@ -291,6 +294,7 @@ class Keyboard:
         return done.stdout.strip()
 
 
+@pytest.mark.concurrent
 def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Clip, display: str) -> None:
     video = clip(command.folder / "clip.avi", 300, rate=5)  # a minute, of which two seconds are wanted
     process = command.start("detector=box", "recording.min_sharpness=0", f"recording.source={video}", DISPLAY=display)
@@ -310,6 +314,7 @@ def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Cl
     assert len(list(command.root.glob("*/*.jpg"))) == len(session.images)
 
 
+@pytest.mark.concurrent
 def test_closed_window_keeps_the_session(command: Command, clip: Clip, display: str) -> None:
     video = clip(command.folder / "clip.avi", 300, rate=5)
     names = ("recording.subject=bo", "recording.room=office", "recording.gesture=FIST", "recording.countdown=0")

@@ -27,6 +27,8 @@ from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.screens import HEIGHT, WIDTH
 from static_gesture_classification.recording.window import Window
 
+pytestmark = pytest.mark.concurrent
+
 
 @pytest.fixture
 def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:

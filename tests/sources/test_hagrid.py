@@ -223,6 +223,7 @@ def test_unknown_label_is_an_error_that_names_it_its_file_and_the_way_out(
         read(tmp_path)
 
 
+@pytest.mark.concurrent
 def test_two_processes_read_the_same_as_one(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_tracker_that_comes_back_catches_up(run: RunFolder) -> None:
     assert "val/figures/confusion_matrices/0003" in tracker.fields
 
 
+@pytest.mark.concurrent
 def test_training_does_not_wait_for_a_tracker_that_hangs(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     release = threading.Event()
     tracker = Notebook(hangs=release)

@@ -93,6 +93,7 @@ def test_creating_an_existing_run_goes_on_with_it(finished_run: RunFolder) -> No
     assert again.best == (1, 0.75)
 
 
+@pytest.mark.concurrent
 def test_a_killed_run_reads_as_interrupted_and_can_be_resumed(tmp_path: Path) -> None:
     begin = f"""
 import time
@@ -117,6 +118,7 @@ time.sleep(600)
     assert RunFolder.create(tmp_path, "run", {}, project=tmp_path).status == "running"
 
 
+@pytest.mark.concurrent
 def test_a_forked_worker_does_not_hold_its_parents_run(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path / "lock")
     assert lock.acquire()

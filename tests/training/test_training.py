@@ -171,6 +171,7 @@ def command(warm_python: WarmPython, project: Path) -> Callable[..., subprocess.
     return start
 
 
+@pytest.mark.concurrent
 def test_a_killed_command_is_gone_on_with(prepared: Path, command: Callable[..., subprocess.Popen[str]]) -> None:
     killed = command("dies", "train_hyperparams.epochs=4")
     killed.communicate()
@@ -185,6 +186,7 @@ def test_a_killed_command_is_gone_on_with(prepared: Path, command: Callable[...,
     assert len(the_run(prepared).metrics()) == 4
 
 
+@pytest.mark.concurrent
 def test_an_interrupted_command_says_so_and_keeps_the_last_epoch(
     prepared: Path, command: Callable[..., subprocess.Popen[str]]
 ) -> None:
