@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro loop plan record retrain test test-again lint check-full clean download-digits download-hands download-hagrid
+.PHONY: help setup repro loop plan record retrain test test-again test-steady lint check-full clean download-digits download-hands download-hagrid
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -64,6 +64,11 @@ test: .venv/.installed ## linter, type checker, all tests; skipped when nothing 
 test-again: lint ## the same, whether anything changed or not
 	@python -m pytest -n 2 --dist loadfile -m "not full"
 	@$(FINGERPRINT) > .venv/.tested
+
+TIMES ?= 50
+
+test-steady: .venv/.installed ## the tests with windows, threads and processes, 50 times each beside another job
+	@python -c "while True: pass" & trap "kill $$!" EXIT; python -m pytest -n 2 -m concurrent --times $(TIMES)
 
 lint: .venv/.installed ## linter, formatter and type checker
 	@ruff check .

@@ -117,6 +117,7 @@ def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
                 run(recorder, observer, frames, Lines())
             else:
                 with Window() as window:
+                    console.print("The window is open; its keys stand at the lower edge.", highlight=False)
                     run(recorder, observer, frames, window)
     except KeyboardInterrupt:
         recorder.press("window closed")

@@ -212,7 +212,9 @@ def row(model: str, rate: float | None, times: Times, dropped: int, kept: int) -
 
 def report(rows: list[str]) -> str:
     """The whole result."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("mediapipe", "onnxruntime", "opencv-python", "numpy"))
+    versions = ", ".join(
+        f"{name} {version(name)}" for name in ("mediapipe", "onnxruntime", "opencv-python", "pygame-ce", "numpy")
+    )
     head = [
         "network",
         "camera",

@@ -1,13 +1,34 @@
 """Fixtures shared by all tests."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.warm_python import WarmPython
+
+# Two workers share the processors; libraries that each start a thread per processor are in one another's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"
 CASES = PROJECT.parent / "shared" / "cases"
 HAND_LANDMARKER = PROJECT.parent / "shared" / "models" / "hand_landmarker.task"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How often each test runs."""
+    parser.addoption("--times", type=int, default=1, metavar="N", help="run each test N times")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make as many tests of each as are wanted."""
+    times = metafunc.config.getoption("times")
+    if times > 1:
+        metafunc.fixturenames.append("turn")
+        metafunc.parametrize("turn", range(times))
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +59,11 @@ def hand_landmarker() -> Path:
     if not HAND_LANDMARKER.is_file():
         pytest.skip("MediaPipe's model is not present at ../shared/models/hand_landmarker.task")
     return HAND_LANDMARKER
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[WarmPython]:
+    """Commands `python` and `dvc` that have their libraries loaded."""
+    # A short path: that of a socket has at most 107 characters.
+    with tempfile.TemporaryDirectory() as folder, WarmPython(Path(folder)) as warm:
+        yield warm

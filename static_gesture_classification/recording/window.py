@@ -1,13 +1,16 @@
-"""The recorder's window, by OpenCV: shows what `screens` draws, gives keys and clicks back."""
+"""The recorder's window, by SDL (pygame-ce): shows what `screens` draws, gives keys and clicks back, each in order.
+
+OpenCV's own window remembers one key: of two that come while a picture is looked at, its Qt form forgets the first
+(`last_key` in opencv/modules/highgui/src/window_QT.cpp). SDL queues them all, and gives text as it was composed.
+"""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.recording.drawing import Canvas
@@ -29,58 +32,49 @@ from static_gesture_classification.recording.observer import Sight
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.screens import HEIGHT, WIDTH, Figures, draw
 
+if TYPE_CHECKING:
+    import pygame
+
 TITLE = "Record gestures"
+LOOKING_MS, IDLE_MS = 1, 20  # how long keys are waited for, while pictures are looked at and while they are not
 NO_DISPLAY = (
     "run this on the machine's own desktop, through ssh -X, or under a virtual display (xvfb-run); "
     "or record without a window: window=none"
 )
-PROBE = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
-PROBE_SECONDS = 20
 
-# What waitKeyEx gives: ASCII; beyond it X11's keysyms (Linux), virtual keys << 16 (Windows), Cocoa's codes (macOS).
+# By SDL's names. Keys that write something come as text, the space too.
 _NAMED = {
-    8: BACKSPACE, 9: DOWN, 13: ENTER, 10: ENTER, 27: ESCAPE, 32: SPACE,
-    0xFF08: BACKSPACE, 0xFF0D: ENTER, 0xFF8D: ENTER, 0xFF1B: ESCAPE, 0xFFFF: DELETE, 0xFF9F: DELETE,
-    0xFF51: LEFT, 0xFF52: UP, 0xFF53: RIGHT, 0xFF54: DOWN, 0xFF55: PAGE_UP, 0xFF56: PAGE_DOWN,
-    0xFF96: LEFT, 0xFF97: UP, 0xFF98: RIGHT, 0xFF99: DOWN, 0xFF9A: PAGE_UP, 0xFF9B: PAGE_DOWN,
-    0x250000: LEFT, 0x260000: UP, 0x270000: RIGHT, 0x280000: DOWN, 0x2E0000: DELETE, 0x210000: PAGE_UP,
-    0x220000: PAGE_DOWN, 0xF700: UP, 0xF701: DOWN, 0xF702: LEFT, 0xF703: RIGHT, 0xF72C: PAGE_UP, 0xF72D: PAGE_DOWN,
-    0xF728: DELETE, 127: DELETE,
+    "backspace": BACKSPACE, "tab": DOWN, "return": ENTER, "enter": ENTER, "escape": ESCAPE, "delete": DELETE,
+    "left": LEFT, "right": RIGHT, "up": UP, "down": DOWN, "page up": PAGE_UP, "page down": PAGE_DOWN,
 }  # fmt: skip
-# X11's keysyms of other scripts: the high byte names the character set that the low byte is in (keysymdef.h).
-_CHARACTER_SETS = {
-    0: "latin-1",
-    1: "iso8859_2",
-    2: "iso8859_3",
-    3: "iso8859_4",
-    5: "iso8859_6",
-    6: "koi8_r",
-    7: "iso8859_7",
-    12: "iso8859_8",
-}
-_UNICODE = 0x01000000  # keysyms from here on are code points
-_SHIFT = (0xFFE1, 0xFFE2)
-_KEYPAD = range(0xFFB0, 0xFFBA)  # its digits
+_KEYPAD = {
+    "[4]": LEFT, "[6]": RIGHT, "[8]": UP, "[2]": DOWN, "[9]": PAGE_UP, "[3]": PAGE_DOWN, "[.]": DELETE,
+}  # fmt: skip
 
 
 class Window:
     """An open window. Use it as a context manager.
 
+    Attributes:
+        sdl: SDL's window.
+
     Raises:
-        UserError: OpenCV cannot be loaded, or there is no display; says what to try.
+        UserError: there is no display; says what to try.
     """
 
     def __init__(self) -> None:
-        prepare_qt()
-        from static_gesture_classification.opencv import cv2
-
         check_display()
-        self._cv2 = cv2
-        self._clicks: list[tuple[int, int]] = []
-        self._keys = Keys()
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        cv2.resizeWindow(TITLE, WIDTH, HEIGHT)
-        cv2.setMouseCallback(TITLE, self._mouse)
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # printed as it is imported
+        import pygame
+
+        self._pygame = pygame
+        try:
+            pygame.display.init()
+            self.sdl = pygame.Window(TITLE, (WIDTH, HEIGHT), resizable=True)
+            self.sdl.get_surface()  # where SDL needs another window for it, it makes that one now
+        except pygame.error as error:
+            raise UserError(f"no window can be opened{_where()} ({error}): {NO_DISPLAY}") from error
+        pygame.key.start_text_input()
 
     def __enter__(self) -> Self:
         return self
@@ -88,107 +82,80 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(self._cv2.error):  # the user may have closed it
-            self._cv2.destroyAllWindows()
-            self._cv2.waitKey(1)
+        self.sdl.destroy()
+        self._pygame.display.quit()
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
-        """Draw what the recorder is doing; returns the keys that were pressed and what was clicked."""
-        canvas = draw(recorder, sight, figures)
-        return self.put(canvas, 1 if recorder.state.looks else 20)
+        """Draw what the recorder is doing; returns what was pressed and clicked since, in order."""
+        return self.put(draw(recorder, sight, figures), LOOKING_MS if recorder.state.looks else IDLE_MS)
 
     def put(self, canvas: Canvas, wait: int) -> list[str]:
-        """Show a canvas and wait so many milliseconds for keys; returns them and what was clicked."""
-        cv2 = self._cv2
-        cv2.imshow(TITLE, cv2.cvtColor(canvas.pixels, cv2.COLOR_RGB2BGR))
-        key = self._keys.key(cv2.waitKeyEx(wait))
-        if self._is_closed():
-            return [CLOSED]
-        return ([key] if key else []) + self._clicked(canvas)
+        """Show a canvas, wait up to so many milliseconds; returns all that was pressed and clicked since, in order."""
+        self._paint(canvas)
+        events = [self._pygame.event.wait(wait), *self._pygame.event.get()]
+        keys = [key for event in events for key in self._keys(event, canvas)]
+        return keys[: keys.index(CLOSED) + 1] if CLOSED in keys else keys
 
-    def _is_closed(self) -> bool:
-        try:
-            # Not whether it is visible: asked for that, Qt left the window black in a third of the starts.
-            return self._cv2.getWindowProperty(TITLE, self._cv2.WND_PROP_AUTOSIZE) < 0
-        except self._cv2.error:  # Qt's way of saying that the last window is gone
-            return True
+    def _paint(self, canvas: Canvas) -> None:
+        pygame, surface = self._pygame, self.sdl.get_surface()
+        picture = pygame.image.frombuffer(canvas.pixels, canvas.pixels.shape[1::-1], "RGB")
+        place = fitted(picture.get_size(), surface.get_size())
+        if place.size == picture.get_size() == surface.get_size():
+            surface.blit(picture, (0, 0))
+        else:
+            surface.fill(0)
+            surface.blit(pygame.transform.smoothscale(picture, place.size), place)
+        self.sdl.flip()
 
-    def _clicked(self, canvas: Canvas) -> list[str]:
-        clicks, self._clicks = self._clicks, []
-        return [target.key for x, y in clicks for target in canvas.targets if target.holds(x, y)]
+    def _keys(self, event: pygame.event.Event, canvas: Canvas) -> Iterator[str]:
+        """What an event means, by the names of `keys`."""
+        pygame = self._pygame
+        if event.type in (pygame.QUIT, pygame.WINDOWCLOSE):
+            yield CLOSED
+        elif event.type == pygame.TEXTINPUT:
+            yield from (SPACE if character == " " else character for character in event.text if character.isprintable())
+        elif event.type == pygame.KEYDOWN:
+            yield from self._named(event)
+        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == pygame.BUTTON_LEFT:
+            yield from self._clicked(event.pos, canvas)
 
-    def _mouse(self, event: int, x: int, y: int, flags: int, data: Any) -> None:
-        if event == self._cv2.EVENT_LBUTTONDOWN:
-            self._clicks.append((x, y))
+    def _named(self, event: pygame.event.Event) -> Iterator[str]:
+        name = self._pygame.key.name(event.key)
+        if name in _NAMED:
+            yield _NAMED[name]
+        elif name in _KEYPAD and not event.mod & self._pygame.KMOD_NUM:
+            yield _KEYPAD[name]
+
+    def _clicked(self, position: tuple[int, int], canvas: Canvas) -> Iterator[str]:
+        height, width = canvas.pixels.shape[:2]
+        place = fitted((width, height), self.sdl.size)
+        x = (position[0] - place.x) * width // place.width
+        y = (position[1] - place.y) * height // place.height
+        yield from (target.key for target in canvas.targets if target.holds(x, y))
+
+
+def fitted(picture: tuple[int, int], window: tuple[int, int]) -> pygame.Rect:
+    """Where a picture of (width, height) lies in a window: as large as it can be, in its shape, in the middle."""
+    import pygame
+
+    return pygame.Rect(0, 0, *picture).fit(pygame.Rect(0, 0, *window))
 
 
 def check_display() -> None:
-    """Whether a window can be opened. A process of its own finds out: Qt ends the one in which it fails.
+    """Whether there is a display, on Linux; SDL is kept from looking for other places than desktops.
 
     Raises:
-        UserError: it cannot; says why and what to try.
+        UserError: there is none; says what to try.
     """
-    linux = sys.platform.startswith("linux")
-    if linux and not os.environ.get("DISPLAY"):
+    if not sys.platform.startswith("linux") or os.environ.get("SDL_VIDEODRIVER"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise UserError(f"there is no display to open a window on (DISPLAY is not set): {NO_DISPLAY}")
-    try:
-        probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise UserError(f"the display does not answer within {PROBE_SECONDS} s: {NO_DISPLAY}") from None
-    if probe.returncode != 0:
-        lines = [line for line in probe.stderr.decode(errors="replace").splitlines() if line.strip()]
-        why = next((line for line in lines if "display" in line.lower() or "error" in line.lower()), "no reason given")
-        where = f" on DISPLAY={os.environ.get('DISPLAY')}" if linux else ""
-        raise UserError(f"no window can be opened{where} ({why.strip()}): {NO_DISPLAY}")
+    os.environ["SDL_VIDEODRIVER"] = "x11,wayland"  # else it may take over a console
+    if os.environ.get("DISPLAY"):  # X takes pictures as they are: ten times faster than OpenGL without a graphics card
+        os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
 
 
-class Keys:
-    """Turns OpenCV's key codes into keys. Qt gives letters small, and Shift as a key before them."""
-
-    def __init__(self) -> None:
-        self._shift = False
-
-    def key(self, code: int) -> str:
-        """The key of a code; "" for none and for those that do nothing by themselves."""
-        if code == -1:
-            return ""
-        name = key_name(code)
-        if self._shift and len(name) == 1:
-            name = name.upper()
-        self._shift = code in _SHIFT
-        return name
-
-
-def key_name(code: int) -> str:
-    """The key that OpenCV's `waitKeyEx` reports, by the names of `keys`; "" for none and for those that do nothing."""
-    if -128 <= code < -1:  # Qt's letters of Latin-1 as signed bytes, always as capitals
-        return chr(code + 256).lower()
-    if code < 0:
-        return ""
-    if code in _NAMED:
-        return _NAMED[code]
-    if code in _KEYPAD:
-        return str(code - _KEYPAD.start)
-    if code >= _UNICODE:
-        return _printable(chr(code - _UNICODE)) if code - _UNICODE <= 0x10FFFF else ""
-    high, low = divmod(code, 256)
-    if high not in _CHARACTER_SETS:
-        return ""
-    try:
-        return _printable(bytes([low]).decode(_CHARACTER_SETS[high]))
-    except UnicodeDecodeError:
-        return ""
-
-
-def prepare_qt() -> None:
-    """Settings of Qt, which draws OpenCV's window; before the first window.
-
-    It is kept from telling of fonts that nothing here needs, and from handing pictures to an X server through shared
-    memory, with which the window stayed black more often (see `Window._is_closed`; OpenCV 5.0, Xvfb).
-    """
-    os.environ.setdefault("QT_LOGGING_RULES", "*.debug=false;*.warning=false")
-    os.environ.setdefault("QT_X11_NO_MITSHM", "1")
-
-
-def _printable(character: str) -> str:
-    return character if character.isprintable() else ""
+def _where() -> str:
+    named = [f"{name}={os.environ[name]}" for name in ("DISPLAY", "WAYLAND_DISPLAY") if os.environ.get(name)]
+    return f" on {', '.join(named)}" if named else ""

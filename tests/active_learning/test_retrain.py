@@ -456,6 +456,7 @@ def test_crops_of_the_pipeline_are_taken_over_without_decoding(project_folder, c
     assert "0 images decoded" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.concurrent
 def test_two_retrains_at_once_are_told_apart(project_folder):
     lock = ProcessLock(Path("models/quick/.lock"))
     assert lock.acquire()

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import os, signal, sys
 import numpy as np
@@ -20,6 +22,7 @@ print("alive")
 """
 
 
+@pytest.mark.concurrent
 def test_a_tick_of_its_profiler_does_not_end_the_process_once_handlers_are_put_back(hand_landmarker: Path):
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(hand_landmarker)], capture_output=True, text=True, check=False

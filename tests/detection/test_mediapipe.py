@@ -118,12 +118,14 @@ def test_of_two_hands_the_one_in_the_box_is_taken(detector: MediapipeDetector, p
         assert found.hand == expected.hand
 
 
+@pytest.mark.concurrent
 def test_detector_travels_to_another_process_and_works_there(detector: MediapipeDetector, person: np.ndarray) -> None:
     here = detector.detect(person)
     with pickle.loads(pickle.dumps(detector)) as copy:
         same_hands(copy.detect(person), here)
 
 
+@pytest.mark.concurrent
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_forked_worker_makes_a_detector_of_its_own(detector: MediapipeDetector, person: np.ndarray) -> None:
     detector.detect(person)

@@ -263,6 +263,7 @@ def test_too_small_a_disk_is_said_before_anything_is_fetched(
     assert server.requests == []
 
 
+@pytest.mark.concurrent
 def test_one_folder_is_filled_by_one_process_at_a_time(configured: Configured, tmp_path: Path) -> None:
     shop = tmp_path / "digits" / ".download"
     shop.mkdir(parents=True)
@@ -281,6 +282,7 @@ def processes() -> multiprocessing.context.ForkServerContext:
     return context
 
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize("ranges", [True, False])
 def test_kills_at_any_moment_change_nothing(
     configured: Configured,

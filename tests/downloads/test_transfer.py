@@ -1,7 +1,6 @@
 import hashlib
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from static_gesture_classification.downloads.connection import Connection, Downl
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.errors import DataError, OutputError
 from tests.downloads.server import Server
+from tests.waiting import until
 
 
 def anything(coming: int) -> None:
@@ -180,15 +180,14 @@ fetch(RemoteFile("a.zip", sys.argv[1]), Path(sys.argv[2]), Connection(), lambda 
 """
 
 
+@pytest.mark.concurrent
 def test_a_killed_transfer_goes_on_with_the_bytes_it_has(
     server: Server, connection: Connection, noise: bytes, tmp_path: Path
 ) -> None:
     url = server.publish("/a.zip", noise, pause=0.02)
     process = subprocess.Popen([sys.executable, "-c", FETCH, url, str(tmp_path / "a.zip")])
     partial = tmp_path / ".a.zip.partial"
-    while not (partial.exists() and partial.stat().st_size > 0):
-        assert process.poll() is None
-        time.sleep(0.01)
+    until(lambda: process.poll() is not None or (partial.exists() and partial.stat().st_size > 0))
     process.kill()
     process.wait()
     there = partial.stat().st_size

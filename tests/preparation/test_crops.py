@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from static_gesture_classification.preparation import crops as stage
 from static_gesture_classification.preparation.crops import CropsReport, build_crops, crop_square, open_crops
 from static_gesture_classification.preparation.geometry import Square
 from static_gesture_classification.samples import read_samples, write_samples
+from tests.waiting import until
 
 SIZE, MARGIN = 32, 0.15
 Dataset = Callable[[int], tuple[pd.DataFrame, Path]]
@@ -316,6 +316,7 @@ def run(index: Path, output: Path, fault: str = "") -> subprocess.CompletedProce
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.concurrent
 @pytest.mark.parametrize(
     ("owner", "name", "count"),
     [
@@ -337,6 +338,7 @@ def test_run_killed_at_any_point_is_continued(
     assert_as_if_made_at_once(output, index, share=0.2)
 
 
+@pytest.mark.concurrent
 def test_crops_of_a_killed_run_are_used_when_the_index_has_changed_since(dataset: Dataset, tmp_path: Path) -> None:
     table, index = dataset(60)
     output = tmp_path / "crops"
@@ -373,15 +375,15 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+@pytest.mark.concurrent
 def test_signal_from_outside_leaves_what_was_decoded(dataset: Dataset, tmp_path: Path) -> None:
     _, index = dataset(200)
     output = tmp_path / "crops"
     code = BUILD.format(index=str(index), output=str(output), fault="crops._crop_image = slow(crops._crop_image)")
     with running([sys.executable, "-c", SLOW + code]) as process:
-        deadline = time.monotonic() + 60
-        while (done := rows_done(output)) < 30 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: rows_done(output) >= 30 or process.poll() is not None)
         process.send_signal(signal.SIGKILL)
+    done = rows_done(output)
     assert done >= 30
     report = build(index, output)
     assert report.kept >= done

@@ -1,8 +1,6 @@
-import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -156,30 +154,27 @@ def test_only_new_boxes_images_and_detector_settings_are_looked_at(
     assert build_landmarks(index, None, tmp_path / "out", other).extracted == len(table)
 
 
+@pytest.mark.concurrent
 def test_a_killed_run_is_gone_on_with(dataset: Dataset, extracting: LandmarkSettings, tmp_path: Path) -> None:
     _, index = dataset(60)
     build_landmarks(index, None, tmp_path / "whole", extracting)
     shutil.rmtree(tmp_path / "cache")
     program = (
-        "import sys; from pathlib import Path;"
+        "import os, sys; from pathlib import Path;"
         "from hydra import compose, initialize_config_dir;"
         "from static_gesture_classification.configuration import CONF;"
         "from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of\n"
+        "from static_gesture_classification.preparation.landmark_cache import RecordWriter\n"
+        "append = RecordWriter.append\n"
+        "def killed(*arguments): append(*arguments); os.killpg(0, 9)\n"
+        "RecordWriter.append = killed\n"
         "with initialize_config_dir(str(CONF), version_base='1.3'): config = compose('config', sys.argv[3:])\n"
         "build_landmarks(Path(sys.argv[1]), None, Path(sys.argv[2]), settings_of(config, True))"
     )
     overrides = [f"landmarks.cache={tmp_path / 'cache'}", f"detector.model.path={extracting.detector['model']['path']}"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(index), str(tmp_path / "out"), *overrides],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    until = time.monotonic() + 120
-    while not any(path.stat().st_size for path in (tmp_path / "cache").glob(PATTERN)) and time.monotonic() < until:
-        time.sleep(0.02)
-    os.killpg(process.pid, 9)
-    process.wait()
+    command = [sys.executable, "-c", program, str(index), str(tmp_path / "out"), *overrides]
+    killed = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
+    assert killed.returncode == -9, killed.stderr
     for path in (tmp_path / "cache").glob(PATTERN):
         with path.open("ab") as file:
             file.write(b"torn")

@@ -108,12 +108,12 @@ def record(settings: Callable[..., RecordingSettings], vocabulary: Vocabulary, c
 
 @pytest.fixture
 def clip() -> Callable[..., Path]:
-    """Write a video of noise that differs from frame to frame, 15 a second."""
+    """Write a video of noise that differs from frame to frame."""
 
-    def write(path: Path, count: int, size: tuple[int, int] = (320, 240)) -> Path:
+    def write(path: Path, count: int, size: tuple[int, int] = (320, 240), rate: int = 15) -> Path:
         from static_gesture_classification.opencv import cv2
 
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 15, size)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, size)
         random = np.random.default_rng(0)
         for _ in range(count):
             small = random.integers(0, 255, (size[1] // 8, size[0] // 8, 3), np.uint8)

@@ -20,7 +20,9 @@ from static_gesture_classification.recording.latest_frame import (
     LatestFrame,
 )
 from static_gesture_classification.recording.settings import CameraSettings
+from tests.waiting import PATIENCE, until
 
+pytestmark = pytest.mark.concurrent
 SETTINGS = CameraSettings("real", (640, 480), 30, 60, 60, 60)
 GREY = np.full((48, 64, 3), 128, np.uint8)
 
@@ -45,25 +47,17 @@ class Scripted(Camera):
         self.closed = True
 
 
-def until(true: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if true():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it never came true")
-
-
 def test_newest_picture_wins_and_the_others_are_counted() -> None:
     released = threading.Event()
 
     def pictures() -> Iterator[object]:
         for number in range(10):
             yield np.full_like(GREY, 20 * number)
-        released.wait(20)
+        released.wait(PATIENCE)
 
     with LatestFrame(Scripted(pictures), SETTINGS) as frames:
         until(lambda: frames.arrived == 10)
-        captured = frames.take(1)
+        captured = frames.take(PATIENCE)
         released.set()
         assert captured is not None
         assert (captured.number, captured.image[0, 0, 0], frames.dropped) == (9, 180, 9)
@@ -101,7 +95,7 @@ def test_camera_that_stalls_is_told_of_and_recovers() -> None:
 
     def pictures() -> Iterator[object]:
         yield GREY
-        go_on.wait(20)
+        go_on.wait(PATIENCE)
         while True:
             time.sleep(0.01)
             yield GREY
@@ -146,7 +140,7 @@ def test_camera_that_stays_away_ends_the_recording_and_says_so() -> None:
             yield CameraLostError("camera 0 stopped giving pictures")
 
     with LatestFrame(Scripted(pictures), replace(SETTINGS, reconnect_seconds=0.1)) as frames:
-        assert frames.take(5) is not None
+        assert frames.take(PATIENCE) is not None
         until(lambda: frames.status.state == LOST)
         assert "did not come back" in frames.status.message
         assert frames.take(0.01) is None
@@ -165,4 +159,4 @@ def test_error_of_the_source_reaches_the_recorder() -> None:
         yield UserError("clip.mp4 has no readable frame")
 
     with LatestFrame(Scripted(pictures), SETTINGS) as frames, pytest.raises(UserError, match="no readable frame"):
-        frames.take(5)
+        frames.take(PATIENCE)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from PIL import Image
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.screens import HEIGHT, WIDTH
-from static_gesture_classification.recording.window import TITLE
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
+from tests.waiting import PATIENCE, until
 
 Clip = Callable[..., Path]
 BOXED = ("detector=box", "recording.min_sharpness=0", "window=none", "recording.gesture=FIST", "recording.interval=0")
@@ -74,11 +73,11 @@ class Command:
 
     def wait_for_pictures(self, count: int) -> None:
         """Wait until so many are listed."""
-        for _ in range(1200):
-            if sum(len(session.images) for session in self.sessions()) >= count:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"never were {count} pictures recorded")
+        until(lambda: sum(len(session.images) for session in self.sessions()) >= count)
+
+    def wait_for_files(self, pattern: str, count: int) -> None:
+        """Wait until there are so many of a pattern."""
+        until(lambda: len(list(self.root.glob(pattern))) >= count)
 
 
 @pytest.fixture
@@ -107,33 +106,36 @@ def test_video_of_a_person_becomes_a_session(command: Command, photographs: Path
     assert "6 of 6 recorded" in printed
 
 
+@pytest.mark.concurrent
 def test_kill_leaves_a_session_that_loads(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 400)
     process = command.start(*BOXED, "recording.count=400", f"recording.source={video}")
     command.wait_for_pictures(4)
     process.send_signal(signal.SIGKILL)
-    process.wait(20)
+    process.wait(PATIENCE)
     assert len(command.sessions()[0].images) >= 4
 
 
+@pytest.mark.concurrent
 def test_interrupt_ends_it_with_the_session_and_the_commands(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 400)
     process = command.start(*BOXED, "recording.count=400", f"recording.source={video}")
     command.wait_for_pictures(2)
     process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert "dvc repro" in printed
     assert len(command.sessions()[0].images) >= 2
 
 
+@pytest.mark.concurrent
 def test_two_recorders_at_once_lose_nothing(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 40)
     both = [
         command.start(*BOXED, "recording.count=20", "recording.pace=all", f"recording.source={video}") for _ in range(2)
     ]
     for process in both:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, printed
     assert [len(session.images) for session in command.sessions()] == [20, 20]
 
@@ -233,8 +235,10 @@ def display() -> Iterator[str]:
     reading, writing = os.pipe()
     screen = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{WIDTH + 40}x{HEIGHT + 60}x24"]
     server = subprocess.Popen(screen, pass_fds=[writing], stderr=subprocess.DEVNULL)
+    os.close(writing)
     try:
-        yield f":{os.read(reading, 16).decode().strip()}"
+        with os.fdopen(reading) as told:
+            yield f":{told.readline().strip()}"
     finally:
         server.terminate()
         server.wait()
@@ -256,76 +260,71 @@ x.XFlush(display)
 
 
 class Keyboard:
-    """Presses keys in the recorder's window, once it is there."""
+    """Presses keys in the window of a recorder that says that it is open. None waits for the one before."""
 
-    def __init__(self, display: str) -> None:
+    def __init__(self, recorder: subprocess.Popen[str], display: str) -> None:
         self.environment = {**os.environ, "DISPLAY": display}
-        for _ in range(600):
-            found = self._xdotool("search", "--name", TITLE)
-            if found:
+        assert recorder.stdout is not None
+        printed = []
+        for line in recorder.stdout:
+            printed.append(line)
+            if "The window is open" in line:
                 break
-            time.sleep(0.1)
         else:
-            raise AssertionError("the window never opened")
-        self._xdotool("windowfocus", found.split()[-1])
-        time.sleep(0.3)
+            raise AssertionError("".join(printed))
+        self.window = self._xdotool("search", "--pid", str(recorder.pid)).split()[-1]
+        self._xdotool("windowfocus", self.window)
 
     def press(self, *keys: str) -> None:
-        for key in keys:
-            self._xdotool("key", key)
-            time.sleep(0.25)
+        self._xdotool("key", *keys)
 
     def type(self, text: str) -> None:
-        self.press(*text, "Return")
+        """A name, as fast as it goes."""
+        self._xdotool("type", "--delay", "0", text)
+        self.press("Return")
 
     def close_window(self) -> None:
         """What a click on the window's cross sends."""
-        window = self._xdotool("search", "--name", TITLE).split()[-1]
-        subprocess.run([sys.executable, "-c", CLOSE_WINDOW, window], env=self.environment, check=True)
+        subprocess.run([sys.executable, "-c", CLOSE_WINDOW, self.window], env=self.environment, check=True)
 
     def _xdotool(self, *arguments: str) -> str:
-        done = subprocess.run(["xdotool", *arguments], env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(
+            ["xdotool", *arguments], env=self.environment, capture_output=True, text=True, check=True, timeout=PATIENCE
+        )
         return done.stdout.strip()
 
 
+@pytest.mark.concurrent
 def test_keys_in_the_window_record_name_drop_and_keep(command: Command, clip: Clip, display: str) -> None:
-    video = clip(command.folder / "clip.avi", 150)  # ten seconds, enough on a busy machine
-    process = command.start(
-        "detector=box",
-        "recording.min_sharpness=0",
-        f"recording.source={video}",
-        DISPLAY=display,
-    )
-    keyboard = Keyboard(display)
-    keyboard.type("bo")
-    keyboard.type("office")
+    video = clip(command.folder / "clip.avi", 300, rate=5)  # a minute, of which two seconds are wanted
+    process = command.start("detector=box", "recording.min_sharpness=0", f"recording.source={video}", DISPLAY=display)
+    keyboard = Keyboard(process, display)
+    keyboard.type("Anna Bobb")
+    keyboard.type("office, mississippi 0011")
     keyboard.press("space")
-    unnamed = command.root
-    for _ in range(600):
-        pictures = [path for path in unnamed.glob(".unlabelled-*/*.jpg") if not path.name.startswith(".")]
-        if len(pictures) >= 4:
-            break
-        time.sleep(0.05)
+    command.wait_for_files(".unlabelled-*/[0-9]*.jpg", 4)
     keyboard.press("Return", "4", "Right", "space", "Return", "q", "Return")
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     (session,) = command.sessions()
-    assert (session.gesture, session.subject, session.camera) == ("THREE", "bo", "office")
+    assert (session.gesture, session.subject) == ("THREE", "Anna Bobb")
+    assert session.camera == "office, mississippi 0011"
     assert len(session.images) >= 3
     assert session.images[1].file == "000002.jpg"
     assert len(list(command.root.glob("*/*.jpg"))) == len(session.images)
 
 
+@pytest.mark.concurrent
 def test_closed_window_keeps_the_session(command: Command, clip: Clip, display: str) -> None:
-    video = clip(command.folder / "clip.avi", 900)
+    video = clip(command.folder / "clip.avi", 300, rate=5)
     names = ("recording.subject=bo", "recording.room=office", "recording.gesture=FIST", "recording.countdown=0")
     process = command.start(
         "detector=box", "recording.min_sharpness=0", *names, f"recording.source={video}", DISPLAY=display
     )
-    keyboard = Keyboard(display)
+    keyboard = Keyboard(process, display)
     keyboard.press("space")
     command.wait_for_pictures(2)
     keyboard.close_window()
-    printed, _ = process.communicate(timeout=60)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, printed
     assert len(command.sessions()[0].images) >= 2

@@ -37,6 +37,8 @@ from static_gesture_classification.samples import sample_id, write_samples
 from static_gesture_classification.sources.recorded import read_session
 from static_gesture_classification.training.checkpoint import Origin, build_network, load_classifier, save
 
+pytestmark = pytest.mark.concurrent
+
 SHAPES = 12
 WELL = CameraStatus(RUNNING)
 

@@ -304,6 +304,7 @@ def test_unknown_labels_of_all_files_are_named_at_once_with_their_hands(
         read(tmp_path, max_per_gesture=1)
 
 
+@pytest.mark.concurrent
 def test_two_processes_read_the_same_as_one(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

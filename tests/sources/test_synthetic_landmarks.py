@@ -65,6 +65,7 @@ def test_the_same_seed_gives_the_same_hands_and_another_one_others(rows: pd.Data
     assert (np.stack(other.landmarks) != np.stack(rows.landmarks)).any(axis=1).all()
 
 
+@pytest.mark.concurrent
 def test_several_processes_give_the_same_hands(
     rows: pd.DataFrame, composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ):

@@ -97,6 +97,7 @@ def test_fewer_pictures_leave_none_behind(dataset: Path, composed: Composed, tmp
     assert len(list(root.glob("annotations/*/*.json"))) == 6
 
 
+@pytest.mark.concurrent
 def test_processes_do_not_show_in_the_result(dataset: Path, composed: Composed, tmp_path: Path):
     in_parallel = Plan.from_config(composed("synthetic.n_jobs=2"))
     generate(in_parallel, tmp_path / "hands")

@@ -14,6 +14,7 @@ from static_gesture_classification.tracking.mirror import Mirror
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
 from static_gesture_classification.tracking.sync import sync
 from static_gesture_classification.tracking.tracker import flattened, trackers_from_config
+from tests.waiting import PATIENCE
 
 
 class Notebook:
@@ -35,7 +36,7 @@ class Notebook:
     def _call(self) -> None:
         self.calls += 1
         if self.hangs:
-            self.hangs.wait(60)
+            self.hangs.wait(PATIENCE)
         if self.calls in self.fails_at:
             raise ConnectionError(f"call {self.calls} was lost")
 
@@ -131,6 +132,7 @@ def test_a_tracker_that_comes_back_catches_up(run: RunFolder) -> None:
     assert "val/figures/confusion_matrices/0003" in tracker.fields
 
 
+@pytest.mark.concurrent
 def test_training_does_not_wait_for_a_tracker_that_hangs(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     release = threading.Event()
     tracker = Notebook(hangs=release)

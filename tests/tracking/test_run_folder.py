@@ -14,6 +14,7 @@ from static_gesture_classification.errors import DataError, OutputError, UserErr
 from static_gesture_classification.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking import series
 from static_gesture_classification.tracking.run_folder import STEPS, RunFolder, list_runs
+from tests.waiting import PATIENCE
 
 
 def test_a_run_folder_holds_all_that_was_logged_under_its_fields(finished_run: RunFolder) -> None:
@@ -92,6 +93,7 @@ def test_creating_an_existing_run_goes_on_with_it(finished_run: RunFolder) -> No
     assert again.best == (1, 0.75)
 
 
+@pytest.mark.concurrent
 def test_a_killed_run_reads_as_interrupted_and_can_be_resumed(tmp_path: Path) -> None:
     begin = f"""
 import time
@@ -116,15 +118,16 @@ time.sleep(600)
     assert RunFolder.create(tmp_path, "run", {}, project=tmp_path).status == "running"
 
 
+@pytest.mark.concurrent
 def test_a_forked_worker_does_not_hold_its_parents_run(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path / "lock")
     assert lock.acquire()
     assert is_locked(lock.path)
     fork = multiprocessing.get_context("fork")
     ready, done = fork.Event(), fork.Event()
-    worker = fork.Process(target=lambda: (ready.set(), done.wait(60)))
+    worker = fork.Process(target=lambda: (ready.set(), done.wait(PATIENCE)))
     worker.start()
-    ready.wait(60)
+    ready.wait(PATIENCE)
     lock.release()
     try:
         assert not is_locked(lock.path)

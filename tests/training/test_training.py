@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from static_gesture_classification.training import callbacks
 from static_gesture_classification.training.checkpoint import load_classifier
 from tests.training.conftest import SMALL
 from tests.training.patches import patches, write_patches
+from tests.warm_python import WarmPython
 
 Compose = Callable[..., DictConfig]
 train = train_static_gestures.main.__wrapped__  # without the command line
@@ -138,38 +138,64 @@ def test_early_stopping_also_holds_for_a_resumed_run(composed: Compose, prepared
     assert run.status == "finished"
 
 
-def test_a_killed_command_is_gone_on_with(prepared: Path, project: Path) -> None:
-    command = [sys.executable, str(project / "train_static_gestures.py"), *SMALL, "train_hyperparams.epochs=4"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    for line in killed.stdout:
-        if line.startswith("epoch 1"):
-            killed.kill()
-    killed.wait()
+# The command, which kills itself at the end of its second epoch where that is asked for.
+COMMAND = """
+import os, runpy, signal, sys
+from static_gesture_classification.training.callbacks import EpochLines
+say, dies = EpochLines.on_train_epoch_end, sys.argv.pop(1) == "dies"
+def said(self, trainer, module):
+    say(self, trainer, module)
+    if dies and trainer.current_epoch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+EpochLines.on_train_epoch_end = said
+print(os.getpid(), flush=True)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture
+def command(warm_python: WarmPython, project: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts the command; its first line is its process's number."""
+
+    def start(end: str, *overrides: str) -> subprocess.Popen[str]:
+        script = str(project / "train_static_gestures.py")
+        return subprocess.Popen(
+            [warm_python.python, "-c", COMMAND, end, script, *SMALL, *overrides],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(project)},
+        )
+
+    return start
+
+
+@pytest.mark.concurrent
+def test_a_killed_command_is_gone_on_with(prepared: Path, command: Callable[..., subprocess.Popen[str]]) -> None:
+    killed = command("dies", "train_hyperparams.epochs=4")
+    killed.communicate()
+    assert killed.returncode == 128 + signal.SIGKILL
     assert the_run(prepared).status == "interrupted"
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert "Resuming" in done.stdout
-    assert "epoch 0 " not in done.stdout
+    done = command("lives", "train_hyperparams.epochs=4")
+    printed, problems = done.communicate()
+    assert done.returncode == 0, problems
+    assert "Resuming" in printed
+    assert "epoch 0 " not in printed
     assert the_run(prepared).status == "finished"
     assert len(the_run(prepared).metrics()) == 4
 
 
-def test_an_interrupted_command_says_so_and_keeps_the_last_epoch(prepared: Path, project: Path) -> None:
-    command = [sys.executable, str(project / "train_static_gestures.py"), *SMALL, "train_hyperparams.epochs=500"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    running = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        # a shell starts what runs in the background with the signal ignored, and children inherit that
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+@pytest.mark.concurrent
+def test_an_interrupted_command_says_so_and_keeps_the_last_epoch(
+    prepared: Path, command: Callable[..., subprocess.Popen[str]]
+) -> None:
+    running = command("lives", "train_hyperparams.epochs=500")
+    assert running.stdout is not None
+    process = int(running.stdout.readline())
     for line in running.stdout:
         if line.startswith("epoch 1"):
-            running.send_signal(signal.SIGINT)
+            os.kill(process, signal.SIGINT)
             break
     output, problems = running.communicate()
     assert running.returncode == 1
