@@ -19,7 +19,7 @@ import numpy.typing as npt
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import read_samples
-from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.sources.recorded import NAME, SESSION_FILE, read_session
 from static_gesture_classification.sources.source import folders_in
 
 Outcome = Literal["planned error", "error", "unsure", "easy"]
@@ -281,7 +281,7 @@ def _beside(who: str, own: Sequence[PastSession], whole: bool) -> Side:
     return Side(TRAIN, f"to train, as all of {who}: a person is never on two sides")
 
 
-def past_sessions(root: Path, splits: Path | None = None, source: str = "recorded") -> list[PastSession]:
+def past_sessions(root: Path, splits: Path | None = None, source: str = NAME) -> list[PastSession]:
     """The sessions in a folder of recordings, one entry per person of each, in the order of their names.
 
     Args:

@@ -32,6 +32,7 @@ from static_gesture_classification.active_learning.plan import VERSION, Example,
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, read_samples
+from static_gesture_classification.sources.recorded import NAME as RECORDED
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
@@ -116,7 +117,14 @@ def planned(config: DictConfig) -> RecordingPlan:
         _for_little_data(stock, count, recorded, wanted, examples)
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
-    return RecordingPlan(VERSION, str(config.plan.checkpoint), tuple(lines), tuple(_notes(confusions, pairs)))
+    notes = tuple(_notes(confusions, pairs))
+    return RecordingPlan(VERSION, str(config.plan.checkpoint), tuple(lines), notes, taken_in(samples))
+
+
+def taken_in(samples: pd.DataFrame) -> tuple[str, ...]:
+    """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
+    images = samples.loc[samples["source"] == RECORDED, "image"]
+    return tuple(sorted({image.partition("/")[0] for image in images}))
 
 
 def budget_from_config(config: DictConfig) -> Budget:

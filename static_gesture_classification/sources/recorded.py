@@ -41,6 +41,7 @@ from static_gesture_classification.sources.source import (
     official_split,
 )
 
+NAME = "recorded"  # of the source in the configuration
 VERSION = 1
 SESSION_FILE = "session.json"
 
