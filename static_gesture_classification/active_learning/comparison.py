@@ -37,6 +37,7 @@ from static_gesture_classification.evaluation.paired import (
     verdict,
 )
 from static_gesture_classification.evaluation.predictions import KEYS, Predictions
+from static_gesture_classification.evaluation.units import SAMPLE, unknown_people
 from static_gesture_classification.samples import read_rows
 
 VERSION = 1
@@ -278,7 +279,10 @@ def remarks(before: Contender, after: Contender, splits: dict[str, Compared], de
     elif decided.promote and (confirmed.change.interval.high < 0 or len(confirmed.change.harmed)):
         worse = ", ".join(confirmed.change.harmed.index) or "the weighted F1"
         notes.append(f"{CONFIRMS} does not confirm the verdict: {worse} got worse there beyond chance")
-    if splits[DECIDES].change.interval.unit == "sample":
+    decides = splits[DECIDES].change
+    if decides.interval.unknown:
+        notes.append(f"{DECIDES}: {unknown_people(decides.interval.unknown, decides.samples)}")
+    elif decides.interval.unit == SAMPLE:
         notes.append(f"one alone is compared on in {DECIDES}: the interval says nothing about other people or sessions")
     return notes
 

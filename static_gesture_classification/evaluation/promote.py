@@ -42,7 +42,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.contenders import Contender, said_about
 from static_gesture_classification.evaluation.data import split_table
-from static_gesture_classification.evaluation.data_version import data_version, people, person_digests
+from static_gesture_classification.evaluation.data_version import data_version, people, person_digests, read_people
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired import Change, change, paired, verdict
@@ -215,9 +215,9 @@ def decide(candidate: Candidate, models: Path, config: DictConfig) -> Decision:
 def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decision:
     """Score both on the val samples of people whom the best one so far was not trained on."""
     samples, candidates = val_set(config)
-    known = None if record.get("people_trained_on") is None else set(str(record["people_trained_on"]).split())
+    known = None if record.get("people_trained_on") is None else read_people(str(record["people_trained_on"]))
     if config.splits.group == "session":  # people are on both sides on purpose
-        known = set()
+        known = frozenset()
     unseen = np.zeros(len(samples), bool) if known is None else ~person_digests(samples).isin(known).to_numpy()
     if unseen.mean() < COMPARABLE_SHARE:
         return Decision(True, "the best one so far was trained on most of the people in val, so it cannot be compared")
@@ -289,6 +289,7 @@ def outcome(decision: Decision) -> dict[str, Any]:
     compared = {
         "samples": changed.samples,
         "people": changed.people,
+        "people_unknown": changed.interval.unknown,
         "weighted_f1": changed.after,
         "weighted_f1_of_previous": changed.before,
         "difference_interval": [changed.interval.low, changed.interval.high],
