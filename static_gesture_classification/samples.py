@@ -76,7 +76,10 @@ def person_name(source: str, subject: str) -> str:
 
 
 def person_of(samples: pd.DataFrame) -> pd.Series:
-    """The person of each row, by one name in all sources; "" where nobody knows. From the columns source and subject."""
+    """The person of each row, by one name in all sources; "" where nobody knows.
+
+    From the columns source and subject.
+    """
     pairs = samples[["source", "subject"]].astype(str)
     names = {pair: person_name(*pair) for pair in pairs.drop_duplicates().itertuples(index=False, name=None)}
     people = [names[pair] for pair in pairs.itertuples(index=False, name=None)]

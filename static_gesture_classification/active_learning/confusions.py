@@ -218,9 +218,7 @@ def f1_at_stake(counts: Integers, truth: int, prediction: int) -> float:
     return weighted_f1(mended) - weighted_f1(counts)
 
 
-def rate_intervals(
-    errors: Integers, supports: Integers, resamples: int, seed: int, unknown: int = 0
-) -> list[Interval]:
+def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: int, unknown: int = 0) -> list[Interval]:
     """Percentile bootstrap intervals of errors' rates, people drawn with replacement (see `weighted_f1_interval`).
 
     With one person only, samples are drawn, and it says nothing about other people; `unit` says which it was.

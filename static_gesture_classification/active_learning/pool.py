@@ -38,7 +38,7 @@ from static_gesture_classification.images import UnreadableImageError, read_byte
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.progress import console, track
-from static_gesture_classification.samples import BOX, LANDMARKS, read_samples
+from static_gesture_classification.samples import BOX, LANDMARKS, held_together, read_samples
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.training.checkpoint import CROPS, Classifier
 
@@ -186,9 +186,8 @@ def without_training_hands(hands: PoolHands, config: DictConfig) -> None:
     if splits.is_file():
         table = read_samples(splits)
         away = table[table["split"].isin(HELD_OUT)]
-        people = pd.MultiIndex.from_frame(away[["source", "subject"]].drop_duplicates())
-        own = pd.MultiIndex.from_frame(hands.samples[["source", "subject"]])
-        hands.keep(~own.isin(people), "are of people who are held out for val or test")
+        own = held_together(hands.samples).isin(set(held_together(away))).to_numpy()
+        hands.keep(~own, "are of people who are held out for val or test")
 
 
 def _same_images(samples: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:

@@ -89,10 +89,10 @@ def print_report(report: SplitReport) -> None:
     console.print(table)
     crossing = ", ".join(f"{number} {what}" for what, number in report.proof.items())
     console.print(f"On two sides: {crossing}.", soft_wrap=True)
-    for source, count in report.unknown.items():
+    for source, unknown in report.unknown.items():
         console.print(
-            f"[yellow]note:[/] of people this says nothing about {count:,} samples of {source}: who is in them is not "
-            "known, so one person may be on two sides (sessions and near-duplicates are not)",
+            f"[yellow]note:[/] of people this says nothing about {unknown:,} samples of {source}: who is in them is "
+            "not known, so one person may be on two sides (sessions and near-duplicates are not)",
             soft_wrap=True,
         )
     console.print(f"{len(report.links):,} near-duplicate pairs between people were found; see {PAIRS}.", soft_wrap=True)

@@ -12,7 +12,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.split import assign_splits, write_split
 from static_gesture_classification.preparation.split_report import SplitReport, print_report
-from static_gesture_classification.samples import read_arrow, read_samples, to_arrow, write_samples
+from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
 
 GESTURES = ("none", "one", "two")
 SIDES = ["train", "val", "test"]
