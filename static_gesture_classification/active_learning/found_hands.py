@@ -66,7 +66,7 @@ def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str,
     Args:
         path: what to look at.
         make_detector: makes a detector; each thread gets one of its own.
-        identity: what else the result depends on: the detector's configuration.
+        identity: what else the result depends on: the detector's identity.
         cache: folder in which results are kept.
 
     Raises:
