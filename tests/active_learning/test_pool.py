@@ -150,6 +150,16 @@ def test_landmark_model_needs_a_detector_of_landmarks_where_there_are_none(
         open_pool(config, landmark_classifier(config), "d")
 
 
+def test_who_is_in_a_loose_picture_or_a_video_is_not_known(tmp_path: Path) -> None:
+    for name in ("loose.png", "anna/own.png"):
+        save_picture(tmp_path / name, "TWO", 0)
+    found = find_hands(tmp_path, lambda: BoxDetector([0, 0, 1, 1]), "box", tmp_path.parent / f"{tmp_path.name}-cache")
+    assert dict(zip(found.samples["image"], found.samples["subject"], strict=True)) == {
+        "loose.png": "",
+        "anna/own.png": "anna",
+    }
+
+
 class Marking(BoxDetector):
     """A detector of landmarks that is not MediaPipe's."""
 
