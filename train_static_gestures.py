@@ -3,8 +3,8 @@
     python train_static_gestures.py model=mobilenet_v2 train_hyperparams.epochs=5
     python train_static_gestures.py model=landmarks
 
-The same command with the same data means the same run: an interrupted one is resumed after its last epoch, a finished
-one is exported again (`train_hyperparams.fresh=true` begins another).
+The same command with the same data and code means the same run: an interrupted one is resumed after its last epoch, a
+finished one is exported again (`train_hyperparams.fresh=true` begins another).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from static_gesture_classification.training.callbacks import LAST, Checkpoints, 
 from static_gesture_classification.training.checkpoint import export_checkpoint, input_of, read_checkpoint
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
-from static_gesture_classification.training.identity import fingerprint, is_finished, run_folder_for
+from static_gesture_classification.training.identity import RunIdentity, begin, is_finished, run_folder_for
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback
@@ -42,16 +42,16 @@ def main(config: DictConfig) -> None:
     if config.trainer.fast_dev_run:
         try_out(config, data)
         return
-    identity = fingerprint(config, data.fingerprint())
+    identity = RunIdentity.of(config, data.fingerprint())
     run = run_folder_for(Path(config.paths.runs), config.model.name, identity, config.train_hyperparams.fresh)
     if is_finished(run):
+        same = "this configuration, data and code"
         console.print(
-            f"{run} is finished with this configuration and data; train_hyperparams.fresh=true trains again",
-            markup=False,
+            f"{run} is finished with {same}; train_hyperparams.fresh=true trains again", soft_wrap=True, markup=False
         )
     else:
-        train(config, data, run)
-    print_result(export_best(run, Path(config.paths.models), identity), run, Path(config.paths.models))
+        train(config, data, run, identity)
+    print_result(export_best(run, Path(config.paths.models), identity.fingerprint), run, Path(config.paths.models))
 
 
 def print_counts(data: GestureDataModule) -> None:
@@ -68,10 +68,10 @@ def try_out(config: DictConfig, data: GestureDataModule) -> None:
     console.print("One batch of training and one of validation went through; nothing was written")
 
 
-def train(config: DictConfig, data: GestureDataModule, folder: Path) -> None:
+def train(config: DictConfig, data: GestureDataModule, folder: Path, identity: RunIdentity) -> None:
     """Train to the end in a run folder, going on after the last epoch that is in it."""
     module = build_module(config, data)
-    run = RunFolder.create(folder.parent, folder.name, plain(config), tags_of(config))
+    run = begin(folder, identity, plain(config), tags_of(config))
     last = run.checkpoint_folder / LAST
     begun = last.is_file()
     run.resume_from(read_checkpoint(last)["epoch"] + 1 if begun else 0)

@@ -2,6 +2,9 @@
 
 On disk it is Parquet with the schema below and `sample_table_version` in its metadata; in memory a pyarrow table
 (stages that stream) or a pandas frame (everything else).
+
+A person has one name, whatever source a sample of theirs comes from (`person_of`): a hand that was mined from a dataset
+and recorded anew is still that dataset's person. Where nobody knows who is in a picture, `subject` is empty.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ SCHEMA = pa.schema(
         ("gesture", pa.string()),  # one of the vocabulary
         ("source", pa.string()),  # name of the source that published it
         ("source_label", pa.string()),  # label as published
-        ("subject", pa.string()),  # the person or room; falls back to the session
+        ("subject", pa.string()),  # the person or room, see `person_of`; "" where nobody knows
         ("session", pa.string()),  # one burst of recording
         ("hand", pa.string()),  # "left", "right" or ""
         # x, y of 21 points, normalised; or null. Not a fixed-size list: Parquet does not read those back beside nulls.
@@ -71,6 +74,36 @@ def image_path(root: str | Path, image: str) -> Path:
 def sample_id(source: str, image: str, hand: str | int) -> str:
     """Stable identity of a hand: 24 hex digits of a hash of source name, image path in it, and hand in the image."""
     return hashlib.blake2b(f"{source}\0{image}\0{hand}".encode(), digest_size=12).hexdigest()
+
+
+def person_name(source: str, subject: str) -> str:
+    """The one name of a person: `<source>/<subject>`, unless the subject is such a name already; "" of nobody.
+
+    >>> person_name("hagrid", "a1"), person_name("recorded", "hagrid/a1"), person_name("folder", "")
+    ('hagrid/a1', 'hagrid/a1', '')
+    """
+    return subject if not subject or "/" in subject else f"{source}/{subject}"
+
+
+def person_of(samples: pd.DataFrame) -> pd.Series:
+    """The person of each row, by one name in all sources; "" where nobody knows.
+
+    From the columns source and subject.
+    """
+    pairs = samples[["source", "subject"]].astype(str)
+    names = {pair: person_name(*pair) for pair in pairs.drop_duplicates().itertuples(index=False, name=None)}
+    people = [names[pair] for pair in pairs.itertuples(index=False, name=None)]
+    return pd.Series(people, samples.index, dtype=object, name="person")
+
+
+def held_together(samples: pd.DataFrame) -> pd.Series:
+    """A name for what each row must not be parted from, as far as that is known: its person, else session, else image.
+
+    From the columns source, subject, session and image.
+    """
+    person = person_of(samples)
+    narrower = samples["session"].where(samples["session"] != "", samples["image"])
+    return person.where(person != "", samples["source"].astype(object) + ": " + narrower).rename("held_together")
 
 
 def rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:

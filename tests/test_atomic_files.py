@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,24 @@ def test_failed_write_keeps_the_earlier_file_and_leaves_nothing_beside_it(tmp_pa
         fail_half_way()
     assert json.loads(path.read_text()) == {"a": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_system_that_flushes_only_what_is_open_for_writing_is_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    flush, flushed = os.fsync, []
+
+    def as_on_windows(descriptor: int) -> None:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flush(descriptor)
+        flushed.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", as_on_windows)
+    write_text(tmp_path / "report.txt", "whole")
+    assert (tmp_path / "report.txt").read_text() == "whole"
+    assert flushed
 
 
 def test_leftover_of_a_killed_write_is_overwritten(tmp_path: Path) -> None:

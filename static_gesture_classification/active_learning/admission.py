@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import read_samples
-from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.samples import person_name, person_of, read_rows
+from static_gesture_classification.sources.recorded import NAME, SESSION_FILE, RecordedImage, Session, read_session
 from static_gesture_classification.sources.source import folders_in
 
 Outcome = Literal["planned error", "error", "unsure", "easy"]
@@ -210,7 +210,8 @@ class PastSession:
     """A session, or one person's part of a mined one, as far as the question of sides goes.
 
     Args:
-        subject: the person; "" where nobody knows.
+        subject: the person: by their name where they were recorded, `<source>/<name>` where they come from a dataset;
+            "" where nobody knows.
         split: what the session says of itself: "train", "val", "test", or "" where the split stage decides.
         side: where the split stage last put this person; "" where it has not seen them.
     """
@@ -281,7 +282,7 @@ def _beside(who: str, own: Sequence[PastSession], whole: bool) -> Side:
     return Side(TRAIN, f"to train, as all of {who}: a person is never on two sides")
 
 
-def past_sessions(root: Path, splits: Path | None = None, source: str = "recorded") -> list[PastSession]:
+def past_sessions(root: Path, splits: Path | None = None, source: str = NAME) -> list[PastSession]:
     """The sessions in a folder of recordings, one entry per person of each, in the order of their names.
 
     Args:
@@ -298,13 +299,26 @@ def past_sessions(root: Path, splits: Path | None = None, source: str = "recorde
         if not (root / name / SESSION_FILE).is_file():
             continue
         session = read_session(root / name)
-        people = {image.subject or session.subject for image in session.images} or {session.subject}
+        people = {_who(session, image, source) for image in session.images} or {session.subject}
         found += [PastSession(person, session.split, sides.get(person or name, FREE)) for person in sorted(people)]
     return found
 
 
+def name_here(person: str, source: str = NAME) -> str:
+    """A person (see `samples.person_of`) as `PastSession` names them."""
+    return person.removeprefix(f"{source}/")
+
+
+def _who(session: Session, image: RecordedImage, source: str) -> str:
+    if image.source:
+        return name_here(person_name(image.source, image.subject or ""), source)
+    return image.subject or session.subject
+
+
 def _sides(splits: Path, source: str) -> dict[str, str]:
-    samples = read_samples(splits)
-    own = samples[(samples["source"] == source) & (samples["split"] != "")]
-    subjects = own["subject"].str.removeprefix(f"{source}/")
-    return dict(zip(subjects, own["split"], strict=True))
+    """Person (where nobody knows them: session) -> split, of all sources: who was mined from a dataset is in it too."""
+    samples = read_rows(splits)
+    samples = samples[samples["split"] != ""]
+    people = person_of(samples)
+    named = people.where(people != "", samples["session"])
+    return {name_here(str(name), source): split for name, split in zip(named, samples["split"], strict=True) if name}

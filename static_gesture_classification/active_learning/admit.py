@@ -35,6 +35,7 @@ from static_gesture_classification.active_learning.admission import (
     PastSession,
     Settings,
     judge_all,
+    name_here,
     past_sessions,
     split_for,
 )
@@ -51,8 +52,9 @@ from static_gesture_classification.images import UnreadableImageError
 from static_gesture_classification.preparation.crops import SAMPLES
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.progress import Table, console
-from static_gesture_classification.samples import BOX, image_path
+from static_gesture_classification.samples import BOX, image_path, person_name
 from static_gesture_classification.sources.recorded import (
+    MINED_FROM,
     SESSION_FILE,
     Confusion,
     RecordedImage,
@@ -116,13 +118,15 @@ def without_admitted(mined: MinedList, root: Path) -> MinedList:
             f"{int((~new).sum()):,} hands are in {root} already and stay as they are", highlight=False, markup=False
         )
     table, samples = mined.table[new].reset_index(drop=True), mined.samples[new].reset_index(drop=True)
-    return MinedList(table, samples.assign(subject=people_of(samples)), mined.origin)
+    return MinedList(table, samples.assign(person=people_of(samples)), mined.origin)
 
 
 def people_of(samples: pd.DataFrame) -> list[str]:
-    """Who is in a recorded session: people of a dataset under its name, others as the reviewer calls them."""
+    """Who each hand is of, as `admission.PastSession` names them: people of a dataset by the name that they have in all
+    sources, others as the reviewer calls them; "" where nobody knows.
+    """
     return [
-        subject if source == SOURCE else f"{source}/{subject}"
+        subject if source == SOURCE else name_here(person_name(source, subject))
         for source, subject in zip(samples["source"], samples["subject"], strict=True)
     ]
 
@@ -132,7 +136,7 @@ class Judged:
     """Kept hands and what the checkpoint said of them.
 
     Args:
-        samples: sample table, n rows; `gesture` and `subject` are the reviewer's.
+        samples: sample table, n rows, with a column `person` (`people_of`); `gesture` and `subject` are the reviewer's.
         judgements: n of them, with the share of easy ones that may join.
         mistaken_for: n names, of the plan's lines; "" without one.
         unseen: hands of which the checkpoint saw nothing: sample_id and reason.
@@ -176,7 +180,7 @@ def sides_of(judged: Judged, config: DictConfig) -> dict[str, str]:
     past = past_sessions(Path(config.mining.root), Path(config.paths.splits) / SAMPLES)
     share = config.mining.held_out
     sides: dict[str, str] = {}
-    for person in sorted(set(judged.samples["subject"]), key=lambda name: _hash(f"{config.seed}\0{name}")):
+    for person in sorted(set(judged.samples["person"]), key=lambda name: _hash(f"{config.seed}\0{name}")):
         sides[person] = VAL if split_for(person, past, share).held_out else TRAIN
         past.append(PastSession(person, sides[person]))
     return sides
@@ -205,8 +209,8 @@ def session_of(
     """The session of the people of one split: all of them in val, those that the rule admits in train; or None."""
     rows = [
         row
-        for row, (subject, judgement) in enumerate(zip(judged.samples["subject"], judged.judgements, strict=True))
-        if sides[subject] == split and (split == VAL or judgement.admitted)
+        for row, (person, judgement) in enumerate(zip(judged.samples["person"], judged.judgements, strict=True))
+        if sides[person] == split and (split == VAL or judgement.admitted)
     ]
     if not rows:
         return None
@@ -219,7 +223,7 @@ def session_of(
     confusion = Confusion(*pairs.pop()) if len(pairs) == 1 and all(next(iter(pairs))) else None
     session = Session(
         gesture=str(samples["gesture"].mode().iloc[0]),
-        camera=f"mined from {mined.origin.pool}",
+        camera=f"{MINED_FROM}{mined.origin.pool}",
         confusion=confusion,
         checkpoint=f"{config.checkpoint} ({digest_of(Path(config.checkpoint))})",
         split=split,
@@ -274,6 +278,7 @@ def write_image(
         score=round(judgement.score, 4),
         kept_because=HELD_OUT if held_out else judgement.outcome,
         subject=str(sample["subject"]),
+        source=None if sample["source"] == SOURCE else str(sample["source"]),
     )
 
 
@@ -330,8 +335,8 @@ def next_commands(folders: Sequence[str]) -> list[str]:
 
 def _counts(judged: Judged, sides: dict[str, str], outcome: str) -> tuple[int, int, int, int]:
     of = [
-        (sides[subject], judgement.admitted)
-        for subject, judgement in zip(judged.samples["subject"], judged.judgements, strict=True)
+        (sides[person], judgement.admitted)
+        for person, judgement in zip(judged.samples["person"], judged.judgements, strict=True)
         if judgement.outcome == outcome
     ]
     train = sum(side == TRAIN and admitted for side, admitted in of)

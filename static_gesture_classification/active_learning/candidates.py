@@ -26,7 +26,7 @@ from static_gesture_classification.preparation.crop_store import CROPS
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.near_duplicates import near_duplicates
 from static_gesture_classification.progress import track
-from static_gesture_classification.samples import read_samples
+from static_gesture_classification.samples import held_together, read_samples
 
 # Labelled errors come before whatever else is like them: likeness lies between -1.5 and 1.5.
 FIRST = {PLANNED_ERROR: 8.0, ERROR: 4.0}
@@ -146,7 +146,7 @@ def look_at(pool: Pool, rows: Sequence[int], config: DictConfig) -> Looks:
     looks = Looks({int(row): at for at, row in enumerate(own)}, crops)
     if len(own):
         away = _held_out(config, 0 if index is None else len(index))
-        _compare(looks, own, index, away, pool.samples["subject"].to_numpy(object), config.seed)
+        _compare(looks, own, index, away, held_together(pool.samples).to_numpy(object), config.seed)
     return looks
 
 
@@ -227,7 +227,7 @@ def choose(pool: Pool, rankings: Sequence[Ranked], looks: Looks, config: DictCon
     """For each line the hands to propose; a hand is proposed once, for the first line that it serves."""
     taken: set[int] = set()
     mean = centre(pool.store.embeddings, pool.rows)
-    subjects = pool.samples["subject"].to_numpy(object)
+    subjects = held_together(pool.samples).to_numpy(object)
     found = []
     for ranking in rankings:
         candidates = _distinct(ranking, looks, taken, subjects)

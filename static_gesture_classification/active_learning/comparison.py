@@ -40,6 +40,7 @@ from static_gesture_classification.evaluation.paired import (
     verdict,
 )
 from static_gesture_classification.evaluation.predictions import KEYS, Predictions
+from static_gesture_classification.evaluation.units import SAMPLE, unknown_people
 from static_gesture_classification.samples import read_rows
 
 VERSION = 1
@@ -312,7 +313,9 @@ def remarks(before: Contender, after: Contender, both: Compared) -> list[str]:
                 "are too high"
             )
     notes += only_one_knows(before, after)
-    if both.change.interval.unit == "sample":
+    if both.change.interval.unknown:
+        notes.append(f"{DECIDES}: {unknown_people(both.change.interval.unknown, both.change.samples)}")
+    elif both.change.interval.unit == SAMPLE:
         notes.append(f"one alone is compared on in {DECIDES}: the interval says nothing about other people or sessions")
     return notes
 

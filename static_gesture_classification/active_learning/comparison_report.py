@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
 from static_gesture_classification.evaluation.paired import Change, noun_of
+from static_gesture_classification.evaluation.units import PICTURE, SESSION, in_words
 from static_gesture_classification.progress import Table, console
 
 JSON, FIGURE = "comparison.json", "comparison.png"
@@ -84,15 +86,23 @@ def headline(changed: Change) -> str:
     """One line: weighted F1 of both, and the difference with its interval."""
     return (
         f"weighted F1 {changed.before:.4f} -> [bold]{changed.after:.4f}[/], {changed.difference:+.4f} "
-        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} "
-        f"{'sessions' if changed.interval.unit == 'session' else 'people'}"
+        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} {units(changed.interval)}"
     )
+
+
+def units(value: Interval) -> str:
+    """What an interval's units are called."""
+    return {SESSION: "sessions", PICTURE: "people, recordings and pictures"}.get(value.unit, "people")
 
 
 def interval(value: Interval) -> str:
     """The interval of a difference, with what was resampled."""
-    unit = {"subject": "people", "session": "sessions", "sample": "samples, since there is one person"}[value.unit]
-    return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, resampling {unit}"
+    return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, {in_words(asdict(value))}"
+
+
+def heading(value: Interval) -> str:
+    """The heading of a column of intervals that have the same units as this one."""
+    return "95% interval (too narrow)" if value.unknown else "95% interval"
 
 
 def gesture_table(changed: Change) -> Table:
@@ -100,7 +110,7 @@ def gesture_table(changed: Change) -> Table:
     noun = noun_of(changed.interval.unit)
     alone = noun == "samples"
     samples = "samples" if alone else f"samples\nof {noun}"
-    columns = map(_right, (samples, "before", "after", "change", "95% interval", "lost,\ngained"))
+    columns = map(_right, (samples, "before", "after", "change", heading(changed.interval), "lost,\ngained"))
     shown = Table(_left("gesture"), *columns, _left(""), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     rows = changed.gestures[changed.gestures["support"] > 0].sort_values("difference", kind="stable")
     for gesture, row in rows.iterrows():
@@ -134,7 +144,7 @@ def pair_table(each: Compared, planned: bool) -> Table:
 
 def source_table(each: Compared) -> Table:
     """Weighted F1 of each source before and after."""
-    columns = map(_right, ("samples", "before", "after", "change", "95% interval"))
+    columns = map(_right, ("samples", "before", "after", "change", heading(each.change.interval)))
     shown = Table(_left("source"), *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in each.sources.to_dict("records"):
         scores = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}")
@@ -160,7 +170,7 @@ def figure(result: Comparison) -> Figure:
     drawn = Figure((12.5, height), dpi=DPI, layout="constrained", facecolor="white")
     drawn.suptitle(_title(result), fontsize=11, color=INK, x=0.01, ha="left")
     left, right = drawn.subplots(1, 2, width_ratios=(1.2, 1))
-    _draw_gestures(left, gestures)
+    _draw_gestures(left, gestures, heading(each.change.interval))
     _draw_pairs(right, each.pairs, result.planned)
     return drawn
 
@@ -168,12 +178,13 @@ def figure(result: Comparison) -> Figure:
 def _title(result: Comparison) -> str:
     changed = result.compared.change
     scores = (
-        f"{changed.before:.4f} -> {changed.after:.4f} ({changed.interval.low:+.4f} to {changed.interval.high:+.4f})"
+        f"{changed.before:.4f} -> {changed.after:.4f} ({changed.interval.low:+.4f} to {changed.interval.high:+.4f}"
+        f"{', too narrow' if changed.interval.unknown else ''})"
     )
     return f"{advice(result)}: weighted F1 on {DECIDES} {scores}"
 
 
-def _draw_gestures(axes: Axes, gestures: pd.DataFrame) -> None:
+def _draw_gestures(axes: Axes, gestures: pd.DataFrame, interval: str) -> None:
     positions = np.arange(len(gestures))[::-1]
     for position, (_, row) in zip(positions, gestures.iterrows(), strict=True):
         colour = ORANGE if row["difference"] < 0 else BLUE
@@ -187,7 +198,7 @@ def _draw_gestures(axes: Axes, gestures: pd.DataFrame) -> None:
     axes.set_yticks(positions, [f"{name}  {row['support']:,}" for name, row in gestures.iterrows()], fontsize=8)
     axes.set_ylim(-0.7, len(gestures) - 0.3)
     axes.set_title("F1 of each gesture", fontsize=9, color=INK, loc="left")
-    axes.set_xlabel("ring before, dot after; grey: 95 % interval of the change", fontsize=9, color=INK)
+    axes.set_xlabel(f"ring before, dot after; grey: {interval} of the change", fontsize=9, color=INK)
     _plain(axes)
 
 

@@ -47,8 +47,10 @@ from static_gesture_classification.evaluation.metrics import (
     weighted_f1,
 )
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
+from static_gesture_classification.evaluation.units import PICTURE, SAMPLE, SUBJECT, unknown_people
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.progress import Table, console
+from static_gesture_classification.samples import held_together
 
 VERSION = 1
 NOT_FOUND = ""  # the prediction where no hand was found
@@ -63,7 +65,7 @@ class Part:
     """How much of a pair one source or person (subject within a source) has.
 
     Args:
-        source, subject: names; the subject is "" for a whole source.
+        source, subject: names; the subject is "" for a whole source, and for all of whom nobody knows who they are.
         count: samples with the error.
         support: samples of the gesture.
     """
@@ -89,7 +91,7 @@ class Confusion:
         count: samples with the error.
         support: samples of the gesture.
         rate: their ratio.
-        interval: of the rate, over people.
+        interval: of the rate, over people as far as they are known (see `units`).
         f1_at_stake: see the module.
         sources, people: all that show the gesture, most errors first.
         rows: (count,) rows of the predictions table, highest score first.
@@ -150,7 +152,7 @@ def main(config: DictConfig) -> None:
     write_confusions(confusions, output, str(config.confusions.predictions))
     write_pairs(confusions, pictures, output / "pairs", int(config.confusions.shown))
     show(confusions, int(config.confusions.rows))
-    show_notes([*notes, *unreadable(pictures)])
+    show_notes([*notes, *unreadable(pictures), *of_unknown_people(predictions)])
     console.print(f"written to {output}: confusions.json, .csv, pairs/", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -192,7 +194,9 @@ def confusions_of(predictions: Predictions, resamples: int, seed: int) -> Confus
         resamples: for the rates' intervals.
         seed: of the resampling.
     """
-    frame = predictions.table.select(["gesture", "prediction", "score", "source", "subject"]).to_pandas()
+    columns = ["gesture", "prediction", "score", "source", "subject", "session", "image"]
+    frame = predictions.table.select(columns).to_pandas()
+    frame["unit"] = held_together(frame)
     labels = sorted(set(frame["gesture"]) | set(frame["prediction"]) | set(predictions.gestures))
     index = {label: position for position, label in enumerate(labels)}
     truths, said = (frame[name].map(index).to_numpy(np.int64) for name in ("gesture", "prediction"))
@@ -222,7 +226,7 @@ def f1_at_stake(counts: Integers, truth: int, prediction: int) -> float:
     return weighted_f1(mended) - weighted_f1(counts)
 
 
-def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: int) -> list[Interval]:
+def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: int, unknown: int = 0) -> list[Interval]:
     """Percentile bootstrap intervals of errors' rates, people drawn with replacement (see `weighted_f1_interval`).
 
     With one person only, samples are drawn, and it says nothing about other people; `unit` says which it was.
@@ -230,12 +234,15 @@ def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: i
     Args:
         errors: (people, pairs), how many samples of each person have each error.
         supports: (people,), samples of each person, above 0.
+        unknown: of how many of them nobody knows who is in them; each of their recordings and pictures is a row.
     """
-    unit, units = ("subject", len(supports)) if len(supports) > 1 else ("sample", int(supports[0]))
+    several = PICTURE if unknown else SUBJECT
+    unit, units = (several, len(supports)) if len(supports) > 1 else (SAMPLE, int(supports[0]))
+    about = (LEVEL, unit, units, resamples, unknown)
     if not resamples:
-        return [Interval(math.nan, math.nan, LEVEL, unit, units, resamples)] * errors.shape[1]
+        return [Interval(math.nan, math.nan, *about)] * errors.shape[1]
     random = np.random.default_rng(seed)
-    if unit == "subject":
+    if unit != SAMPLE:
         both = np.column_stack([errors, supports]).astype(np.float64)
         chunk = max(1, DRAWS // units)
         sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
@@ -245,7 +252,7 @@ def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: i
     else:
         rates = random.binomial(units, errors[0] / units, size=(resamples, errors.shape[1])) / units
     ends = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return [Interval(float(low), float(high), LEVEL, unit, units, resamples) for low, high in ends.T]
+    return [Interval(float(low), float(high), *about) for low, high in ends.T]
 
 
 def whereabouts(confusion: Confusion) -> str:
@@ -255,6 +262,10 @@ def whereabouts(confusion: Confusion) -> str:
     """
     first, source = confusion.people[0], confusion.sources[0]
     several = len(confusion.sources) > 1
+    unknown = sum(part.count for part in confusion.people if not part.subject)
+    if unknown > MOST * confusion.count:
+        some = "" if unknown == confusion.count else f"{unknown:,} of {confusion.count:,} "
+        return f"{some}from people whom nobody knows"
     name = person_name(first.source, first.subject) if several else shortened(first.subject)
     if len(confusion.people) == 1:
         return f"all from {name}, alone in showing it"
@@ -262,7 +273,7 @@ def whereabouts(confusion: Confusion) -> str:
         return f"all from {name}" if confusion.count > 1 else f"from {name}"
     if first.count > max(1, MOST * confusion.count):
         return f"{first.count:,} of {confusion.count:,} from {name}"
-    spread = f"{sum(part.count > 0 for part in confusion.people):,} people"
+    spread = f"{sum(part.count > 0 for part in confusion.people if part.subject):,} people"
     share, usual = source.count / confusion.count, source.support / confusion.support
     if several and share > max(MOST, MORE * usual):
         most = "all" if source.count == confusion.count else f"{source.count:,} of {confusion.count:,}"
@@ -290,8 +301,9 @@ def write_confusions(confusions: Confusions, output: Path, source: str) -> None:
     rows = []
     for error in confusions.errors:
         numbers = [getattr(error, name) for name in shared]
-        rows.append([*numbers, error.interval.low, error.interval.high, error.f1_at_stake, error.whereabouts])
-    write_text(output / "confusions.csv", _csv(rows, [*shared, "low", "high", "f1_at_stake", "where"]))
+        ends = (error.interval.low, error.interval.high, error.interval.unit)
+        rows.append([*numbers, *ends, error.f1_at_stake, error.whereabouts])
+    write_text(output / "confusions.csv", _csv(rows, [*shared, "low", "high", "over", "f1_at_stake", "where"]))
     pairs = [(error.gesture, error.prediction) for error in confusions.errors]
     by_source = [(*pair, part) for pair, error in zip(pairs, confusions.errors, strict=True) for part in error.sources]
     by_person = [(*pair, part) for pair, error in zip(pairs, confusions.errors, strict=True) for part in error.people]
@@ -346,7 +358,8 @@ def show(confusions: Confusions, rows: int) -> None:
 def errors_table(errors: Sequence[Confusion], taken_for: str | None) -> Table:
     """Pairs as a table; without a heading `taken_for`, that column is left out."""
     headings = [Column(name, no_wrap=True) for name in ("gesture", taken_for) if name]
-    numbers = [Column(name, justify="right", no_wrap=True) for name in ("samples", "rate", "interval", "F1 at stake")]
+    interval = "interval (too narrow)" if any(error.interval.unknown for error in errors) else "interval"
+    numbers = [Column(name, justify="right", no_wrap=True) for name in ("samples", "rate", interval, "F1 at stake")]
     table = Table(*headings, *numbers, Column("where", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for error in errors:
         low, high = error.interval.low, error.interval.high
@@ -376,16 +389,27 @@ def unreadable(pictures: Pictures) -> list[str]:
     return [f"{len(pictures.unreadable):,} images could not be read and are shown grey; the first: {image}: {reason}"]
 
 
+def of_unknown_people(predictions: Predictions) -> list[str]:
+    """A note where nobody knows who is in some samples, none where all people are known."""
+    unknown = int((predictions.column("subject") == "").sum())
+    return [unknown_people(unknown, len(predictions))] if unknown else []
+
+
 def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:
     """The errors of one gesture's samples: one per wrong prediction, without what is at stake."""
     said = own["prediction"].to_numpy(dtype=object)
     wrong = {prediction: said == prediction for prediction in predictions}
-    table = own[["source", "subject"]].assign(support=1, **{f"wrong {name}": mask for name, mask in wrong.items()})
+    table = own[["source", "subject", "unit"]].assign(
+        support=1, **{f"wrong {name}": mask for name, mask in wrong.items()}
+    )
     columns = ["support", *(f"wrong {name}" for name in predictions)]
     people = table.groupby(["source", "subject"], sort=True)[columns].sum().reset_index()
     sources = people.groupby("source", sort=True)[columns].sum().reset_index()
-    counts = people[columns[1:]].to_numpy(np.int64)
-    intervals = rate_intervals(counts, people["support"].to_numpy(np.int64), resamples, seed)
+    units = table.groupby("unit", sort=True)[columns].sum()
+    unknown = int((own["subject"] == "").sum())
+    intervals = rate_intervals(
+        units[columns[1:]].to_numpy(np.int64), units["support"].to_numpy(np.int64), resamples, seed, unknown
+    )
     for (prediction, mask), interval in zip(wrong.items(), intervals, strict=True):
         errors = own[mask].sort_values("score", ascending=False, kind="stable")
         yield Confusion(

@@ -64,13 +64,13 @@ class FoundHands:
 def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str, cache: Path) -> FoundHands:
     """Look for hands in a folder of images (recursively), an image, or a video.
 
-    Whoever is in a picture is not known: a folder below `path` counts as a person, and so does a video; an image
-    directly in `path` is a person of its own.
+    A folder below `path` names a person. Who is in a video, or in an image directly in `path`, is not known: until a
+    reviewer says so, its subject is "".
 
     Args:
         path: what to look at.
         make_detector: makes a detector; each thread gets one of its own.
-        identity: what else the result depends on: the detector's configuration.
+        identity: what else the result depends on: the detector's identity.
         cache: folder in which results are kept.
 
     Raises:
@@ -228,7 +228,7 @@ def _row(
     root: Path, image: str, number: int, box: Sequence[float], hand: str, landmarks: Sequence[float] | None
 ) -> dict[str, Any]:
     folder = image.rpartition("/")[0]
-    person = folder.partition("/")[0] or image.partition("#")[0]
+    person = folder.partition("/")[0]
     return {
         "sample_id": sample_id(SOURCE, f"{root.as_posix()}/{image}", number),
         "image": image,

@@ -47,7 +47,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
 from static_gesture_classification.preparation.near_duplicates import Links, near_duplicates
 from static_gesture_classification.progress import Table, console
-from static_gesture_classification.samples import read_rows
+from static_gesture_classification.samples import held_together, read_rows
 
 SUGGESTIONS = "suggestions.csv"
 SHORT = 10  # digits of a sample's id that a table shows; `label_fixes` takes them too
@@ -118,7 +118,7 @@ def judged(
     train = (samples["split"] == "train").to_numpy()
     probabilities = np.full((len(samples), len(vocabulary)), np.nan)
     own = samples[train].reset_index(drop=True)
-    people = pd.factorize(own["source"] + "\0" + own["subject"])[0]
+    people = pd.factorize(held_together(own))[0]
     said = cross_validated(features, labels[train], people, int(config.label_issues.folds), config.seed)
     probabilities[np.flatnonzero(train), : said.shape[1]] = said
     rest = np.ix_(train & np.isfinite(probabilities[:, 0]), np.arange(said.shape[1], len(vocabulary)))

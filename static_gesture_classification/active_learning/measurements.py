@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from static_gesture_classification.images import UnreadableImageError, image_header
-from static_gesture_classification.samples import LANDMARKS, image_path, read_arrow
+from static_gesture_classification.samples import LANDMARKS, image_path, person_of, read_arrow
 
 SIDE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
@@ -49,7 +49,7 @@ def measured(
     grey = _grey(pictures)
     return pd.DataFrame(
         {
-            "person": [f"{subject} of {source}" for subject, source in samples[["subject", "source"]].to_numpy()],
+            "person": [_in_words(person) for person in person_of(samples)],
             "session": samples["session"].to_numpy(),
             "source": samples["source"].to_numpy(),
             "hand": samples["hand"].to_numpy(),
@@ -60,6 +60,11 @@ def measured(
             "edge": (np.minimum(x1, y1) < NEAR_EDGE) | (np.maximum(x2, y2) > 1 - NEAR_EDGE),
         }
     )
+
+
+def _in_words(person: str) -> str:
+    source, _, name = person.partition("/")
+    return f"{name} of {source}" if person else ""
 
 
 def landmarks_of(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:

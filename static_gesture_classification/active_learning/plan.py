@@ -3,14 +3,18 @@
     python -m static_gesture_classification.active_learning.plan [overrides]
 
 On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings`, most worthwhile first, each with
-its example samples, and `notes`. Beside it, `plan.md` is the same to read.
+its example samples, `taken_in`, the recorded sessions that were data already when it was made, and `notes`. Beside it,
+`plan.md` is the same to read.
+
+A session that was recorded and is not in `taken_in` works towards the plan. So a plan that is made again from the same
+data and errors forgets nothing that was recorded for it, and one that follows `dvc repro` begins anew.
 
 How it is made: see `planning`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,8 +32,10 @@ from static_gesture_classification.file_data import PathInside, read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.progress import Table, console
 from static_gesture_classification.samples import image_path
+from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.sources.source import folders_in
 
-VERSION = 1
+VERSION = 2
 MAKE = "python -m static_gesture_classification.active_learning.plan"
 
 
@@ -89,12 +95,14 @@ class RecordingPlan:
         checkpoint: whose errors it follows, "" where none was named.
         recordings: most worthwhile first.
         notes: what a reader should know besides.
+        taken_in: names of the recorded sessions that were among the samples it was made from.
     """
 
     version: int
     checkpoint: str
     recordings: tuple[PlannedRecording, ...]
     notes: tuple[str, ...] = ()
+    taken_in: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -112,7 +120,7 @@ def main(config: DictConfig) -> None:
     path = Path(config.plan.path)
     write_plan(plan, path)
     write_text(path.with_suffix(".md"), as_markdown(plan))
-    show(plan)
+    show(plan, recorded_for(plan, Path(config.recording.root)))
     console.print(f"written to {path} and {path.with_suffix('.md')}", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -136,11 +144,37 @@ def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan
     return plan
 
 
-def show(plan: RecordingPlan) -> None:
-    """Print a plan."""
+def recorded_for(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None], int]:
+    """How many pictures were recorded that the plan does not know yet, by gesture and what it is mistaken for.
+
+    Mined sessions, of which nobody said when they were recorded, are none.
+    """
+    found: dict[tuple[str, str | None], int] = {}
+    for name in sorted(set(folders_in(root)) - set(plan.taken_in)):
+        if not (root / name / SESSION_FILE).is_file():
+            continue
+        try:
+            session = read_session(root / name)
+        except DataError:
+            continue
+        if session.time:
+            key = (session.gesture, session.confusion.mistaken_for if session.confusion else None)
+            found[key] = found.get(key, 0) + sum(image.gesture in (None, session.gesture) for image in session.images)
+    return found
+
+
+def show(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int] | None = None) -> None:
+    """Print a plan, and how much of it was `recorded_for` it already."""
     if plan.recordings:
         console.print(f"record next, {plan.count:,} samples:", highlight=False)
         console.print(_table(plan))
+    there = sum(min(line.count, (recorded or {}).get((line.gesture, line.mistaken_for), 0)) for line in plan.recordings)
+    if there:
+        console.print(
+            f"{there:,} of them are recorded already, and wait to be taken in: dvc repro",
+            highlight=False,
+            soft_wrap=True,
+        )
     for note in plan.notes:
         console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
 

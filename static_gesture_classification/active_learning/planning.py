@@ -12,7 +12,7 @@ hand learns nothing from more of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,10 @@ from static_gesture_classification.active_learning.patterns import Settings as P
 from static_gesture_classification.active_learning.patterns import patterns_of
 from static_gesture_classification.active_learning.plan import VERSION, Example, PlannedRecording, RecordingPlan
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.units import in_words
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import BOX, read_samples
+from static_gesture_classification.samples import BOX, held_together, read_samples
+from static_gesture_classification.sources.recorded import NAME as RECORDED
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
@@ -67,13 +69,17 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Stock:
-    """What a gesture has: samples and people in train and in val."""
+    """What a gesture has: samples and people in train and in val.
+
+    Where nobody knows who is in some of them (`people_known`), each recording or picture may show another person.
+    """
 
     gesture: str
     train_samples: int
     train_people: int
     val_samples: int
     val_people: int
+    people_known: bool = True
 
     def shortfall(self, wanted: Wanted) -> float:
         """How far the scarcest of the four is from what is wanted: 0 (there is enough) to 1 (there is none)."""
@@ -82,7 +88,7 @@ class Stock:
 
     def in_words(self, wanted: Wanted) -> str:
         """What there is, and of what falls short, how much is wanted."""
-        sides = []
+        sides, at_most = [], "" if self.people_known else "at most "
         for split in ("train", "val"):
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
             wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
@@ -91,7 +97,7 @@ class Stock:
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
             of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
-            sides.append(f"{samples:,} {split} samples{of_samples} of {_people(people)}{of_people}")
+            sides.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_people(people)}{of_people}")
         return ", ".join(sides)
 
 
@@ -116,7 +122,14 @@ def planned(config: DictConfig) -> RecordingPlan:
         _for_little_data(stock, count, recorded, wanted, examples)
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
-    return RecordingPlan(VERSION, str(config.plan.checkpoint), tuple(lines), tuple(_notes(confusions, pairs)))
+    notes = tuple(_notes(confusions, pairs))
+    return RecordingPlan(VERSION, str(config.plan.checkpoint), tuple(lines), notes, taken_in(samples))
+
+
+def taken_in(samples: pd.DataFrame) -> tuple[str, ...]:
+    """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
+    images = samples.loc[samples["source"] == RECORDED, "image"]
+    return tuple(sorted({image.partition("/")[0] for image in images}))
 
 
 def budget_from_config(config: DictConfig) -> Budget:
@@ -202,16 +215,20 @@ def summaries(pairs: Sequence[Confusion], confusions: Confusions, config: DictCo
 
 def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
     own = samples[samples["gesture"] == gesture]
-    numbers = []
+    numbers: list[int] = []
     for split in ("train", "val"):
         part = own[own["split"] == split]
-        numbers += [len(part), len(part[["source", "subject"]].drop_duplicates())]
-    return Stock(gesture, *numbers)
+        numbers += [len(part), held_together(part).nunique()]
+    train_samples, train_people, val_samples, val_people = numbers
+    known = bool((own["subject"] != "").all())
+    return Stock(gesture, train_samples, train_people, val_samples, val_people, known)
 
 
 def _for_pair(pair: Confusion, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:
     low, high = pair.interval.low, pair.interval.high
-    interval = "" if np.isnan(low) else f", {pair.interval.level:.0%} interval {100 * low:.0f} to {100 * high:.0f} %"
+    narrow = f", {in_words(asdict(pair.interval))}" if pair.interval.unknown else ""
+    ends = f"{pair.interval.level:.0%} interval {100 * low:.0f} to {100 * high:.0f} %{narrow}"
+    interval = "" if np.isnan(low) else f", {ends}"
     reason = (
         f"{pair.count:,} of {pair.support:,} val samples are taken for {pair.prediction} ({pair.rate:.1%}{interval}): "
         f"weighted F1 {pair.f1_at_stake:+.4f} if none were. {_sentence(pair.whereabouts)}{_sentence(pattern)}"
@@ -235,7 +252,7 @@ def _for_little_data(
     scarce = "little data" if stock.shortfall(wanted) > 0 else "fewest people"
     reason = f"{scarce}: {stock.in_words(wanted)}. Best by people who have not been recorded yet."
     own = samples[(samples["gesture"] == stock.gesture) & (samples["split"] == "train")]
-    of_each_person = own.drop_duplicates(["source", "subject"]).head(examples)
+    of_each_person = own[~held_together(own).duplicated()].head(examples)
     return PlannedRecording(stock.gesture, None, count, 0, 0.0, 0.0, reason, tuple(_examples(of_each_person)))
 
 

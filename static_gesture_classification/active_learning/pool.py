@@ -12,11 +12,10 @@ searches at once.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ from static_gesture_classification.active_learning.embedding_store import Embedd
 from static_gesture_classification.active_learning.found_hands import find_hands
 from static_gesture_classification.active_learning.pool_images import file_and_frame, pictures
 from static_gesture_classification.detection.detector import Detector, detector_from_config
-from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import (
@@ -37,12 +35,12 @@ from static_gesture_classification.images import (
     UnreadableImageError,
     image_header,
 )
-from static_gesture_classification.preparation.crops import SAMPLES, cut_hands
+from static_gesture_classification.preparation.crops import SAMPLES, cut_hands, cutting_code
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.progress import console, track
-from static_gesture_classification.samples import BOX, LANDMARKS, image_path, read_samples
+from static_gesture_classification.samples import BOX, LANDMARKS, held_together, image_path, read_samples
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.training.checkpoint import CROPS, Classifier
 
@@ -171,7 +169,8 @@ def hands_of_source(config: DictConfig, name: str) -> PoolHands:
 
 def hands_in_pictures(config: DictConfig, path: Path) -> PoolHands:
     """The hands that the configured detector finds in a folder of images or a video."""
-    identity = json.dumps(OmegaConf.to_container(config.detector, resolve=True), sort_keys=True)
+    with detector_from_config(config) as detector:
+        identity = detector.identity()
     found = find_hands(path, partial(detector_from_config, config), identity, Path(config.mining.cache) / "found")
     hands = PoolHands(path.resolve().name, found.samples, unreadable=found.unreadable, notes=found.notes)
     if found.without_hand:
@@ -193,9 +192,8 @@ def without_training_hands(hands: PoolHands, config: DictConfig) -> None:
     if splits.is_file():
         table = read_samples(splits)
         away = table[table["split"].isin(HELD_OUT)]
-        people = pd.MultiIndex.from_frame(away[["source", "subject"]].drop_duplicates())
-        own = pd.MultiIndex.from_frame(hands.samples[["source", "subject"]])
-        hands.keep(~own.isin(people), "are of people who are held out for val or test")
+        own = held_together(hands.samples).isin(set(held_together(away))).to_numpy()
+        hands.keep(~own, "are of people who are held out for val or test")
 
 
 def _same_images(samples: pd.DataFrame, known: pd.DataFrame) -> np.ndarray:
@@ -221,7 +219,7 @@ def with_embeddings(hands: PoolHands, classifier: Classifier, digest: str, confi
     store = EmbeddingStore(
         Path(config.mining.cache) / digest, digest, classifier.network.head.in_features, classifier.vocabulary.names
     )
-    keys = hand_keys(hands.samples, classifier.input)
+    keys = hand_keys(hands.samples, seen_by(classifier, config))
     todo = np.flatnonzero(store.rows(keys) < 0)
     reasons: dict[int, str] = {}
     if len(todo):
@@ -262,8 +260,24 @@ def _blocks(inputs: Iterator[Seen], reasons: dict[int, str]) -> Iterator[list[tu
         yield block
 
 
-def hand_keys(samples: pd.DataFrame, sees: str) -> list[bytes]:
-    """16 bytes for each hand: a hash of its image's place, size and modification time, its box, and its landmarks."""
+def seen_by(classifier: Classifier, config: DictConfig) -> Callable[[Any], bytes]:
+    """What of a hand, besides its image and box, decides what the classifier sees of it, by its landmarks or None.
+
+    For one of crops: how crops are cut. For one of landmarks: those that are known, else the detector that looks.
+    """
+    if classifier.input == CROPS:
+        return lambda marks: cutting_code().encode()
+
+    @cache
+    def detector() -> bytes:
+        with detector_from_config(config) as looks:
+            return looks.identity().encode()
+
+    return lambda marks: detector() if marks is None else np.asarray(marks, np.float32).tobytes()
+
+
+def hand_keys(samples: pd.DataFrame, seen: Callable[[Any], bytes]) -> list[bytes]:
+    """16 bytes for each hand: a hash of its image's place, size and modification time, its box, and what is seen."""
     paths = [str(image_path(root, image)) for root, image in zip(samples["root"], samples["image"], strict=True)]
     distinct = list(dict.fromkeys(paths))
     states = joblib.Parallel(n_jobs=-1, prefer="threads", batch_size=256)(
@@ -271,16 +285,11 @@ def hand_keys(samples: pd.DataFrame, sees: str) -> list[bytes]:
     )
     state_of = dict(zip(distinct, states, strict=True))
     boxes = samples[list(BOX)].to_numpy(np.float32)
-    marks = samples["landmarks"] if sees != CROPS else [None] * len(samples)
     keys = []
-    for path, box, points in zip(paths, boxes, marks, strict=True):
+    for path, box, marks in zip(paths, boxes, samples["landmarks"], strict=True):
         content = f"{PIXELS_VERSION}\0{path}\0{state_of[path]}".encode() + box.tobytes()
-        keys.append(hashlib.blake2b(content + _bytes(points), digest_size=16).digest())
+        keys.append(hashlib.blake2b(content + seen(marks), digest_size=16).digest())
     return keys
-
-
-def _bytes(points: Any) -> bytes:
-    return b"" if points is None else np.asarray(points, np.float32).tobytes()
 
 
 def _state(path: str) -> tuple[int, int]:
@@ -364,7 +373,7 @@ def _detected_points(samples: pd.DataFrame, rows: np.ndarray, make_detector: Cal
 def _detected(detector: Detector, pixels: np.ndarray | UnreadableImageError, box: np.ndarray) -> np.ndarray | str:
     if isinstance(pixels, UnreadableImageError):
         return str(pixels)
-    hand = detector.landmarks_in(pixels, tuple(box.tolist())) if isinstance(detector, MediapipeDetector) else None
+    hand = detector.landmarks_in(pixels, tuple(box.tolist()))
     if hand is None or hand.landmarks is None:
         return "no hand found in its box"
     return points_of(hand.landmarks[None], pixels.shape[1] / pixels.shape[0])[0]

@@ -31,11 +31,10 @@ from static_gesture_classification.preparation.split import tied_together
 from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.tracking.logger import RunLogger
-from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.callbacks import Checkpoints
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint, save
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
-from static_gesture_classification.training.identity import fingerprint, is_finished, run_folder_for
+from static_gesture_classification.training.identity import RunIdentity, begin, is_finished, run_folder_for
 
 TRAINED, RECORD = "trained.ckpt", "trained.json"
 
@@ -153,18 +152,19 @@ def run_training(config: DictConfig) -> None:
     """
     script = training_script()
     data = open_data(config)
-    identity = fingerprint(config, data.fingerprint())
+    identity = RunIdentity.of(config, data.fingerprint())
     folder = run_folder_for(Path(config.paths.runs), str(config.model.name), identity, False)
     if is_finished(folder):
-        console.print(f"{folder} is finished with this configuration and data", highlight=False, markup=False)
+        same = "this configuration, data and code"
+        console.print(f"{folder} is finished with {same}", highlight=False, markup=False)
     else:
         module = build_module(config, data)
-        run = RunFolder.create(folder.parent, folder.name, script.plain(config), script.tags_of(config))
+        run = begin(folder, identity, script.plain(config), script.tags_of(config))
         run.resume_from(0)
         with RunLogger(run, sampling_period=0) as logger:
             keeping = Checkpoints(run.checkpoint_folder, int(config.train_hyperparams.keep_checkpoints))
             build_trainer(config, logger, [keeping]).fit(module, data)
-    script.export_best(folder, Path(config.paths.models), identity)
+    script.export_best(folder, Path(config.paths.models), identity.fingerprint)
 
 
 @cache

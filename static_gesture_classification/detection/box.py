@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,10 @@ class BoxDetector(Detector):
         if not (0 <= x1 < x2 < np.inf and 0 <= y1 < y2 < np.inf):  # NaN compares false
             raise UserError(f"detector.box is {list(box)}, which encloses nothing; it is x1, y1, x2, y2 with x1 < x2")
         self.box: Box = (x1, y1, x2, y2)
+
+    def settings(self) -> Mapping[str, Any]:
+        """See `Detector.settings`."""
+        return {"box": self.box}
 
     @property
     def in_pixels(self) -> bool:

@@ -1,12 +1,19 @@
 """What every hand detector shares: what it gives, how it is called, and how one is made from the configuration.
 
 A detector is one file in this package and one YAML in conf/detector/, whose `_target_` names its class.
+
+What a detector found is kept under its `identity`, so that another detector, other settings or other code look anew.
 """
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -15,8 +22,10 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 
+IN_BOX = 0.3  # intersection over union from which a hand that was found is the one whose box is known
 Box = tuple[float, float, float, float]
 
 
@@ -47,6 +56,39 @@ class Detector(ABC):
     @abstractmethod
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
         """The hands in an image, uint8 (height, width, 3) RGB, from left to right; none where none is found."""
+
+    def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
+        """The hand whose box is known: of those that are found in the image the one in it; None where there is none.
+
+        Args:
+            image: uint8 (height, width, 3), RGB.
+            box: x1, y1, x2, y2, normalised.
+        """
+        from static_gesture_classification.detection.regions import overlap
+
+        best = max(self.detect(image), key=lambda hand: overlap(hand.box, box), default=None)
+        return best if best is not None and overlap(best.box, box) >= IN_BOX else None
+
+    def settings(self) -> Mapping[str, Any]:
+        """All that what it finds depends on, but for its code: plain values, a file by its hash."""
+        raise NotImplementedError(f"{type(self).__name__} does not say its settings, so that nothing can be kept of it")
+
+    def identity(self) -> str:
+        """Which detector this is: 32 hex digits of a hash of its class, its settings and its code.
+
+        Raises:
+            UserError, DataError: a file that it needs is missing or is not the one that it should be.
+        """
+        name, code = type(self).__qualname__, code_digest([Path(inspect.getfile(type(self)))])
+        content = json.dumps([name, self.settings(), code], sort_keys=True)
+        return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    def prepare(self) -> None:  # noqa: B027
+        """Fetch what it needs, once, before several processes want it.
+
+        Raises:
+            UserError, DataError: see `identity`.
+        """
 
     def close(self) -> None:  # noqa: B027  most detectors hold nothing
         """Let go of what the detector holds. It may be called more than once."""

@@ -7,13 +7,14 @@ whole image at 192 x 192 pixels, then a network that finds 21 landmarks in each 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from static_gesture_classification.detection.detector import Box, DetectedHand, Detector
 from static_gesture_classification.detection.landmarker import Landmarker
+from static_gesture_classification.detection.model_file import model_digest, model_file
 from static_gesture_classification.detection.regions import Region, distinct, overlap, tiles
 from static_gesture_classification.errors import UserError
 
@@ -107,6 +108,8 @@ class MediapipeDetector(Detector):
         second_look: Mapping[str, Any],
         known_box: Mapping[str, Any],
     ) -> None:
+        self.model = dict(model)
+        self._confidences = (min_detection_confidence, min_presence_confidence, min_tracking_confidence)
         self.box_margin = tuple(float(share) for share in box_margin)
         self.border = border
         self.second_look, self.known_box = SecondLook(**second_look), KnownBox(**known_box)
@@ -166,6 +169,23 @@ class MediapipeDetector(Detector):
         if overlap(box, WHOLE_IMAGE) >= WHOLE:  # nobody said where the hand is: a folder of photographs without boxes
             return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
         return None
+
+    def settings(self) -> Mapping[str, Any]:
+        """See `Detector.settings`."""
+        return {
+            "model": model_digest(self.model),
+            "is_video": self.is_video,
+            "num_hands": self.num_hands,
+            "confidences": self._confidences,
+            "box_margin": self.box_margin,
+            "border": self.border,
+            "second_look": asdict(self.second_look),
+            "known_box": asdict(self.known_box),
+        }
+
+    def prepare(self) -> None:
+        """Fetch the model."""
+        model_file(self.model)
 
     def close(self) -> None:
         """Let go of the native tasks; the next call makes new ones."""

@@ -40,14 +40,28 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
     return path
 
 
+def model_digest(model: Mapping[str, Any]) -> str:
+    """The SHA-256 of the model of a `detector.model` node, wherever it lies: the published one, else that of its file.
+
+    Raises:
+        UserError, DataError: see `model_file`; only where no SHA-256 is given.
+    """
+    if model.get("sha256"):
+        return str(model["sha256"]).lower()
+    with model_file(model).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def check(path: Path, remote: RemoteFile) -> None:
-    """Raise `DataError` where a file is not the published one."""
+    """Raise `DataError` where a file is not the published one; a size or SHA-256 of None is not compared."""
     size = path.stat().st_size
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if remote.size not in (None, size) or (remote.sha256 or digest).lower() != digest:
+    wrong = [f"it has {size:,} bytes, not {remote.size:,}"] if remote.size not in (None, size) else []
+    if remote.sha256 and remote.sha256.lower() != digest:
+        wrong.append(f"its SHA-256 is {digest}, not {remote.sha256}")
+    if wrong:
         raise DataError(
-            f"{path} is not the hand detection model that was published: it has {size:,} bytes and the SHA-256 "
-            f"{digest}, not {remote.size:,} and {remote.sha256}. Delete it to fetch it again; for a model of your own, "
-            "set detector.model.size=null detector.model.sha256=null"
+            f"{path} is not the hand detection model that was published: {', and '.join(wrong)}. Delete it to fetch it "
+            "again; for a model of your own, set detector.model.size=null detector.model.sha256=null"
         )

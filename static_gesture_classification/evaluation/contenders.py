@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.data import EvaluationSet, check_geometry
+from static_gesture_classification.evaluation.data_version import read_people
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD
 from static_gesture_classification.evaluation.evaluate import predicted, torch_device
 from static_gesture_classification.evaluation.pictures import CutPictures
@@ -122,14 +123,14 @@ def people_of(checkpoint: Path, runs: Path) -> frozenset[str] | None:
     if record.get("sha256") not in (None, digest_of(checkpoint)):
         return None
     if isinstance(record.get(PEOPLE), str):
-        return frozenset(str(record[PEOPLE]).split())
+        return read_people(str(record[PEOPLE]))
     return people_of_run(runs / str(record[RUN])) if RUN in record else None
 
 
 def people_of_run(run: Path | None) -> frozenset[str] | None:
     """Whom a run was trained on, None where it does not say."""
     seen = RunFolder.open(run).file(PEOPLE_FIELD) if run is not None and (run / "run.json").is_file() else None
-    return None if seen is None else frozenset(seen.read_text(encoding="utf-8").split())
+    return None if seen is None else read_people(seen.read_text(encoding="utf-8"))
 
 
 def run_above(path: Path) -> Path | None:

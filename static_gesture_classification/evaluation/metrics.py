@@ -17,6 +17,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from static_gesture_classification.evaluation.predictions import NOT_FOUND, Floats, Predictions
+from static_gesture_classification.evaluation.units import Units, units_of
 
 CALIBRATION_BINS = 15
 CURVE_POINTS = 200
@@ -37,7 +38,8 @@ class Outcomes:
             samples are errors whatever it says; last, where a hand was not found, `NO_HAND`.
         truths, predictions: (n,) indices into `labels`; predictions are below C, or that of `NO_HAND`.
         probabilities: (n, C); a row of 0 where no hand was found.
-        sources, subjects: (n,) names; a person is a subject within a source.
+        sources, subjects: (n,) names, as in the sample table; a subject is "" where nobody knows who it is.
+        sessions: (n,) likewise; None where they are not known either.
     """
 
     labels: tuple[str, ...]
@@ -46,6 +48,12 @@ class Outcomes:
     probabilities: Floats
     sources: npt.NDArray[np.object_]
     subjects: npt.NDArray[np.object_]
+    sessions: npt.NDArray[np.object_] | None = None
+
+    @property
+    def units(self) -> Units:
+        """What a bootstrap draws: the people, as far as they are known."""
+        return units_of(self.sources, self.subjects, self.sessions)
 
     def __len__(self) -> int:
         return len(self.truths)
@@ -53,7 +61,10 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Interval:
-    """A bootstrap confidence interval: its ends, its level, what was resampled, how many of those there were."""
+    """A bootstrap confidence interval: its ends, its level, what was resampled, how many of those there were.
+
+    `unit` is a kind of `units.Units`; `unknown` says of how many samples nobody knows who is in them.
+    """
 
     low: float
     high: float
@@ -61,6 +72,7 @@ class Interval:
     unit: str
     units: int
     resamples: int
+    unknown: int = 0
 
 
 def outcomes_of(predictions: Predictions) -> Outcomes:
@@ -78,6 +90,7 @@ def outcomes_of(predictions: Predictions) -> Outcomes:
         predictions.probabilities,
         predictions.column("source"),
         predictions.column("subject"),
+        predictions.column("session"),
     )
 
 
@@ -230,19 +243,18 @@ def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: f
 
     What varies between one test set and the next is the people, and samples of one person resemble each other, so whole
     subjects are drawn with replacement (cluster bootstrap). With a single subject that says nothing; then samples are
-    drawn, and the interval is one for that person alone. `unit` says which it was.
+    drawn, and the interval is one for that person alone. Where people are not known it is too narrow. `unit` and
+    `unknown` say which it was (see `units`).
     """
-    people, count = _people(outcomes)
-    unit, units, members = (
-        ("subject", count, people) if count > 1 else ("sample", len(outcomes), np.arange(len(outcomes)))
-    )
-    if units == 0 or resamples == 0:
-        return Interval(math.nan, math.nan, level, unit, units, resamples)
-    statistics = _unit_statistics(outcomes, members, units)
+    drawn = outcomes.units
+    about = (level, drawn.kind, drawn.count, resamples, drawn.unknown)
+    if drawn.count == 0 or resamples == 0:
+        return Interval(math.nan, math.nan, *about)
+    statistics = _unit_statistics(outcomes, drawn.members, drawn.count)
     totals = np.concatenate(list(resampled_totals(statistics, resamples, seed)))
     values = _weighted_f1(*np.split(totals, 3, axis=1))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level, unit, units, resamples)
+    return Interval(float(low), float(high), *about)
 
 
 def json_ready(value: Any) -> Any:
@@ -254,12 +266,6 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and math.isnan(value) else value
-
-
-def _people(outcomes: Outcomes) -> tuple[Integers, int]:
-    keys = pd.MultiIndex.from_arrays([outcomes.sources, outcomes.subjects])
-    codes, unique = pd.factorize(keys)
-    return codes.astype(np.int64), len(unique)
 
 
 def _unit_statistics(outcomes: Outcomes, members: Integers, units: int) -> Doubles:

@@ -37,6 +37,7 @@ import pandas as pd
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Integers, Interval, resampled_totals
 from static_gesture_classification.evaluation.predictions import Predictions
+from static_gesture_classification.evaluation.units import SAMPLE, in_words, units_of
 
 EXCHANGES = 4000  # of the randomisation test
 FALSE_ALARMS = 0.05  # share of equally good classifiers that the randomisation test may call harmful
@@ -54,8 +55,9 @@ class Pairing:
         labels: L gestures: those of the classifiers, then those that only the data knows.
         truths: (n,) indices into `labels`.
         before, after: (n,) indices into `labels`; L where there is no prediction (no hand was found).
-        sources, subjects: (n,) names; a person is a subject within a source.
+        sources, subjects: (n,) names, as in the sample table; a subject is "" where nobody knows who it is.
         unit: what the subjects are: "subject", a person; or "session", where only sessions are kept apart.
+        sessions: (n,) likewise; None where they are not known.
     """
 
     labels: tuple[str, ...]
@@ -65,6 +67,7 @@ class Pairing:
     sources: npt.NDArray[np.object_]
     subjects: npt.NDArray[np.object_]
     unit: str = "subject"
+    sessions: npt.NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         return len(self.truths)
@@ -72,7 +75,7 @@ class Pairing:
     def chosen(self, rows: npt.NDArray[Any]) -> Pairing:
         """Some of the samples."""
         columns = {name: getattr(self, name)[rows] for name in ("truths", "before", "after", "sources", "subjects")}
-        return replace(self, **columns)
+        return replace(self, **columns, sessions=None if self.sessions is None else self.sessions[rows])
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,8 @@ def verdict(changed: Change, split: str) -> Verdict:
 
 def span(interval: Interval) -> str:
     """The interval of a difference in words: "95% interval of the difference +0.0020 to +0.0204"."""
-    return f"{interval.level:.0%} interval of the difference {interval.low:+.4f} to {interval.high:+.4f}"
+    narrow = f", {in_words(asdict(interval))}" if interval.unknown else ""
+    return f"{interval.level:.0%} interval of the difference {interval.low:+.4f} to {interval.high:+.4f}{narrow}"
 
 
 def harm(changed: Change) -> str:
@@ -230,6 +234,7 @@ def paired(before: Predictions, after: Predictions, unit: str = "subject") -> Pa
         after.column("source"),
         after.column(unit),
         unit,
+        after.column("session"),
     )
 
 
@@ -251,8 +256,8 @@ def change(
         level: of the intervals.
         large_gesture_loss: how much recall a gesture may lose where chance could explain it.
     """
-    unit, units, members = _units(pairing)
-    statistics = _unit_statistics(pairing, members, units)
+    drawn = units_of(pairing.sources, pairing.subjects, pairing.sessions, pairing.unit)
+    statistics = _unit_statistics(pairing, drawn.members, drawn.count)
     before, after, weighted = _scores(statistics.sum(0, keepdims=True))
     shown = statistics[:, : len(pairing.labels)] > 0
     gestures = pd.DataFrame(
@@ -276,8 +281,8 @@ def change(
     gestures.loc[~seen, ["before", "after", "difference"]] = np.nan
     gestures.loc[gestures["people"] < 2, ["low", "high"]] = np.nan  # of one alone it tells nothing about others
     low, high = _weighted_interval(statistics, resamples, seed, level)
-    interval = Interval(low, high, level, unit, units, resamples)
-    people = min(1, len(pairing)) if unit == "sample" else units
+    interval = Interval(low, high, level, drawn.kind, drawn.count, resamples, drawn.unknown)
+    people = min(1, len(pairing)) if drawn.kind == SAMPLE else drawn.count
     weighted_f1 = (float(weighted[0, 0]), float(weighted[0, 1]))
     return Change(*weighted_f1, interval, gestures, len(pairing), people, large_gesture_loss)
 
@@ -314,14 +319,6 @@ def _pair_counts(wrong: npt.NDArray[np.bool_]) -> dict[str, float]:
     rates = [count / support if support else np.nan for count in errors]
     turned = (int((before & ~after).sum()), int((after & ~before).sum()))
     return dict(zip(PAIR_COUNTS, (support, *errors, *rates, *turned), strict=True))
-
-
-def _units(pairing: Pairing) -> tuple[str, int, Integers]:
-    """What is resampled: the people (or sessions), or, where there is only one, the samples."""
-    codes, people = pd.factorize(pd.MultiIndex.from_arrays([pairing.sources, pairing.subjects]))
-    if len(people) > 1:
-        return pairing.unit, len(people), codes.astype(np.int64)
-    return "sample", len(pairing), np.arange(len(pairing))
 
 
 def _unit_statistics(pairing: Pairing, members: Integers, units: int) -> Doubles:

@@ -48,7 +48,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.contenders import Contender, said_about
 from static_gesture_classification.evaluation.data import split_table
-from static_gesture_classification.evaluation.data_version import data_version, people, person_digests
+from static_gesture_classification.evaluation.data_version import data_version, people, person_digests, read_people
 from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired import COMPARABLE_SHARE, Change, change, paired, verdict
@@ -260,9 +260,11 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
     """Score both on the val samples of people whom the best one so far was not trained on."""
     samples, candidates = val_set(config)
     seen = record.get("people_trained_on")
-    if seen is None and config.splits.group != "session":
+    known = None if seen is None else read_people(str(seen))
+    if config.splits.group == "session":  # people are on both sides on purpose
+        known = frozenset()
+    if known is None:
         return incomparable(f"{best.with_suffix('.json')} does not say whom {best} was trained on")
-    known = set() if config.splits.group == "session" else set(str(seen).split())  # there people are on both sides
     unseen = ~person_digests(samples).isin(known).to_numpy()
     if unseen.mean() < COMPARABLE_SHARE:
         return incomparable(
@@ -339,6 +341,7 @@ def outcome(decision: Decision) -> dict[str, Any]:
     compared = {
         "samples": changed.samples,
         "people": changed.people,
+        "people_unknown": changed.interval.unknown,
         "weighted_f1": changed.after,
         "weighted_f1_of_previous": changed.before,
         "difference_interval": [changed.interval.low, changed.interval.high],

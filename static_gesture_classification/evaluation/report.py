@@ -23,6 +23,7 @@ from static_gesture_classification.evaluation.data import EvaluationSet
 from static_gesture_classification.evaluation.error_grids import error_grids
 from static_gesture_classification.evaluation.metrics import Interval, Outcomes
 from static_gesture_classification.evaluation.predictions import Predictions, embeddings_path, write_predictions
+from static_gesture_classification.samples import person_of
 
 METRICS, PREDICTIONS, TABLES, FIGURES = "metrics.json", "predictions", "tables", "figures"
 VERSION = 1
@@ -88,6 +89,12 @@ class Scored:
         return metrics.breakdown(self.outcomes, ["source", "subject"])
 
     @property
+    def people(self) -> int:
+        """How many people who are known the samples show."""
+        told = pd.DataFrame({"source": self.outcomes.sources, "subject": self.outcomes.subjects})
+        return int(person_of(told[told["subject"] != ""]).nunique())
+
+    @property
     def weighted_f1(self) -> float:
         """Weighted F1 over all gestures."""
         return metrics.weighted_f1(self.counts)
@@ -134,7 +141,8 @@ class Scored:
             "calibration_error": metrics.expected_calibration_error(self.bins),
             "mean_average_precision": self.curves[1].mean(),
             "samples": len(self.predictions),
-            "people": len(self.subjects),
+            "people": self.people,
+            "people_unknown": self.interval.unknown,
             "per_gesture": self.scores.to_dict("index"),
             "per_source": self.sources.set_index("source")[["samples", "accuracy", "weighted_f1"]].to_dict("index"),
             "without_samples": self.without_samples,

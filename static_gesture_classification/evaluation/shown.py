@@ -10,6 +10,7 @@ from rich.table import Column
 
 from static_gesture_classification.evaluation.data import ASSIGNED, OFFICIAL
 from static_gesture_classification.evaluation.report import Scored
+from static_gesture_classification.evaluation.units import SAMPLE, in_words, unknown_people
 from static_gesture_classification.progress import Table, console
 
 PAIRS = 5
@@ -41,14 +42,23 @@ def headline(numbers: Mapping[str, Any]) -> str:
     return (
         f"weighted F1 [bold]{shown(numbers['weighted_f1'])}[/] {interval(numbers['weighted_f1_interval'])}, macro F1 "
         f"{shown(numbers['macro_f1'])}, accuracy {shown(numbers['accuracy'])}, calibration error "
-        f"{shown(numbers['calibration_error'])}; {numbers['samples']:,} samples of {numbers['people']:,} people{found}"
+        f"{shown(numbers['calibration_error'])}; {numbers['samples']:,} samples of {of_whom(numbers)}{found}"
     )
+
+
+def of_whom(numbers: Mapping[str, Any]) -> str:
+    """Whom the samples show: "12 people", or that nobody knows of some, or of any."""
+    unknown, people = numbers.get("people_unknown", 0), f"{numbers['people']:,} people"
+    if not unknown:
+        return people
+    if unknown == numbers["samples"]:
+        return "people whom nobody knows"
+    return f"{people} and, {unknown:,} of them, of people whom nobody knows"
 
 
 def interval(value: Mapping[str, Any]) -> str:
     """A confidence interval in words, with what was resampled."""
-    unit = {"subject": "people", "sample": "samples of one person"}[value["unit"]]
-    return f"({value['level']:.0%} interval {shown(value['low'])} to {shown(value['high'])}, resampling {unit})"
+    return f"({value['level']:.0%} interval {shown(value['low'])} to {shown(value['high'])}, {in_words(value)})"
 
 
 def gesture_table(numbers: Mapping[str, Any]) -> Table:
@@ -86,7 +96,9 @@ def remarks(scored: Scored) -> list[str]:
     if scored.without_samples:
         names = ", ".join(scored.without_samples)
         lines.append(f"no sample shows {names}; the averages are over the other gestures")
-    if scored.interval.unit == "sample" and len(scored.predictions):
+    if scored.interval.unknown:
+        lines.append(unknown_people(scored.interval.unknown, len(scored.predictions)))
+    elif scored.interval.unit == SAMPLE and len(scored.predictions):
         lines.append("all samples show one person, so the interval says nothing about other people")
     return lines
 

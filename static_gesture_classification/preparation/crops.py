@@ -18,6 +18,7 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import pyarrow.parquet as pq
 from omegaconf import DictConfig
 
 from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json
+from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.images import (
@@ -67,8 +69,6 @@ from static_gesture_classification.samples import (
 __all__ = ["build_crops", "crop_square", "cut_hands", "main", "open_crops"]
 
 SAMPLES, REJECTED_CSV, REPORT = "samples.parquet", "rejected.csv", "report.json"
-# Part of every row's key: raise it when the same image, box, size and margin give other pixels than before.
-GEOMETRY_VERSION = 1
 # A JPEG is decoded at 1/2, 1/4 or 1/8 only where the hand's square still has this many times the pixels it needs, per
 # side. At 2 the crop differs from the full decode by less than the JPEG's own loss (above 50 dB, measured on webcam
 # frames at 640 to 2560 pixels); at 1 it is visible (35 to 45 dB).
@@ -615,7 +615,7 @@ def _check_parameters(size: int, margin: float, max_rejected_share: float) -> No
 
 
 def _row_keys(table: pa.Table, boxes: np.ndarray, size: int, margin: float) -> np.ndarray:
-    suffix = f"\0{size}\0{margin!r}\0{GEOMETRY_VERSION}\0{PIXELS_VERSION}".encode()
+    suffix = f"\0{size}\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()
     names = pc.binary_join_element_wise(table.column("source"), table.column("image"), "\0")
     packed = np.ascontiguousarray(boxes, np.float32).view("V16").ravel()
     digests = [
@@ -638,6 +638,12 @@ def _match(wanted: np.ndarray, offered: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _numbers(keys: np.ndarray) -> np.ndarray:
     """The first eight bytes of each key as a number, which can be sorted."""
     return np.ascontiguousarray(keys).view("<u8")[::2]
+
+
+@cache
+def cutting_code() -> str:
+    """Hash of the code that makes a crop of an image and a box; part of every row's key."""
+    return code_digest([Path(__file__)])
 
 
 def _digest(data: bytes, size: int) -> bytes:

@@ -122,7 +122,8 @@ class IndexReport:
             "repeated": source.repeated,
             "clipped": source.clipped,
             "ignored": source.ignored,
-            "subjects": int(own["subject"].nunique()),
+            "subjects": people_in(own),
+            "samples_of_unknown_people": unknown_in(own),
             "gestures": {name: int(gestures[name]) for name in self.vocabulary if name in gestures.index},
             "official_splits": {name: int(splits[name]) for name in SPLITS if name in splits.index},
             "passed_over": len(source.passed_over),
@@ -226,6 +227,16 @@ def summed(counts: Sequence[pa.Table]) -> pd.DataFrame:
     return frame.sort_values(KEYS, kind="stable", ignore_index=True)
 
 
+def people_in(counts: pd.DataFrame) -> int:
+    """How many people who are known a part of the counts has."""
+    return int(counts.loc[counts["subject"] != "", "subject"].nunique())
+
+
+def unknown_in(counts: pd.DataFrame) -> int:
+    """Samples of a part of the counts of which nobody knows who is in them."""
+    return int(counts.loc[counts["subject"] == "", "rows"].sum())
+
+
 def check_share(report: IndexReport, max_rejected_share: float) -> None:
     """Fail where there is nothing to work with, or too much of it is bad.
 
@@ -249,7 +260,7 @@ def print_report(report: IndexReport) -> None:
     present = [source for source in report.sources if source.left_out is None]
     rows = report.counts.pivot_table(index="gesture", columns="source", values="rows", aggfunc="sum", fill_value=0)
     rows = rows.reindex(index=report.vocabulary.names, columns=[source.name for source in present], fill_value=0)
-    subjects = report.counts.groupby("source")["subject"].nunique()
+    own = {source.name: report.counts[report.counts["source"] == source.name] for source in present}
     table = Table(title=f"{report.rows:,} samples", title_justify="left")
     table.add_column("gesture")
     for name in (*rows.columns, "all"):
@@ -259,7 +270,7 @@ def print_report(report: IndexReport) -> None:
     table.add_section()
     summary = {
         "samples": [source.rows for source in present],
-        "subjects": [int(subjects.get(source.name, 0)) for source in present],
+        "subjects": [people_in(own[source.name]) for source in present],
         "rejected": [source.rejected for source in present],
     }
     for heading, counts in summary.items():
@@ -281,6 +292,12 @@ def remarks(report: IndexReport) -> list[str]:
             )
         if source.clipped:
             lines.append(f"{source.name}: {source.clipped:,} boxes reached a little beyond the image and were clipped")
+        unknown = unknown_in(report.counts[report.counts["source"] == source.name])
+        if unknown:
+            lines.append(
+                f"[yellow]note:[/] {unknown:,} samples of {escape(source.name)}: who is in the picture is not known; "
+                "people cannot be held apart, so scores on them say little of new people"
+            )
         lines += [f"{escape(source.name)}: {escape(note)}" for note in source.said()]
     lines += [f"[yellow]note:[/] {escape(line)}" for line in report.fixes.remarks()]
     if report.gestures_without_samples:

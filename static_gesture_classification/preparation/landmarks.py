@@ -21,8 +21,9 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import joblib
 import numpy as np
@@ -32,10 +33,11 @@ import pyarrow.compute as pc
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
+from static_gesture_classification import images
 from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json, write_text
+from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.detection.detector import Box, DetectedHand, detector_from_config
-from static_gesture_classification.detection.model_file import model_file
+from static_gesture_classification.detection.detector import Detector, detector_from_config
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import (
@@ -79,23 +81,11 @@ from static_gesture_classification.samples import (
     validate,
 )
 
-# Part of every key: raise it when the same image, box and detector give other landmarks than before.
-VERSION = 1
-# What the detector is not asked for here, and where its model lies: landmarks do not depend on these of its settings.
-UNRELATED = ("running_mode", "min_tracking_confidence", "second_look")
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
 IMAGES_PER_TASK = 8
 ALONE = 48  # so few images are done before another process has started
 FIRST_REASONS = 10
-_DETECTORS: dict[str, Any] = {}  # of this process, by settings
-
-
-class LandmarkDetector(Protocol):
-    """A detector that finds the landmarks of a hand whose box is known."""
-
-    def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
-        """The hand in `box` (normalised) of a uint8 (height, width, 3) RGB image; None where it is not found."""
-        ...
+_DETECTORS: dict[str, Detector] = {}  # of this process, by settings
 
 
 @entry_point
@@ -127,6 +117,11 @@ class LandmarkSettings:
     division: split.Settings
     vocabulary: Vocabulary
     images_optional: frozenset[str] = frozenset()
+
+    @property
+    def node(self) -> str:
+        """The detector's configuration as JSON."""
+        return json.dumps(dict(self.detector), sort_keys=True)
 
     def __post_init__(self) -> None:
         if not self.aspect_without_image > 0:
@@ -441,8 +436,7 @@ def extract(
     Raises:
         UserError: the detector cannot be used. OutputError: the cache cannot be written.
     """
-    if settings.detector.get("model"):
-        model_file(settings.detector["model"])  # fetched once, before several processes want it
+    _detector(settings.node).prepare()
     start = time.perf_counter()
     with cache.writer() as writer, progress_bar() as bar:
         bar_task = bar.add_task("extracting landmarks", total=len(tasks), unit="images")
@@ -460,7 +454,7 @@ def extract(
 def _results(tasks: Sequence[ImageTask], settings: LandmarkSettings) -> Iterable[list[ImageResult]]:
     """The results of all tasks in their order, in pieces; few tasks are not worth another process."""
     pieces = [tasks[first : first + IMAGES_PER_TASK] for first in range(0, len(tasks), IMAGES_PER_TASK)]
-    node = json.dumps(dict(settings.detector), sort_keys=True)
+    node = settings.node
     if len(tasks) <= ALONE:
         return (look_for_hands(piece, node) for piece in pieces)
     # Joblib takes MediaPipe's buffers for a memory leak, and replaces a worker now and then.
@@ -476,7 +470,7 @@ def look_for_hands(tasks: Sequence[ImageTask], node: str) -> list[ImageResult]:
     return [_look_in(task, detector) for task in tasks]
 
 
-def _look_in(task: ImageTask, detector: LandmarkDetector) -> ImageResult:
+def _look_in(task: ImageTask, detector: Detector) -> ImageResult:
     landmarks = np.full((len(task.boxes), LANDMARKS, 2), np.nan, np.float32)
     try:
         data = read_bytes(Path(task.path))
@@ -490,7 +484,7 @@ def _look_in(task: ImageTask, detector: LandmarkDetector) -> ImageResult:
     return ImageResult(task, landmarks)
 
 
-def _detector(node: str) -> LandmarkDetector:
+def _detector(node: str) -> Detector:
     """This process's detector of a configuration; its model is loaded once.
 
     Raises:
@@ -499,14 +493,13 @@ def _detector(node: str) -> LandmarkDetector:
     if node not in _DETECTORS:
         config = OmegaConf.create({"detector": json.loads(node)})
         detector = detector_from_config(config)
-        if not hasattr(detector, "landmarks_in"):
+        if not detector.gives_landmarks:
             raise UserError(
                 f"detector {config.detector._target_} finds no landmarks; use detector=mediapipe, or "
                 "landmarks.extract=never for published landmarks alone"
             )
         _DETECTORS[node] = detector
-    found: LandmarkDetector = _DETECTORS[node]
-    return found
+    return _DETECTORS[node]
 
 
 def _tasks(plan: Plan, rows: np.ndarray, keys: np.ndarray) -> list[ImageTask]:
@@ -528,17 +521,22 @@ def row_keys(content: np.ndarray, boxes: np.ndarray, settings: LandmarkSettings)
     Args:
         content: V16 (n,), hash of each hand's image.
         boxes: float32 (n, 4).
-        settings: of which the detector's matter.
+        settings: of which the detector matters.
+
+    Raises:
+        UserError, DataError: the detector cannot be used.
     """
-    node = {key: value for key, value in settings.detector.items() if key not in UNRELATED}
-    model = node.get("model")
-    if isinstance(model, Mapping) and model.get("sha256"):
-        node["model"] = model["sha256"]  # wherever it lies
-    suffix = json.dumps([VERSION, PIXELS_VERSION, node], sort_keys=True).encode()
+    suffix = f"{_detector(settings.node).identity()}{looking_code()}{PIXELS_VERSION}".encode()
     packed = np.ascontiguousarray(boxes, np.float32).view("V16").ravel()
     return np.array(
         [_digest(image.tobytes() + box.tobytes() + suffix) for image, box in zip(content, packed, strict=True)], "V16"
     )
+
+
+@cache
+def looking_code() -> str:
+    """Hash of the code that brings an image before the detector."""
+    return code_digest([Path(images.__file__)])
 
 
 def with_splits(table: pa.Table, splits: Path, report: LandmarksReport, settings: LandmarkSettings) -> pa.Table:

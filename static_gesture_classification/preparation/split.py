@@ -7,8 +7,8 @@ Reads the crops, writes to `paths.splits`: `samples.parquet`, the same rows in t
 
 What is kept together, in this order:
 
-1. A person (`subject` within a source), a session, the hands of one image. With `splits.group=session` a person may be
-   on two sides, their sessions not.
+1. A person (`samples.person_of`), a session, the hands of one image. With `splits.group=session` a person may be
+   on two sides, their sessions not. Where nobody knows who is in a picture, sessions and images are all that is.
 2. People whose pictures contain near-duplicates of one another (`near_duplicates`): they were recorded together.
 
 Official splits (`splits.respect_official`) settle where a person goes. Where they contradict the rules above, the rules
@@ -49,11 +49,13 @@ from static_gesture_classification.preparation.split_report import (
     distinct,
     identity,
     linked_pairs,
+    people_in,
     print_report,
     prove,
+    unknown_by_source,
 )
 from static_gesture_classification.progress import console
-from static_gesture_classification.samples import SCHEMA, SPLITS, read_arrow, write_samples
+from static_gesture_classification.samples import SCHEMA, SPLITS, held_together, read_arrow, write_samples
 
 REPORT = "report.json"
 COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
@@ -363,7 +365,7 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settin
     if have:
         _fail_empty([SPLITS[split] for split in open_], report)
     what = {"subject": "person", "session": "session"}[settings.group]
-    people = sorted(set(samples["source"] + ": " + samples[settings.group]))
+    people = sorted(set(held_together(samples) if settings.group == "subject" else samples["session"]))
     shown = ", ".join(people[:3]) + (", ..." if len(people) > 3 else "")
     raise DataError(
         f"the {len(samples):,} samples show {_number(len(groups.counts), what)} that can be kept apart ({shown}), "
@@ -401,7 +403,8 @@ def _conclude(
     report.groups = len(groups.counts)
     report.counts = counts_by(gestures, side)
     report.sources = counts_by(pd.Categorical(samples["source"]), side)
-    report.people = distinct(identity(samples, "subject"), side)
+    report.people = people_in(samples, side)
+    report.unknown = unknown_by_source(samples) if settings.group == "subject" else {}
     report.sessions = distinct(identity(samples, "session"), side)
     report.links = linked_pairs(samples, links, side)
     report.proof = prove(result, links, settings.group)

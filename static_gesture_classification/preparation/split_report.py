@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from static_gesture_classification.preparation.near_duplicates import Links
 from static_gesture_classification.progress import Table, console
-from static_gesture_classification.samples import SPLITS
+from static_gesture_classification.samples import SPLITS, held_together, person_of
 
 PAIRS = "near_duplicates.csv"
 UNUSED = -1
@@ -25,6 +25,7 @@ class SplitReport:
         counts: samples per split: {gesture: {split: n}}; and per source likewise in `sources`.
         people, sessions: how many there are in each split.
         links: near-duplicate pairs across people, with sample ids.
+        unknown: source -> samples of which nobody knows who is in them; of their people the proof says nothing.
         proof: people, sessions, near-duplicates on two sides; all zero.
         moved, left_out: reason -> samples.
         warnings: sentences.
@@ -36,6 +37,7 @@ class SplitReport:
     sessions: dict[str, int] = field(default_factory=dict)
     groups: int = 0
     links: pd.DataFrame = field(default_factory=pd.DataFrame)
+    unknown: dict[str, int] = field(default_factory=dict)
     proof: dict[str, int] = field(default_factory=dict)
     moved: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
@@ -50,6 +52,8 @@ class SplitReport:
 def prove(samples: pd.DataFrame, links: Links, group: str) -> dict[str, int]:
     """How many people, sessions and near-duplicate pairs are on two sides of the split, counted anew from the result.
 
+    People whom nobody knows cannot be counted: see `SplitReport.unknown`.
+
     Raises:
         AssertionError: any but none; the stage never writes such a split.
     """
@@ -57,8 +61,10 @@ def prove(samples: pd.DataFrame, links: Links, group: str) -> dict[str, int]:
     used = side != UNUSED
     proof = {}
     keys = {"people": "subject", "sessions": "session"} if group == "subject" else {"sessions": "session"}
+    people = (person_of(samples) != "").to_numpy()
     for what, key in keys.items():
-        frame = pd.DataFrame({"key": identity(samples, key)[used], "side": side[used]})
+        told = used & people if key == "subject" else used
+        frame = pd.DataFrame({"key": identity(samples, key)[told], "side": side[told]})
         proof[what] = int((frame.groupby("key")["side"].nunique() > 1).sum())
     crossing = (side[links.first] != side[links.second]) & used[links.first] & used[links.second]
     proof["near-duplicates"] = int(crossing.sum())
@@ -83,6 +89,12 @@ def print_report(report: SplitReport) -> None:
     console.print(table)
     crossing = ", ".join(f"{number} {what}" for what, number in report.proof.items())
     console.print(f"On two sides: {crossing}.", soft_wrap=True, markup=False)
+    for source, unknown in report.unknown.items():
+        console.print(
+            f"[yellow]note:[/] of people this says nothing about {unknown:,} samples of {escape(source)}: who is in "
+            "them is not known, so one person may be on two sides (sessions and near-duplicates are not)",
+            soft_wrap=True,
+        )
     console.print(f"{len(report.links):,} near-duplicate pairs between people were found; see {PAIRS}.", soft_wrap=True)
     for title, reasons in (("moved", report.moved), ("left out", report.left_out)):
         for reason, samples in reasons.items():
@@ -92,14 +104,25 @@ def print_report(report: SplitReport) -> None:
 
 
 def identity(samples: pd.DataFrame, key: str) -> np.ndarray:
-    """A number for each person (`key` "subject") or session ("session"): int (n,). Names count within their source.
+    """A number for each person (`key` "subject", see `held_together`) or session of a source ("session"): int (n,).
 
-    Where one is empty, the next narrower thing that is known takes its place: the session, then the image.
+    Where one is not known, the next narrower thing that is takes its place: the session, then the image.
     """
-    values = samples["session"].where(samples["session"] != "", samples["image"])
     if key == "subject":
-        values = samples["subject"].where(samples["subject"] != "", values)
-    return codes(samples["source"], values)
+        return codes(held_together(samples))
+    return codes(samples["source"], samples["session"].where(samples["session"] != "", samples["image"]))
+
+
+def people_in(samples: pd.DataFrame, side: np.ndarray) -> dict[str, int]:
+    """How many people who are known occur in each split, "unused" among them."""
+    known = (person_of(samples) != "").to_numpy()
+    return distinct(identity(samples[known], "subject"), side[known])
+
+
+def unknown_by_source(samples: pd.DataFrame) -> dict[str, int]:
+    """Samples of which nobody knows who is in them, by source; sources without any are left out."""
+    counts = samples.loc[person_of(samples) == "", "source"].value_counts().sort_index()
+    return {str(source): int(count) for source, count in counts.items()}
 
 
 def codes(*columns: pd.Series) -> np.ndarray:

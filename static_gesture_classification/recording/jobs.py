@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.plan import Example, PlannedRecording, RecordingPlan, read_plan
-from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.active_learning.plan import (
+    Example,
+    PlannedRecording,
+    RecordingPlan,
+    read_plan,
+    recorded_for,
+)
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.recording.settings import AUTO, FREE, PLAN, RecordingSettings
-from static_gesture_classification.sources.recorded import SESSION_FILE, Confusion, Session, read_session
-from static_gesture_classification.sources.source import folders_in
+from static_gesture_classification.sources.recorded import Confusion
 
 EXAMPLE_SIDE = 200  # pixels
 EXAMPLE_MARGIN = 0.15
@@ -100,7 +104,7 @@ def work_to_do(settings: RecordingSettings, config: DictConfig, vocabulary: Voca
 def _planned_work(
     plan: RecordingPlan, lines: Sequence[PlannedRecording], path: Path, settings: RecordingSettings
 ) -> Work:
-    done = recorded_since(settings.storage.root, path.stat().st_mtime)
+    done = recorded_for(plan, settings.storage.root)
     jobs = []
     for line in lines:
         missing = line.count - done.get((line.gesture, line.mistaken_for), 0)
@@ -114,22 +118,6 @@ def _planned_work(
     return Work(tuple(jobs), checkpoint=plan.checkpoint, planned=True)
 
 
-def recorded_since(root: Path, moment: float) -> dict[tuple[str, str | None], int]:
-    """Pictures that were recorded after `moment` (seconds since 1970), by gesture and what it is mistaken for."""
-    found: dict[tuple[str, str | None], int] = {}
-    for name in folders_in(root):
-        if not (root / name / SESSION_FILE).is_file():
-            continue
-        try:
-            session = read_session(root / name)
-        except DataError:
-            continue
-        if _moment(session) >= moment:
-            key = (session.gesture, session.confusion.mistaken_for if session.confusion else None)
-            found[key] = found.get(key, 0) + sum(image.gesture in (None, session.gesture) for image in session.images)
-    return found
-
-
 def example_picture(examples: Sequence[Example]) -> np.ndarray | None:
     """The first example that can be read, cut around its hand; None where none can."""
     for example in examples:
@@ -139,10 +127,3 @@ def example_picture(examples: Sequence[Example]) -> np.ndarray | None:
             continue
         return crop_square(image, example.box, EXAMPLE_SIDE, EXAMPLE_MARGIN)
     return None
-
-
-def _moment(session: Session) -> float:
-    try:
-        return datetime.fromisoformat(session.time).timestamp()
-    except ValueError:
-        return 0.0

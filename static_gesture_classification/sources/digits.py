@@ -37,9 +37,11 @@ class Digits(Folder):
         return digits
 
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
-        """The student who showed it, by the camera's numbers; see `Folder.subject_of`."""
-        if pattern is not None or path not in self._students:
+        """The student who showed it, by the camera's numbers; "" where there is none. See `Folder.subject_of`."""
+        if pattern is not None and pattern.search(path):
             return super().subject_of(path, pattern)
+        if path not in self._students:
+            return "", f"{self.name}/{path}"
         student = f"{self.name}/{self._students[path]}"
         return student, student
 

@@ -99,8 +99,8 @@ class ListedHand:
 class Folder(Source):
     """Reads folders of images and an optional CSV of boxes.
 
-    An image of which neither folder nor CSV nor pattern tells the subject counts as a person of its own: nothing says
-    which images belong together. Near-duplicates still stay on one side of the split.
+    Where neither folder nor CSV nor pattern tells the subject, nobody knows who is in a picture: its subject is "", and
+    people cannot be held apart. Near-duplicates still stay on one side of the split.
 
     Args:
         boxes: name of the CSV in the root; None to take whole images, whatever lies beside them.
@@ -157,7 +157,7 @@ class Folder(Source):
             )
 
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
-        """Subject and session of an image by its path below the root."""
+        """Subject and session of an image by its path below the root; the subject is "" where nothing tells it."""
         parts = PurePosixPath(self._below_split(path)).parts
         match = pattern.search(path) if pattern else None
         if match:
@@ -165,7 +165,7 @@ class Folder(Source):
             return subject, subject
         if len(parts) > 2:
             return f"{self.name}/{parts[1]}", f"{self.name}/{'/'.join(parts[1:-1])}"
-        return f"{self.name}/{path}", f"{self.name}/{path}"
+        return "", f"{self.name}/{path}"
 
     def _below_split(self, path: str) -> str:
         """A path without the folder of a split before it."""

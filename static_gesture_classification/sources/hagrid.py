@@ -174,10 +174,11 @@ class Hagrid(Source):
         found: list[str | None] = [images.get(name) for name in names]
         if not self.require_images:
             found = [image or f"{gesture}/{name}.jpg" for image, name in zip(found, names, strict=True)]
-        users = [self._user(entry, name) for name, entry in entries.items()]
+        users = [str(entry.get("user_id") or "") for entry in entries.values()]
         subjects = [users[index] for index in row_entry]
         landmarks, astray = landmarks_of(entries, counts, box)
         note = f"{file}: {astray:,} sets of landmarks lie in none of their image's boxes and are left out"
+        sessions = [user or f"{self.name}/{names[index]}" for user, index in zip(subjects, row_entry, strict=True)]
         return Hands(
             file=file,
             name=[names[index] for index in row_entry],
@@ -186,7 +187,7 @@ class Hagrid(Source):
             label=labels,
             box=box,
             subject=subjects,
-            session=subjects,
+            session=sessions,
             hand=leading_hands(entries, labels, row_entry),
             split=[split] * len(row_entry),
             landmarks=landmarks,
@@ -212,10 +213,6 @@ class Hagrid(Source):
                 f"{self.root}/{file} does not map image names to hands; fetch it again ({self.how_to_get}) or delete it"
             )
         return entries
-
-    def _user(self, entry: Entry, name: str) -> str:
-        user = entry.get("user_id")
-        return str(user) if user else f"{self.name}/{name}"
 
     def _mended(self, entries: dict[str, Entry], file: str) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
         """Of a file with malformed entries: those that can be used, the rejected ones, problems of single hands."""

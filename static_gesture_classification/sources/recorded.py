@@ -6,22 +6,25 @@ A session is one burst of one gesture by one person before one camera: a folder 
      "confusion": {"gesture": "THREE", "mistaken_for": "TWO"}, "checkpoint": "runs/.../checkpoint_epoch=49-....ckpt",
      "split": "",
      "images": [{"file": "000000.jpg", "box": [x1, y1, x2, y2], "hand": "right", "gesture": null, "landmarks": null,
-                 "prediction": "TWO", "score": 0.83, "kept_because": "planned error", "subject": null}]}
+                 "prediction": "TWO", "score": 0.83, "kept_because": "planned error", "subject": null,
+                 "source": null}]}
 
 `box` and `landmarks` (21 pairs x, y in MediaPipe's order) are shares of the image's width and height. `confusion`,
 `checkpoint`, `subject` and `camera` may be null or empty; `split` names a split the session is kept for, or is empty;
 an image's `gesture` and `subject` override the session's (a mined session has hands of many people, and those of each
-are a session of their own to the split stage). `prediction`,
-`score` (its probability) and `kept_because` are what `checkpoint` said of the image when it was admitted (the reason,
-in the recorder's hard mode, is its last layer's as it was fitted anew by then: docs/recording.md); they may be null or
-absent. Images beside it that `images` does not list do not count, so that a recorder that saves each image
-first and `session.json` after it leaves, wherever it is killed, a session that loads.
+are a session of their own to the split stage). `source` says whose name the image's `subject` is: where a hand was
+mined from a dataset, the two are those of the original, so that its person stays one and the same
+(`samples.person_of`). Without a subject nobody knows who it is. `prediction`, `score` (its probability) and
+`kept_because` are what `checkpoint` said of the image when it was admitted (the reason, in the recorder's hard mode, is
+its last layer's as it was fitted anew by then: docs/recording.md); they may be null or absent. Images beside it that
+`images` does not list do not count, so that a recorder that saves each image first and `session.json` after it leaves,
+wherever it is killed, a session that loads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,7 @@ from typing import Any
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import PlainName, Text, read_json
-from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.samples import LANDMARKS, person_name
 from static_gesture_classification.sources.image_size import file_problem, in_shares
 from static_gesture_classification.sources.source import (
     Hand,
@@ -41,6 +44,8 @@ from static_gesture_classification.sources.source import (
     official_split,
 )
 
+MINED_FROM = "mined from "  # how the `camera` of a mined session begins
+NAME = "recorded"  # of the source in the configuration
 VERSION = 1
 SESSION_FILE = "session.json"
 
@@ -49,7 +54,8 @@ SESSION_FILE = "session.json"
 class RecordedImage:
     """One hand of a session: `box` is x1, y1, x2, y2 normalised; `landmarks` 21 pairs, normalised, or None.
 
-    `gesture` and `subject` override the session's. `prediction` and `score` (0..1) are the judging checkpoint's,
+    `gesture` and `subject` override the session's; `source` is the one that names the subject, None for the recordings
+    themselves. `prediction` and `score` (0..1) are the judging checkpoint's,
     `kept_because` the reason for which it was admitted; None where no checkpoint judged.
     """
 
@@ -62,6 +68,7 @@ class RecordedImage:
     score: float | None = None
     kept_because: str | None = None
     subject: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,12 +119,23 @@ def read_session(folder: Path) -> Session:
     path = folder / SESSION_FILE
     written = read_json(path, _Written, "mend it or delete its folder", ("version", VERSION))
     official_split(written.split, str(path))
-    return Session(**vars(written))
+    session = Session(**vars(written))
+    if not session.camera.startswith(MINED_FROM):
+        return session
+    return replace(session, images=tuple(map(_with_source, session.images)))
+
+
+def _with_source(image: RecordedImage) -> RecordedImage:
+    """A mined hand as it is written today: once the source stood before the subject, and had no field of its own."""
+    if image.source is not None or "/" not in str(image.subject):
+        return image
+    source, _, subject = str(image.subject).partition("/")
+    return replace(image, source=source, subject=subject)
 
 
 @dataclass(kw_only=True)
 class Recorded(Source):
-    """Reads all sessions in the root. A session without a subject is a subject of its own."""
+    """Reads all sessions in the root. Of a session without a subject nobody knows who it is."""
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per session."""
@@ -139,17 +157,24 @@ class Recorded(Source):
             seen[image.file] = seen.get(image.file, 0) + 1
         return [Hands.of(f"{name}/{SESSION_FILE}", rows, [] if rows else [f"{name}: no images"])]
 
+    def _person(self, session: Session, image: RecordedImage) -> str:
+        if image.source:
+            return person_name(image.source, image.subject or "")
+        own = image.subject or session.subject
+        return f"{self.name}/{own}" if own else ""
+
     def _hand(self, name: str, session: Session, image: RecordedImage, exists: bool, number: int) -> Hand:
         path = f"{name}/{image.file}"
         box, problem = in_shares(image.box, (exists and file_problem(self.folder / path)) or (1, 1))
         marks = [value for point in image.landmarks or () for value in point]
+        who = person_name(image.source, image.subject or "") if image.source else image.subject
         return Hand(
             name=image.file,
             image=path if exists else None,
             label=image.gesture or session.gesture,
             box=box,
-            subject=f"{self.name}/{image.subject or session.subject or name}",
-            session=f"{self.name}/{name}" + (f"/{image.subject}" if image.subject else ""),
+            subject=self._person(session, image),
+            session=f"{self.name}/{name}" + (f"/{who}" if who else ""),
             number=number,
             hand=image.hand if image.hand in ("left", "right") else "",
             split=session.split,

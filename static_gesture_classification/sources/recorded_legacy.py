@@ -29,7 +29,7 @@ class Meta(TypedDict):
 
 @dataclass(kw_only=True)
 class RecordedLegacy(Source):
-    """Reads older recordings. Who was recorded is not written down, so each recording is a subject of its own."""
+    """Reads older recordings. Who was recorded is not written down; each recording is a session."""
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per recording."""
@@ -51,7 +51,7 @@ class RecordedLegacy(Source):
         for name in images:
             path = f"{recording}/images/{name}"
             box, problem = in_shares(meta["bbox"], frame_size(self.folder / path))
-            rows.append(Hand(name, path, meta["gesture"], box, session, session, problem=problem))
+            rows.append(Hand(name, path, meta["gesture"], box, "", session, problem=problem))
         hands = Hands.of(file, rows, [] if images else [f"{recording}: no images"])
         hands.not_images = [f"{recording}/images/{name}" for name in files if not is_image(name)]
         return [hands]

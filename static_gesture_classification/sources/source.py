@@ -35,7 +35,7 @@ from static_gesture_classification.image_files import (
     is_text,
     printable,
 )
-from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, sample_id
+from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
 __all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
@@ -46,7 +46,10 @@ OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (ann
 
 @dataclass(frozen=True)
 class Hand:
-    """One hand as published. `box` is x1, y1, x2, y2, normalised; `image` is relative to the root, None if missing."""
+    """One hand as published. `box` is x1, y1, x2, y2, normalised; `image` is relative to the root, None if missing.
+
+    `subject` is "" where nobody knows who it is.
+    """
 
     name: str  # how the dataset's own file calls the image
     image: str | None
@@ -151,7 +154,8 @@ class Source(ABC):
         how_to_get: the way to get the dataset, for messages.
         labels: published label -> gesture, or `ignore`. A label that is a gesture's own name needs no entry.
         gestures: only these gestures; None for all.
-        max_per_gesture: at most so many samples of each gesture, spread over subjects; None for all.
+        max_per_gesture: at most so many samples of each gesture, spread over people as far as they are known; None for
+            all.
         seed: decides which samples `max_per_gesture` keeps.
         watched: the folder whose change makes the pipeline read it again (used by conf/config.yaml).
     """
@@ -364,9 +368,10 @@ def checked_boxes(
 def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iterator[Batch]:
     """At most `most` samples of each gesture, in the order they came, taken from as many subjects as there are.
 
-    Subjects are visited in rounds: each gives one sample before any gives a second; which, and who comes first, is
-    decided by a hash of seed and sample, so that it does not depend on the order of files. What a later batch cannot
-    bring back is dropped as batches come, so that a set of any size passes through little memory.
+    Subjects (sessions or images, where nobody knows who it is) are visited in rounds: each gives one sample before any
+    gives a second; which, and who comes first, is decided by a hash of seed and sample, so that it does not depend on
+    the order of files. What a later batch cannot bring back is dropped as batches come, so that a set of any size
+    passes through little memory.
     """
     pending: list[pa.Table] = []
     for batch in batches:
@@ -379,13 +384,14 @@ def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iter
 
 
 def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
-    frame = table.select(["gesture", "subject"]).to_pandas()
+    frame = table.select(["gesture", "source", "subject", "session", "image"]).to_pandas()
+    frame["person"] = held_together(frame)
     frame["draw"] = [
         hashlib.blake2b(f"{seed}\0{sample}".encode(), digest_size=8).hexdigest()
         for sample in table["sample_id"].to_pylist()
     ]
     frame = frame.sort_values("draw", kind="stable")
-    frame["round"] = frame.groupby(["gesture", "subject"]).cumcount()
+    frame["round"] = frame.groupby(["gesture", "person"]).cumcount()
     chosen = frame.sort_values(["round", "draw"], kind="stable").groupby("gesture").head(most)
     return table.take(np.sort(chosen.index.to_numpy()))
 

@@ -152,9 +152,11 @@ def _shelf(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> No
 def _monitor(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> None:
     x, y = rng.uniform(-0.2, 0.7) * size, rng.uniform(0.1, 0.8) * size
     width = rng.uniform(0.3, 0.7) * size
+    edge, foot = min(5, 0.1 * width), min(8, 0.16 * width)  # of a small one they would leave no screen
     draw.rectangle((x, y, x + width, y + 0.62 * width), fill=_colour(rng.uniform(8, 50, 3)))
     if rng.random() < 0.5:
-        draw.rectangle((x + 5, y + 5, x + width - 5, y + 0.62 * width - 8), fill=_colour(any_colour(rng)))
+        screen = (x + edge, y + edge, x + width - edge, y + 0.62 * width - foot)
+        draw.rectangle(screen, fill=_colour(any_colour(rng)))
     draw.rectangle(
         (x + 0.42 * width, y + 0.62 * width, x + 0.58 * width, y + 0.8 * width), fill=_colour(rng.uniform(10, 70, 3))
     )

@@ -17,13 +17,11 @@ import simplejpeg
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.synthetic.people import Person, draw_person
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import Hand, draw_hand, photograph
-
-# The modules a picture depends on: a change in one of them makes other pictures.
-RENDERING = ("skeleton", "flesh", "poses", "people", "renderer", "tracing", "shading", "backgrounds", "scenes", "plan")
 
 # Settings that do not show in the result.
 UNSEEN = ("n_jobs", "contact_sheet")
@@ -121,9 +119,8 @@ class Plan:
 
     @cached_property
     def code(self) -> str:
-        """Hash of the source of everything that a picture depends on."""
-        folder = Path(__file__).parent
-        return _hash(*((folder / f"{name}.py").read_text(encoding="utf-8") for name in RENDERING))
+        """Hash of the code of everything that a picture depends on."""
+        return code_digest([Path(__file__)])
 
     @cached_property
     def styles(self) -> dict[str, str]:

@@ -1,22 +1,55 @@
-"""Which run a command means: the same configuration and data mean the same run, so repeating it goes on with that."""
+"""Which run a command means: the same configuration, data and code mean the same run; repeating it goes on with that.
+
+A run folder is named after configuration and data, and says by which code it was begun. What other code began is
+neither gone on with nor taken for a result of today's: that begins a run of its own, with a number behind its name.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from static_gesture_classification.code_identity import code_digest, modules_below
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.progress import console
 from static_gesture_classification.tracking.run_folder import RunFolder
 
 # The parts of the configuration that the trained weights depend on.
 NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperparams", "augs", "trainer", "seed")
+CODE_FIELD = "source_code/training"  # of a run: hash of the code that trains, see `training_code`
 _NOT_IN = {"train_hyperparams": ("fresh",), "trainer": ("fast_dev_run",)}
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """What tells a run from others.
+
+    Args:
+        fingerprint: of configuration, weights that it starts from and data: 8 hex digits.
+        code: of the code that trains: 32 hex digits.
+    """
+
+    fingerprint: str
+    code: str
+
+    @classmethod
+    def of(cls, config: DictConfig, data: str) -> RunIdentity:
+        """The identity of a training with a configuration on data with this hash, by today's code."""
+        return cls(fingerprint(config, data), training_code(Path(__file__).parent))
+
+
+@cache
+def training_code(folder: Path) -> str:
+    """Hash of the modules in the folder `training` and of what they import, but for this one: it trains nothing."""
+    return code_digest([file for file in modules_below(folder) if file.name != Path(__file__).name])
 
 
 def fingerprint(config: DictConfig, data: str) -> str:
@@ -28,17 +61,38 @@ def fingerprint(config: DictConfig, data: str) -> str:
     ).hexdigest()
 
 
-def run_folder_for(runs: Path, model: str, fingerprint: str, fresh: bool) -> Path:
-    """The folder of the run that this configuration and data mean.
+def run_folder_for(runs: Path, model: str, identity: RunIdentity, fresh: bool) -> Path:
+    """The folder of the run that this configuration, data and code mean.
 
     It is the newest one begun with them. `fresh` asks for another one, with a number behind its name, where that is
     finished; one that is unfinished is gone on with in any case.
     """
-    names = _names(f"{Path(model).name}-{fingerprint}")
-    newest = folder = runs / next(names)
-    while (following := runs / next(names)).is_dir():
-        newest = following
-    return following if fresh and is_finished(newest) else newest if newest.is_dir() else folder
+    there: list[Path] = []
+    for name in _names(f"{Path(model).name}-{identity.fingerprint}"):
+        if not (runs / name).is_dir():
+            following = runs / name
+            break
+        there.append(runs / name)
+    own = [folder for folder in there if code_of(folder) == identity.code]
+    if there and not own:
+        about = f"{there[-1]} has this configuration and data, but the code that trains was another: beginning anew"
+        console.print(f"[yellow]note:[/] {about}", highlight=False, soft_wrap=True)
+    return following if not own or (fresh and is_finished(own[-1])) else own[-1]
+
+
+def begin(folder: Path, identity: RunIdentity, config: dict[str, Any], tags: Sequence[str]) -> RunFolder:
+    """Begin the run of this folder, or go on with it; see `RunFolder.create`."""
+    run = RunFolder.create(folder.parent, folder.name, config, tags)
+    run.log_values({CODE_FIELD: identity.code})
+    return run
+
+
+def code_of(run: Path) -> str:
+    """By which code a run was begun; "" where it does not say."""
+    try:
+        return str(RunFolder.open(run).values().get(CODE_FIELD, ""))
+    except DataError:
+        return ""
 
 
 def is_finished(run: Path) -> bool:

@@ -15,7 +15,9 @@ from static_gesture_classification.active_learning.admission import (
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.samples import write_samples
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
+from tests.active_learning.seen import table
 
 VOCABULARY = Vocabulary(("NONE", "ONE", "TWO", "THREE"), "NONE")
 SETTINGS = Settings(margin=0.3, easy=0.1, held_out=0.2)
@@ -138,6 +140,16 @@ def test_session_of_everything_that_was_performed_is_left_to_the_split_stage() -
 
 def test_nobody_is_two_people_who_are_not_named() -> None:
     assert split_for("", [PastSession("", "val")] + [PastSession("", "train")] * 9, 0.1).split == "train"
+
+
+def test_a_mined_person_is_on_the_side_of_the_dataset_that_they_come_from(tmp_path: Path) -> None:
+    write_samples(table([("ONE", "a1", 2)], source="hagrid", split="val"), tmp_path / "splits.parquet")
+    box = (0.0, 0.0, 1.0, 1.0)
+    images = (RecordedImage("0.jpg", box, subject="a1", source="hagrid"), RecordedImage("1.jpg", box, subject="bo"))
+    write_session(tmp_path / "recorded/mined", Session("ONE", images=images))
+    found = past_sessions(tmp_path / "recorded", tmp_path / "splits.parquet")
+    assert found == [PastSession("bo"), PastSession("hagrid/a1", side="val")]
+    assert split_for("hagrid/a1", found, 0.0).split == "val"
 
 
 def test_people_of_recordings_are_read_with_their_sides(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.crops import cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
+from static_gesture_classification.samples import person_of
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
 
 
@@ -51,7 +52,8 @@ def test_kept_hands_become_a_recorded_session_with_what_the_model_said(world: Wo
     for image in session.images:
         assert (image.prediction, image.kept_because) == ("THREE", "planned error")
         assert 0 < image.score <= 1
-        assert image.subject.startswith("folder/folder/new")
+        assert image.source == "folder"
+        assert image.subject.startswith("folder/new")
 
 
 def test_session_is_read_by_the_index(world: World, review: Path) -> None:
@@ -62,6 +64,7 @@ def test_session_is_read_by_the_index(world: World, review: Path) -> None:
     assert rejected.empty
     assert set(samples["gesture"]) == {"TWO"}
     assert samples["subject"].nunique() == 2 == samples["session"].nunique()
+    assert set(person_of(samples)) <= {f"folder/new{number}" for number in range(1, 5)}  # who they are in the pool
 
 
 def test_cut_out_hand_gives_the_crop_that_the_whole_picture_gives(tmp_path: Path, photographs: Path) -> None:

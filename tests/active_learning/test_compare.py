@@ -12,7 +12,7 @@ from evaluation.seeded import GESTURES, VOCABULARY, probabilities_for, sample_ta
 from PIL import Image
 
 from static_gesture_classification.active_learning import compare
-from static_gesture_classification.active_learning.plan import PlannedRecording, RecordingPlan, write_plan
+from static_gesture_classification.active_learning.plan import VERSION, PlannedRecording, RecordingPlan, write_plan
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.data_version import people
 from static_gesture_classification.evaluation.predictions import (
@@ -119,7 +119,7 @@ def test_planned_pairs_are_counted_before_and_after():
         PlannedRecording("TWO", "THREE", 20, 9, 0.1, 0.01, "mixed up"),
         PlannedRecording("OKAY", None, 10, 0, 0.0, 0.0, "little data"),
     )
-    write_plan(RecordingPlan(1, "models/best.ckpt", lines), Path("reports/plan.json"))
+    write_plan(RecordingPlan(VERSION, "models/best.ckpt", lines), Path("reports/plan.json"))
     result = compared()
     assert result["planned"]
     first, second = result["splits"]["val"]["pairs"]

@@ -12,6 +12,8 @@ from static_gesture_classification.active_learning.plan import (
     RecordingPlan,
     as_markdown,
     read_plan,
+    recorded_for,
+    show,
     write_plan,
 )
 from static_gesture_classification.active_learning.planning import (
@@ -27,6 +29,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.predictions import write_predictions
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import write_samples
+from static_gesture_classification.sources.recorded import Confusion, RecordedImage, Session, write_session
 from tests.active_learning.seen import VOCABULARY, composed, predicted, table
 
 GESTURES = ("NONE", "ONE", "TWO", "THREE")
@@ -210,6 +213,7 @@ PLAN = RecordingPlan(
         PlannedRecording("FIST", None, 10, 0, 0.0, 0.0, "little data"),
     ),
     ("a note",),
+    ("monday",),
 )
 
 
@@ -231,9 +235,9 @@ def test_markdown_has_a_row_a_line_and_the_pictures():
     [
         ("{", "is not whole JSON"),
         ("[]", "version None"),
-        ('{"version": 99}', "version 99, this program reads 1"),
+        ('{"version": 99}', "version 99, this program reads 2"),
         (
-            '{"version": 1, "checkpoint": "a", "notes": [], "recordings": [{"gesture": "ONE"}]}',
+            '{"version": 2, "checkpoint": "a", "notes": [], "taken_in": [], "recordings": [{"gesture": "ONE"}]}',
             r"recordings\[0\]\.mistaken_for is missing",
         ),
     ],
@@ -270,6 +274,22 @@ def test_command_prints_the_plan_and_writes_the_same_bytes_again(tmp_path, capsy
     assert contents[0] == contents[1]
     assert plan.recordings
     assert "record next" in capsys.readouterr().out
+
+
+def test_a_plan_that_is_made_again_remembers_what_was_recorded_for_it(tmp_path, capsys):
+    wrong = {18: "TWO", 21: "TWO", 24: "TWO"}
+    images = tuple(RecordedImage(f"{number}.jpg", (0, 0, 1, 1)) for number in range(4))
+    session = Session("ONE", time="2026-11-20T10:00:00", confusion=Confusion("ONE", "TWO"), images=images)
+    write_session(tmp_path / "recorded/monday", session)
+    for _ in range(2):
+        plan = of_samples(tmp_path, wrong, *enough())
+        assert recorded_for(plan, tmp_path / "recorded") == {("ONE", "TWO"): 4}
+    show(plan, recorded_for(plan, tmp_path / "recorded"))
+    assert "4 of them are recorded already" in capsys.readouterr().out
+    names = [f"monday/{number}.jpg" for number in range(sum(count for *_, count in ROWS))]
+    taken_in = of_samples(tmp_path, wrong, *enough(), source="recorded", image=names)
+    assert taken_in.taken_in == ("monday",)
+    assert recorded_for(taken_in, tmp_path / "recorded") == {}
 
 
 def test_reading_a_plan_needs_no_drawing_library(project):

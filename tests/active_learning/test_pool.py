@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +11,20 @@ from PIL import Image
 
 from static_gesture_classification.active_learning.embedding_store import EmbeddingStore
 from static_gesture_classification.active_learning.found_hands import find_hands
-from static_gesture_classification.active_learning.pool import Pool, PoolHands, digest_of, open_pool, with_embeddings
+from static_gesture_classification.active_learning.pool import (
+    Pool,
+    PoolHands,
+    digest_of,
+    hand_keys,
+    inputs_of,
+    open_pool,
+    pool_hands,
+    seen_by,
+    with_embeddings,
+)
 from static_gesture_classification.active_learning.pool_images import file_and_frame, frame_name, pictures
 from static_gesture_classification.detection.box import BoxDetector
+from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import open_crops
@@ -135,6 +148,51 @@ def test_landmark_model_needs_a_detector_of_landmarks_where_there_are_none(
     config = world.config("model=landmarks", "model.weights=none", f"mining.pool={unlabelled}", *whole_picture)
     with pytest.raises(UserError, match="choose detector=mediapipe"):
         open_pool(config, landmark_classifier(config), "d")
+
+
+def test_who_is_in_a_loose_picture_or_a_video_is_not_known(tmp_path: Path) -> None:
+    for name in ("loose.png", "anna/own.png"):
+        save_picture(tmp_path / name, "TWO", 0)
+    found = find_hands(tmp_path, lambda: BoxDetector([0, 0, 1, 1]), "box", tmp_path.parent / f"{tmp_path.name}-cache")
+    assert dict(zip(found.samples["image"], found.samples["subject"], strict=True)) == {
+        "loose.png": "",
+        "anna/own.png": "anna",
+    }
+
+
+class Marking(BoxDetector):
+    """A detector of landmarks that is not MediaPipe's."""
+
+    gives_landmarks = True
+
+    def detect(self, image: np.ndarray) -> list[DetectedHand]:
+        (hand,) = super().detect(image)
+        return [replace(hand, landmarks=np.linspace(hand.box[:2], hand.box[2:], 21, dtype=np.float32))]
+
+
+def test_a_landmark_model_sees_what_any_detector_of_landmarks_finds(
+    world: World, unlabelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("static_gesture_classification.detection.box.BoxDetector", Marking)
+    overrides = (f"mining.pool={unlabelled}", "detector=box", "detector.box=[0,0,0.9,1]")
+    config = world.config(*overrides)
+    samples = pool_hands(config).samples.assign(landmarks=None)
+    seen = dict(inputs_of(samples, np.arange(len(samples)), SimpleNamespace(input="landmarks"), config))
+    assert len(seen) == len(samples) > 0
+    assert all(points.shape == (21, 2) for points in seen.values())
+
+
+@pytest.mark.parametrize("seen", ["crops", "landmarks"])
+def test_what_is_kept_of_a_hand_depends_on_who_found_its_landmarks(world: World, unlabelled: Path, seen: str) -> None:
+    configs = [
+        world.config(f"mining.pool={unlabelled}", "detector=box", f"detector.box=[0,0,{right},1]") for right in (0.8, 1)
+    ]
+    samples = pool_hands(configs[0]).samples
+    first, second = (hand_keys(samples, seen_by(SimpleNamespace(input=seen), config)) for config in configs)
+    assert (first == second) is (seen == "crops")
+    marked = samples.assign(landmarks=[np.zeros(42, np.float32)] * len(samples))
+    first, second = (hand_keys(marked, seen_by(SimpleNamespace(input=seen), config)) for config in configs)
+    assert first == second
 
 
 def test_hands_are_not_looked_for_twice(tmp_path: Path, unlabelled: Path) -> None:

@@ -12,7 +12,7 @@ from evaluation.seeded import VOCABULARY
 from PIL import Image
 
 from static_gesture_classification.active_learning import walkthrough
-from static_gesture_classification.active_learning.plan import PlannedRecording, RecordingPlan, write_plan
+from static_gesture_classification.active_learning.plan import VERSION, PlannedRecording, RecordingPlan, write_plan
 from static_gesture_classification.active_learning.walkthrough import Round, Shot
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.sources.recorded import read_session
@@ -80,7 +80,7 @@ def test_a_finished_round_begins_anew_and_an_unfinished_one_goes_on(rounds):
 
 def test_the_recorder_is_given_gestures_that_are_planned_and_seen(rounds, shots):
     lines = [PlannedRecording(name, "OKAY", 5, 5, 0.5, 0.1, "mixed up") for name in ("FIST", "TWO", "THREE")]
-    write_plan(RecordingPlan(1, "", tuple(lines)), rounds.folder / "reports/plan.json")
+    write_plan(RecordingPlan(VERSION, "", tuple(lines)), rounds.folder / "reports/plan.json")
     assert rounds.to_record({"TWO": shots, "THREE": shots, "FIVE": shots}) == ["TWO", "THREE"]
     with pytest.raises(UserError, match="nothing that the camera sees"):
         rounds.to_record({"FIVE": shots})

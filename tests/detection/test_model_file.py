@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from static_gesture_classification.detection.model_file import model_file
+from static_gesture_classification.detection.model_file import model_digest, model_file
 from static_gesture_classification.downloads.connection import Connection
 from static_gesture_classification.errors import DataError, UserError
 from tests.downloads.server import Server
@@ -50,6 +50,26 @@ def test_model_of_one_s_own_needs_no_hash(tmp_path: Path) -> None:
     (tmp_path / "own.task").write_bytes(b"own")
     model = {"path": str(tmp_path / "own.task"), "url": None, "size": None, "sha256": None}
     assert model_file(model) == tmp_path / "own.task"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "message"), [("size", "its SHA-256 is .*, not 00"), ("sha256", "it has 3 bytes, not 9")]
+)
+def test_what_is_null_is_not_compared(tmp_path: Path, left_out: str, message: str) -> None:
+    (tmp_path / "own.task").write_bytes(b"own")
+    model = described(tmp_path / "own.task", None, b"own") | {left_out: None}
+    assert model_file(model) == tmp_path / "own.task"
+    with pytest.raises(DataError, match=message):
+        model_file({**model, **({"sha256": "00"} if left_out == "size" else {"size": 9})})
+
+
+def test_a_model_is_told_by_its_contents_wherever_it_lies(tmp_path: Path) -> None:
+    for name in ("one.task", "two.task"):
+        (tmp_path / name).write_bytes(BODY)
+    described_one = described(tmp_path / "one.task", None)
+    assert model_digest({"path": str(tmp_path / "two.task")}) == model_digest(described_one)
+    (tmp_path / "two.task").write_bytes(b"own")
+    assert model_digest({"path": str(tmp_path / "two.task")}) != model_digest(described_one)
 
 
 def test_without_a_network_the_message_says_where_to_put_the_file(server: Server, tmp_path: Path) -> None:

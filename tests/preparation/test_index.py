@@ -43,6 +43,19 @@ def rejected_in(output: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_pictures_of_which_nobody_knows_who_is_in_them_are_counted_and_said(
+    photos: Callable[..., Folder], tmp_path: Path
+) -> None:
+    source = photos("heap", FIST=3)
+    for number in range(2):
+        Image.new("RGB", (9, 9 + number), (number, 5, 5)).save(tmp_path / f"heap/FIST/{number}.png")
+    report = index_sources([source], VOCABULARY, tmp_path / "index", max_rejected_share=0.01)
+    content = report.as_json()["sources"]["heap"]
+    assert (content["subjects"], content["samples_of_unknown_people"]) == (2, 2)
+    assert any("2 samples of heap: who is in the picture is not known" in line for line in remarks(report))
+    assert sorted(read_samples(tmp_path / "index/samples.parquet")["subject"])[:2] == ["", ""]
+
+
 def test_table_and_reports_of_all_sources(photos: Callable[..., Folder], tmp_path: Path) -> None:
     sources = [photos("first", FIST=3, PALM=2), photos("second", people=["chloe"], PALM=4, NONE=1)]
     report = index_sources(sources, VOCABULARY, tmp_path / "index", max_rejected_share=0.01)

@@ -19,7 +19,12 @@ from static_gesture_classification.errors import DataError, OutputError, UserErr
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.landmark_cache import MERGED_FROM, PATTERN
 from static_gesture_classification.preparation.landmark_store import MARKER, open_landmarks
-from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import (
+    LandmarkSettings,
+    build_landmarks,
+    row_keys,
+    settings_of,
+)
 from static_gesture_classification.samples import read_samples, write_samples
 
 Dataset = Callable[[int], tuple[pd.DataFrame, Path]]
@@ -88,6 +93,25 @@ def test_published_landmarks_need_neither_detector_nor_model(tmp_path: Path) -> 
     absent = settings(tmp_path, "detector.model.path=nowhere.task", "detector.model.url=null", extract=True)
     report = build_landmarks(indexed(table, tmp_path), None, tmp_path / "out", absent)
     assert report.as_json()["published"] == 1
+
+
+@pytest.mark.parametrize(
+    "override", ["detector.second_look.rows=1", "detector.border=0", "detector.min_tracking_confidence=0.1"]
+)
+def test_landmarks_are_kept_for_the_settings_that_they_were_found_with(tmp_path: Path, override: str) -> None:
+    content, boxes = np.zeros(2, "V16"), np.array([[0, 0, 1, 1], [0.2, 0.2, 0.8, 0.8]], np.float32)
+    before = row_keys(content, boxes, settings(tmp_path))
+    assert (row_keys(content, boxes, settings(tmp_path)) == before).all()
+    assert not (row_keys(content, boxes, settings(tmp_path, override)) == before).any()
+    moved = settings(tmp_path, "detector.model.path=elsewhere.task")
+    assert (row_keys(content, boxes, moved) == before).all()
+
+
+def test_a_detector_without_landmarks_is_refused_for_them(tmp_path: Path) -> None:
+    table = published(tmp_path / "photos", {"a.png": (40, 40)}, landmarks=None)
+    without = settings(tmp_path, "detector=box", extract=True)
+    with pytest.raises(UserError, match="finds no landmarks; use detector=mediapipe"):
+        build_landmarks(indexed(table, tmp_path), None, tmp_path / "out", without)
 
 
 def test_the_detector_is_asked_only_where_the_model_sees_landmarks(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.split import assign_splits, write_split
 from static_gesture_classification.preparation.split_report import SplitReport, print_report
-from static_gesture_classification.samples import read_arrow, read_samples, to_arrow, write_samples
+from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
 
 GESTURES = ("none", "one", "two")
 SIDES = ["train", "val", "test"]
@@ -101,7 +101,28 @@ def test_empty_subject_falls_back_to_the_session() -> None:
     rows = people(8, subject="")
     table, report = split(rows)
     assert (sides(table, "session") == 1).all()
-    assert sum(report.people.values()) == 16
+    assert sum(report.people.values()) == 0
+    assert report.unknown == {"own": len(rows)}
+    assert report.as_json()["unknown"] == {"own": len(rows)}
+
+
+def test_the_proof_speaks_for_people_who_are_known_and_says_of_how_many_it_does_not(capsys) -> None:
+    table, report = split(people(8) + people(4, "loose", subject="", session=""))
+    print_report(report)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "On two sides: 0 people" in said
+    assert f"says nothing about {report.unknown['loose']:,} samples of loose: who is in them is not known" in said
+    assert sum(report.people.values()) == 8
+    assert set(table.loc[table["source"] == "loose", "split"]) <= {"train", "val", "test"}
+
+
+def test_a_hand_that_was_mined_from_a_dataset_stays_on_its_persons_side() -> None:
+    mined = people(6, "recorded", session="mined")
+    for row in mined:
+        row |= {"subject": f"own/{row['subject']}", "session": f"mined/{row['subject']}"}
+    table, report = split(people(12) + mined)
+    assert table.groupby(person_of(table))["split"].nunique().max() == 1
+    assert sum(report.people.values()) == 12
 
 
 def test_near_duplicates_of_two_people_tie_them_together() -> None:
@@ -234,7 +255,7 @@ def test_recordings_put_into_train_one_by_one_are_not_taken_for_a_split_they_lac
 
 
 def test_one_person_only_fails_with_the_reason_and_the_nearest_that_is_possible() -> None:
-    with pytest.raises(DataError, match=r"the 12 samples show 1 person .*own: person 0.* too few for train, val, test"):
+    with pytest.raises(DataError, match=r"the 12 samples show 1 person .*own/person 0.* too few for train, val, test"):
         split(people(1))
     with pytest.raises(DataError, match=r"nearest that is possible: record or add 2 more people"):
         split(people(1))

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +5,13 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.plan import Example, PlannedRecording, RecordingPlan, write_plan
+from static_gesture_classification.active_learning.plan import (
+    VERSION,
+    Example,
+    PlannedRecording,
+    RecordingPlan,
+    write_plan,
+)
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.jobs import EXAMPLE_SIDE, Work, work_to_do
@@ -27,13 +32,13 @@ def work(configuration: Callable[..., DictConfig], vocabulary: Vocabulary) -> Wo
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
-    """A plan of 5 THREE taken for TWO, whose first example is gone, and 4 FIST; an hour old."""
+    """A plan of 5 THREE taken for TWO, whose first example is gone, and 4 FIST, made when `before` was data already."""
     Image.new("RGB", (64, 48), (200, 0, 0)).save(tmp_path / "three.png")
     examples = tuple(Example("a", name, str(tmp_path), (0.2, 0.2, 0.8, 0.8)) for name in ("gone.png", "three.png"))
     three = PlannedRecording("THREE", "TWO", 5, 23, 0.2, 0.01, "23 of 110", examples)
     fist = PlannedRecording("FIST", None, 4, 0, 0.0, 0.0, "few samples")
-    write_plan(RecordingPlan(1, "models/best.ckpt", (three, fist)), tmp_path / "plan.json")
-    os.utime(tmp_path / "plan.json", (1_700_000_000, 1_700_000_000))
+    planned = RecordingPlan(VERSION, "models/best.ckpt", (three, fist), taken_in=("before",))
+    write_plan(planned, tmp_path / "plan.json")
     return tmp_path / "plan.json"
 
 
@@ -46,14 +51,16 @@ def test_plan_is_followed_where_there_is_one(work: Work_, plan: Path) -> None:
     assert (found.checkpoint, found.planned, found.endless) == ("models/best.ckpt", True, False)
 
 
-def test_what_was_recorded_since_the_plan_is_no_longer_missing(work: Work_, plan: Path, tmp_path: Path) -> None:
+def test_what_was_recorded_and_is_not_among_the_plans_data_is_no_longer_missing(
+    work: Work_, plan: Path, tmp_path: Path
+) -> None:
     images = (RecordedImage("0.jpg", (0, 0, 1, 1)), RecordedImage("1.jpg", (0, 0, 1, 1), gesture="FIST"))
     confusion = Confusion("THREE", "TWO")
-    for name, time in (("after", "2026-01-01T00:00:00+00:00"), ("before", "2020-01-01T00:00:00+00:00")):
+    now = "2026-01-02T00:00:00+00:00"
+    for name, time in (("after", now), ("before", now), ("mined", "")):
         write_session(tmp_path / "recorded" / name, Session("THREE", time=time, confusion=confusion, images=images))
     assert [job.count for job in work().jobs] == [4, 4]
     many = tuple(RecordedImage(f"{number}.jpg", (0, 0, 1, 1)) for number in range(5))
-    now = "2026-01-02T00:00:00+00:00"
     write_session(tmp_path / "recorded/three", Session("THREE", time=now, confusion=confusion, images=many))
     write_session(tmp_path / "recorded/fist", Session("FIST", time=now, images=many))
     with pytest.raises(UserError, match=r"all that .* asks for is recorded.*dvc repro"):

@@ -32,3 +32,14 @@ def test_digits_are_grouped_by_the_student_who_showed_them(
 def test_missing_pictures_do_not_cut_a_student_in_two() -> None:
     shots = [(1, "0", "a"), (3, "2", "b"), (4, "3", "c"), (12, "1", "d"), (14, "3", "e"), (15, "3", "f")]
     assert students(shots) == {"a": "IMG_1", "b": "IMG_1", "c": "IMG_1", "d": "IMG_12", "e": "IMG_12", "f": "IMG_12"}
+
+
+def test_of_a_picture_whose_name_has_no_number_nobody_knows_who_it_is(
+    tmp_path: Path, save_image: Save, vocabulary: Vocabulary, labels: Callable[[str], dict[str, str]]
+) -> None:
+    for name in ("a", "b"):
+        save_image(tmp_path / f"Dataset/1/{name}.JPG", 100, 100)
+    batches = Digits(name="digits", root=str(tmp_path), labels=labels("digits")).read(vocabulary)
+    rows = pa.concat_tables([batch.table for batch in batches]).to_pylist()
+    assert [row["subject"] for row in rows] == ["", ""]
+    assert len({row["session"] for row in rows}) == 2

@@ -267,11 +267,12 @@ def test_malformed_entry_is_rejected_alone(
     assert reason in rejected.reason
 
 
-def test_hand_without_a_user_is_a_subject_of_its_own(
+def test_of_a_hand_without_a_user_nobody_knows_who_it_is(
     tmp_path: Path, save_hagrid: Save, hagrid_entry: Entry, read: Read
 ) -> None:
     save_hagrid(tmp_path, "like", {name: hagrid_entry("like", user="") for name in ("one", "two")})
-    assert [row["subject"] for row in read(tmp_path)[0]] == ["hagrid/one", "hagrid/two"]
+    rows, _ = read(tmp_path)
+    assert [(row["subject"], row["session"]) for row in rows] == [("", "hagrid/one"), ("", "hagrid/two")]
 
 
 @pytest.mark.parametrize("content", ['{"one": {"bboxes": [[0.1, 0.2', "", "[1, 2]"])

@@ -3,12 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import Rejected
+from static_gesture_classification.samples import Rejected, person_of
 from static_gesture_classification.sources.recorded import (
     Confusion,
     Recorded,
@@ -69,11 +70,12 @@ def test_images_of_a_session_become_rows(tmp_path: Path, save_image: Save, read:
         assert (row["subject"], row["session"], row["split"]) == ("recorded/anna", "recorded/monday", "val")
 
 
-def test_session_without_a_subject_is_a_subject_of_its_own(tmp_path: Path, save_image: Save, read: Read) -> None:
+def test_of_a_session_without_a_subject_nobody_knows_who_it_is(tmp_path: Path, save_image: Save, read: Read) -> None:
     for name in ("one", "two"):
         save_image(tmp_path / name / "0.jpg")
         write_session(tmp_path / name, Session("FIST", images=(RecordedImage("0.jpg", BOX),)))
-    assert [row["subject"] for row in read(tmp_path)[0]] == ["recorded/one", "recorded/two"]
+    told = [(row["subject"], row["session"]) for row in read(tmp_path)[0]]
+    assert told == [("", "recorded/one"), ("", "recorded/two")]
 
 
 def test_subject_of_an_image_overrides_that_of_the_session(tmp_path: Path, save_image: Save, read: Read) -> None:
@@ -82,6 +84,26 @@ def test_subject_of_an_image_overrides_that_of_the_session(tmp_path: Path, save_
     images = (RecordedImage("0.jpg", BOX), RecordedImage("1.jpg", BOX, subject="hagrid/a1"))
     write_session(tmp_path / "mined", Session("FIST", subject="anna", images=images))
     assert [row["subject"] for row in read(tmp_path)[0]] == ["recorded/anna", "recorded/hagrid/a1"]
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_mined_hand_is_of_the_person_that_it_was_mined_from(
+    tmp_path: Path, save_image: Save, read: Read, before: bool
+) -> None:
+    """`before`: as sessions were written when the subject held both names."""
+    mined = (("hagrid", "a1"), ("folder", "folder/bo"), ("folder", ""), (None, "anna"), (None, ""))
+    images = []
+    for number, (source, subject) in enumerate(mined):
+        save_image(tmp_path / "mined" / f"{number}.jpg")
+        both = "/".join(filter(None, (source if subject else "", subject)))
+        own = {"subject": both} if before else {"subject": subject, "source": source}
+        images.append({"file": f"{number}.jpg", "box": BOX, **own})
+    content = {"version": 1, "gesture": "FIST", "camera": "mined from somewhere", "images": images}
+    (tmp_path / "mined" / "session.json").write_text(json.dumps(content))
+    rows, _ = read(tmp_path)
+    assert [row["subject"] for row in rows] == ["hagrid/a1", "folder/bo", "", "recorded/anna", ""]
+    originals = pd.DataFrame({"source": ["hagrid", "folder"], "subject": ["a1", "folder/bo"]})
+    assert person_of(pd.DataFrame(rows)).tolist()[:2] == person_of(originals).tolist()
 
 
 def test_session_from_before_images_carried_judgements_still_reads(tmp_path: Path) -> None:

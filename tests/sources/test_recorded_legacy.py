@@ -27,7 +27,7 @@ def test_one_box_in_pixels_serves_all_frames(tmp_path: Path, save_image: Save, v
     for row in rows:
         assert [row[name] for name in ("x1", "y1", "x2", "y2")] == pytest.approx([0.1, 0.1, 0.5, 0.5])
         assert row["gesture"] == "THUMBS_UP"
-        assert row["subject"] == row["session"] == "recorded_legacy/record_0"
+        assert (row["subject"], row["session"]) == ("", "recorded_legacy/record_0")
     assert [entry.reason for entry in batch.rejected] == ["cannot read the image: file is empty"]
 
 

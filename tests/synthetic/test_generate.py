@@ -145,3 +145,18 @@ def test_the_command_says_so_when_the_sources_leave_synthetic_hands_out(project:
     assert done.returncode == 0, done.stderr
     assert "none, because `sources` leaves them out" in done.stdout
     assert sorted(path.name for path in (tmp_path / "data/synthetic/annotations").iterdir()) == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize(
+    "least",
+    [
+        ("synthetic.images=11", "synthetic.background_times=1"),
+        ("synthetic.people=1", "synthetic.val=0", "synthetic.test=0"),
+        ("synthetic.quality=[1,1]",),
+        ("synthetic.variety=0",),
+        ("synthetic.variety=1",),
+    ],
+)
+def test_the_least_of_every_setting_gives_pictures(composed: Composed, least: tuple[str, ...], tmp_path: Path):
+    plan = Plan.from_config(composed("synthetic.images=13", *least))
+    assert generate(plan, tmp_path / "hands") == len(plan.pictures)

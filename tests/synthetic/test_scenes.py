@@ -30,6 +30,11 @@ def test_a_picture_depends_on_its_random_numbers_alone(plan: Plan):
     assert (first != other).any()
 
 
+def test_every_kind_of_room_is_drawn_in_the_smallest_picture():
+    for seed in range(400):
+        assert np.ptp(draw_background(np.random.default_rng(seed), 64, variety=1.0).astype(int)) > 0
+
+
 def test_landmarks_lie_on_the_hand_and_in_its_box(plan: Plan):
     for hand in hands(plan, 3):
         _, alpha = traced(hand)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 import train_static_gestures
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.training import callbacks
+from static_gesture_classification.training import callbacks, identity, losses
 from static_gesture_classification.training.checkpoint import load_classifier
 from tests.training.conftest import SMALL
 from tests.training.patches import patches, write_patches
@@ -91,6 +91,25 @@ def test_another_learning_rate_seed_or_data_is_another_run(composed: Compose, pr
     write_patches(prepared, {"train": 12, "val": 6, "test": 5})
     train(composed("train_hyperparams.epochs=1"))
     assert len(list(prepared.glob("runs/*"))) == 4
+
+
+def test_a_run_that_other_code_began_is_neither_gone_on_with_nor_exported(
+    composed: Compose, prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    train(composed("train_hyperparams.epochs=1"))
+    first = the_run(prepared)
+    before = results(prepared)
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "training_code", lambda folder: "changed")
+        patch.setattr(losses.CrossEntropy, "forward", lambda self, logits, targets: logits.sum() * 0)
+        train(composed("train_hyperparams.epochs=1"))
+    said = capsys.readouterr().out.replace("\n", " ")
+    assert f"runs/{first.run_id} has this configuration and data, but the code that trains was another" in said
+    assert json.loads((prepared / "models/trained.json").read_text())["run"] == f"{first.run_id}-2"
+    assert (prepared / "models/trained.ckpt").read_bytes() != before["models/trained.ckpt"]
+    train(composed("train_hyperparams.epochs=1"))  # by the first code again, whose run is finished
+    assert {path: content for path, content in results(prepared).items() if path in before} == before
+    assert len(list(prepared.glob("runs/*"))) == 2
 
 
 class Killed(BaseException):

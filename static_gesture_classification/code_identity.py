@@ -1,0 +1,112 @@
+"""Which code made a result: a hash of the modules that it comes from and of all that they import from this package.
+
+Comments, docstrings and the layout of lines do not count, nor do modules that only carry things out (`SURROUNDINGS`):
+only a change of what the code works out asks for the work to be done again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+PACKAGE = "static_gesture_classification"
+ROOT = Path(__file__).resolve().parent.parent
+# What they do (writing files, fetching, saying how far a command is) shows in no result.
+SURROUNDINGS = (
+    "atomic_files",
+    "code_identity",
+    "configuration",
+    "downloads",
+    "errors",
+    "process_lock",
+    "progress",
+    "tracking",
+)
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:
+    """Hash of what source files, and the modules that they import, work out: 32 hex digits.
+
+    Args:
+        files: see `closure`; their order does not matter.
+        root: see `closure`.
+    """
+    parts = sorted(f"{file.name}\0{_meaning(file.read_bytes())}" for file in closure(files, root) - _surroundings(root))
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def closure(files: Iterable[Path], root: Path = ROOT) -> set[Path]:
+    """Source files with all modules of the package that they import, at their top or anywhere in them.
+
+    What is imported for type checkers alone is left out.
+
+    Args:
+        files: of the package, or scripts that import it.
+        root: the folder that holds the package.
+    """
+    found: set[Path] = set()
+    root, waiting = root.resolve(), [file.resolve() for file in files]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            names = _imported(file.read_bytes())
+            waiting += [path for name in names for path in _files_of(name, root)]
+    return found
+
+
+def modules_below(folder: Path) -> list[Path]:
+    """All Python files below a folder, sorted."""
+    return sorted(folder.rglob("*.py"))
+
+
+@cache
+def _surroundings(root: Path) -> frozenset[Path]:
+    package = root.resolve() / PACKAGE
+    files = [package / f"{name}.py" for name in SURROUNDINGS]
+    return frozenset([*files, *(file for name in SURROUNDINGS for file in modules_below(package / name))])
+
+
+@cache
+def _meaning(source: bytes) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+@cache
+def _imported(source: bytes) -> frozenset[str]:
+    """Dotted names that may be modules of the package: `from a.b import c` may mean the module a.b.c."""
+    names: set[str] = set()
+    for node in _executed(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(name for name in names if name.partition(".")[0] == PACKAGE)
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those below `if TYPE_CHECKING:`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _executed(child)
+
+
+def _files_of(name: str, root: Path) -> Iterator[Path]:
+    """The file of a module, where it is one, and the `__init__` of each package that it lies in."""
+    folder = root
+    for part in name.split("."):
+        if (folder / f"{part}.py").is_file():
+            yield folder / f"{part}.py"
+        folder /= part
+        if (folder / "__init__.py").is_file():
+            yield folder / "__init__.py"
