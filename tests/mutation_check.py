@@ -375,14 +375,23 @@ MUTATIONS = (
         "evaluation/paired.py",
         "    if not changed.difference > 0:\n",
         "    if False:\n",
-        "tests/evaluation/test_promote.py::test_a_lower_score_is_promoted_only_when_told_to",
+        "tests/evaluation/test_paired.py::test_one_that_errs_more_is_not_preferred_though_no_gesture_is_harmed",
     ),
-    one(
+    Mutation(
         "compare pairs what both said about the same sample",
-        "evaluation/contenders.py",
-        "usable.take(pa.array(at[at >= 0]))",
-        "usable.take(pa.array(np.sort(at[at >= 0])))",
-        "tests/active_learning/test_compare.py::test_tables_in_another_order_are_paired_by_sample",
+        (
+            Change(
+                "evaluation/contenders.py",
+                "usable.take(pa.array(at[at >= 0]))",
+                "usable.take(pa.array(np.sort(at[at >= 0])))",
+            ),
+            Change(
+                "active_learning/comparison.py",
+                "    table = said.table.take(pa.array(at))\n",
+                "    table = said.table.take(pa.array(np.sort(at)))\n",
+            ),
+        ),
+        ("tests/active_learning/test_compare.py::test_tables_in_another_order_are_paired_by_sample",),
     ),
     one(
         "people who were trained on do not count in a comparison",

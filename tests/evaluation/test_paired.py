@@ -6,7 +6,7 @@ from static_gesture_classification.evaluation.metrics import (
     outcomes_of,
     weighted_f1,
 )
-from static_gesture_classification.evaluation.paired import Pairing, change, errors_of_pair, paired
+from static_gesture_classification.evaluation.paired import Pairing, change, errors_of_pair, paired, verdict
 
 from .seeded import GESTURES, seeded_predictions
 
@@ -60,6 +60,17 @@ def test_a_gesture_that_is_lost_on_many_people_is_harmed():
     assert changed.harmed.index.tolist()[0] == "FIST"
     assert changed.gestures.loc["FIST", "lost"] == 36
     assert changed.gestures.loc["FIST", "high"] < 0
+
+
+def test_one_that_errs_more_is_not_preferred_though_no_gesture_is_harmed():
+    truths = np.arange(600) % 10
+    after = np.where(np.arange(600) < 20, (truths + 1) % 10, truths)  # two more errors in each gesture
+    worse = change(pairing_of(truths, truths, after), 0.5, 200, 0)
+    assert worse.harmed.empty
+    assert not verdict(worse, "val").promote
+    assert "not better" in verdict(worse, "val").reason
+    assert not verdict(change(pairing_of(truths, after, after), 0.5, 200, 0), "val").promote
+    assert verdict(change(pairing_of(truths, after, truths), 0.5, 200, 0), "val").promote
 
 
 def test_a_gesture_with_three_samples_is_not_harmed_by_losing_them_all():
