@@ -173,6 +173,14 @@ def test_nobody_is_judged_by_what_was_learned_from_themselves():
     assert said[np.arange(40), labels].max() < 0.9
 
 
+def test_what_is_known_of_a_person_is_not_learned_from_their_other_samples():
+    """Features that name the person and nothing else: learning from the same person would be sure of more than chance."""
+    people, labels = np.repeat(np.arange(10), 4), np.repeat(np.arange(10) % 2, 4)
+    values = np.eye(10, dtype=np.float32)[people]
+    said = cross_validated(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
+    assert said == pytest.approx(0.5, abs=0.05)
+
+
 def test_gesture_that_one_person_alone_shows_is_not_judged():
     people, labels = np.repeat(np.arange(6), 4), np.repeat([0, 1, 0, 1, 0, 2], 4)
     values = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)

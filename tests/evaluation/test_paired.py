@@ -64,6 +64,17 @@ def test_a_gesture_that_is_lost_on_many_people_is_harmed():
     assert changed.gestures.loc["FIST", "high"] < 0
 
 
+def test_one_that_errs_more_is_not_preferred_though_no_gesture_is_harmed():
+    truths = np.arange(600) % 10
+    after = np.where(np.arange(600) < 20, (truths + 1) % 10, truths)  # two more errors in each gesture
+    worse = change(pairing_of(truths, truths, after), 0.5, 200, 0)
+    assert worse.harmed.empty
+    assert not verdict(worse, "val").promote
+    assert "not better" in verdict(worse, "val").reason
+    assert not verdict(change(pairing_of(truths, after, after), 0.5, 200, 0), "val").promote
+    assert verdict(change(pairing_of(truths, after, truths), 0.5, 200, 0), "val").promote
+
+
 def rare_gesture(shown_by, lost, each=4, others=100):
     """A hundred people; few of them show FIST, and `lost` of their samples in all are not recognised any more."""
     truths = np.concatenate([np.arange(others * 9) % 9, np.full(shown_by * each, 9)])

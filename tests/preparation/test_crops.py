@@ -39,9 +39,9 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
-def assert_as_if_made_at_once(output: Path, index: Path, share: float = 0.01) -> None:
+def assert_as_if_made_at_once(output: Path, index: Path, share: float = 0.01, size: int = SIZE) -> None:
     fresh = output.with_name(f"{output.name} made at once")
-    build(index, fresh, share)
+    build(index, fresh, share, size)
     assert contents(output) == contents(fresh)
 
 
@@ -346,6 +346,14 @@ def test_crops_of_a_killed_run_are_used_when_the_index_has_changed_since(dataset
     write_samples(table.iloc[1:].reset_index(drop=True), index)
     assert build(index, output).decoded_images <= 60 - 8
     assert_as_if_made_at_once(output, index)
+
+
+def test_killed_run_is_not_continued_at_another_size(dataset: Dataset, tmp_path: Path) -> None:
+    _, index = dataset(20)
+    output = tmp_path / "crops"
+    run(index, output, FAULT.format(owner="crop_store.PartialCrops", name="checkpoint", count=3))
+    assert build(index, output, size=24).decoded_images == 20
+    assert_as_if_made_at_once(output, index, size=24)
 
 
 def test_half_published_crops_are_not_opened(dataset: Dataset, tmp_path: Path) -> None:
