@@ -17,10 +17,10 @@ from photograph_table import sample, sample_table
 from PIL import Image
 
 from static_gesture_classification.errors import DataError, OutputError, UserError
+from static_gesture_classification.images import decode, read_header, read_image
 from static_gesture_classification.preparation import crops as stage
 from static_gesture_classification.preparation.crops import CropsReport, build_crops, crop_square, open_crops
 from static_gesture_classification.preparation.geometry import Square
-from static_gesture_classification.images import decode, read_header, read_image
 from static_gesture_classification.samples import read_samples, write_samples
 
 SIZE, MARGIN = 32, 0.15
