@@ -174,7 +174,7 @@ def test_nobody_is_judged_by_what_was_learned_from_themselves():
 
 
 def test_what_is_known_of_a_person_is_not_learned_from_their_other_samples():
-    """Features that name the person and nothing else: learning from the same person would be sure of more than chance."""
+    """Features name the person and nothing else: whoever learned from the same person would be surer than chance."""
     people, labels = np.repeat(np.arange(10), 4), np.repeat(np.arange(10) % 2, 4)
     values = np.eye(10, dtype=np.float32)[people]
     said = cross_validated(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
