@@ -57,8 +57,8 @@ def main() -> None:
         "# What promotion refuses\n",
         f"Ten gestures, recall {RECALL} unless said otherwise; people differ, and each classifier finds others of them "
         f"hard; {ROUNDS} simulated comparisons a cell. Refused: any gesture is called harmed (its F1 falls by more "
-        f"than {LOSS} and beyond chance, or by more than {LARGE_LOSS}; see docs/active_learning.md). In brackets: "
-        "because of the first gesture. Printed by `python benchmarks/promotion_guard.py`.\n",
+        f"than {LOSS}, and beyond chance or with more than {LARGE_LOSS} of its recall; see docs/active_learning.md). "
+        "In brackets: because of the first gesture. Printed by `python benchmarks/promotion_guard.py`.\n",
         "## A gesture that everybody in val shows\n",
         *table(EVERYBODY, "people in val"),
         "\n## A gesture that few of 100 people show\n",

@@ -384,6 +384,9 @@ def matrix_table(counts: np.ndarray, labels: tuple[str, ...]) -> Table:
             continue
         cells = [_cell(int(count), number == column) for column, count in enumerate(row)]
         table.add_row(f"{number} {label}", *cells, f"{row[number] / row.sum():.1%}")
+    absent = [f"{number} {label}" for number, label in enumerate(labels) if not counts[number].sum()]
+    if absent:
+        table.caption, table.caption_justify = f"no samples: {', '.join(absent)}", "left"
     return table
 
 
