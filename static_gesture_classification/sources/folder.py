@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 
-from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.errors import DataError
 from static_gesture_classification.sources.image_size import file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import (
     Hand,
@@ -31,6 +31,7 @@ from static_gesture_classification.sources.source import (
     is_image,
     official_split,
 )
+from static_gesture_classification.sources.subjects import subject_regex, told_by_path
 
 WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
 COORDINATES = ("x1", "y1", "x2", "y2")
@@ -47,7 +48,8 @@ class Folder(Source):
 
     Args:
         boxes: name of the CSV in the root, or None.
-        subject_pattern: regular expression on the path below the root; its first group is the subject.
+        subject_pattern: regular expression on the path below the root; its first group is the subject, a group called
+            `session`, where there is one, the session.
     """
 
     boxes: str | None = "boxes.csv"
@@ -55,7 +57,7 @@ class Folder(Source):
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one for the CSV, then one per label's folder."""
-        pattern = self._pattern()
+        pattern = subject_regex(self.subject_pattern, self.name)
         lines = self._lines()
         listed = {image_of(line) for line in lines}
         found: list[Piece] = [partial(self._listed, lines, pattern)] if lines else []
@@ -77,26 +79,12 @@ class Folder(Source):
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
         """Subject and session of an image by its path below the root."""
         parts = PurePosixPath(path).parts
-        match = pattern.search(path) if pattern else None
-        if match:
-            subject = f"{self.name}/{match.group(1)}"
-            return subject, subject
+        subject, session = told_by_path(path, pattern)
+        if subject:
+            return f"{self.name}/{subject}", f"{self.name}/{session or subject}"
         if len(parts) > 2:
             return f"{self.name}/{parts[1]}", f"{self.name}/{'/'.join(parts[1:-1])}"
-        return f"{self.name}/{path}", f"{self.name}/{path}"
-
-    def _pattern(self) -> re.Pattern[str] | None:
-        if self.subject_pattern is None:
-            return None
-        try:
-            pattern = re.compile(self.subject_pattern)
-        except re.error as error:
-            raise UserError(f"sources.{self.name}.subject_pattern is not a regular expression: {error}") from error
-        if pattern.groups < 1:
-            raise UserError(
-                f"sources.{self.name}.subject_pattern needs a group in brackets that is the subject, like '([a-z]+)_'"
-            )
-        return pattern
+        return self.unknown_subject(path)
 
     def _images(self, folder: str) -> list[str]:
         """Paths below the root of all images in a folder, sorted."""

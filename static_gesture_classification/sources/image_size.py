@@ -10,6 +10,10 @@ from PIL import Image, UnidentifiedImageError
 NO_BOX: tuple[float, ...] = (float("nan"),) * 4
 
 
+ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4 A
+SIDEWAYS = (5, 6, 7, 8)
+
+
 def file_problem(path: Path) -> str | None:
     """What is wrong with an image as can be told without opening it, or None."""
     try:
@@ -19,20 +23,22 @@ def file_problem(path: Path) -> str | None:
 
 
 def frame_size(path: Path) -> tuple[int, int] | str:
-    """Width and height in pixels as stored (a rotation in EXIF is not applied), or what is wrong with the file."""
+    """Width and height in pixels of the upright picture, as labelling tools show it, or what is wrong with the file."""
     problem = file_problem(path)
     if problem:
         return problem
     try:
         with Image.open(path) as image:
-            return image.size
+            width, height = image.size
+            sideways = image.getexif().get(ORIENTATION, 1) in SIDEWAYS
+            return (height, width) if sideways else (width, height)
     except UnidentifiedImageError:
         return "cannot read the image: not an image, or its header is cut short"
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         return f"cannot read the image: {error}"
 
 
-def in_shares(box: Sequence[float] | object, size: tuple[int, int] | str) -> tuple[tuple[float, ...], str | None]:
+def in_shares(box: Sequence[float] | object, size: tuple[float, float] | str) -> tuple[tuple[float, ...], str | None]:
     """A box in pixels as shares of the image's width and height, or what is wrong with it.
 
     Args:

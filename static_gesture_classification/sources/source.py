@@ -29,6 +29,7 @@ from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rej
 
 IGNORE = "ignore"  # in a label map: hands with this label are left out
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
 OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
 
@@ -158,6 +159,10 @@ class Source(ABC):
         """How many processes share the reading."""
         return 1
 
+    def unknown_subject(self, path: str, session: str = "") -> tuple[str, str]:
+        """Subject and session of an image of which nothing tells who it is: its session's, else a person of its own."""
+        return f"{self.name}/{session or path}", f"{self.name}/{session or path}"
+
     @property
     def folder(self) -> Path:
         """The root, with `~` expanded."""
@@ -173,6 +178,8 @@ class Source(ABC):
             return True
         if self.usual_root is not None and Path(self.root) == Path(self.usual_root):
             return False
+        if is_archive(self.folder.name) and self.folder.is_file():
+            raise DataError(f"source {self.name}: {self.root} is an archive; unpack it and name its folder")
         state = "is empty" if self.folder.is_dir() else "is not a folder" if self.folder.exists() else "does not exist"
         raise DataError(f"source {self.name}: {self.root} {state}; set sources.{self.name}.root, or {self.how_to_get}")
 
@@ -371,6 +378,11 @@ def folders_in(folder: Path) -> list[str]:
 def is_image(name: str) -> bool:
     """Whether a file name ends as an image's does."""
     return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file name ends as an archive's does, which has to be unpacked first."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def official_split(name: str, where: str) -> str:

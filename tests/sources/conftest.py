@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from PIL import Image
 
+from static_gesture_classification.configuration import CONF
 from static_gesture_classification.gestures import Vocabulary
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -22,7 +25,10 @@ def vocabulary() -> Vocabulary:
 @pytest.fixture(scope="session")
 def labels() -> Callable[[str], dict[str, str]]:
     """The label map of a source as configured."""
-    return lambda name: yaml.safe_load((PROJECT / f"conf/sources/{name}.yaml").read_text())["labels"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        names = [path.stem for path in sorted((CONF / "sources").glob("*.yaml"))]
+        sources = compose("config", overrides=[f"sources=[{','.join(names)}]"]).sources
+    return lambda name: OmegaConf.to_container(sources[name].labels)
 
 
 @pytest.fixture
