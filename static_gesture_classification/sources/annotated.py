@@ -48,7 +48,7 @@ class Marked:
 
     Args:
         picture: the name that the file gives its picture.
-        label: as published.
+        label: as published; empty where it has none, which rejects it.
         box: x1, y1, x2, y2 in the format's units; anything else is a problem of this hand.
         units: what a box's numbers are divided by to be shares; None: pixels of the picture.
         size: width and height of the picture, in pixels, as the file states them; None where it does not.
@@ -184,6 +184,10 @@ class Annotated(Source):
         for file in files:
             rows: list[Hand] = []
             for marked in file.hands:
+                if not marked.label:
+                    entry = marked.entry or marked.picture
+                    file.rejected.append(Rejected(self.name, file.name, entry, "it has no label"))
+                    continue
                 rows.append(self._hand(reading, file, marked))
                 if len(rows) == ROWS:
                     yield Hands.of(file.name, rows)
@@ -233,7 +237,7 @@ class Annotated(Source):
             units = self._measured(reading, image, marked)
         else:
             units = file_problem(self.folder / image) or marked.units
-        box, problem = in_shares(tuple(marked.box) if isinstance(marked.box, list | tuple) else marked.box, units)
+        box, problem = in_shares(marked.box, units)
         if problem or isinstance(units, str) or marked.landmarks is None:
             return box, None, problem
         if len(marked.landmarks) != 2 * LANDMARKS:

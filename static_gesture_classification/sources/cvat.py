@@ -84,10 +84,8 @@ class Cvat(Annotated):
         for image in root.iterfind("image"):
             by_split.setdefault(split_of(image, name), []).append(image)
         for split, images in by_split.items():
-            folders = [
-                *near,
-                *(f"{near[0]}/{subset}" for subset in {image.get("subset") for image in images} if subset),
-            ]
+            subsets = {subset for image in images if (subset := image.get("subset"))}
+            folders = [*near, *(f"{near[0]}/{subset}" for subset in sorted(subsets))]
             yield AnnotationFile(name, self._in_images(images, counted), folders, split)
         tracks = root.findall("track")
         hands = self._in_video(tracks, root, name, near, pictures, counted)
@@ -158,22 +156,22 @@ def hand_in(
     box: tuple[float, ...] | None = None
     problem = None
     try:
-        box = around(corners(shape) if shape.tag == "box" else points_in(shape))
+        box = box_of(shape) if shape.tag == "box" else around(points_in(shape))
     except ValueError:
         problem = f"its {shape.tag} is not made of numbers: {', '.join(f'{key} {told[key]!r}' for key in told)}"
     return Marked(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
 
 
-def corners(box: Element) -> list[tuple[float, float]]:
-    """The corners of a box in pixels, turned about its centre. Raises `ValueError` where one is not a number."""
-    x1, y1, x2, y2 = (float(box.get(side, "")) for side in SIDES)
-    turn = math.radians(float(box.get("rotation", "0")))
-    if not turn:
-        return [(x1, y1), (x2, y2)]
+def box_of(shape: Element) -> tuple[float, float, float, float]:
+    """A box in pixels, or the one around it where it is turned. Raises `ValueError` where a side is not a number."""
+    x1, y1, x2, y2 = (float(shape.get(side, "")) for side in SIDES)
+    turn = math.radians(float(shape.get("rotation", "0")))
+    if not turn or x2 <= x1 or y2 <= y1:
+        return x1, y1, x2, y2
     x, y, wide, high = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
     cos, sin = math.cos(turn), math.sin(turn)
     offsets = [(dx * wide, dy * high) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-    return [(x + dx * cos - dy * sin, y + dx * sin + dy * cos) for dx, dy in offsets]
+    return around([(x + dx * cos - dy * sin, y + dx * sin + dy * cos) for dx, dy in offsets])
 
 
 def points_in(polygon: Element) -> list[tuple[float, float]]:

@@ -250,8 +250,8 @@ def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str,
     size = positive_size(result.get("original_width"), result.get("original_height"))
     points = corners(value, size) if kind == "rectanglelabels" else polygon(value)
     problem = None
-    if len(labels) != 1:
-        problem = f"it has {len(labels)} labels: {', '.join(labels)}" if labels else "it has no label"
+    if len(labels) > 1:
+        problem = f"it has {len(labels)} labels: {', '.join(labels)}"
     elif points is None:
         problem = f"its {kind.removesuffix('labels')} is not made of numbers: {str(value)[:80]}"
     box = list(around(points)) if points else None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,26 @@ from PIL import Image
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.sources.source import Source
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Outcome:
+    """What reading a source gave: rows of the table, item -> reason of what was rejected, lines for the report."""
+
+    rows: list[dict[str, Any]]
+    reasons: dict[str, str]
+    notes: list[str]
+
+    def boxes(self, digits: int = 4) -> list[tuple[float, ...]]:
+        """Boxes of the rows, rounded."""
+        return [tuple(round(row[side], digits) for side in ("x1", "y1", "x2", "y2")) for row in self.rows]
+
+    def told(self, *columns: str) -> list[tuple[Any, ...]]:
+        """Some columns of the rows."""
+        return [tuple(row[column] for column in columns) for row in self.rows]
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +48,22 @@ def labels() -> Callable[[str], dict[str, str]]:
         names = [path.stem for path in sorted((CONF / "sources").glob("*.yaml"))]
         sources = compose("config", overrides=[f"sources=[{','.join(names)}]"]).sources
     return lambda name: OmegaConf.to_container(sources[name].labels)
+
+
+@pytest.fixture
+def outcome(vocabulary: Vocabulary, labels: Callable[[str], dict[str, str]]) -> Callable[..., Outcome]:
+    """Read a source of a kind at a root, with the label map it is configured with."""
+
+    def read(kind: type[Source], root: Path, **options: Any) -> Outcome:
+        name = kind.__module__.rpartition(".")[2]
+        batches = list(kind(name=name, root=str(root), labels=labels(name), **options).read(vocabulary))
+        return Outcome(
+            rows=[row for batch in batches for row in batch.table.to_pylist()],
+            reasons={entry.item: entry.reason for batch in batches for entry in batch.rejected},
+            notes=[note for batch in batches for note in batch.notes],
+        )
+
+    return read
 
 
 @pytest.fixture
