@@ -152,7 +152,7 @@ def landmarks_in(annotation: dict[str, Any]) -> list[float] | None:
 
 
 def picture_folders(name: str) -> list[str]:
-    """Where the pictures of an annotation file may be: beside it, or in a folder that its name names.
+    """Where the pictures of an annotation file may be: beside it, or in a folder that a word of its name names.
 
     >>> picture_folders("annotations/instances_train2017.json")[-2:]
     ['train2017', 'images/train2017']
@@ -160,7 +160,7 @@ def picture_folders(name: str) -> list[str]:
     path = PurePosixPath(name)
     beside = "" if str(path.parent) == "." else str(path.parent)
     above = "" if str(path.parent.parent) == "." else str(path.parent.parent)
-    named = [word for word in path.stem.split("_") if split_in(word)]
+    named = path.stem.split("_")
     folders = [beside, f"{beside}/images", above, f"{above}/images"]
     folders += [f"{above}/{middle}{word}" for word in named for middle in ("", "images/")]
     return [folder.strip("/") for folder in folders]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from formats import nobody
+from PIL import Image, ImageOps
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.sources.coco import Coco
@@ -81,7 +83,7 @@ def test_attributes_tell_who_and_which_hand(tmp_path: Path, save_image: Save, ou
     assert outcome(Coco, tmp_path).told("subject", "session", "hand") == [
         ("coco/anna", "coco/monday", "left"),
         ("recorded/bo", "recorded/bo", ""),
-        ("coco/images/default/a.jpg", "coco/images/default/a.jpg", ""),
+        (*nobody(Coco, "images/default/a.jpg"), ""),
     ]
     by_path = outcome(Coco, tmp_path, subject_pattern=r"(?P<session>images)/([^/]+)/").told("subject", "session")
     assert by_path[2] == ("coco/images", "coco/images")
@@ -147,6 +149,31 @@ def test_picture_of_another_shape_than_stated_is_rejected(tmp_path: Path, save_i
     assert list(found.reasons.values()) == [
         "it was marked as a picture of 200 x 100 pixels, but is 100 x 200 (turned, cut or another picture)"
     ]
+
+
+def test_boxes_are_of_the_upright_picture(photographs: Path, tmp_path: Path, save_image: Save, outcome: Read) -> None:
+    """A photograph that a phone stored lying, with a box in the pixels that every labelling tool shows."""
+    cases = photographs.parent / "cases/exif_boxes"
+    for case in ("phone", "upright"):
+        with Image.open(cases / case / "like/IMG_0001.jpg") as stored:
+            width, height = ImageOps.exif_transpose(stored).size
+        (tmp_path / case).mkdir()
+        (tmp_path / case / "IMG_0001.jpg").symlink_to(cases / case / "like/IMG_0001.jpg")
+        entry = image(1, "IMG_0001.jpg", width, height)
+        save(tmp_path / case / "hands.json", [entry], [hand(1, box=(252, 222, 228, 279))])
+    assert outcome(Coco, tmp_path / "phone").boxes(2) == [(0.33, 0.22, 0.63, 0.5)]
+    assert outcome(Coco, tmp_path / "phone").boxes() == outcome(Coco, tmp_path / "upright").boxes()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_orientations_are_measured_upright(orientation: int, tmp_path: Path, outcome: Read) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (100, 200) if orientation >= 5 else (200, 100)).save(tmp_path / "a.jpg", exif=exif)
+    without_size = {"id": 1, "file_name": "a.jpg"}
+    for entry in (image(1, "a.jpg"), without_size):
+        save(tmp_path / "hands.json", [entry], [hand(1)])
+        assert outcome(Coco, tmp_path).boxes() == [(0.1, 0.1, 0.6, 0.6)]
 
 
 def test_names_of_another_machine_and_ambiguous_ones(tmp_path: Path, save_image: Save, outcome: Read) -> None:

@@ -120,6 +120,24 @@ def test_every_configured_source_can_be_built() -> None:
     assert config.watched.hagrid == "/mine/annotations"
 
 
+def test_formats_that_people_bring_can_be_built_and_are_watched_when_selected() -> None:
+    names = ["coco", "voc", "yolo", "label_studio", "cvat"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        default = compose("config")
+        config = compose("config", overrides=[f"sources=[{','.join(names)}]", "sources.coco.root=/mine"])
+    assert not set(names) & set(default.sources)
+    assert [source.name for source in sources_from_config(config.sources)] == names
+    assert [default.watched[name] for name in names] == [f"data/raw/{name}" for name in names]
+    assert config.watched.coco == "/mine"
+
+
+def test_labels_can_be_added_to_the_common_map() -> None:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=["sources=[coco]", "+sources.coco.labels.thumb=THUMBS_UP"])
+    (source,) = sources_from_config(config.sources)
+    assert source.labels["thumb"] == source.labels["like"] == "THUMBS_UP"
+
+
 def test_root_of_a_source_that_is_not_selected_selects_nothing() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=["sources=[hands]", "+sources.hagrid.root=/mine"])
@@ -129,6 +147,6 @@ def test_root_of_a_source_that_is_not_selected_selects_nothing() -> None:
 def test_every_published_label_of_the_configured_sources_is_a_gesture_or_ignored(
     vocabulary: Vocabulary, labels: Callable[[str], dict[str, str]]
 ) -> None:
-    for name in ("hagrid", "hands", "digits", "folder"):
+    for name in ("hagrid", "hands", "digits", "folder", "coco", "cvat"):
         assert set(labels(name).values()) <= {*vocabulary, "ignore"}
     assert len(labels("hagrid")) == 34  # gestures of HaGRID v2, no_gesture among them
