@@ -91,7 +91,7 @@ def chosen_samples(options: DictConfig, vocabulary: Vocabulary, sources: Mapping
     if options.only == "errors":
         samples = samples[samples["sample_id"].isin(wrong_samples(Path(options.predictions).expanduser()))]
     if samples.empty:
-        which = " ".join([*([] if options.split is None else [f"split {options.split}"]), f"only {options.only}"])
+        which = f"split {options.split or 'any'}, only {options.only}"
         raise DataError(f"{path} has no samples to export ({which})")
     return samples.reset_index(drop=True)
 

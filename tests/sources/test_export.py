@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image, ImageOps
 
 from static_gesture_classification.atomic_files import partial_path
@@ -260,14 +261,26 @@ def test_export_that_fails_leaves_what_was_there(
     assert not partial_path(out).exists()
 
 
-def run(tmp_path: Path, *overrides: str) -> None:
+@pytest.fixture(scope="session")
+def composed() -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=[f"export.output={tmp_path}/out", *overrides])
-    main.__wrapped__(config)  # type: ignore[attr-defined]
+        return compose("config")
+
+
+@pytest.fixture
+def run(composed: DictConfig, tmp_path: Path) -> Callable[..., None]:
+    """Run the command with settings of `export`."""
+
+    def command(**settings: Any) -> None:
+        config = composed.copy()
+        config.export = OmegaConf.merge(config.export, {"output": f"{tmp_path}/out"} | settings)
+        main.__wrapped__(config)  # type: ignore[attr-defined]
+
+    return command
 
 
 def test_split_and_errors_are_chosen(
-    tmp_path: Path, save_image: Save, vocabulary: Vocabulary, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, save_image: Save, vocabulary: Vocabulary, run: Save, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in "abc":
         save_image(tmp_path / f"in/{name}.png", 40, 30)
@@ -277,42 +290,42 @@ def test_split_and_errors_are_chosen(
     (tmp_path / "predictions").mkdir()
     predicted = samples[["sample_id", "gesture"]].assign(prediction=["ONE", "FIST", ""])
     predicted.to_parquet(tmp_path / "predictions/test.parquet")
-    common = [f"export.samples={tmp_path}/samples.parquet", f"export.predictions={tmp_path}/predictions"]
-    run(tmp_path, *common, "export.split=test", "export.only=errors")
+    samples_path, predictions = f"{tmp_path}/samples.parquet", f"{tmp_path}/predictions"
+    run(samples=samples_path, predictions=predictions, split="test", only="errors")
     assert "1 pictures with 1 hands in" in capsys.readouterr().out.replace("\n", " ")
     assert read_again("coco", tmp_path / "out", vocabulary)["image"].tolist() == ["images/test/recorded/c.png"]
-    with pytest.raises(DataError, match=r"has no samples to export \(split val only errors\)"):
-        run(tmp_path, *common, "export.split=val", "export.only=errors", "export.replace=true")
+    with pytest.raises(DataError, match=r"has no samples to export \(split val, only errors\)"):
+        run(samples=samples_path, predictions=predictions, split="val", only="errors")
     with pytest.raises(DataError, match=r"no predictions in .*; run dvc repro"):
-        run(tmp_path, common[0], "export.only=errors", f"export.predictions={tmp_path}/nowhere")
+        run(samples=samples_path, predictions=f"{tmp_path}/nowhere", only="errors")
 
 
 def test_recorded_sessions_are_exported_alone_or_together(
-    tmp_path: Path, save_image: Save, vocabulary: Vocabulary
+    tmp_path: Path, save_image: Save, vocabulary: Vocabulary, run: Save
 ) -> None:
     for name, gesture in (("s1", "ONE"), ("s10", "FIST")):
         save_image(tmp_path / f"recorded/{name}/0.jpg", 40, 30)
         images = (RecordedImage("0.jpg", (0.25, 0.25, 0.75, 0.75), "right"),)
         write_session(tmp_path / "recorded" / name, Session(gesture, subject="anna", images=images))
-    run(tmp_path, f"export.samples={tmp_path}/recorded/s1", "export.format=hagrid")
+    run(samples=f"{tmp_path}/recorded/s1", format="hagrid")
     (one,) = read_again("hagrid", tmp_path / "out", vocabulary).to_dict("records")
     assert (one["gesture"], one["subject"], one["hand"], one["split"]) == ("ONE", "recorded/anna", "right", "")
-    run(tmp_path, f"export.samples={tmp_path}/recorded", "export.format=hagrid", "export.replace=true")
+    run(samples=f"{tmp_path}/recorded", format="hagrid", replace=True)
     assert len(read_again("hagrid", tmp_path / "out", vocabulary)) == 2
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("settings", "message"),
     [
-        ("export.format=pascal", "unknown export.format 'pascal'; formats are hagrid, coco, yolo, folder, csv"),
-        ("export.output=null", "say where to: export.output=FOLDER"),
-        ("export.split=dev", "unknown export.split 'dev'"),
-        ("export.only=right", "unknown export.only 'right'"),
+        ({"format": "pascal"}, "unknown export.format 'pascal'; formats are hagrid, coco, yolo, folder, csv"),
+        ({"output": None}, "say where to: export.output=FOLDER"),
+        ({"split": "dev"}, "unknown export.split 'dev'"),
+        ({"only": "right"}, "unknown export.only 'right'"),
     ],
 )
-def test_mistyped_options_are_named(override: str, message: str, tmp_path: Path) -> None:
+def test_mistyped_options_are_named(settings: dict[str, Any], message: str, run: Save) -> None:
     with pytest.raises(UserError, match=message):
-        run(tmp_path, override)
+        run(**settings)
 
 
 def test_table_that_is_exported_is_the_one_on_disk(tmp_path: Path, save_image: Save, settings: Settings) -> None:

@@ -124,18 +124,15 @@ def test_formats_that_people_bring_can_be_built_and_are_watched_when_selected() 
     names = ["coco", "voc", "yolo", "label_studio", "cvat"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         default = compose("config")
-        config = compose("config", overrides=[f"sources=[{','.join(names)}]", "sources.coco.root=/mine"])
+        selected = ["sources.coco.root=/mine", "+sources.coco.labels.thumb=THUMBS_UP"]
+        config = compose("config", overrides=[f"sources=[{','.join(names)}]", *selected])
     assert not set(names) & set(default.sources)
-    assert [source.name for source in sources_from_config(config.sources)] == names
     assert [default.watched[name] for name in names] == [f"data/raw/{name}" for name in names]
     assert config.watched.coco == "/mine"
-
-
-def test_labels_can_be_added_to_the_common_map() -> None:
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=["sources=[coco]", "+sources.coco.labels.thumb=THUMBS_UP"])
-    (source,) = sources_from_config(config.sources)
-    assert source.labels["thumb"] == source.labels["like"] == "THUMBS_UP"
+    sources = sources_from_config(config.sources)
+    assert [source.name for source in sources] == names
+    assert sources[0].labels["thumb"] == sources[0].labels["like"] == "THUMBS_UP"
+    assert "thumb" not in sources[1].labels
 
 
 def test_root_of_a_source_that_is_not_selected_selects_nothing() -> None:
