@@ -42,6 +42,7 @@ from static_gesture_classification.sources.source import (
     files_in,
     official_split,
 )
+from static_gesture_classification.sources.subjects import subject_regex, told_by_path
 
 WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -105,7 +106,8 @@ class Folder(Source):
     Args:
         boxes: name of the CSV in the root; None to take whole images, whatever lies beside them.
         units: of the boxes in the CSV: pixels, percent, shares; None finds it out.
-        subject_pattern: regular expression on the path below the root; its first group is the subject.
+        subject_pattern: regular expression on the path below the root; its first group is the subject, a group called
+            `session`, where there is one, the session.
     """
 
     boxes: str | None = "boxes.csv"
@@ -118,7 +120,7 @@ class Folder(Source):
         Raises:
             DataError: no image, a CSV that cannot be read, or the export of a tool that another source reads.
         """
-        pattern = self._pattern()
+        pattern = subject_regex(self.subject_pattern, self.name)
         hands = self._listed_hands()
         listed = {hand.image for hand in hands if hand.image is not None}
         if self.boxes is not None and not hands:
@@ -159,31 +161,17 @@ class Folder(Source):
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
         """Subject and session of an image by its path below the root; the subject is "" where nothing tells it."""
         parts = PurePosixPath(self._below_split(path)).parts
-        match = pattern.search(path) if pattern else None
-        if match:
-            subject = f"{self.name}/{match.group(1)}"
-            return subject, subject
+        subject, session = told_by_path(path, pattern)
+        if subject:
+            return f"{self.name}/{subject}", f"{self.name}/{session or subject}"
         if len(parts) > 2:
             return f"{self.name}/{parts[1]}", f"{self.name}/{'/'.join(parts[1:-1])}"
-        return "", f"{self.name}/{path}"
+        return self.unknown_subject(path)
 
     def _below_split(self, path: str) -> str:
         """A path without the folder of a split before it."""
         first, _, rest = path.partition("/")
         return rest if "/" in rest and first not in self.labels and split_named(first) else path
-
-    def _pattern(self) -> re.Pattern[str] | None:
-        if self.subject_pattern is None:
-            return None
-        try:
-            pattern = re.compile(self.subject_pattern)
-        except re.error as error:
-            raise UserError(f"sources.{self.name}.subject_pattern is not a regular expression: {error}") from error
-        if pattern.groups < 1:
-            raise UserError(
-                f"sources.{self.name}.subject_pattern needs a group in brackets that is the subject, like '([a-z]+)_'"
-            )
-        return pattern
 
     def _files(self, folder: str) -> FilesBelow:
         """All files in a folder, by their paths below the root."""

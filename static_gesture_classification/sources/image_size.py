@@ -10,6 +10,10 @@ from static_gesture_classification.images import NO_IMAGE, UnreadableImageError,
 NO_BOX: tuple[float, ...] = (float("nan"),) * 4
 
 
+ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4 A
+SIDEWAYS = (5, 6, 7, 8)
+
+
 def file_problem(path: Path) -> str | None:
     """What is wrong with an image as can be told without opening it, or None."""
     try:
@@ -32,7 +36,7 @@ def frame_size(path: Path) -> tuple[int, int] | str:
     return header.width, header.height
 
 
-def in_shares(box: Sequence[float] | object, size: tuple[int, int] | str) -> tuple[tuple[float, ...], str | None]:
+def in_shares(box: Sequence[float] | object, size: tuple[float, float] | str) -> tuple[tuple[float, ...], str | None]:
     """A box in pixels as shares of the image's width and height, or what is wrong with it.
 
     Args:

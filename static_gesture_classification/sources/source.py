@@ -40,6 +40,7 @@ from static_gesture_classification.sources.unknown_labels import IGNORE, Unknown
 
 __all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
 
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
 OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
 
@@ -187,6 +188,10 @@ class Source(ABC):
         """How many processes share the reading."""
         return 1
 
+    def unknown_subject(self, path: str, session: str = "") -> tuple[str, str]:
+        """Subject, which is "", and session of an image of which nothing tells who it is; it is one of its own."""
+        return "", f"{self.name}/{session or path}"
+
     @property
     def folder(self) -> Path:
         """The root, with `~` expanded."""
@@ -204,6 +209,8 @@ class Source(ABC):
             return True
         if self.usual_root is not None and Path(self.root) == Path(self.usual_root):
             return False
+        if is_archive(self.folder.name) and self.folder.is_file():
+            raise DataError(f"source {self.name}: {self.root} is an archive; unpack it and name its folder")
         state = "is empty" if self.folder.is_dir() else "is not a folder" if self.folder.exists() else "does not exist"
         raise DataError(f"source {self.name}: {self.root} {state}; set sources.{self.name}.root, or {self.how_to_get}")
 
@@ -435,6 +442,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file name ends as an archive's does, which has to be unpacked first."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def official_split(name: str, where: str) -> str:

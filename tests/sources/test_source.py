@@ -135,6 +135,21 @@ def test_every_configured_source_can_be_built() -> None:
     assert config.watched.hagrid == "/mine/annotations"
 
 
+def test_formats_that_people_bring_can_be_built_and_are_watched_when_selected() -> None:
+    names = ["coco", "voc", "yolo", "label_studio", "cvat"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        default = compose("config")
+        selected = ["sources.coco.root=/mine", "+sources.coco.labels.thumb=THUMBS_UP"]
+        config = compose("config", overrides=[f"sources=[{','.join(names)}]", *selected])
+    assert not set(names) & set(default.sources)
+    assert [default.watched[name] for name in names] == [f"data/raw/{name}" for name in names]
+    assert config.watched.coco == "/mine"
+    sources = sources_from_config(config.sources)
+    assert [source.name for source in sources] == names
+    assert sources[0].labels["thumb"] == sources[0].labels["like"] == "THUMBS_UP"
+    assert "thumb" not in sources[1].labels
+
+
 def test_root_of_a_source_that_is_not_selected_selects_nothing() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=["sources=[hands]", "+sources.hagrid.root=/mine"])
@@ -144,6 +159,6 @@ def test_root_of_a_source_that_is_not_selected_selects_nothing() -> None:
 def test_every_published_label_of_the_configured_sources_is_a_gesture_or_ignored(
     vocabulary: Vocabulary, labels: Callable[[str], dict[str, str]]
 ) -> None:
-    for name in ("hagrid", "hands", "digits", "folder"):
+    for name in ("hagrid", "hands", "digits", "folder", "coco", "cvat"):
         assert set(labels(name).values()) <= {*vocabulary, "ignore"}
     assert len(labels("hagrid")) == 34  # gestures of HaGRID v2, no_gesture among them

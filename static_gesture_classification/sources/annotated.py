@@ -1,0 +1,345 @@
+"""What the formats of labelling tools share: finding pictures by name, pixels to shares, who it is, official splits.
+
+Such a format lists, per picture, boxes with a label and perhaps attributes. A source of this kind reads its files into
+`Marked` hands, in the format's own units; everything else is done here, the same for all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from abc import abstractmethod
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.sources.image_size import NO_BOX, file_problem, frame_size, in_shares
+from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
+from static_gesture_classification.sources.subjects import subject_regex, told_by_path
+
+SHARES = (1.0, 1.0)  # boxes as shares of the width and height
+PERCENT = (100.0, 100.0)
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+NOT_FOUND = "image not found"
+# Words of file and folder names, and of the formats' own fields, that name a split.
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "trainval": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+SAME_SHAPE = 0.02  # two sizes whose ratios of width to height differ by no more than this are of one picture
+ROWS = 20_000  # hands that are turned into rows at once
+ATTRIBUTES = {"subject": "subject", "session": "session", "hand": "hand"}
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One hand as an annotation file marks it.
+
+    Args:
+        picture: the name that the file gives its picture.
+        label: as published; empty where it has none, which rejects it.
+        box: x1, y1, x2, y2 in the format's units; anything else is a problem of this hand.
+        units: what a box's numbers are divided by to be shares; None: pixels of the picture.
+        size: width and height of the picture, in pixels, as the file states them; None where it does not.
+        landmarks: x, y of 21 points, in the same units, or None.
+        attributes: what else the file says of the hand, by name.
+        entry: how a report calls the hand; empty for the picture's name.
+        problem: why it cannot be a sample, where the format's reader already knows.
+    """
+
+    picture: str
+    label: str
+    box: object
+    units: tuple[float, float] | None = None
+    size: tuple[float, float] | None = None
+    landmarks: Sequence[float] | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    entry: str = ""
+    problem: str | None = None
+
+
+@dataclass
+class AnnotationFile:
+    """What one annotation file holds: its hands, entries of which no hand could be made, lines for the report.
+
+    `near` are the folders, relative to the root, where its pictures are looked for first; `split` is its official one.
+    """
+
+    name: str
+    hands: Iterable[Marked]
+    near: Sequence[str] = ("",)
+    split: str = ""
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class PictureIndex:
+    """The files below a root, found by the names that annotation files give them. Links to folders are followed."""
+
+    def __init__(self, root: Path) -> None:
+        self.files: dict[str, str] = {}  # path as written in annotations -> path on disk, both relative to the root
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for path in files_below(root):
+            key = unicodedata.normalize("NFC", path)
+            self.files[key] = path
+            self._by_name[key.rpartition("/")[2]].append(key)
+        self.paths = frozenset(self.files.values())
+
+    def find(self, name: str, near: Sequence[str] = ("",)) -> tuple[str | None, str | None]:
+        """Path of a picture relative to the root, or None and why not.
+
+        A name is a path below one of the folders `near` or below the root. Where it leads further up than the root
+        does (`C:/hands/like/1.jpg`), its first folders are dropped until it fits; where it is less than a path, the
+        one file whose path ends so is taken, wherever it lies. Both at once would be a guess.
+        """
+        wanted = unicodedata.normalize("NFC", name.strip().replace("\\", "/")).lstrip("/").removeprefix("./")
+        parts = [part for part in PurePosixPath(wanted).parts if part != ".."]
+        if not parts:
+            return None, NOT_FOUND
+        for start in range(len(parts)):
+            tail = "/".join(parts[start:])
+            for folder in dict.fromkeys((*near, "")):
+                path = f"{folder}/{tail}" if folder else tail
+                if path in self.files:
+                    return self.files[path], None
+        same_name = [path for path in self._by_name.get(parts[-1], ()) if path.endswith("/" + "/".join(parts))]
+        return self._the_one(same_name, near)
+
+    def _the_one(self, paths: Sequence[str], near: Sequence[str]) -> tuple[str | None, str | None]:
+        closest = [path for path in paths if any(folder and path.startswith(f"{folder}/") for folder in near)]
+        chosen = closest if len(closest) == 1 else paths
+        if len(chosen) == 1:
+            return self.files[chosen[0]], None
+        return None, f"{len(chosen)} files have this name: {', '.join(chosen[:3])}" if chosen else NOT_FOUND
+
+    def named(self, *suffixes: str) -> list[str]:
+        """Paths of the files whose names end so (in small letters), sorted."""
+        return sorted(path for path in self.files.values() if path.lower().endswith(suffixes))
+
+
+@dataclass
+class Reading:
+    """What one reading of a source knows of its pictures."""
+
+    pictures: PictureIndex
+    pattern: re.Pattern[str] | None
+    hands: Counter[str] = field(default_factory=Counter)  # picture -> hands so far
+    places: dict[str, tuple[str, str]] = field(default_factory=dict)  # picture -> split and the file that named it
+    sizes: dict[str, tuple[int, int] | str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Annotated(Source):
+    """A source in the format of a labelling tool.
+
+    Args:
+        subject_pattern: regular expression on a picture's path below the root; its first group is the subject, a group
+            called `session` the session.
+        attributes: which of the format's own attributes tell `subject`, `session` and `hand`; they go before the
+            pattern. Where neither tells the subject, see `Source.unknown_subject`.
+    """
+
+    subject_pattern: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=lambda: dict(ATTRIBUTES))
+
+    @abstractmethod
+    def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
+        """The annotation files, each read when it is asked for; empty where the format's files are not there.
+
+        Raises:
+            DataError: a file is not what it has to be; names the way out.
+        """
+
+    layout = ""  # of the format's files, for messages
+
+    def pieces(self) -> Sequence[Piece]:
+        """See `Source.pieces`; one per annotation file. They share what is known of pictures, so one process reads."""
+        reading = Reading(PictureIndex(self.folder), subject_regex(self.subject_pattern, self.name))
+        found = [partial(self._piece, reading, files) for files in self.files(reading.pictures)]
+        if not found:
+            raise self.nothing_found(reading.pictures)
+        return found
+
+    def nothing_found(self, pictures: PictureIndex) -> DataError:
+        """The error of a root without the format's files."""
+        archives = [path for path in pictures.files.values() if is_archive(path)]
+        if archives:
+            way_out = f"unpack {self.root}/{archives[0]} there"
+        else:
+            way_out = f"set sources.{self.name}.root, or {self.how_to_get}"
+        return DataError(f"source {self.name}: no {self.layout} in {self.root}; {way_out}")
+
+    def _piece(self, reading: Reading, files: Iterable[AnnotationFile]) -> Iterator[Hands]:
+        for file in files:
+            rows: list[Hand] = []
+            for marked in file.hands:
+                if not marked.label:
+                    entry = marked.entry or marked.picture
+                    file.rejected.append(Rejected(self.name, file.name, entry, "it has no label"))
+                    continue
+                rows.append(self._hand(reading, file, marked))
+                if len(rows) == ROWS:
+                    yield Hands.of(file.name, rows)
+                    rows = []
+            hands = Hands.of(file.name, rows, file.notes)
+            hands.rejected = file.rejected
+            yield hands
+
+    def _hand(self, reading: Reading, file: AnnotationFile, marked: Marked) -> Hand:
+        image, problem = reading.pictures.find(marked.picture, file.near)
+        box: tuple[float, ...] = NO_BOX
+        landmarks: tuple[float, ...] | None = None
+        if image is not None:
+            problem = marked.problem or self._split_problem(reading, image, file)
+            if problem is None:
+                box, landmarks, problem = self._shares(reading, image, marked)
+        place = image or marked.picture
+        subject, session, hand = self._told(reading, place, marked.attributes)
+        number = reading.hands[place]
+        reading.hands[place] += 1
+        return Hand(
+            name=marked.entry or marked.picture,
+            image=image,
+            label=marked.label,
+            box=box,
+            subject=subject,
+            session=session,
+            number=number,
+            hand=hand,
+            split=file.split,
+            landmarks=landmarks,
+            problem=problem,
+        )
+
+    def _split_problem(self, reading: Reading, image: str, file: AnnotationFile) -> str | None:
+        split, named_in = reading.places.setdefault(image, (file.split, file.name))
+        if split == file.split:
+            return None
+        return f"it is in {split or 'no split'} ({named_in}) and in {file.split or 'no split'} ({file.name})"
+
+    def _shares(
+        self, reading: Reading, image: str, marked: Marked
+    ) -> tuple[tuple[float, ...], tuple[float, ...] | None, str | None]:
+        """Box and landmarks as shares of the upright picture, or what is wrong."""
+        units: tuple[float, float] | str
+        if marked.units is None or marked.size is not None:
+            units = self._measured(reading, image, marked)
+        else:
+            units = file_problem(self.folder / image) or marked.units
+        box, problem = in_shares(marked.box, units)
+        if problem or isinstance(units, str) or marked.landmarks is None:
+            return box, None, problem
+        if len(marked.landmarks) != 2 * LANDMARKS:
+            return box, None, None
+        return box, tuple(value / units[axis % 2] for axis, value in enumerate(marked.landmarks)), None
+
+    def _measured(self, reading: Reading, image: str, marked: Marked) -> tuple[float, float] | str:
+        """What the numbers are divided by: pixels as stated, checked against the picture as it is seen upright."""
+        if image not in reading.sizes:
+            reading.sizes[image] = frame_size(self.folder / image)
+        actual, stated = reading.sizes[image], marked.size
+        if isinstance(actual, str):
+            return actual
+        if stated is not None and not same_shape(stated, actual):
+            return (
+                f"it was marked as a picture of {stated[0]:g} x {stated[1]:g} pixels, but is {actual[0]} x {actual[1]} "
+                "(turned, cut or another picture)"
+            )
+        return marked.units or stated or actual
+
+    def _told(self, reading: Reading, image: str, attributes: Mapping[str, str]) -> tuple[str, str, str]:
+        """Subject, session and hand."""
+        told = {name: attributes.get(key, "").strip() for name, key in {**ATTRIBUTES, **self.attributes}.items()}
+        by_path = told_by_path(image, reading.pattern)
+        session = told["session"] or by_path[1]
+        subject = told["subject"] or by_path[0]
+        hand = told["hand"].lower()
+        hand = hand if hand in ("left", "right") else ""
+        if not subject:
+            return (*self.unknown_subject(image, session), hand)
+        return self._named(subject), self._named(session or subject), hand
+
+    def _named(self, name: str) -> str:
+        """A person or session by its whole name: what was exported from here has the source in it already."""
+        return name if "/" in name else f"{self.name}/{name}"
+
+
+def same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Whether two sizes are of one picture, perhaps resized: the same ratio of width to height, to a pixel or 2 %."""
+    (width, height), (other_width, other_height) = one, other
+    difference = abs(width * other_height - height * other_width)
+    return difference <= max(SAME_SHAPE * height * other_width, width, height, other_width, other_height)
+
+
+def split_in(path: str) -> str:
+    """The split that a path names, its file before its folders, the innermost first; empty where it names none.
+
+    >>> split_in("annotations/instances_val2017.json"), split_in("train/_annotations.coco.json")
+    ('val', 'train')
+    """
+    for part in reversed(PurePosixPath(path).parts):
+        for word in re.split(r"[^a-z]+", part.lower()):
+            if word in SPLIT_WORDS:
+                return SPLIT_WORDS[word]
+    return ""
+
+
+def around(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
+    """The box x1, y1, x2, y2 around points; raises `ValueError` for none."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def numbers(value: object, count: int | None = None) -> list[float] | None:
+    """A list of numbers (NaN is none), of a given length where one is asked for; or None."""
+    if not isinstance(value, list) or (count is not None and len(value) != count):
+        return None
+    return [float(item) for item in value] if all(type(item) in (int, float) for item in value) else None
+
+
+def positive_size(width: object, height: object) -> tuple[float, float] | None:
+    """A size that a file states, or None where it is missing, 0 or no number."""
+    try:
+        size = float(width), float(height)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return size if size[0] > 0 and size[1] > 0 else None
+
+
+def files_below(root: Path) -> Iterator[str]:
+    """Paths relative to a folder of all files below it; each folder once, though links lead to it.
+
+    Hidden ones are left out, and names that are not UTF-8: no annotation can name them.
+    """
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = os.path.relpath(parent, root).replace(os.sep, "/")
+        for name in names:
+            path = name if below == "." else f"{below}/{name}"
+            if not name.startswith(".") and _is_text(path):
+                yield path
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""COCO detection (https://cocodataset.org/#format-data), as COCO, Roboflow, CVAT and Label Studio write it.
+
+    {"images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}, ...],
+     "categories": [{"id": 1, "name": "like", "keypoints": ["wrist", ...]}, ...],
+     "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, width, height],
+                      "keypoints": [x, y, v] * 21, "attributes": {"subject": "anna"}}, ...]}
+
+Boxes are in pixels from the upper left corner. `keypoints` of 21 points are the hand's landmarks, where all of them
+are marked (v is not 0); `area`, `iscrowd` and `segmentation` are not looked at. `attributes` (as CVAT writes them), or
+the same names in the annotation or its image, tell subject, session and hand.
+
+Any JSON below the root that has images and categories is read: `annotations/instances_{train,val}2017.json`,
+`{train,valid,test}/_annotations.coco.json` (Roboflow), `annotations/instances_default.json` (CVAT), `result.json`
+(Label Studio). Its split is the one that its name or folder names, unless `annotations` says otherwise.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.sources.annotated import (
+    Annotated,
+    AnnotationFile,
+    Marked,
+    PictureIndex,
+    numbers,
+    positive_size,
+    split_in,
+)
+from static_gesture_classification.sources.parsing import read_json
+from static_gesture_classification.sources.source import official_split
+
+KEYS = (b'"images"', b'"annotations"', b'"categories"')
+LISTS = ("images", "annotations", "categories")
+
+
+@dataclass(kw_only=True)
+class Coco(Annotated):
+    """Reads COCO detection JSON.
+
+    Args:
+        annotations: file below the root -> its split (train, val, test or empty); None for all that are found.
+    """
+
+    annotations: Mapping[str, str] | None = None
+    layout = "COCO annotations (a .json with images, annotations and categories)"
+
+    def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
+        """See `Annotated.files`; one piece per JSON."""
+        if self.annotations is not None:
+            return [self._listed(name, split or "", pictures) for name, split in self.annotations.items()]
+        found = [name for name in pictures.named(".json") if has_keys(self.folder / name)]
+        return [[self._file(name, split_in(name))] for name in found]
+
+    def _listed(self, name: str, split: str, pictures: PictureIndex) -> list[AnnotationFile]:
+        if name not in pictures.files:
+            raise DataError(f"{self.root}/{name} is not there; mend sources.{self.name}.annotations")
+        return [self._file(name, official_split(split, f"sources.{self.name}.annotations"))]
+
+    def _file(self, name: str, split: str) -> AnnotationFile:
+        rejected: list[Rejected] = []
+        notes: list[str] = []
+        return AnnotationFile(name, self._marked(name, rejected, notes), picture_folders(name), split, rejected, notes)
+
+    def _marked(self, name: str, rejected: list[Rejected], notes: list[str]) -> Iterator[Marked]:
+        content = read_json(self.folder / name)
+        if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in LISTS):
+            notes.append(f"{name} is not COCO detection (it lacks images, annotations or categories) and is left out")
+            return
+        images = self._by_id(content["images"], name, "image", rejected)
+        categories = self._by_id(content["categories"], name, "category", rejected)
+        with_hands = set()
+        for annotation in content["annotations"]:
+            entry, problem = entry_of(annotation, images, categories)
+            if problem:
+                rejected.append(Rejected(self.name, name, entry, problem))
+                continue
+            with_hands.add(annotation["image_id"])
+            yield marked(images[annotation["image_id"]], categories[annotation["category_id"]], annotation, entry)
+        bare = len(images.keys() - with_hands)
+        if bare:
+            notes.append(f"{name}: {bare:,} of {len(images):,} images have no annotation")
+
+    def _by_id(
+        self, entries: list[Any], name: str, kind: str, rejected: list[Rejected]
+    ) -> dict[int | str, dict[str, Any]]:
+        needed = "file_name" if kind == "image" else "name"
+        found: dict[int | str, dict[str, Any]] = {}
+        for place, entry in enumerate(entries):
+            if not isinstance(entry, dict) or not isinstance(entry.get("id"), int | str) or needed not in entry:
+                rejected.append(Rejected(self.name, name, f"{kind} {place}", f"the entry lacks id or {needed}"))
+            elif entry["id"] in found and entry[needed] != found[entry["id"]][needed]:
+                reason = f"its id is {found[entry['id']][needed]!r}'s too; the first is kept"
+                rejected.append(Rejected(self.name, name, f"{kind} {entry['id']} ({entry[needed]})", reason))
+            else:
+                found.setdefault(entry["id"], entry)
+        return found
+
+
+def entry_of(
+    annotation: Any, images: Mapping[Any, dict[str, Any]], categories: Mapping[Any, dict[str, Any]]
+) -> tuple[str, str | None]:
+    """How a report calls an annotation, and why no hand can be made of it, or None."""
+    if not isinstance(annotation, dict):
+        return repr(annotation)[:40], "the annotation is not an object"
+    image, category = annotation.get("image_id"), annotation.get("category_id")
+    entry = f"annotation {annotation.get('id', '?')}"
+    if not isinstance(image, int | str) or image not in images:
+        return entry, f"image_id {image!r} is in no entry of images"
+    entry = f"{entry} of {images[image]['file_name']}"
+    if not isinstance(category, int | str) or category not in categories:
+        return entry, f"category_id {category!r} is in no entry of categories"
+    return entry, None
+
+
+def marked(image: dict[str, Any], category: dict[str, Any], annotation: dict[str, Any], entry: str) -> Marked:
+    """One annotation as a hand; a box that is not four numbers is left as it is, to be reported."""
+    box: object = annotation.get("bbox")
+    four = numbers(box, 4)
+    if four is not None:
+        box = [four[0], four[1], four[0] + four[2], four[1] + four[3]]
+    return Marked(
+        picture=str(image["file_name"]),
+        label=str(category["name"]),
+        box=box,
+        size=positive_size(image.get("width"), image.get("height")),
+        landmarks=landmarks_in(annotation),
+        attributes=attributes_of(image) | attributes_of(annotation),
+        entry=entry,
+    )
+
+
+def attributes_of(entry: dict[str, Any]) -> dict[str, str]:
+    """The texts and numbers of an entry and of its `attributes`, which go first, as text."""
+    extra = entry.get("attributes")
+    together = entry | (extra if isinstance(extra, dict) else {})
+    return {str(name): str(value) for name, value in together.items() if isinstance(value, str | int)}
+
+
+def landmarks_in(annotation: dict[str, Any]) -> list[float] | None:
+    """x, y of 21 points in pixels, or None where there are not 21, all of them marked."""
+    points = numbers(annotation.get("keypoints"), 3 * LANDMARKS)
+    if points is None or not all(points[2::3]):
+        return None
+    return [value for place, value in enumerate(points) if place % 3 != 2]
+
+
+def picture_folders(name: str) -> list[str]:
+    """Where the pictures of an annotation file may be: beside it, or in a folder that a word of its name names.
+
+    >>> picture_folders("annotations/instances_train2017.json")[-2:]
+    ['train2017', 'images/train2017']
+    """
+    path = PurePosixPath(name)
+    beside = "" if str(path.parent) == "." else str(path.parent)
+    above = "" if str(path.parent.parent) == "." else str(path.parent.parent)
+    named = path.stem.split("_")
+    folders = [beside, f"{beside}/images", above, f"{above}/images"]
+    folders += [f"{above}/{middle}{word}" for word in named for middle in ("", "images/")]
+    return [folder.strip("/") for folder in folders]
+
+
+def has_keys(path: Any) -> bool:
+    """Whether a file names images and categories or annotations, as COCO does; it is looked through, not parsed."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(KEYS[0]) >= 0 and any(content.find(key) >= 0 for key in KEYS[1:])
+    except (OSError, ValueError):  # ValueError: it is empty
+        return False

@@ -1,0 +1,196 @@
+"""CVAT's own XML, version 1.1 (https://docs.cvat.ai/docs/manual/advanced/xml_format/), for images and for video.
+
+    annotations.xml    images/<name>         exported as "CVAT for images 1.1", with "Save images"
+
+    <annotations><version>1.1</version>
+      <image id="0" name="like/a.jpg" width="640" height="480" subset="Train">
+        <box label="like" xtl="10.00" ytl="20.00" xbr="100.00" ybr="120.00" rotation="30.00" occluded="0" z_order="0">
+          <attribute name="subject">anna</attribute></box>
+        <polygon label="like" points="1.0,2.0;3.0,4.0;5.0,6.0"/>  <tag label="like"/>
+      </image>
+      <track id="0" label="like"><box frame="0" outside="0" keyframe="1" xtl="..." .../></track>          for video
+    </annotations>
+
+Boxes are in pixels; `rotation` turns one clockwise about its centre, and the box around the turned one is taken, as
+around a polygon. A tag is the label of the whole picture where nothing is drawn in it; its attributes hold for all that
+is drawn. A video's frames have to be there as pictures, `images/frame_000000.png`, as "CVAT for video 1.1" saves them;
+a video is one session. Other shapes are counted and left out. XML with entities is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from xml.etree.ElementTree import Element
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.samples import Rejected
+from static_gesture_classification.sources.annotated import (
+    SHARES,
+    SPLIT_WORDS,
+    WHOLE,
+    Annotated,
+    AnnotationFile,
+    Marked,
+    PictureIndex,
+    around,
+    positive_size,
+    split_in,
+)
+from static_gesture_classification.sources.parsing import NotWholeError, read_xml
+from static_gesture_classification.sources.source import is_image
+
+SIDES = ("xtl", "ytl", "xbr", "ybr")
+DRAWN = ("box", "polygon")
+OTHER_SHAPES = ("polyline", "points", "cuboid", "mask", "skeleton", "ellipse")
+
+Size = tuple[float, float]
+
+
+@dataclass
+class Counted:
+    """What is left out, for the report."""
+
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    shapes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(kw_only=True)
+class Cvat(Annotated):
+    """Reads CVAT for images 1.1, and CVAT for video 1.1 where the frames lie beside it."""
+
+    layout = "CVAT annotations (annotations.xml)"
+
+    def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
+        """See `Annotated.files`; one piece per XML."""
+        return [self._by_split(name, pictures) for name in pictures.named(".xml")]
+
+    def _by_split(self, name: str, pictures: PictureIndex) -> Iterator[AnnotationFile]:
+        """An XML's pictures, those of each split together: an image names its own."""
+        try:
+            root = read_xml(self.folder / name)
+        except NotWholeError as error:
+            raise DataError(f"{self.root}/{name}: {error}; export it again or delete it") from error
+        beside = name.rpartition("/")[0]
+        near = [folder.strip("/") for folder in (f"{beside}/images", beside)]
+        counted = Counted()
+        if root.tag != "annotations":
+            counted.notes.append(f"{name} is not CVAT's (its root is <{root.tag}>) and is left out")
+        by_split: dict[str, list[Element]] = {}
+        for image in root.iterfind("image"):
+            by_split.setdefault(split_of(image, name), []).append(image)
+        for split, images in by_split.items():
+            subsets = {subset for image in images if (subset := image.get("subset"))}
+            folders = [*near, *(f"{near[0]}/{subset}" for subset in sorted(subsets))]
+            yield AnnotationFile(name, self._in_images(images, counted), folders, split)
+        tracks = root.findall("track")
+        hands = self._in_video(tracks, root, name, near, pictures, counted)
+        yield AnnotationFile(name, hands, near, split_in(name), counted.rejected, counted.notes)
+
+    def _in_images(self, images: Sequence[Element], counted: Counted) -> Iterator[Marked]:
+        for image in images:
+            picture = image.get("name") or ""
+            size = positive_size(image.get("width"), image.get("height"))
+            tags = image.findall("tag")
+            shared = {name: text for tag in tags for name, text in attributes_of(tag).items()}
+            drawn = [shape for shape in image if shape.tag in DRAWN]
+            counted.shapes.update(shape.tag for shape in image if shape.tag in OTHER_SHAPES)
+            for number, shape in enumerate(drawn):
+                yield hand_in(shape, shape.get("label"), picture, size, shared, f"{picture} {shape.tag} {number}")
+            if not drawn and tags:
+                labels = [tag.get("label") or "" for tag in tags]
+                problem = f"it has several tags: {', '.join(labels)}" if len(labels) > 1 else None
+                yield Marked(picture, labels[0], WHOLE, SHARES, size, attributes=shared, entry=picture, problem=problem)
+
+    def _in_video(
+        self,
+        tracks: Sequence[Element],
+        root: Element,
+        name: str,
+        near: Sequence[str],
+        pictures: PictureIndex,
+        counted: Counted,
+    ) -> Iterator[Marked]:
+        if tracks:
+            frames = self._frames(name, near, pictures)
+            size = video_size(root)
+            video = {self.attributes["session"]: PurePosixPath(name).with_suffix("").as_posix()}
+            for track in tracks:
+                counted.shapes.update(shape.tag for shape in track if shape.tag in OTHER_SHAPES)
+                for shape in track:
+                    if shape.tag in DRAWN and shape.get("outside") != "1":
+                        number = shape.get("frame") or ""
+                        picture = frames.get(number.zfill(6), f"frame {number}")
+                        entry = f"track {track.get('id')} frame {number}"
+                        yield hand_in(shape, track.get("label"), picture, size, video, entry)
+        if counted.shapes:
+            told = ", ".join(f"{count:,} {shape}" for shape, count in sorted(counted.shapes.items()))
+            counted.notes.append(f"{name}: shapes that are neither boxes nor polygons are left out: {told}")
+
+    def _frames(self, name: str, near: Sequence[str], pictures: PictureIndex) -> dict[str, str]:
+        """Number of a frame, six digits -> its picture."""
+        found: dict[str, str] = {}
+        for path in sorted(pictures.paths):
+            folder, _, file = path.rpartition("/")
+            stem = file.rpartition(".")[0]
+            if folder in near and is_image(path) and stem.startswith("frame_"):
+                found.setdefault(stem.removeprefix("frame_"), path)
+        if not found:
+            raise DataError(
+                f"{self.root}/{name} is CVAT for video, and its frames are not there as {near[0]}/frame_000000.png; "
+                'export it with "Save images", or cut the video: '
+                f"ffmpeg -i VIDEO -start_number 0 {self.root}/{near[0]}/frame_%06d.png"
+            )
+        return found
+
+
+def hand_in(
+    shape: Element, label: str | None, picture: str, size: Size | None, shared: Mapping[str, str], entry: str
+) -> Marked:
+    """A box or polygon as a hand."""
+    told = {key: value for key, value in shape.attrib.items() if key in (*SIDES, "points", "rotation")}
+    box: tuple[float, ...] | None = None
+    problem = None
+    try:
+        box = box_of(shape) if shape.tag == "box" else around(points_in(shape))
+    except ValueError:
+        problem = f"its {shape.tag} is not made of numbers: {', '.join(f'{key} {told[key]!r}' for key in told)}"
+    return Marked(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
+
+
+def box_of(shape: Element) -> tuple[float, float, float, float]:
+    """A box in pixels, or the one around it where it is turned. Raises `ValueError` where a side is not a number."""
+    x1, y1, x2, y2 = (float(shape.get(side, "")) for side in SIDES)
+    turn = math.radians(float(shape.get("rotation", "0")))
+    if not turn or x2 <= x1 or y2 <= y1:
+        return x1, y1, x2, y2
+    x, y, wide, high = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
+    cos, sin = math.cos(turn), math.sin(turn)
+    offsets = [(dx * wide, dy * high) for dx, dy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    return around([(x + dx * cos - dy * sin, y + dx * sin + dy * cos) for dx, dy in offsets])
+
+
+def points_in(polygon: Element) -> list[tuple[float, float]]:
+    """The points of `x,y;x,y;...`. Raises `ValueError` where one is no pair of numbers."""
+    pairs = [[float(number) for number in pair.split(",")] for pair in polygon.get("points", "").split(";")]
+    return [(x, y) for x, y in pairs]
+
+
+def attributes_of(shape: Element) -> dict[str, str]:
+    """A shape's attributes by name."""
+    return {entry.get("name") or "": (entry.text or "").strip() for entry in shape.iterfind("attribute")}
+
+
+def split_of(image: Element, name: str) -> str:
+    """The official split of an image: its subset, else what the XML's path names."""
+    return SPLIT_WORDS.get((image.get("subset") or "").lower(), "") or split_in(name)
+
+
+def video_size(root: Element) -> Size | None:
+    """Width and height of a video's frames, as the XML states them."""
+    stated = root.find(".//original_size")
+    return None if stated is None else positive_size(stated.findtext("width"), stated.findtext("height"))

@@ -1,0 +1,256 @@
+"""Export: samples to a format that other tools read, with their pictures.
+
+    python -m static_gesture_classification.sources.export export.output=FOLDER export.format=coco [overrides]
+
+takes a sample table (`export.samples`: all of it, one split, or what the last evaluation got wrong), a recorded session
+or a folder of sessions, and writes a folder that is whole or not there: it is made beside itself and renamed. A folder
+that holds anything else is never touched; an earlier export is replaced where `export.replace=true` says so. What a
+format has no room for is said in the export's README.txt (docs/data.md, "Export").
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from omegaconf import DictConfig
+
+from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import DataError, OutputError, UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.progress import console, track
+from static_gesture_classification.samples import SPLITS, Rejected, read_samples, to_frame
+from static_gesture_classification.sources.exports.coco import CocoFormat
+from static_gesture_classification.sources.exports.folder import FolderFormat
+from static_gesture_classification.sources.exports.hagrid import HagridFormat
+from static_gesture_classification.sources.exports.pictures import Format, Picture, Settings, pictures_of, put
+from static_gesture_classification.sources.exports.table import TableFormat
+from static_gesture_classification.sources.exports.yolo import YoloFormat
+from static_gesture_classification.sources.recorded import SESSION_FILE, Recorded
+
+FORMATS: dict[str, Format] = {
+    "hagrid": HagridFormat(),
+    "coco": CocoFormat(),
+    "yolo": YoloFormat(),
+    "folder": FolderFormat(),
+    "csv": TableFormat(),
+}
+README = "README.txt"
+FIRST_LINE = "Hands exported by static-gesture-classification"  # by which an export is known
+SHOWN = 10  # pictures that could not be read, in a message
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written: pictures and hands, and the pictures that could not be read."""
+
+    folder: Path
+    pictures: int
+    hands: int
+    rejected: list[Rejected]
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Export what the configuration chooses."""
+    options = config.export
+    if options.output is None:
+        raise UserError("say where to: export.output=FOLDER")
+    if options.format not in FORMATS:
+        raise UserError(f"unknown export.format {options.format!r}; formats are {', '.join(FORMATS)}")
+    vocabulary = Vocabulary.from_config(config.gestures)
+    samples = chosen_samples(options, vocabulary, config.get("sources", {}))
+    settings = Settings(tuple(vocabulary), options.cut, float(options.margin), options.landmarks)
+    made = export(samples, options.format, Path(options.output).expanduser(), settings, options.link, options.replace)
+    print_export(made, options.format)
+
+
+def chosen_samples(options: DictConfig, vocabulary: Vocabulary, sources: Mapping[str, Any]) -> pd.DataFrame:
+    """The samples that `export.samples`, `split` and `only` choose.
+
+    Raises:
+        UserError: an option has another value than those there are.
+        DataError: there are no such samples.
+    """
+    if options.split not in (None, *SPLITS):
+        raise UserError(f"unknown export.split {options.split!r}; splits are {', '.join(SPLITS)}, or null for all")
+    if options.only not in ("all", "errors"):
+        raise UserError(f"unknown export.only {options.only!r}; it is all or errors")
+    path = Path(options.samples).expanduser()
+    labels = (sources.get("recorded") or {}).get("labels") or {}
+    samples = recorded_samples(path, vocabulary, dict(labels)) if path.is_dir() else read_samples(path)
+    if options.split is not None:
+        samples = samples[samples["split"] == options.split]
+    if options.only == "errors":
+        samples = samples[samples["sample_id"].isin(wrong_samples(Path(options.predictions).expanduser()))]
+    if samples.empty:
+        which = f"split {options.split or 'any'}, only {options.only}"
+        raise DataError(f"{path} has no samples to export ({which})")
+    return samples.reset_index(drop=True)
+
+
+def recorded_samples(folder: Path, vocabulary: Vocabulary, labels: Mapping[str, str]) -> pd.DataFrame:
+    """The hands of one recorded session, or of all in a folder."""
+    one = (folder / SESSION_FILE).is_file()
+    root = folder.parent if one else folder
+    source = Recorded(name="recorded", root=str(root), labels=labels)
+    samples = to_frame(pa.concat_tables([batch.table for batch in source.read(vocabulary)]))
+    return samples[samples["image"].str.startswith(f"{folder.name}/")] if one else samples
+
+
+def wrong_samples(folder: Path) -> set[str]:
+    """The ids of samples that the predictions tables in a folder get wrong, or find no hand in."""
+    tables = sorted(folder.glob("*.parquet"))
+    if not tables:
+        raise DataError(f"no predictions in {folder}; run dvc repro, or set export.predictions")
+    wrong: set[str] = set()
+    for path in tables:
+        try:
+            table = pq.read_table(path, columns=["sample_id", "gesture", "prediction"]).to_pandas()
+        except (pa.ArrowInvalid, OSError, KeyError) as error:
+            raise DataError(f"{path} is not a readable predictions table ({error}); run dvc repro") from error
+        wrong |= set(table.loc[table["gesture"] != table["prediction"], "sample_id"])
+    return wrong
+
+
+def export(
+    samples: pd.DataFrame, format_name: str, output: Path, settings: Settings, link: bool = False, replace: bool = False
+) -> Export:
+    """Write samples and their pictures in a format, to a folder that is then whole.
+
+    Args:
+        samples: a sample table, as a frame.
+        format_name: one of `FORMATS`.
+        output: the folder; it may exist where it is empty, or where it is an export and `replace` says so.
+        settings: what formats can be told.
+        link: hard links instead of copies, where possible.
+        replace: whether an earlier export may be replaced.
+
+    Raises:
+        OutputError: something else is in `output`, it holds the samples themselves, or it cannot be written.
+        DataError: a gesture is not in the vocabulary, or no picture can be read.
+    """
+    check_output(output, samples, replace)
+    check_gestures(samples, settings.gestures)
+    partial = partial_path(output)
+    with explained_write_errors(output):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            made = write_all(samples, FORMATS[format_name], partial, settings, link)
+            write_text(partial / README, about(made, FORMATS[format_name], format_name, output))
+            moved_into_place(partial, output)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    return Export(output, len(made.pictures), sum(len(picture.hands) for picture in made.pictures), made.rejected)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The pictures that lie in the unfinished folder, and those that could not be read."""
+
+    pictures: list[Picture]
+    rejected: list[Rejected]
+
+
+def write_all(samples: pd.DataFrame, kind: Format, folder: Path, settings: Settings, link: bool) -> Written:
+    """Write pictures, then the format's files, to a folder that is not finished yet."""
+    placed = kind.placed(pictures_of(samples, settings.landmarks), settings)
+    rejected: list[Rejected] = []
+    tried = track(put(placed, folder, link, rejected), "writing pictures", len(placed))
+    pictures = [picture for picture in tried if picture is not None]
+    if not pictures:
+        first = f"{rejected[0].file}: {rejected[0].reason}"
+        raise DataError(f"none of {len(placed):,} pictures can be read; the first is {first}")
+    kind.write(folder, pictures, settings)
+    return Written(pictures, rejected)
+
+
+def check_output(output: Path, samples: pd.DataFrame, replace: bool) -> None:
+    """Refuse to write over anything but an earlier export that may be replaced, and over the samples themselves."""
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output} is a file; choose another folder: export.output=FOLDER")
+    target = output.resolve()
+    for root in samples["root"].unique():
+        place = Path(root).expanduser().resolve()
+        if place == target or target in place.parents:
+            raise OutputError(f"{output} holds the pictures that are to be exported ({root}); choose another folder")
+    if not output.is_dir() or not any(output.iterdir()):
+        return
+    if not is_export(output):
+        raise OutputError(f"{output} is not empty, and no earlier export; choose another folder: export.output=FOLDER")
+    if not replace:
+        raise OutputError(
+            f"{output} holds an earlier export; choose another folder, or replace it: export.replace=true"
+        )
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder was written by `export`."""
+    try:
+        with (folder / README).open(encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith(FIRST_LINE)
+    except OSError:
+        return False
+
+
+def check_gestures(samples: pd.DataFrame, gestures: Sequence[str]) -> None:
+    """Refuse gestures that have no class index."""
+    unknown = sorted(set(samples["gesture"]) - set(gestures))
+    if unknown:
+        raise DataError(
+            f"the samples show {', '.join(unknown)}, not in gestures.names; choose gestures=... as they were"
+        )
+
+
+def moved_into_place(partial: Path, output: Path) -> None:
+    """Rename the finished folder; what it replaces is removed after that."""
+    old = output.with_name(f".{output.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
+    try:
+        partial.rename(output)
+    except OSError:
+        if old.exists():
+            old.rename(output)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def about(made: Written, kind: Format, name: str, output: Path) -> str:
+    """What the export's README.txt says."""
+    hands = [hand for picture in made.pictures for hand in picture.hands]
+    counts = pd.Series([hand.gesture for hand in hands]).value_counts(sort=False)
+    lines = [
+        f"{FIRST_LINE}, in the format {name}.",
+        f"{len(made.pictures):,} pictures, {len(hands):,} hands: "
+        + ", ".join(f"{count:,} {gesture}" for gesture, count in counts.items()),
+        "Boxes and landmarks are of the pictures as they are seen; those that were stored turned were saved anew.",
+        kind.lost,
+        f"To read it again: {kind.way_back.format(folder=output)}",
+        *(f"left out: {entry.file}: {entry.reason}" for entry in made.rejected),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def print_export(made: Export, name: str) -> None:
+    """One line of what was written, and what could not be."""
+    for entry in made.rejected[:SHOWN]:
+        console.print(f"left out: {entry.file}: {entry.reason}", highlight=False, markup=False, soft_wrap=True)
+    if len(made.rejected) > SHOWN:
+        console.print(f"and {len(made.rejected) - SHOWN:,} more, see {made.folder / README}", markup=False)
+    told = f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} says what is lost"
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""COCO detection with keypoints, laid out as CVAT and COCO do (read again by sources/coco.py):
+
+    annotations/instances_{train,val,test,default}.json    images/{train,val,test,default}/<source>/<image>
+
+`attributes` of each annotation carry what COCO has no field for: subject, session, hand, source_label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.sources.exports.pictures import (
+    ExportedHand,
+    Names,
+    Picture,
+    Settings,
+    below,
+    by_split,
+)
+
+NO_SPLIT = "default"
+# MediaPipe's order and names; the bones between them, counted from 1 as COCO does.
+FINGERS = {
+    "thumb": ("cmc", "mcp", "ip", "tip"),
+    **dict.fromkeys(("index", "middle", "ring", "pinky"), ("mcp", "pip", "dip", "tip")),
+}
+POINTS = ["wrist", *(f"{finger}_{joint}" for finger, joints in FINGERS.items() for joint in joints)]
+BONES = [[1 if joint == 0 else base + joint - 1, base + joint] for base in (2, 6, 10, 14, 18) for joint in range(4)]
+
+
+class CocoFormat:
+    """See `pictures.Format`."""
+
+    lost = "Nothing is lost."
+    way_back = "sources=[coco] sources.coco.root={folder}"
+
+    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+        """See `pictures.Format.placed`."""
+        names = Names()
+        return [
+            replace(picture, target=names.new(below(picture, f"images/{picture.split or NO_SPLIT}")))
+            for picture in pictures
+        ]
+
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+        """See `pictures.Format.write`."""
+        numbers = {gesture: number for number, gesture in enumerate(settings.gestures, start=1)}
+        marked = any(hand.landmarks is not None for picture in pictures for hand in picture.hands)
+        for split, chosen in by_split(pictures).items():
+            name = split or NO_SPLIT
+            write_json(
+                folder / "annotations" / f"instances_{name}.json",
+                {
+                    "info": {"description": f"hands, {name}", "version": "1.0"},
+                    "licenses": [],
+                    "images": [image_entry(picture, number, name) for number, picture in enumerate(chosen, start=1)],
+                    "annotations": annotation_entries(chosen, numbers, marked),
+                    "categories": [category(gesture, number, marked) for gesture, number in numbers.items()],
+                },
+            )
+
+
+def image_entry(picture: Picture, number: int, split: str) -> dict[str, Any]:
+    """An entry of `images`; its name is relative to the split's folder, as COCO's own are."""
+    name = PurePosixPath(picture.target).relative_to(f"images/{split}").as_posix()
+    return {"id": number, "file_name": name, "width": picture.size[0], "height": picture.size[1]}
+
+
+def annotation_entries(pictures: Sequence[Picture], categories: dict[str, int], marked: bool) -> list[dict[str, Any]]:
+    """The entries of `annotations`, in pixels of what was written; with keypoints where any hand has landmarks."""
+    hands = [(number, picture, hand) for number, picture in enumerate(pictures, start=1) for hand in picture.hands]
+    return [
+        annotation(hand, picture.size, marked)
+        | {"id": place, "image_id": number, "category_id": categories[hand.gesture]}
+        for place, (number, picture, hand) in enumerate(hands, start=1)
+    ]
+
+
+def annotation(hand: ExportedHand, size: tuple[int, int], marked: bool) -> dict[str, Any]:
+    """One hand's box, area and attributes, and its keypoints: all 0 where it has no landmarks."""
+    width, height = size
+    x1, y1, x2, y2 = (round(side * (width, height)[axis % 2], 3) for axis, side in enumerate(hand.box))
+    box = [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)]
+    told = {name: getattr(hand, name) for name in ("subject", "session", "hand", "source_label")}
+    entry: dict[str, Any] = {
+        "bbox": box,
+        "area": round(box[2] * box[3], 3),
+        "segmentation": [],
+        "iscrowd": 0,
+        "attributes": {name: text for name, text in told.items() if text},
+    }
+    if marked:
+        points = [] if hand.landmarks is None else hand.landmarks.tolist()
+        entry["keypoints"] = [value for x, y in points for value in (round(x * width, 3), round(y * height, 3), 2)]
+        entry["keypoints"] = entry["keypoints"] or [0] * 3 * LANDMARKS
+        entry["num_keypoints"] = len(points)
+    return entry
+
+
+def category(gesture: str, number: int, marked: bool) -> dict[str, Any]:
+    """An entry of `categories`."""
+    points = {"keypoints": POINTS, "skeleton": BONES} if marked else {}
+    return {"id": number, "name": gesture, "supercategory": "hand"} | points

@@ -1,0 +1,50 @@
+"""Plain folders (read again by sources/folder.py): [<split>/]<gesture>/<subject>[/<session>]/<file>.
+
+The hands are cut out, one file each; or whole pictures are copied, once for each gesture in them. What is not cut is
+taken for one hand as large as the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from static_gesture_classification.sources.exports.pictures import Names, Picture, Settings, flat
+
+
+class FolderFormat:
+    """See `pictures.Format`."""
+
+    lost = (
+        "Lost: boxes, landmarks, which hand it is, the labels as published. Slashes in the names of people and "
+        "sessions became underscores."
+    )
+    way_back = "sources=[folder] sources.folder.root={folder}/train (one split at a time, where there are splits)"
+
+    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+        """See `pictures.Format.placed`; one for each hand, or for each gesture."""
+        names = Names()
+        return [
+            replace(one, target=names.new(target_of(one))) for picture in pictures for one in apart(picture, settings)
+        ]
+
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+        """There is nothing but pictures."""
+
+
+def apart(picture: Picture, settings: Settings) -> list[Picture]:
+    """One picture for each hand that is cut out, or for each gesture shown."""
+    if settings.cut:
+        return [replace(picture, hands=(hand,), cut=True, margin=settings.margin) for hand in picture.hands]
+    first = {hand.gesture: hand for hand in reversed(picture.hands)}
+    return [replace(picture, hands=(hand,)) for hand in first.values()]
+
+
+def target_of(picture: Picture) -> str:
+    """Where a picture of one hand goes."""
+    hand = picture.hands[0]
+    subject = hand.subject.replace("/", "_")
+    session = hand.session.replace("/", "_") if hand.session not in ("", hand.subject) and subject else ""
+    parts = (picture.split, hand.gesture, subject, session, flat(picture))
+    return "/".join(part for part in parts if part)

@@ -1,0 +1,76 @@
+"""HaGRID's layout (read again by sources/hagrid.py): annotations/<split>/<gesture>.json, <gesture>/<name>.<suffix>.
+
+A picture belongs to the first gesture in it that is not the background. `user_id` is the subject, `leading_hand`
+version 1's field for the hand, where all hands of a picture are the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.sources.exports.pictures import Names, Picture, Settings, by_split, flat
+
+BACKGROUND = ("BACKGROUND", "no_gesture")
+FOLDERS = {"train": "train", "val": "val", "test": "test", "": "ann_subsample"}
+
+
+class HagridFormat:
+    """See `pictures.Format`."""
+
+    lost = (
+        "Lost: the session (the subject stands for it), the labels as published, which hands a picture with a left "
+        "and a right one shows, and who is who in a picture of several people (they count as one more person together)."
+    )
+    way_back = "sources=[hagrid] sources.hagrid.root={folder}"
+
+    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+        """See `pictures.Format.placed`."""
+        names = Names()
+        return [
+            replace(picture, target=f"{gesture_of(picture)}/{names.new(file_name(picture))}") for picture in pictures
+        ]
+
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+        """See `pictures.Format.write`."""
+        for split, chosen in by_split(pictures).items():
+            entries: dict[str, dict[str, Any]] = {}
+            for picture in chosen:
+                gesture, name = PurePosixPath(picture.target).parts
+                entries.setdefault(gesture, {})[name.rpartition(".")[0]] = entry(picture)
+            for gesture, content in entries.items():
+                write_json(folder / "annotations" / FOLDERS[split] / f"{gesture}.json", content)
+
+
+def file_name(picture: Picture) -> str:
+    """A name that differs from others' without its suffix too, since annotations leave that out."""
+    stem, _, suffix = flat(picture).rpartition(".")
+    split = f"{picture.split}_" if picture.split else ""
+    return f"{split}{stem}_{suffix}.{suffix}" if suffix.lower() != "jpg" else f"{split}{stem}.{suffix}"
+
+
+def gesture_of(picture: Picture) -> str:
+    """The gesture whose folder and file a picture belongs to."""
+    shown = [hand.gesture for hand in picture.hands]
+    return next((gesture for gesture in shown if gesture not in BACKGROUND), shown[0])
+
+
+def entry(picture: Picture) -> dict[str, Any]:
+    """A picture's annotation."""
+    hands = picture.hands
+    people = sorted({hand.subject for hand in hands} - {""})
+    content: dict[str, Any] = {
+        "bboxes": [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in (hand.box for hand in hands)],
+        "labels": [hand.gesture for hand in hands],
+    }
+    if people:
+        content["user_id"] = "+".join(people)
+    if any(hand.landmarks is not None for hand in hands):
+        content["hand_landmarks"] = [[] if hand.landmarks is None else hand.landmarks.tolist() for hand in hands]
+    sides = {hand.hand for hand in hands}
+    if len(sides) == 1 and "" not in sides:
+        content |= {"leading_hand": hands[0].hand, "leading_conf": 1.0}
+    return content

@@ -1,0 +1,227 @@
+"""The pictures of an export: which hands they show, where they go, and how they get there upright.
+
+A picture that is stored turned (EXIF orientation) is saved anew as it is seen, so that boxes in its pixels fit whatever
+a tool makes of EXIF. All others are copied byte by byte, or linked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.images import UnreadableImageError, decode, read_bytes, read_header
+from static_gesture_classification.samples import LANDMARKS, Rejected
+
+QUALITY = 95
+LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
+FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')  # in names of one system or another
+
+
+@dataclass(frozen=True)
+class ExportedHand:
+    """One hand: `box` is x1, y1, x2, y2 normalised, `landmarks` (21, 2) normalised or None; empty texts are unknown."""
+
+    gesture: str
+    box: tuple[float, float, float, float]
+    subject: str
+    session: str
+    hand: str
+    source_label: str
+    landmarks: npt.NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and its hands.
+
+    Args:
+        path: where it is.
+        source, image: its source's name and its path below that source's root.
+        split: train, val, test or empty.
+        hands: at least one.
+        target: where it goes, relative to the export, once a format has placed it.
+        size: width and height of what was written, in pixels.
+        cut: whether the one hand is cut out, with `margin` around it.
+    """
+
+    path: Path
+    source: str
+    image: str
+    split: str
+    hands: tuple[ExportedHand, ...]
+    target: str = ""
+    size: tuple[int, int] = (0, 0)
+    cut: bool = False
+    margin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What formats can be told.
+
+    Args:
+        gestures: all that there are, in class order.
+        cut: hands cut out rather than whole pictures, where the format is of one hand per picture.
+        margin: around a cut hand, as a share of its box's longer side, on each side.
+        landmarks: whether they are written.
+    """
+
+    gestures: Sequence[str]
+    cut: bool = True
+    margin: float = 0.0
+    landmarks: bool = True
+
+
+class Format(Protocol):
+    """A format to export to: places pictures, then writes what belongs to them."""
+
+    lost: str  # what of a sample has no room in the format, as a sentence
+    way_back: str  # how its source reads it again
+
+    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+        """The pictures with their `target`, each another one; one with two hands may become two."""
+
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+        """Write all files but the pictures, which lie in `folder` and have their `size`."""
+
+
+class Names:
+    """Names that are fit for any file system and differ, also where capitals do not count."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def new(self, wanted: str) -> str:
+        """The name `wanted`, forward slashes kept; with a number where it is taken."""
+        plain = "/".join(fit(part) for part in wanted.split("/") if part not in ("", ".", ".."))
+        stem, suffix = os.path.splitext(plain)  # noqa: PTH122  a path's text, not a file
+        name, number = plain, 1
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{stem}_{number}{suffix}"
+        self._taken.add(name.casefold())
+        return name
+
+
+def fit(part: str) -> str:
+    """One part of a path without what some system forbids, at most 120 characters."""
+    plain = FORBIDDEN.sub("_", part).strip(" ").rstrip(".") or "_"
+    stem, suffix = os.path.splitext(plain)  # noqa: PTH122
+    return stem[: 120 - len(suffix)] + suffix
+
+
+def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
+    """The pictures of a sample table, in its order; hands of one picture in two splits are two pictures."""
+    groups: dict[tuple[str, str, str, str], list[ExportedHand]] = {}
+    for row in samples.to_dict("records"):
+        points = row["landmarks"] if landmarks else None
+        hand = ExportedHand(
+            gesture=row["gesture"],
+            box=(float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"])),
+            subject=whole_name(row["source"], row["subject"]),
+            session=whole_name(row["source"], row["session"]),
+            hand=row["hand"],
+            source_label=row["source_label"],
+            landmarks=None if points is None else np.asarray(points, np.float32).reshape(LANDMARKS, 2),
+        )
+        groups.setdefault((row["root"], row["image"], row["source"], row["split"]), []).append(hand)
+    return [
+        Picture(Path(root).expanduser() / image, source, image, split, tuple(hands))
+        for (root, image, source, split), hands in groups.items()
+    ]
+
+
+def whole_name(source: str, name: str) -> str:
+    """A person or session by a name that tells them from those of other sources; empty stays empty."""
+    return name if not name or "/" in name else f"{source}/{name}"
+
+
+def below(picture: Picture, folder: str) -> str:
+    """Where a picture goes in formats that keep folders: its source's name and path, below `folder`."""
+    return "/".join(part for part in (folder, picture.source, picture.image) if part)
+
+
+def flat(picture: Picture) -> str:
+    """A file name that tells a picture from those of other folders and sources."""
+    return f"{picture.source}_{picture.image}".replace("/", "_")
+
+
+def put(pictures: Sequence[Picture], folder: Path, link: bool, rejected: list[Rejected]) -> Iterator[Picture | None]:
+    """Write each picture below `folder`; yields it with its final name and size, None where it cannot be read."""
+    for picture in pictures:
+        try:
+            yield _put(picture, folder, link)
+        except UnreadableImageError as error:
+            rejected.append(Rejected(picture.source, str(picture.path), picture.image, str(error)))
+            yield None
+
+
+def _put(picture: Picture, folder: Path, link: bool) -> Picture:
+    data = read_bytes(picture.path)
+    header = read_header(data)
+    target = folder / picture.target
+    with explained_write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not picture.cut and header.orientation == 1:
+            _copied(picture.path, data, target, link)
+            return replace(picture, size=(header.width, header.height))
+        pixels = decode(data, header)
+        if picture.cut:
+            pixels = cut_out(pixels, picture.hands[0].box, picture.margin)
+        return replace(picture, target=_saved(pixels, picture.target, folder), size=pixels.shape[1::-1])
+
+
+def _copied(source: Path, data: bytes, target: Path, link: bool) -> None:
+    if link:
+        try:
+            os.link(source.resolve(), target)
+            return
+        except OSError:  # another file system, or one without links
+            pass
+    target.write_bytes(data)
+    shutil.copystat(source, target)
+
+
+def _saved(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
+    """Save pixels as JPEG or PNG, under a name that says so; returns the name."""
+    suffix = PurePosixPath(target).suffix.lower()
+    name = target
+    if suffix not in (".jpg", ".jpeg", ".png"):
+        name += ".png" if suffix in LOSSLESS else ".jpg"
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    if name.lower().endswith(".png"):
+        image.save(folder / name)
+    else:
+        image.save(folder / name, format="JPEG", quality=QUALITY, subsampling=0)
+    return name
+
+
+def cut_out(pixels: npt.NDArray[np.uint8], box: Sequence[float], margin: float) -> npt.NDArray[np.uint8]:
+    """A hand's box with a margin (a share of its longer side) around it, as far as it lies in the picture."""
+    height, width = pixels.shape[:2]
+    x1, y1, x2, y2 = (side * (width, height)[axis % 2] for axis, side in enumerate(box))
+    around = margin * max(x2 - x1, y2 - y1)
+    left, top = max(0, round(x1 - around)), max(0, round(y1 - around))
+    right, bottom = min(width, round(x2 + around)), min(height, round(y2 + around))
+    return pixels[min(top, height - 1) : max(bottom, top + 1), min(left, width - 1) : max(right, left + 1)]
+
+
+def by_split(pictures: Sequence[Picture]) -> Mapping[str, list[Picture]]:
+    """Split -> its pictures, in the order train, val, test, none."""
+    found: dict[str, list[Picture]] = {}
+    for split in ("train", "val", "test", ""):
+        chosen = [picture for picture in pictures if picture.split == split]
+        if chosen:
+            found[split] = chosen
+    return found

@@ -1,0 +1,36 @@
+"""A table of boxes and its pictures (read again by sources/folder.py): boxes.csv, images/<source>/<image>."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.sources.exports.pictures import Names, Picture, Settings, below
+
+COLUMNS = ("image", "x1", "y1", "x2", "y2", "label", "subject", "session", "hand", "split")
+
+
+class TableFormat:
+    """See `pictures.Format`."""
+
+    lost = "Lost: landmarks, the labels as published."
+    way_back = "sources=[folder] sources.folder.root={folder}"
+
+    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+        """See `pictures.Format.placed`."""
+        names = Names()
+        return [replace(picture, target=names.new(below(picture, "images"))) for picture in pictures]
+
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+        """See `pictures.Format.write`."""
+        with atomic_path(folder / "boxes.csv") as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(COLUMNS)
+            for picture in pictures:
+                for hand in picture.hands:
+                    sides = (f"{side:.9g}" for side in hand.box)
+                    told = (hand.gesture, hand.subject, hand.session, hand.hand, picture.split)
+                    table.writerow([picture.target, *sides, *told])

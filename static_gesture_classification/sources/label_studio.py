@@ -1,0 +1,316 @@
+"""Label Studio's exports (https://labelstud.io/guide/export): JSON and JSON-MIN, with the pictures below the root.
+
+    [{"id": 1, "data": {"image": "/data/upload/1/abcd1234-a.jpg", "subject": "anna"},
+      "annotations": [{"was_cancelled": false, "ground_truth": false, "updated_at": "...", "result": [
+        {"id": "x1", "from_name": "label", "type": "rectanglelabels", "original_width": 600, "original_height": 400,
+         "image_rotation": 0,
+         "value": {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["like"]}},
+        {"id": "x1", "from_name": "hand", "type": "choices", "value": {"choices": ["left"]}},
+        {"id": "x2", "from_name": "choice", "type": "choices", "value": {"choices": ["like"]}}]}]}, ...]
+
+    [{"id": 1, "image": "/data/upload/1/abcd1234-a.jpg", "label": [{"x": 10, ..., "rectanglelabels": ["like"]}],
+      "choice": "like", "annotator": 1, "annotation_id": 5, "updated_at": "..."}, ...]                   JSON-MIN
+
+Boxes are in percent of the picture; `rotation` turns a box clockwise about its upper left corner (the box around the
+turned one is taken), a polygon becomes the box around it. `image_rotation` is only how the picture was looked at;
+versions before 1.0 turned the boxes with it, which is seen by their exchanged width and height. A choice for the whole
+picture is its label where nothing is drawn in it; a choice for a region, or a field of `data`, named `subject`,
+`session` or `hand` tells that. Where a task was annotated more than once, the ground truth or else the latest counts.
+
+A picture is looked for as it is named, by what follows `?d=`, `/data/` or a server's name, and without the eight
+characters that uploads get before their names.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from static_gesture_classification.samples import Rejected
+from static_gesture_classification.sources.annotated import (
+    PERCENT,
+    Annotated,
+    AnnotationFile,
+    Marked,
+    PictureIndex,
+    around,
+    numbers,
+    positive_size,
+    same_shape,
+    split_in,
+)
+from static_gesture_classification.sources.image_size import frame_size
+from static_gesture_classification.sources.parsing import read_json
+from static_gesture_classification.sources.source import is_image
+
+DRAWN = ("rectanglelabels", "polygonlabels")
+OTHER_SHAPES = ("brushlabels", "ellipselabels", "keypointlabels", "vectorlabels", "bitmasklabels")
+WHOLE_PICTURE = [0.0, 0.0, 100.0, 100.0]
+UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
+SIDEWAYS = (90, 270)
+START = 65_536  # bytes
+
+
+@dataclass
+class Task:
+    """One picture and what was drawn or chosen in it: results as the JSON export has them."""
+
+    entry: str
+    data: Mapping[str, Any]
+    results: list[dict[str, Any]]
+    updated: str = ""
+
+
+@dataclass
+class Counted:
+    """What is left out, for the report."""
+
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tasks: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(kw_only=True)
+class LabelStudio(Annotated):
+    """Reads Label Studio's JSON and JSON-MIN.
+
+    Args:
+        image: which field of a task's data is the picture; None for `image`, else the first that names one.
+        choice: which choice labels a whole picture; None for any that is not an attribute.
+    """
+
+    image: str | None = None
+    choice: str | None = None
+    layout = "Label Studio export (a .json with a list of tasks)"
+
+    def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
+        """See `Annotated.files`; one piece per JSON."""
+        return [[self._file(name, pictures)] for name in pictures.named(".json") if is_list(self.folder / name)]
+
+    def _file(self, name: str, pictures: PictureIndex) -> AnnotationFile:
+        counted = Counted()
+        beside = name.rpartition("/")[0]
+        near = (beside, f"{beside}/images".lstrip("/"))
+        hands = self._marked(name, near, pictures, counted)
+        return AnnotationFile(name, hands, near, split_in(name), rejected=counted.rejected, notes=counted.notes)
+
+    def _marked(self, name: str, near: Sequence[str], pictures: PictureIndex, counted: Counted) -> Iterator[Marked]:
+        content = read_json(self.folder / name)
+        entries = content if isinstance(content, list) else [content]
+        for task in self._tasks(entries, name, counted):
+            told = self._picture(task)
+            if told is None:
+                counted.rejected.append(Rejected(self.name, name, task.entry, "its data names no picture"))
+                continue
+            names = picture_names(told)
+            paths = (pictures.find(name, near)[0] for name in names)
+            yield from self._hands(task, next((path for path in paths if path is not None), names[0]), counted)
+        counted.notes += [f"{name}: {count:,} {what}" for what, count in counted.tasks.items()]
+
+    def _tasks(self, entries: Sequence[Any], name: str, counted: Counted) -> Iterator[Task]:
+        latest: dict[str, Task] = {}
+        for place, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                counted.rejected.append(Rejected(self.name, name, f"entry {place}", "it is not a task"))
+                continue
+            task = f"task {entry.get('id', place)}"
+            if "annotations" in entry or "completions" in entry:
+                yield from full_task(task, entry, counted)
+            else:
+                short = self._short_task(task, entry)
+                if task in latest:
+                    counted.tasks["annotations of tasks that have a later one are left out"] += 1
+                if task not in latest or short.updated >= latest[task].updated:
+                    latest[task] = short
+        yield from latest.values()
+
+    def _short_task(self, entry: str, content: dict[str, Any]) -> Task:
+        """JSON-MIN's task, its fields turned into results."""
+        results = []
+        for key, value in content.items():
+            drawn = value if isinstance(value, list) else [value]
+            for number, shape in enumerate(drawn):
+                if isinstance(shape, dict):
+                    results.append(shape_result(key, f"{key} {number}", shape))
+            if isinstance(value, str) and self._is_choice(key, value):
+                results.append({"from_name": key, "type": "choices", "value": {"choices": [value]}})
+        return Task(entry, content, results, str(content.get("updated_at") or ""))
+
+    def _is_choice(self, key: str, value: str) -> bool:
+        """Whether a text of JSON-MIN is what was chosen, not data: the configured name, or the templates' names."""
+        return key == self.choice if self.choice else key in ("choice", "choices", "label", "gesture")
+
+    def _picture(self, task: Task) -> str | None:
+        fields = [self.image] if self.image else ["image", *task.data]
+        told = (task.data.get(name) for name in fields if name)
+        return next((text for text in told if isinstance(text, str) and names_picture(text)), None)
+
+    def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[Marked]:
+        regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for place, result in enumerate(task.results):
+            if isinstance(result, dict) and isinstance(result.get("value"), dict):
+                regions[str(result.get("id") or place)].append(result)
+        attributes = {key: str(value) for key, value in task.data.items() if isinstance(value, str | int)}
+        shapes = {key for key, results in regions.items() if any(kind_of(result) in DRAWN for result in results)}
+        for key in regions.keys() - shapes:
+            attributes |= chosen(regions[key])
+        for number, key in enumerate(key for key in regions if key in shapes):
+            entry = f"{task.entry} region {number}"
+            for result in (result for result in regions[key] if kind_of(result) in DRAWN):
+                marked = drawn_hand(result, picture, attributes | chosen(regions[key]), entry)
+                yield self._as_stored(marked, result.get("image_rotation"))
+        if not shapes:
+            yield from self._whole(task, picture, regions, attributes, counted)
+        others = sum(kind_of(result) in OTHER_SHAPES for results in regions.values() for result in results)
+        if others:
+            counted.tasks["regions that are neither boxes nor polygons are left out"] += others
+
+    def _as_stored(self, marked: Marked, rotation: object) -> Marked:
+        """Undo the turn that versions before 1.0 gave boxes of pictures that were looked at sideways."""
+        if rotation not in SIDEWAYS or marked.size is None or marked.box is None:
+            return marked
+        actual = frame_size(self.folder / marked.picture)
+        if isinstance(actual, str) or same_shape(marked.size, actual) or not same_shape(marked.size[::-1], actual):
+            return marked
+        return replace(marked, box=turned_back(marked.box, rotation), size=marked.size[::-1])
+
+    def _whole(
+        self,
+        task: Task,
+        picture: str,
+        regions: Mapping[str, list[dict[str, Any]]],
+        attributes: Mapping[str, str],
+        counted: Counted,
+    ) -> Iterator[Marked]:
+        """The hand of a picture in which nothing is drawn, by what was chosen for it."""
+        told = {name: label for results in regions.values() for name, label in chosen(results).items()}
+        wanted = [
+            label
+            for name, label in told.items()
+            if (name == self.choice if self.choice else name not in self.attributes.values())
+        ]
+        if not wanted:
+            counted.tasks["tasks have neither a box nor a choice and are left out"] += 1
+        for label in wanted[:1]:
+            problem = f"several labels were chosen for it: {', '.join(wanted)}" if len(wanted) > 1 else None
+            yield Marked(
+                picture, label, WHOLE_PICTURE, PERCENT, attributes=attributes, entry=task.entry, problem=problem
+            )
+
+
+def full_task(entry: str, content: dict[str, Any], counted: Counted) -> Iterator[Task]:
+    """JSON's task with the annotation that counts; `completions` is what versions before 1.0 called them."""
+    given = content.get("annotations") or content.get("completions") or []
+    usable = [one for one in given if isinstance(one, dict) and not one.get("was_cancelled")]
+    if not usable:
+        counted.tasks["tasks have no annotation and are left out"] += 1
+        return
+    if len(usable) > 1:
+        counted.tasks["tasks were annotated more than once; the ground truth or else the latest counts"] += 1
+    best = max(usable, key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at") or "")))
+    data = content.get("data")
+    yield Task(entry, data if isinstance(data, dict) else {}, list(best.get("result") or []))
+
+
+def shape_result(name: str, number: str, shape: dict[str, Any]) -> dict[str, Any]:
+    """A region of JSON-MIN as a result of JSON."""
+    kind = next((kind for kind in (*DRAWN, *OTHER_SHAPES, "choices") if kind in shape), "")
+    sizes = {key: shape.get(key) for key in ("original_width", "original_height", "image_rotation")}
+    return {"id": f"{name} {number}", "from_name": name, "type": kind, "value": shape, **sizes}
+
+
+def kind_of(result: Mapping[str, Any]) -> str:
+    """`rectanglelabels`, `choices`, ...: by what the value holds, since `type` may be a control's own name."""
+    kinds = (*DRAWN, *OTHER_SHAPES)
+    return next((kind for kind in kinds if kind in result["value"]), str(result.get("type") or "").lower())
+
+
+def chosen(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What was chosen or typed for a region: name of the control -> text."""
+    found: dict[str, str] = {}
+    for result in results:
+        texts = result["value"].get("choices") or result["value"].get("text")
+        texts = [texts] if isinstance(texts, str) else texts
+        if isinstance(texts, list) and texts:
+            found[str(result.get("from_name"))] = ", ".join(map(str, texts))
+    return found
+
+
+def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> Marked:
+    """A rectangle or polygon as a hand."""
+    kind, value = kind_of(result), result["value"]
+    labels = value.get(kind)
+    labels = [str(label) for label in labels] if isinstance(labels, list) else []
+    size = positive_size(result.get("original_width"), result.get("original_height"))
+    points = corners(value, size) if kind == "rectanglelabels" else polygon(value)
+    problem = None
+    if len(labels) > 1:
+        problem = f"it has {len(labels)} labels: {', '.join(labels)}"
+    elif points is None:
+        problem = f"its {kind.removesuffix('labels')} is not made of numbers: {str(value)[:80]}"
+    box = list(around(points)) if points else None
+    return Marked(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
+
+
+def corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
+    """The four corners of a rectangle in percent, turned about its upper left one; None where it is not in numbers."""
+    told = numbers([value.get(name) for name in ("x", "y", "width", "height")])
+    turn = value.get("rotation") or 0
+    if told is None or not isinstance(turn, int | float):
+        return None
+    x, y, width, height = told
+    wide, high = size or (1.0, 1.0)
+    cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+    offsets = [(dx * width * wide, dy * height * high) for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))]  # in pixels
+    return [(x + (dx * cos - dy * sin) / wide, y + (dx * sin + dy * cos) / high) for dx, dy in offsets]
+
+
+def polygon(value: Mapping[str, Any]) -> list[tuple[float, float]] | None:
+    """The points of a polygon in percent; None where they are not pairs of numbers."""
+    points = value.get("points")
+    pairs = [numbers(point, 2) for point in points] if isinstance(points, list) else []
+    known = [(pair[0], pair[1]) for pair in pairs if pair is not None]
+    return known if known and len(known) == len(pairs) else None
+
+
+def turned_back(box: Any, rotation: object) -> list[float]:
+    """A box in percent of a picture turned clockwise by 90 or 270 degrees, in percent of the picture itself."""
+    x1, y1, x2, y2 = box
+    return [y1, 100 - x2, y2, 100 - x1] if rotation == 90 else [100 - y2, x1, 100 - y1, x2]
+
+
+def names_picture(text: str) -> bool:
+    """Whether a text of a task's data is a picture's path or address."""
+    return is_image(picture_names(text)[0])
+
+
+def picture_names(told: str) -> list[str]:
+    """Names that a picture may have on disk, the likeliest first.
+
+    >>> picture_names("/data/upload/1/0a1b2c3d-my_hand.jpg")
+    ['upload/1/0a1b2c3d-my_hand.jpg', '0a1b2c3d-my_hand.jpg', 'my_hand.jpg']
+    >>> picture_names("/data/local-files/?d=hands%2Flike/1.jpg")
+    ['hands/like/1.jpg', '1.jpg']
+    """
+    address = urlsplit(told.replace("\\", "/"))
+    local = parse_qs(address.query).get("d")
+    path = local[0] if local else unquote(address.path)
+    path = path.lstrip("/").removeprefix("data/")
+    name = path.rpartition("/")[2]
+    return list(dict.fromkeys([path, name, UPLOAD.sub("", name)]))
+
+
+def is_list(path: Path) -> bool:
+    """Whether a JSON file is a list of objects, or one task with its annotations; only its beginning is looked at."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(START).removeprefix(b"\xef\xbb\xbf").split()
+    except OSError:
+        return False
+    return b"".join(start[:2]).startswith((b"[{", b"[]")) or b'"data":' in b"".join(start)
