@@ -87,7 +87,7 @@ def test_size_is_the_upright_one_in_other_formats(
 def test_photograph_of_a_phone_gives_the_crop_of_the_upright_one(
     cases: Path, vocabulary: Vocabulary, project: Path
 ) -> None:
-    labels = yaml.safe_load((project / "conf/sources/folder.yaml").read_text())["labels"]
+    labels = yaml.safe_load((project / "conf/labels/common.yaml").read_text())
     crops = {}
     for name in ("phone", "phone_low", "upright"):
         root = cases / "exif_boxes" / name
