@@ -14,6 +14,7 @@ from evaluation.seeded import GESTURES, VOCABULARY, sample_table
 from PIL import Image
 from stage_commands import LABELS, PEOPLE, digests, inside, save_photographs
 
+from static_gesture_classification.active_learning import comparison as comparison_module
 from static_gesture_classification.active_learning.frozen_split import IN_TEST, SEEN, earlier_sides, frozen_split
 from static_gesture_classification.active_learning.head_refit import folds, kept_embeddings, refitted
 from static_gesture_classification.active_learning.quick_loop import quick_loop
@@ -21,6 +22,7 @@ from static_gesture_classification.active_learning.quick_training import refit_h
 from static_gesture_classification.active_learning.retrain import retrain
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.data_version import people
+from static_gesture_classification.evaluation.paired import Verdict
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
@@ -427,6 +429,21 @@ def test_a_best_one_that_knows_all_of_val_is_not_replaced_unasked(project_folder
     assert summary["verdict"]["undecided"]
     assert Path("models/quick/best.ckpt").read_bytes() == best
     assert "of people one was trained on" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_head_that_betters_its_start_but_not_the_best_one_does_not_take_its_place(
+    project_folder, monkeypatch, capsys
+):
+    best = Path("models/quick/best.ckpt").read_bytes()  # of landmarks, and right about nearly all of val
+    with pipeline_results():
+        better = Verdict(True, "better than its start")
+        verdicts = iter([better])
+        judge = comparison_module.verdict
+        monkeypatch.setattr(comparison_module, "verdict", lambda *about: next(verdicts, None) or judge(*about))
+        summary = quick("retrain.method=head")
+    assert "against models/quick/best.ckpt: weighted F1 on val" in " ".join(capsys.readouterr().out.split())
+    assert not summary["verdict"]["promote"]
+    assert Path("models/quick/best.ckpt").read_bytes() == best
 
 
 def test_finetuning_trains_on_what_is_new_and_replays_some_of_what_is_known(project_folder):
