@@ -14,13 +14,18 @@ from pathlib import Path
 
 PACKAGE = "static_gesture_classification"
 ROOT = Path(__file__).resolve().parent.parent
-# What they do (writing files, fetching, saying how far a command is) shows in no result.
+# What they do (reading and writing files, fetching, saying how far a command is) shows in no result.
 SURROUNDINGS = (
     "atomic_files",
     "code_identity",
+    "command_line",
+    "conf_files",
     "configuration",
     "downloads",
     "errors",
+    "file_data",
+    "file_names",
+    "local_settings",
     "process_lock",
     "progress",
     "tracking",

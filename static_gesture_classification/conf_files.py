@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ TEXT_OR_NULL = (
     "evaluation.crops",
     "evaluation.landmarks",
     "evaluation.samples",
+    "export.output",
+    "export.split",
     "input",
     "logger.mlflow.artifact_location",
     "logger.mlflow.tracking_uri",
@@ -47,8 +50,11 @@ TEXT_OR_NULL = (
     "recording.subject",
     "run",
     "sample",
-    "sources.folder.subject_pattern",
-    "sources.folder.units",
+    "sources.*.choice",
+    "sources.*.data",
+    "sources.*.image",
+    "sources.*.subject_pattern",
+    "sources.*.units",
     "split",
     "to",
     "undo",
@@ -94,7 +100,7 @@ class Declared:
 
     def is_text(self, path: str) -> bool:
         """Whether a setting's value is text: as its default says, or for null, `TEXT_OR_NULL`."""
-        if path in TEXT_OR_NULL or LABELS in path.split(".")[:-1]:
+        if any(fnmatchcase(path, text) for text in TEXT_OR_NULL) or LABELS in path.split(".")[:-1]:
             return True
         return any(isinstance(value, str) and value != AUTO for value in self._values(path))
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.images import ImageHeader, UnreadableImageError, image_header
 
 # What `images` reads: the names under which its formats are saved.
@@ -59,25 +60,6 @@ def is_video(name: str) -> bool:
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is not meant to be seen: by its name, or since systems put it there."""
     return name.startswith(".") or name.lower() in LITTER
-
-
-def is_text(name: str) -> bool:
-    """Whether a name is UTF-8, so that tables can hold it; on Linux a name may be any bytes."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def printable(name: str) -> str:
-    r"""A name that can be printed and written: bytes that are not UTF-8 become `\xe9`."""
-    if is_text(name):
-        return name
-    try:
-        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # halves of a character that are no file's bytes
-        return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def files_below(root: Path, folder: str = "") -> FilesBelow:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.image_files import printable
+from static_gesture_classification.file_names import printable
 
 VERSION = 1
 LANDMARKS = 21

@@ -98,8 +98,9 @@ STAGES = yaml.safe_load((Path(__file__).parent.parent / "dvc.yaml").read_text())
 # What a stage imports and does not run, or what shows in none of its outputs.
 NOT_RUN = {
     "train": ["evaluation", "tracking"],  # what is drawn into the run folder; the checkpoint has nothing of it
-    "evaluate": ["sources"],  # which are read where it is not given what is prepared
-    "promote": ["sources"],
+    # Sources are read where it is not given what is prepared.
+    "evaluate": ["sources", "image_files.py", "edited_tables.py"],
+    "promote": ["sources", "image_files.py", "edited_tables.py"],
 }
 
 

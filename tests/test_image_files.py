@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from static_gesture_classification.image_files import files_below, is_image, printable, said_of_others
+from static_gesture_classification.file_names import printable
+from static_gesture_classification.image_files import files_below, is_image, said_of_others
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.jpg")
 

@@ -22,7 +22,8 @@ from static_gesture_classification.active_learning.pool_images import frame_name
 from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.image_files import NOT_UTF8, has_more_frames, is_text, printable
+from static_gesture_classification.file_names import is_text, printable
+from static_gesture_classification.image_files import NOT_UTF8, has_more_frames
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_image
 from static_gesture_classification.inference.frames import FolderFrames, VideoFrames, frames
 from static_gesture_classification.progress import track

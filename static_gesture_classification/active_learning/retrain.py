@@ -310,7 +310,7 @@ def decision_by(loop: QuickLoop, result: Comparison, new: Contender) -> Decision
     best, said = loop.models / BEST, result.verdict
     if said.promote and result.before.name != str(best) and digest_of(best) not in (None, result.before.digest):
         said = comparison(contender(str(best), loop.config), new, loop.config).verdict
-        console.print(f"against {best}: {escape(said.reason)}", highlight=False, soft_wrap=True)
+        console.print(f"against {best}: {said.reason}", highlight=False, soft_wrap=True, markup=False)
     return Decision(said.promote, said.reason, undecided=said.undecided)
 
 

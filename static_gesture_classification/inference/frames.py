@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_names import printable
 from static_gesture_classification.image_files import (
     IMAGE_SUFFIXES,
     files_below,
     is_image,
     is_video,
-    printable,
     said_of_animated,
     said_of_others,
 )

@@ -526,6 +526,8 @@ def row_keys(content: np.ndarray, boxes: np.ndarray, settings: LandmarkSettings)
     Raises:
         UserError, DataError: the detector cannot be used.
     """
+    if not len(content):  # the detector's model is not fetched for nothing
+        return np.zeros(0, "V16")
     suffix = f"{_detector(settings.node).identity()}{looking_code()}{PIXELS_VERSION}".encode()
     packed = np.ascontiguousarray(boxes, np.float32).view("V16").ravel()
     return np.array(

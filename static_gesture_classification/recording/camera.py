@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.image_files import printable
+from static_gesture_classification.file_names import printable
 from static_gesture_classification.inference.frames import Frames, VideoFrames, frames
 from static_gesture_classification.recording.settings import ALL, CameraSettings
 

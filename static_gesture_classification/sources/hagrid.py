@@ -31,7 +31,8 @@ import orjson
 from scipy.optimize import linear_sum_assignment
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image, is_text
+from static_gesture_classification.file_names import is_text
+from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image
 from static_gesture_classification.samples import LANDMARKS, Rejected
 from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in
 

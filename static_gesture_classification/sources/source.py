@@ -25,16 +25,9 @@ from joblib import Parallel, delayed
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
-from static_gesture_classification.image_files import (
-    MANY_FRAMES,
-    NOT_UTF8,
-    has_more_frames,
-    is_hidden,
-    is_image,
-    is_text,
-    printable,
-)
+from static_gesture_classification.image_files import MANY_FRAMES, NOT_UTF8, has_more_frames, is_hidden, is_image
 from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 

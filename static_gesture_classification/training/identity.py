@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from rich.markup import escape
 
 from static_gesture_classification.code_identity import code_digest, modules_below
 from static_gesture_classification.errors import DataError
@@ -76,7 +77,7 @@ def run_folder_for(runs: Path, model: str, identity: RunIdentity, fresh: bool) -
     own = [folder for folder in there if code_of(folder) == identity.code]
     if there and not own:
         about = f"{there[-1]} has this configuration and data, but the code that trains was another: beginning anew"
-        console.print(f"[yellow]note:[/] {about}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]note:[/] {escape(about)}", highlight=False, soft_wrap=True)
     return following if not own or (fresh and is_finished(own[-1])) else own[-1]
 
 

@@ -223,12 +223,12 @@ def test_what_was_found_in_pixels_that_were_read_another_way_is_looked_for_anew(
     from static_gesture_classification.active_learning import pool as module
 
     samples = find_hands(unlabelled, lambda: BoxDetector([0, 0, 1, 1]), "whole", tmp_path / "cache").samples
-    keys = module.hand_keys(samples, "crops")
+    keys = module.hand_keys(samples, lambda marks: b"")
     for each in (found_hands, module):
         monkeypatch.setattr(each, "PIXELS_VERSION", -1)
     find_hands(unlabelled, lambda: BoxDetector([0, 0, 1, 1]), "whole", tmp_path / "cache")
     assert len(list((tmp_path / "cache").iterdir())) == 2
-    assert not set(keys) & set(module.hand_keys(samples, "crops"))
+    assert not set(keys) & set(module.hand_keys(samples, lambda marks: b""))
 
 
 def test_video_that_cannot_be_decoded_is_no_pool(world: World, cases: Path, whole_picture: tuple[str, ...]) -> None:
