@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import World, checkpoint
 
 from static_gesture_classification.active_learning import admit, mining
 from static_gesture_classification.active_learning.pool import digest_of
@@ -16,6 +15,7 @@ from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import person_of
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
+from tests.active_learning.conftest import World, checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import World, checkpoint
 
 from static_gesture_classification.active_learning import mining, search
 from static_gesture_classification.active_learning.plan import VERSION, PlannedRecording, RecordingPlan, write_plan
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.evaluation.predictions import read_predictions, write_predictions
+from tests.active_learning.conftest import World, checkpoint
 
 
 def mined(world: World, *overrides: str) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import World, checkpoint, save_picture
 from omegaconf import DictConfig
 from PIL import Image
 
@@ -31,6 +30,7 @@ from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.training.checkpoint import Classifier, build_network, load_classifier
+from tests.active_learning.conftest import World, checkpoint, save_picture
 
 KEYS = [bytes([number]) * 16 for number in range(5)]
 EMBEDDINGS = np.arange(15, dtype=np.float32).reshape(5, 3)

@@ -364,7 +364,7 @@ def poisoned_test_split():
     for path in Path("photos/annotations/test").glob("*.json"):
         entries = json.loads(path.read_text())
         for entry in entries.values():
-            entry["hand_landmarks"] = [random.random((21, 2)).tolist()]
+            entry["hand_landmarks"] = [(0.2 + 0.6 * random.random((21, 2))).tolist()]  # within the box
         path.write_text(json.dumps(entries))
     samples = read_samples(Path("data/quick/splits/samples.parquet"))
     test = samples[samples["split"] == "test"]
