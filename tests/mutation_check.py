@@ -620,7 +620,8 @@ def _pytest(arguments: list[str], copy: Path, said: Path) -> None:
     os.chdir(copy)
     os.environ |= {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     sys.dont_write_bytecode = True
-    sys.path = [str(copy), *(path for path in sys.path if PROJECT not in (Path(path), *Path(path).parents))]
+    own = (PROJECT, PROJECT / "tests")
+    sys.path = [str(copy), *(path for path in sys.path if Path(path).resolve() not in own)]
     import pytest
 
     code = int(pytest.main(["-q", "-p", "no:cacheprovider", "--no-header", "--tb=no", "-rfE", *arguments]))
