@@ -10,6 +10,7 @@ format has no room for is said in the export's README.txt (docs/data.md, "Export
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -236,7 +237,7 @@ def about(made: Written, kind: Format, name: str, output: Path) -> str:
         + ", ".join(f"{count:,} {gesture}" for gesture, count in counts.items()),
         "Boxes and landmarks are of the pictures as they are seen; those that were stored turned were saved anew.",
         kind.lost,
-        f"To read it again: {kind.way_back.format(folder=output)}",
+        f"To read it again: {shlex.join(part.format(folder=output.absolute()) for part in kind.way_back)}",
         *(f"left out: {entry.file}: {entry.reason}" for entry in made.rejected),
     ]
     return "\n".join(lines) + "\n"

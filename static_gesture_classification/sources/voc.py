@@ -61,13 +61,15 @@ class Voc(Annotated):
         listed = self._lists(pictures)
         groups: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name in pictures.named(".xml"):
-            folder, _, file = name.rpartition("/")
-            split = listed.get((devkit_of(folder), file.rpartition(".")[0]), split_in(folder))
+            folder = name.rpartition("/")[0]
+            devkit = devkit_of(folder)
+            below = name.removeprefix(f"{devkit}/").removeprefix("Annotations/").rpartition(".")[0]
+            split = listed.get((devkit, below), split_in(folder))
             groups[folder, split].append(name)
         return [[self._folder(folder, split, names, stems)] for (folder, split), names in groups.items()]
 
     def _lists(self, pictures: PictureIndex) -> dict[tuple[str, str], str]:
-        """Official split by the folder that holds ImageSets, and the name of the XML without suffix."""
+        """Official split by the folder that holds ImageSets, and the XML's path below Annotations without suffix."""
         found: dict[tuple[str, str], str] = {}
         files = [path for path in pictures.named(".txt") if path.rpartition("/")[0].endswith(LISTS)]
         known = [path for path in files if PurePosixPath(path).stem in SPLIT_WORDS]
@@ -81,7 +83,8 @@ class Voc(Annotated):
     def _folder(self, folder: str, split: str, names: Sequence[str], stems: dict[str, str]) -> AnnotationFile:
         rejected: list[Rejected] = []
         devkit = devkit_of(folder)
-        near = [f"{devkit}/{PICTURES}".strip("/"), folder, devkit]
+        below = folder.removeprefix(devkit).strip("/").removeprefix("Annotations")
+        near = [f"{devkit}/{PICTURES}{below}".strip("/"), folder, f"{devkit}/{PICTURES}".strip("/"), devkit]
         return AnnotationFile(
             folder or ".", self._marked(names, near, stems, rejected), near, split=split, rejected=rejected
         )

@@ -6,6 +6,7 @@
     images/train/a.jpg        labels/train/a.txt             Ultralytics
     train/images/a.jpg        train/labels/a.txt             Roboflow, whose data.yaml says `../train/images`
     images/a.jpg  labels/a.txt  classes.txt                  Label Studio, without splits
+    obj.data  obj.names  train.txt  obj_train_data/a.{jpg,txt}    Darknet, CVAT's "YOLO 1.1"
 
 A line of a label file is `class cx cy width height`, or `class x1 y1 x2 y2 x3 y3 ...`, a polygon (or a turned box)
 whose bounding box is taken, or, where `kpt_shape` says so, the box and then `x y [v]` of each point. All are shares of
@@ -37,6 +38,7 @@ from static_gesture_classification.sources.source import is_image
 
 DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml")
 CLASS_LISTS = ("classes.txt", "obj.names")
+DARKNET = "obj.data"
 SPLIT_KEYS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 BOX_COLUMNS = 5
 
@@ -123,8 +125,17 @@ class Yolo(Annotated):
             if name in pictures.files:
                 lines = (self.folder / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()
                 names = dict(enumerate(line.strip() for line in lines if line.strip()))
-                return Description(name, names, {"": ["images" if (self.folder / "images").is_dir() else "."]})
+                usual = {"": ["images" if (self.folder / "images").is_dir() else "."]}
+                return Description(name, names, self._darknet_splits(pictures) or usual)
         return None
+
+    def _darknet_splits(self, pictures: PictureIndex) -> dict[str, list[str]]:
+        """Split -> lists, from Darknet's obj.data, whose lines are `train = data/train.txt`; none without it."""
+        if DARKNET not in pictures.files:
+            return {}
+        text = (self.folder / DARKNET).read_text(encoding="utf-8-sig", errors="replace")
+        pairs = (line.partition("=") for line in text.splitlines())
+        return splits_in({key.strip(): place.strip() for key, _, place in pairs}, {})
 
     def _described(self, file: str) -> Description:
         where = f"{self.root}/{file}"
@@ -139,7 +150,7 @@ class Yolo(Annotated):
         return Description(
             file,
             class_names(content["names"], where),
-            splits_in(content),
+            splits_in(content, {"": ["images"]}),
             str(content.get("path") or ""),
             points_in(content.get("kpt_shape"), where),
         )
@@ -289,14 +300,14 @@ def class_names(names: Any, where: str) -> dict[int, str]:
     return {number: str(name) for number, name in pairs.items()}
 
 
-def splits_in(content: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Split -> folders and lists, as the description names them."""
+def splits_in(content: Mapping[str, Any], usual: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Split -> folders and lists, as the description names them; `usual` where it names none."""
     found: dict[str, list[str]] = {}
     for key, split in SPLIT_KEYS.items():
         places = content.get(key)
         if places:
             found.setdefault(split, []).extend(map(str, places) if isinstance(places, list) else [str(places)])
-    return found or {"": ["images"]}
+    return found or dict(usual)
 
 
 def points_in(shape: Any, where: str) -> tuple[int, int]:

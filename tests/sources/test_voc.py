@@ -65,6 +65,21 @@ def test_lists_name_the_split_and_train_and_val_overrule_trainval(
     ]
 
 
+def test_lists_name_pictures_in_folders_as_datumaro_writes_them(
+    tmp_path: Path, save_image: Save, outcome: Read
+) -> None:
+    for folder in ("anna", "bo"):
+        save_image(tmp_path / f"JPEGImages/{folder}/1.jpg", 200, 100)
+        save(tmp_path / f"Annotations/{folder}/1.xml", thing(), filename=f"{folder}/1.jpg")
+    lists = tmp_path / "ImageSets/Main"
+    lists.mkdir(parents=True)
+    (lists / "test.txt").write_text("bo/1\n")
+    assert sorted(outcome(Voc, tmp_path).told("image", "split")) == [
+        ("JPEGImages/anna/1.jpg", ""),
+        ("JPEGImages/bo/1.jpg", "test"),
+    ]
+
+
 def test_xml_beside_its_picture_wins_over_the_name_in_it(tmp_path: Path, save_image: Save, outcome: Read) -> None:
     for name in ("valid/renamed.jpg", "valid/old.jpg"):
         save_image(tmp_path / name, 200, 100)

@@ -80,6 +80,20 @@ def test_layout_of_label_studio_has_classes_and_no_splits(tmp_path: Path, save: 
     assert outcome(Yolo, tmp_path).told("gesture", "split") == [("THUMBS_UP", "")]
 
 
+def test_layout_of_darknet(tmp_path: Path, save: Save, outcome: Read) -> None:
+    """CVAT's "YOLO 1.1" export: labels beside pictures, lists whose paths begin with data/."""
+    for split in ("train", "valid"):
+        save(f"obj_{split}_data/a.jpg", BOX, f"obj_{split}_data/a.txt")
+        (tmp_path / f"{split}.txt").write_text(f"data/obj_{split}_data/a.jpg\n")
+    (tmp_path / "obj.names").write_text("like\nfist\n")
+    lines = ["classes = 2", "train = data/train.txt", "valid = data/valid.txt", "names = data/obj.names", "backup = b/"]
+    (tmp_path / "obj.data").write_text("\n".join(lines))
+    assert outcome(Yolo, tmp_path).told("image", "gesture", "split") == [
+        ("obj_train_data/a.jpg", "THUMBS_UP", "train"),
+        ("obj_valid_data/a.jpg", "THUMBS_UP", "val"),
+    ]
+
+
 def test_polygon_becomes_the_box_around_it(tmp_path: Path, save: Save, outcome: Read) -> None:
     save("images/train/a.jpg", "0 0.1 0.2 0.5 0.3 0.4 0.8\n0 0.1 0.1 0.3 0.1 0.3 0.2 0.1 0.2")
     describe(tmp_path, ULTRALYTICS)

@@ -37,7 +37,7 @@ class CocoFormat:
     """See `pictures.Format`."""
 
     lost = "Nothing is lost."
-    way_back = "sources=[coco] sources.coco.root={folder}"
+    way_back = ("sources=[coco]", "sources.coco.root={folder}")
 
     def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
         """See `pictures.Format.placed`."""

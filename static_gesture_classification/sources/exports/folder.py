@@ -20,7 +20,7 @@ class FolderFormat:
         "Lost: boxes, landmarks, which hand it is, the labels as published. Slashes in the names of people and "
         "sessions became underscores."
     )
-    way_back = "sources=[folder] sources.folder.root={folder}/train (one split at a time, where there are splits)"
+    way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
     def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
         """See `pictures.Format.placed`; one for each hand, or for each gesture."""

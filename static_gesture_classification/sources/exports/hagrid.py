@@ -25,7 +25,7 @@ class HagridFormat:
         "Lost: the session (the subject stands for it), the labels as published, which hands a picture with a left "
         "and a right one shows, and who is who in a picture of several people (they count as one more person together)."
     )
-    way_back = "sources=[hagrid] sources.hagrid.root={folder}"
+    way_back = ("sources=[hagrid]", "sources.hagrid.root={folder}")
 
     def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
         """See `pictures.Format.placed`."""

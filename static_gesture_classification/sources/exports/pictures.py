@@ -86,8 +86,13 @@ class Settings:
 class Format(Protocol):
     """A format to export to: places pictures, then writes what belongs to them."""
 
-    lost: str  # what of a sample has no room in the format, as a sentence
-    way_back: str  # how its source reads it again
+    @property
+    def lost(self) -> str:
+        """What of a sample has no room in the format, as a sentence."""
+
+    @property
+    def way_back(self) -> Sequence[str]:
+        """Overrides with which its source reads it again; `{folder}` is the export."""
 
     def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
         """The pictures with their `target`, each another one; one with two hands may become two."""

@@ -17,7 +17,7 @@ class TableFormat:
     """See `pictures.Format`."""
 
     lost = "Lost: landmarks, the labels as published."
-    way_back = "sources=[folder] sources.folder.root={folder}"
+    way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
     def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
         """See `pictures.Format.placed`."""

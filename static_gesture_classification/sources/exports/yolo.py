@@ -36,7 +36,11 @@ class YoloFormat:
         "Lost: which hand it is, the labels as published, several people in one picture (it lies in the folder of the "
         "first), and that a sample had no split (it is in train)."
     )
-    way_back = f"sources=[yolo] sources.yolo.root={{folder}} 'sources.yolo.subject_pattern=\"{PATTERN}\"'"
+    way_back = (
+        "sources=[yolo]",
+        "sources.yolo.root={folder}",
+        f'sources.yolo.subject_pattern="{PATTERN}"',
+    )
 
     def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
         """See `pictures.Format.placed`."""
