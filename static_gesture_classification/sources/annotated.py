@@ -6,7 +6,6 @@ Such a format lists, per picture, boxes with a label and perhaps attributes. A s
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from abc import abstractmethod
@@ -17,7 +16,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.image_files import files_below
 from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.image_size import NO_BOX, file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
 from static_gesture_classification.sources.subjects import subject_regex, told_by_path
@@ -26,17 +27,6 @@ SHARES = (1.0, 1.0)  # boxes as shares of the width and height
 PERCENT = (100.0, 100.0)
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 NOT_FOUND = "image not found"
-# Words of file and folder names, and of the formats' own fields, that name a split.
-SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "trainval": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 SAME_SHAPE = 0.02  # two sizes whose ratios of width to height differ by no more than this are of one picture
 ROWS = 20_000  # hands that are turned into rows at once
 ATTRIBUTES = {"subject": "subject", "session": "session", "hand": "hand"}
@@ -90,7 +80,8 @@ class PictureIndex:
     def __init__(self, root: Path) -> None:
         self.files: dict[str, str] = {}  # path as written in annotations -> path on disk, both relative to the root
         self._by_name: dict[str, list[str]] = defaultdict(list)
-        for path in files_below(root):
+        below = files_below(root)
+        for path in sorted([*below.images, *below.videos, *below.others]):
             key = unicodedata.normalize("NFC", path)
             self.files[key] = path
             self._by_name[key.rpartition("/")[2]].append(key)
@@ -315,31 +306,3 @@ def positive_size(width: object, height: object) -> tuple[float, float] | None:
     except (TypeError, ValueError):
         return None
     return size if size[0] > 0 and size[1] > 0 else None
-
-
-def files_below(root: Path) -> Iterator[str]:
-    """Paths relative to a folder of all files below it; each folder once, though links lead to it.
-
-    Hidden ones are left out, and names that are not UTF-8: no annotation can name them.
-    """
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        below = os.path.relpath(parent, root).replace(os.sep, "/")
-        for name in names:
-            path = name if below == "." else f"{below}/{name}"
-            if not name.startswith(".") and _is_text(path):
-                yield path
-
-
-def _is_text(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -30,7 +30,6 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.annotated import (
     SHARES,
-    SPLIT_WORDS,
     WHOLE,
     Annotated,
     AnnotationFile,
@@ -40,6 +39,7 @@ from static_gesture_classification.sources.annotated import (
     positive_size,
     split_in,
 )
+from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.parsing import NotWholeError, read_xml
 from static_gesture_classification.sources.source import is_image
 

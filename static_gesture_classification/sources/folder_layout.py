@@ -9,10 +9,11 @@ from pathlib import Path
 
 from static_gesture_classification.sources.source import files_in, folders_in
 
-# Names of folders, and of values in tables, that mean a split.
+# Names of folders and files, values in tables and fields of formats that mean a split.
 SPLIT_WORDS = {
     "train": "train",
     "training": "train",
+    "trainval": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",

@@ -26,7 +26,6 @@ from xml.etree.ElementTree import Element
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.annotated import (
-    SPLIT_WORDS,
     Annotated,
     AnnotationFile,
     Marked,
@@ -34,6 +33,7 @@ from static_gesture_classification.sources.annotated import (
     positive_size,
     split_in,
 )
+from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.parsing import NotWholeError, read_xml
 from static_gesture_classification.sources.source import is_image
 
