@@ -125,8 +125,8 @@ class Yolo(Annotated):
             if name in pictures.files:
                 lines = (self.folder / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()
                 names = dict(enumerate(line.strip() for line in lines if line.strip()))
-                usual = {"": ["images" if (self.folder / "images").is_dir() else "."]}
-                return Description(name, names, self._darknet_splits(pictures) or usual)
+                everything = {"": ["images" if (self.folder / "images").is_dir() else "."]}
+                return Description(name, names, self._darknet_splits(pictures) or everything)
         return None
 
     def _darknet_splits(self, pictures: PictureIndex) -> dict[str, list[str]]:
