@@ -10,9 +10,9 @@
     </annotation>
 
 VOC's pixels are counted from 1 and xmin..xmax are all inside the box, so that 1..353 is the whole width. Tools that
-write the format today (labelImg, Roboflow, CVAT) count from 0: `first_pixel` says which. The picture is the one of the
-XML's own name, since people rename files, then `filename`. A picture's split is the list that names it, else the folder
-it lies in. `attributes` is CVAT's addition. XML with entities is refused.
+write the format today mostly count from 0 (labelImg, CVAT, Datumaro): `first_pixel` says which. The picture is the one
+of the XML's own name, since people rename files, then `filename`. A picture's split is the list that names it, else the
+folder it lies in. `attributes` is CVAT's addition. XML with entities is refused.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Voc(Annotated):
     """Reads Pascal VOC's XML.
 
     Args:
-        first_pixel: 1 as VOC counts, or 0 as labelImg, Roboflow and CVAT do.
+        first_pixel: 1 as VOC counts, or 0 as labelImg, CVAT and Datumaro do.
     """
 
     first_pixel: int = 1
