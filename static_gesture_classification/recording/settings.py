@@ -13,12 +13,12 @@ from static_gesture_classification.errors import UserError
 
 REAL, ALL = "real", "all"
 AUTO, PLAN, FREE = "auto", "plan", "free"
-OPENCV, NONE = "opencv", "none"
+SCREEN, NONE = "screen", "none"
 LARGEST, SUREST, LEFT, RIGHT = "largest", "surest", "left", "right"
 _CHOICES = {
     "pace": (REAL, ALL),
     "mode": (AUTO, PLAN, FREE),
-    "window": (OPENCV, NONE),
+    "window": (SCREEN, NONE),
     "hand": (LARGEST, SUREST, LEFT, RIGHT),
     "hard": (AUTO, True, False),
 }
