@@ -62,7 +62,7 @@ test: .venv/.installed ## linter, type checker, all tests; skipped when nothing 
 	else $(MAKE) --no-print-directory test-again; fi
 
 test-again: lint ## the same, whether anything changed or not
-	@python -m pytest -n 2 --dist loadfile -m "not full"
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not full"
 	@$(FINGERPRINT) > .venv/.tested
 
 TIMES ?= 50
@@ -76,7 +76,7 @@ lint: .venv/.installed ## linter, formatter and type checker
 	@mypy
 
 check-full: .venv/.installed ## the slow checks too: kills at random moments, the whole pipeline
-	@python -m pytest -n 2 --dist loadfile
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean: ## remove what the pipeline derived (recordings and downloads stay)
 	@rm -rf data/index data/crops data/splits data/landmarks data/synthetic data/composed data/quick data/loop data/pool reports params.yaml

@@ -12,6 +12,9 @@ from tests.warm_python import WarmPython
 # Two workers share the processors; libraries that each start a thread per processor are in one another's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Files that take longest. Run last, they would keep one worker busy while the other has nothing left to do.
+LONGEST = ("test_nothing_is_sent", "test_pipeline", "test_bad_input")
+
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"
 CASES = PROJECT.parent / "shared" / "cases"
@@ -29,6 +32,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if times > 1:
         metafunc.fixturenames.append("turn")
         metafunc.parametrize("turn", range(times))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(scope="session")
