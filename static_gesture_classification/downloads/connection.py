@@ -61,12 +61,12 @@ class Reply:
     version: Version
 
 
-class SpokenRetry(urllib3.Retry):
+class AnnouncedRetry(urllib3.Retry):
     """urllib3's retries. Each is announced, and no server makes us wait longer than `backoff_max`."""
 
     def increment(
         self, method: Any = None, url: Any = None, response: Any = None, error: Any = None, *more: Any, **pool: Any
-    ) -> SpokenRetry:
+    ) -> AnnouncedRetry:
         """See urllib3."""
         following = super().increment(method, url, response, error, *more, **pool)
         reason = f"the server answered {response.status} {response.reason}" if response else explain(error)
@@ -100,7 +100,7 @@ class Connection:
     user_agent: str = "Mozilla/5.0 (compatible; static-gesture-classification)"
 
     def __post_init__(self) -> None:
-        retry = SpokenRetry(self.attempts - 1, status_forcelist=PASSING, raise_on_status=False)
+        retry = AnnouncedRetry(self.attempts - 1, status_forcelist=PASSING, raise_on_status=False)
         self._retry = retry.new(backoff_factor=self.wait, backoff_max=self.longest_wait)
         few = min(self.attempts, ATTEMPTS_WITHOUT_CONTACT) - 1
         self._adapter = HTTPAdapter(max_retries=self._retry.new(connect=few, read=few, other=few))

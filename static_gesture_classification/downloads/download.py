@@ -39,7 +39,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.terminal import note, say
 
-WORKSHOP = ".download"  # below the root: archives, parts of archives, what is being unpacked
+WORKING = ".download"  # below the root: archives, parts of archives, what is being unpacked
 
 
 @entry_point
@@ -59,13 +59,13 @@ def download(settings: DownloadSettings) -> None:
         UserError: an unknown part is named; a file cannot be fetched, is not what was published, or does not fit.
     """
     plan, root = make_plan(settings), settings.published.root
-    with workshop(root) as shop:
-        downloader = Downloader(settings, shop)
+    with working_folder(root) as folder:
+        downloader = Downloader(settings, folder)
         missing = [rest for item in plan if (rest := downloader.without_present(item))]
-        needed = expected_bytes(missing, settings.keep_archives) - bytes_in(shop)
+        needed = expected_bytes(missing, settings.keep_archives) - bytes_in(folder)
         require_free_disk(root, max(0, needed), f"{settings.dataset} ({settings.variant})")
         for item in missing:
-            downloader.bring(downloader.with_address(item))
+            downloader.fetch_contents(downloader.with_address(item))
     if missing:
         say(f"{settings.dataset} is in {root}; run the pipeline (make repro) to train with it")
     else:
@@ -73,18 +73,18 @@ def download(settings: DownloadSettings) -> None:
 
 
 @contextmanager
-def workshop(root: Path) -> Iterator[Path]:
+def working_folder(root: Path) -> Iterator[Path]:
     """The folder for everything unfinished, for one process at a time; it is removed when nothing is left to do."""
-    shop = root / WORKSHOP
-    with explained_write_errors(shop):
-        shop.mkdir(parents=True, exist_ok=True)
-        lock = ProcessLock(shop / "lock")
+    folder = root / WORKING
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = ProcessLock(folder / "lock")
         if not lock.acquire():
             raise UserError(f"another download into {root} is running; wait for it or end it")
     try:
-        yield shop
-        if [path.name for path in shop.iterdir()] == ["lock"]:
-            shutil.rmtree(shop)
+        yield folder
+        if [path.name for path in folder.iterdir()] == ["lock"]:
+            shutil.rmtree(folder)
     finally:
         lock.release()
 
@@ -104,12 +104,12 @@ class Downloader:
 
     Args:
         settings: of the dataset.
-        shop: see `workshop`.
+        folder: see `working_folder`.
     """
 
-    def __init__(self, settings: DownloadSettings, shop: Path) -> None:
+    def __init__(self, settings: DownloadSettings, folder: Path) -> None:
         self._settings, self._published, self._root = settings, settings.published, settings.published.root
-        self._shop = shop
+        self._folder = folder
         self._contents = read_record(self._root / self._published.record)
         self._connection = Connection(
             settings.attempts, settings.wait, timeout=settings.timeout, user_agent=settings.user_agent
@@ -126,7 +126,7 @@ class Downloader:
 
     def with_address(self, item: Item) -> Item:
         """The item with its address; one that has none is looked up where the dataset is published, once needed."""
-        name, by_hand = item.remote.name, self._shop / item.remote.name
+        name, by_hand = item.remote.name, self._folder / item.remote.name
         if item.remote.url or self._published.listing is None or by_hand.exists():
             return item
         with way_by_hand(item.remote, by_hand, self._published.page):
@@ -135,9 +135,9 @@ class Downloader:
             found = asdict(self._listed[name])
             return replace(item, file=item.file.model_copy(update=found))
 
-    def bring(self, item: Item) -> None:
-        """Bring the item's contents to their places, out of the archive on the server or one that is fetched."""
-        archive = self._shop / item.remote.name
+    def fetch_contents(self, item: Item) -> None:
+        """Fetch the item's contents to their places, out of the archive on the server or the whole one."""
+        archive = self._folder / item.remote.name
         stream = item.file.stream and not self._settings.keep_archives and not item.remote.sha256
         if stream and not archive.exists():
             try:
@@ -148,7 +148,7 @@ class Downloader:
 
         def room_for(coming: int) -> None:
             unpacked = int(item.bytes * item.file.expands) or coming
-            require_free_disk(self._shop, coming + unpacked, f"{item.remote.name} with what is in it")
+            require_free_disk(self._folder, coming + unpacked, f"{item.remote.name} with what is in it")
 
         fetch(item.remote, archive, self._connection, room_for)
         if item.file.members is None:
@@ -198,7 +198,7 @@ class Downloader:
         """Unpack contents aside, record them, move them to their places: in this order, no kill does harm."""
         for name, content in item.contents.items():
             assert content.members is not None
-            aside = self._shop / f"{name}.unpacking"
+            aside = self._folder / f"{name}.unpacking"
             files, size = unpack(archive, content.members, content.to, aside)
             if content.files not in (None, files):
                 note(f"{name} has {files:,} files, {content.files:,} were published")
