@@ -18,11 +18,16 @@ PACKAGE = "static_gesture_classification"
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its name, the module whose `main` it is, and what it does in a few words."""
+    """A command: its name, the module whose `main` it is, and what it does in a few words.
+
+    `own` are the groups of settings that `--help` explains, `uses` those that it names.
+    """
 
     name: str
     module: str
     purpose: str
+    own: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
 
 def _own(name: str, module: str, purpose: str) -> Command:
