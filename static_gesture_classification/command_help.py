@@ -1,6 +1,6 @@
-"""`gestures COMMAND --help`: the command's settings with their defaults and their meaning, read from conf/.
+"""`gestures COMMAND --help`: the command's settings, their defaults as composed, and their meaning.
 
-What a setting means is written once, as the comment beside it in conf/; nothing is composed to show it.
+What a setting means is written once: as the comment beside it in conf/.
 """
 
 from __future__ import annotations
@@ -8,20 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.commands import Command
 from static_gesture_classification.conf_files import Entry, entries, package_of
 from static_gesture_classification.terminal import Column, Table, console, say
 
-WIDTH = 200  # columns, where nobody looks at a terminal
 LONGEST_DEFAULT = 40  # characters of a default that are shown
 
 
 @dataclass(frozen=True)
 class Described:
-    """A setting: its whole name, its default as written, and its comment."""
+    """A setting: its whole name, its default, and its comment."""
 
     name: str
     default: str
@@ -30,10 +32,12 @@ class Described:
 
 def show_help(command: Command, conf: Path) -> None:
     """Print what a command does and all of its settings; then the groups it uses besides, with their choices."""
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        composed = compose("config")
     say(f"gestures {command.name} [SETTING=VALUE ...]\n\n{command.purpose[:1].upper()}{command.purpose[1:]}.\n")
     for group in command.own:
         described = [each for file in files_of(group, conf) for each in settings_in(file, conf, group)]
-        console.print(_table(described))
+        console.print(_table(described, composed))
     if command.uses:
         say("It uses these groups too; GROUP=CHOICE takes another file of conf/GROUP/, GROUP.NAME=VALUE sets a value:")
         console.print(_groups(command.uses, conf))
@@ -61,13 +65,13 @@ def settings_in(file: Path, conf: Path, group: str) -> Iterator[Described]:
     for entry in entries(file):
         name = ".".join([*package, *entry.path])
         if entry.is_leaf and (name == group or name.startswith(f"{group}.")):
-            yield Described(name, _default(entry), _comment(entry, lines))
+            yield Described(name, str(entry.node.value or ""), _comment(entry, lines))
 
 
-def _default(entry: Entry) -> str:
-    """The default as written, shortened."""
-    node = entry.node
-    text = node.value if isinstance(node, yaml.ScalarNode) else yaml.serialize(node).strip().replace("\n", " ")
+def _shown(value: Any) -> str:
+    """A default as YAML writes it, shortened."""
+    plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+    text = plain if isinstance(plain, str) else yaml.safe_dump(plain, default_flow_style=True).split("\n...")[0].strip()
     return text if len(text) <= LONGEST_DEFAULT else text[: LONGEST_DEFAULT - 3] + "..."
 
 
@@ -84,10 +88,10 @@ def _comment(entry: Entry, lines: list[str]) -> str:
     return " ".join(each.strip().lstrip("# ") for each in lines[above:first]) if above > 0 else ""
 
 
-def _table(described: list[Described]) -> Table:
+def _table(described: list[Described], composed: DictConfig) -> Table:
     table = Table(Column("setting", no_wrap=True), Column("default"), Column("meaning", ratio=1), box=None)
     for each in described:
-        table.add_row(each.name, each.default, each.meaning)
+        table.add_row(each.name, _shown(OmegaConf.select(composed, each.name, default=each.default)), each.meaning)
     return table
 
 
@@ -96,7 +100,9 @@ def _groups(groups: tuple[str, ...], conf: Path) -> Table:
     for group in groups:
         choices = sorted(file.stem for file in (conf / group).glob("*.yaml"))
         if choices in (["default"], []):
-            names = (each.name.partition(".")[2] for file in files_of(group, conf) for each in settings_in(file, conf, group))
+            names = (
+                each.name.partition(".")[2] for file in files_of(group, conf) for each in settings_in(file, conf, group)
+            )
             table.add_row(group, ", ".join(names))
         else:
             table.add_row(group, "choices: " + ", ".join(choices))
