@@ -18,10 +18,9 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from static_gesture_classification.building import build
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.settings import Settings
@@ -127,7 +126,7 @@ class DetectorSettings(Settings):
             changes: take the place of the detector's settings of the same names; what it does not have is left out.
         """
         known = {key: value for key, value in (changes or {}).items() if key in config.detector}
-        return cls(node=OmegaConf.to_container(OmegaConf.merge(config.detector, known), resolve=True))
+        return cls.check({}, "detector", node=OmegaConf.merge(config.detector, known))
 
     def build(self) -> Detector:
         """The detector.
@@ -135,12 +134,7 @@ class DetectorSettings(Settings):
         Raises:
             UserError: it cannot be built as configured; says why.
         """
-        try:
-            detector = instantiate(self.node, _convert_="all")
-        except InstantiationException as error:
-            if isinstance(error.__cause__, UserError):
-                raise error.__cause__ from None
-            raise UserError(f"the detector cannot be built as configured: {error.__cause__ or error}") from error
+        detector = build(self.node, "the detector")
         if not isinstance(detector, Detector):
             raise UserError(f"detector._target_ is {self.node.get('_target_')!r}, which is no hand detector")
         return detector
