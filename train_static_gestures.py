@@ -17,11 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.evaluation.epoch_report import EpochReport
+from static_gesture_classification.evaluation.epoch_callback import EpochCallback
 from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.tracker import trackers_from_config
+from static_gesture_classification.tracking.trackers import trackers_from_config
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
 from static_gesture_classification.training.checkpoint import export_checkpoint, input_of, read_checkpoint
@@ -93,7 +93,7 @@ def callbacks_of(config: DictConfig, run: RunFolder) -> Sequence[Callback]:
     """What happens around the training steps."""
     patience = config.train_hyperparams.early_stopping
     stopping = [EarlyStopping(patience)] if patience else []
-    return [EpochReport(), *stopping, Checkpoints(run.checkpoint_folder, config.train_hyperparams.keep_checkpoints)]
+    return [EpochCallback(), *stopping, Checkpoints(run.checkpoint_folder, config.train_hyperparams.keep_checkpoints)]
 
 
 def tags_of(config: DictConfig) -> list[str]:

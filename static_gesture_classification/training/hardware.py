@@ -24,6 +24,12 @@ def accelerator(wanted: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def torch_device(wanted: str) -> str:
+    """The accelerator as torch calls it: "cpu", "cuda" or "mps"; see `accelerator`."""
+    found = accelerator(wanted)
+    return "cuda" if found == "gpu" else found
+
+
 def one_device(wanted: object, accelerator: str) -> int | list[int]:
     """What `trainer.devices` names, where that is one device: 1, or the list of its number.
 
