@@ -15,6 +15,7 @@ no code; what they are is declared and checked in `checkpoint_entries`. A run's 
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -202,6 +203,14 @@ def network_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     state = checkpoint["state_dict"]
     own = {name.removeprefix(_NETWORK): tensor for name, tensor in state.items() if name.startswith(_NETWORK)}
     return own or dict(state)
+
+
+def checkpoint_digest(path: Path) -> str | None:
+    """What tells a checkpoint from every other: SHA-256 of its file, None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def export_checkpoint(run_checkpoint: Path, output: Path) -> None:

@@ -1,4 +1,4 @@
-"""The one place of training that imports Lightning, which imports torchvision: `torchvision_operators` has to be first."""
+"""The one place of training that imports Lightning. It imports torchvision, so `torchvision_operators` comes first."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.terminal import say
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.tracker import Tracker
+from static_gesture_classification.tracking.trackers import Tracker
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
 from static_gesture_classification.training.checkpoint import export_checkpoint, read_checkpoint
 from static_gesture_classification.training.datamodule import GestureDataModule

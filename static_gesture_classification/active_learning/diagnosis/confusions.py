@@ -47,7 +47,7 @@ from static_gesture_classification.evaluation.metrics import (
     weighted_f1,
 )
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
-from static_gesture_classification.evaluation.units import PICTURE, SAMPLE, SUBJECT, unknown_people
+from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT, unknown_subjects_note
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import held_together
 from static_gesture_classification.terminal import Table, console
@@ -91,7 +91,7 @@ class Confusion:
         count: samples with the error.
         support: samples of the gesture.
         rate: their ratio.
-        interval: of the rate, over people as far as they are known (see `units`).
+        interval: of the rate, over people as far as they are known (see `resampling_units`).
         f1_at_stake: see the module.
         sources, people: all that show the gesture, most errors first.
         rows: (count,) rows of the predictions table, highest score first.
@@ -392,7 +392,7 @@ def unreadable(pictures: Pictures) -> list[str]:
 def of_unknown_people(predictions: Predictions) -> list[str]:
     """A note where nobody knows who is in some samples, none where all people are known."""
     unknown = int((predictions.column("subject") == "").sum())
-    return [unknown_people(unknown, len(predictions))] if unknown else []
+    return [unknown_subjects_note(unknown, len(predictions))] if unknown else []
 
 
 def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:
