@@ -154,7 +154,7 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
 def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu") -> Classifier:
     """The classifier of a checkpoint's entries; `path` is for messages. Raises `UserError` where they do not fit."""
     network = network_of(checkpoint, path).to(device).eval()
-    vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]
+    vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]
     size, margin = (int(crop["size"]), float(crop["margin"])) if crop else (0, 0.0)
     return Classifier(network, vocabulary, size, margin, kind_of(checkpoint["model"]).name)
 

@@ -28,8 +28,7 @@ from static_gesture_classification.file_data import read_json
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import open_landmarks, points_of
-from static_gesture_classification.samples import LANDMARKS as LANDMARK_COUNT
-from static_gesture_classification.samples import read_rows
+from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
 from static_gesture_classification.workspace import Workspace
 
 if TYPE_CHECKING:
