@@ -19,9 +19,9 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.epoch_callback import EpochCallback
 from static_gesture_classification.terminal import Table, console
+from static_gesture_classification.tracking import trackers
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.trackers import trackers_from_config
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
 from static_gesture_classification.training.checkpoint import export_checkpoint, input_of, read_checkpoint
@@ -78,7 +78,7 @@ def train(config: DictConfig, data: GestureDataModule, folder: Path, identity: R
     console.print(
         f"{'Resuming' if begun else 'Training'} {config.model.name} in {run.path}", highlight=False, markup=False
     )
-    with RunLogger(run, trackers_from_config(config)) as logger:
+    with RunLogger(run, trackers.from_config(config)) as logger:
         trainer = build_trainer(config, logger, callbacks_of(config, run))
         try:
             trainer.fit(module, data, ckpt_path=last if begun else None, weights_only=True)

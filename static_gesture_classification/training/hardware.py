@@ -25,7 +25,7 @@ def accelerator(wanted: str) -> str:
 
 
 def torch_device(wanted: str) -> str:
-    """The accelerator as torch calls it: "cpu", "cuda" or "mps"; see `accelerator`."""
+    """What `trainer.accelerator` means to torch: `cpu`, `cuda` or `mps`."""
     found = accelerator(wanted)
     return "cuda" if found == "gpu" else found
 
