@@ -8,9 +8,9 @@ finds them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,22 +18,21 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.sample_pictures import CutPictures, Pictures
-from static_gesture_classification.file_data import read_json
+from static_gesture_classification.evaluation.sample_pictures import Pictures, pictures_of_hands
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
-from static_gesture_classification.preparation.landmark_store import open_landmarks
-from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.preparation.split import Settings as SplitSettings
 from static_gesture_classification.preparation.split import assign_splits
-from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
+from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.source import Source, sources_from_config
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import say
 from static_gesture_classification.training import hardware
-from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier
+from static_gesture_classification.training.checkpoint import Classifier
+from static_gesture_classification.training.inputs import Hands, InputKind
 
 ALL = "all"
 OFFICIAL, ASSIGNED, NONE = "official", "assigned", "none"
@@ -43,13 +42,17 @@ class PreparedInputs(Settings):
     """Folders of what is prepared already; of `evaluation`.
 
     Args:
-        crops, landmarks: for a checkpoint of either kind; None prepares the sources.
+        crops, landmarks: what checkpoints see; None prepares the sources.
         samples: sample table with splits that goes with the crops; None takes the one beside them.
     """
 
     crops: Path | None = None
     landmarks: Path | None = None
     samples: Path | None = None
+
+    def serves(self, kind: InputKind) -> bool:
+        """Whether there is all that a classifier of this kind needs."""
+        return not (kind.needs_crops and self.crops is None) and not (kind.needs_landmarks and self.landmarks is None)
 
 
 class EvaluateSettings(Settings):
@@ -67,8 +70,7 @@ class EvaluateSettings(Settings):
         runs: the folder of all runs.
         vocabulary, sources, label_fixes: what the sources hold.
         max_rejected_share: of the sources' entries.
-        crop_size, crop_margin: of the crops that splits are assigned by.
-        max_rejected_crops: share of the samples that may be impossible to crop.
+        crops: of the crops that splits are assigned by.
         division: how samples without a published split are divided.
         extraction: how landmarks are found.
     """
@@ -86,9 +88,7 @@ class EvaluateSettings(Settings):
     sources: tuple[Source, ...]
     label_fixes: Path
     max_rejected_share: float = Field(ge=0, le=1)
-    crop_size: int
-    crop_margin: float
-    max_rejected_crops: float = Field(ge=0, le=1)
+    crops: CropSettings
     division: SplitSettings
     extraction: LandmarkSettings
 
@@ -103,15 +103,13 @@ class EvaluateSettings(Settings):
             device=hardware.torch_device(config.trainer.accelerator),
             threads=config.trainer.threads,
             runs=config.paths.runs,
-            vocabulary=Vocabulary.from_config(config.gestures),
+            vocabulary=Vocabulary.from_config(config),
             sources=tuple(sources_from_config(config.sources, config.seed)),
             label_fixes=config.label_issues.fixes,
             max_rejected_share=config.index.max_rejected_share,
-            crop_size=config.crops.size,
-            crop_margin=config.crops.margin,
-            max_rejected_crops=config.crops.max_rejected_share,
+            crops=CropSettings.from_config(config),
             division=SplitSettings.from_config(config),
-            extraction=settings_of(config, extract=True),
+            extraction=LandmarkSettings.from_config(config, extract=True),
         )
 
 
@@ -122,11 +120,11 @@ class EvaluationSet:
     Args:
         name: "val", "test", "train", or "all" where no split was asked for.
         samples: sample table of n rows.
-        crops: (m, size, size, 3) uint8 RGB; for a landmark classifier pictures to look at, cut when they are.
+        crops: (m, size, size, 3) uint8 RGB; where the classifier sees none, pictures that are cut when looked at.
         rows: (n,) the crop of each sample.
         split_by: per source, where its split comes from: "official" (published), "assigned" (by the rules of the split
             stage, with the configuration's seed and shares), or "none" where all samples are taken.
-        points: (m, 21, 2) float32 for a landmark classifier, `rows` as of crops; NaN where no hand was found.
+        points: (m, 21, 2) float32 where the classifier needs them, `rows` as of crops; NaN where no hand was found.
     """
 
     name: str
@@ -137,123 +135,157 @@ class EvaluationSet:
     points: np.ndarray | None = None
 
 
-def evaluation_sets(config: DictConfig, classifier: Classifier) -> Iterator[EvaluationSet]:
-    """What the configuration asks for: what is prepared where `evaluation` names it, else the sources.
+def evaluation_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
+    """What the settings ask for: what is prepared where they name it, else the sources.
 
     Raises:
         UserError, DataError: the crops do not fit the checkpoint, or nothing is left to evaluate on.
     """
-    if config.split not in (None, *SPLITS):
-        raise UserError(f"split is {config.split!r}; it is one of {', '.join(SPLITS)}, or null for all samples")
-    if prepared_inputs(config, classifier):
-        yield from prepared_sets(config, classifier)
+    if settings.prepared.serves(classifier.kind):
+        yield from prepared_sets(settings, classifier)
     else:
-        yield source_set(config, classifier)
+        yield source_set(settings, classifier)
 
 
-def prepared_inputs(config: DictConfig, classifier: Classifier) -> Path | None:
-    """The folder of prepared crops or landmarks, whichever the checkpoint sees, that `evaluation` names, or None."""
-    folder = config.evaluation.landmarks if classifier.input == LANDMARKS else config.evaluation.crops
-    return Path(folder) if folder else None
-
-
-def split_table(config: DictConfig, seen: str) -> Path:
-    """The sample table with splits of what models see: crops have the split stage's, landmarks one of their own."""
-    return Path(config.paths.landmarks if seen == LANDMARKS else config.paths.splits) / "samples.parquet"
-
-
-def prepared_sets(config: DictConfig, classifier: Classifier) -> Iterator[EvaluationSet]:
+def prepared_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
     """The split asked for, or val and test, of what is prepared; a split without samples is left out, saying so."""
-    folder = prepared_inputs(config, classifier)
-    assert folder is not None
-    if classifier.input == LANDMARKS:
-        table, (points, samples) = folder / "samples.parquet", open_landmarks(folder)
-        crops: Pictures = CutPictures(samples, points)
-    else:
-        points, array = None, open_crops(folder)
-        check_geometry(folder, array, classifier)
-        table = Path(config.evaluation.samples or folder / "samples.parquet")
-        samples, crops = read_rows(table), array
-        if len(samples) != len(array):
-            raise DataError(f"{table} has {len(samples):,} rows, {folder} {len(array):,} crops; run dvc repro")
-    wanted = [config.split] if config.split else ["val", "test"]
-    filled = [split for split in wanted if (samples["split"] == split).any()]
-    if not filled:
+    table, hands = open_prepared(settings.prepared, classifier)
+    samples, pictures = hands.samples, pictures_of_hands(hands)
+    wanted = [settings.split] if settings.split else ["val", "test"]
+    if not samples["split"].isin(wanted).any():
         raise DataError(f"{table} has no sample in {' or '.join(wanted)}; {_there_is(samples)}")
     for split in wanted:
         rows = np.flatnonzero(samples["split"] == split)
         if len(rows):
-            yield EvaluationSet(split, samples.iloc[rows].reset_index(drop=True), crops, rows, {}, points)
+            yield EvaluationSet(split, samples.iloc[rows].reset_index(drop=True), pictures, rows, {}, hands.points)
         else:
-            console.print(f"no sample in {split}; {_there_is(samples)}", highlight=False, markup=False)
+            say(f"no sample in {split}; {_there_is(samples)}")
 
 
-def check_geometry(folder: Path, crops: np.ndarray, classifier: Classifier) -> None:
+def open_prepared(prepared: PreparedInputs, classifier: Classifier) -> tuple[Path, Hands]:
+    """The sample table's path, and the prepared hands.
+
+    Raises:
+        UserError, DataError: crops that do not fit the checkpoint, or a table that does not fit them.
+    """
+    crops, landmarks = prepared.crops or Path(), prepared.landmarks or Path()
+    table = prepared.samples or crops / "samples.parquet"
+    hands = classifier.kind.open(crops, landmarks, table)
+    check_geometry(crops, hands, classifier)
+    return landmarks / "samples.parquet" if classifier.kind.needs_landmarks else table, hands
+
+
+def check_geometry(folder: Path, hands: Hands, classifier: Classifier) -> None:
     """Raise `UserError` where prepared crops have another size or margin than the checkpoint was trained on."""
-    report = folder / "report.json"
-    made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
-    size, margin = crops.shape[1], made.get("margin", classifier.crop_margin)
-    if (size, margin) != (classifier.crop_size, classifier.crop_margin):
+    if not has_geometry(hands, classifier):
         raise UserError(
-            f"the crops in {folder} have size {size} and margin {margin}, the checkpoint was trained on size "
-            f"{classifier.crop_size} and margin {classifier.crop_margin}; leave out evaluation.crops, so that crops "
-            "are made for it"
+            f"the crops in {folder} have size {hands.crop_size} and margin {hands.crop_margin}, the checkpoint was "
+            f"trained on size {classifier.crop_size} and margin {classifier.crop_margin}; leave out evaluation.crops, "
+            "so that crops are made for it"
         )
 
 
-def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
+def has_geometry(hands: Hands, classifier: Classifier) -> bool:
+    """Whether prepared hands have no crops, or such as the classifier was trained on."""
+    same_margin = hands.crop_margin in (None, classifier.crop_margin)
+    return hands.crops is None or (hands.crop_size == classifier.crop_size and same_margin)
+
+
+def source_set(settings: EvaluateSettings, classifier: Classifier) -> EvaluationSet:
     """Samples of the configured sources, of one split or all, cropped as the checkpoint wants it, or with landmarks.
 
     Raises:
         DataError: the sources have no sample in the split; says which splits they have.
     """
-    vocabulary = Vocabulary.from_config(config)
-    sources = sources_from_config(config.sources, config.seed)
-    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
-    samples, _ = read_sources(sources, vocabulary, config.index.max_rejected_share, fixes)
-    split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)
-    if config.split is not None:
-        official = samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
-        needed = samples[~official | (samples["split"] == config.split)].reset_index(drop=True)
-        if needed.empty:
-            raise DataError(f"no sample in the split {config.split}; {_there_is(samples)}")
-        samples = needed
-    if classifier.input == LANDMARKS:
-        return landmark_source_set(samples, split_by, config)
-    crops, samples = cropped(samples, config, classifier.crop_size, classifier.crop_margin)
-    if config.split is None:
-        return EvaluationSet(ALL, samples, crops, np.arange(len(samples)), split_by)
-    samples, split_by = with_splits(samples, crops, config, vocabulary)
-    rows = rows_in(samples, config.split)
-    return EvaluationSet(config.split, samples.iloc[rows].reset_index(drop=True), crops, rows, split_by)
+    samples = source_samples(settings)
+    if classifier.kind.needs_landmarks:
+        return landmark_source_set(samples, settings, classifier)
+    crops, samples = cut_crops(samples, settings, settings.crops.at(classifier.crop_size, classifier.crop_margin))
+    if settings.split is None:
+        return EvaluationSet(ALL, samples, crops, np.arange(len(samples)), no_splits(samples))
+    samples, split_by = fill_splits(samples, crops, settings)
+    rows = rows_in(samples, settings.split)
+    return EvaluationSet(settings.split, samples.iloc[rows].reset_index(drop=True), crops, rows, split_by)
 
 
-def landmark_source_set(samples: pd.DataFrame, split_by: dict[str, str], config: DictConfig) -> EvaluationSet:
+def source_samples(settings: EvaluateSettings) -> pd.DataFrame:
+    """All samples of the sources that may be in the split: those of it, and those without a published split."""
+    fixes = read_label_fixes(settings.label_fixes, settings.vocabulary)
+    samples, _ = read_sources(settings.sources, settings.vocabulary, settings.max_rejected_share, fixes)
+    if settings.split is None:
+        return samples
+    needed = samples[~has_official_split(samples) | (samples["split"] == settings.split)].reset_index(drop=True)
+    if needed.empty:
+        raise DataError(f"no sample in the split {settings.split}; {_there_is(samples)}")
+    return needed
+
+
+def landmark_source_set(samples: pd.DataFrame, settings: EvaluateSettings, classifier: Classifier) -> EvaluationSet:
     """Samples with landmarks, extracted where the source publishes none; see `source_set`."""
-    if config.split is not None:
-        samples, split_by = with_splits_by_pictures(samples, config)
-        samples = samples.iloc[rows_in(samples, config.split)].reset_index(drop=True)
-    folder = Path(config.output) / "prepared"
+    split_by = no_splits(samples)
+    if settings.split is not None:
+        samples, split_by = fill_splits_by_pictures(samples, settings)
+        samples = samples.iloc[rows_in(samples, settings.split)].reset_index(drop=True)
+    folder = settings.output / "prepared"
     write_samples(samples, folder / "landmark_samples.parquet")
-    settings = settings_of(config, extract=True)
-    build_landmarks(folder / "landmark_samples.parquet", None, folder / "landmarks", settings)
-    points, samples = open_landmarks(folder / "landmarks")
-    rows = np.arange(len(samples))
-    return EvaluationSet(config.split or ALL, samples, CutPictures(samples, points), rows, split_by, points)
+    build_landmarks(folder / "landmark_samples.parquet", None, folder / "landmarks", settings.extraction)
+    if classifier.kind.needs_crops:
+        cut_crops(samples, settings, settings.crops.at(classifier.crop_size, classifier.crop_margin))
+    hands = classifier.kind.open(folder / "crops", folder / "landmarks", folder / "crops" / "samples.parquet")
+    rows, pictures = np.arange(len(hands.samples)), pictures_of_hands(hands)
+    return EvaluationSet(settings.split or ALL, hands.samples, pictures, rows, split_by, hands.points)
 
 
-def with_splits_by_pictures(samples: pd.DataFrame, config: DictConfig) -> tuple[pd.DataFrame, dict[str, str]]:
-    """As `with_splits`, on crops that are cut for it as the crops stage would, where a source publishes no split."""
-    unpublished = ~samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
-    vocabulary = Vocabulary.from_config(config)
-    if not unpublished.any():
-        return with_splits(samples, np.zeros((0, 1, 1, 3), np.uint8), config, vocabulary)
-    own = samples[unpublished].reset_index(drop=True)
-    crops, own = cropped(own, config, int(config.crops.size), float(config.crops.margin))
-    own, split_by = with_splits(own, crops, config, vocabulary)
-    published = samples[~unpublished]
-    by_publisher = dict.fromkeys(sorted(set(published["source"])), OFFICIAL)
-    return pd.concat([published, own], ignore_index=True), by_publisher | split_by
+def cut_crops(
+    samples: pd.DataFrame, settings: EvaluateSettings, crops: CropSettings
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Crops, kept below the output, and the samples that could be cropped."""
+    folder = settings.output / "prepared"
+    write_samples(samples, folder / "samples.parquet")
+    build_crops(folder / "samples.parquet", folder / "crops", crops)
+    return open_crops(folder / "crops"), read_samples(folder / "crops" / "samples.parquet")
+
+
+def fill_splits_by_pictures(samples: pd.DataFrame, settings: EvaluateSettings) -> tuple[pd.DataFrame, dict[str, str]]:
+    """As `fill_splits`, on crops that are cut for it as the crops stage would, where a source publishes no split."""
+    official = has_official_split(samples)
+    if official.all():
+        return fill_splits(samples, np.zeros((0, 1, 1, 3), np.uint8), settings)
+    own = samples[~official].reset_index(drop=True)
+    crops, own = cut_crops(own, settings, settings.crops.at(settings.crops.size, settings.crops.margin))
+    own, split_by = fill_splits(own, crops, settings)
+    return pd.concat([samples[official], own], ignore_index=True), splits_by(samples[official]) | split_by
+
+
+def fill_splits(
+    samples: pd.DataFrame, crops: np.ndarray, settings: EvaluateSettings
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Fill in the splits of sources that publish none, as the split stage would; says per source whose they are."""
+    rows, split_by = np.flatnonzero(~has_official_split(samples)), splits_by(samples)
+    if len(rows):
+        own = samples.iloc[rows].reset_index(drop=True)
+        # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
+        division = asdict(replace(settings.division, incomplete="warn"))
+        assigned, _ = assign_splits(own, crops[rows], **division, vocabulary=settings.vocabulary)
+        samples = samples.copy()
+        samples.loc[rows, "split"] = assigned["split"].to_numpy()
+    return samples, split_by
+
+
+def has_official_split(samples: pd.DataFrame) -> pd.Series:
+    """Whether the source of each sample publishes a split."""
+    return samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
+
+
+def splits_by(samples: pd.DataFrame) -> dict[str, str]:
+    """Per source, whose its splits are, or will be."""
+    official = dict(zip(samples["source"], has_official_split(samples), strict=True))
+    return {source: OFFICIAL if official[source] else ASSIGNED for source in sorted(official)}
+
+
+def no_splits(samples: pd.DataFrame) -> dict[str, str]:
+    """Per source, that all its samples are taken."""
+    return dict.fromkeys(sorted(set(samples["source"])), NONE)
 
 
 def rows_in(samples: pd.DataFrame, split: str) -> np.ndarray:
@@ -262,31 +294,6 @@ def rows_in(samples: pd.DataFrame, split: str) -> np.ndarray:
     if not len(rows):
         raise DataError(f"no sample in the split {split}; {_there_is(samples)}")
     return rows
-
-
-def cropped(samples: pd.DataFrame, config: DictConfig, size: int, margin: float) -> tuple[np.ndarray, pd.DataFrame]:
-    """Crops of a geometry, kept below the output, and the samples that could be cropped."""
-    folder = Path(config.output) / "prepared"
-    write_samples(samples, folder / "samples.parquet")
-    build_crops(folder / "samples.parquet", folder / "crops", size, margin, config.crops.max_rejected_share)
-    return open_crops(folder / "crops"), read_samples(folder / "crops" / "samples.parquet")
-
-
-def with_splits(
-    samples: pd.DataFrame, crops: np.ndarray, config: DictConfig, vocabulary: Vocabulary
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Fill in the splits of sources that publish none, as the split stage would; says per source whose they are."""
-    published = set(samples.loc[samples["split"] != "", "source"])
-    split_by = {source: OFFICIAL if source in published else ASSIGNED for source in sorted(set(samples["source"]))}
-    rows = np.flatnonzero(~samples["source"].isin(published))
-    if len(rows):
-        own = samples.iloc[rows].reset_index(drop=True)
-        # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
-        settings = {**config.splits, "incomplete": "warn"}
-        assigned, _ = assign_splits(own, crops[rows], **settings, seed=config.seed, vocabulary=vocabulary)
-        samples = samples.copy()
-        samples.loc[rows, "split"] = assigned["split"].to_numpy()
-    return samples, split_by
 
 
 def _there_is(samples: pd.DataFrame) -> str:

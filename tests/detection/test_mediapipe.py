@@ -105,7 +105,7 @@ def test_the_whole_image_as_a_box_means_that_the_hand_is_anywhere_in_it(
     small = np.pad(person, ((0, 2 * len(person)), (person.shape[1], person.shape[1]), (0, 0)), mode="edge")
     found = detector.landmarks_in(small, (0.0, 0.0, 1.0, 1.0))
     (expected,) = detector.detect(small)
-    assert overlap(expected.box, (0.0, 0.0, 1.0, 1.0)) < detector.known_box.overlap
+    assert overlap(expected.box, (0.0, 0.0, 1.0, 1.0)) < detector.how.known_box.overlap
     assert found is not None
     assert overlap(found.box, expected.box) > 0.9
 

@@ -25,18 +25,19 @@ from omegaconf import DictConfig
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import subject_digests
-from static_gesture_classification.evaluation.contenders import Contender, said_about
+from static_gesture_classification.evaluation.contenders import Contender, ContenderSettings, predict_samples
 from static_gesture_classification.evaluation.metrics import confusion_counts, error_pairs, json_ready
 from static_gesture_classification.evaluation.paired_comparison import (
     COMPARABLE_SHARE,
     PAIR_COUNTS,
     Change,
+    ChangeSettings,
     IncomparableError,
     Pairing,
     Verdict,
-    change,
     errors_of_pair,
-    paired,
+    measure_change,
+    pair_predictions,
     verdict,
 )
 from static_gesture_classification.evaluation.predictions import KEYS, Predictions
@@ -188,7 +189,7 @@ def comparable(
             "have too few gestures in common to be compared"
         )
     digests = subject_digests(samples)
-    known = (before.people or frozenset()) | (after.people or frozenset()) if people_apart else frozenset()
+    known = (before.subjects or frozenset()) | (after.subjects or frozenset()) if people_apart else frozenset()
     seen = digests.isin(known).to_numpy()
     other = ~seen & ~samples["gesture"].isin(common).to_numpy()
     left_out = {PEOPLE: int(seen.sum()), GESTURES: int(other.sum())}
@@ -219,7 +220,7 @@ def said_by_both(
     if not common:
         return None, missing
     kept = samples[samples["sample_id"].isin(common)].reset_index(drop=True)
-    pairing = paired(in_order(old, kept), in_order(new, kept), str(config.splits.group))
+    pairing = pair_predictions(in_order(old, kept), in_order(new, kept), str(config.splits.group))
     kept = kept.assign(before=named(pairing, pairing.before), after=named(pairing, pairing.after))
     return SaidByBoth(kept, pairing), missing
 
@@ -227,7 +228,7 @@ def said_by_both(
 def looked_at(samples: pd.DataFrame, each: Contender, config: DictConfig) -> Predictions:
     """What one of the two says about the samples. Raises `IncomparableError` where it cannot look at them."""
     try:
-        return said_about(samples, each, config)
+        return predict_samples(samples, each, ContenderSettings.from_config(config))
     except UserError as error:
         raise IncomparableError(f"{each.name} cannot look at today's {DECIDES} split: {error}") from error
 
@@ -266,14 +267,7 @@ def compared(said: SaidByBoth, pairs: Sequence[tuple[str, str | None, int]], con
     """All numbers."""
 
     def changed(pairing: Pairing) -> Change:
-        settings = config.compare
-        return change(
-            pairing,
-            float(settings.max_gesture_loss),
-            int(settings.resamples),
-            int(config.seed),
-            large_gesture_loss=float(settings.large_gesture_loss),
-        )
+        return measure_change(pairing, ChangeSettings.from_config(config))
 
     rows = [
         {"gesture": gesture, "mistaken_for": other, "planned": count, **errors_of_pair(said.pairing, gesture, other)}
@@ -282,7 +276,7 @@ def compared(said: SaidByBoth, pairs: Sequence[tuple[str, str | None, int]], con
     names = ["gesture", "mistaken_for", "planned", *PAIR_COUNTS]
     pairing = said.pairing
     sources = [
-        source_row(source, changed(pairing.chosen(pairing.sources == source)))
+        source_row(source, changed(pairing.select(pairing.sources == source)))
         for source in sorted(set(pairing.sources))
     ]
     return Compared(changed(pairing), pd.DataFrame(rows, columns=names), pd.DataFrame(sources), said.samples)
@@ -307,7 +301,7 @@ def remarks(before: Contender, after: Contender, both: Compared) -> list[str]:
     if before.digest is not None and before.digest == after.digest:
         notes.append(f"{before.name} and {after.name} are the same checkpoint")
     for each in (before, after):
-        if each.people is None:
+        if each.subjects is None:
             notes.append(
                 f"whom {each.name} was trained on is not known: if some of them are among these samples, its scores "
                 "are too high"

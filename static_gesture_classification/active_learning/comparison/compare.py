@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.active_learning.comparison.before_after import comparison
 from static_gesture_classification.active_learning.comparison.report import CHANGED, FIGURE, JSON, show, write
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.evaluation.contenders import contender
+from static_gesture_classification.evaluation.contenders import find_contender
 from static_gesture_classification.terminal import console
 from static_gesture_classification.training import hardware
 
@@ -26,7 +26,9 @@ from static_gesture_classification.training import hardware
 def main(config: DictConfig) -> None:
     """Compare two classifiers."""
     hardware.use_processor(config.trainer.threads)
-    before, after = (contender(str(name), config) for name in (config.compare.before, config.compare.after))
+    before, after = (
+        find_contender(str(name), Path(config.paths.runs)) for name in (config.compare.before, config.compare.after)
+    )
     result = comparison(before, after, config)
     output = Path(config.compare.output)
     write(result, output)

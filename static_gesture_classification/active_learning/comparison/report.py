@@ -86,7 +86,7 @@ def headline(changed: Change) -> str:
     """One line: weighted F1 of both, and the difference with its interval."""
     return (
         f"weighted F1 {changed.before:.4f} -> [bold]{changed.after:.4f}[/], {changed.difference:+.4f} "
-        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} {units(changed.interval)}"
+        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.subjects:,} {units(changed.interval)}"
     )
 
 

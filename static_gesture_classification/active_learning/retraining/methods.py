@@ -18,8 +18,13 @@ from static_gesture_classification.active_learning.retraining.head import Kept, 
 from static_gesture_classification.active_learning.retraining.settings import FINETUNE, HEAD, QuickLoop
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.checkpoint_record import read_record, split_subjects, subject_digests
-from static_gesture_classification.evaluation.contenders import PEOPLE, people_of
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS,
+    read_record,
+    split_subjects,
+    subject_digests,
+)
+from static_gesture_classification.evaluation.contenders import training_subjects
 from static_gesture_classification.evaluation.paired_comparison import unit_noun
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.split import tied_together
@@ -127,7 +132,7 @@ def replayed(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> 
 
 def known_people(loop: QuickLoop) -> set[str]:
     """Whom the checkpoint to go on from was trained on, as far as that is known."""
-    seen = people_of(loop.start, loop.pipeline_runs)
+    seen = training_subjects(loop.start, loop.pipeline_runs)
     if seen is None:
         console.print(
             f"[yellow]note:[/] whom {escape(str(loop.start))} was trained on is not known; those of them who are in "
@@ -140,7 +145,7 @@ def known_people(loop: QuickLoop) -> set[str]:
 def note_people(loop: QuickLoop, seen: set[str]) -> None:
     """Say in the record whom the checkpoint was trained on, and which checkpoint that is."""
     record = read_record(loop.models / RECORD) or {}
-    about = {"sha256": checkpoint_digest(loop.models / TRAINED), PEOPLE: " ".join(sorted(seen))}
+    about = {"sha256": checkpoint_digest(loop.models / TRAINED), SUBJECTS: " ".join(sorted(seen))}
     write_json(loop.models / RECORD, {**record, **about})
 
 

@@ -52,9 +52,15 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import figures
-from static_gesture_classification.evaluation.checkpoint_record import data_version, read_record
-from static_gesture_classification.evaluation.contenders import PEOPLE, Contender, contender, people_of, said_about
-from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of, weighted_f1
+from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, data_version, read_record
+from static_gesture_classification.evaluation.contenders import (
+    Contender,
+    ContenderSettings,
+    find_contender,
+    predict_samples,
+    training_subjects,
+)
+from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of
 from static_gesture_classification.evaluation.paired_comparison import IncomparableError
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
@@ -67,10 +73,11 @@ from static_gesture_classification.evaluation.promote import (
     BY_SCORE,
     Candidate,
     Decision,
+    Origin,
     incomparable,
+    make_record,
     promote,
-    record_of,
-    settled,
+    settle,
 )
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS, RECORDS
@@ -78,13 +85,13 @@ from static_gesture_classification.preparation.crops import (
     REJECTED_CSV,
     REPORT,
     SAMPLES,
+    CropSettings,
     build_crops,
-    images_optional,
     open_crops,
 )
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
-from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
@@ -92,6 +99,7 @@ from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
+from static_gesture_classification.training.scores import weighted_f1
 
 VAL = "val"
 SUMMARY, MATRIX, PREDICTIONS = "retrain.json", "confusion_matrix.png", "predictions"
@@ -177,14 +185,7 @@ def crops(loop: QuickLoop) -> None:
     config, folder = loop.config, Path(loop.config.paths.crops)
     if not (folder / CROPS).is_file():
         take_over(loop.pipeline_crops, folder, int(config.crops.size))
-    build_crops(
-        Path(config.paths.index) / SAMPLES,
-        folder,
-        int(config.crops.size),
-        float(config.crops.margin),
-        float(config.crops.max_rejected_share),
-        images_optional(config.get("sources")),
-    )
+    build_crops(Path(config.paths.index) / SAMPLES, folder, CropSettings.from_config(config))
 
 
 def take_over(pipeline: Path, folder: Path, size: int) -> None:
@@ -230,9 +231,8 @@ def split(loop: QuickLoop) -> FrozenSplit:
 def landmarks(loop: QuickLoop) -> None:
     """Find the landmarks that are not known yet."""
     config = loop.config
-    build_landmarks(
-        Path(config.paths.index) / SAMPLES, loop.splits, Path(config.paths.landmarks), settings_of(config, extract=True)
-    )
+    settings = LandmarkSettings.from_config(config, extract=True)
+    build_landmarks(Path(config.paths.index) / SAMPLES, loop.splits, Path(config.paths.landmarks), settings)
 
 
 def evaluate(loop: QuickLoop) -> Predictions | None:
@@ -249,7 +249,8 @@ def evaluate(loop: QuickLoop) -> Predictions | None:
     if loop.method == HEAD:
         said = said_by_head(loop, val, rows)
     else:
-        said = said_about(val, contender(str(loop.models / TRAINED), loop.config), loop.config)
+        trained = find_contender(str(loop.models / TRAINED), loop.runs)
+        said = predict_samples(val, trained, ContenderSettings.from_config(loop.config))
     write_predictions(said, loop.reports / PREDICTIONS / f"{VAL}.parquet")
     counts, labels = confusions(said)
     title = f"{VAL}: weighted F1 {weighted_f1(counts):.3f}"
@@ -282,7 +283,7 @@ def compare(loop: QuickLoop, said: Predictions | None) -> tuple[Comparison | Non
     if not before.is_file():
         console.print("nothing to compare with yet: this is the first", highlight=False)
         return None, Decision(True, "there was none before")
-    new = replace(contender(str(loop.models / TRAINED), loop.config), table=said)
+    new = replace(find_contender(str(loop.models / TRAINED), loop.runs), table=said)
     try:
         result = comparison(contender_before(loop, before), new, loop.config)
         write(result, Path(loop.config.compare.output))
@@ -296,7 +297,7 @@ def compare(loop: QuickLoop, said: Predictions | None) -> tuple[Comparison | Non
 
 def contender_before(loop: QuickLoop, before: Path) -> Contender:
     """What is compared with; of the checkpoint to go on from most predictions are kept."""
-    old = contender(str(before), loop.config)
+    old = find_contender(str(before), loop.runs)
     if loop.method in FROM_SCRATCH:
         return old
     samples = read_rows(loop.splits)
@@ -304,14 +305,14 @@ def contender_before(loop: QuickLoop, before: Path) -> Contender:
     start = load_classifier(loop.start)
     kept = said_by_start(loop, start, rows)
     said = predictions_of(sample_keys(samples.iloc[rows]), kept.probabilities, start.vocabulary)
-    return replace(old, people=people_of(loop.start, loop.pipeline_runs), table=said)
+    return replace(old, subjects=training_subjects(loop.start, loop.pipeline_runs), table=said)
 
 
 def decision_by(loop: QuickLoop, result: Comparison, new: Contender) -> Decision:
     """What the verdict makes of the quick loop's best one, which a model that went on from another has to beat too."""
     best, said = loop.models / BEST, result.verdict
     if said.promote and result.before.name != str(best) and checkpoint_digest(best) not in (None, result.before.digest):
-        said = comparison(contender(str(best), loop.config), new, loop.config).verdict
+        said = comparison(find_contender(str(best), loop.runs), new, loop.config).verdict
         console.print(f"against {best}: {said.reason}", highlight=False, soft_wrap=True, markup=False)
     return Decision(said.promote, said.reason, undecided=said.undecided)
 
@@ -320,20 +321,16 @@ def prefer(loop: QuickLoop, decision: Decision) -> Decision:
     """Make the trained checkpoint the quick loop's best where the decision, or the user, is for it."""
     record = read_record(loop.models / RECORD) or {}
     content = (loop.models / TRAINED).read_bytes()
-    seen = record.get(PEOPLE)
-    about = {
-        "run": record.get("run"),
-        "checkpoint": record.get("checkpoint"),
-        "data_version": data_version(read_rows(loop.splits)),
-        "people": None if seen is None else str(seen).split(),
-    }
+    seen = record.get(SUBJECTS)
+    version = data_version(read_rows(loop.splits))
+    about = Origin(record.get("run"), record.get("checkpoint"), version, None if seen is None else str(seen).split())
     settings = OmegaConf.to_container(loop.config, resolve=True)
     assert isinstance(settings, dict)
-    described = record_of(
+    described = make_record(
         read_checkpoint(loop.models / TRAINED), content, about, {str(key): value for key, value in settings.items()}
     )
     candidate = Candidate(content, described)
-    decision = settled(decision, candidate, loop.models, bool(loop.config.force))
+    decision = settle(decision, candidate, loop.models, bool(loop.config.force))
     if decision.promote:
         promote(candidate, loop.models, {"chosen": BY_SCORE, "reason": decision.reason})
     return decision
@@ -359,7 +356,7 @@ def report(
         "new_samples": int(frozen.new.sum()),
         "seconds": {stage: round(seconds, 2) for stage, seconds in clock.seconds.items()},
         "weighted_f1": {} if said is None else {VAL: weighted_f1(confusions(said)[0])},
-        "verdict": None if result is None and not decision.undecided else asdict(replace(decision, compared=None)),
+        "verdict": None if result is None and not decision.undecided else asdict(replace(decision, change=None)),
     }
     write_json(loop.reports / SUMMARY, json_ready(content))
     best, predictions = loop.models / BEST, loop.reports / PREDICTIONS / f"{VAL}.parquet"

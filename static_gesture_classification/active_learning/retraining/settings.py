@@ -48,6 +48,11 @@ class QuickLoop:
         return Path(self.config.paths.models)
 
     @property
+    def runs(self) -> Path:
+        """Where the runs go."""
+        return Path(self.config.paths.runs)
+
+    @property
     def reports(self) -> Path:
         """Where reports go."""
         return Path(self.config.paths.reports)
