@@ -315,15 +315,15 @@ MUTATIONS = (
     one(
         "crops of another size are other crops",
         "preparation/crops.py",
-        r'suffix = f"\0{size}\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
-        r'suffix = f"\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
+        r'made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"',
+        r'made = f"\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"',
         "tests/preparation/test_crops.py::test_killed_run_is_not_continued_at_another_size",
     ),
     one(
         "crops of another margin are other crops",
         "preparation/crops.py",
-        r'suffix = f"\0{size}\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
-        r'suffix = f"\0{size}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
+        r'made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"',
+        r'made = f"\0{settings.size}\0{cutting_code()}\0{PIXELS_VERSION}"',
         "tests/preparation/test_crops.py::test_other_size_margin_or_box_makes_other_crops",
     ),
     one(
