@@ -36,7 +36,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import SCHEMA
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.training.checkpoint import Classifier, initial_network
 
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
@@ -65,7 +65,7 @@ def composed(*overrides: str) -> DictConfig:
 
 def speed(folder: Path) -> str:
     """Seconds to search the pool for one line, by length of the embeddings."""
-    vocabulary = Vocabulary.from_config(composed().gestures)
+    vocabulary = Vocabulary.from_config(composed())
     rows = [
         f"## Speed: one line of the plan in {POOL:,} hands\n",
         f"Medians of {REPEATS}. Processor seconds are those of all threads together, whatever else runs.\n",
@@ -112,8 +112,8 @@ class Photographs:
 
 
 def photographs(config: DictConfig) -> Photographs:
-    vocabulary = Vocabulary.from_config(config.gestures)
-    samples, _ = read_sources(sources_from_config(config.sources), vocabulary)
+    vocabulary = Vocabulary.from_config(config)
+    samples, _ = read_sources(Sources.from_config(config), vocabulary)
     samples = samples[samples["split"] != "test"].reset_index(drop=True)
     network = initial_network(config.model, vocabulary).eval()
     crops = dict(crops_of(samples, np.arange(len(samples)), SIZE, config.crops.margin))

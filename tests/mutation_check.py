@@ -241,7 +241,7 @@ MUTATIONS = (
     one(
         "the classes are in the checkpoint's order",
         "training/checkpoint.py",
-        'vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]',
+        'vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]',
         'vocabulary, crop = Vocabulary(tuple(sorted(checkpoint["gestures"]["names"]))), checkpoint["crop"]',
         "tests/training/test_checkpoint.py",
     ),
@@ -329,8 +329,8 @@ MUTATIONS = (
     one(
         "landmarks of other detector settings are other landmarks",
         "preparation/landmarks.py",
-        'suffix = f"{_detector(settings.node).identity()}{looking_code()}{PIXELS_VERSION}".encode()',
-        'suffix = f"{looking_code()}{PIXELS_VERSION}".encode()',
+        'made = f"{_detector(settings.detector.model_dump_json()).identity()}{looking_code()}{PIXELS_VERSION}"',
+        'made = f"{looking_code()}{PIXELS_VERSION}"',
         "tests/preparation/test_landmarks.py::test_only_new_boxes_images_and_detector_settings_are_looked_at",
     ),
     # Training.

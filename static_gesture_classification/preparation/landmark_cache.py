@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from static_gesture_classification.keyed_store import KeyedStore, Keys
-from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.samples import LANDMARK_COUNT
 
 FOLDER, ROWS = "extracted", "landmarks.bin"
-EXTRACTED = np.dtype([("landmarks", "<f4", (LANDMARKS, 2)), ("checksum", "<u4")])
+EXTRACTED = np.dtype([("landmarks", "<f4", (LANDMARK_COUNT, 2)), ("checksum", "<u4")])
 
 
 class ExtractedLandmarks:
@@ -31,7 +31,7 @@ class ExtractedLandmarks:
             bool (n,); float32 (n, 21, 2), normalised, NaN where no hand was found, or none was looked for.
         """
         rows = self._store.find(keys)
-        landmarks = np.full((len(keys), LANDMARKS, 2), np.nan, np.float32)
+        landmarks = np.full((len(keys), LANDMARK_COUNT, 2), np.nan, np.float32)
         there = np.flatnonzero(rows >= 0)
         kept = self._store.column(ROWS)[rows[there]]
         whole = kept["checksum"] == _checksums(keys[there], kept["landmarks"])

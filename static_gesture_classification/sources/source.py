@@ -15,23 +15,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import hydra
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from joblib import Parallel, delayed
-from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
 from static_gesture_classification.image_files import MANY_FRAMES, NOT_UTF8, has_more_frames, is_hidden, is_image
-from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, held_together, sample_id
+from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
-__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
+__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image"]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
@@ -93,7 +90,7 @@ class Hands:
     @classmethod
     def of(cls, file: str, rows: Sequence[Hand], notes: Iterable[str] = ()) -> Hands:
         """Columns from single hands."""
-        blank = [np.nan] * 2 * LANDMARKS
+        blank = [np.nan] * 2 * LANDMARK_COUNT
         marked = any(row.landmarks is not None for row in rows)
         marks = [blank if row.landmarks is None else row.landmarks for row in rows] if marked else None
         return cls(
@@ -107,7 +104,7 @@ class Hands:
             session=[row.session for row in rows],
             hand=[row.hand for row in rows],
             split=[row.split for row in rows],
-            landmarks=None if marks is None else np.array(marks, np.float32).reshape(-1, 2 * LANDMARKS),
+            landmarks=None if marks is None else np.array(marks, np.float32).reshape(-1, 2 * LANDMARK_COUNT),
             problems={index: row.problem for index, row in enumerate(rows) if row.problem},
             notes=list(notes),
         )
@@ -396,18 +393,6 @@ def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
     return table.take(np.sort(chosen.index.to_numpy()))
 
 
-def sources_from_config(nodes: Mapping[str, Any] | DictConfig | None, seed: int = 0) -> list[Source]:
-    """The enabled sources of the configuration's `sources` node, in its order.
-
-    A node without a `_target_` is left out: conf/local/ may give the root of a source that is not selected this time.
-    """
-    built = []
-    for name, node in (nodes or {}).items():
-        if node is not None and "_target_" in node and node.get("enabled", True):
-            built.append(hydra.utils.instantiate(node, name=str(name), seed=seed, _convert_="all"))
-    return built
-
-
 def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
     """The files of a folder by name, sorted, from one listing; none where there is no folder.
 
@@ -472,7 +457,7 @@ def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray
         return pa.nulls(len(rows), kind)
     chosen = landmarks[rows]
     known = np.isfinite(chosen).all(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARKS]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARK_COUNT]).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, chosen[known].ravel(), type=kind, mask=pa.array(~known))
 
 

@@ -41,8 +41,8 @@ from static_gesture_classification.preparation.cutting import cut_hands, cutting
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.samples import BOX, LANDMARKS, held_together, image_path, read_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.samples import BOX, LANDMARK_COUNT, held_together, image_path, read_samples
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console, track
 from static_gesture_classification.training.checkpoint import CROPS, Classifier
 
@@ -159,10 +159,10 @@ def _sources(config: DictConfig) -> str:
 def hands_of_source(config: DictConfig, name: str) -> PoolHands:
     """All hands of a source, also those that `max_per_gesture` or `gestures` keep out of the index."""
     node = OmegaConf.merge(config.sources[name], {"max_per_gesture": None, "gestures": None, "enabled": True})
-    source = sources_from_config({name: node}, config.seed)[0]
+    source = Sources.build({name: node}, config.seed)[0]
     if not source.present():
         raise DataError(f"nothing in {source.root}; to search source {name}, {source.how_to_get}")
-    samples, rejected = read_sources([source], Vocabulary.from_config(config.gestures))
+    samples, rejected = read_sources([source], Vocabulary.from_config(config))
     hands = PoolHands(name, samples, unreadable=list(zip(rejected["file"], rejected["reason"], strict=True)))
     if len(rejected):
         hands.left_out["entries of the source are bad"] = len(rejected)
@@ -353,7 +353,7 @@ def _points(samples: pd.DataFrame, rows: np.ndarray, make_detector: Callable[[],
             if isinstance(aspect, str):
                 yield row, aspect
             else:
-                yield row, points_of(np.reshape(marks[row], (1, LANDMARKS, 2)), aspect)[0]
+                yield row, points_of(np.reshape(marks[row], (1, LANDMARK_COUNT, 2)), aspect)[0]
     if not known.all():
         yield from _detected_points(samples, rows[~known], make_detector)
 
