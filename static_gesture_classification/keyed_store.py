@@ -77,8 +77,8 @@ class KeyedStore:
     def find(self, keys: Keys) -> Integers:
         """The row of each key V16 (n,): int (n,), -1 where it is not there."""
         rows = self._index.find(keys)
-        for at in np.flatnonzero(rows < 0) if self._added else ():
-            rows[at] = self._added.get(keys[at].tobytes(), -1)
+        if self._added:
+            rows = np.array([self._added.get(k.tobytes(), row) for k, row in zip(keys, rows, strict=True)], np.int64)
         return rows
 
     def column(self, name: str) -> npt.NDArray[Any]:

@@ -328,8 +328,8 @@ MUTATIONS = (
     ),
     one(
         "landmarks of other detector settings are other landmarks",
-        "preparation/landmarks.py",
-        'made = f"{_detector(settings.detector.model_dump_json()).identity()}{looking_code()}{PIXELS_VERSION}"',
+        "preparation/looking.py",
+        'made = f"{detector_of(detector.model_dump_json()).identity()}{looking_code()}{PIXELS_VERSION}"',
         'made = f"{looking_code()}{PIXELS_VERSION}"',
         "tests/preparation/test_landmarks.py::test_only_new_boxes_images_and_detector_settings_are_looked_at",
     ),

@@ -17,8 +17,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass, field
-from functools import cache, partial
-from multiprocessing.util import Finalize
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,11 @@ import pyarrow.compute as pc
 from omegaconf import DictConfig
 from pydantic import Field
 
-from static_gesture_classification import images
 from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
-from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.detection.detector import Detector, DetectorSettings
+from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_image
 from static_gesture_classification.keyed_store import Keys
 from static_gesture_classification.preparation import publishing, split
 from static_gesture_classification.preparation.crops import images_optional
@@ -50,7 +46,8 @@ from static_gesture_classification.preparation.landmark_store import (
     SAMPLES,
     points_of,
 )
-from static_gesture_classification.preparation.per_image import SampleImages, for_each_image, row_keys
+from static_gesture_classification.preparation.looking import ImageTask, detector_of, landmark_keys, look_in_image
+from static_gesture_classification.preparation.per_image import SampleImages, for_each_image
 from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, landmark_array, read_arrow
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say
@@ -260,7 +257,7 @@ def fill_in(plan: LandmarkPlan, report: LandmarksReport) -> None:
         return
     content = report.facts.records["content"][plan.samples.of_row]
     keys = np.zeros_like(content)
-    keys[rows] = landmark_keys(content[rows], plan.samples.boxes[rows], plan.settings)
+    keys[rows] = landmark_keys(content[rows], plan.samples.boxes[rows], plan.settings.detector)
     extracted = ExtractedLandmarks(plan.settings.cache)
     known, plan.landmarks[rows] = extracted.find(keys[rows])
     if not known.all():
@@ -270,51 +267,11 @@ def fill_in(plan: LandmarkPlan, report: LandmarksReport) -> None:
     report.check_rejected()  # an image may have a header, and yet be damaged
 
 
-def landmark_keys(content: np.ndarray, boxes: np.ndarray, settings: LandmarkSettings) -> Keys:
-    """Keys V16 (n,) of hands: what their landmarks depend on.
-
-    Args:
-        content: V16 (n,), hash of each hand's image.
-        boxes: float32 (n, 4).
-        settings: of which the detector matters.
-
-    Raises:
-        UserError, DataError: the detector cannot be used.
-    """
-    made = f"{_detector(settings.detector.model_dump_json()).identity()}{looking_code()}{PIXELS_VERSION}"
-    return row_keys((each.tobytes() for each in content), boxes, made)
-
-
-@cache
-def looking_code() -> str:
-    """Hash of the code that brings an image before the detector."""
-    return code_digest([Path(images.__file__)])
-
-
-@dataclass(frozen=True)
-class ImageTask:
-    """One image in which hands are looked for: its number, its file, the rows and their boxes float32 (k, 4)."""
-
-    image: int
-    path: Path
-    rows: np.ndarray
-    boxes: np.ndarray
-
-
-@dataclass(frozen=True)
-class ImageResult:
-    """What was found in an image: normalised landmarks (k, 21, 2), NaN where missed; or why it cannot be decoded."""
-
-    task: ImageTask
-    landmarks: np.ndarray
-    reason: str | None = None
-
-
 def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: LandmarksReport) -> None:
     """Look for the hands of some rows, in parallel, and keep what is found; `keys` V16 (n,) are those of all rows."""
     samples, detector = report.plan.samples, report.plan.settings.detector.model_dump_json()
     tasks = [ImageTask(image, samples.path(image), own, samples.boxes[own]) for image, own in samples.by_image(rows)]
-    _detector(detector).prepare()
+    detector_of(detector).prepare()
     # Joblib takes MediaPipe's buffers for a memory leak, and replaces a worker now and then.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     look = partial(look_in_image, detector=detector)
@@ -327,38 +284,6 @@ def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: Land
             kept.add(keys[looked_for], np.concatenate([result.landmarks for result in readable]))
             report.extracted += len(looked_for)
     report.images, report.seconds = len(tasks), time.perf_counter() - start
-
-
-def look_in_image(task: ImageTask, detector: str) -> ImageResult:
-    """Look for the hands of an image; `detector` is its settings as JSON."""
-    landmarks = np.full((len(task.boxes), LANDMARK_COUNT, 2), np.nan, np.float32)
-    try:
-        image = np.ascontiguousarray(read_image(task.path))
-    except UnreadableImageError as error:
-        return ImageResult(task, landmarks, str(error))
-    for number, (x1, y1, x2, y2) in enumerate(task.boxes.tolist()):
-        hand = _detector(detector).landmarks_in(image, (x1, y1, x2, y2))
-        if hand is not None and hand.landmarks is not None:
-            landmarks[number] = hand.landmarks
-    return ImageResult(task, landmarks)
-
-
-@cache
-def _detector(settings: str) -> Detector:
-    """This process's detector of some settings, as JSON; its model is loaded once.
-
-    Raises:
-        UserError: it cannot be built, or knows no landmarks.
-    """
-    wanted = DetectorSettings.model_validate_json(settings)
-    detector = wanted.build()
-    if not detector.gives_landmarks:
-        raise UserError(
-            f"detector {wanted.node['_target_']} finds no landmarks; use detector=mediapipe, or "
-            "landmarks.extract=never for published landmarks alone"
-        )
-    Finalize(None, detector.close, exitpriority=1)  # else its threads keep a process alive that is to end
-    return detector
 
 
 def with_splits(table: pa.Table, splits: Path, report: LandmarksReport) -> pa.Table:

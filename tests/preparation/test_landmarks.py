@@ -20,8 +20,8 @@ from static_gesture_classification.preparation.landmark_store import open_landma
 from static_gesture_classification.preparation.landmarks import (
     LandmarkSettings,
     build_landmarks,
-    landmark_keys,
 )
+from static_gesture_classification.preparation.looking import landmark_keys
 from static_gesture_classification.preparation.publishing import MARKER
 from static_gesture_classification.samples import read_samples, write_samples
 from tests.support.photograph_table import sample, sample_table
@@ -116,11 +116,11 @@ def test_published_landmarks_need_neither_detector_nor_model(tmp_path: Path) -> 
 )
 def test_landmarks_are_kept_for_the_settings_that_they_were_found_with(tmp_path: Path, override: str) -> None:
     content, boxes = np.zeros(2, "V16"), np.array([[0, 0, 1, 1], [0.2, 0.2, 0.8, 0.8]], np.float32)
-    before = landmark_keys(content, boxes, settings(tmp_path))
-    assert (landmark_keys(content, boxes, settings(tmp_path)) == before).all()
-    assert not (landmark_keys(content, boxes, settings(tmp_path, override)) == before).any()
+    before = landmark_keys(content, boxes, settings(tmp_path).detector)
+    assert (landmark_keys(content, boxes, settings(tmp_path).detector) == before).all()
+    assert not (landmark_keys(content, boxes, settings(tmp_path, override).detector) == before).any()
     moved = settings(tmp_path, "detector.model.path=elsewhere.task")
-    assert (landmark_keys(content, boxes, moved) == before).all()
+    assert (landmark_keys(content, boxes, moved.detector) == before).all()
 
 
 def test_a_detector_without_landmarks_is_refused_for_them(tmp_path: Path) -> None:
