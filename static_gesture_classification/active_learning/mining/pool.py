@@ -28,6 +28,7 @@ from static_gesture_classification.active_learning.mining.found_hands import fin
 from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, pictures
 from static_gesture_classification.detection.detector import Detector, detector_from_config
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_state import file_state
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import (
     PIXELS_VERSION,
@@ -35,12 +36,13 @@ from static_gesture_classification.images import (
     image_header,
 )
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
-from static_gesture_classification.preparation.crops import SAMPLES, cut_hands, cutting_code
+from static_gesture_classification.preparation.crops import SAMPLES
+from static_gesture_classification.preparation.cutting import cut_hands, cutting_code
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, LANDMARK_COUNT, held_together, image_path, read_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console, track
 from static_gesture_classification.training.checkpoint import CROPS, Classifier
 
@@ -157,7 +159,7 @@ def _sources(config: DictConfig) -> str:
 def hands_of_source(config: DictConfig, name: str) -> PoolHands:
     """All hands of a source, also those that `max_per_gesture` or `gestures` keep out of the index."""
     node = OmegaConf.merge(config.sources[name], {"max_per_gesture": None, "gestures": None, "enabled": True})
-    source = sources_from_config({name: node}, config.seed)[0]
+    source = Sources.build({name: node}, config.seed)[0]
     if not source.present():
         raise DataError(f"nothing in {source.root}; to search source {name}, {source.how_to_get}")
     samples, rejected = read_sources([source], Vocabulary.from_config(config))
@@ -293,11 +295,7 @@ def hand_keys(samples: pd.DataFrame, seen: Callable[[Any], bytes]) -> list[bytes
 
 
 def _state(path: str) -> tuple[int, int]:
-    try:
-        status = file_and_frame(Path(path))[0].stat()
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
+    return file_state(file_and_frame(Path(path))[0])
 
 
 def inputs_of(samples: pd.DataFrame, rows: np.ndarray, classifier: Classifier, config: DictConfig) -> Iterator[Seen]:
