@@ -10,25 +10,21 @@ Keys stand at the window's lower edge. docs/recording.md explains the rest.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.markup import escape
 from rich.table import Column
 
-from static_gesture_classification.active_learning.admission import Settings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.camera import Camera, open_camera
 from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
 from static_gesture_classification.recording.jobs import Work, work_to_do
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
 from static_gesture_classification.recording.loop import run
-from static_gesture_classification.recording.recorder import Recorder, Rules
+from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.session_writer import check_writable, clear_trash, reopened, unfinished
-from static_gesture_classification.recording.settings import NONE, RecordingSettings
+from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.taking_in import print_commands, take_in
 from static_gesture_classification.recording.window.lines import Lines
 from static_gesture_classification.recording.window.window import Window
@@ -41,13 +37,12 @@ SECONDS_WITHOUT_WINDOW = 120  # that a set takes at most when nobody can end it
 def main(config: DictConfig) -> None:
     """Record, then take in what was recorded."""
     settings = RecordingSettings.from_config(config)
-    vocabulary = Vocabulary.from_config(config.gestures)
-    work = work_to_do(settings, config, vocabulary)
+    work = work_to_do(settings)
     check_writable(settings.storage.root)
     camera = open_camera(settings.source, settings.camera)
     settings = adapted(settings, work, camera)
-    observer = open_observer(config, judging_checkpoint(config, work.checkpoint))
-    recorder = new_recorder(settings, config, vocabulary, work, observer)
+    observer = open_observer(settings.judge, judging_checkpoint(settings.judge, work.checkpoint))
+    recorder = new_recorder(settings, work, observer)
     problems = record(recorder, observer, camera)
     report(recorder, problems, camera)
     take_in_recorded(recorder)
@@ -61,27 +56,26 @@ def adapted(settings: RecordingSettings, work: Work, camera: Camera) -> Recordin
     Raises:
         UserError: without a window, nothing says which gesture is performed.
     """
-    if settings.window != NONE:
-        return settings if camera.live else replace(settings, countdown=0.0)
+    if settings.window != "none":
+        return settings if camera.live else settings.model_copy(update={"countdown": 0.0})
     if any(job.gesture is None for job in work.jobs):
         raise UserError(
             "without a window nobody can name what was performed: give recording.gesture=NAME, or a plan (make plan)"
         )
-    return replace(
-        settings,
-        review=False,
-        countdown=settings.countdown if camera.live else 0.0,
-        seconds=SECONDS_WITHOUT_WINDOW if settings.seconds is None else settings.seconds,
+    return settings.model_copy(
+        update={
+            "review": False,
+            "countdown": settings.countdown if camera.live else 0.0,
+            "seconds": SECONDS_WITHOUT_WINDOW if settings.seconds is None else settings.seconds,
+        }
     )
 
 
-def new_recorder(
-    settings: RecordingSettings, config: DictConfig, vocabulary: Vocabulary, work: Work, observer: Observer
-) -> Recorder:
+def new_recorder(settings: RecordingSettings, work: Work, observer: Observer) -> Recorder:
     """The recorder, with what killed recorders left behind."""
     root = settings.storage.root
     clear_trash(root)
-    left = [] if settings.window == NONE else [reopened(folder, settings.storage) for folder in unfinished(root)]
+    left = [] if settings.window == "none" else [reopened(folder, settings.storage) for folder in unfinished(root)]
     if observer.predictor is None:
         console.print(
             "[yellow]No checkpoint yet, so nothing says what is hard: all pictures that differ are kept.[/] "
@@ -93,10 +87,6 @@ def new_recorder(
         console.print(escape(f"judged by {observer.checkpoint}{about}"), highlight=False, soft_wrap=True)
     return Recorder(
         settings,
-        Rules(
-            Settings.from_config(config.admission), config.splits.group, Path(config.paths.splits) / "samples.parquet"
-        ),
-        vocabulary,
         work,
         observer.vocabulary,
         observer.checkpoint,
@@ -113,7 +103,7 @@ def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
     """
     try:
         with observer.detector, LatestFrame(camera, recorder.settings.camera) as frames:
-            if recorder.settings.window == NONE:
+            if recorder.settings.window == "none":
                 run(recorder, observer, frames, Lines())
             else:
                 with Window() as window:

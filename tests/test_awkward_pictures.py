@@ -22,8 +22,7 @@ from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation import crops, index
 from static_gesture_classification.preparation.crops import open_crops
-from static_gesture_classification.recording.capture.camera import open_camera
-from static_gesture_classification.recording.settings import CameraSettings
+from static_gesture_classification.recording.capture.camera import CameraSettings, open_camera
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.training.checkpoint import Origin, build_network, plain_model, save
 
@@ -180,7 +179,9 @@ def untrained(folder: Path) -> Path:
 
 
 def test_recorder_sees_what_the_others_saw(awkward: Awkward, seen: dict[str, np.ndarray]) -> None:
-    camera = open_camera(str(awkward.root), CameraSettings("all", (640, 480), 30, 60, 60, 60))
+    seconds = dict.fromkeys(("stall_seconds", "black_seconds", "reconnect_seconds"), 60)
+    patient = {"pace": "all", "size": (640, 480), "rate": 30, **seconds}
+    camera = open_camera(str(awkward.root), CameraSettings(**patient))
     for name in sorted(seen):
         image = camera.read()
         assert image is not None

@@ -32,8 +32,7 @@ from static_gesture_classification.file_data import path_inside, plain_name, rea
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.recording.people import Known, read_known, remember
-from static_gesture_classification.recording.session_writer import reopened
-from static_gesture_classification.recording.settings import StorageSettings
+from static_gesture_classification.recording.session_writer import StorageSettings, reopened
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.sources.hagrid import Hagrid
 from static_gesture_classification.sources.recorded import RecordedImage, Session, read_session, write_session
@@ -194,7 +193,7 @@ def test_session_that_names_a_picture_elsewhere_is_refused(file: str, tmp_path: 
     read = session(tmp_path / "one", file=file)
     with pytest.raises(DataError, match=r"session\.json: images\[0\]\.file is"):
         read()
-    assert reopened(tmp_path / "one", StorageSettings(tmp_path, 0.3, False, 90, None)) is None
+    assert reopened(tmp_path / "one", StorageSettings(root=tmp_path)) is None
 
 
 @pytest.mark.parametrize("image", OUTSIDE)

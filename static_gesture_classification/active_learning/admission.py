@@ -8,17 +8,19 @@ picked for would say nothing about how good it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from omegaconf import DictConfig
+from pydantic import Field
 
-from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import person_name, person_of, read_rows
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import NAME, SESSION_FILE, RecordedImage, Session, read_session
 from static_gesture_classification.sources.source import folders_in
 
@@ -34,31 +36,23 @@ ROUNDING = 1e-9  # so that one in ten of ten is one
 Floats = npt.NDArray[np.floating]
 
 
-@dataclass(frozen=True)
-class Settings:
+class AdmissionSettings(Settings):
     """The `admission` node of the configuration.
 
     Args:
-        margin: below this gap between the two highest probabilities the model is unsure; 0..1.
-        easy: share of the admitted samples that may be easy ones; 0 or more, below 1.
-        held_out: share of the sessions that go to val, whole; 0 or more, below 1.
+        margin: below this gap between the two highest probabilities the model is unsure.
+        easy: share of the admitted samples that may be easy ones.
+        held_out: share of the sessions that go to val, whole.
     """
 
-    margin: float = 0.3
-    easy: float = 0.1
-    held_out: float = 0.2
+    margin: float = Field(0.3, ge=0, le=1, strict=True)
+    easy: float = Field(0.1, ge=0, lt=1, strict=True)
+    held_out: float = Field(0.2, ge=0, lt=1, strict=True)
 
     @classmethod
-    def from_config(cls, node: Mapping[str, Any]) -> Settings:
+    def from_config(cls, config: DictConfig) -> AdmissionSettings:
         """From `config.admission`. Raises `UserError` where a value is out of its range."""
-        return cls(float(node["margin"]), float(node["easy"]), float(node["held_out"]))
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.margin <= 1:
-            raise UserError(f"admission.margin is {self.margin}; it is a gap between probabilities, from 0 to 1")
-        for name in ("easy", "held_out"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"admission.{name} is {getattr(self, name)}; it is a share from 0 to below 1")
+        return cls.read(config, "admission")
 
 
 @dataclass(frozen=True)
@@ -150,7 +144,7 @@ def judge(
     probabilities: Floats,
     gesture: str,
     vocabulary: Vocabulary,
-    settings: Settings,
+    settings: AdmissionSettings,
     mistaken_for: str | None = None,
     kept: Kept | None = None,
 ) -> Judgement:
@@ -174,7 +168,7 @@ def judge_all(
     probabilities: Floats,
     gestures: Sequence[str],
     vocabulary: Vocabulary,
-    settings: Settings,
+    settings: AdmissionSettings,
     mistaken_for: Sequence[str | None] | None = None,
 ) -> Judgements:
     """Judge n samples; see `judge`.

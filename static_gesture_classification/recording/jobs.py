@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.planning.plan_file import (
     Example,
@@ -17,10 +16,9 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     recorded_for,
 )
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.recording.settings import AUTO, FREE, PLAN, RecordingSettings
+from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion
 
 EXAMPLE_SIDE = 200  # pixels
@@ -79,7 +77,7 @@ class Work:
     planned: bool = False
 
 
-def work_to_do(settings: RecordingSettings, config: DictConfig, vocabulary: Vocabulary) -> Work:
+def work_to_do(settings: RecordingSettings) -> Work:
     """What is to be recorded, by `recording.mode`, `recording.gesture` and the plan.
 
     Raises:
@@ -87,13 +85,13 @@ def work_to_do(settings: RecordingSettings, config: DictConfig, vocabulary: Voca
         UserError: an unknown gesture; a gesture that the plan does not ask for; a plan that is already done.
     """
     if settings.gesture is not None:
-        vocabulary.index(settings.gesture)
-    path = Path(config.plan.path)
-    if settings.mode == FREE or (settings.mode == AUTO and not path.is_file()):
+        settings.vocabulary.index(settings.gesture)
+    path = settings.plan
+    if settings.mode == "free" or (settings.mode == "auto" and not path.is_file()):
         return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
-    plan = read_plan(path, vocabulary)
+    plan = read_plan(path, settings.vocabulary)
     lines = [line for line in plan.recordings if settings.gesture in (None, line.gesture)]
-    if not lines and settings.mode == PLAN:
+    if not lines and settings.mode == "plan":
         wanted = f"no {settings.gesture}" if settings.gesture else "nothing"
         raise UserError(f"{path} asks for {wanted}; record what you like with recording.mode=free")
     if not lines:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from static_gesture_classification.active_learning.admission import (
     TRAIN,
-    Settings,
     Side,
     past_sessions,
     split_for,
@@ -28,7 +26,7 @@ from static_gesture_classification.recording.judging.selection import Selector
 from static_gesture_classification.recording.people import as_known, read_known, remember
 from static_gesture_classification.recording.session_writer import SessionWriter
 from static_gesture_classification.recording.set_in_progress import SetInProgress
-from static_gesture_classification.recording.settings import AUTO, NONE, RecordingSettings
+from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import (
     Asking,
     Choosing,
@@ -50,28 +48,11 @@ ASK_ROOM = "Which camera, in which room?"
 WHY_ROOM = "For example: laptop, kitchen. It helps to see later where errors come from."
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What decides about sessions and pictures beside the recorder's own settings.
-
-    Args:
-        admission: margins and shares.
-        group: `splits.group`.
-        splits: the split stage's sample table, which need not exist.
-    """
-
-    admission: Settings
-    group: str
-    splits: Path
-
-
 class Recorder:
     """Drives a recording. Call `see`, `press` and `tick` from one thread.
 
     Args:
         settings: the recorder's.
-        rules: see `Rules`.
-        vocabulary: the project's gestures.
         work: what to record.
         judge: the gestures that the model knows; None without a model.
         checkpoint: that judges, as sessions name it.
@@ -90,8 +71,6 @@ class Recorder:
     def __init__(
         self,
         settings: RecordingSettings,
-        rules: Rules,
-        vocabulary: Vocabulary,
         work: Work,
         judge: Vocabulary | None,
         checkpoint: str = "",
@@ -99,11 +78,11 @@ class Recorder:
         clock: Callable[[], float] = time.monotonic,
         learner: LearningLayer | None = None,
     ) -> None:
-        self.settings, self.rules, self.vocabulary, self.work = settings, rules, vocabulary, work
+        self.settings, self.vocabulary, self.work = settings, settings.vocabulary, work
         self.judge, self.checkpoint, self._clock = judge, checkpoint, clock
         self.learner = learner
         self.can_judge = judge is not None
-        self.hard = self.can_judge and (work.planned if settings.hard == AUTO else bool(settings.hard))
+        self.hard = self.can_judge and (work.planned if settings.hard == "auto" else bool(settings.hard))
         self.now = clock()
         self.over = False
         self.camera = CameraStatus(RUNNING)
@@ -297,13 +276,13 @@ class Recorder:
         """Whoever and whatever is known already is not asked for."""
         self.person = as_known(self.settings.subject or "", self.known.people)
         self.room = as_known(self.settings.room or "", self.known.rooms)
-        if self.settings.window != NONE:
+        if self.settings.window != "none":
             self.person = self.person or next(iter(self.known.people), "")
             self.room = self.room or next(iter(self.known.rooms), "")
         self._remember()
 
     def _ask_what_is_missing(self) -> None:
-        nobody_answers = self.settings.window == NONE
+        nobody_answers = self.settings.window == "none"
         if not self.person and not nobody_answers:
             self.ask_person()
         elif not self.room and not nobody_answers:
@@ -352,13 +331,15 @@ class Recorder:
 
     def _side(self, whole: bool) -> Side:
         try:
-            past = past_sessions(self.settings.storage.root, self.rules.splits)
+            past = past_sessions(self.settings.storage.root, self.settings.split_table)
         except (DataError, UserError) as error:  # a damaged session is the index stage's business; recording goes on
             return Side("", f"the split stage decides ({error})")
-        return split_for(self.person, past, self.rules.admission.held_out, self.rules.group, whole)
+        return split_for(self.person, past, self.settings.admission.held_out, self.settings.group, whole)
 
     def _selector(self, job: Job, hard: bool) -> Selector:
-        return Selector(self.settings.selection, self.rules.admission, self.judge, job.gesture, job.mistaken_for, hard)
+        return Selector(
+            self.settings.selection, self.settings.admission, self.judge, job.gesture, job.mistaken_for, hard
+        )
 
     def _ask_gesture(self, current: SetInProgress) -> None:
         question = f"Which gesture do these {len(current.kept)} pictures show?"

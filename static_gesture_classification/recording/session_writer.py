@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 from PIL import Image
+from pydantic import Field
 
 from static_gesture_classification.active_learning.admission import Judgement
 from static_gesture_classification.atomic_files import atomic_path, explained_write_errors
@@ -32,7 +33,7 @@ from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.process_lock import ProcessLock, is_locked
-from static_gesture_classification.recording.settings import StorageSettings
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import (
     SESSION_FILE,
     RecordedImage,
@@ -48,6 +49,16 @@ THUMBNAIL = 192  # pixels
 DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
 ROUNDING = 1e-6  # pixels, so that a square of whole pixels stays one
 SLUG_LENGTH = 40
+
+
+class StorageSettings(Settings):
+    """What is written of a picture, and where; see conf/recording/default.yaml."""
+
+    root: Path
+    margin: float = Field(0.5, ge=0, strict=True)
+    whole_frame: bool = False
+    jpeg_quality: int = Field(95, ge=1, le=100, strict=True)
+    rescue: Path | None = None
 
 
 @dataclass

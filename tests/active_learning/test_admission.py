@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from static_gesture_classification.active_learning.admission import (
+    AdmissionSettings,
     Judgement,
     Kept,
     PastSession,
-    Settings,
     judge,
     judge_all,
     past_sessions,
@@ -20,7 +20,7 @@ from static_gesture_classification.sources.recorded import RecordedImage, Sessio
 from tests.support.confused_predictions import table
 
 VOCABULARY = Vocabulary(("NONE", "ONE", "TWO", "THREE"), "NONE")
-SETTINGS = Settings(margin=0.3, easy=0.1, held_out=0.2)
+SETTINGS = AdmissionSettings(margin=0.3, easy=0.1, held_out=0.2)
 SURE_ONE, SURE_TWO, UNSURE_ONE = [0.0, 0.9, 0.1, 0.0], [0.0, 0.1, 0.9, 0.0], [0.0, 0.6, 0.4, 0.0]
 
 
@@ -96,7 +96,7 @@ def test_probabilities_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize("wrong", [{"margin": 1.5}, {"easy": 1.0}, {"held_out": -0.1}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match=f"admission.{next(iter(wrong))}"):
-        Settings(**wrong)
+        AdmissionSettings.check(wrong, "admission")
 
 
 def people(count: int, share: float) -> list[str]:

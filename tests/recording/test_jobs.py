@@ -24,8 +24,8 @@ Work_ = Callable[..., Work]
 @pytest.fixture
 def work(configuration: Callable[..., DictConfig], vocabulary: Vocabulary) -> Work_:
     def found(*overrides: str) -> Work:
-        config = configuration(*overrides)
-        return work_to_do(RecordingSettings.from_config(config), config, vocabulary)
+        settings = RecordingSettings.from_config(configuration(*overrides))
+        return work_to_do(settings.model_copy(update={"vocabulary": vocabulary}))
 
     return found
 

@@ -176,9 +176,7 @@ def test_set_left_unnamed_by_a_killed_recorder_is_named_first(record: Record, se
     killed.state.set.writer._lock.release()  # type: ignore[union-attr]
     storage = killed.settings.storage
     left = [reopened(folder, storage) for folder in unfinished(storage.root)]
-    next_one = Recorder(
-        killed.settings, killed.rules, killed.vocabulary, killed.work, killed.judge, "", [w for w in left if w]
-    )
+    next_one = Recorder(killed.settings, killed.work, killed.judge, "", [w for w in left if w])
     assert isinstance(next_one.state, Choosing)
     press(next_one, "4", ENTER)
     assert isinstance(next_one.state, Ready)

@@ -16,6 +16,7 @@ from static_gesture_classification.images import read_image
 from static_gesture_classification.recording.session_writer import (
     TRASH,
     SessionWriter,
+    StorageSettings,
     check_writable,
     clear_trash,
     cut_out,
@@ -23,7 +24,6 @@ from static_gesture_classification.recording.session_writer import (
     slug,
     unfinished,
 )
-from static_gesture_classification.recording.settings import StorageSettings
 from static_gesture_classification.sources.recorded import Session, read_session
 
 IMAGE = np.kron(np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8), np.ones((10, 10, 1), np.uint8))
@@ -34,7 +34,7 @@ HEADER = Session("THREE", "anna", "kitchen", "2026-11-22T10:15:00+01:00", checkp
 
 @pytest.fixture
 def storage(tmp_path: Path) -> StorageSettings:
-    return StorageSettings(tmp_path / "recorded", 0.5, False, 95, tmp_path / "rescue")
+    return StorageSettings(root=tmp_path / "recorded", rescue=tmp_path / "rescue")
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_cut_ends_where_the_picture_ends(storage: StorageSettings) -> None:
 
 
 def test_whole_frame_is_saved_when_asked_for(storage: StorageSettings) -> None:
-    pixels, box, _ = cut_out(IMAGE, HAND, replace(storage, whole_frame=True))
+    pixels, box, _ = cut_out(IMAGE, HAND, storage.model_copy(update={"whole_frame": True}))
     assert np.array_equal(pixels, IMAGE)
     assert box == HAND.box
 
@@ -181,7 +181,7 @@ def test_two_recorders_at_the_same_second_have_a_folder_each(storage: StorageSet
 
 
 def test_full_disk_loses_no_picture(small_disk: Path, storage: StorageSettings) -> None:
-    writer = SessionWriter(replace(storage, root=small_disk), HEADER)
+    writer = SessionWriter(storage.model_copy(update={"root": small_disk}), HEADER)
     loud = np.random.default_rng(0).integers(0, 255, IMAGE.shape, np.uint8)
 
     def fill() -> None:
@@ -206,7 +206,7 @@ def test_full_disk_loses_no_picture(small_disk: Path, storage: StorageSettings) 
 def test_disk_that_has_room_again_takes_what_waited(small_disk: Path, storage: StorageSettings) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 250_000)
-    writer = SessionWriter(replace(storage, root=small_disk), HEADER)
+    writer = SessionWriter(storage.model_copy(update={"root": small_disk}), HEADER)
     writer.take(IMAGE, HAND)
     with pytest.raises(OutputError, match="disk is full"):
         writer.save()

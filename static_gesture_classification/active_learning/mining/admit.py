@@ -31,9 +31,9 @@ from static_gesture_classification.active_learning.admission import (
     OUTCOMES,
     TRAIN,
     VAL,
+    AdmissionSettings,
     Judgement,
     PastSession,
-    Settings,
     judge_all,
     name_here,
     past_sessions,
@@ -166,7 +166,7 @@ def judge_hands(mined: MinedList, classifier: Classifier, config: DictConfig) ->
     rows = sorted(seen)
     probabilities, _ = classifier.predict(np.stack([seen[row] for row in rows]))
     samples, table = samples.iloc[rows].reset_index(drop=True), mined.table.iloc[rows]
-    settings = Settings.from_config(config.admission)
+    settings = AdmissionSettings.from_config(config)
     own = table["gesture"] == table["line"].str.partition(" taken for ")[0]  # the reviewer may have said another
     mistaken_for = table["mistaken_for"].where(own, "").tolist()
     judgements = judge_all(

@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from static_gesture_classification.active_learning.admission import (
     ERROR,
     PLANNED_ERROR,
+    AdmissionSettings,
     Judgements,
-    Settings,
     judge_all,
 )
 from static_gesture_classification.active_learning.mining.pool import HELD_OUT, Pool, crops_of
@@ -72,7 +72,7 @@ class Ranked:
 
 
 def ranked(
-    line: PlannedRecording, examples: Examples, pool: Pool, vocabulary: Vocabulary, settings: Settings
+    line: PlannedRecording, examples: Examples, pool: Pool, vocabulary: Vocabulary, settings: AdmissionSettings
 ) -> Ranked:
     """The pool's hands that the admission rule would let in for a line, most worthwhile first.
 

@@ -76,7 +76,7 @@ def main(config: DictConfig) -> None:
     pool = open_pool(config, classifier, digest)
     print_pool(pool)
     examples = [examples_of(line, classifier, digest, config) for line in lines]
-    settings = admission.Settings.from_config(config.admission)
+    settings = admission.AdmissionSettings.from_config(config)
     rankings = [
         ranked(line, example, pool, classifier.vocabulary, settings)
         for line, example in zip(lines, examples, strict=True)

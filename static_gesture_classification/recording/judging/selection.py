@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from static_gesture_classification.active_learning.admission import EASY, Judgement, Kept, Settings, judge
+from static_gesture_classification.active_learning.admission import EASY, AdmissionSettings, Judgement, Kept, judge
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.recording.judging.novelty import Appearance, appearance, least_difference
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.picture_quality import quality_problem
 from static_gesture_classification.recording.judging.policies import hardness
-from static_gesture_classification.recording.settings import SelectionSettings
+from static_gesture_classification.recording.judging.settings import SelectionSettings
 
 NO_HAND, UNFIT, KNOWN, ALIKE, WAITING, KEPT = "no hand", "unfit", "known", "alike", "waiting", "kept"
 TYPICAL = 4.0  # differences (see `novelty`) from which on a hand is as new as can be
@@ -61,7 +61,7 @@ class Selector:
     """
 
     settings: SelectionSettings
-    rule: Settings
+    rule: AdmissionSettings
     vocabulary: Vocabulary | None = None
     gesture: str | None = None
     mistaken_for: str | None = None

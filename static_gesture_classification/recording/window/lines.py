@@ -68,7 +68,7 @@ class Lines:
             self._say(text, recorder.now, f"[yellow]{escape(text)}[/]")
         if state.verdict is not None and state.verdict.outcome != KEPT:
             hands = len(sight.hands) if sight is not None else 0
-            several = f" ({hands} hands: {rule_in_words(recorder.settings.selection.hand)})" if hands > 1 else ""
+            several = f" ({hands} hands: {rule_in_words(recorder.settings.judge.hand)})" if hands > 1 else ""
             self._say(state.verdict.text, recorder.now, f"[dim]           {escape(state.verdict.text + several)}[/]")
 
     def _say(self, text: str, now: float, line: str) -> None:

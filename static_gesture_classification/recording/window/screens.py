@@ -305,7 +305,7 @@ def _countdown(canvas: Canvas, seconds: int) -> None:
 
 
 def _rule(recorder: Recorder) -> str:
-    return rule_in_words(recorder.settings.selection.hand)
+    return rule_in_words(recorder.settings.judge.hand)
 
 
 # Naming a set, the contact sheet, the end

@@ -33,6 +33,7 @@ from static_gesture_classification.recording.judging.learning_head import (
 )
 from static_gesture_classification.recording.judging.observer import Observer, Sight
 from static_gesture_classification.recording.judging.selection import KEPT
+from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.states import Recording
 from static_gesture_classification.recording.window.keys import ENTER, SPACE
@@ -279,18 +280,20 @@ def write_landmarks(folder: Path, splits: list[str]) -> None:
 
 
 @pytest.fixture
-def places(configuration: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., DictConfig]:
-    return lambda *changes: configuration(
-        f"paths.landmarks={tmp_path / 'full'}",
-        f"retrain.paths.landmarks={tmp_path / 'quick'}",
-        f"retrain.paths.models={tmp_path / 'models'}",
-        f"retrain.paths.embeddings={tmp_path / 'embeddings'}",
-        *changes,
+def places(configuration: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., JudgeSettings]:
+    return lambda *changes: JudgeSettings.from_config(
+        configuration(
+            f"paths.landmarks={tmp_path / 'full'}",
+            f"retrain.paths.landmarks={tmp_path / 'quick'}",
+            f"retrain.paths.models={tmp_path / 'models'}",
+            f"retrain.paths.embeddings={tmp_path / 'embeddings'}",
+            *changes,
+        )
     )
 
 
 def test_landmarks_are_those_that_the_checkpoint_was_trained_on(
-    places: Callable[..., DictConfig], tmp_path: Path
+    places: Callable[..., JudgeSettings], tmp_path: Path
 ) -> None:
     config, quick, chosen = places(), tmp_path / "models/best.ckpt", Path("models/best.ckpt")
     with pytest.raises(DataError, match="make retrain"):
@@ -303,7 +306,7 @@ def test_landmarks_are_those_that_the_checkpoint_was_trained_on(
 
 
 def test_training_samples_are_what_holds_the_layer(
-    places: Callable[..., DictConfig], checkpoint: Path, tmp_path: Path
+    places: Callable[..., JudgeSettings], checkpoint: Path, tmp_path: Path
 ) -> None:
     classifier = load_classifier(checkpoint)
     write_landmarks(tmp_path / "full", ["train", "val", "train", "train", "test", "train"])
@@ -317,7 +320,7 @@ def test_training_samples_are_what_holds_the_layer(
 
 
 def test_without_training_samples_hard_mode_goes_on_and_says_why(
-    places: Callable[..., DictConfig], checkpoint: Path, tmp_path: Path
+    places: Callable[..., JudgeSettings], checkpoint: Path, tmp_path: Path
 ) -> None:
     classifier = load_classifier(checkpoint)
     learner, about = open_learning_layer(places(), classifier, checkpoint, checkpoint)
