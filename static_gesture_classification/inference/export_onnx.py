@@ -30,7 +30,8 @@ from static_gesture_classification.inference.onnx_classifier import (
     load_onnx,
 )
 from static_gesture_classification.samples import LANDMARKS as POINTS
-from static_gesture_classification.terminal import console
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint
 
 DIFFERENCE = 1e-3  # of a probability, between checkpoint and file, above which the export is refused
@@ -38,24 +39,37 @@ EXAMPLES = 5
 OPSET = 20
 
 
+class ExportOnnxSettings(Settings):
+    """Settings of `gestures export-onnx`.
+
+    Args:
+        checkpoint: that is exported.
+        output: the ONNX file, or a folder for one that is named like the checkpoint.
+    """
+
+    checkpoint: Path
+    output: Path
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> ExportOnnxSettings:
+        """Read them."""
+        return cls.read(config, "")
+
+    @property
+    def file(self) -> Path:
+        """The file to write."""
+        return self.output if self.output.suffix.lower() == SUFFIX else self.output / (self.checkpoint.stem + SUFFIX)
+
+
 @entry_point
 def main(config: DictConfig) -> None:
     """Export the checkpoint."""
-    checkpoint, output = Path(config.checkpoint), output_file(config)
-    difference = export(checkpoint, output)
-    console.print(
-        f"{output}: {decimal(output.stat().st_size)}; probabilities differ from the checkpoint's by at most "
-        f"{difference:.1g}",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
+    settings = ExportOnnxSettings.from_config(config)
+    difference = export(settings.checkpoint, settings.file)
+    say(
+        f"{settings.file}: {decimal(settings.file.stat().st_size)}; probabilities differ from the checkpoint's by at "
+        f"most {difference:.1g}"
     )
-
-
-def output_file(config: DictConfig) -> Path:
-    """Where to export to: `output`, or in it, where it is a folder, a file named like the checkpoint."""
-    output = Path(config.output)
-    return output if output.suffix.lower() == SUFFIX else output / (Path(config.checkpoint).stem + SUFFIX)
 
 
 def export(checkpoint: Path, output: Path) -> float:

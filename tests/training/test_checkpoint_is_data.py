@@ -72,7 +72,7 @@ def with_changed(config: DictConfig, **changes: object) -> DictConfig:
 
 
 def by_predict(path: Path, config: DictConfig, folder: Path) -> None:
-    predict.Predictor.load(path, predict.detector_from_config(with_changed(config, checkpoint=str(path))))
+    predict.Predictor.load(path, predict.DetectorSettings.from_config(config).build())
 
 
 def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
