@@ -26,9 +26,9 @@ from static_gesture_classification.evaluation.predictions import (
     read_predictions,
 )
 from static_gesture_classification.evaluation.runs import best_kept, checkpoints_by_epoch, digest_of, read_record
-from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
-from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.samples import SCHEMA, SPLITS, read_rows, write_samples
 from static_gesture_classification.tracking.run_folder import RunFolder, list_runs
 from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier, load_classifier, read_checkpoint
@@ -172,7 +172,8 @@ def landmarks_for(samples: pd.DataFrame, config: DictConfig) -> EvaluationSet:
             return EvaluationSet(split, samples, CutPictures(samples), at, {}, points)
     folder = Path(config.compare.output) / "prepared" / f"{split}-landmarks"
     write_samples(whole(samples), folder / "samples.parquet")
-    build_landmarks(folder / "samples.parquet", None, folder / "landmarks", settings_of(config, extract=True))
+    settings = LandmarkSettings.from_config(config, extract=True)
+    build_landmarks(folder / "samples.parquet", None, folder / "landmarks", settings)
     points, found = open_landmarks(folder / "landmarks")
     return EvaluationSet(split, found, CutPictures(found), np.arange(len(found)), {}, points)
 
@@ -186,13 +187,8 @@ def crops_for(samples: pd.DataFrame, classifier: Classifier, config: DictConfig)
             return EvaluationSet(split, samples, open_crops(folder), at, {})
     folder = Path(config.compare.output) / "prepared" / f"{split}-{classifier.crop_size}-{classifier.crop_margin}"
     write_samples(whole(samples), folder / "samples.parquet")
-    build_crops(
-        folder / "samples.parquet",
-        folder / "crops",
-        classifier.crop_size,
-        classifier.crop_margin,
-        config.crops.max_rejected_share,
-    )
+    settings = CropSettings.from_config(config).at(classifier.crop_size, classifier.crop_margin)
+    build_crops(folder / "samples.parquet", folder / "crops", settings)
     crops = open_crops(folder / "crops")
     return EvaluationSet(split, read_rows(folder / "crops" / "samples.parquet"), crops, np.arange(len(crops)), {})
 

@@ -20,11 +20,11 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.pictures import CutPictures, Pictures
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.preparation.landmark_store import open_landmarks
-from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.preparation.split import assign_splits
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
 from static_gesture_classification.sources.source import sources_from_config
@@ -155,7 +155,7 @@ def landmark_source_set(samples: pd.DataFrame, split_by: dict[str, str], config:
         samples = samples.iloc[rows_in(samples, config.split)].reset_index(drop=True)
     folder = Path(config.output) / "prepared"
     write_samples(samples, folder / "landmark_samples.parquet")
-    settings = settings_of(config, extract=True)
+    settings = LandmarkSettings.from_config(config, extract=True)
     build_landmarks(folder / "landmark_samples.parquet", None, folder / "landmarks", settings)
     points, samples = open_landmarks(folder / "landmarks")
     rows = np.arange(len(samples))
@@ -188,7 +188,7 @@ def cropped(samples: pd.DataFrame, config: DictConfig, size: int, margin: float)
     """Crops of a geometry, kept below the output, and the samples that could be cropped."""
     folder = Path(config.output) / "prepared"
     write_samples(samples, folder / "samples.parquet")
-    build_crops(folder / "samples.parquet", folder / "crops", size, margin, config.crops.max_rejected_share)
+    build_crops(folder / "samples.parquet", folder / "crops", CropSettings.from_config(config).at(size, margin))
     return open_crops(folder / "crops"), read_samples(folder / "crops" / "samples.parquet")
 
 

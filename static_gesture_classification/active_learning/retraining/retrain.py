@@ -79,13 +79,13 @@ from static_gesture_classification.preparation.crops import (
     REJECTED_CSV,
     REPORT,
     SAMPLES,
+    CropSettings,
     build_crops,
-    images_optional,
     open_crops,
 )
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
-from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
@@ -178,14 +178,7 @@ def crops(loop: QuickLoop) -> None:
     config, folder = loop.config, Path(loop.config.paths.crops)
     if not (folder / CROPS).is_file():
         take_over(loop.pipeline_crops, folder, int(config.crops.size))
-    build_crops(
-        Path(config.paths.index) / SAMPLES,
-        folder,
-        int(config.crops.size),
-        float(config.crops.margin),
-        float(config.crops.max_rejected_share),
-        images_optional(config.get("sources")),
-    )
+    build_crops(Path(config.paths.index) / SAMPLES, folder, CropSettings.from_config(config))
 
 
 def take_over(pipeline: Path, folder: Path, size: int) -> None:
@@ -231,9 +224,8 @@ def split(loop: QuickLoop) -> FrozenSplit:
 def landmarks(loop: QuickLoop) -> None:
     """Find the landmarks that are not known yet."""
     config = loop.config
-    build_landmarks(
-        Path(config.paths.index) / SAMPLES, loop.splits, Path(config.paths.landmarks), settings_of(config, extract=True)
-    )
+    settings = LandmarkSettings.from_config(config, extract=True)
+    build_landmarks(Path(config.paths.index) / SAMPLES, loop.splits, Path(config.paths.landmarks), settings)
 
 
 def evaluate(loop: QuickLoop) -> Predictions | None:
