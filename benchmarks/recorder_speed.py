@@ -161,7 +161,7 @@ def make_checkpoint(config: DictConfig, path: Path) -> None:
     """A checkpoint of random weights."""
     model: dict[str, Any] = OmegaConf.to_container(config.model, resolve=True)  # type: ignore[assignment]
     model["weights"] = "none"
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     state = build_network(model, len(vocabulary)).state_dict()
     header = Origin(model, vocabulary, SIZE, MARGIN).header()
     save(header | {"state_dict": state, "epoch": 0, "scores": None}, path)

@@ -263,7 +263,7 @@ class Elsewhere:
 
 def answer(connection: Any, config: DictConfig, frames: list[Path], native: bool) -> None:
     """Measure the older path as often as asked."""
-    network = initial_network(plain_model(config.model) | {"weights": "none"}, Vocabulary.from_config(config.gestures))
+    network = initial_network(plain_model(config.model) | {"weights": "none"}, Vocabulary.from_config(config))
     older = Older(network, config, frames, native)
     while True:
         try:

@@ -45,9 +45,9 @@ class AdmissionSettings(Settings):
         held_out: share of the sessions that go to val, whole.
     """
 
-    margin: float = Field(0.3, ge=0, le=1, strict=True)
-    easy: float = Field(0.1, ge=0, lt=1, strict=True)
-    held_out: float = Field(0.2, ge=0, lt=1, strict=True)
+    margin: float = Field(default=0.3, ge=0, le=1, strict=True)
+    easy: float = Field(default=0.1, ge=0, lt=1, strict=True)
+    held_out: float = Field(default=0.2, ge=0, lt=1, strict=True)
 
     @classmethod
     def from_config(cls, config: DictConfig) -> AdmissionSettings:

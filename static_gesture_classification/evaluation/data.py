@@ -127,7 +127,7 @@ def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
     Raises:
         DataError: the sources have no sample in the split; says which splits they have.
     """
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     sources = sources_from_config(config.sources, config.seed)
     fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
     samples, _ = read_sources(sources, vocabulary, config.index.max_rejected_share, fixes)
@@ -165,7 +165,7 @@ def landmark_source_set(samples: pd.DataFrame, split_by: dict[str, str], config:
 def with_splits_by_pictures(samples: pd.DataFrame, config: DictConfig) -> tuple[pd.DataFrame, dict[str, str]]:
     """As `with_splits`, on crops that are cut for it as the crops stage would, where a source publishes no split."""
     unpublished = ~samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     if not unpublished.any():
         return with_splits(samples, np.zeros((0, 1, 1, 3), np.uint8), config, vocabulary)
     own = samples[unpublished].reset_index(drop=True)

@@ -29,7 +29,7 @@ from static_gesture_classification.inference.onnx_classifier import (
     VERSION,
     load_onnx,
 )
-from static_gesture_classification.samples import LANDMARKS as POINTS
+from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint
@@ -148,7 +148,7 @@ def example_inputs(classifier: Classifier, count: int) -> np.ndarray:
     random = np.random.default_rng(0)
     if classifier.input == CROPS:
         return random.integers(0, 256, (count, classifier.crop_size, classifier.crop_size, 3), np.uint8)
-    return random.random((count, POINTS, 2), np.float32)
+    return random.random((count, LANDMARK_COUNT, 2), np.float32)
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     crop = parsed_json(said.get("crop", ""), Crop, f"{path}, its crop", way_out)
     gestures = parsed_json(said.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
     seen = checked(said.get("input"), Seen, f"{path}, its input", way_out)
-    vocabulary = Vocabulary.from_config(gestures)
+    vocabulary = Vocabulary.from_mapping(gestures)
     _check_graph(session, seen, crop, vocabulary, path)
     return OnnxClassifier(session, vocabulary, str(seen), crop.size, crop.margin)
 

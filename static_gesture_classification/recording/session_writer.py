@@ -55,9 +55,9 @@ class StorageSettings(Settings):
     """What is written of a picture, and where; see conf/recording/default.yaml."""
 
     root: Path
-    margin: float = Field(0.5, ge=0, strict=True)
+    margin: float = Field(default=0.5, ge=0, strict=True)
     whole_frame: bool = False
-    jpeg_quality: int = Field(95, ge=1, le=100, strict=True)
+    jpeg_quality: int = Field(default=95, ge=1, le=100, strict=True)
     rescue: Path | None = None
 
 

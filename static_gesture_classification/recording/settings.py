@@ -61,7 +61,7 @@ class RecordingSettings(Settings):
         return cls.read(
             config,
             "recording",
-            vocabulary=Vocabulary.from_config(config.gestures),
+            vocabulary=Vocabulary.from_config(config),
             plan=config.plan.path,
             split_table=Workspace.from_config(config).split_table,
             group=config.splits.group,

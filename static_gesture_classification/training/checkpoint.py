@@ -168,7 +168,7 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
 def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu") -> Classifier:
     """The classifier of a checkpoint's entries; `path` is for messages. Raises `UserError` where they do not fit."""
     network = network_of(checkpoint, path).to(device).eval()
-    vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]
+    vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]
     if crop is None:
         return Classifier(network, vocabulary, 0, 0.0, input_of(checkpoint["model"]))
     return Classifier(network, vocabulary, int(crop["size"]), float(crop["margin"]))

@@ -51,7 +51,7 @@ def open_landmarks_data(config: DictConfig) -> LandmarksDataModule:
     """The landmarks that `paths` names; see `open_data`."""
     return LandmarksDataModule.open(
         Path(config.paths.landmarks),
-        Vocabulary.from_config(config.gestures),
+        Vocabulary.from_config(config),
         batch_size=config.train_hyperparams.batch_size,
         seed=config.seed,
         overfit_samples=config.train_hyperparams.overfit_samples,
@@ -64,7 +64,7 @@ def open_crops_data(config: DictConfig) -> CropsDataModule:
     data = CropsDataModule.open(
         Path(config.paths.crops),
         Path(config.paths.splits) / "samples.parquet",
-        Vocabulary.from_config(config.gestures),
+        Vocabulary.from_config(config),
         batch_size=config.train_hyperparams.batch_size,
         seed=config.seed,
         overfit_samples=config.train_hyperparams.overfit_samples,

@@ -90,7 +90,7 @@ class TrainingSettings(Settings):
         return cls.read(
             config,
             "",
-            vocabulary=Vocabulary.from_config(config.gestures),
+            vocabulary=Vocabulary.from_config(config),
             hyperparameters=HyperParameters.read(config, "train_hyperparams"),
             trainer=TrainerSettings.from_config(config),
             crop_size=config.crops.size,

@@ -66,7 +66,7 @@ class MiningSettings(Settings):
             checkpoint=config.checkpoint,
             crop_size=config.crops.size,
             crop_margin=config.crops.margin,
-            vocabulary=Vocabulary.from_config(config.gestures),
+            vocabulary=Vocabulary.from_config(config),
             sources=_whole_sources(config),
             make_detector=partial(detector_from_config, config),
             admission=AdmissionSettings.from_config(config),

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.training.models import landmark_features
 
 Width = Annotated[int, Field(ge=1, le=8192)]
@@ -41,7 +41,7 @@ def backbone(
         )
     if not hidden:
         raise UserError("model.backbone.hidden is empty; give the width of one layer at least")
-    width = landmark_features.features(torch.zeros(1, LANDMARKS, 2)).shape[1]
+    width = landmark_features.features(torch.zeros(1, LANDMARK_COUNT, 2)).shape[1]
     layers: list[nn.Module] = [nn.BatchNorm1d(width, affine=False)]
     for size in hidden:
         layers += [nn.Linear(width, size), nn.BatchNorm1d(size), nn.ReLU(), nn.Dropout(dropout)]
