@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ UNSURE: Outcome = "unsure"
 EASY: Outcome = "easy"
 OUTCOMES = (PLANNED_ERROR, ERROR, UNSURE, EASY)
 TRAIN, VAL, TEST, FREE = "train", "val", "test", ""  # FREE: the split stage decides
+DECIMALS = 5  # of a score that is written down
 ROUNDING = 1e-9  # so that one in ten of ten is one
 
 Floats = npt.NDArray[np.floating]
@@ -72,6 +73,15 @@ class Judgement:
     margin: float
     outcome: Outcome
     admitted: bool
+
+    def recorded(self, because: str | None = None) -> dict[str, Any]:
+        """What of it `session.json` keeps; `because` is why the sample was kept, where that is not the outcome."""
+        kept_because = because or self.outcome
+        return {
+            "prediction": self.prediction or None,
+            "score": round(self.score, DECIMALS),
+            "kept_because": kept_because,
+        }
 
 
 @dataclass

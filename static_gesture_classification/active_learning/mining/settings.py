@@ -10,8 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings
-from static_gesture_classification.detection.detector import Detector, detector_from_config
+from static_gesture_classification.detection.detector import DetectorSettings
+from static_gesture_classification.evaluation.runs import digest_of
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.crops import CropSettings
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.source import Source, sources_from_config
 from static_gesture_classification.workspace import Workspace
@@ -22,10 +24,9 @@ class MiningSettings(Settings):
 
     Args:
         review_list: `mining.list`.
-        checkpoint: the current model.
-        crop_size, crop_margin: of the pipeline's crops.
-        sources: name -> makes the source with all that it holds.
-        make_detector: makes the configured detector.
+        checkpoint: of the current model.
+        crops: of the pipeline.
+        sources: name -> opens the source with all that it holds.
         seed: of what is drawn.
     """
 
@@ -43,11 +44,10 @@ class MiningSettings(Settings):
     held_out: float = Field(ge=0, le=1)
     surroundings: float = Field(ge=0)
     checkpoint: Path
-    crop_size: int
-    crop_margin: float
+    crops: CropSettings
     vocabulary: Vocabulary
     sources: Mapping[str, Callable[[], Source]]
-    make_detector: Callable[[], Detector]
+    detector: DetectorSettings
     admission: AdmissionSettings
     workspace: Workspace
     seed: int
@@ -64,15 +64,19 @@ class MiningSettings(Settings):
             "mining",
             review_list=config.mining.list,
             checkpoint=config.checkpoint,
-            crop_size=config.crops.size,
-            crop_margin=config.crops.margin,
+            crops=CropSettings.from_config(config),
             vocabulary=Vocabulary.from_config(config),
             sources=_whole_sources(config),
-            make_detector=partial(detector_from_config, config),
+            detector=DetectorSettings.from_config(config),
             admission=AdmissionSettings.from_config(config),
             workspace=Workspace.from_config(config),
             seed=config.seed,
         )
+
+    @property
+    def digest(self) -> str:
+        """What tells the checkpoint from another: 16 hex digits."""
+        return str(digest_of(self.checkpoint))[:16]
 
 
 def _whole_sources(config: DictConfig) -> dict[str, Callable[[], Source]]:

@@ -137,10 +137,9 @@ def open_observer(settings: JudgeSettings, checkpoint: Path | None) -> Observer:
 
 def open_detector(settings: JudgeSettings) -> Detector:
     """The recorder's detector; a `HandFollower` where it may find several hands."""
-    make = settings.make_detector
-    if not settings.several_hands or settings.look_for_more == 0:
-        return make()
-    return HandFollower(make(num_hands=1), make(), settings.look_for_more)
+    if settings.one_hand is None or settings.look_for_more == 0:
+        return settings.detector.build()
+    return HandFollower(settings.one_hand.build(), settings.detector.build(), settings.look_for_more)
 
 
 def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field
 
-from static_gesture_classification.detection.detector import Detector, detector_from_config
+from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
@@ -34,8 +32,8 @@ class JudgeSettings(Settings):
 
     Args:
         other_checkpoints: what judges where nothing is asked for and the plan names none, the first that exists.
-        make_detector: makes the recorder's detector; `num_hands=1` makes one of one hand.
-        several_hands: whether it looks for more than one hand.
+        detector: of the recorder.
+        one_hand: the same, which finds one hand; None where the detector finds no more anyway.
         pipeline, quick_loop: where the two keep their landmarks.
         embeddings: where the quick loop keeps those of crop models.
         seed: of what is drawn.
@@ -50,8 +48,8 @@ class JudgeSettings(Settings):
     refit_strength: float = Field(gt=0, strict=True)
     refit_samples: int = Field(ge=1, strict=True)
     refit_landmarks: Path | None
-    make_detector: Callable[..., Detector]
-    several_hands: bool
+    detector: DetectorSettings
+    one_hand: DetectorSettings | None
     pipeline: Workspace
     quick_loop: Workspace
     embeddings: Path
@@ -60,16 +58,15 @@ class JudgeSettings(Settings):
     @classmethod
     def from_config(cls, config: DictConfig) -> JudgeSettings:
         """From `config.recording`, with its changes of `config.detector`."""
-        changes = {key: value for key, value in config.recording.detector.items() if key in config.detector}
-        changed = OmegaConf.merge(config, {"detector": changes})
-        assert isinstance(changed, DictConfig)
+        changes = {str(key): value for key, value in config.recording.detector.items()}
+        one_hand = DetectorSettings.from_config(config, changes | {"num_hands": 1})
         pipeline = Workspace.from_config(config)
         return cls.read(
             config,
             "recording",
             other_checkpoints=[pipeline.best, *config.recording.other_checkpoints],
-            make_detector=partial(detector_from_config, changed),
-            several_hands=config.detector.get("num_hands", 1) != 1,
+            detector=DetectorSettings.from_config(config, changes),
+            one_hand=one_hand if config.detector.get("num_hands", 1) != 1 else None,
             pipeline=pipeline,
             quick_loop=Workspace.read(config, "retrain.paths"),
             embeddings=config.retrain.paths.embeddings,
