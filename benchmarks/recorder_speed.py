@@ -35,12 +35,12 @@ from static_gesture_classification.recording.capture.camera import FileCamera
 from static_gesture_classification.recording.capture.latest_frame import Captured, LatestFrame
 from static_gesture_classification.recording.jobs import Job, Work
 from static_gesture_classification.recording.judging.observer import Observer, Sight, open_observer
-from static_gesture_classification.recording.loop import run
+from static_gesture_classification.recording.keys import CLOSED, SPACE
+from static_gesture_classification.recording.loop import Figures, run
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.states import Recording
-from static_gesture_classification.recording.window.keys import CLOSED, SPACE
-from static_gesture_classification.recording.window.screens import Figures, draw
+from static_gesture_classification.recording.states import Recording, begin
+from static_gesture_classification.recording.window.screens import draw
 from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
 
@@ -174,7 +174,7 @@ def measure(config: DictConfig, rate: float | None) -> tuple[Times, int, int]:
     observer = TimedObserver(open_observer(settings.judge, Path(config.recording.checkpoint)), times)
     job = Job("THREE", 100_000, "TWO", "23 of 110 are taken for TWO", np.zeros((220, 220, 3), np.uint8))
     work = Work((job,), planned=True)
-    recorder = Recorder(settings, work, observer.vocabulary, observer.checkpoint)
+    recorder = begin(Recorder(settings, work, observer.vocabulary, observer.checkpoint))
     recorder.press(SPACE)
     recorder.see = times.timed("decide and save", recorder.see)  # type: ignore[method-assign]
     camera = RepeatedVideo(Path(config.recording.source), settings.camera, rate)

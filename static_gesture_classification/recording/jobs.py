@@ -21,6 +21,7 @@ from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion
 
+SECONDS_WITHOUT_WINDOW = 120  # that a set takes at most when nobody can end it
 EXAMPLE_SIDE = 200  # pixels
 EXAMPLE_MARGIN = 0.15
 
@@ -77,7 +78,7 @@ class Work:
     planned: bool = False
 
 
-def work_to_do(settings: RecordingSettings) -> Work:
+def find_work(settings: RecordingSettings) -> Work:
     """What is to be recorded, by `recording.mode`, `recording.gesture` and the plan.
 
     Raises:
@@ -96,10 +97,10 @@ def work_to_do(settings: RecordingSettings) -> Work:
         raise UserError(f"{path} asks for {wanted}; record what you like with recording.mode=free")
     if not lines:
         return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
-    return _planned_work(plan, lines, path, settings)
+    return _work_of_plan(plan, lines, path, settings)
 
 
-def _planned_work(
+def _work_of_plan(
     plan: RecordingPlan, lines: Sequence[PlannedRecording], path: Path, settings: RecordingSettings
 ) -> Work:
     done = recorded_for(plan, settings.storage.root)
@@ -114,6 +115,24 @@ def _planned_work(
             "with recording.mode=free"
         )
     return Work(tuple(jobs), checkpoint=plan.checkpoint, planned=True)
+
+
+def fit_to_camera(settings: RecordingSettings, work: Work, live: bool) -> RecordingSettings:
+    """The settings, without a countdown for a file, and without what needs a window where there is none.
+
+    Raises:
+        UserError: without a window, nothing says which gesture is performed.
+    """
+    changes: dict[str, object] = {} if live else {"countdown": 0.0}
+    if settings.window == "none":
+        if any(job.gesture is None for job in work.jobs):
+            raise UserError(
+                "without a window nobody can name what was performed: give recording.gesture=NAME, or a plan "
+                "(make plan)"
+            )
+        seconds = SECONDS_WITHOUT_WINDOW if settings.seconds is None else settings.seconds
+        changes |= {"review": False, "seconds": seconds}
+    return settings.model_copy(update=changes)
 
 
 def example_picture(examples: Sequence[Example]) -> np.ndarray | None:

@@ -17,6 +17,7 @@ from static_gesture_classification.recording.jobs import Job, Work
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.settings import RecordingSettings
+from static_gesture_classification.recording.states import begin
 
 Box = tuple[float, float, float, float]
 See = Callable[..., Sight]
@@ -101,7 +102,7 @@ def record(settings: Callable[..., RecordingSettings], vocabulary: Vocabulary, c
         work = Work(jobs or (Job(None, 5),), endless=not jobs, planned=bool(jobs))
         made = made.model_copy(update={"vocabulary": vocabulary, "admission": AdmissionSettings()})
         judge, checkpoint = (vocabulary, "models/best.ckpt") if judged else (None, "")
-        return Recorder(made, work, judge, checkpoint, clock=clock)
+        return begin(Recorder(made, work, judge, checkpoint, clock=clock))
 
     return recorder
 

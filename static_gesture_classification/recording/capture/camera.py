@@ -51,6 +51,11 @@ class Camera(ABC):
     seconds: float = 0.0  # from one picture to the next, for those that wait
     waits: bool = False  # whether each picture waits until it is looked at (a video or folder taken frame by frame)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What could not be read, once the end was reached."""
+        return []
+
     @abstractmethod
     def read(self) -> np.ndarray | None:
         """The next picture, uint8 (height, width, 3) RGB; None after the last one. Waits for it as long as it takes.
@@ -187,7 +192,7 @@ class FileCamera(Camera):
 
     @property
     def remarks(self) -> list[str]:
-        """What could not be read, once the end was reached."""
+        """See `Camera.remarks`."""
         return [*(f"{skipped.name}: {skipped.reason}" for skipped in self._frames.skipped), *self._frames.notes]
 
 

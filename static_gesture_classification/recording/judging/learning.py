@@ -76,7 +76,7 @@ def embeddings_of_points(classifier: AnyClassifier, folder: Path, most: int, see
     rows = np.flatnonzero((samples["split"] == "train").to_numpy() & np.isfinite(points).all(axis=(1, 2)))
     if not len(rows):
         raise DataError(f"{folder} has no training samples with landmarks")
-    return classifier.predict(points[drawn(rows, most, seed)])[1]
+    return classifier.predict(points[draw_rows(rows, most, seed)])[1]
 
 
 def kept_embeddings(
@@ -98,9 +98,9 @@ def kept_embeddings(
             f"{folder} keeps no embeddings of {checkpoint}; the quick loop with retrain.method=head keeps those of the "
             "checkpoint that it starts from"
         )
-    return store.embeddings[drawn(np.arange(len(store)), most, seed)].astype(np.float32)
+    return store.embeddings[draw_rows(np.arange(len(store)), most, seed)].astype(np.float32)
 
 
-def drawn(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+def draw_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
     """At most so many of the rows, int (n,), in their order; equal seeds draw equal rows."""
     return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

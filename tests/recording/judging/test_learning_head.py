@@ -10,7 +10,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.active_learning.admission import EASY, ERROR, Side
+from static_gesture_classification.active_learning.admission import EASY, ERROR, Placement
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.runs import digest_of
@@ -25,19 +25,20 @@ from static_gesture_classification.recording.judging.learning import (
     open_learning_layer,
 )
 from static_gesture_classification.recording.judging.learning_head import (
-    Kept,
     LastLayer,
     LearningLayer,
-    fitted,
+    Lesson,
+    fit_layer,
     last_layer,
 )
 from static_gesture_classification.recording.judging.observer import Observer, Sight
 from static_gesture_classification.recording.judging.selection import KEPT
 from static_gesture_classification.recording.judging.settings import JudgeSettings
+from static_gesture_classification.recording.keys import ENTER, SPACE
+from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.states import Recording
-from static_gesture_classification.recording.window.keys import ENTER, SPACE
-from static_gesture_classification.recording.window.screens import Figures, draw
+from static_gesture_classification.recording.window.screens import draw
 from static_gesture_classification.samples import sample_id, write_samples
 from static_gesture_classification.sources.recorded import read_session
 from static_gesture_classification.training.checkpoint import Origin, build_network, load_classifier, save
@@ -140,7 +141,7 @@ def outcome(recorder: Recorder, observer: Observer, variation: int) -> str:
     newest = look(observer, variation).newest
     assert gesture is not None
     assert newest is not None
-    judgement = recorder.state.set.selector.judged(newest.probabilities, gesture)
+    judgement = recorder.state.set.selector.judge(newest.probabilities, gesture)
     assert judgement is not None
     return judgement.outcome
 
@@ -214,9 +215,9 @@ def test_set_that_is_held_out_or_may_be_teaches_nothing(recording: Callable[...,
     recorder = recording()
     show(recorder, observer, 0, 3)
     assert isinstance(recorder.state, Recording)
-    assert (recorder.state.set.side.split, len(recorder.lessons)) == ("train", 3)
+    assert (recorder.state.set.placement.split, len(recorder.lessons)) == ("train", 3)
     for split in ("val", ""):
-        recorder.state.set.side = Side(split, "")
+        recorder.state.set.placement = Placement(split, "")
         assert recorder.lessons == []
 
 
@@ -236,7 +237,7 @@ def test_fit_keeps_what_the_checkpoint_says_of_known_samples(checkpoint: Path, k
     start, classifier = last_layer(checkpoint), load_classifier(checkpoint)
     probabilities, embeddings = classifier.predict(np.stack([hand(0, variation) for variation in range(10)]))
     wrong = int(probabilities[0].argmin())
-    layer = fitted(start, known, [Kept(row, embeddings[row], wrong) for row in range(5)], 0.1)
+    layer = fit_layer(start, known, [Lesson(row, embeddings[row], wrong) for row in range(5)], 0.1)
     assert (layer.probabilities(embeddings[5:]).argmax(1) == wrong).all()
     before, after = start.probabilities(known), layer.probabilities(known)
     assert (before.argmax(1) == after.argmax(1)).mean() > 0.95
@@ -246,7 +247,7 @@ def test_fit_keeps_what_the_checkpoint_says_of_known_samples(checkpoint: Path, k
 def test_sample_that_the_checkpoint_knows_changes_little(checkpoint: Path, known: np.ndarray) -> None:
     start = last_layer(checkpoint)
     sure = int(start.probabilities(known).max(axis=1).argmax())
-    layer = fitted(start, known, [Kept(0, known[sure], int(start.probabilities(known[sure]).argmax()))], 0.1)
+    layer = fit_layer(start, known, [Lesson(0, known[sure], int(start.probabilities(known[sure]).argmax()))], 0.1)
     assert np.abs(layer.probabilities(known) - start.probabilities(known)).mean() < 0.01
 
 
