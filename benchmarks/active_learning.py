@@ -48,7 +48,7 @@ from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.recording.judging import policies
-from static_gesture_classification.recording.judging.learning_head import Kept, LastLayer, fitted
+from static_gesture_classification.recording.judging.learning_head import LastLayer, Lesson, fit_layer
 from static_gesture_classification.samples import BOX, to_frame
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
@@ -371,9 +371,9 @@ class Recorders:
     def __init__(self, classifier: Classifier, kept: np.ndarray) -> None:
         self.classifier = classifier
         inputs, gestures = classifier.embedded(kept), classifier.hands.gesture[kept].tolist()
-        samples = [Kept(key, *each) for key, each in enumerate(zip(inputs, gestures, strict=True))]
+        samples = [Lesson(key, *each) for key, each in enumerate(zip(inputs, gestures, strict=True))]
         known = classifier.embedded(classifier.known)
-        self.layer = fitted(classifier.last_layer(), known, samples, RECORDER["refit_strength"])
+        self.layer = fit_layer(classifier.last_layer(), known, samples, RECORDER["refit_strength"])
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n, C) of any rows."""
