@@ -8,7 +8,7 @@ finds them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,11 +24,10 @@ from static_gesture_classification.preparation.crops import CropSettings, build_
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
-from static_gesture_classification.preparation.split import Settings as SplitSettings
-from static_gesture_classification.preparation.split import assign_splits
+from static_gesture_classification.preparation.split import SplitSettings, split_samples
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.sources.source import Source, sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier
@@ -85,7 +84,7 @@ class EvaluateSettings(Settings):
     threads: int | None
     runs: Path
     vocabulary: Vocabulary
-    sources: tuple[Source, ...]
+    sources: Sources
     label_fixes: Path
     max_rejected_share: float = Field(ge=0, le=1)
     crops: CropSettings
@@ -104,7 +103,7 @@ class EvaluateSettings(Settings):
             threads=config.trainer.threads,
             runs=config.paths.runs,
             vocabulary=Vocabulary.from_config(config),
-            sources=tuple(sources_from_config(config.sources, config.seed)),
+            sources=Sources.from_config(config),
             label_fixes=config.label_issues.fixes,
             max_rejected_share=config.index.max_rejected_share,
             crops=CropSettings.from_config(config),
@@ -265,8 +264,8 @@ def fill_splits(
     if len(rows):
         own = samples.iloc[rows].reset_index(drop=True)
         # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
-        division = asdict(replace(settings.division, incomplete="warn"))
-        assigned, _ = assign_splits(own, crops[rows], **division, vocabulary=settings.vocabulary)
+        division = settings.division.model_copy(update={"incomplete": "warn"})
+        assigned, _ = split_samples(own, crops[rows], division, settings.vocabulary)
         samples = samples.copy()
         samples.loc[rows, "split"] = assigned["split"].to_numpy()
     return samples, split_by

@@ -11,11 +11,12 @@ from pydantic import Field
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings
 from static_gesture_classification.detection.detector import DetectorSettings
-from static_gesture_classification.evaluation.runs import digest_of
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import CropSettings
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.sources.source import Source, sources_from_config
+from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.sources.source import Source
+from static_gesture_classification.training.checkpoint import checkpoint_digest
 from static_gesture_classification.workspace import Workspace
 
 
@@ -76,7 +77,7 @@ class MiningSettings(Settings):
     @property
     def digest(self) -> str:
         """What tells the checkpoint from another: 16 hex digits."""
-        return str(digest_of(self.checkpoint))[:16]
+        return str(checkpoint_digest(self.checkpoint))[:16]
 
 
 def _whole_sources(config: DictConfig) -> dict[str, Callable[[], Source]]:
@@ -84,7 +85,7 @@ def _whole_sources(config: DictConfig) -> dict[str, Callable[[], Source]]:
     whole = {"max_per_gesture": None, "gestures": None, "enabled": True}
 
     def open_source(name: str) -> Source:
-        return sources_from_config({name: OmegaConf.merge(config.sources[name], whole)}, config.seed)[0]
+        return Sources.build({name: OmegaConf.merge(config.sources[name], whole)}, config.seed)[0]
 
     return {
         str(name): partial(open_source, str(name))
