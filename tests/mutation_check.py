@@ -241,7 +241,7 @@ MUTATIONS = (
     one(
         "the classes are in the checkpoint's order",
         "training/checkpoint.py",
-        'vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]',
+        'vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]',
         'vocabulary, crop = Vocabulary(tuple(sorted(checkpoint["gestures"]["names"]))), checkpoint["crop"]',
         "tests/training/test_checkpoint.py",
     ),

@@ -125,7 +125,7 @@ class Round:
 
     def __init__(self, config: DictConfig, folder: Path) -> None:
         self.config, self.folder, self.settings = config, folder, config.walkthrough
-        self.vocabulary = Vocabulary.from_config(config.gestures)
+        self.vocabulary = Vocabulary.from_config(config)
         self.number = 0
 
     # ---- the commands --------------------------------------------------------------------------------------------

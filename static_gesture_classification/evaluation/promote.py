@@ -70,13 +70,14 @@ from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console, say
 from static_gesture_classification.tracking.run_list import find_run, named_run
-from static_gesture_classification.training import hardware, identity
+from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import (
     checkpoint_digest,
     export_checkpoint,
     input_of,
     read_checkpoint,
 )
+from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
@@ -84,7 +85,7 @@ BEST, RECORD = "best.ckpt", "best.json"
 PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
-CONFIG_NODES = (*identity.NODES, "crops", "splits", "sources")
+CONFIG_NODES = (*NODES, "crops", "splits", "sources")
 
 
 class PromoteSettings(Settings):

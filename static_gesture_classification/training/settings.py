@@ -11,6 +11,9 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
+# The nodes of the configuration that the trained weights depend on.
+NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperparams", "augs", "trainer", "seed")
+
 
 class HyperParameters(Settings):
     """How long is trained and on how much at once; `train_hyperparams` of the configuration.
@@ -90,7 +93,7 @@ class TrainingSettings(Settings):
         return cls.read(
             config,
             "",
-            vocabulary=Vocabulary.from_config(config.gestures),
+            vocabulary=Vocabulary.from_config(config),
             hyperparameters=HyperParameters.read(config, "train_hyperparams"),
             trainer=TrainerSettings.from_config(config),
             crop_size=config.crops.size,

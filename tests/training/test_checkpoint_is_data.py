@@ -214,7 +214,7 @@ def test_check_is_ours_where_hydra_lets_it_through(entries: dict[str, Any], tmp_
     [
         "static_gesture_classification.training.models.timm_models.timm.create_model",
         "static_gesture_classification.training.models.timm_models.get_close_matches",
-        "static_gesture_classification.training.models.network.GestureNetwork",
+        "static_gesture_classification.training.models.network.CropNetwork",
         "static_gesture_classification.training.models.network.backbone",
         "static_gesture_classification.training.models.backbone",
         "static_gesture_classification.training.models..backbone",

@@ -144,7 +144,7 @@ class Confusions:
 @entry_point
 def main(config: DictConfig) -> None:
     """Look at the errors of a predictions table."""
-    predictions = predictions_to_look_at(Path(config.confusions.predictions), Vocabulary.from_config(config.gestures))
+    predictions = predictions_to_look_at(Path(config.confusions.predictions), Vocabulary.from_config(config))
     pictures = pictures_from_config(config)
     notes = pictures.check(predictions.to_frame(), str(config.confusions.predictions))
     confusions = confusions_of(predictions, int(config.confusions.bootstrap), config.seed)

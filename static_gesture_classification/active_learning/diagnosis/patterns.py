@@ -116,7 +116,7 @@ class Pattern:
 @entry_point
 def main(config: DictConfig) -> None:
     """Describe the pairs of a predictions table."""
-    predictions = predictions_to_look_at(Path(config.confusions.predictions), Vocabulary.from_config(config.gestures))
+    predictions = predictions_to_look_at(Path(config.confusions.predictions), Vocabulary.from_config(config))
     pictures = pictures_from_config(config)
     notes = pictures.check(predictions.to_frame(), str(config.confusions.predictions))
     confusions = confusions_of(predictions, 0, config.seed)

@@ -54,7 +54,7 @@ class Decision:
 @entry_point
 def main(config: DictConfig) -> None:
     """List the fixes, add some, or take one back."""
-    path, vocabulary = Path(config.label_issues.fixes), Vocabulary.from_config(config.gestures)
+    path, vocabulary = Path(config.label_issues.fixes), Vocabulary.from_config(config)
     fixes = list(read_label_fixes(path, vocabulary).fixes)
     asked = [name for name in ("sample", "apply", "undo") if config[name] is not None]
     if not asked:

@@ -78,7 +78,7 @@ class Verdicts:
 @entry_point
 def main(config: DictConfig) -> None:
     """Look for wrong labels in train and val."""
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     samples = samples_to_check(config, vocabulary)
     features = features_of(samples[samples["split"] == "train"].reset_index(drop=True), config)
     verdicts, notes = judged(samples, features, vocabulary, config)

@@ -132,7 +132,7 @@ def planned(config: DictConfig) -> RecordingPlan:
     Raises:
         DataError: predictions or samples are missing or unfit, or of test. UserError: numbers that make no plan.
     """
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     confusions = errors_to_follow(config, vocabulary)
     samples = read_samples(Path(config.plan.samples))
     recorded = samples[~samples["source"].isin(list(config.plan.uncounted_sources))]

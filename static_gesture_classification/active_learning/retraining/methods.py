@@ -6,10 +6,7 @@ also says whom the checkpoint was trained on, those of the checkpoint that it we
 
 from __future__ import annotations
 
-import importlib.util
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -20,7 +17,6 @@ from static_gesture_classification.active_learning.retraining.frozen_split impor
 from static_gesture_classification.active_learning.retraining.head import Kept, kept_embeddings, refitted
 from static_gesture_classification.active_learning.retraining.settings import FINETUNE, HEAD, QuickLoop
 from static_gesture_classification.atomic_files import write_json
-from static_gesture_classification.configuration import PROJECT
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.checkpoint_record import (
     SUBJECTS,
@@ -34,8 +30,6 @@ from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.split import tied_together
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.terminal import console
-from static_gesture_classification.tracking.logger import RunLogger
-from static_gesture_classification.training.callbacks import Checkpoints
 from static_gesture_classification.training.checkpoint import (
     Classifier,
     checkpoint_digest,
@@ -43,8 +37,9 @@ from static_gesture_classification.training.checkpoint import (
     read_checkpoint,
     save,
 )
-from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
-from static_gesture_classification.training.identity import RunIdentity, begin, is_finished, run_folder_for
+from static_gesture_classification.training.experiment import open_data
+from static_gesture_classification.training.run import run_training
+from static_gesture_classification.training.settings import TrainingSettings
 
 TRAINED, RECORD = "trained.ckpt", "trained.json"
 
@@ -60,7 +55,7 @@ def train(loop: QuickLoop) -> None:
 
 def train_from_scratch(loop: QuickLoop) -> None:
     """A training run on the quick loop's data, as train_static_gestures.py makes them."""
-    run_training(loop.config)
+    train_run(loop.config)
     note_people(loop, set(split_subjects(read_rows(loop.splits), "train")))
 
 
@@ -120,7 +115,7 @@ def finetune(loop: QuickLoop) -> None:
     write_samples(trained_on, folder / "samples.parquet")
     config = loop.config.copy()
     config.paths.splits = str(folder)
-    run_training(config)
+    train_run(config)
     note_people(loop, known_people(loop) | set(split_subjects(trained_on, "train")))
 
 
@@ -154,37 +149,11 @@ def note_people(loop: QuickLoop, seen: set[str]) -> None:
     write_json(loop.models / RECORD, {**record, **about})
 
 
-def run_training(config: DictConfig) -> None:
+def train_run(config: DictConfig) -> None:
     """Train in a run folder, and export its best epoch.
 
     The run keeps its checkpoints and series; what takes longer than the training itself (predictions, figures and
     pictures of every epoch) is for runs that stay.
     """
-    script = training_script()
-    data = open_data(config)
-    identity = RunIdentity.of(config, data.fingerprint())
-    folder = run_folder_for(Path(config.paths.runs), str(config.model.name), identity, False)
-    if is_finished(folder):
-        same = "this configuration, data and code"
-        console.print(f"{folder} is finished with {same}", highlight=False, markup=False)
-    else:
-        module = build_module(config, data)
-        run = begin(folder, identity, script.plain(config), script.tags_of(config))
-        run.resume_from(0)
-        with RunLogger(run, sampling_period=0) as logger:
-            keeping = Checkpoints(run.checkpoint_folder, int(config.train_hyperparams.keep_checkpoints))
-            build_trainer(config, logger, [keeping]).fit(module, data)
-    script.export_best(folder, Path(config.paths.models), identity.fingerprint)
-
-
-@cache
-def training_script() -> ModuleType:
-    """The entry point train_static_gestures.py, where training is put together."""
-    specification = importlib.util.spec_from_file_location(
-        "train_static_gestures", PROJECT / "train_static_gestures.py"
-    )
-    assert specification is not None
-    assert specification.loader is not None
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    return script
+    settings = TrainingSettings.from_config(config)
+    run_training(settings, open_data(settings), sampling_period=0)

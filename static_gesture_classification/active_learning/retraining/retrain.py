@@ -169,7 +169,7 @@ def alone(models: Path) -> Iterator[None]:
 def index(loop: QuickLoop) -> None:
     """Index all sources."""
     config = loop.config
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
     sources = sources_from_config(config.sources, config.seed)
     found = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
@@ -214,7 +214,7 @@ def split(loop: QuickLoop) -> FrozenSplit:
         open_crops(folder),
         earlier_sides([loop.pipeline_splits, loop.splits]),
         Settings.from_config(config),
-        Vocabulary.from_config(config.gestures),
+        Vocabulary.from_config(config),
     )
     write_samples(frozen.samples, loop.splits)
     counts = frozen.samples["split"].value_counts()
