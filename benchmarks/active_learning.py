@@ -40,7 +40,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.detection.detector import detector_from_config
+from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.evaluation.metrics import confusion_counts
 from static_gesture_classification.gestures import Vocabulary
@@ -164,7 +164,7 @@ def find_landmarks(config: DictConfig, samples: pd.DataFrame) -> tuple[np.ndarra
     points = np.full((len(samples), 21, 2), np.nan, np.float32)
     boxes = samples[list(BOX)].to_numpy(np.float32, copy=True)
     whole = (samples.source == "folder").to_numpy()  # photographs with two hands, of which one is labelled
-    with detector_from_config(config) as detector:
+    with Detector.from_config(config) as detector:
         assert isinstance(detector, MediapipeDetector)
         for row, path in enumerate(paths(samples)):
             image = np.ascontiguousarray(read_image(path))

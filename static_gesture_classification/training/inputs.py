@@ -3,7 +3,7 @@
 A kind says what it needs of a prepared hand (a crop, landmarks, or both), makes one array of it with a row for each
 hand, and knows the network, the augmentation and the ONNX inputs that go with such rows. What works with hands asks
 the kind and does not know which there are. A new one is a class here, its entry in `KINDS`, and a YAML in conf/model/
-with `model.input`.
+with `model.input`, and `model.prepared: landmarks` where it needs landmarks (the stages watch that folder).
 
     prepare   needs_crops, needs_landmarks, check_detector
     open      open, usable, sample_table

@@ -160,11 +160,11 @@ def test_nothing_is_said_on_standard_error_and_the_interpreter_ends_in_peace(
 import sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from static_gesture_classification.detection.detector import detector_from_config
+from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.images import read_image
 with initialize_config_dir(sys.argv[1], version_base="1.3"):
     config = compose("config", overrides=["detector.model.path=" + sys.argv[2]])
-left_open = detector_from_config(config)
+left_open = Detector.from_config(config)
 print(len(left_open.detect(read_image(Path(sys.argv[3])))))
 print("a message of the program's own", file=sys.stderr)
 """

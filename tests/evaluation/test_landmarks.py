@@ -13,7 +13,7 @@ from PIL import Image
 import train_static_gestures
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation import evaluate, promote
-from static_gesture_classification.evaluation.evaluation_set import with_splits_by_pictures
+from static_gesture_classification.evaluation.evaluation_set import fill_splits_by_pictures
 from static_gesture_classification.evaluation.metrics import NO_HAND, confusion_counts, gesture_scores, outcomes_of
 from static_gesture_classification.evaluation.predictions import (
     NOT_FOUND,
@@ -200,7 +200,7 @@ def test_alone_a_split_that_no_source_publishes_is_assigned_as_the_pipeline_woul
         Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "photos" / name)
     table["root"], table["source"] = str(tmp_path / "photos"), "hagrid"
     table["landmarks"] = list(random.uniform(0.2, 0.8, (20, 42)).astype(np.float32))
-    samples, split_by = with_splits_by_pictures(
+    samples, split_by = fill_splits_by_pictures(
         table, composed("output=out", "splits.incomplete=warn", "crops.size=32")
     )
     assert set(samples["split"]) == {"train", "val", "test"}
