@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
+from pydantic import Field
 
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.errors import UserError
@@ -42,12 +43,45 @@ from static_gesture_classification.evaluation.paired import (
 from static_gesture_classification.evaluation.predictions import KEYS, Predictions
 from static_gesture_classification.evaluation.units import SAMPLE, unknown_people
 from static_gesture_classification.samples import read_rows
+from static_gesture_classification.settings import Settings
 
 VERSION = 1
 DECIDES = "val"
 SHOWN_PAIRS = 8  # of the commonest errors, where there is no plan
 LEAST_GESTURES = 2
 PEOPLE, GESTURES, SAMPLES = "of people one was trained on", "of gestures only one knows", "only one has predictions of"
+
+
+class CompareSettings(Settings):
+    """Which two are compared, on what, and what a loss is; see conf/compare.
+
+    Args:
+        before, after: a checkpoint, a run, or a predictions table.
+        max_gesture_loss: F1 that a gesture may lose.
+        large_gesture_loss: recall that a gesture may lose where too few people show it to tell a loss from chance.
+        resamples: of the people, for the intervals.
+        samples: table of the frozen splits.
+        output: folder of the results.
+        plan: whose pairs are watched; may be absent.
+        group: what the splits keep apart.
+        seed: of the resampling.
+    """
+
+    before: str
+    after: str
+    max_gesture_loss: float = Field(ge=0, le=1)
+    large_gesture_loss: float = Field(ge=0, le=1)
+    resamples: int = Field(ge=1)
+    samples: Path
+    output: Path
+    plan: Path
+    group: Literal["subject", "session"]
+    seed: int
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> CompareSettings:
+        """From the composed configuration."""
+        return cls.read(config, "compare", plan=config.plan.path, group=config.splits.group, seed=config.seed)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from pydantic import Field
 from rich import box
 from rich.markup import escape
 from rich.table import Column
@@ -50,6 +51,7 @@ from static_gesture_classification.evaluation.predictions import Predictions, re
 from static_gesture_classification.evaluation.units import PICTURE, SAMPLE, SUBJECT, unknown_people
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import held_together
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import Table, console
 
 VERSION = 1
@@ -58,6 +60,37 @@ MOST = 0.5  # share of a pair's samples above which one person or source is name
 LONGEST_NAME = 12
 DRAWS = 2_000_000  # of people at a time, which bounds the memory
 MORE = 1.25  # times its share of the gesture's samples that a source must have of the errors
+
+
+class ConfusionSettings(Settings):
+    """What is looked at, how much of it is shown, and where pictures come from; see conf/confusions.
+
+    Args:
+        predictions: table whose errors are looked at.
+        output: folder of the results.
+        crops: folder of prepared crops; None: pictures are cut out of the images.
+        size, margin: of a picture that is cut.
+        rows: pairs in the terminal's table.
+        shown: samples in the picture of a pair.
+        bootstrap: resamples for a rate's interval.
+        seed: of the resampling.
+    """
+
+    predictions: Path
+    output: Path
+    crops: Path | None
+    size: int = Field(ge=1)
+    margin: float = Field(ge=0)
+    rows: int = Field(ge=0)
+    shown: int = Field(ge=0)
+    bootstrap: int = Field(ge=0)
+    seed: int
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> ConfusionSettings:
+        """From the composed configuration."""
+        others = {"crops": config.confusions.crops or None, "size": config.crops.size, "margin": config.crops.margin}
+        return cls.read(config, "confusions", seed=config.seed, **others)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from pydantic import Field
 from rich.markup import escape
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
@@ -27,6 +28,7 @@ from sklearn.metrics import silhouette_score
 from static_gesture_classification.active_learning.diagnosis.confusions import (
     Confusion,
     Confusions,
+    ConfusionSettings,
     confusions_of,
     pictures_from_config,
     predictions_to_look_at,
@@ -37,7 +39,7 @@ from static_gesture_classification.active_learning.diagnosis.measurements import
 from static_gesture_classification.active_learning.diagnosis.over_representation import (
     LEAST,
     Finding,
-    Rules,
+    SignificanceSettings,
     over_represented,
 )
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
@@ -47,6 +49,7 @@ from static_gesture_classification.evaluation.figures import Image8, image_grid,
 from static_gesture_classification.evaluation.metrics import Integers
 from static_gesture_classification.evaluation.predictions import Floats
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console, track
 
 VERSION = 1
@@ -54,21 +57,35 @@ LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothi
 APART = 0.2  # silhouette from which a pair's samples are said to fall apart; 0 is one cloud, 1 far islands
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The node `confusions.patterns` of the configuration, and the seed."""
+class PatternSettings(Settings):
+    """How far patterns are looked for; see conf/confusions.
 
-    pairs: int
-    compared: int
-    most_clusters: int
-    rules: Rules
+    Args:
+        confusions: whose pairs.
+        landmarks: a sample table whose landmarks tell how hands are turned; may be absent.
+        pairs: looked at, most weighted F1 at stake first.
+        compared: right samples of the same gesture that they are compared with.
+        most_clusters: into which a pair is divided.
+        significance: when a property is told.
+    """
+
+    confusions: ConfusionSettings
+    landmarks: Path
+    pairs: int = Field(ge=0)
+    compared: int = Field(ge=0)
+    most_clusters: int = Field(ge=1)
+    significance: SignificanceSettings
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Settings:
-        """From the whole composed configuration."""
-        node = config.confusions.patterns
-        rules = Rules(float(node.level), float(node.least_share), int(node.permutations), int(config.seed))
-        return cls(int(node.pairs), int(node.compared), int(node.most_clusters), rules)
+    def from_config(cls, config: DictConfig) -> PatternSettings:
+        """From the composed configuration."""
+        return cls.read(
+            config,
+            "confusions.patterns",
+            confusions=ConfusionSettings.from_config(config),
+            landmarks=config.confusions.landmarks,
+            significance=SignificanceSettings.from_config(config),
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +137,7 @@ def main(config: DictConfig) -> None:
     pictures = pictures_from_config(config)
     notes = pictures.check(predictions.to_frame(), str(config.confusions.predictions))
     confusions = confusions_of(predictions, 0, config.seed)
-    patterns = patterns_of(confusions, pictures, Path(config.confusions.landmarks), Settings.from_config(config))
+    patterns = patterns_of(confusions, pictures, Path(config.confusions.landmarks), PatternSettings.from_config(config))
     output = Path(config.confusions.output)
     write_json(output / "patterns.json", _as_json(patterns, str(config.confusions.predictions)))
     write_pictures(confusions, patterns, pictures, output / "patterns", int(config.confusions.shown))
@@ -129,7 +146,9 @@ def main(config: DictConfig) -> None:
     console.print(f"written to {output}: patterns.json, patterns/", highlight=False, soft_wrap=True, markup=False)
 
 
-def patterns_of(confusions: Confusions, pictures: Pictures, landmarks: Path, settings: Settings) -> list[Pattern]:
+def patterns_of(
+    confusions: Confusions, pictures: Pictures, landmarks: Path, settings: PatternSettings
+) -> list[Pattern]:
     """The patterns of the pairs with the most weighted F1 at stake.
 
     Args:
@@ -155,7 +174,7 @@ def patterns_of(confusions: Confusions, pictures: Pictures, landmarks: Path, set
     return [found[error.name] for error in looked_at]
 
 
-def right_samples(confusions: Confusions, gesture: str, settings: Settings) -> Integers:
+def right_samples(confusions: Confusions, gesture: str, settings: PatternSettings) -> Integers:
     """Rows of a gesture's right samples, at most `compared`, drawn by a hash of seed and sample."""
     table = confusions.predictions
     right = (table.column("gesture") == gesture) & (table.column("prediction") == gesture)
@@ -163,7 +182,7 @@ def right_samples(confusions: Confusions, gesture: str, settings: Settings) -> I
     if len(rows) <= settings.compared:
         return rows
     draws = [
-        hashlib.blake2b(f"{settings.rules.seed}\0{sample}".encode(), digest_size=8).digest()
+        hashlib.blake2b(f"{settings.significance.seed}\0{sample}".encode(), digest_size=8).digest()
         for sample in table.column("sample_id")[rows]
     ]
     return np.sort(rows[np.argsort(np.array(draws, "S8"), kind="stable")[: settings.compared]])
@@ -227,17 +246,17 @@ def _lines(pattern: Pattern) -> Iterator[str]:
 
 
 def _pattern(
-    error: Confusion, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: Settings
+    error: Confusion, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
 ) -> Pattern:
     others = table.loc[right]
-    whole = over_represented(table.loc[error.rows], others, settings.rules)
+    whole = over_represented(table.loc[error.rows], others, settings.significance)
     clusters: list[Cluster] = []
     if embeddings is not None and error.prediction:
-        parts = clustered(embeddings[error.rows], settings.most_clusters, settings.rules.seed)
+        parts = clustered(embeddings[error.rows], settings.most_clusters, settings.significance.seed)
         if len(parts) > 1:
             for part in parts:
                 rows = error.rows[part]
-                findings = over_represented(table.loc[rows], others, settings.rules, tests=len(parts))
+                findings = over_represented(table.loc[rows], others, settings.significance, tests=len(parts))
                 clusters.append(Cluster(rows, tuple(findings)))
     return Pattern(error, len(right), tuple(whole), tuple(clusters))
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 from omegaconf import DictConfig
+from pydantic import Field
 from rich import box
 from rich.table import Column
 
@@ -51,11 +52,51 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
 from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
 from static_gesture_classification.samples import held_together, read_rows
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import Table, console
 
 SUGGESTIONS = "suggestions.csv"
 SHORT = 10  # digits of a sample's id that a table shows; `label_fixes` takes them too
 CROSS_VALIDATION, VALIDATION, DUPLICATE = "cross-validation", "validation", "near-duplicate"
+
+
+class LabelIssueSettings(Settings):
+    """Which labels are looked at, by what, and where the suggestions go; see conf/label_issues.
+
+    Args:
+        fixes: table of the decisions so far.
+        output: folder of the results.
+        samples: table whose train and val are looked at.
+        predictions: of val; may be absent.
+        features: what the quick classifier sees.
+        folds: of the cross-validation.
+        near_duplicates: whether the same picture with two labels is looked for.
+        rows: in the terminal's table.
+        shown: pictures.
+        crops, landmarks: folders of the stages.
+        checkpoint: whose embeddings are features, where `features` asks for them.
+        seed: of folds, components and near-duplicates.
+    """
+
+    fixes: Path
+    output: Path
+    samples: Path
+    predictions: Path
+    features: Literal["auto", "landmarks", "pictures", "checkpoint"]
+    folds: int = Field(ge=2)
+    near_duplicates: bool
+    rows: int = Field(ge=0)
+    shown: int = Field(ge=0)
+    crops: Path
+    landmarks: Path
+    checkpoint: Path
+    seed: int
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> LabelIssueSettings:
+        """From the composed configuration."""
+        folders = {"crops": config.paths.crops, "landmarks": config.paths.landmarks}
+        return cls.read(config, "label_issues", checkpoint=config.checkpoint, seed=config.seed, **folders)
 
 
 @dataclass(frozen=True)

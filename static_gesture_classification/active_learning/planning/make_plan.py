@@ -14,12 +14,13 @@ hand learns nothing from more of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from pydantic import Field, model_validator
 
 from static_gesture_classification.active_learning.diagnosis.confusions import (
     Confusion,
@@ -28,8 +29,7 @@ from static_gesture_classification.active_learning.diagnosis.confusions import (
     pictures_from_config,
     predictions_to_look_at,
 )
-from static_gesture_classification.active_learning.diagnosis.patterns import Settings as PatternSettings
-from static_gesture_classification.active_learning.diagnosis.patterns import patterns_of
+from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, patterns_of
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     Example,
@@ -46,39 +46,88 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.units import in_words
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, held_together, read_samples
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import NAME as RECORDED
 from static_gesture_classification.terminal import console
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How many samples a round records: in all, at least and at most a line, for each error seen, for little data."""
-
-    samples: int
-    least: int
-    most: int
-    per_error: int
-    for_little_data: float
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.most:
-            raise UserError(f"plan.least is {self.least} and plan.most {self.most}; it takes 1 <= least <= most")
-        if self.samples < self.least:
-            raise UserError(f"plan.budget is {self.samples}, less than plan.least ({self.least}), so there is no line")
-        if not 0 <= self.for_little_data <= 1:
-            raise UserError(f"plan.for_little_data is {self.for_little_data}; it is a share, from 0 to 1")
-
-
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Settings):
     """What a gesture should have."""
 
-    train_samples: int
-    train_people: int
-    val_samples: int
-    val_people: int
+    train_samples: int = Field(ge=0)
+    train_people: int = Field(ge=0)
+    val_samples: int = Field(ge=0)
+    val_people: int = Field(ge=0)
+
+
+class Budget(Settings):
+    """How many samples a round records.
+
+    Args:
+        samples: in all.
+        least, most: in a line.
+        per_error: for each error that was seen.
+        for_little_data: share of gestures with little data, where there are errors too.
+    """
+
+    samples: int
+    least: int = Field(ge=1)
+    most: int
+    per_error: int = Field(ge=0)
+    for_little_data: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check_line(self) -> Budget:
+        if self.most < self.least:
+            raise UserError(
+                f"plan.most is {self.most}, less than plan.least ({self.least}); it must be as much or more"
+            )
+        if self.samples < self.least:
+            raise UserError(f"plan.budget is {self.samples}, less than plan.least ({self.least}), so there is no line")
+        return self
+
+
+class PlanSettings(Settings):
+    """What the plan is made of, and where it goes; see conf/plan.
+
+    Args:
+        path: of the plan; the table to read lies beside it.
+        checkpoint: whose errors are followed, as the plan names it.
+        samples: table of the data there are.
+        least_errors: samples of a pair that is followed.
+        wanted: what a gesture should have.
+        uncounted_sources: which do not count as data.
+        examples: samples shown with a line.
+        recorded: folder of the recorded sessions.
+        budget: how many samples.
+        patterns: what the samples of a pair have in common; their `confusions` name the predictions.
+    """
+
+    path: Path
+    checkpoint: str
+    samples: Path
+    least_errors: int = Field(ge=1)
+    wanted: Wanted
+    uncounted_sources: frozenset[str]
+    examples: int = Field(ge=0)
+    recorded: Path
+    budget: Budget
+    patterns: PatternSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> PlanSettings:
+        """From the composed configuration."""
+        patterns = PatternSettings.from_config(config)
+        confusions = patterns.confusions.model_copy(update={"predictions": Path(config.plan.predictions)})
+        return cls.read(
+            config,
+            "plan",
+            recorded=config.recording.root,
+            budget=Budget.read(config, "plan", samples=config.plan.budget),
+            patterns=patterns.model_copy(update={"confusions": confusions}),
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +146,7 @@ class Stock:
 
     def shortfall(self, wanted: Wanted) -> float:
         """How far the scarcest of the four is from what is wanted: 0 (there is enough) to 1 (there is none)."""
-        pairs = [(getattr(self, field.name), getattr(wanted, field.name)) for field in fields(wanted)]
+        pairs = [(getattr(self, field), getattr(wanted, field)) for field in Wanted.model_fields]
         return max(0.0, *(1 - has / wants for has, wants in pairs if wants > 0))
 
     def in_words(self, wanted: Wanted) -> str:
@@ -136,7 +185,8 @@ def planned(config: DictConfig) -> RecordingPlan:
     confusions = errors_to_follow(config, vocabulary)
     samples = read_samples(Path(config.plan.samples))
     recorded = samples[~samples["source"].isin(list(config.plan.uncounted_sources))]
-    budget, wanted = budget_from_config(config), Wanted(**config.plan.wanted)
+    settings = PlanSettings.from_config(config)
+    budget, wanted = settings.budget, settings.wanted
     pairs = worth_following(confusions, vocabulary, int(config.plan.least_errors))
     lacking = little_data(recorded, vocabulary, wanted, fallback=not pairs)
     of_pairs, of_lacking = shared(budget, pairs, [weight for _, weight in lacking])
@@ -155,12 +205,6 @@ def taken_in(samples: pd.DataFrame) -> tuple[str, ...]:
     """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))
-
-
-def budget_from_config(config: DictConfig) -> Budget:
-    """The numbers of the node `plan`."""
-    plan = config.plan
-    return Budget(int(plan.budget), int(plan.least), int(plan.most), int(plan.per_error), float(plan.for_little_data))
 
 
 def errors_to_follow(config: DictConfig, vocabulary: Vocabulary) -> Confusions:

@@ -9,19 +9,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.training.checkpoint import CROPS, LANDMARKS, input_of, read_checkpoint
+from static_gesture_classification.workspace import Workspace
 
 BY_LANDMARKS, BY_CROPS, HEAD, FINETUNE = "landmarks", "crops", "head", "finetune"
 FROM_SCRATCH = (BY_LANDMARKS, BY_CROPS)
 METHODS = (*FROM_SCRATCH, HEAD, FINETUNE)
 CHOICES = {BY_LANDMARKS: ("model=landmarks",), BY_CROPS: (), HEAD: (), FINETUNE: ("train_hyperparams=finetune",)}
+
+
+class FinetuneSettings(Settings):
+    """How a whole crop model is trained on; see conf/retrain.
+
+    Args:
+        epochs, lr: as of train_hyperparams.
+        replayed: samples of the known ones that are trained on beside the new ones.
+    """
+
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    replayed: int = Field(ge=0)
+
+
+class RetrainSettings(Settings):
+    """What the quick loop trains, and where it works; see conf/retrain.
+
+    Args:
+        method: how it trains.
+        start: the checkpoint that head and finetune go on from.
+        workspace: where the quick loop keeps what it derives.
+        pipeline: the pipeline's.
+        embeddings: folder of the embeddings that are kept.
+        strengths: that hold the last layer to the one it starts from.
+        finetune: see there.
+        force: whether the new model takes the best one's place whatever the comparison says.
+    """
+
+    method: Literal["landmarks", "crops", "head", "finetune"]
+    start: Path
+    workspace: Workspace
+    pipeline: Workspace
+    embeddings: Path
+    strengths: tuple[float, ...] = Field(min_length=1)
+    finetune: FinetuneSettings
+    force: bool
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> RetrainSettings:
+        """From the composed configuration."""
+        return cls.read(
+            config,
+            "retrain",
+            workspace=Workspace.read(config, "retrain.paths"),
+            pipeline=Workspace.from_config(config),
+            embeddings=config.retrain.paths.embeddings,
+            strengths=config.retrain.head.strengths,
+            force=config.force,
+        )
 
 
 @dataclass(frozen=True)

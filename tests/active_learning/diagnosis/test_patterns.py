@@ -9,13 +9,16 @@ import pytest
 from static_gesture_classification.active_learning.diagnosis import patterns as module
 from static_gesture_classification.active_learning.diagnosis.confusions import confusions_of
 from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measured, tilts
-from static_gesture_classification.active_learning.diagnosis.over_representation import Rules, over_represented
+from static_gesture_classification.active_learning.diagnosis.over_representation import (
+    SignificanceSettings,
+    over_represented,
+)
 from static_gesture_classification.active_learning.diagnosis.patterns import clustered
 from static_gesture_classification.evaluation.predictions import write_predictions
 from static_gesture_classification.samples import LANDMARKS, write_samples
 from tests.support.confused_predictions import VOCABULARY, composed, predicted, table
 
-RULES = Rules(permutations=300)
+RULES = SignificanceSettings(permutations=300)
 
 
 def hands(count: int, seed: int = 0, **columns) -> pd.DataFrame:

@@ -164,7 +164,7 @@ def test_predictions_on_test_are_refused(tmp_path):
     [
         ("plan.budget=5", "plan.budget is 5, less than plan.least"),
         ("plan.least=0", "plan.least is 0"),
-        ("plan.most=3", "plan.most 3"),
+        ("plan.most=3", "plan.most is 3, less than plan.least"),
         ("plan.for_little_data=2", "plan.for_little_data is 2"),
     ],
 )
