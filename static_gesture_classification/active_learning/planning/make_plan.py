@@ -20,16 +20,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from static_gesture_classification.active_learning.diagnosis.confusions import (
-    Confusion,
-    Confusions,
-    confusions_of,
-    pictures_from_config,
-    predictions_to_look_at,
-)
-from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, patterns_of
+from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
+from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     Example,
@@ -37,18 +33,17 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     RecordingPlan,
     as_markdown,
     recorded_for,
-    show,
+    show_plan,
     write_plan,
 )
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.units import in_words
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, held_together, read_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import NAME as RECORDED
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import say
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
@@ -60,33 +55,6 @@ class Wanted(Settings):
     train_people: int = Field(ge=0)
     val_samples: int = Field(ge=0)
     val_people: int = Field(ge=0)
-
-
-class Budget(Settings):
-    """How many samples a round records.
-
-    Args:
-        samples: in all.
-        least, most: in a line.
-        per_error: for each error that was seen.
-        for_little_data: share of gestures with little data, where there are errors too.
-    """
-
-    samples: int
-    least: int = Field(ge=1)
-    most: int
-    per_error: int = Field(ge=0)
-    for_little_data: float = Field(ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _check_line(self) -> Budget:
-        if self.most < self.least:
-            raise UserError(
-                f"plan.most is {self.most}, less than plan.least ({self.least}); it must be as much or more"
-            )
-        if self.samples < self.least:
-            raise UserError(f"plan.budget is {self.samples}, less than plan.least ({self.least}), so there is no line")
-        return self
 
 
 class PlanSettings(Settings):
@@ -113,7 +81,7 @@ class PlanSettings(Settings):
     uncounted_sources: frozenset[str]
     examples: int = Field(ge=0)
     recorded: Path
-    budget: Budget
+    budget: BudgetSettings
     patterns: PatternSettings
 
     @classmethod
@@ -125,7 +93,7 @@ class PlanSettings(Settings):
             config,
             "plan",
             recorded=config.recording.root,
-            budget=Budget.read(config, "plan", samples=config.plan.budget),
+            budget=BudgetSettings.read(config, "plan"),
             patterns=patterns.model_copy(update={"confusions": confusions}),
         )
 
@@ -151,66 +119,58 @@ class Stock:
 
     def in_words(self, wanted: Wanted) -> str:
         """What there is, and of what falls short, how much is wanted."""
-        sides, at_most = [], "" if self.people_known else "at most "
+        parts, at_most = [], "" if self.people_known else "at most "
         for split in ("train", "val"):
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
             wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
             if not samples:
-                sides.append(f"none in {split} ({wants[0]:,} samples of {_people(wants[1])} wanted)")
+                parts.append(f"none in {split} ({wants[0]:,} samples of {_people(wants[1])} wanted)")
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
             of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
-            sides.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_people(people)}{of_people}")
-        return ", ".join(sides)
+            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_people(people)}{of_people}")
+        return ", ".join(parts)
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Plan what to record, and print it."""
-    plan = planned(config)
-    path = Path(config.plan.path)
-    write_plan(plan, path)
-    write_text(path.with_suffix(".md"), as_markdown(plan))
-    show(plan, recorded_for(plan, Path(config.recording.root)))
-    console.print(f"written to {path} and {path.with_suffix('.md')}", highlight=False, soft_wrap=True, markup=False)
+    settings = PlanSettings.from_config(config)
+    plan = make_plan(settings, Vocabulary.from_config(config.gestures))
+    write_plan(plan, settings.path)
+    table = settings.path.with_suffix(".md")
+    write_text(table, as_markdown(plan))
+    show_plan(plan, recorded_for(plan, settings.recorded))
+    say(f"written to {settings.path} and {table}")
 
 
-def planned(config: DictConfig) -> RecordingPlan:
-    """The plan that the configuration asks for.
+def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
+    """The plan by val's errors and the data there are.
 
     Raises:
-        DataError: predictions or samples are missing or unfit, or of test. UserError: numbers that make no plan.
+        DataError: predictions or samples are missing or unfit, or of test.
     """
-    vocabulary = Vocabulary.from_config(config.gestures)
-    confusions = errors_to_follow(config, vocabulary)
-    samples = read_samples(Path(config.plan.samples))
-    recorded = samples[~samples["source"].isin(list(config.plan.uncounted_sources))]
-    settings = PlanSettings.from_config(config)
-    budget, wanted = settings.budget, settings.wanted
-    pairs = worth_following(confusions, vocabulary, int(config.plan.least_errors))
-    lacking = little_data(recorded, vocabulary, wanted, fallback=not pairs)
-    of_pairs, of_lacking = shared(budget, pairs, [weight for _, weight in lacking])
-    examples = int(config.plan.examples)
-    patterns = summaries(pairs[: len(of_pairs)], confusions, config)
-    lines = [_for_pair(*each, confusions, examples) for each in zip(pairs, of_pairs, patterns, strict=False)]
+    about = settings.patterns.confusions
+    confusions = find_confusions(read_errors(about.predictions, vocabulary), about.bootstrap, about.seed)
+    samples = read_samples(settings.samples)
+    counted = samples[~samples["source"].isin(settings.uncounted_sources)]
+    pairs = worth_following(confusions, vocabulary, settings.least_errors)
+    lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)
+    of_pairs, of_lacking = share(settings.budget, pairs, [weight for _, weight in lacking])
+    patterns = summaries(pairs[: len(of_pairs)], confusions, settings.patterns)
+    lines = [_for_pair(*each, confusions, settings.examples) for each in zip(pairs, of_pairs, patterns, strict=False)]
     lines += [
-        _for_little_data(stock, count, recorded, wanted, examples)
+        _for_little_data(stock, count, counted, settings)
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
     notes = tuple(_notes(confusions, pairs))
-    return RecordingPlan(VERSION, str(config.plan.checkpoint), tuple(lines), notes, taken_in(samples))
+    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in(samples))
 
 
 def taken_in(samples: pd.DataFrame) -> tuple[str, ...]:
     """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))
-
-
-def errors_to_follow(config: DictConfig, vocabulary: Vocabulary) -> Confusions:
-    """The confusions of val's predictions. Raises `DataError` where the table holds samples of test."""
-    predictions = predictions_to_look_at(Path(config.plan.predictions), vocabulary)
-    return confusions_of(predictions, int(config.confusions.bootstrap), config.seed)
 
 
 def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors: int) -> list[Confusion]:
@@ -239,45 +199,10 @@ def little_data(
     return [(stock, 1.0) for stock in stocks[:FEWEST]]  # all of the same shortfall, so the fewest people come first
 
 
-def shared(budget: Budget, pairs: Sequence[Confusion], lacking: Sequence[float]) -> tuple[list[int], list[int]]:
-    """Samples for the first pairs, and for the first of the gestures that lack data, both in descending order.
-
-    Gestures that lack data get their share of the budget, and what the pairs cannot use.
-    """
-    stakes = [pair.f1_at_stake for pair in pairs]
-    limits = [max(budget.least, min(budget.most, budget.per_error * pair.count)) for pair in pairs]
-    share = max(budget.least, round(budget.samples * budget.for_little_data)) if budget.for_little_data else 0
-    kept = min(share, budget.samples) if pairs else budget.samples
-    for_lacking = allotted(lacking, [budget.most] * len(lacking), kept, budget.least)
-    for_pairs = allotted(stakes, limits, budget.samples - sum(for_lacking), budget.least)
-    left = budget.samples - sum(for_pairs)
-    return for_pairs, allotted(lacking, [budget.most] * len(lacking), left, budget.least)
-
-
-def allotted(weights: Sequence[float], limits: Sequence[int], samples: int, least: int) -> list[int]:
-    """Samples for the first of `weights` (descending, above 0), in proportion to them.
-
-    As many lines as there are whose proportional part is at least `least`; none gets more than its limit, and what a
-    limit cuts off goes to the others. In whole numbers, never more than `samples` in all.
-    """
-    lines = next((n for n in range(len(weights), 0, -1) if samples * weights[n - 1] >= least * sum(weights[:n])), 0)
-    counts = [0] * lines
-    for _ in range(samples):
-        open_ = [line for line in range(lines) if counts[line] < limits[line]]
-        if not open_:
-            break
-        # The next sample goes to the line that is furthest below its part (the method of Sainte-Lague).
-        counts[max(open_, key=lambda line: weights[line] / (2 * counts[line] + 1))] += 1
-    return counts
-
-
-def summaries(pairs: Sequence[Confusion], confusions: Confusions, config: DictConfig) -> list[str]:
+def summaries(pairs: Sequence[Confusion], confusions: Confusions, settings: PatternSettings) -> list[str]:
     """What the samples of each pair have in common, "" where nothing is known to be."""
-    if not pairs:
-        return []
-    looked_at = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
-    pictures = pictures_from_config(config)
-    patterns = patterns_of(looked_at, pictures, Path(config.confusions.landmarks), PatternSettings.from_config(config))
+    chosen = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
+    patterns = find_patterns(chosen, settings.confusions.pictures(), settings) if pairs else []
     known = {pattern.confusion.name: pattern.summary for pattern in patterns if pattern.findings}
     return [known.get(pair.name, "") for pair in pairs]
 
@@ -303,26 +228,16 @@ def _for_pair(pair: Confusion, count: int, pattern: str, confusions: Confusions,
         f"weighted F1 {pair.f1_at_stake:+.4f} if none were. {_sentence(pair.whereabouts)}{_sentence(pattern)}"
     )
     shown = confusions.predictions.table.take(pair.rows[:examples]).to_pandas()
-    return PlannedRecording(
-        pair.gesture,
-        pair.prediction,
-        count,
-        pair.count,
-        pair.rate,
-        pair.f1_at_stake,
-        reason.strip(),
-        tuple(_examples(shown)),
-    )
+    about = (pair.gesture, pair.prediction, count, pair.count, pair.rate, pair.f1_at_stake)
+    return PlannedRecording(*about, reason.strip(), tuple(_examples(shown)))
 
 
-def _for_little_data(
-    stock: Stock, count: int, samples: pd.DataFrame, wanted: Wanted, examples: int
-) -> PlannedRecording:
-    scarce = "little data" if stock.shortfall(wanted) > 0 else "fewest people"
-    reason = f"{scarce}: {stock.in_words(wanted)}. Best by people who have not been recorded yet."
+def _for_little_data(stock: Stock, count: int, samples: pd.DataFrame, settings: PlanSettings) -> PlannedRecording:
+    scarce = "little data" if stock.shortfall(settings.wanted) > 0 else "fewest people"
+    reason = f"{scarce}: {stock.in_words(settings.wanted)}. Best by people who have not been recorded yet."
     own = samples[(samples["gesture"] == stock.gesture) & (samples["split"] == "train")]
-    of_each_person = own[~held_together(own).duplicated()].head(examples)
-    return PlannedRecording(stock.gesture, None, count, 0, 0.0, 0.0, reason, tuple(_examples(of_each_person)))
+    one_of_each = own[~held_together(own).duplicated()].head(settings.examples)
+    return PlannedRecording(stock.gesture, None, count, 0, 0.0, 0.0, reason, tuple(_examples(one_of_each)))
 
 
 def _examples(samples: pd.DataFrame) -> Iterator[Example]:
