@@ -41,7 +41,7 @@ SECONDS_WITHOUT_WINDOW = 120  # that a set takes at most when nobody can end it
 def main(config: DictConfig) -> None:
     """Record, then take in what was recorded."""
     settings = RecordingSettings.from_config(config)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     work = work_to_do(settings, config, vocabulary)
     check_writable(settings.storage.root)
     camera = open_camera(settings.source, settings.camera)

@@ -142,7 +142,7 @@ class Hands:
 
 def read_photographs(config: DictConfig, cache: Path) -> Photographs:
     """The sample table of the sources, landmarks of every hand and embeddings of its crop."""
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     batches = [batch for source in sources_from_config(config.sources) for batch in source.read(vocabulary)]
     samples = pd.concat([to_frame(batch.table) for batch in batches], ignore_index=True)
     cache.mkdir(parents=True, exist_ok=True)

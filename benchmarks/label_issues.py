@@ -99,7 +99,7 @@ def prepare(config: DictConfig) -> None:
 
 def searched(samples: pd.DataFrame, seen: Sequence[Features], seed: int, config: DictConfig) -> Iterator[tuple]:
     """Rows of the table for one drawing of wrong labels."""
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     dirty, wrong = made_wrong(samples, vocabulary, seed)
     train = (samples["split"] == "train").to_numpy()
     for features in seen:
@@ -135,7 +135,7 @@ def made_wrong(samples: pd.DataFrame, vocabulary: Vocabulary, seed: int) -> tupl
 
 def predict_val(samples: pd.DataFrame, features: Features, config: DictConfig) -> None:
     """Write what a classifier that was trained on train's true labels says of val, where there are landmarks."""
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     labels = np.asarray(vocabulary.indices(samples["gesture"].tolist()))
     train, val = ((samples["split"] == name).to_numpy() & features.known for name in ("train", "val"))
     model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY[LANDMARKS], max_iter=500))

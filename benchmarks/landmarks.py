@@ -51,7 +51,7 @@ from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.samples import BOX, LANDMARKS
+from static_gesture_classification.samples import BOX, LANDMARK_COUNT
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.terminal import track
 
@@ -83,14 +83,14 @@ def table_of(names: set[str], *overrides: str) -> pd.DataFrame:
     """The sample table of some sources."""
     config = composed("sources=[hagrid,hands,recorded_legacy,folder,synthetic_landmarks]", *overrides)
     sources = [source for source in sources_from_config(config.sources, config.seed) if source.name in names]
-    return read_sources(sources, Vocabulary.from_config(config.gestures), config.index.max_rejected_share)[0]
+    return read_sources(sources, Vocabulary.from_config(config), config.index.max_rejected_share)[0]
 
 
 def posed_hands() -> pd.DataFrame:
     """Sample table of posed hands, with a column of points (21, 2)."""
     samples = table_of({"synthetic_landmarks"})
     samples["split"] = samples["split"].replace("test", "train")
-    landmarks = np.stack(samples["landmarks"].to_list()).reshape(-1, LANDMARKS, 2)
+    landmarks = np.stack(samples["landmarks"].to_list()).reshape(-1, LANDMARK_COUNT, 2)
     return samples.assign(points=list(points_of(landmarks, composed().landmarks.aspect_without_image)))
 
 

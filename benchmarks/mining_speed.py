@@ -65,7 +65,7 @@ def composed(*overrides: str) -> DictConfig:
 
 def speed(folder: Path) -> str:
     """Seconds to search the pool for one line, by length of the embeddings."""
-    vocabulary = Vocabulary.from_config(composed().gestures)
+    vocabulary = Vocabulary.from_config(composed())
     rows = [
         f"## Speed: one line of the plan in {POOL:,} hands\n",
         f"Medians of {REPEATS}. Processor seconds are those of all threads together, whatever else runs.\n",
@@ -112,7 +112,7 @@ class Photographs:
 
 
 def photographs(config: DictConfig) -> Photographs:
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     samples, _ = read_sources(sources_from_config(config.sources), vocabulary)
     samples = samples[samples["split"] != "test"].reset_index(drop=True)
     network = initial_network(config.model, vocabulary).eval()

@@ -4,7 +4,7 @@
 
 Two simulated classifiers look at the same people. Equally good ones: how often is any gesture called harmed? And one
 that really recognises one gesture worse: how often is that found? Once with a gesture that everybody shows, once with
-one that few of a hundred people show. The rule is that of promotion (evaluation/paired.py, conf/compare).
+one that few of a hundred people show. The rule is that of promotion (evaluation/paired_comparison.py, conf/compare).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from machine import processor
 
-from static_gesture_classification.evaluation.paired import LARGE_LOSS, Pairing, change
+from static_gesture_classification.evaluation.paired_comparison import LARGE_LOSS, Pairing, change
 
 GESTURES = tuple("ABCDEFGHIJ")
 RECALL, LOSS = 0.95, 0.03

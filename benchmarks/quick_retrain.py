@@ -97,7 +97,7 @@ def measured(folder: Path, method: str) -> str:
 
 def record(folder: Path, method: str) -> None:
     """A recorded session for train of 30 frames that no other method was given."""
-    vocabulary = Vocabulary.from_config(configuration().gestures)
+    vocabulary = Vocabulary.from_config(configuration())
     video = SHARED / "data/videos/webcam.mp4"
     seen = frames_by_gesture(video, video.with_suffix(".json"), folder / "frames", vocabulary)
     gesture, shots = max(seen.items(), key=lambda each: len(each[1]))
@@ -140,7 +140,7 @@ def write_crop_model(path: Path) -> None:
     """EfficientNet-Lite0 with ImageNet's backbone and a random head."""
     torch.manual_seed(0)
     config = configuration("model=efficientnet_lite0")
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     model = plain_model(config.model)
     origin = Origin(model, vocabulary, int(config.crops.size), float(config.crops.margin))
     network = build_network({**model, "weights": "imagenet"}, len(vocabulary))

@@ -162,7 +162,7 @@ def make_checkpoint(config: DictConfig, path: Path) -> None:
     """A checkpoint of random weights."""
     model: dict[str, Any] = OmegaConf.to_container(config.model, resolve=True)  # type: ignore[assignment]
     model["weights"] = "none"
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     state = build_network(model, len(vocabulary)).state_dict()
     header = Origin(model, vocabulary, SIZE, MARGIN).header()
     save(header | {"state_dict": state, "epoch": 0, "scores": None}, path)
@@ -171,7 +171,7 @@ def make_checkpoint(config: DictConfig, path: Path) -> None:
 def measure(config: DictConfig, rate: float | None) -> tuple[Times, int, int]:
     """Record `LOOKS` pictures; returns the times, how many pictures were dropped, and how many were kept."""
     settings = RecordingSettings.from_config(config)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     times = Times()
     observer = TimedObserver(open_observer(config, Path(config.recording.checkpoint)), times)
     job = Job("THREE", 100_000, "TWO", "23 of 110 are taken for TWO", np.zeros((220, 220, 3), np.uint8))

@@ -65,7 +65,7 @@ from static_gesture_classification.training.callbacks import Callback  # noqa: E
 from static_gesture_classification.training.checkpoint import Network, initial_network, plain_model  # noqa: E402
 from static_gesture_classification.training.datamodule import CropsDataModule  # noqa: E402
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data  # noqa: E402
-from static_gesture_classification.training.models.network import GestureNetwork  # noqa: E402
+from static_gesture_classification.training.models.network import CropNetwork  # noqa: E402
 
 RESULT = PROJECT / "benchmarks" / "results" / "training_speed.md"
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
@@ -263,7 +263,7 @@ class Elsewhere:
 
 def answer(connection: Any, config: DictConfig, frames: list[Path], native: bool) -> None:
     """Measure the older path as often as asked."""
-    network = initial_network(plain_model(config.model) | {"weights": "none"}, Vocabulary.from_config(config.gestures))
+    network = initial_network(plain_model(config.model) | {"weights": "none"}, Vocabulary.from_config(config))
     older = Older(network, config, frames, native)
     while True:
         try:
@@ -278,7 +278,7 @@ class Step:
 
     def __init__(self, network: Network, config: DictConfig, native: bool, normalised: bool) -> None:
         network = copy.deepcopy(network).train()
-        assert isinstance(network, GestureNetwork)
+        assert isinstance(network, CropNetwork)
         self.network = network if normalised else nn.Sequential(network.backbone, network.head)
         if not native:
             self.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -241,7 +241,7 @@ MUTATIONS = (
     one(
         "the classes are in the checkpoint's order",
         "training/checkpoint.py",
-        'vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]',
+        'vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]',
         'vocabulary, crop = Vocabulary(tuple(sorted(checkpoint["gestures"]["names"]))), checkpoint["crop"]',
         "tests/training/test_checkpoint.py",
     ),
@@ -366,7 +366,7 @@ MUTATIONS = (
     ),
     one(
         "intervals resample people",
-        "evaluation/units.py",
+        "evaluation/resampling_units.py",
         "    members, names = pd.factorize(held_together(frame.assign(image=each)))\n",
         "    members, names = pd.factorize(each)\n",
         "tests/evaluation/test_paired.py",
@@ -374,28 +374,28 @@ MUTATIONS = (
     ),
     one(
         "the promotion guard refuses who loses a gesture",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         "    if len(changed.harmed):\n",
         "    if False:\n",
         "tests/evaluation/test_promote.py::test_a_candidate_that_loses_a_gesture_is_refused_though_its_score_is_higher",
     ),
     one(
         "the promotion guard's measure of a loss",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         '(-gestures["difference"] > most)',
         '(-gestures["difference"] > 1)',
         "tests/evaluation/test_paired.py::test_a_gesture_that_is_lost_on_many_people_is_harmed",
     ),
     one(
         "a worse candidate is not promoted",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         "    if not changed.difference > 0:\n",
         "    if False:\n",
         "tests/evaluation/test_paired.py::test_one_that_errs_more_is_not_preferred_though_no_gesture_is_harmed",
     ),
     one(
         "a gesture that few people show is not lost unseen",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         'gestures["few"] = 0.5 ** gestures["people"] >= allowed',
         'gestures["few"] = gestures["people"] < 0',
         "tests/evaluation/test_paired.py",
@@ -440,7 +440,7 @@ MUTATIONS = (
     one(
         "people who were trained on do not count in a comparison",
         "evaluation/promote.py",
-        "unseen = ~person_digests(samples).isin(known).to_numpy()",
+        "unseen = ~subject_digests(samples).isin(known).to_numpy()",
         "unseen = np.ones(len(samples), bool)",
         "tests/evaluation/test_promote.py"
         "::test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_changed",

@@ -208,4 +208,4 @@ def test_home_folder_may_be_written_short(
     index.main.__wrapped__(config)  # type: ignore[attr-defined]
     crops.main.__wrapped__(config)  # type: ignore[attr-defined]
     assert len(open_crops(Path(config.paths.crops))) == len(PICTURES)
-    assert len(list(frames(predict.input_path(config)))) == 1
+    assert len(list(frames(predict.PredictSettings.from_config(config).input))) == 1

@@ -27,7 +27,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     write_plan,
 )
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_record
 from static_gesture_classification.file_data import path_inside, plain_name, read_json, read_yaml
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx

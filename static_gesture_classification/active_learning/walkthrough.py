@@ -29,7 +29,7 @@ from static_gesture_classification.active_learning.planning.plan_file import rea
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT, entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_record
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.frames import frames
@@ -125,7 +125,7 @@ class Round:
 
     def __init__(self, config: DictConfig, folder: Path) -> None:
         self.config, self.folder, self.settings = config, folder, config.walkthrough
-        self.vocabulary = Vocabulary.from_config(config.gestures)
+        self.vocabulary = Vocabulary.from_config(config)
         self.number = 0
 
     # ---- the commands --------------------------------------------------------------------------------------------

@@ -14,26 +14,68 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
+from pydantic import Field
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.data import EvaluationSet, check_geometry
-from static_gesture_classification.evaluation.data_version import read_people
-from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD
+from static_gesture_classification.evaluation.checkpoint_record import parse_subjects, read_record
+from static_gesture_classification.evaluation.epoch_callback import PEOPLE_FIELD
 from static_gesture_classification.evaluation.evaluate import predicted, torch_device
-from static_gesture_classification.evaluation.pictures import CutPictures
+from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, check_geometry
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
     read_predictions,
 )
-from static_gesture_classification.evaluation.runs import best_kept, checkpoints_by_epoch, digest_of, read_record
+from static_gesture_classification.evaluation.runs import best_kept, checkpoints_by_epoch
+from static_gesture_classification.evaluation.sample_pictures import CutPictures
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
-from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks, settings_of
 from static_gesture_classification.samples import SCHEMA, SPLITS, read_rows, write_samples
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.tracking.run_folder import RunFolder, list_runs
-from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier, load_classifier, read_checkpoint
+from static_gesture_classification.training import hardware
+from static_gesture_classification.training.checkpoint import (
+    LANDMARKS,
+    Classifier,
+    checkpoint_digest,
+    load_classifier,
+    read_checkpoint,
+)
 
 PEOPLE, RUN, TRAIN = "people_trained_on", "run", "train"
+
+
+class ContenderSettings(Settings):
+    """Where contenders are found, and what a checkpoint among them looks at; of `compare`, `paths` and `trainer`.
+
+    Args:
+        runs: the folder of all runs.
+        crops, landmarks: folders of what is prepared; a checkpoint of another geometry gets crops of its own.
+        output: crops and landmarks that are made now are kept below it.
+        device: torch's name of what checkpoints compute on.
+        max_rejected_share: of the samples that cannot be cropped.
+        extraction: how landmarks are found.
+    """
+
+    runs: Path
+    crops: Path
+    landmarks: Path
+    output: Path
+    device: str
+    max_rejected_share: float = Field(ge=0, le=1)
+    extraction: LandmarkSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> ContenderSettings:
+        """Of the whole configuration."""
+        return cls.read(
+            config,
+            "compare",
+            runs=config.paths.runs,
+            device=hardware.torch_device(config.trainer.accelerator),
+            max_rejected_share=config.crops.max_rejected_share,
+            extraction=settings_of(config, extract=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -43,7 +85,7 @@ class Contender:
     Args:
         name: as it was given.
         gestures: those it tells apart, in class order.
-        people: digests (`data_version.person_digests`) of the people it was trained on; None where nobody knows.
+        people: digests (`checkpoint_record.subject_digests`) of the people it was trained on; None where nobody knows.
         checkpoint: what predicts; None where predictions were written down.
         table: what was written down, rows of its train split left out; None where there is a checkpoint.
     """
@@ -57,7 +99,7 @@ class Contender:
     @property
     def digest(self) -> str | None:
         """SHA-256 of the checkpoint; None for a table."""
-        return digest_of(self.checkpoint) if self.checkpoint else None
+        return checkpoint_digest(self.checkpoint) if self.checkpoint else None
 
 
 def contender(given: str, config: DictConfig) -> Contender:
@@ -120,17 +162,17 @@ def people_of(checkpoint: Path, runs: Path) -> frozenset[str] | None:
     if run is not None:
         return people_of_run(run)
     record = read_record(checkpoint.with_suffix(".json")) or {}
-    if record.get("sha256") not in (None, digest_of(checkpoint)):
+    if record.get("sha256") not in (None, checkpoint_digest(checkpoint)):
         return None
     if isinstance(record.get(PEOPLE), str):
-        return read_people(str(record[PEOPLE]))
+        return parse_subjects(str(record[PEOPLE]))
     return people_of_run(runs / str(record[RUN])) if RUN in record else None
 
 
 def people_of_run(run: Path | None) -> frozenset[str] | None:
     """Whom a run was trained on, None where it does not say."""
     seen = RunFolder.open(run).file(PEOPLE_FIELD) if run is not None and (run / "run.json").is_file() else None
-    return None if seen is None else read_people(seen.read_text(encoding="utf-8"))
+    return None if seen is None else parse_subjects(seen.read_text(encoding="utf-8"))
 
 
 def run_above(path: Path) -> Path | None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from static_gesture_classification.evaluation.figures import Image8, error_grid
 from static_gesture_classification.evaluation.metrics import NO_HAND, confusion_counts, error_pairs, outcomes_of
-from static_gesture_classification.evaluation.pictures import Pictures
 from static_gesture_classification.evaluation.predictions import Predictions
+from static_gesture_classification.evaluation.sample_pictures import Pictures
 
 SHOWN = 48  # samples per grid; the predictions table lists all
 

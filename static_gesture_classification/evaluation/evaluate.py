@@ -20,7 +20,8 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.data import EvaluationSet, evaluation_sets, prepared_inputs
+from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, evaluation_sets, prepared_inputs
 from static_gesture_classification.evaluation.metrics import outcomes_of, weighted_f1_interval
 from static_gesture_classification.evaluation.predictions import Predictions, predictions_of, sample_keys
 from static_gesture_classification.evaluation.report import (
@@ -31,7 +32,6 @@ from static_gesture_classification.evaluation.report import (
     remove_other_splits,
     write_report,
 )
-from static_gesture_classification.evaluation.runs import read_record
 from static_gesture_classification.evaluation.shown import show
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.terminal import console, progress_bar

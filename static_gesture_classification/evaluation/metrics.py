@@ -17,7 +17,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from static_gesture_classification.evaluation.predictions import NOT_FOUND, Floats, Predictions
-from static_gesture_classification.evaluation.units import Units, units_of
+from static_gesture_classification.evaluation.resampling_units import Units, units_of
 
 CALIBRATION_BINS = 15
 CURVE_POINTS = 200
@@ -63,7 +63,7 @@ class Outcomes:
 class Interval:
     """A bootstrap confidence interval: its ends, its level, what was resampled, how many of those there were.
 
-    `unit` is a kind of `units.Units`; `unknown` says of how many samples nobody knows who is in them.
+    `unit` is a kind of `resampling_units.Units`; `unknown` says of how many samples nobody knows who is in them.
     """
 
     low: float
@@ -244,7 +244,7 @@ def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: f
     What varies between one test set and the next is the people, and samples of one person resemble each other, so whole
     subjects are drawn with replacement (cluster bootstrap). With a single subject that says nothing; then samples are
     drawn, and the interval is one for that person alone. Where people are not known it is too narrow. `unit` and
-    `unknown` say which it was (see `units`).
+    `unknown` say which it was (see `resampling_units`).
     """
     drawn = outcomes.units
     about = (level, drawn.kind, drawn.count, resamples, drawn.unknown)

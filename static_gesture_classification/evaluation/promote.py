@@ -17,8 +17,8 @@ Crops of another geometry, or landmarks instead of crops, are no hindrance: each
 way, at what is prepared or at what is cut for it (below `compare.output`).
 
 A candidate with a higher score that recognises a gesture worse, by more than `compare.max_gesture_loss` and by more
-than chance explains (see `paired`), is refused: who relies on that gesture would lose by the promotion. Nothing fails;
-the best one stays, and the message says how to promote it all the same (`force=true`).
+than chance explains (see `paired_comparison`), is refused: who relies on that gesture would lose by the promotion.
+Nothing fails; the best one stays, and the message says how to promote it all the same (`force=true`).
 
 One that was promoted by hand stays until another checkpoint than the one it was preferred to is trained, and scores
 higher. What is replaced is kept as `models/previous_best.ckpt` and `.json`.
@@ -35,7 +35,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -46,30 +46,39 @@ from rich.prompt import Confirm
 from static_gesture_classification.atomic_files import atomic_path, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.contenders import Contender, said_about
-from static_gesture_classification.evaluation.data import split_table
-from static_gesture_classification.evaluation.data_version import data_version, people, person_digests, read_people
-from static_gesture_classification.evaluation.epoch_report import PEOPLE_FIELD, VERSION_FIELD
-from static_gesture_classification.evaluation.metrics import json_ready
-from static_gesture_classification.evaluation.paired import COMPARABLE_SHARE, Change, change, paired, verdict
-from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
-from static_gesture_classification.evaluation.runs import (
-    PROMOTE,
-    best_kept,
-    checkpoints_by_epoch,
-    digest_of,
-    find_run,
+from static_gesture_classification.evaluation.checkpoint_record import (
+    data_version,
+    parse_subjects,
     read_record,
+    split_subjects,
+    subject_digests,
 )
+from static_gesture_classification.evaluation.contenders import Contender, ContenderSettings, said_about
+from static_gesture_classification.evaluation.epoch_callback import PEOPLE_FIELD, VERSION_FIELD
+from static_gesture_classification.evaluation.evaluation_set import split_table
+from static_gesture_classification.evaluation.metrics import json_ready
+from static_gesture_classification.evaluation.paired_comparison import (
+    COMPARABLE_SHARE,
+    Change,
+    ChangeSettings,
+    change,
+    paired,
+    verdict,
+)
+from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
+from static_gesture_classification.evaluation.runs import PROMOTE, best_kept, checkpoints_by_epoch, find_run
 from static_gesture_classification.samples import read_rows
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training import hardware, identity
 from static_gesture_classification.training.checkpoint import (
+    checkpoint_digest,
     export_checkpoint,
     input_of,
     read_checkpoint,
 )
+from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
 BEST, RECORD = "best.ckpt", "best.json"
@@ -78,6 +87,49 @@ BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
 COMPARE = "gestures compare"
 CONFIG_NODES = (*identity.NODES, "crops", "splits", "sources")
+
+
+class PromoteSettings(Settings):
+    """What is promoted, and by which comparison; of `compare`, `paths`, `splits` and the command's own.
+
+    Args:
+        run, epoch: what is promoted by hand; None leaves it to the comparison.
+        force: whether the trained checkpoint is promoted whatever the comparison says.
+        workspace: where checkpoints, runs and predictions are.
+        inputs: what the trained checkpoint sees, "crops" or "landmarks".
+        group: what splits keep apart.
+        change: how the two are compared.
+        contenders: what the best one so far looks at.
+        threads: processor threads; None takes one per core.
+        recorded: the nodes of the configuration that a record keeps.
+    """
+
+    run: str | None
+    epoch: int | None
+    force: bool
+    workspace: Workspace
+    inputs: str
+    group: Literal["subject", "session"]
+    change: ChangeSettings
+    contenders: ContenderSettings
+    threads: int | None
+    recorded: dict[str, Any]
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> PromoteSettings:
+        """Of the whole configuration."""
+        nodes = {node: config[node] for node in CONFIG_NODES if node in config}
+        return cls.read(
+            config,
+            "",
+            workspace=Workspace.from_config(config),
+            inputs=input_of(config.model),
+            group=config.splits.group,
+            change=ChangeSettings.from_config(config),
+            contenders=ContenderSettings.from_config(config),
+            threads=config.trainer.threads,
+            recorded=OmegaConf.to_container(OmegaConf.create(nodes), resolve=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -119,7 +171,7 @@ def main(config: DictConfig) -> None:
     if config.run is not None or config.epoch is not None:
         candidate = candidate_of_run(config)
         decision = Decision(True, BY_HAND)
-        chosen = {"chosen": BY_HAND, "preferred_to": digest_of(models / "trained.ckpt")}
+        chosen = {"chosen": BY_HAND, "preferred_to": checkpoint_digest(models / "trained.ckpt")}
     else:
         candidate = trained_candidate(config)
         if is_unfinished(models, candidate):
@@ -133,7 +185,7 @@ def main(config: DictConfig) -> None:
 
 def settled(decision: Decision, candidate: Candidate, models: Path, force: bool) -> Decision:
     """The decision, turned where `force` or the answer to a question says so; what is the best one already stays."""
-    if decision.promote or digest_of(models / BEST) == candidate.digest:
+    if decision.promote or checkpoint_digest(models / BEST) == candidate.digest:
         return decision
     if force:
         return replace(decision, promote=True, reason=f"{FORCED}, although {decision.reason}")
@@ -168,7 +220,7 @@ def trained_candidate(config: DictConfig) -> Candidate:
     settings = RunFolder.open(run).config if (run / "run.json").is_file() else _plain(config)
     content = checkpoint.read_bytes()
     about: dict[str, Any] = {"run": record["run"], "checkpoint": record["checkpoint"]}
-    about |= {"data_version": data_version(samples), "people": people(samples, "train")}
+    about |= {"data_version": data_version(samples), "people": split_subjects(samples, "train")}
     return Candidate(content, record_of(entries, content, about, settings))
 
 
@@ -229,7 +281,7 @@ def decide(candidate: Candidate, models: Path, config: DictConfig) -> Decision:
     best, record = models / BEST, best_record(models)
     if not best.is_file():
         return Decision(True, "there was no best checkpoint yet")
-    if digest_of(best) == candidate.digest:
+    if checkpoint_digest(best) == candidate.digest:
         return Decision(record is None, "it is the best one already")
     if record is None:
         return incomparable(f"{best} has no record {RECORD} that belongs to it: whom it was trained on is not known")
@@ -260,12 +312,12 @@ def compare(best: Path, record: Mapping[str, Any], config: DictConfig) -> Decisi
     """Score both on the val samples of people whom the best one so far was not trained on."""
     samples, candidates = val_set(config)
     seen = record.get("people_trained_on")
-    known = None if seen is None else read_people(str(seen))
+    known = None if seen is None else parse_subjects(str(seen))
     if config.splits.group == "session":  # people are on both sides on purpose
         known = frozenset()
     if known is None:
         return incomparable(f"{best.with_suffix('.json')} does not say whom {best} was trained on")
-    unseen = ~person_digests(samples).isin(known).to_numpy()
+    unseen = ~subject_digests(samples).isin(known).to_numpy()
     if unseen.mean() < COMPARABLE_SHARE:
         return incomparable(
             f"{best} was trained on most of the people in today's val ({(~unseen).sum():,} of {len(unseen):,} samples)"
@@ -309,7 +361,7 @@ def val_set(config: DictConfig) -> tuple[pd.DataFrame, Predictions]:
 
 def best_record(models: Path) -> dict[str, Any] | None:
     """The record that belongs to `best.ckpt`: its own, or, where a promotion was interrupted, the one kept before."""
-    digest = digest_of(models / BEST)
+    digest = checkpoint_digest(models / BEST)
     records = (read_record(models / name) for name in (RECORD, PREVIOUS_RECORD))
     return next((record for record in records if record and record.get("sha256") == digest), None)
 
@@ -317,7 +369,7 @@ def best_record(models: Path) -> dict[str, Any] | None:
 def is_unfinished(models: Path, candidate: Candidate) -> bool:
     """Whether a promotion of this candidate was killed after its record and before its checkpoint was written."""
     record = read_record(models / RECORD)
-    written = digest_of(models / BEST)
+    written = checkpoint_digest(models / BEST)
     return record is not None and record.get("sha256") == candidate.digest != written
 
 
@@ -326,7 +378,7 @@ def promote(candidate: Candidate, models: Path, outcome: Mapping[str, Any]) -> N
     record = {**candidate.record, **outcome}
     record["people_trained_on"] = record.pop("people_trained_on")  # long, so it comes last
     current = read_record(models / RECORD)
-    if current and current.get("sha256") == digest_of(models / BEST) != candidate.digest:
+    if current and current.get("sha256") == checkpoint_digest(models / BEST) != candidate.digest:
         write_json(models / PREVIOUS_RECORD, current)
         write_bytes(models / PREVIOUS, (models / BEST).read_bytes())
     write_json(models / RECORD, record)
@@ -358,7 +410,7 @@ def show(decision: Decision, candidate: Candidate, models: Path) -> None:
     lines = [f"{about} {verb} {best}: {decision.reason}"]
     if decision.promote and (models / PREVIOUS).is_file():
         lines.append(f"the one before is {models / PREVIOUS}")
-    if not decision.promote and digest_of(best) != candidate.digest:
+    if not decision.promote and checkpoint_digest(best) != candidate.digest:
         lines.append(f"{best} stays as it was; the new one is {models / 'trained.ckpt'}, and epoch {epoch} of its run")
         if not decision.undecided:
             lines.append(f"to look closer: {COMPARE} compare.before={best} compare.after={models / 'trained.ckpt'}")

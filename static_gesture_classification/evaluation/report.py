@@ -19,8 +19,8 @@ import pandas as pd
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation import figures, metrics
-from static_gesture_classification.evaluation.data import EvaluationSet
 from static_gesture_classification.evaluation.error_grids import error_grids
+from static_gesture_classification.evaluation.evaluation_set import EvaluationSet
 from static_gesture_classification.evaluation.metrics import Interval, Outcomes
 from static_gesture_classification.evaluation.predictions import Predictions, embeddings_path, write_predictions
 from static_gesture_classification.samples import person_of

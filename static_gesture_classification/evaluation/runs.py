@@ -8,7 +8,6 @@ The one that is `models/best.ckpt` is marked; `promote run=ID epoch=N` makes ano
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +17,11 @@ import pandas as pd
 from omegaconf import DictConfig
 from rich import box
 from rich.table import Column
-from typing_extensions import TypedDict
 
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.epoch_report import REPORT
-from static_gesture_classification.file_data import PlainName, read_json
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.epoch_callback import REPORT
 from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder, list_runs
 
@@ -78,26 +76,6 @@ def promoted_epoch(models: Path) -> tuple[str, int] | None:
     return (str(record["run"]), int(record["epoch"])) if record else None
 
 
-class Record(TypedDict, total=False):
-    """What other commands rely on in the record beside a checkpoint; the run's name becomes part of a path."""
-
-    run: PlainName | None
-    epoch: int | None
-    sha256: str
-    people_trained_on: str | None
-    chosen: str
-    preferred_to: str | None
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """A checkpoint's JSON record, None where it is missing, unreadable, or something else than a `Record`."""
-    try:
-        read_json(path, Record, "")
-        return read_json(path, dict[str, Any], "")
-    except DataError:
-        return None
-
-
 def checkpoints_by_epoch(run: RunFolder) -> dict[int, Path]:
     """A run's kept checkpoints by epoch (the last one, which training is resumed from, is not among them)."""
     found = ((_EPOCH.match(path.name), path) for path in run.checkpoints())
@@ -108,14 +86,6 @@ def best_kept(run: RunFolder, epochs: Sequence[int]) -> int:
     """The kept epoch with the highest weighted F1 on val; of equals, the earliest."""
     scores = run.metrics()[BEST].reindex(sorted(epochs)).fillna(-1.0)
     return int(scores.index[int(scores.to_numpy().argmax())])
-
-
-def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file, None where there is none."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def runs_table(runs: Path) -> Table:

@@ -8,9 +8,9 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Column
 
-from static_gesture_classification.evaluation.data import ASSIGNED, OFFICIAL
+from static_gesture_classification.evaluation.evaluation_set import ASSIGNED, OFFICIAL
 from static_gesture_classification.evaluation.report import Scored
-from static_gesture_classification.evaluation.units import SAMPLE, in_words, unknown_people
+from static_gesture_classification.evaluation.resampling_units import SAMPLE, describe_units, unknown_subjects_note
 from static_gesture_classification.terminal import Table, console
 
 PAIRS = 5
@@ -58,7 +58,7 @@ def of_whom(numbers: Mapping[str, Any]) -> str:
 
 def interval(value: Mapping[str, Any]) -> str:
     """A confidence interval in words, with what was resampled."""
-    return f"({value['level']:.0%} interval {shown(value['low'])} to {shown(value['high'])}, {in_words(value)})"
+    return f"({value['level']:.0%} interval {shown(value['low'])} to {shown(value['high'])}, {describe_units(value)})"
 
 
 def gesture_table(numbers: Mapping[str, Any]) -> Table:
@@ -97,7 +97,7 @@ def remarks(scored: Scored) -> list[str]:
         names = ", ".join(scored.without_samples)
         lines.append(f"no sample shows {names}; the averages are over the other gestures")
     if scored.interval.unknown:
-        lines.append(unknown_people(scored.interval.unknown, len(scored.predictions)))
+        lines.append(unknown_subjects_note(scored.interval.unknown, len(scored.predictions)))
     elif scored.interval.unit == SAMPLE and len(scored.predictions):
         lines.append("all samples show one person, so the interval says nothing about other people")
     return lines

@@ -13,11 +13,13 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.checkpoint_record import read_record
 from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES
-from static_gesture_classification.evaluation.runs import PROMOTE, digest_of, read_record
+from static_gesture_classification.evaluation.runs import PROMOTE
 from static_gesture_classification.evaluation.shown import headline
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.terminal import console
+from static_gesture_classification.training.checkpoint import checkpoint_digest
 
 PAIRS = 3
 NEXT = {
@@ -67,7 +69,7 @@ def show_places(reports: Path, models: Path, split: str) -> None:
     """Where everything is."""
     best = read_record(models / "best.json")
     about = f"run {best['run']}, epoch {best['epoch']}, {best['reason']}" if best else "not promoted yet"
-    waits = digest_of(models / "trained.ckpt") not in (None, (best or {}).get("sha256"))
+    waits = checkpoint_digest(models / "trained.ckpt") not in (None, (best or {}).get("sha256"))
     places = {
         models / "best.ckpt": about,
         **({models / "trained.ckpt": f"newly trained and not promoted; {PROMOTE} says why"} if waits else {}),

@@ -310,7 +310,7 @@ def remarks(report: IndexReport) -> list[str]:
 def main(config: DictConfig) -> None:
     """Index the configured sources."""
     sources = sources_from_config(config.get("sources"), config.seed)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
     report = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
     print_report(report)

@@ -19,9 +19,11 @@ import numpy as np
 
 from static_gesture_classification.atomic_files import atomic_path, explained_write_errors
 from static_gesture_classification.process_lock import ProcessLock
-from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.samples import LANDMARK_COUNT
 
-EXTRACTED = np.dtype([("key", "V16"), ("found", "<u4"), ("landmarks", "<f4", (2 * LANDMARKS,)), ("checksum", "<u4")])
+EXTRACTED = np.dtype(
+    [("key", "V16"), ("found", "<u4"), ("landmarks", "<f4", (2 * LANDMARK_COUNT,)), ("checksum", "<u4")]
+)
 IMAGE = np.dtype(
     [
         ("path", "V16"),  # hash of root and image
@@ -99,7 +101,7 @@ class RecordWriter:
         """
         records = np.zeros(len(keys), EXTRACTED)
         records["key"] = keys
-        records["landmarks"] = landmarks.reshape(-1, 2 * LANDMARKS)
+        records["landmarks"] = landmarks.reshape(-1, 2 * LANDMARK_COUNT)
         records["found"] = np.isfinite(landmarks).all(axis=(1, 2))
         records["checksum"] = _checksums(records)
         data = records.tobytes()

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import LANDMARKS, read_rows
+from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
 
 POINTS, SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT = (
     "landmarks.npy",
@@ -58,7 +58,7 @@ def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
         raise DataError(f"{folder / POINTS} not found; run the landmarks stage (dvc repro)") from None
     except (OSError, ValueError, EOFError, pa.ArrowException) as error:
         raise DataError(f"{folder / POINTS} is damaged ({error}); delete it and run dvc repro") from error
-    if points.ndim != 3 or points.shape[1:] != (LANDMARKS, 2) or points.dtype != np.float32:
+    if points.ndim != 3 or points.shape[1:] != (LANDMARK_COUNT, 2) or points.dtype != np.float32:
         raise DataError(
             f"{folder / POINTS} holds {points.dtype} {points.shape}, not float32 (n, 21, 2); delete it and run "
             "dvc repro"

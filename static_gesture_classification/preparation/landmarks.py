@@ -68,7 +68,7 @@ from static_gesture_classification.preparation.landmark_store import (
 )
 from static_gesture_classification.samples import (
     BOX,
-    LANDMARKS,
+    LANDMARK_COUNT,
     SCHEMA,
     SPLITS,
     Rejected,
@@ -149,7 +149,7 @@ def settings_of(config: DictConfig, extract: bool | None = None) -> LandmarkSett
         aspect_without_image=float(wanted.aspect_without_image),
         max_rejected_share=float(wanted.max_rejected_share),
         division=split.Settings.from_config(config),
-        vocabulary=Vocabulary.from_config(config.gestures),
+        vocabulary=Vocabulary.from_config(config),
         images_optional=images_optional(config.get("sources")),
     )
 
@@ -404,7 +404,7 @@ def fill_in(plan: Plan, facts: ImageFacts, report: LandmarksReport, settings: La
         position = extracted.find(keys)
     known = position >= 0
     there = extracted.records[position[known]]
-    plan.landmarks[rows[known]] = there["landmarks"].reshape(-1, LANDMARKS, 2)
+    plan.landmarks[rows[known]] = there["landmarks"].reshape(-1, LANDMARK_COUNT, 2)
     plan.missed[rows[known]] = there["found"] == 0
     report.reject_unreadable(facts, settings)  # an image may have a header, and yet be damaged
 
@@ -471,7 +471,7 @@ def look_for_hands(tasks: Sequence[ImageTask], node: str) -> list[ImageResult]:
 
 
 def _look_in(task: ImageTask, detector: Detector) -> ImageResult:
-    landmarks = np.full((len(task.boxes), LANDMARKS, 2), np.nan, np.float32)
+    landmarks = np.full((len(task.boxes), LANDMARK_COUNT, 2), np.nan, np.float32)
     try:
         data = read_bytes(Path(task.path))
         image = np.ascontiguousarray(decode(data, read_header(data)))
@@ -596,7 +596,7 @@ def publish(
 def _with_landmarks(table: pa.Table, landmarks: np.ndarray) -> pa.Table:
     """The table with the column of landmarks in its place, null where there are none."""
     found = np.isfinite(landmarks).all(axis=(1, 2))
-    offsets = np.concatenate([[0], np.cumsum(found) * 2 * LANDMARKS]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(found) * 2 * LANDMARK_COUNT]).astype(np.int32)
     kind = SCHEMA.field("landmarks").type
     values = pa.array(landmarks[found].reshape(-1), pa.float32())
     column = pa.ListArray.from_arrays(pa.array(offsets), values, type=kind, mask=pa.array(~found))

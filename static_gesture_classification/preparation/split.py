@@ -69,7 +69,7 @@ def main(config: DictConfig) -> None:
     crops = open_crops(Path(config.paths.crops))
     table = read_arrow(Path(config.paths.crops) / SAMPLES)
     settings = Settings.from_config(config)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     if not len(table):  # the crops stage fails, unless landmarks alone are known of all samples
         write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), Path(config.paths.splits))
         console.print("no sample has a crop; the landmarks stage splits those that have landmarks")

@@ -28,7 +28,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
 from static_gesture_classification.image_files import MANY_FRAMES, NOT_UTF8, has_more_frames, is_hidden, is_image
-from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, held_together, sample_id
+from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
 __all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
@@ -93,7 +93,7 @@ class Hands:
     @classmethod
     def of(cls, file: str, rows: Sequence[Hand], notes: Iterable[str] = ()) -> Hands:
         """Columns from single hands."""
-        blank = [np.nan] * 2 * LANDMARKS
+        blank = [np.nan] * 2 * LANDMARK_COUNT
         marked = any(row.landmarks is not None for row in rows)
         marks = [blank if row.landmarks is None else row.landmarks for row in rows] if marked else None
         return cls(
@@ -107,7 +107,7 @@ class Hands:
             session=[row.session for row in rows],
             hand=[row.hand for row in rows],
             split=[row.split for row in rows],
-            landmarks=None if marks is None else np.array(marks, np.float32).reshape(-1, 2 * LANDMARKS),
+            landmarks=None if marks is None else np.array(marks, np.float32).reshape(-1, 2 * LANDMARK_COUNT),
             problems={index: row.problem for index, row in enumerate(rows) if row.problem},
             notes=list(notes),
         )
@@ -472,7 +472,7 @@ def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray
         return pa.nulls(len(rows), kind)
     chosen = landmarks[rows]
     known = np.isfinite(chosen).all(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARKS]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARK_COUNT]).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, chosen[known].ravel(), type=kind, mask=pa.array(~known))
 
 

@@ -20,7 +20,7 @@ from static_gesture_classification.tracking.hardware import HardwareSampler
 from static_gesture_classification.tracking.mirror import LiveMirror, described, started
 from static_gesture_classification.tracking.report import NAME, write_report
 from static_gesture_classification.tracking.run_folder import EPOCHS, STEPS, RunFolder, Scalar, Status
-from static_gesture_classification.tracking.tracker import Tracker, flattened
+from static_gesture_classification.tracking.trackers import Tracker, flattened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,7 +20,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.terminal import errors
 from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
-from static_gesture_classification.tracking.tracker import Tracker, flattened
+from static_gesture_classification.tracking.trackers import Tracker, flattened
 
 PAUSE = 2.0  # seconds between two updates while a run goes on, which leave the processor to the training
 

@@ -29,7 +29,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.run_folder import BEST, SECONDS, RunFolder
 from static_gesture_classification.tracking.sync import selected_run
-from static_gesture_classification.tracking.tracker import flattened
+from static_gesture_classification.tracking.trackers import flattened
 
 NAME = "report.html"
 REPORT = "val/classification_report"

@@ -14,7 +14,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.mirror import Mirror, described
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.tracker import Tracker, trackers_from_config
+from static_gesture_classification.tracking.trackers import Tracker, trackers_from_config
 
 
 def sync(run: RunFolder, tracker: Tracker) -> None:

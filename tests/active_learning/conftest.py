@@ -81,7 +81,7 @@ def save_raw(raw: Path) -> None:
 def fitted(crops: np.ndarray, classes: list[int], config: DictConfig) -> Classifier:
     """An ImageNet network, whose last layer is fitted to crops."""
     torch.manual_seed(0)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     network = initial_network(config.model, vocabulary).eval()
     classifier = Classifier(network, vocabulary, crops.shape[1], config.crops.margin)
     features = torch.tensor(classifier.predict(crops)[1])
@@ -115,7 +115,7 @@ def made_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = World(folder, tuple(overrides))
     config = world.config()
     save_raw(world.raw)
-    samples, _ = read_sources(sources_from_config(config.sources), Vocabulary.from_config(config.gestures))
+    samples, _ = read_sources(sources_from_config(config.sources), Vocabulary.from_config(config))
     person = samples["subject"].str.rpartition("/")[2]
     known = samples[~person.str.startswith("new")].reset_index(drop=True)
     write_samples(known, folder / "index/samples.parquet")
@@ -130,7 +130,7 @@ def learn(world: World) -> None:
     """Make the checkpoint, its predictions on val, and the plan."""
     config, folder = world.config(), world.folder
     known, crops = read_samples(folder / "splits/samples.parquet"), open_crops(folder / "crops")
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     train = np.flatnonzero(known["split"] == "train")
     classifier = fitted(crops[train], vocabulary.indices(known["gesture"].iloc[train].tolist()), config)
     header = Origin(plain_model(config.model), vocabulary, 32, config.crops.margin).header()

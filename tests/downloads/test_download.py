@@ -236,7 +236,7 @@ def test_the_sources_read_what_was_downloaded(
     roots = [f"sources.{name}.root={tmp_path / name}" for name in ("digits", "hagrid", "hands")]
     config = OmegaConf.merge(composed, OmegaConf.from_dotlist(roots))
     chosen = [source for source in sources_from_config(config.sources, 0) if source.root.startswith(str(tmp_path))]
-    table, rejected = read_sources(chosen, Vocabulary.from_config(config.gestures))
+    table, rejected = read_sources(chosen, Vocabulary.from_config(config))
     assert table.groupby("source").size().to_dict() == {"digits": 10, "hagrid": 5, "hands": 1}
     assert len(rejected) == 0
 

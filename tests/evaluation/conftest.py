@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.evaluation.epoch_report import EpochReport
+from static_gesture_classification.evaluation.epoch_callback import EpochCallback
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
@@ -79,7 +79,7 @@ def train(config: DictConfig, run_id: str) -> RunFolder:
     if last.is_file():
         run.resume_from(read_checkpoint(last)["epoch"] + 1)
     with RunLogger(run, sampling_period=0) as logger:
-        callbacks = [EpochReport(samples_shown=12), Checkpoints(run.checkpoint_folder, keep=3)]
+        callbacks = [EpochCallback(samples_shown=12), Checkpoints(run.checkpoint_folder, keep=3)]
         trainer = build_trainer(config, logger, callbacks)
         trainer.fit(build_module(config, data), data, ckpt_path=last if last.is_file() else None, weights_only=True)
     return run

@@ -13,8 +13,8 @@ from sklearn.metrics import f1_score
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import report
-from static_gesture_classification.evaluation.data import evaluation_sets
 from static_gesture_classification.evaluation.evaluate import evaluated, main
+from static_gesture_classification.evaluation.evaluation_set import evaluation_sets
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.training.checkpoint import export_checkpoint, load_classifier

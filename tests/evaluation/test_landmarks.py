@@ -13,9 +13,8 @@ from PIL import Image
 import train_static_gestures
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation import evaluate, promote
-from static_gesture_classification.evaluation.data import with_splits_by_pictures
+from static_gesture_classification.evaluation.evaluation_set import with_splits_by_pictures
 from static_gesture_classification.evaluation.metrics import NO_HAND, confusion_counts, gesture_scores, outcomes_of
-from static_gesture_classification.evaluation.pictures import SIZE, CutPictures, drawn
 from static_gesture_classification.evaluation.predictions import (
     NOT_FOUND,
     predictions_of,
@@ -23,6 +22,7 @@ from static_gesture_classification.evaluation.predictions import (
     sample_keys,
     write_predictions,
 )
+from static_gesture_classification.evaluation.sample_pictures import SIZE, CutPictures, drawn
 from static_gesture_classification.samples import read_samples
 from tests.evaluation.conftest import composed
 from tests.support.posed_hands import write_hands

@@ -8,9 +8,9 @@ import pytest
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import promote
-from static_gesture_classification.evaluation.data import evaluation_sets
-from static_gesture_classification.evaluation.data_version import data_version, people
+from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
 from static_gesture_classification.evaluation.evaluate import predicted
+from static_gesture_classification.evaluation.evaluation_set import evaluation_sets
 from static_gesture_classification.evaluation.predictions import embeddings_path, write_predictions
 from static_gesture_classification.evaluation.runs import checkpoints_by_epoch, epochs_table, runs_table
 from static_gesture_classification.evaluation.runs import main as list_runs
@@ -91,7 +91,7 @@ def test_the_first_checkpoint_is_promoted_with_a_record_of_what_it_is(project_of
     assert kept["data_version"] == data_version(samples)
     assert kept["scores"]["weighted_f1"] == read_checkpoint(models / "trained.ckpt")["scores"]["weighted_f1"]
     assert kept["config"]["train_hyperparams"]["epochs"] == 3
-    assert kept["people_trained_on"].split() == people(samples, "train")
+    assert kept["people_trained_on"].split() == split_subjects(samples, "train")
 
 
 def test_a_better_checkpoint_replaces_the_best_one_and_that_is_kept(project_of, by_score):
@@ -329,7 +329,7 @@ def test_any_kept_epoch_can_be_promoted_by_hand_and_stays(project_of, trained_ru
     assert (models / "best.ckpt").read_bytes() == (models / "expected.ckpt").read_bytes()
     samples = read_samples(Path(config.evaluation.samples))
     assert record(models)["data_version"] == data_version(samples)
-    assert record(models)["people_trained_on"].split() == people(samples, "train")
+    assert record(models)["people_trained_on"].split() == split_subjects(samples, "train")
     run_promote(config)  # as `dvc repro` does afterwards
     assert record(models)["epoch"] == by_score[0]
     assert "by hand" in capsys.readouterr().out

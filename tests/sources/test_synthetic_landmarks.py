@@ -28,7 +28,7 @@ def composed() -> Callable[..., Any]:
 
 def read(config: Any) -> pd.DataFrame:
     (source,) = sources_from_config(config.sources, config.seed)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     batches = list(source.read(vocabulary))
     assert not any(batch.rejected for batch in batches)
     return pd.concat([to_frame(batch.table) for batch in batches], ignore_index=True)

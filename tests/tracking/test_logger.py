@@ -15,7 +15,7 @@ from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.mlflow import MLflowTracker
 from static_gesture_classification.tracking.neptune import NeptuneTracker
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.tracker import trackers_from_config
+from static_gesture_classification.tracking.trackers import trackers_from_config
 from tests.support.small_runs import CONFIG
 
 

@@ -12,7 +12,7 @@ from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.mirror import Mirror
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
 from static_gesture_classification.tracking.sync import sync
-from static_gesture_classification.tracking.tracker import flattened, trackers_from_config
+from static_gesture_classification.tracking.trackers import flattened, trackers_from_config
 from tests.support.small_runs import CONFIG, TAGS, log_epoch, log_run
 from tests.support.waiting import PATIENCE
 

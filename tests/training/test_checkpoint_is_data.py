@@ -71,7 +71,7 @@ def with_changed(config: DictConfig, **changes: object) -> DictConfig:
 
 
 def by_predict(path: Path, config: DictConfig, folder: Path) -> None:
-    predict.Predictor.load(path, predict.detector_from_config(with_changed(config, checkpoint=str(path))))
+    predict.Predictor.load(path, predict.DetectorSettings.from_config(config).build())
 
 
 def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
@@ -214,7 +214,7 @@ def test_check_is_ours_where_hydra_lets_it_through(entries: dict[str, Any], tmp_
     [
         "static_gesture_classification.training.models.timm_models.timm.create_model",
         "static_gesture_classification.training.models.timm_models.get_close_matches",
-        "static_gesture_classification.training.models.network.GestureNetwork",
+        "static_gesture_classification.training.models.network.CropNetwork",
         "static_gesture_classification.training.models.network.backbone",
         "static_gesture_classification.training.models.backbone",
         "static_gesture_classification.training.models..backbone",

@@ -6,8 +6,8 @@ Both are scored on the same samples of the frozen val split (only `evaluate` rea
 - gestures that only one of them tells apart;
 - samples that only one of them has predictions of.
 
-The verdict is that of promotion (`evaluation.paired`). Where the two tell other gestures apart, or less than half of
-val is left to compare them on, the scores do not say which one is better: then the verdict is a person's.
+The verdict is that of promotion (`evaluation.paired_comparison`). Where the two tell other gestures apart, or less than
+half of val is left to compare them on, the scores do not say which one is better: then the verdict is a person's.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pydantic import Field
 
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.checkpoint_record import subject_digests
 from static_gesture_classification.evaluation.contenders import Contender, said_about
-from static_gesture_classification.evaluation.data_version import person_digests
 from static_gesture_classification.evaluation.metrics import confusion_counts, error_pairs, json_ready
-from static_gesture_classification.evaluation.paired import (
+from static_gesture_classification.evaluation.paired_comparison import (
     COMPARABLE_SHARE,
     PAIR_COUNTS,
     Change,
@@ -41,7 +41,7 @@ from static_gesture_classification.evaluation.paired import (
     verdict,
 )
 from static_gesture_classification.evaluation.predictions import KEYS, Predictions
-from static_gesture_classification.evaluation.units import SAMPLE, unknown_people
+from static_gesture_classification.evaluation.resampling_units import SAMPLE, unknown_subjects_note
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 
@@ -91,7 +91,7 @@ class Compared:
     Args:
         change: the scores.
         pairs: one row per planned pair: gesture, mistaken_for (None: anything else), planned (how many were to be
-            recorded; 0 where there was no plan), and what `paired.errors_of_pair` counts.
+            recorded; 0 where there was no plan), and what `paired_comparison.errors_of_pair` counts.
         sources: one row per source: source, samples, before, after, difference, low, high (weighted F1).
         samples: one row per sample: the keys of a predictions table, before, after.
     """
@@ -221,7 +221,7 @@ def comparable(
             f"{before.name} tells {', '.join(before.gestures)} apart, {after.name} {', '.join(after.gestures)}: they "
             "have too few gestures in common to be compared"
         )
-    digests = person_digests(samples)
+    digests = subject_digests(samples)
     known = (before.people or frozenset()) | (after.people or frozenset()) if people_apart else frozenset()
     seen = digests.isin(known).to_numpy()
     other = ~seen & ~samples["gesture"].isin(common).to_numpy()
@@ -348,7 +348,7 @@ def remarks(before: Contender, after: Contender, both: Compared) -> list[str]:
             )
     notes += only_one_knows(before, after)
     if both.change.interval.unknown:
-        notes.append(f"{DECIDES}: {unknown_people(both.change.interval.unknown, both.change.samples)}")
+        notes.append(f"{DECIDES}: {unknown_subjects_note(both.change.interval.unknown, both.change.samples)}")
     elif both.change.interval.unit == SAMPLE:
         notes.append(f"one alone is compared on in {DECIDES}: the interval says nothing about other people or sessions")
     return notes

@@ -19,8 +19,8 @@ from static_gesture_classification.active_learning.comparison.before_after impor
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
-from static_gesture_classification.evaluation.paired import Change, noun_of
-from static_gesture_classification.evaluation.units import PICTURE, SESSION, in_words
+from static_gesture_classification.evaluation.paired_comparison import Change, unit_noun
+from static_gesture_classification.evaluation.resampling_units import PICTURE, SESSION, describe_units
 from static_gesture_classification.terminal import Table, console
 
 JSON, FIGURE = "comparison.json", "comparison.png"
@@ -97,7 +97,7 @@ def units(value: Interval) -> str:
 
 def interval(value: Interval) -> str:
     """The interval of a difference, with what was resampled."""
-    return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, {in_words(asdict(value))}"
+    return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, {describe_units(asdict(value))}"
 
 
 def heading(value: Interval) -> str:
@@ -107,7 +107,7 @@ def heading(value: Interval) -> str:
 
 def gesture_table(changed: Change) -> Table:
     """F1 of each gesture before and after, those that got worse first; "few": so few show it that nobody can tell."""
-    noun = noun_of(changed.interval.unit)
+    noun = unit_noun(changed.interval.unit)
     alone = noun == "samples"
     samples = "samples" if alone else f"samples\nof {noun}"
     columns = map(_right, (samples, "before", "after", "change", heading(changed.interval), "lost,\ngained"))

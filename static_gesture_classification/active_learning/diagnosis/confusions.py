@@ -31,7 +31,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.figures import Image8, error_grid, image_grid, write_figure
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
-from static_gesture_classification.evaluation.units import unknown_people
+from static_gesture_classification.evaluation.resampling_units import unknown_subjects_note
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import Table, note, say, show_table
@@ -78,7 +78,7 @@ class ConfusionSettings(Settings):
 def main(config: DictConfig) -> None:
     """Look at the errors of a predictions table."""
     settings = ConfusionSettings.from_config(config)
-    predictions = read_errors(settings.predictions, Vocabulary.from_config(config.gestures))
+    predictions = read_errors(settings.predictions, Vocabulary.from_config(config))
     pictures = settings.pictures()
     notes = pictures.check(predictions.to_frame(), str(settings.predictions))
     confusions = find_confusions(predictions, settings.bootstrap, settings.seed)
@@ -209,7 +209,7 @@ def errors_table(errors: Sequence[Confusion], taken_for: str | None) -> Table:
 def unknown_note(predictions: Predictions) -> list[str]:
     """A note where nobody knows who is in some samples, none where all subjects are known."""
     unknown = int((predictions.column("subject") == "").sum())
-    return [unknown_people(unknown, len(predictions))] if unknown else []
+    return [unknown_subjects_note(unknown, len(predictions))] if unknown else []
 
 
 def _write_csv(path: Path, rows: Sequence[Sequence[Any]], columns: list[str]) -> None:

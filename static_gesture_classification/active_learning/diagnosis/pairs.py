@@ -23,7 +23,7 @@ import pandas as pd
 
 from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts, weighted_f1
 from static_gesture_classification.evaluation.predictions import Predictions
-from static_gesture_classification.evaluation.units import PICTURE, SAMPLE, SUBJECT
+from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT
 from static_gesture_classification.samples import held_together
 
 NOT_FOUND = ""  # the prediction where no hand was found
@@ -64,7 +64,7 @@ class Confusion:
         count: samples with the error.
         support: samples of the gesture.
         rate: their ratio.
-        interval: of the rate, over subjects as far as they are known (see `units`).
+        interval: of the rate, over subjects as far as they are known (see `resampling_units`).
         f1_at_stake: see the module.
         sources, people: the sources and subjects that show the gesture, most errors first.
         rows: (count,) rows of the predictions table, highest score first.

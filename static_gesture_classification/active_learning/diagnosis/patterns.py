@@ -130,7 +130,7 @@ def main(config: DictConfig) -> None:
     """Describe the pairs of a predictions table."""
     settings = PatternSettings.from_config(config)
     about = settings.confusions
-    predictions = read_errors(about.predictions, Vocabulary.from_config(config.gestures))
+    predictions = read_errors(about.predictions, Vocabulary.from_config(config))
     pictures = about.pictures()
     notes = pictures.check(predictions.to_frame(), str(about.predictions))
     confusions = find_confusions(predictions, 0, about.seed)

@@ -34,7 +34,7 @@ from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import load_classifier
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.landmark_features import features as landmark_features
-from static_gesture_classification.training.models.network import GestureNetwork
+from static_gesture_classification.training.models.network import CropNetwork
 
 LANDMARKS, PICTURES, CHECKPOINT = "landmarks", "pictures", "checkpoint"
 MOST_HAVE = 0.5  # of the samples must have landmarks for `auto` to choose them
@@ -117,7 +117,7 @@ def of_landmarks(samples: pd.DataFrame, folder: Path) -> Features:
 def of_pictures(crops: SelectedCrops, seed: int) -> Features:
     """Embeddings of a network that was trained on ImageNet alone, and gradients, both as 128 principal components."""
     network, width = backbone(IMAGENET, pretrained=True)
-    frozen = GestureNetwork(network, width, 2, MEAN, DEVIATION).eval()
+    frozen = CropNetwork(network, width, 2, MEAN, DEVIATION).eval()
     with torch.inference_mode():
         embedded = [
             frozen.embed(torch.from_numpy(batch).permute(0, 3, 1, 2)).numpy() for batch in _batches(crops, "embeddings")

@@ -91,7 +91,7 @@ class FixLabelsSettings(Settings):
 @entry_point
 def main(config: DictConfig) -> None:
     """List the fixes, add some, or take one back."""
-    settings, vocabulary = FixLabelsSettings.from_config(config), Vocabulary.from_config(config.gestures)
+    settings, vocabulary = FixLabelsSettings.from_config(config), Vocabulary.from_config(config)
     fixes = list(read_label_fixes(settings.fixes, vocabulary).fixes)
     if settings.undo is not None:
         changed = remove_fix(fixes, settings.undo, settings.fixes)

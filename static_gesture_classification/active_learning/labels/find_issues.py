@@ -84,7 +84,7 @@ class LabelIssueSettings(Settings):
 @entry_point
 def main(config: DictConfig) -> None:
     """Look for wrong labels in train and val."""
-    settings, vocabulary = LabelIssueSettings.from_config(config), Vocabulary.from_config(config.gestures)
+    settings, vocabulary = LabelIssueSettings.from_config(config), Vocabulary.from_config(config)
     samples = samples_to_check(settings.samples, vocabulary)
     features = features_of(samples[samples["split"] == "train"].reset_index(drop=True), settings.features)
     predictions = predictions_of_val(settings.predictions, vocabulary)

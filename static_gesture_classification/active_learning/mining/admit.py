@@ -92,7 +92,7 @@ def reviewed(config: DictConfig) -> MinedList:
     if config.mining.list is None:
         raise UserError(f"say which list to admit: mining.list={config.mining.output}/<pool>/list.csv")
     path = Path(config.mining.list)
-    mined = read_list(path, Vocabulary.from_config(config.gestures))
+    mined = read_list(path, Vocabulary.from_config(config))
     if mined.table.empty:
         raise UserError(f"{path} keeps no hand; write yes in the column keep of those that show their gesture")
     return mined

@@ -90,7 +90,7 @@ def main(config: DictConfig) -> None:
 
 def planned_lines(config: DictConfig) -> tuple[PlannedRecording, ...]:
     """The plan's lines. Raises `UserError` where it has none."""
-    plan = read_plan(Path(config.mining.plan), Vocabulary.from_config(config.gestures))
+    plan = read_plan(Path(config.mining.plan), Vocabulary.from_config(config))
     if not plan.recordings:
         raise UserError(
             f"{config.mining.plan} plans nothing: no gesture is taken for another, and none lacks data. There is "

@@ -39,7 +39,7 @@ from static_gesture_classification.preparation.crops import SAMPLES, cut_hands, 
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.samples import BOX, LANDMARKS, held_together, image_path, read_samples
+from static_gesture_classification.samples import BOX, LANDMARK_COUNT, held_together, image_path, read_samples
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.terminal import console, track
 from static_gesture_classification.training.checkpoint import CROPS, Classifier
@@ -160,7 +160,7 @@ def hands_of_source(config: DictConfig, name: str) -> PoolHands:
     source = sources_from_config({name: node}, config.seed)[0]
     if not source.present():
         raise DataError(f"nothing in {source.root}; to search source {name}, {source.how_to_get}")
-    samples, rejected = read_sources([source], Vocabulary.from_config(config.gestures))
+    samples, rejected = read_sources([source], Vocabulary.from_config(config))
     hands = PoolHands(name, samples, unreadable=list(zip(rejected["file"], rejected["reason"], strict=True)))
     if len(rejected):
         hands.left_out["entries of the source are bad"] = len(rejected)
@@ -355,7 +355,7 @@ def _points(samples: pd.DataFrame, rows: np.ndarray, make_detector: Callable[[],
             if isinstance(aspect, str):
                 yield row, aspect
             else:
-                yield row, points_of(np.reshape(marks[row], (1, LANDMARKS, 2)), aspect)[0]
+                yield row, points_of(np.reshape(marks[row], (1, LANDMARK_COUNT, 2)), aspect)[0]
     if not known.all():
         yield from _detected_points(samples, rows[~known], make_detector)
 

@@ -38,7 +38,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 )
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.evaluation.units import in_words
+from static_gesture_classification.evaluation.resampling_units import describe_units
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, held_together, read_samples
 from static_gesture_classification.settings import Settings
@@ -136,7 +136,7 @@ class Stock:
 def main(config: DictConfig) -> None:
     """Plan what to record, and print it."""
     settings = PlanSettings.from_config(config)
-    plan = make_plan(settings, Vocabulary.from_config(config.gestures))
+    plan = make_plan(settings, Vocabulary.from_config(config))
     write_plan(plan, settings.path)
     table = settings.path.with_suffix(".md")
     write_text(table, as_markdown(plan))
@@ -220,7 +220,7 @@ def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
 
 def _for_pair(pair: Confusion, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:
     low, high = pair.interval.low, pair.interval.high
-    narrow = f", {in_words(asdict(pair.interval))}" if pair.interval.unknown else ""
+    narrow = f", {describe_units(asdict(pair.interval))}" if pair.interval.unknown else ""
     ends = f"{pair.interval.level:.0%} interval {100 * low:.0f} to {100 * high:.0f} %{narrow}"
     interval = "" if np.isnan(low) else f", {ends}"
     reason = (

@@ -22,17 +22,22 @@ from static_gesture_classification.active_learning.retraining.settings import FI
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.evaluation.checkpoint_record import read_record, split_subjects, subject_digests
 from static_gesture_classification.evaluation.contenders import PEOPLE, people_of
-from static_gesture_classification.evaluation.data_version import people, person_digests
-from static_gesture_classification.evaluation.paired import noun_of
-from static_gesture_classification.evaluation.runs import digest_of, read_record
+from static_gesture_classification.evaluation.paired_comparison import unit_noun
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.split import tied_together
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.training.callbacks import Checkpoints
-from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint, save
+from static_gesture_classification.training.checkpoint import (
+    Classifier,
+    checkpoint_digest,
+    load_classifier,
+    read_checkpoint,
+    save,
+)
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
 from static_gesture_classification.training.identity import RunIdentity, begin, is_finished, run_folder_for
 
@@ -51,7 +56,7 @@ def train(loop: QuickLoop) -> None:
 def train_from_scratch(loop: QuickLoop) -> None:
     """A training run on the quick loop's data, as train_static_gestures.py makes them."""
     run_training(loop.config)
-    note_people(loop, set(people(read_rows(loop.splits), "train")))
+    note_people(loop, set(split_subjects(read_rows(loop.splits), "train")))
 
 
 def refit_head(loop: QuickLoop) -> None:
@@ -74,22 +79,22 @@ def refit_head(loop: QuickLoop) -> None:
         said_by_start(loop, classifier, rows).embeddings,
         np.asarray(vocabulary.indices(train["gesture"].tolist()), np.int64),
         tied_together(train, str(config.splits.group)),
-        ~person_digests(train).isin(known).to_numpy(),
+        ~subject_digests(train).isin(known).to_numpy(),
         [float(strength) for strength in config.retrain.head.strengths],
     )
-    console.print(f"last layer {head.choice(noun_of(str(config.splits.group)))}", highlight=False, markup=False)
+    console.print(f"last layer {head.choice(unit_noun(str(config.splits.group)))}", highlight=False, markup=False)
     tensors = {"head.weight": torch.from_numpy(head.weights), "head.bias": torch.from_numpy(head.bias)}
     state = {**entries["state_dict"], **tensors}
     save({**entries, "state_dict": state, "scores": None}, loop.models / TRAINED)
     record = read_record(loop.start.with_suffix(".json")) or {}
     about = {"run": record.get("run", loop.start.stem), "epoch": entries["epoch"], "checkpoint": loop.start.name}
     write_json(loop.models / RECORD, {**about, "model": entries["model"]["name"], "method": HEAD})
-    note_people(loop, known | set(people(samples, TRAIN)))
+    note_people(loop, known | set(split_subjects(samples, TRAIN)))
 
 
 def said_by_start(loop: QuickLoop, classifier: Classifier, rows: np.ndarray) -> Kept:
     """What the checkpoint to go on from says about these rows of the crops, most of which it has seen before."""
-    crops, digest = open_crops(Path(loop.config.paths.crops))[rows], str(digest_of(loop.start))
+    crops, digest = open_crops(Path(loop.config.paths.crops))[rows], str(checkpoint_digest(loop.start))
     kept = kept_embeddings(classifier, digest, crops, Path(loop.config.paths.embeddings) / digest[:16])
     if kept.computed:
         console.print(
@@ -111,7 +116,7 @@ def finetune(loop: QuickLoop) -> None:
     config = loop.config.copy()
     config.paths.splits = str(folder)
     run_training(config)
-    note_people(loop, known_people(loop) | set(people(trained_on, "train")))
+    note_people(loop, known_people(loop) | set(split_subjects(trained_on, "train")))
 
 
 def replayed(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -140,7 +145,7 @@ def known_people(loop: QuickLoop) -> set[str]:
 def note_people(loop: QuickLoop, seen: set[str]) -> None:
     """Say in the record whom the checkpoint was trained on, and which checkpoint that is."""
     record = read_record(loop.models / RECORD) or {}
-    about = {"sha256": digest_of(loop.models / TRAINED), PEOPLE: " ".join(sorted(seen))}
+    about = {"sha256": checkpoint_digest(loop.models / TRAINED), PEOPLE: " ".join(sorted(seen))}
     write_json(loop.models / RECORD, {**record, **about})
 
 

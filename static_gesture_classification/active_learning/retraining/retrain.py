@@ -52,10 +52,10 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import figures
+from static_gesture_classification.evaluation.checkpoint_record import data_version, read_record
 from static_gesture_classification.evaluation.contenders import PEOPLE, Contender, contender, people_of, said_about
-from static_gesture_classification.evaluation.data_version import data_version
 from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of, weighted_f1
-from static_gesture_classification.evaluation.paired import IncomparableError
+from static_gesture_classification.evaluation.paired_comparison import IncomparableError
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
     predictions_of,
@@ -72,7 +72,6 @@ from static_gesture_classification.evaluation.promote import (
     record_of,
     settled,
 )
-from static_gesture_classification.evaluation.runs import digest_of, read_record
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS, RECORDS
 from static_gesture_classification.preparation.crops import (
@@ -92,7 +91,7 @@ from static_gesture_classification.samples import SPLITS, read_rows, read_sample
 from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.training import hardware
-from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint
+from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
 
 VAL = "val"
 SUMMARY, MATRIX, PREDICTIONS = "retrain.json", "confusion_matrix.png", "predictions"
@@ -162,7 +161,7 @@ def alone(models: Path) -> Iterator[None]:
 def index(loop: QuickLoop) -> None:
     """Index all sources."""
     config = loop.config
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
     sources = sources_from_config(config.sources, config.seed)
     found = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
@@ -214,7 +213,7 @@ def split(loop: QuickLoop) -> FrozenSplit:
         open_crops(folder),
         earlier_sides([loop.pipeline_splits, loop.splits]),
         Settings.from_config(config),
-        Vocabulary.from_config(config.gestures),
+        Vocabulary.from_config(config),
     )
     write_samples(frozen.samples, loop.splits)
     counts = frozen.samples["split"].value_counts()
@@ -311,7 +310,7 @@ def contender_before(loop: QuickLoop, before: Path) -> Contender:
 def decision_by(loop: QuickLoop, result: Comparison, new: Contender) -> Decision:
     """What the verdict makes of the quick loop's best one, which a model that went on from another has to beat too."""
     best, said = loop.models / BEST, result.verdict
-    if said.promote and result.before.name != str(best) and digest_of(best) not in (None, result.before.digest):
+    if said.promote and result.before.name != str(best) and checkpoint_digest(best) not in (None, result.before.digest):
         said = comparison(contender(str(best), loop.config), new, loop.config).verdict
         console.print(f"against {best}: {said.reason}", highlight=False, soft_wrap=True, markup=False)
     return Decision(said.promote, said.reason, undecided=said.undecided)

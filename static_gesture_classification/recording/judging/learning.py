@@ -88,9 +88,9 @@ def kept_embeddings(
     Raises:
         DataError: it has kept none of this checkpoint, or they are damaged.
     """
-    from static_gesture_classification.evaluation.runs import digest_of
+    from static_gesture_classification.training.checkpoint import checkpoint_digest
 
-    digest = str(digest_of(checkpoint))
+    digest = str(checkpoint_digest(checkpoint))
     kept = folder / digest[:16]
     width, gestures = start.weights.shape[1], classifier.vocabulary.names
     store = EmbeddingStore(kept, digest, width, gestures) if (kept / HEADER).is_file() else ()

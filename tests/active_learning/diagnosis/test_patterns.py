@@ -15,7 +15,7 @@ from static_gesture_classification.active_learning.diagnosis.over_representation
 from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import cluster_rows
 from static_gesture_classification.evaluation.predictions import write_predictions
-from static_gesture_classification.samples import LANDMARKS, write_samples
+from static_gesture_classification.samples import LANDMARK_COUNT, write_samples
 from tests.support.confused_predictions import VOCABULARY, composed, predicted, table
 
 SIGNIFICANCE = SignificanceSettings(permutations=300)
@@ -131,7 +131,7 @@ def test_pictures_that_could_not_be_had_are_not_measure():
 
 
 def test_tilt_is_measured_in_pixels_from_the_wrist_to_the_middle_finger():
-    upright, level = np.zeros((LANDMARKS, 2)), np.zeros((LANDMARKS, 2))
+    upright, level = np.zeros((LANDMARK_COUNT, 2)), np.zeros((LANDMARK_COUNT, 2))
     upright[0], upright[9] = (0.5, 0.9), (0.5, 0.5)
     level[0], level[9] = (0.2, 0.5), (0.4, 0.4)  # 0.2 of 100 pixels and 0.1 of 200: 45 degrees
     shapes = np.array([[100.0, 200.0]] * 3)

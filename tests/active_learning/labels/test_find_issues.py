@@ -27,7 +27,7 @@ from static_gesture_classification.active_learning.labels.suggestions import (
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
 from static_gesture_classification.preparation.label_fixes import LabelFix, read_label_fixes, write_label_fixes
-from static_gesture_classification.samples import LANDMARKS, read_samples, write_samples
+from static_gesture_classification.samples import LANDMARK_COUNT, read_samples, write_samples
 from tests.support.confused_predictions import VOCABULARY, composed, table
 
 GESTURES = ("NONE", "ONE", "TWO", "THREE")
@@ -51,8 +51,8 @@ def world(tmp_path_factory) -> Path:
     samples = samples.sort_values("split", kind="stable", ignore_index=True)  # train first
     samples["sample_id"] = [f"{i:024x}" for i in range(len(samples))]
     truth = samples["gesture"].tolist()
-    shapes = {gesture: random.normal(size=(LANDMARKS, 2)) for gesture in GESTURES}
-    points = np.array([shapes[gesture] + random.normal(0, 0.15, (LANDMARKS, 2)) for gesture in truth], np.float32)
+    shapes = {gesture: random.normal(size=(LANDMARK_COUNT, 2)) for gesture in GESTURES}
+    points = np.array([shapes[gesture] + random.normal(0, 0.15, (LANDMARK_COUNT, 2)) for gesture in truth], np.float32)
     points[100] = np.nan  # no hand was found in it
     for row in (*WRONG_IN_TRAIN, WRONG_IN_VAL, TWINS[1]):
         samples.loc[row, "gesture"] = GESTURES[(GESTURES.index(truth[row]) + 1) % 4]

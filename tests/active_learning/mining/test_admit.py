@@ -60,7 +60,7 @@ def test_kept_hands_become_a_recorded_session_with_what_the_model_said(world: Wo
 def test_session_is_read_by_the_index(world: World, review: Path) -> None:
     admitted(world, review)
     source = Recorded(name="recorded", root=world.config().mining.root)
-    samples, rejected = read_sources([source], Vocabulary.from_config(world.config().gestures))
+    samples, rejected = read_sources([source], Vocabulary.from_config(world.config()))
     assert len(samples) == 4
     assert rejected.empty
     assert set(samples["gesture"]) == {"TWO"}

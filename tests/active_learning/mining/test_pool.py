@@ -125,7 +125,7 @@ def test_changed_picture_is_looked_at_again(world: World, unlabelled: Path, whol
 
 def landmark_classifier(config: DictConfig) -> Classifier:
     torch.manual_seed(0)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     return Classifier(build_network(config.model, len(vocabulary)).eval(), vocabulary, 0, 0.0, "landmarks")
 
 

@@ -23,8 +23,8 @@ from static_gesture_classification.active_learning.retraining.methods import ref
 from static_gesture_classification.active_learning.retraining.retrain import retrain
 from static_gesture_classification.active_learning.retraining.settings import quick_loop
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.data_version import people
-from static_gesture_classification.evaluation.paired import Verdict
+from static_gesture_classification.evaluation.checkpoint_record import split_subjects
+from static_gesture_classification.evaluation.paired_comparison import Verdict
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.preparation.split import Settings
 from static_gesture_classification.process_lock import ProcessLock
@@ -427,7 +427,7 @@ def test_a_model_of_other_gestures_takes_the_best_ones_place_only_when_told_to(p
 def test_a_best_one_that_knows_all_of_val_is_not_replaced_unasked(project_folder, capsys):
     samples = read_samples(Path("data/quick/splits/samples.parquet"))
     record = json.loads(Path("models/quick/best.json").read_text())
-    everyone = " ".join(people(samples.assign(split="train"), "train"))
+    everyone = " ".join(split_subjects(samples.assign(split="train"), "train"))
     Path("models/quick/best.json").write_text(json.dumps(record | {"people_trained_on": everyone}))
     best = Path("models/quick/best.ckpt").read_bytes()
     summary = quick("model=landmarks", "seed=3")

@@ -13,7 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 from static_gesture_classification.active_learning.admission import EASY, ERROR, Side
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.runs import digest_of
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.inference.predictor import Predictor
@@ -39,7 +38,13 @@ from static_gesture_classification.recording.window.keys import ENTER, SPACE
 from static_gesture_classification.recording.window.screens import Figures, draw
 from static_gesture_classification.samples import sample_id, write_samples
 from static_gesture_classification.sources.recorded import read_session
-from static_gesture_classification.training.checkpoint import Origin, build_network, load_classifier, save
+from static_gesture_classification.training.checkpoint import (
+    Origin,
+    build_network,
+    checkpoint_digest,
+    load_classifier,
+    save,
+)
 
 pytestmark = pytest.mark.concurrent
 
@@ -334,7 +339,7 @@ def test_crop_model_learns_where_the_quick_loop_kept_embeddings_of_it(checkpoint
     classifier, start = load_classifier(checkpoint), LastLayer(np.ones((4, 6), np.float32), np.ones(4, np.float32))
     with pytest.raises(DataError, match="keeps no embeddings of"):
         kept_embeddings(tmp_path, checkpoint, start, classifier, 10, 0)
-    digest = str(digest_of(checkpoint))
+    digest = str(checkpoint_digest(checkpoint))
     embeddings = np.arange(12, dtype=np.float32).reshape(2, 6)
     with EmbeddingStore(tmp_path / digest[:16], digest, 6, classifier.vocabulary.names).writer() as writer:
         writer.add([b"a" * 16, b"b" * 16], embeddings, np.full((2, 4), 0.25, np.float32))

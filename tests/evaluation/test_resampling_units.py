@@ -10,9 +10,9 @@ from static_gesture_classification.active_learning.comparison.report import head
 from static_gesture_classification.active_learning.diagnosis.confusions import errors_table, unknown_note
 from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
 from static_gesture_classification.evaluation import metrics, shown
-from static_gesture_classification.evaluation.data_version import person_digests, read_people
-from static_gesture_classification.evaluation.paired import change, paired, span, verdict
-from static_gesture_classification.evaluation.units import PICTURE, SAMPLE, SESSION, SUBJECT, units_of
+from static_gesture_classification.evaluation.checkpoint_record import parse_subjects, subject_digests
+from static_gesture_classification.evaluation.paired_comparison import change, paired, span, verdict
+from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SESSION, SUBJECT, units_of
 from static_gesture_classification.samples import held_together, person_of
 from tests.support.confused_predictions import predicted, table
 
@@ -98,10 +98,10 @@ def test_an_unknown_recording_is_one_unit_however_many_frames_it_has(samples: pd
 def test_a_person_has_one_digest_in_all_sources_and_older_digests_are_not_known() -> None:
     rows = {"source": ["hagrid", "recorded", "folder"], "subject": ["a1", "hagrid/a1", ""]}
     frame = pd.DataFrame({**rows, "session": ["", "monday", ""], "image": ["1.jpg", "2.jpg", "like/3.jpg"]})
-    first, second, third = person_digests(frame)
+    first, second, third = subject_digests(frame)
     assert first == second != third
     assert person_of(frame).tolist() == ["hagrid/a1", "hagrid/a1", ""]
     assert held_together(frame).tolist()[2] == "folder: like/3.jpg"
-    assert read_people(f"{first} {third}") == {first, third}
-    assert read_people("0123456789ab 0123456789ac") is None
-    assert read_people("") == frozenset()
+    assert parse_subjects(f"{first} {third}") == {first, third}
+    assert parse_subjects("0123456789ab 0123456789ac") is None
+    assert parse_subjects("") == frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -10,7 +11,7 @@ from hydra.utils import instantiate
 from static_gesture_classification.errors import UserError
 
 
-def built(node: Any, name: str, **arguments: Any) -> Any:
+def build(node: Mapping[str, Any], name: str, **arguments: Any) -> Any:
     """Instantiate a node of the configuration (its `_target_`), lists and mappings as plain Python ones.
 
     Args:

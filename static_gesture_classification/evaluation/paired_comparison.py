@@ -33,11 +33,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from omegaconf import DictConfig
+from pydantic import Field
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Integers, Interval, resampled_totals
 from static_gesture_classification.evaluation.predictions import Predictions
-from static_gesture_classification.evaluation.units import SAMPLE, in_words, units_of
+from static_gesture_classification.evaluation.resampling_units import SAMPLE, describe_units, units_of
+from static_gesture_classification.settings import Settings
 
 EXCHANGES = 4000  # of the randomisation test
 FALSE_ALARMS = 0.05  # share of equally good classifiers that the randomisation test may call harmful
@@ -45,6 +48,29 @@ LARGE_LOSS = 0.4  # of a gesture's recall; conf/compare sets it for the commands
 LEAST_LOST = 2  # samples, unless none is recognised any more
 COMPARABLE_SHARE = 0.5  # of val's samples that must be left to compare two classifiers on
 PAIR_COUNTS = ("support", "errors_before", "errors_after", "rate_before", "rate_after", "fixed", "made")
+
+
+class ChangeSettings(Settings):
+    """How two classifiers are compared; of `compare`.
+
+    Args:
+        max_gesture_loss: how much F1 a gesture may lose (0.03 is three points of a hundred).
+        large_gesture_loss: how much recall a gesture may lose where chance could explain it.
+        resamples: of the subjects; with a single one, of the samples.
+        seed: of the resampling.
+        level: of the intervals.
+    """
+
+    max_gesture_loss: float = Field(ge=0, le=1)
+    large_gesture_loss: float = Field(LARGE_LOSS, ge=0, le=1)
+    resamples: int = Field(ge=0)
+    seed: int = 0
+    level: float = Field(LEVEL, gt=0, lt=1)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> ChangeSettings:
+        """Of the whole configuration."""
+        return cls.read(config, "compare", seed=config.seed)
 
 
 @dataclass(frozen=True)
@@ -162,7 +188,7 @@ def verdict(changed: Change, split: str) -> Verdict:
 
 def span(interval: Interval) -> str:
     """The interval of a difference in words: "95% interval of the difference +0.0020 to +0.0204"."""
-    narrow = f", {in_words(asdict(interval))}" if interval.unknown else ""
+    narrow = f", {describe_units(asdict(interval))}" if interval.unknown else ""
     return f"{interval.level:.0%} interval of the difference {interval.low:+.4f} to {interval.high:+.4f}{narrow}"
 
 
@@ -181,7 +207,7 @@ def harm(changed: Change) -> str:
 
 def no_harm(changed: Change) -> str:
     """That no gesture got worse, and of which ones nobody can tell."""
-    few, noun, limit = changed.few, noun_of(changed.interval.unit), f"{changed.large_gesture_loss:g}"
+    few, noun, limit = changed.few, unit_noun(changed.interval.unit), f"{changed.large_gesture_loss:g}"
     absent, shown = few[few["support"] == 0], few[few["support"] > 0]
     said = "no gesture is recognised worse beyond chance"
     if len(shown) and len(shown) == (changed.gestures["support"] > 0).sum():
@@ -201,13 +227,13 @@ def no_harm(changed: Change) -> str:
 
 def shown_by(row: pd.Series, changed: Change) -> str:
     """How many show a gesture: "3 people", "1 person"."""
-    noun, count = noun_of(changed.interval.unit), int(row["people"])
+    noun, count = unit_noun(changed.interval.unit), int(row["people"])
     if noun == "samples":
         return "one person"
     return f"{count:,} {noun}" if count != 1 else "1 person" if noun == "people" else f"1 {noun.removesuffix('s')}"
 
 
-def noun_of(unit: str) -> str:
+def unit_noun(unit: str) -> str:
     """The plural of what is resampled."""
     return {"subject": "people"}.get(unit, f"{unit}s")
 

@@ -31,7 +31,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from static_gesture_classification.evaluation import figures
-from static_gesture_classification.evaluation.data_version import data_version, people
+from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
 from static_gesture_classification.evaluation.error_grids import error_grids
 from static_gesture_classification.evaluation.metrics import (
     average_scores,
@@ -40,7 +40,6 @@ from static_gesture_classification.evaluation.metrics import (
     outcomes_of,
     weighted_f1,
 )
-from static_gesture_classification.evaluation.pictures import drawn, pictures_of
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
     predictions_of,
@@ -48,6 +47,7 @@ from static_gesture_classification.evaluation.predictions import (
     sample_keys,
     write_predictions,
 )
+from static_gesture_classification.evaluation.sample_pictures import drawn, pictures_of
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.datamodule import GestureDataModule, LandmarksDataModule
@@ -59,7 +59,7 @@ COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "supp
 TILE = 160
 
 
-class EpochReport(Callback):
+class EpochCallback(Callback):
     """Gathers what the steps of an epoch put out, and writes it to every `RunLogger` of the trainer at its end.
 
     During an epoch it only keeps references to the steps' tensors. Without a `RunLogger` it does nothing.
@@ -81,7 +81,7 @@ class EpochReport(Callback):
         self._keys = sample_keys(data.samples)
         for logger in _loggers(trainer):
             logger.log_values({VERSION_FIELD: data_version(data.samples)})
-            logger.log_text(PEOPLE_FIELD, "\n".join(people(data.samples, "train")))
+            logger.log_text(PEOPLE_FIELD, "\n".join(split_subjects(data.samples, "train")))
         for split in ("train", "val"):
             counts = pd.Series(data.counts(split), index=list(data.vocabulary))
             figure = figures.distribution(counts, f"Samples per gesture, {split}: {counts.sum():,}")
@@ -243,5 +243,5 @@ def _loggers(trainer: Trainer) -> list[RunLogger]:
 
 def _data(trainer: Trainer) -> GestureDataModule:
     data = trainer.datamodule  # type: ignore[attr-defined]
-    assert isinstance(data, GestureDataModule), "EpochReport needs Trainer.fit(module, GestureDataModule)"
+    assert isinstance(data, GestureDataModule), "EpochCallback needs Trainer.fit(module, GestureDataModule)"
     return data

@@ -10,29 +10,109 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from pydantic import Field
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.pictures import CutPictures, Pictures
+from static_gesture_classification.evaluation.sample_pictures import CutPictures, Pictures
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.preparation.landmark_store import open_landmarks
-from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks, settings_of
+from static_gesture_classification.preparation.split import Settings as SplitSettings
 from static_gesture_classification.preparation.split import assign_splits
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.sources.source import Source, sources_from_config
 from static_gesture_classification.terminal import console
+from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier
 
 ALL = "all"
 OFFICIAL, ASSIGNED, NONE = "official", "assigned", "none"
+
+
+class PreparedInputs(Settings):
+    """Folders of what is prepared already; of `evaluation`.
+
+    Args:
+        crops, landmarks: for a checkpoint of either kind; None prepares the sources.
+        samples: sample table with splits that goes with the crops; None takes the one beside them.
+    """
+
+    crops: Path | None = None
+    landmarks: Path | None = None
+    samples: Path | None = None
+
+
+class EvaluateSettings(Settings):
+    """What is evaluated, on what, and where results go; and what samples of the sources are prepared with.
+
+    Args:
+        checkpoint: what is evaluated.
+        split: None takes all samples of the sources; of what is prepared, val and test.
+        output: folder of the results; what is prepared for them lies below it.
+        prepared: what is evaluated on, where it is prepared already.
+        bootstrap: resamples for the confidence interval.
+        seed: of the resampling and of the assignment of splits.
+        device: torch's name of what the checkpoint computes on.
+        threads: processor threads; None takes one per core.
+        runs: the folder of all runs.
+        vocabulary, sources, label_fixes: what the sources hold.
+        max_rejected_share: of the sources' entries.
+        crop_size, crop_margin: of the crops that splits are assigned by.
+        max_rejected_crops: share of the samples that may be impossible to crop.
+        division: how samples without a published split are divided.
+        extraction: how landmarks are found.
+    """
+
+    checkpoint: Path
+    split: Literal["train", "val", "test"] | None
+    output: Path
+    prepared: PreparedInputs
+    bootstrap: int = Field(ge=0)
+    seed: int
+    device: str
+    threads: int | None
+    runs: Path
+    vocabulary: Vocabulary
+    sources: tuple[Source, ...]
+    label_fixes: Path
+    max_rejected_share: float = Field(ge=0, le=1)
+    crop_size: int
+    crop_margin: float
+    max_rejected_crops: float = Field(ge=0, le=1)
+    division: SplitSettings
+    extraction: LandmarkSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> EvaluateSettings:
+        """Of the whole configuration."""
+        return cls.read(
+            config,
+            "",
+            prepared=PreparedInputs.read(config, "evaluation"),
+            bootstrap=config.evaluation.bootstrap,
+            device=hardware.torch_device(config.trainer.accelerator),
+            threads=config.trainer.threads,
+            runs=config.paths.runs,
+            vocabulary=Vocabulary.from_config(config.gestures),
+            sources=tuple(sources_from_config(config.sources, config.seed)),
+            label_fixes=config.label_issues.fixes,
+            max_rejected_share=config.index.max_rejected_share,
+            crop_size=config.crops.size,
+            crop_margin=config.crops.margin,
+            max_rejected_crops=config.crops.max_rejected_share,
+            division=SplitSettings.from_config(config),
+            extraction=settings_of(config, extract=True),
+        )
 
 
 @dataclass(frozen=True)
@@ -127,7 +207,7 @@ def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
     Raises:
         DataError: the sources have no sample in the split; says which splits they have.
     """
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     sources = sources_from_config(config.sources, config.seed)
     fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
     samples, _ = read_sources(sources, vocabulary, config.index.max_rejected_share, fixes)
@@ -165,7 +245,7 @@ def landmark_source_set(samples: pd.DataFrame, split_by: dict[str, str], config:
 def with_splits_by_pictures(samples: pd.DataFrame, config: DictConfig) -> tuple[pd.DataFrame, dict[str, str]]:
     """As `with_splits`, on crops that are cut for it as the crops stage would, where a source publishes no split."""
     unpublished = ~samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     if not unpublished.any():
         return with_splits(samples, np.zeros((0, 1, 1, 3), np.uint8), config, vocabulary)
     own = samples[unpublished].reset_index(drop=True)

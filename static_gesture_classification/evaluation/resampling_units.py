@@ -61,7 +61,7 @@ def units_of(
     return Units(PICTURE if unknown else kind, len(names), members.astype(np.int64), unknown)
 
 
-def in_words(interval: Mapping[str, Any]) -> str:
+def describe_units(interval: Mapping[str, Any]) -> str:
     """What an interval's units were, and what that means: "resampling people".
 
     Args:
@@ -74,7 +74,7 @@ def in_words(interval: Mapping[str, Any]) -> str:
     return f"resampling {what}"
 
 
-def unknown_people(unknown: int, samples: int) -> str:
+def unknown_subjects_note(unknown: int, samples: int) -> str:
     """What a reader should know where not everybody is known."""
     return (
         f"nobody knows who is in {unknown:,} of {samples:,} samples; one person may be in many of them, so every "

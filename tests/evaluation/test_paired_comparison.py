@@ -8,7 +8,7 @@ from static_gesture_classification.evaluation.metrics import (
     outcomes_of,
     weighted_f1,
 )
-from static_gesture_classification.evaluation.paired import Pairing, change, errors_of_pair, paired, verdict
+from static_gesture_classification.evaluation.paired_comparison import Pairing, change, errors_of_pair, paired, verdict
 from tests.support.seeded_predictions import GESTURES, seeded_predictions
 
 
