@@ -22,15 +22,13 @@ from static_gesture_classification.evaluation.sample_pictures import CutPictures
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import build_crops, open_crops
-from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.preparation.label_fixes import read_label_fixes
+from static_gesture_classification.preparation.index import IndexSettings, read_sources
 from static_gesture_classification.preparation.landmark_store import open_landmarks
 from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks, settings_of
-from static_gesture_classification.preparation.split import Settings as SplitSettings
-from static_gesture_classification.preparation.split import assign_splits
+from static_gesture_classification.preparation.split import SplitSettings, split_samples
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.sources.source import Source, sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier
@@ -83,7 +81,7 @@ class EvaluateSettings(Settings):
     threads: int | None
     runs: Path
     vocabulary: Vocabulary
-    sources: tuple[Source, ...]
+    sources: Sources
     label_fixes: Path
     max_rejected_share: float = Field(ge=0, le=1)
     crop_size: int
@@ -104,7 +102,7 @@ class EvaluateSettings(Settings):
             threads=config.trainer.threads,
             runs=config.paths.runs,
             vocabulary=Vocabulary.from_config(config.gestures),
-            sources=tuple(sources_from_config(config.sources, config.seed)),
+            sources=Sources.from_config(config),
             label_fixes=config.label_issues.fixes,
             max_rejected_share=config.index.max_rejected_share,
             crop_size=config.crops.size,
@@ -207,10 +205,9 @@ def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
     Raises:
         DataError: the sources have no sample in the split; says which splits they have.
     """
-    vocabulary = Vocabulary.from_config(config)
-    sources = sources_from_config(config.sources, config.seed)
-    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
-    samples, _ = read_sources(sources, vocabulary, config.index.max_rejected_share, fixes)
+    chosen = IndexSettings.from_config(config)
+    fixes = chosen.label_fixes()
+    samples, _ = read_sources(chosen.sources, chosen.vocabulary, chosen.max_rejected_share, fixes)
     split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)
     if config.split is not None:
         official = samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
@@ -223,7 +220,7 @@ def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
     crops, samples = cropped(samples, config, classifier.crop_size, classifier.crop_margin)
     if config.split is None:
         return EvaluationSet(ALL, samples, crops, np.arange(len(samples)), split_by)
-    samples, split_by = with_splits(samples, crops, config, vocabulary)
+    samples, split_by = with_splits(samples, crops, config, chosen.vocabulary)
     rows = rows_in(samples, config.split)
     return EvaluationSet(config.split, samples.iloc[rows].reset_index(drop=True), crops, rows, split_by)
 
@@ -282,8 +279,8 @@ def with_splits(
     if len(rows):
         own = samples.iloc[rows].reset_index(drop=True)
         # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
-        settings = {**config.splits, "incomplete": "warn"}
-        assigned, _ = assign_splits(own, crops[rows], **settings, seed=config.seed, vocabulary=vocabulary)
+        settings = SplitSettings.from_config(config).model_copy(update={"incomplete": "warn"})
+        assigned, _ = split_samples(own, crops[rows], settings, vocabulary)
         samples = samples.copy()
         samples.loc[rows, "split"] = assigned["split"].to_numpy()
     return samples, split_by

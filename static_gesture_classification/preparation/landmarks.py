@@ -114,7 +114,7 @@ class LandmarkSettings:
     cache: Path
     aspect_without_image: float
     max_rejected_share: float
-    division: split.Settings
+    division: split.SplitSettings
     vocabulary: Vocabulary
     images_optional: frozenset[str] = frozenset()
 
@@ -148,7 +148,7 @@ def settings_of(config: DictConfig, extract: bool | None = None) -> LandmarkSett
         cache=Path(wanted.cache),
         aspect_without_image=float(wanted.aspect_without_image),
         max_rejected_share=float(wanted.max_rejected_share),
-        division=split.Settings.from_config(config),
+        division=split.SplitSettings.from_config(config),
         vocabulary=Vocabulary.from_config(config),
         images_optional=images_optional(config.get("sources")),
     )
@@ -545,7 +545,7 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport, settings
     """The table with the splits of the split stage; what that has not seen is split here.
 
     Raises:
-        DataError: the split table is missing, or nothing can be split (see `split.assign_splits`).
+        DataError: the split table is missing, or nothing can be split (see `split.split_samples`).
     """
     made = read_arrow(splits, ["sample_id", "split"])
     position = pc.index_in(table.column("sample_id"), value_set=made.column("sample_id").combine_chunks())

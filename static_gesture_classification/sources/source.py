@@ -15,14 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import hydra
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from joblib import Parallel, delayed
-from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
@@ -31,7 +28,7 @@ from static_gesture_classification.image_files import MANY_FRAMES, NOT_UTF8, has
 from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
-__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
+__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image"]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
@@ -394,18 +391,6 @@ def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
     frame["round"] = frame.groupby(["gesture", "person"]).cumcount()
     chosen = frame.sort_values(["round", "draw"], kind="stable").groupby("gesture").head(most)
     return table.take(np.sort(chosen.index.to_numpy()))
-
-
-def sources_from_config(nodes: Mapping[str, Any] | DictConfig | None, seed: int = 0) -> list[Source]:
-    """The enabled sources of the configuration's `sources` node, in its order.
-
-    A node without a `_target_` is left out: conf/local/ may give the root of a source that is not selected this time.
-    """
-    built = []
-    for name, node in (nodes or {}).items():
-        if node is not None and "_target_" in node and node.get("enabled", True):
-            built.append(hydra.utils.instantiate(node, name=str(name), seed=seed, _convert_="all"))
-    return built
 
 
 def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
