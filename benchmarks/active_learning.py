@@ -31,6 +31,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import policies
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
@@ -47,7 +48,6 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.recording.judging import policies
 from static_gesture_classification.recording.judging.learning_head import Kept, LastLayer, fitted
 from static_gesture_classification.samples import BOX, to_frame
 from static_gesture_classification.sources.selection import Sources

@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts, weighted_f1
+from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT
 from static_gesture_classification.samples import held_together
+from static_gesture_classification.training.scores import weighted_f1
 
 NOT_FOUND = ""  # the prediction where no hand was found
 MOST = 0.5  # share of a pair's samples above which one subject or source is named

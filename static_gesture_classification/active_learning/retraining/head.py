@@ -18,11 +18,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from static_gesture_classification.evaluation.metrics import Floats, Integers, confusion_counts, weighted_f1
+from static_gesture_classification.evaluation.metrics import Floats, Integers, confusion_counts
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.last_layer import LastLayer, deviation, fit_last_layer
+from static_gesture_classification.training.scores import weighted_f1
 
 BATCH = 256
 FOLDS = 5  # at most; fewer where there are fewer subjects
