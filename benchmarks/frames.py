@@ -38,9 +38,9 @@ from omegaconf import DictConfig
 from sklearn.model_selection import StratifiedGroupKFold
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.detection.detector import Box, DetectedHand, detector_from_config
+from static_gesture_classification.detection.detector import DetectedHand, detector_from_config
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
-from static_gesture_classification.detection.regions import overlap
+from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.evaluation.metrics import (
     NO_HAND,
     Outcomes,

@@ -1,8 +1,7 @@
 """What every hand detector shares: what it gives, how it is called, and how one is made from the configuration.
 
-A detector is one file in this package and one YAML in conf/detector/, whose `_target_` names its class.
-
-What a detector found is kept under its `identity`, so that another detector, other settings or other code look anew.
+A detector is one file and one YAML in conf/detector/, whose `_target_` names its class. What it found is kept under its
+`identity`, so that another detector, other settings or other code look anew.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.building import build
 from static_gesture_classification.code_identity import code_digest
+from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.settings import Settings
 
 IN_BOX = 0.3  # intersection over union from which a hand that was found is the one whose box is known
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
@@ -51,7 +50,7 @@ class DetectedHand:
 class Detector(ABC):
     """Finds hands in images. It may hold native resources: close it, or use it as a context manager."""
 
-    gives_landmarks: ClassVar[bool] = False  # whether each of its hands has landmarks
+    gives_landmarks: bool = False  # whether each of its hands has landmarks
 
     @classmethod
     def from_config(cls, config: DictConfig) -> Detector:
@@ -69,8 +68,6 @@ class Detector(ABC):
             image: uint8 (height, width, 3), RGB.
             box: x1, y1, x2, y2, normalised.
         """
-        from static_gesture_classification.detection.regions import overlap
-
         best = max(self.detect(image), key=lambda hand: overlap(hand.box, box), default=None)
         return best if best is not None and overlap(best.box, box) >= IN_BOX else None
 
@@ -87,6 +84,15 @@ class Detector(ABC):
         name, code = type(self).__qualname__, code_digest([Path(inspect.getfile(type(self)))])
         content = json.dumps([name, self.settings(), code], sort_keys=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    def for_camera(self, look_for_more: int) -> Detector:
+        """This detector for the consecutive pictures of a camera, before which there is one hand most of the time.
+
+        Args:
+            look_for_more: pictures after which it looks for further hands, where looking for one is faster; 0: always
+                look for all.
+        """
+        return self
 
     def prepare(self) -> None:  # noqa: B027
         """Fetch what it needs, once, before several processes want it.

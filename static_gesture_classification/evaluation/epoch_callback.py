@@ -47,10 +47,11 @@ from static_gesture_classification.evaluation.predictions import (
     sample_keys,
     write_predictions,
 )
-from static_gesture_classification.evaluation.sample_pictures import drawn, pictures_of
+from static_gesture_classification.evaluation.sample_pictures import draw_parts, pictures_of
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.training.datamodule import GestureDataModule, LandmarksDataModule
+from static_gesture_classification.training.checkpoint import on_device
+from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.module import GestureModule
 
 VERSION_FIELD, PEOPLE_FIELD = "datasets/version", "datasets/train_people"
@@ -93,7 +94,7 @@ class EpochCallback(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin with nothing, also after an epoch that was broken off."""
-        passes = getattr(_data(trainer), "passes", 1) if self._keys is not None else 1
+        passes = _data(trainer).passes if self._keys is not None else 1
         self._outputs = {"train": deque(maxlen=max(1, int(trainer.num_training_batches) // passes)), "val": deque()}
 
     def on_train_batch_end(
@@ -197,11 +198,7 @@ def shown_samples(
     chosen = _in_turn(data.targets[data.rows[split]], count, data.seed)
     rows = data.rows[split][chosen]
     pictures = np.asarray(pictures_of(data)[rows])
-    augmented = None
-    if isinstance(module, GestureModule):
-        augmented = (
-            _drawn(data, rows, module) if isinstance(data, LandmarksDataModule) else _augmented(pictures, module)
-        )
+    augmented = _augment(data, rows, module) if isinstance(module, GestureModule) else None
     images = []
     for position, row in enumerate(rows):
         sample = data.samples.iloc[int(row)]
@@ -222,19 +219,10 @@ def _in_turn(targets: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def _augmented(crops: np.ndarray, module: GestureModule) -> np.ndarray:
-    """What augmentation makes of crops (n, size, size, 3) uint8, drawn from a generator of its own."""
-    images = torch.from_numpy(crops).permute(0, 3, 1, 2).to(module.device)
-    changed = module.augmentation(images, torch.Generator().manual_seed(0))
-    return changed.float().round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-
-
-@torch.no_grad()
-def _drawn(data: LandmarksDataModule, rows: np.ndarray, module: GestureModule) -> np.ndarray:
-    """What augmentation makes of landmarks, drawn, from a generator of its own."""
-    points = torch.from_numpy(data.points[rows]).to(module.device)
-    changed = module.augmentation(points, torch.Generator().manual_seed(0))
-    return np.stack([drawn(hand) for hand in changed.cpu().numpy()])
+def _augment(data: GestureDataModule, rows: np.ndarray, module: GestureModule) -> np.ndarray:
+    """What augmentation makes of some hands, as pictures; drawn from a generator of its own."""
+    batch = on_device(data.kind.batch(data.kind.of(data.hands, rows)), module.device)
+    return draw_parts(data.kind.parts_of(module.augmentation(batch, torch.Generator().manual_seed(0))))
 
 
 def _loggers(trainer: Trainer) -> list[RunLogger]:

@@ -71,13 +71,14 @@ from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.training import hardware, identity
+from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import (
     checkpoint_digest,
     export_checkpoint,
     input_of,
     read_checkpoint,
 )
+from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
@@ -86,7 +87,7 @@ PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
 COMPARE = "gestures compare"
-CONFIG_NODES = (*identity.NODES, "crops", "splits", "sources")
+CONFIG_NODES = (*NODES, "crops", "splits", "sources")
 
 
 class PromoteSettings(Settings):

@@ -15,7 +15,8 @@ from static_gesture_classification.evaluation.figures import BLUE, INK, PALE, Im
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.samples import BOX, image_path
-from static_gesture_classification.training.datamodule import CropsDataModule, GestureDataModule, LandmarksDataModule
+from static_gesture_classification.training.datamodule import GestureDataModule
+from static_gesture_classification.training.inputs import Parts
 
 SIZE, MARGIN = 112, 0.15
 _INSIDE = 0.8  # of a drawn picture's side is the hand
@@ -77,7 +78,13 @@ def drawn(points: np.ndarray, size: int = SIZE) -> Image8:
 
 def pictures_of(data: GestureDataModule) -> Pictures:
     """Pictures of a data module's samples: its crops, or cut out of the images."""
-    if isinstance(data, CropsDataModule):
-        return data.crops
-    assert isinstance(data, LandmarksDataModule)
-    return CutPictures(data.samples, data.points)
+    hands = data.hands
+    return CutPictures(hands.samples, hands.points) if hands.crops is None else hands.crops
+
+
+def draw_parts(parts: Parts) -> np.ndarray:
+    """What a network is given, to look at: uint8 (n, size, size, 3), crops as they are, points as drawn hands."""
+    if parts.crops is not None:
+        return parts.crops
+    assert parts.points is not None
+    return np.stack([drawn(hand) for hand in parts.points])

@@ -35,6 +35,7 @@ from static_gesture_classification.training.inputs import Crops, InputKind, kind
 from static_gesture_classification.training.models.network import Network
 
 VERSION = 1
+CROPS, LANDMARKS = "crops", "landmarks"  # for call sites that do not ask the kind yet
 _NETWORK = "network."
 _MEMBERS = "members"  # what an earlier version's committees held
 
@@ -102,6 +103,11 @@ class Classifier:
 def on_device(batch: Any, device: torch.device) -> Any:
     """A batch, a tensor or a tuple of them, on a device."""
     return batch.to(device) if isinstance(batch, Tensor) else tuple(part.to(device) for part in batch)
+
+
+def input_of(model: Mapping[str, Any]) -> str:
+    """The name of a model's input kind."""
+    return kind_of(model).name
 
 
 def build_network(model: Mapping[str, Any], classes: int) -> Network:
@@ -240,5 +246,5 @@ def plain_model(model: Any) -> dict[str, Any]:
 
     Where weights came from does not matter to whoever loads them, and may be a path, so it is left out.
     """
-    plain = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else model
+    plain: Any = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else model
     return {str(key): value for key, value in plain.items() if key != "weights"}

@@ -192,17 +192,24 @@ class InputKind(ABC):
         Raises:
             DataError: something is missing, damaged, or does not fit together.
         """
-        if not self.needs_crops:
-            points, table = open_landmarks(landmarks)
-            return Hands(table, points=points)
-        array, table, points = open_crops(crops), read_rows(samples), None
-        rows: Rows = array
-        if len(array) != len(table):
-            raise DataError(f"{len(array)} crops and {len(table)} rows in {samples} do not fit together; run dvc repro")
+        points: np.ndarray | None = None
         if self.needs_landmarks:
-            points, own = open_landmarks(landmarks)
-            at = pd.Index(table["sample_id"]).get_indexer(pd.Index(own["sample_id"]))
-            points, table, rows = points[at >= 0], own[at >= 0].reset_index(drop=True), SelectedRows(array, at[at >= 0])
+            points, table = open_landmarks(landmarks)
+        if not self.needs_crops:
+            return Hands(table, points=points)
+        array, cut = open_crops(crops), read_rows(samples)
+        rows: Rows = array
+        if len(array) != len(cut):
+            raise DataError(f"{len(array)} crops and {len(cut)} rows in {samples} do not fit together; run dvc repro")
+        if points is None:
+            table = cut
+        else:
+            at = pd.Index(cut["sample_id"]).get_indexer(pd.Index(table["sample_id"]))
+            points, table, rows = (
+                points[at >= 0],
+                table[at >= 0].reset_index(drop=True),
+                SelectedRows(array, at[at >= 0]),
+            )
         report = crops / "report.json"
         made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
         return Hands(table, rows, points, array.shape[1], made.get("margin"))

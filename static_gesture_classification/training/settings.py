@@ -11,6 +11,9 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
+# The nodes of the configuration that the trained weights depend on.
+NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperparams", "augs", "trainer", "seed")
+
 
 class HyperParameters(Settings):
     """How long is trained and on how much at once; `train_hyperparams` of the configuration.

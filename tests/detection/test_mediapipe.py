@@ -200,9 +200,12 @@ def test_file_that_is_no_hand_landmarker_is_named(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("detector.running_mode=live", "running_mode is 'live'; it is image or video"),
-        ("detector.num_hands=0", "num_hands is 0"),
-        ("detector.min_detection_confidence=2", "min_detection_confidence is 2; it must be between 0 and 1"),
+        ("detector.running_mode=live", "detector.running_mode is 'live'; it must be 'image' or 'video'"),
+        ("detector.num_hands=0", "detector.num_hands is 0"),
+        (
+            "detector.min_detection_confidence=2",
+            "_detection_confidence is 2; it must be less than or equal to 1",
+        ),
     ],
 )
 def test_parameter_out_of_range_is_named(configured: Callable[..., Detector], override: str, message: str) -> None:

@@ -88,10 +88,12 @@ def test_a_resumed_run_keeps_what_an_undisturbed_one_does(trained_run, prepared,
 
 def test_reporting_leaves_the_weights_as_they_would_be_without_it(trained_run, prepared, tmp_path):
     from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
+    from static_gesture_classification.training.settings import TrainingSettings
 
     config = training_config(prepared, tmp_path, epochs=3)
-    data = open_data(config)
-    module = build_module(config, data)
-    build_trainer(config).fit(module, data)
+    settings = TrainingSettings.from_config(config)
+    data = open_data(settings)
+    module = build_module(settings, data)
+    build_trainer(settings).fit(module, data)
     kept = torch.load(trained_run.checkpoint_folder / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(tensor, kept[name]) for name, tensor in module.state_dict().items())

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from static_gesture_classification.detection.detector import DetectedHand, Detector, detector_from_config
+from static_gesture_classification.detection.detector import DetectedHand, Detector, DetectorSettings
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
@@ -137,14 +137,9 @@ def open_observer(config: DictConfig, checkpoint: Path | None) -> Observer:
 
 
 def open_detector(config: DictConfig) -> Detector:
-    """The configured detector with `recording.detector`'s changes; a `HandFollower` where it may find several hands."""
-    known = {key: value for key, value in config.recording.detector.items() if key in config.detector}
-    changed = OmegaConf.merge(config, {"detector": known})
-    assert isinstance(changed, DictConfig)
-    every = config.recording.look_for_more
-    if config.detector.get("num_hands", 1) == 1 or every == 0:
-        return detector_from_config(changed)
-    return HandFollower(detector_from_config(changed, num_hands=1), detector_from_config(changed), every)
+    """The configured detector with `recording.detector`'s changes, for the pictures of a camera."""
+    changed = DetectorSettings.from_config(config, config.recording.detector)
+    return changed.build().for_camera(config.recording.look_for_more)
 
 
 def judging_checkpoint(config: DictConfig, planned: str) -> Path | None:
@@ -198,38 +193,3 @@ def fast_model(checkpoint: Path) -> Path:
 def _area(hand: DetectedHand) -> float:
     x1, y1, x2, y2 = hand.box
     return (x2 - x1) * (y2 - y1)
-
-
-class HandFollower(Detector):
-    """Follows one hand from picture to picture, which is fast, and looks now and then whether there are more.
-
-    MediaPipe searches the whole picture for as long as it finds fewer hands than it may, so that a detector of two
-    hands that sees one costs twice one of one hand. As soon as two are seen, the detector of many goes on.
-
-    Args:
-        one: a detector of one hand.
-        many: a detector of more.
-        every: pictures between two looks for more hands.
-    """
-
-    def __init__(self, one: Detector, many: Detector, every: int) -> None:
-        self.one = one
-        self.many = many
-        self.every = every
-        self.gives_landmarks = one.gives_landmarks  # type: ignore[misc]  # as those that it is made of
-        self._until_look = 0
-
-    def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        """See `Detector.detect`."""
-        if self._until_look > 0:
-            self._until_look -= 1
-            return self.one.detect(image)
-        hands = self.many.detect(image)
-        if len(hands) < 2:
-            self._until_look = self.every
-        return hands
-
-    def close(self) -> None:
-        """Close both."""
-        self.one.close()
-        self.many.close()

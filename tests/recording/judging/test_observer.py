@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.detection.follower import HandFollower
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
@@ -15,7 +16,6 @@ from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning_head import last_layer
 from static_gesture_classification.recording.judging.observer import (
-    HandFollower,
     Observer,
     choose_hand,
     fast_model,
