@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.epoch_callback import EpochCallback
 from static_gesture_classification.terminal import Table, next_steps, show_table
-from static_gesture_classification.tracking.trackers import trackers_from_config
+from static_gesture_classification.tracking import trackers
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import open_data
@@ -35,7 +35,7 @@ def main(config: DictConfig) -> None:
     if settings.trainer.fast_dev_run:
         try_out(settings, data)
     else:
-        record = run_training(settings, data, [EpochCallback()], trackers_from_config(config))
+        record = run_training(settings, data, [EpochCallback()], trackers.from_config(config))
         show_result(record, settings.workspace)
 
 

@@ -43,7 +43,7 @@ from sklearn.neural_network import MLPClassifier
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import detector_from_config
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
-from static_gesture_classification.evaluation.metrics import confusion_counts, weighted_f1
+from static_gesture_classification.evaluation.metrics import confusion_counts
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
@@ -54,6 +54,7 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.landmark_features import features
+from static_gesture_classification.training.scores import weighted_f1
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"

@@ -14,6 +14,7 @@ from static_gesture_classification.file_data import PlainName, read_json
 from static_gesture_classification.samples import held_together
 
 DIGITS = 16  # of a subject's digest
+SUBJECTS = "people_trained_on"  # the record's key of their digests
 
 
 class Record(TypedDict, total=False):

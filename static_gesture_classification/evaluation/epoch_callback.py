@@ -2,7 +2,7 @@
 
 Fields, besides those that the module logs:
 
-    datasets/version                              value: see data_version
+    datasets/version                              value: see checkpoint_record
     datasets/train_people                         text: digests of the people that are trained on, one a line
     datasets/{train,val}_distribution             bar chart of samples per gesture
     datasets/{train,val}_samples/sample_<i>       pictures; train's beside what augmentation makes of it
@@ -32,13 +32,10 @@ from torch import Tensor
 
 from static_gesture_classification.evaluation import figures
 from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
-from static_gesture_classification.evaluation.error_grids import error_grids
 from static_gesture_classification.evaluation.metrics import (
     average_scores,
-    confusion_counts,
     gesture_scores,
     outcomes_of,
-    weighted_f1,
 )
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
@@ -47,14 +44,15 @@ from static_gesture_classification.evaluation.predictions import (
     sample_keys,
     write_predictions,
 )
-from static_gesture_classification.evaluation.sample_pictures import draw_parts, pictures_of
+from static_gesture_classification.evaluation.sample_pictures import draw_parts, error_grids, pictures_of
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.module import GestureModule
+from static_gesture_classification.training.scores import weighted_f1
 
-VERSION_FIELD, PEOPLE_FIELD = "datasets/version", "datasets/train_people"
+VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
 REPORT = "val/classification_report"
 COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
 TILE = 160
@@ -82,7 +80,7 @@ class EpochCallback(Callback):
         self._keys = sample_keys(data.samples)
         for logger in _loggers(trainer):
             logger.log_values({VERSION_FIELD: data_version(data.samples)})
-            logger.log_text(PEOPLE_FIELD, "\n".join(split_subjects(data.samples, "train")))
+            logger.log_text(SUBJECTS_FIELD, "\n".join(split_subjects(data.samples, "train")))
         for split in ("train", "val"):
             counts = pd.Series(data.counts(split), index=list(data.vocabulary))
             figure = figures.distribution(counts, f"Samples per gesture, {split}: {counts.sum():,}")
@@ -155,7 +153,7 @@ def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: 
     if split != "val":
         return
     outcomes = outcomes_of(predictions)
-    counts = confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels))
+    counts = outcomes.confusion()
     title = f"val, epoch {epoch}: weighted F1 {weighted_f1(counts):.4f}"
     logger.log_many_series(report_series(counts, outcomes.labels), epoch)
     logger.log_figure(

@@ -8,7 +8,7 @@ finds them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,17 +21,19 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.sample_pictures import CutPictures, Pictures
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
-from static_gesture_classification.preparation.index import IndexSettings, read_sources
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.index import read_sources
+from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.preparation.landmark_store import open_landmarks
-from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks, settings_of
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.preparation.split import SplitSettings, split_samples
-from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
+from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier
+from static_gesture_classification.workspace import Workspace
 
 ALL = "all"
 OFFICIAL, ASSIGNED, NONE = "official", "assigned", "none"
@@ -49,6 +51,10 @@ class PreparedInputs(Settings):
     landmarks: Path | None = None
     samples: Path | None = None
 
+    def folder(self, classifier: Classifier) -> Path | None:
+        """Of what the classifier sees."""
+        return self.landmarks if classifier.input == LANDMARKS else self.crops
+
 
 class EvaluateSettings(Settings):
     """What is evaluated, on what, and where results go; and what samples of the sources are prepared with.
@@ -65,8 +71,7 @@ class EvaluateSettings(Settings):
         runs: the folder of all runs.
         vocabulary, sources, label_fixes: what the sources hold.
         max_rejected_share: of the sources' entries.
-        crop_size, crop_margin: of the crops that splits are assigned by.
-        max_rejected_crops: share of the samples that may be impossible to crop.
+        crops: of the crops that splits are assigned by.
         division: how samples without a published split are divided.
         extraction: how landmarks are found.
     """
@@ -84,9 +89,7 @@ class EvaluateSettings(Settings):
     sources: Sources
     label_fixes: Path
     max_rejected_share: float = Field(ge=0, le=1)
-    crop_size: int
-    crop_margin: float
-    max_rejected_crops: float = Field(ge=0, le=1)
+    crops: CropSettings
     division: SplitSettings
     extraction: LandmarkSettings
 
@@ -101,15 +104,13 @@ class EvaluateSettings(Settings):
             device=hardware.torch_device(config.trainer.accelerator),
             threads=config.trainer.threads,
             runs=config.paths.runs,
-            vocabulary=Vocabulary.from_config(config.gestures),
+            vocabulary=Vocabulary.from_config(config),
             sources=Sources.from_config(config),
             label_fixes=config.label_issues.fixes,
             max_rejected_share=config.index.max_rejected_share,
-            crop_size=config.crops.size,
-            crop_margin=config.crops.margin,
-            max_rejected_crops=config.crops.max_rejected_share,
+            crops=CropSettings.from_config(config),
             division=SplitSettings.from_config(config),
-            extraction=settings_of(config, extract=True),
+            extraction=LandmarkSettings.from_config(config, extract=True),
         )
 
 
@@ -135,55 +136,55 @@ class EvaluationSet:
     points: np.ndarray | None = None
 
 
-def evaluation_sets(config: DictConfig, classifier: Classifier) -> Iterator[EvaluationSet]:
-    """What the configuration asks for: what is prepared where `evaluation` names it, else the sources.
+def evaluation_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
+    """What the settings ask for: what is prepared where they name it, else the sources.
 
     Raises:
         UserError, DataError: the crops do not fit the checkpoint, or nothing is left to evaluate on.
     """
-    if config.split not in (None, *SPLITS):
-        raise UserError(f"split is {config.split!r}; it is one of {', '.join(SPLITS)}, or null for all samples")
-    if prepared_inputs(config, classifier):
-        yield from prepared_sets(config, classifier)
+    if folder := settings.prepared.folder(classifier):
+        yield from prepared_sets(folder, settings, classifier)
     else:
-        yield source_set(config, classifier)
+        yield source_set(settings, classifier)
 
 
-def prepared_inputs(config: DictConfig, classifier: Classifier) -> Path | None:
-    """The folder of prepared crops or landmarks, whichever the checkpoint sees, that `evaluation` names, or None."""
-    folder = config.evaluation.landmarks if classifier.input == LANDMARKS else config.evaluation.crops
-    return Path(folder) if folder else None
-
-
-def split_table(config: DictConfig, seen: str) -> Path:
+def split_table(workspace: Workspace, seen: str) -> Path:
     """The sample table with splits of what models see: crops have the split stage's, landmarks one of their own."""
-    return Path(config.paths.landmarks if seen == LANDMARKS else config.paths.splits) / "samples.parquet"
+    return workspace.landmarks / "samples.parquet" if seen == LANDMARKS else workspace.split_table
 
 
-def prepared_sets(config: DictConfig, classifier: Classifier) -> Iterator[EvaluationSet]:
+def prepared_sets(folder: Path, settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
     """The split asked for, or val and test, of what is prepared; a split without samples is left out, saying so."""
-    folder = prepared_inputs(config, classifier)
-    assert folder is not None
-    if classifier.input == LANDMARKS:
-        table, (points, samples) = folder / "samples.parquet", open_landmarks(folder)
-        crops: Pictures = CutPictures(samples, points)
-    else:
-        points, array = None, open_crops(folder)
-        check_geometry(folder, array, classifier)
-        table = Path(config.evaluation.samples or folder / "samples.parquet")
-        samples, crops = read_rows(table), array
-        if len(samples) != len(array):
-            raise DataError(f"{table} has {len(samples):,} rows, {folder} {len(array):,} crops; run dvc repro")
-    wanted = [config.split] if config.split else ["val", "test"]
-    filled = [split for split in wanted if (samples["split"] == split).any()]
-    if not filled:
+    table, samples, crops, points = open_prepared(folder, settings.prepared, classifier)
+    wanted = [settings.split] if settings.split else ["val", "test"]
+    if not samples["split"].isin(wanted).any():
         raise DataError(f"{table} has no sample in {' or '.join(wanted)}; {_there_is(samples)}")
     for split in wanted:
         rows = np.flatnonzero(samples["split"] == split)
         if len(rows):
             yield EvaluationSet(split, samples.iloc[rows].reset_index(drop=True), crops, rows, {}, points)
         else:
-            console.print(f"no sample in {split}; {_there_is(samples)}", highlight=False, markup=False)
+            say(f"no sample in {split}; {_there_is(samples)}")
+
+
+def open_prepared(
+    folder: Path, prepared: PreparedInputs, classifier: Classifier
+) -> tuple[Path, pd.DataFrame, Pictures, np.ndarray | None]:
+    """The sample table's path and rows, pictures of the rows, and of landmarks the points.
+
+    Raises:
+        UserError, DataError: crops that do not fit the checkpoint, or a table that does not fit them.
+    """
+    if classifier.input == LANDMARKS:
+        points, samples = open_landmarks(folder)
+        return folder / "samples.parquet", samples, CutPictures(samples, points), points
+    crops = open_crops(folder)
+    check_geometry(folder, crops, classifier)
+    table = prepared.samples or folder / "samples.parquet"
+    samples = read_rows(table)
+    if len(samples) != len(crops):
+        raise DataError(f"{table} has {len(samples):,} rows, {folder} {len(crops):,} crops; run dvc repro")
+    return table, samples, crops, None
 
 
 def check_geometry(folder: Path, crops: np.ndarray, classifier: Classifier) -> None:
@@ -199,58 +200,99 @@ def check_geometry(folder: Path, crops: np.ndarray, classifier: Classifier) -> N
         )
 
 
-def source_set(config: DictConfig, classifier: Classifier) -> EvaluationSet:
+def source_set(settings: EvaluateSettings, classifier: Classifier) -> EvaluationSet:
     """Samples of the configured sources, of one split or all, cropped as the checkpoint wants it, or with landmarks.
 
     Raises:
         DataError: the sources have no sample in the split; says which splits they have.
     """
-    chosen = IndexSettings.from_config(config)
-    fixes = chosen.label_fixes()
-    samples, _ = read_sources(chosen.sources, chosen.vocabulary, chosen.max_rejected_share, fixes)
-    split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)
-    if config.split is not None:
-        official = samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
-        needed = samples[~official | (samples["split"] == config.split)].reset_index(drop=True)
-        if needed.empty:
-            raise DataError(f"no sample in the split {config.split}; {_there_is(samples)}")
-        samples = needed
+    samples = source_samples(settings)
     if classifier.input == LANDMARKS:
-        return landmark_source_set(samples, split_by, config)
-    crops, samples = cropped(samples, config, classifier.crop_size, classifier.crop_margin)
-    if config.split is None:
-        return EvaluationSet(ALL, samples, crops, np.arange(len(samples)), split_by)
-    samples, split_by = with_splits(samples, crops, config, chosen.vocabulary)
-    rows = rows_in(samples, config.split)
-    return EvaluationSet(config.split, samples.iloc[rows].reset_index(drop=True), crops, rows, split_by)
+        return landmark_source_set(samples, settings)
+    crops, samples = cut_crops(samples, settings, settings.crops.at(classifier.crop_size, classifier.crop_margin))
+    if settings.split is None:
+        return EvaluationSet(ALL, samples, crops, np.arange(len(samples)), no_splits(samples))
+    samples, split_by = fill_splits(samples, crops, settings)
+    rows = rows_in(samples, settings.split)
+    return EvaluationSet(settings.split, samples.iloc[rows].reset_index(drop=True), crops, rows, split_by)
 
 
-def landmark_source_set(samples: pd.DataFrame, split_by: dict[str, str], config: DictConfig) -> EvaluationSet:
+def source_samples(settings: EvaluateSettings) -> pd.DataFrame:
+    """All samples of the sources that may be in the split: those of it, and those without a published split."""
+    fixes = read_label_fixes(settings.label_fixes, settings.vocabulary)
+    samples, _ = read_sources(settings.sources, settings.vocabulary, settings.max_rejected_share, fixes)
+    if settings.split is None:
+        return samples
+    needed = samples[~has_official_split(samples) | (samples["split"] == settings.split)].reset_index(drop=True)
+    if needed.empty:
+        raise DataError(f"no sample in the split {settings.split}; {_there_is(samples)}")
+    return needed
+
+
+def landmark_source_set(samples: pd.DataFrame, settings: EvaluateSettings) -> EvaluationSet:
     """Samples with landmarks, extracted where the source publishes none; see `source_set`."""
-    if config.split is not None:
-        samples, split_by = with_splits_by_pictures(samples, config)
-        samples = samples.iloc[rows_in(samples, config.split)].reset_index(drop=True)
-    folder = Path(config.output) / "prepared"
+    split_by = no_splits(samples)
+    if settings.split is not None:
+        samples, split_by = fill_splits_by_pictures(samples, settings)
+        samples = samples.iloc[rows_in(samples, settings.split)].reset_index(drop=True)
+    folder = settings.output / "prepared"
     write_samples(samples, folder / "landmark_samples.parquet")
-    settings = settings_of(config, extract=True)
-    build_landmarks(folder / "landmark_samples.parquet", None, folder / "landmarks", settings)
+    build_landmarks(folder / "landmark_samples.parquet", None, folder / "landmarks", settings.extraction)
     points, samples = open_landmarks(folder / "landmarks")
     rows = np.arange(len(samples))
-    return EvaluationSet(config.split or ALL, samples, CutPictures(samples, points), rows, split_by, points)
+    return EvaluationSet(settings.split or ALL, samples, CutPictures(samples, points), rows, split_by, points)
 
 
-def with_splits_by_pictures(samples: pd.DataFrame, config: DictConfig) -> tuple[pd.DataFrame, dict[str, str]]:
-    """As `with_splits`, on crops that are cut for it as the crops stage would, where a source publishes no split."""
-    unpublished = ~samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
-    vocabulary = Vocabulary.from_config(config)
-    if not unpublished.any():
-        return with_splits(samples, np.zeros((0, 1, 1, 3), np.uint8), config, vocabulary)
-    own = samples[unpublished].reset_index(drop=True)
-    crops, own = cropped(own, config, int(config.crops.size), float(config.crops.margin))
-    own, split_by = with_splits(own, crops, config, vocabulary)
-    published = samples[~unpublished]
-    by_publisher = dict.fromkeys(sorted(set(published["source"])), OFFICIAL)
-    return pd.concat([published, own], ignore_index=True), by_publisher | split_by
+def cut_crops(
+    samples: pd.DataFrame, settings: EvaluateSettings, crops: CropSettings
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Crops, kept below the output, and the samples that could be cropped."""
+    folder = settings.output / "prepared"
+    write_samples(samples, folder / "samples.parquet")
+    build_crops(folder / "samples.parquet", folder / "crops", crops)
+    return open_crops(folder / "crops"), read_samples(folder / "crops" / "samples.parquet")
+
+
+def fill_splits_by_pictures(samples: pd.DataFrame, settings: EvaluateSettings) -> tuple[pd.DataFrame, dict[str, str]]:
+    """As `fill_splits`, on crops that are cut for it as the crops stage would, where a source publishes no split."""
+    official = has_official_split(samples)
+    if official.all():
+        return fill_splits(samples, np.zeros((0, 1, 1, 3), np.uint8), settings)
+    own = samples[~official].reset_index(drop=True)
+    crops, own = cut_crops(own, settings, settings.crops.at(settings.crops.size, settings.crops.margin))
+    own, split_by = fill_splits(own, crops, settings)
+    return pd.concat([samples[official], own], ignore_index=True), splits_by(samples[official]) | split_by
+
+
+def fill_splits(
+    samples: pd.DataFrame, crops: np.ndarray, settings: EvaluateSettings
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Fill in the splits of sources that publish none, as the split stage would; says per source whose they are."""
+    rows, split_by = np.flatnonzero(~has_official_split(samples)), splits_by(samples)
+    if len(rows):
+        own = samples.iloc[rows].reset_index(drop=True)
+        # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
+        division = settings.division.model_copy(update={"incomplete": "warn"})
+        assigned, _ = split_samples(own, crops[rows], division, settings.vocabulary)
+        samples = samples.copy()
+        samples.loc[rows, "split"] = assigned["split"].to_numpy()
+    return samples, split_by
+
+
+def has_official_split(samples: pd.DataFrame) -> pd.Series:
+    """Whether the source of each sample publishes a split."""
+    return samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
+
+
+def splits_by(samples: pd.DataFrame) -> dict[str, str]:
+    """Per source, whose its splits are, or will be."""
+    official = dict(zip(samples["source"], has_official_split(samples), strict=True))
+    return {source: OFFICIAL if official[source] else ASSIGNED for source in sorted(official)}
+
+
+def no_splits(samples: pd.DataFrame) -> dict[str, str]:
+    """Per source, that all its samples are taken."""
+    return dict.fromkeys(sorted(set(samples["source"])), NONE)
 
 
 def rows_in(samples: pd.DataFrame, split: str) -> np.ndarray:
@@ -259,31 +301,6 @@ def rows_in(samples: pd.DataFrame, split: str) -> np.ndarray:
     if not len(rows):
         raise DataError(f"no sample in the split {split}; {_there_is(samples)}")
     return rows
-
-
-def cropped(samples: pd.DataFrame, config: DictConfig, size: int, margin: float) -> tuple[np.ndarray, pd.DataFrame]:
-    """Crops of a geometry, kept below the output, and the samples that could be cropped."""
-    folder = Path(config.output) / "prepared"
-    write_samples(samples, folder / "samples.parquet")
-    build_crops(folder / "samples.parquet", folder / "crops", size, margin, config.crops.max_rejected_share)
-    return open_crops(folder / "crops"), read_samples(folder / "crops" / "samples.parquet")
-
-
-def with_splits(
-    samples: pd.DataFrame, crops: np.ndarray, config: DictConfig, vocabulary: Vocabulary
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Fill in the splits of sources that publish none, as the split stage would; says per source whose they are."""
-    published = set(samples.loc[samples["split"] != "", "source"])
-    split_by = {source: OFFICIAL if source in published else ASSIGNED for source in sorted(set(samples["source"]))}
-    rows = np.flatnonzero(~samples["source"].isin(published))
-    if len(rows):
-        own = samples.iloc[rows].reset_index(drop=True)
-        # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
-        settings = SplitSettings.from_config(config).model_copy(update={"incomplete": "warn"})
-        assigned, _ = split_samples(own, crops[rows], settings, vocabulary)
-        samples = samples.copy()
-        samples.loc[rows, "split"] = assigned["split"].to_numpy()
-    return samples, split_by
 
 
 def _there_is(samples: pd.DataFrame) -> str:

@@ -41,6 +41,7 @@ from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Int
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.evaluation.resampling_units import SAMPLE, describe_units, units_of
 from static_gesture_classification.settings import Settings
+from static_gesture_classification.training.scores import f1_scores, weighted_f1_of_counts
 
 EXCHANGES = 4000  # of the randomisation test
 FALSE_ALARMS = 0.05  # share of equally good classifiers that the randomisation test may call harmful
@@ -62,10 +63,10 @@ class ChangeSettings(Settings):
     """
 
     max_gesture_loss: float = Field(ge=0, le=1)
-    large_gesture_loss: float = Field(LARGE_LOSS, ge=0, le=1)
+    large_gesture_loss: float = Field(default=LARGE_LOSS, ge=0, le=1)
     resamples: int = Field(ge=0)
     seed: int = 0
-    level: float = Field(LEVEL, gt=0, lt=1)
+    level: float = Field(default=LEVEL, gt=0, lt=1)
 
     @classmethod
     def from_config(cls, config: DictConfig) -> ChangeSettings:
@@ -75,7 +76,7 @@ class ChangeSettings(Settings):
 
 @dataclass(frozen=True)
 class Pairing:
-    """Ground truth of n samples and what two classifiers said about them, as class indices.
+    """Ground truth of n samples and two classifiers' predictions of them, as class indices.
 
     Args:
         labels: L gestures: those of the classifiers, then those that only the data knows.
@@ -98,7 +99,7 @@ class Pairing:
     def __len__(self) -> int:
         return len(self.truths)
 
-    def chosen(self, rows: npt.NDArray[Any]) -> Pairing:
+    def select(self, rows: npt.NDArray[Any]) -> Pairing:
         """Some of the samples."""
         columns = {name: getattr(self, name)[rows] for name in ("truths", "before", "after", "sources", "subjects")}
         return replace(self, **columns, sessions=None if self.sessions is None else self.sessions[rows])
@@ -115,7 +116,7 @@ class Change:
             difference, low, high (F1, and the interval of its difference; NaN without samples, and the interval where
             one person alone shows it), recall_before, recall_after, lost, gained (its samples that turned wrong and
             right), chance (of such a loss where both are equally good), few, harmed (see the module's text).
-        samples, people: how many were compared (sessions instead of people where those are the pairing's unit).
+        samples, subjects: how many were compared (sessions instead of people where those are the pairing's unit).
         large_gesture_loss: fall of a gesture's recall that counts even where chance could explain it.
     """
 
@@ -124,7 +125,7 @@ class Change:
     interval: Interval
     gestures: pd.DataFrame
     samples: int
-    people: int
+    subjects: int
     large_gesture_loss: float = LARGE_LOSS
 
     @property
@@ -150,7 +151,7 @@ class Change:
             "difference": self.difference,
             "interval": asdict(self.interval),
             "samples": self.samples,
-            "people": self.people,
+            "people": self.subjects,
             "large_gesture_loss": self.large_gesture_loss,
             "per_gesture": self.gestures.to_dict("index"),
         }
@@ -175,29 +176,29 @@ class IncomparableError(DataError):
     """Two classifiers of which nothing can tell which one is better. The message says why."""
 
 
-def verdict(changed: Change, split: str) -> Verdict:
+def verdict(change: Change, split: str) -> Verdict:
     """Promote what scores higher and harms no gesture; `split` is the name of what both were scored on."""
-    scores = f"weighted F1 on {split} {changed.before:.4f} -> {changed.after:.4f} ({span(changed.interval)})"
-    if not changed.difference > 0:
+    scores = f"weighted F1 on {split} {change.before:.4f} -> {change.after:.4f} ({describe_interval(change.interval)})"
+    if not change.difference > 0:
         return Verdict(False, f"{scores}: not better")
-    if len(changed.harmed):
-        return Verdict(False, f"{scores}, but it recognises {harm(changed)}")
-    likely = "better" if changed.interval.low > 0 else "better, though by no more than chance explains"
-    return Verdict(True, f"{scores}: {likely}, and {no_harm(changed)}")
+    if len(change.harmed):
+        return Verdict(False, f"{scores}, but it recognises {describe_harm(change)}")
+    likely = "better" if change.interval.low > 0 else "better, though by no more than chance explains"
+    return Verdict(True, f"{scores}: {likely}, and {describe_no_harm(change)}")
 
 
-def span(interval: Interval) -> str:
+def describe_interval(interval: Interval) -> str:
     """The interval of a difference in words: "95% interval of the difference +0.0020 to +0.0204"."""
     narrow = f", {describe_units(asdict(interval))}" if interval.unknown else ""
     return f"{interval.level:.0%} interval of the difference {interval.low:+.4f} to {interval.high:+.4f}{narrow}"
 
 
-def harm(changed: Change) -> str:
+def describe_harm(change: Change) -> str:
     """Which gestures got worse: "OKAY worse (F1 0.91 -> 0.72 on 41 samples of 12 people)"."""
     worse = []
-    for gesture, row in changed.harmed.iterrows():
+    for gesture, row in change.harmed.iterrows():
         fall = f"F1 {row['before']:.2f} -> {row['after']:.2f}"
-        on = f"on {row['support']:,} samples of {shown_by(row, changed)}"
+        on = f"on {row['support']:,} samples of {describe_subjects(row, change)}"
         if row["few"]:
             fall += f", recall {row['recall_before']:.2f} -> {row['recall_after']:.2f}"
             on += ", too few to rule out chance, but such a loss is not risked"
@@ -205,29 +206,29 @@ def harm(changed: Change) -> str:
     return " and ".join(worse)
 
 
-def no_harm(changed: Change) -> str:
+def describe_no_harm(change: Change) -> str:
     """That no gesture got worse, and of which ones nobody can tell."""
-    few, noun, limit = changed.few, unit_noun(changed.interval.unit), f"{changed.large_gesture_loss:g}"
+    few, noun, limit = change.few, unit_noun(change.interval.unit), f"{change.large_gesture_loss:g}"
     absent, shown = few[few["support"] == 0], few[few["support"] > 0]
-    said = "no gesture is recognised worse beyond chance"
-    if len(shown) and len(shown) == (changed.gestures["support"] > 0).sum():
-        said = (
+    text = "no gesture is recognised worse beyond chance"
+    if len(shown) and len(shown) == (change.gestures["support"] > 0).sum():
+        text = (
             f"no gesture's recall fell by more than {limit}; whether one is recognised a little worse nobody can tell, "
             f"since none is shown by more than {int(shown['people'].max()):,} {noun}"
         )
     elif len(shown):
         names = ", ".join(f"{gesture} ({row['people']:,})" for gesture, row in shown.iterrows())
-        said += f" (so few {noun} show {names} that only a fall of recall by more than {limit} would have counted)"
+        text += f" (so few {noun} show {names} that only a fall of recall by more than {limit} would have counted)"
     if len(absent):
-        said += f"; {', '.join(absent.index)}: no samples, so nothing is known of it"
-    if changed.interval.unit == "sample":
-        said += "; all of it shows one person alone, and says nothing of others"
-    return said
+        text += f"; {', '.join(absent.index)}: no samples, so nothing is known of it"
+    if change.interval.unit == "sample":
+        text += "; all of it shows one person alone, and says nothing of others"
+    return text
 
 
-def shown_by(row: pd.Series, changed: Change) -> str:
+def describe_subjects(row: pd.Series, change: Change) -> str:
     """How many show a gesture: "3 people", "1 person"."""
-    noun, count = unit_noun(changed.interval.unit), int(row["people"])
+    noun, count = unit_noun(change.interval.unit), int(row["people"])
     if noun == "samples":
         return "one person"
     return f"{count:,} {noun}" if count != 1 else "1 person" if noun == "people" else f"1 {noun.removesuffix('s')}"
@@ -238,7 +239,7 @@ def unit_noun(unit: str) -> str:
     return {"subject": "people"}.get(unit, f"{unit}s")
 
 
-def paired(before: Predictions, after: Predictions, unit: str = "subject") -> Pairing:
+def pair_predictions(before: Predictions, after: Predictions, unit: str = "subject") -> Pairing:
     """Join two predictions tables about the same samples in the same order; the ground truth is that of `after`.
 
     `unit` is what is resampled: "subject" or "session".
@@ -264,24 +265,8 @@ def paired(before: Predictions, after: Predictions, unit: str = "subject") -> Pa
     )
 
 
-def change(
-    pairing: Pairing,
-    max_gesture_loss: float,
-    resamples: int,
-    seed: int,
-    level: float = LEVEL,
-    large_gesture_loss: float = LARGE_LOSS,
-) -> Change:
-    """Compare the two classifiers.
-
-    Args:
-        pairing: what they said.
-        max_gesture_loss: how much F1 a gesture may lose (0.03 is three points of a hundred).
-        resamples: of the people; with a single person, of the samples.
-        seed: of the resampling.
-        level: of the intervals.
-        large_gesture_loss: how much recall a gesture may lose where chance could explain it.
-    """
+def measure_change(pairing: Pairing, settings: ChangeSettings) -> Change:
+    """Compare the two classifiers' scores."""
     drawn = units_of(pairing.sources, pairing.subjects, pairing.sessions, pairing.unit)
     statistics = _unit_statistics(pairing, drawn.members, drawn.count)
     before, after, weighted = _scores(statistics.sum(0, keepdims=True))
@@ -296,30 +281,31 @@ def change(
         index=pd.Index(pairing.labels, name="gesture"),
     )
     gestures["difference"] = gestures["after"] - gestures["before"]
-    gestures["low"], gestures["high"] = _gesture_intervals(statistics, resamples, seed, level)
+    gestures["low"], gestures["high"] = _gesture_intervals(statistics, settings)
     gestures["recall_before"], gestures["recall_after"] = _recalls(statistics)
-    gestures["lost"], gestures["gained"] = _turned(pairing)
-    gestures["chance"] = _chance_of_loss(statistics, seed)
+    gestures["lost"], gestures["gained"] = _count_turned(pairing)
+    gestures["chance"] = _chance_of_loss(statistics, settings.seed)
     seen = gestures["support"].to_numpy() > 0
     allowed = FALSE_ALARMS / max(1, int(seen.sum()))  # Bonferroni: with many gestures, one always looks worse
     gestures["few"] = 0.5 ** gestures["people"] >= allowed
-    gestures["harmed"] = _harmed(gestures, max_gesture_loss, large_gesture_loss, allowed)
+    gestures["harmed"] = _harmed(gestures, settings, allowed)
     gestures.loc[~seen, ["before", "after", "difference"]] = np.nan
     gestures.loc[gestures["people"] < 2, ["low", "high"]] = np.nan  # of one alone it tells nothing about others
-    low, high = _weighted_interval(statistics, resamples, seed, level)
-    interval = Interval(low, high, level, drawn.kind, drawn.count, resamples, drawn.unknown)
-    people = min(1, len(pairing)) if drawn.kind == SAMPLE else drawn.count
-    weighted_f1 = (float(weighted[0, 0]), float(weighted[0, 1]))
-    return Change(*weighted_f1, interval, gestures, len(pairing), people, large_gesture_loss)
+    ends = _weighted_interval(statistics, settings)
+    interval = Interval(*ends, settings.level, drawn.kind, drawn.count, settings.resamples, drawn.unknown)
+    subjects = min(1, len(pairing)) if drawn.kind == SAMPLE else drawn.count
+    scores = (float(weighted[0, 0]), float(weighted[0, 1]))
+    return Change(*scores, interval, gestures, len(pairing), subjects, settings.large_gesture_loss)
 
 
-def _harmed(gestures: pd.DataFrame, most: float, large: float, allowed: float) -> pd.Series:
+def _harmed(gestures: pd.DataFrame, settings: ChangeSettings, allowed: float) -> pd.Series:
     """Which gestures got worse beyond chance or by much; see the module's text."""
     everywhere = gestures["high"] < 0
     beyond_chance = everywhere & (gestures["chance"] < allowed)
     more_than_one = (gestures["lost"] - gestures["gained"] >= LEAST_LOST) | (gestures["recall_after"] == 0)
-    much = (gestures["recall_before"] - gestures["recall_after"] > large) & more_than_one
-    return (-gestures["difference"] > most) & (beyond_chance | (much & (everywhere | gestures["few"])))
+    much = (gestures["recall_before"] - gestures["recall_after"] > settings.large_gesture_loss) & more_than_one
+    lost = -gestures["difference"] > settings.max_gesture_loss
+    return lost & (beyond_chance | (much & (everywhere | gestures["few"])))
 
 
 def errors_of_pair(pairing: Pairing, gesture: str, mistaken_for: str | None) -> dict[str, float]:
@@ -333,10 +319,10 @@ def errors_of_pair(pairing: Pairing, gesture: str, mistaken_for: str | None) -> 
         shown = int((pairing.truths == pairing.labels.index(gesture)).sum()) if gesture in pairing.labels else 0
         return _pair_counts(np.zeros((2, shown), bool))
     own = pairing.truths == pairing.labels.index(gesture)
-    said = np.stack([pairing.before[own], pairing.after[own]])
+    predictions = np.stack([pairing.before[own], pairing.after[own]])
     if mistaken_for is None:
-        return _pair_counts(said != pairing.labels.index(gesture))
-    return _pair_counts(said == pairing.labels.index(mistaken_for))
+        return _pair_counts(predictions != pairing.labels.index(gesture))
+    return _pair_counts(predictions == pairing.labels.index(mistaken_for))
 
 
 def _pair_counts(wrong: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -351,60 +337,55 @@ def _unit_statistics(pairing: Pairing, members: Integers, units: int) -> Doubles
     """Of each unit and gesture: support, then hits and predicted count before, then after: (units, 5 * gestures)."""
     classes = len(pairing.labels) + 1  # the last: no prediction
 
-    def counted(rows: npt.NDArray[Any], labels: Integers) -> Doubles:
+    def count(rows: npt.NDArray[Any], labels: Integers) -> Doubles:
         cells = np.bincount(members[rows] * classes + labels[rows], minlength=units * classes)
         return cells.reshape(units, classes)[:, :-1].astype(np.float64)
 
     everyone = np.ones(len(pairing), bool)
-    counts = [counted(everyone, pairing.truths)]
-    for said in (pairing.before, pairing.after):
-        counts += [counted(said == pairing.truths, said), counted(everyone, said)]
+    counts = [count(everyone, pairing.truths)]
+    for predictions in (pairing.before, pairing.after):
+        counts += [count(predictions == pairing.truths, predictions), count(everyone, predictions)]
     return np.concatenate(counts, axis=1)
 
 
 def _scores(totals: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     """F1 per gesture before and after (rows, gestures), 0 without samples; weighted F1 of both (rows, 2)."""
-    support, hits_before, predicted_before, hits_after, predicted_after = np.split(totals, 5, axis=1)
-    before, after = _f1(hits_before, support, predicted_before), _f1(hits_after, support, predicted_after)
-    weights = support / np.maximum(support.sum(1, keepdims=True), 1)
-    return before, after, np.stack([(before * weights).sum(1), (after * weights).sum(1)], axis=1)
+    support, *counts = np.split(totals, 5, axis=1)
+    pairs = [(hits, support, predicted) for hits, predicted in (counts[:2], counts[2:])]
+    before, after = (f1_scores(*pair) for pair in pairs)
+    return before, after, np.nan_to_num(np.stack([weighted_f1_of_counts(*pair) for pair in pairs], axis=1))
 
 
-def _f1(hits: Doubles, support: Doubles, predicted: Doubles) -> Doubles:
-    return np.where(support > 0, 2 * hits / np.maximum(support + predicted, 1), 0.0)
-
-
-def _weighted_interval(statistics: Doubles, resamples: int, seed: int, level: float) -> tuple[float, float]:
+def _weighted_interval(statistics: Doubles, settings: ChangeSettings) -> tuple[float, float]:
     """Percentile interval of the difference in weighted F1."""
-    if not len(statistics) or not resamples:
+    if not len(statistics) or not settings.resamples:
         return np.nan, np.nan
-    drawn = [_scores(totals)[2] for totals in resampled_totals(statistics, resamples, seed)]
+    drawn = [_scores(totals)[2] for totals in resampled_totals(statistics, settings.resamples, settings.seed)]
     before, after = np.concatenate(drawn).T
-    low, high = np.quantile(after - before, _ends(level))
+    low, high = np.quantile(after - before, _ends(settings.level))
     return float(low), float(high)
 
 
-def _gesture_intervals(statistics: Doubles, resamples: int, seed: int, level: float) -> tuple[Doubles, Doubles]:
+def _gesture_intervals(statistics: Doubles, settings: ChangeSettings) -> tuple[Doubles, Doubles]:
     """Percentile intervals of the difference in F1 of each gesture, NaN where nobody shows it.
 
     Those who show the gesture and those who do not are drawn apart, each as many as there are.
     """
     gestures = statistics.shape[1] // 5
     intervals = np.full((2, gestures), np.nan)
-    for gesture in range(gestures if resamples else 0):
+    for gesture in range(gestures if settings.resamples else 0):
         own = statistics[:, gesture::gestures]  # support, hits and predictions before, hits and predictions after
         shown = own[:, 0] > 0
         if not shown.any():
             continue
-        random = np.random.default_rng(seed)
-        totals = _drawn(own[shown], resamples, random) + _drawn(own[~shown], resamples, random)
-        support, hits_before, predicted_before, hits_after, predicted_after = totals.T
-        difference = _f1(hits_after, support, predicted_after) - _f1(hits_before, support, predicted_before)
-        intervals[:, gesture] = np.quantile(difference, _ends(level))
+        random = np.random.default_rng(settings.seed)
+        totals = _draw(own[shown], settings.resamples, random) + _draw(own[~shown], settings.resamples, random)
+        before, after, _ = _scores(totals)
+        intervals[:, gesture] = np.quantile(after - before, _ends(settings.level))
     return intervals[0], intervals[1]
 
 
-def _drawn(statistics: Doubles, resamples: int, random: np.random.Generator) -> Doubles:
+def _draw(statistics: Doubles, resamples: int, random: np.random.Generator) -> Doubles:
     """Sums of `statistics` (units, width) over as many units drawn with replacement: (resamples, width).
 
     Units of equal statistics are drawn together (a multinomial distribution), of which there are few kinds.
@@ -427,7 +408,7 @@ def _recalls(statistics: Doubles) -> tuple[Doubles, Doubles]:
     return hits_before / support, hits_after / support
 
 
-def _turned(pairing: Pairing) -> tuple[Integers, Integers]:
+def _count_turned(pairing: Pairing) -> tuple[Integers, Integers]:
     """For each gesture, how many of its samples turned from right to wrong, and the opposite."""
     right_before, right_after = pairing.before == pairing.truths, pairing.after == pairing.truths
     lost, gained = (pairing.truths[turned] for turned in (right_before & ~right_after, right_after & ~right_before))
@@ -440,7 +421,7 @@ def _turned(pairing: Pairing) -> tuple[Integers, Integers]:
 def _chance_of_loss(statistics: Doubles, seed: int) -> Doubles:
     """For each gesture, how probable a fall of its F1 at least as deep is where both classifiers are alike.
 
-    Then it is chance which of the two said what of a person, so the answers to each are exchanged or not.
+    Then it is chance which of the two predicted what of a person, so the answers to each are exchanged or not.
     """
     support, *counts = np.split(statistics, 5, axis=1)
     moved = np.concatenate([np.zeros_like(support), *(counts[i - 2] - counts[i] for i in range(4))], axis=1)

@@ -1,17 +1,17 @@
-"""Pictures of samples that have no prepared crops: cut out of their images when they are looked at, or drawn.
-
-Where the image is not there, or cannot be read, the landmarks are drawn instead.
-"""
+"""Pictures of samples: of those without prepared crops cut out of their images, or drawn; and grids of errors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from static_gesture_classification.evaluation.figures import BLUE, INK, PALE, Image8
+from static_gesture_classification.evaluation.figures import BLUE, INK, PALE, Image8, error_grid
+from static_gesture_classification.evaluation.metrics import NO_HAND, error_pairs, outcomes_of
+from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.samples import BOX, image_path
@@ -19,6 +19,7 @@ from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.inputs import Parts
 
 SIZE, MARGIN = 112, 0.15
+SHOWN = 48  # samples per grid of errors; the predictions table lists all
 _INSIDE = 0.8  # of a drawn picture's side is the hand
 _FINER = 3  # times as large is drawn, then shrunk, for smooth lines
 # The wrist to each finger's root and along it to the tip, and across the palm; MediaPipe's order.
@@ -37,7 +38,7 @@ class Pictures(Protocol):
 
 
 class CutPictures:
-    """Pictures that are cut out of their images when they are looked at.
+    """Pictures that are cut out of their images when they are looked at; drawn where an image cannot be read.
 
     Args:
         samples: n rows with root, image and box.
@@ -56,11 +57,11 @@ class CutPictures:
         try:
             image = read_image(image_path(str(sample["root"]), str(sample["image"])))
         except UnreadableImageError:
-            return drawn(np.full((21, 2), np.nan, np.float32) if self.points is None else self.points[row])
+            return draw_hand(np.full((21, 2), np.nan, np.float32) if self.points is None else self.points[row])
         return crop_square(image, [float(sample[name]) for name in BOX], SIZE, MARGIN)
 
 
-def drawn(points: np.ndarray, size: int = SIZE) -> Image8:
+def draw_hand(points: np.ndarray, size: int = SIZE) -> Image8:
     """Points (21, 2) as a hand of lines, uint8 (size, size, 3); without a line where they are NaN."""
     side = size * _FINER
     canvas = Image.new("RGB", (side, side), PALE)
@@ -87,4 +88,28 @@ def draw_parts(parts: Parts) -> np.ndarray:
     if parts.crops is not None:
         return parts.crops
     assert parts.points is not None
-    return np.stack([drawn(hand) for hand in parts.points])
+    return np.stack([draw_hand(hand) for hand in parts.points])
+
+
+def error_grids(predictions: Predictions, crops: Pictures, rows: np.ndarray) -> Iterator[tuple[str, Image8]]:
+    """One grid per (ground truth, prediction) pair that occurs, commonest pair first.
+
+    Args:
+        predictions: n predictions.
+        crops: (m, size, size, 3) uint8 RGB, usually memory-mapped, or what gives such pictures when it is indexed.
+        rows: (n,) which crop belongs to which prediction.
+
+    Yields:
+        A name, `TWO_taken_for_THREE` (or `TWO_no_hand_found`), and the grid as (height, width, 3) uint8 RGB.
+    """
+    outcomes = outcomes_of(predictions)
+    scores = predictions.table.column("score").to_numpy()
+    pairs = error_pairs(outcomes.confusion(), outcomes.labels)
+    for gesture, mistaken in zip(pairs["gesture"].astype(str), pairs["prediction"].astype(str), strict=True):
+        truth, prediction = outcomes.labels.index(gesture), outcomes.labels.index(mistaken)
+        errors = np.flatnonzero((outcomes.truths == truth) & (outcomes.predictions == prediction))
+        shown = errors[np.argsort(-scores[errors], kind="stable")][:SHOWN]
+        images = predictions.table.column("image").take(shown).to_pylist()
+        names = [image.rpartition("/")[2] for image in images]
+        grid = error_grid(crops[rows[shown]], scores[shown].tolist(), names, gesture, mistaken, len(errors))
+        yield f"{gesture}_{NO_HAND.replace(' ', '_') if mistaken == NO_HAND else f'taken_for_{mistaken}'}", grid

@@ -28,11 +28,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from omegaconf import DictConfig
+from pydantic import Field
 
 from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.errors import DataError
 from static_gesture_classification.images import (
     JPEG_FACTORS,
     PIXELS_VERSION,
@@ -64,9 +65,11 @@ from static_gesture_classification.samples import (
     sample_writer,
     validate,
 )
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console, progress_bar
+from static_gesture_classification.workspace import Workspace
 
-__all__ = ["build_crops", "crop_square", "cut_hands", "main", "open_crops"]
+__all__ = ["CropSettings", "build_crops", "crop_square", "cut_hands", "main", "open_crops"]
 
 SAMPLES, REJECTED_CSV, REPORT = "samples.parquet", "rejected.csv", "report.json"
 # A JPEG is decoded at 1/2, 1/4 or 1/8 only where the hand's square still has this many times the pixels it needs, per
@@ -85,14 +88,34 @@ _SCRATCH = Scratch()
 @entry_point
 def main(config: DictConfig) -> None:
     """Cut the indexed samples out of their images."""
-    build_crops(
-        Path(config.paths.index) / SAMPLES,
-        Path(config.paths.crops),
-        size=int(config.crops.size),
-        margin=float(config.crops.margin),
-        max_rejected_share=float(config.crops.max_rejected_share),
-        images_optional=images_optional(config.get("sources")),
-    )
+    workspace = Workspace.from_config(config)
+    build_crops(workspace.index_table, workspace.crops, CropSettings.from_config(config))
+
+
+class CropSettings(Settings):
+    """How crops are cut; `crops` of the configuration.
+
+    Args:
+        size: side of a crop in pixels.
+        margin: share of the box's longer side that is added on each side.
+        max_rejected_share: with more unusable samples than this share the stage fails.
+        images_optional: sources of which samples without an image are left out, not rejected, where they have
+            landmarks.
+    """
+
+    size: int = Field(ge=8, le=4096)
+    margin: float = Field(ge=0, le=10)
+    max_rejected_share: float = Field(ge=0, le=1)
+    images_optional: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> CropSettings:
+        """Those of the crops stage."""
+        return cls.read(config, "crops", images_optional=images_optional(config.get("sources")))
+
+    def at(self, size: int, margin: float) -> CropSettings:
+        """For another geometry, such as a checkpoint's; every sample needs its image."""
+        return self.check({"size": size, "margin": margin, "max_rejected_share": self.max_rejected_share}, "crops")
 
 
 def images_optional(sources: Mapping[str, Any] | None) -> frozenset[str]:
@@ -126,34 +149,23 @@ def open_crops(folder: Path) -> np.memmap:
     return crops
 
 
-def build_crops(
-    samples: Path,
-    output: Path,
-    size: int,
-    margin: float,
-    max_rejected_share: float,
-    images_optional: Collection[str] = (),
-) -> CropsReport:
+def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsReport:
     """Make the crops of a sample table; see the module's description.
 
     Args:
         samples: the sample table.
         output: folder to write to; finished and unfinished crops in it are made use of.
-        size: side of a crop in pixels.
-        margin: share of the box's longer side that is added on each side.
-        max_rejected_share: with more unusable samples than this share the stage fails.
-        images_optional: sources of which samples without an image are left out, not rejected, where they have
-            landmarks.
+        settings: see the class.
 
     Raises:
         DataError: no samples, or too many of them unusable (names the first ten); earlier results are untouched.
         OutputError: read-only folder, full disk; earlier results are untouched.
     """
-    _check_parameters(size, margin, max_rejected_share)
+    size, max_rejected_share = settings.size, settings.max_rejected_share
     start = time.perf_counter()
     crop_store.finish_publishing(output)
-    table, left_out = with_images(read_arrow(samples), images_optional)
-    plan = Plan.of(table, samples, size, margin, left_out)
+    table, left_out = with_images(read_arrow(samples), settings.images_optional)
+    plan = Plan.of(table, samples, size, settings.margin, left_out)
     published = crop_store.published(output, size)
     plan.stat_images()
     report = None if published is None else _already_made(plan, published)
@@ -601,17 +613,6 @@ def _publish(output: Path, plan: Plan, records: np.ndarray, report: CropsReport,
 def _stage_samples(table: pa.Table, path: Path) -> None:
     with sample_writer(path) as writer:
         writer.write_table(table)
-
-
-def _check_parameters(size: int, margin: float, max_rejected_share: float) -> None:
-    if not 8 <= size <= 4096:
-        raise UserError(f"crops.size is {size}; it must be between 8 and 4096 pixels")
-    if not 0 <= margin <= 10:
-        raise UserError(
-            f"crops.margin is {margin}; it must be between 0 and 10 (0.15 adds 15 % of the hand on each side)"
-        )
-    if not 0 <= max_rejected_share <= 1:
-        raise UserError(f"crops.max_rejected_share is {max_rejected_share}; it must be between 0 and 1")
 
 
 def _row_keys(table: pa.Table, boxes: np.ndarray, size: int, margin: float) -> np.ndarray:

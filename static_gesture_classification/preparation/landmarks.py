@@ -31,6 +31,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
 from rich.markup import escape
 
 from static_gesture_classification import images
@@ -79,7 +80,9 @@ from static_gesture_classification.samples import (
     sample_writer,
     validate,
 )
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console, progress_bar, track
+from static_gesture_classification.workspace import Workspace
 
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
 IMAGES_PER_TASK = 8
@@ -91,12 +94,11 @@ _DETECTORS: dict[str, Detector] = {}  # of this process, by settings
 @entry_point
 def main(config: DictConfig) -> None:
     """Fill in the landmarks of the indexed samples."""
-    splits = Path(config.paths.splits) / SAMPLES
-    build_landmarks(Path(config.paths.index) / SAMPLES, splits, Path(config.paths.landmarks), settings_of(config))
+    workspace, settings = Workspace.from_config(config), LandmarkSettings.from_config(config)
+    build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings)
 
 
-@dataclass(frozen=True)
-class LandmarkSettings:
+class LandmarkSettings(Settings):
     """How landmarks are made.
 
     Args:
@@ -112,46 +114,33 @@ class LandmarkSettings:
     extract: bool
     detector: Mapping[str, Any]
     cache: Path
-    aspect_without_image: float
-    max_rejected_share: float
+    aspect_without_image: float = Field(gt=0)
+    max_rejected_share: float = Field(ge=0, le=1)
     division: split.SplitSettings
     vocabulary: Vocabulary
     images_optional: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_config(cls, config: DictConfig, extract: bool | None = None) -> LandmarkSettings:
+        """Those of the landmarks stage; `extract` overrules what the configuration says."""
+        wanted = config.landmarks.extract
+        meanings = {AUTO: config.model.get("input", "crops") == "landmarks", ALWAYS: True, NEVER: False}
+        if wanted not in (*meanings, True, False):
+            raise UserError(f"landmarks.extract is {wanted!r}; it must be {AUTO!r}, {ALWAYS!r} or {NEVER!r}")
+        return cls.read(
+            config,
+            "landmarks",
+            extract=meanings.get(wanted, wanted) if extract is None else extract,
+            detector=config.detector,
+            division=split.SplitSettings.from_config(config),
+            vocabulary=Vocabulary.from_config(config),
+            images_optional=images_optional(config.get("sources")),
+        )
 
     @property
     def node(self) -> str:
         """The detector's configuration as JSON."""
         return json.dumps(dict(self.detector), sort_keys=True)
-
-    def __post_init__(self) -> None:
-        if not self.aspect_without_image > 0:
-            raise UserError(
-                f"landmarks.aspect_without_image is {self.aspect_without_image}; it is width / height, above 0"
-            )
-        if not 0 <= self.max_rejected_share <= 1:
-            raise UserError(f"landmarks.max_rejected_share is {self.max_rejected_share}; it must be between 0 and 1")
-
-
-def settings_of(config: DictConfig, extract: bool | None = None) -> LandmarkSettings:
-    """The settings of a composed configuration; `extract` overrules what it says. Raises `UserError` for bad values."""
-    wanted = config.landmarks
-    if wanted.extract not in (AUTO, ALWAYS, NEVER, True, False):
-        raise UserError(f"landmarks.extract is {wanted.extract!r}; it is {AUTO}, {ALWAYS} or {NEVER}")
-    if extract is None:
-        seen = config.model.get("input", "crops") == "landmarks"
-        extract = {AUTO: seen, ALWAYS: True, NEVER: False}.get(wanted.extract, bool(wanted.extract))
-    detector = OmegaConf.to_container(config.detector, resolve=True)
-    assert isinstance(detector, dict)
-    return LandmarkSettings(
-        extract=extract,
-        detector={str(key): value for key, value in detector.items()},
-        cache=Path(wanted.cache),
-        aspect_without_image=float(wanted.aspect_without_image),
-        max_rejected_share=float(wanted.max_rejected_share),
-        division=split.SplitSettings.from_config(config),
-        vocabulary=Vocabulary.from_config(config),
-        images_optional=images_optional(config.get("sources")),
-    )
 
 
 def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: LandmarkSettings) -> LandmarksReport:
@@ -545,7 +534,7 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport, settings
     """The table with the splits of the split stage; what that has not seen is split here.
 
     Raises:
-        DataError: the split table is missing, or nothing can be split (see `split.split_samples`).
+        DataError: the split table is missing, or nothing can be split (see `split.assign_splits`).
     """
     made = read_arrow(splits, ["sample_id", "split"])
     position = pc.index_in(table.column("sample_id"), value_set=made.column("sample_id").combine_chunks())

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
 
 
@@ -58,16 +61,16 @@ class Tracker(Protocol):
         """End the connection; the tracker's run stays."""
 
 
-def trackers_from_config(config: Mapping[str, Any]) -> list[Tracker]:
+def from_config(config: DictConfig) -> list[Tracker]:
     """The trackers selected by `logger=[...]`, in that order; none for `logger=[]`.
 
     Raises:
-        UserError: a tracker's package or client module is not installed.
+        UserError: a tracker's package or client module is not installed, or it cannot be built as configured.
     """
-    return [_instantiated(node) for node in (config.get("logger") or {}).values() if node]
+    return [_build(str(name), node) for name, node in (config.get("logger") or {}).items() if node]
 
 
-def flattened(config: Mapping[str, Any], prefix: str = "conf") -> dict[str, Scalar]:
+def flatten(config: Mapping[str, Any], prefix: str = "conf") -> dict[str, Scalar]:
     """Nested configuration to fields: `{"model": {"name": "resnet18"}}` -> `{"conf/model/name": "resnet18"}`.
 
     Lists become JSON; a null becomes "None", as in the trackers' own loggers.
@@ -76,7 +79,7 @@ def flattened(config: Mapping[str, Any], prefix: str = "conf") -> dict[str, Scal
     for key, value in config.items():
         field = f"{prefix}/{key}" if prefix else str(key)
         if isinstance(value, Mapping) and value:
-            fields |= flattened(value, field)
+            fields |= flatten(value, field)
         elif isinstance(value, str | int | float | bool):
             fields[field] = value
         else:
@@ -84,14 +87,10 @@ def flattened(config: Mapping[str, Any], prefix: str = "conf") -> dict[str, Scal
     return fields
 
 
-def _instantiated(node: Any) -> Tracker:
-    from hydra.errors import InstantiationException
-
-    from static_gesture_classification.errors import UserError
-
+def _build(name: str, node: Any) -> Tracker:
     try:
         return instantiate(node)
     except InstantiationException as error:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None
-        raise
+        raise UserError(f"logger.{name} cannot be built as configured: {error.__cause__ or error}") from error

@@ -17,7 +17,13 @@ from PIL import Image
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.images import decode, read_header, read_image
 from static_gesture_classification.preparation import crops as stage
-from static_gesture_classification.preparation.crops import CropsReport, build_crops, crop_square, open_crops
+from static_gesture_classification.preparation.crops import (
+    CropSettings,
+    CropsReport,
+    build_crops,
+    crop_square,
+    open_crops,
+)
 from static_gesture_classification.preparation.geometry import Square
 from static_gesture_classification.samples import read_samples, write_samples
 from tests.support.photograph_table import sample, sample_table
@@ -28,7 +34,8 @@ Dataset = Callable[[int], tuple[pd.DataFrame, Path]]
 
 
 def build(index: Path, output: Path, share: float = 0.01, size: int = SIZE, margin: float = MARGIN) -> CropsReport:
-    return build_crops(index, output, size=size, margin=margin, max_rejected_share=share)
+    settings = CropSettings.check({"size": size, "margin": margin, "max_rejected_share": share}, "crops")
+    return build_crops(index, output, settings)
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
@@ -266,9 +273,18 @@ def test_index_without_samples_is_an_error(tmp_path: Path) -> None:
         build(tmp_path / "samples.parquet", tmp_path / "crops")
 
 
-@pytest.mark.parametrize(("size", "margin", "share"), [(4, 0.1, 0.1), (96, -0.1, 0.1), (96, 0.1, 1.5)])
-def test_parameters_out_of_range_are_refused(tmp_path: Path, size: int, margin: float, share: float) -> None:
-    with pytest.raises(UserError, match="must be between"):
+@pytest.mark.parametrize(
+    ("size", "margin", "share", "message"),
+    [
+        (4, 0.1, 0.1, "crops.size is 4; it must be greater than or equal to 8"),
+        (96, -0.1, 0.1, "crops.margin is -0.1; it must be greater than or equal to 0"),
+        (96, 0.1, 1.5, "crops.max_rejected_share is 1.5; it must be less than or equal to 1"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(
+    tmp_path: Path, size: int, margin: float, share: float, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
         build(tmp_path / "none", tmp_path / "crops", share, size, margin)
 
 
@@ -290,10 +306,11 @@ BUILD = """
 import os, signal, sys
 from pathlib import Path
 from static_gesture_classification.preparation import crops, crop_store
-from static_gesture_classification.preparation.crops import build_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops
 crops.IMAGES_PER_TASK, crops.TASKS_PER_WAVE = 1, 4
 {fault}
-report = build_crops(Path({index!r}), Path({output!r}), size=32, margin=0.15, max_rejected_share=0.2)
+settings = CropSettings(size=32, margin=0.15, max_rejected_share=0.2)
+report = build_crops(Path({index!r}), Path({output!r}), settings)
 print(report.decoded_images)
 """
 
@@ -407,15 +424,16 @@ NO_ROOM = """
 import sys
 from pathlib import Path
 from static_gesture_classification.errors import OutputError
-from static_gesture_classification.preparation.crops import build_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops
+settings = CropSettings(size=32, margin=0.15, max_rejected_share=0.01)
 small, large, output = map(Path, sys.argv[1:4])
-build_crops(small, output, size=32, margin=0.15, max_rejected_share=0.01)
+build_crops(small, output, settings)
 before = {path.name: path.read_bytes() for path in output.iterdir()}
 if len(sys.argv) > 4:
     import subprocess
     subprocess.run(["mount", "-o", "remount,ro", sys.argv[4]], check=True)
 try:
-    build_crops(large, output, size=32, margin=0.15, max_rejected_share=0.01)
+    build_crops(large, output, settings)
 except OutputError as error:
     print(error)
 assert {path.name: path.read_bytes() for path in output.iterdir()} == before, "earlier results have changed"

@@ -306,7 +306,7 @@ def score_both(both: Both, pairs: Sequence[tuple[str, str | None, int]], setting
         for gesture, other, count in pairs
     ]
     sources = [
-        source_row(source, measure_change(pairing.chosen(pairing.sources == source), settings))
+        source_row(source, measure_change(pairing.select(pairing.sources == source), settings))
         for source in sorted(set(pairing.sources))
     ]
     table = pd.DataFrame(rows, columns=["gesture", "mistaken_for", "planned", *PAIR_COUNTS])

@@ -80,7 +80,7 @@ def headline(changed: Change) -> str:
     """One line: weighted F1 of both, and the difference with its interval."""
     return (
         f"weighted F1 {changed.before:.4f} -> {changed.after:.4f}, {changed.difference:+.4f} "
-        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} {units(changed.interval)}"
+        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.subjects:,} {units(changed.interval)}"
     )
 
 

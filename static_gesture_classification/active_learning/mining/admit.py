@@ -46,7 +46,6 @@ from static_gesture_classification.active_learning.mining.review_list import Min
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.evaluate import torch_device
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError
 from static_gesture_classification.preparation.crops import SAMPLES
@@ -65,6 +64,7 @@ from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
+from static_gesture_classification.training.hardware import torch_device
 
 PREFIX = "mined-"
 QUALITY = 95
@@ -76,7 +76,7 @@ def main(config: DictConfig) -> None:
     """Admit the reviewed list."""
     hardware.use_processor(config.trainer.threads)
     mined = reviewed(config)
-    classifier = load_classifier(Path(config.checkpoint), torch_device(config))
+    classifier = load_classifier(Path(config.checkpoint), torch_device(config.trainer.accelerator))
     root = Path(config.mining.root)
     new = without_admitted(mined, root)
     judged = judge_hands(new, classifier, config)

@@ -51,7 +51,6 @@ from static_gesture_classification.active_learning.mining.review_list import (
 from static_gesture_classification.active_learning.planning.plan_file import PlannedRecording, read_plan
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.evaluate import torch_device
 from static_gesture_classification.evaluation.figures import image_grid, write_figure
 from static_gesture_classification.evaluation.predictions import PROBABILITY, read_predictions
 from static_gesture_classification.gestures import Vocabulary
@@ -60,6 +59,7 @@ from static_gesture_classification.samples import BOX, SCHEMA, read_samples
 from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import CROPS, Classifier, load_classifier
+from static_gesture_classification.training.hardware import torch_device
 
 SHEET_COLUMNS = 8
 TEST = "test"
@@ -70,7 +70,7 @@ def main(config: DictConfig) -> None:
     """Mine the configured pool for the recording plan."""
     hardware.use_processor(config.trainer.threads)
     lines = planned_lines(config)
-    classifier = load_classifier(Path(config.checkpoint), torch_device(config))
+    classifier = load_classifier(Path(config.checkpoint), torch_device(config.trainer.accelerator))
     check_fit(lines, classifier, config)
     digest = digest_of(Path(config.checkpoint))
     pool = open_pool(config, classifier, digest)
