@@ -28,6 +28,7 @@ from static_gesture_classification.active_learning.mining.found_hands import fin
 from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, pictures
 from static_gesture_classification.detection.detector import Detector, detector_from_config
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_state import file_state
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import (
     PIXELS_VERSION,
@@ -35,7 +36,8 @@ from static_gesture_classification.images import (
     image_header,
 )
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
-from static_gesture_classification.preparation.crops import SAMPLES, cut_hands, cutting_code
+from static_gesture_classification.preparation.crops import SAMPLES
+from static_gesture_classification.preparation.cutting import cut_hands, cutting_code
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
@@ -293,11 +295,7 @@ def hand_keys(samples: pd.DataFrame, seen: Callable[[Any], bytes]) -> list[bytes
 
 
 def _state(path: str) -> tuple[int, int]:
-    try:
-        status = file_and_frame(Path(path))[0].stat()
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
+    return file_state(file_and_frame(Path(path))[0])
 
 
 def inputs_of(samples: pd.DataFrame, rows: np.ndarray, classifier: Classifier, config: DictConfig) -> Iterator[Seen]:

@@ -11,7 +11,7 @@ from static_gesture_classification.active_learning.mining.pool import digest_of
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
-from static_gesture_classification.preparation.crops import cut_hands
+from static_gesture_classification.preparation.cutting import cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import person_of
