@@ -431,8 +431,8 @@ MUTATIONS = (
             ),
             Change(
                 "active_learning/comparison/before_after.py",
-                "    table = said.table.take(pa.array(at))\n",
-                "    table = said.table.take(pa.array(np.sort(at)))\n",
+                "    table = predictions.table.take(pa.array(at))\n",
+                "    table = predictions.table.take(pa.array(np.sort(at)))\n",
             ),
         ),
         ("tests/active_learning/comparison/test_compare.py::test_tables_in_another_order_are_paired_by_sample",),
@@ -447,7 +447,7 @@ MUTATIONS = (
     ),
     one(
         "the plan begins with what costs most",
-        "active_learning/diagnosis/confusions.py",
+        "active_learning/diagnosis/pairs.py",
         "    errors.sort(key=_worst_first)\n",
         "    errors.sort(key=lambda error: error.gesture, reverse=True)\n",
         "tests/active_learning/planning/test_plan.py",

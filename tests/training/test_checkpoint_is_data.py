@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.active_learning.retraining.settings import go_on_from
+from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import evaluate, promote
@@ -106,9 +106,8 @@ def as_first_weights(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def as_start_of_the_quick_loop(path: Path, config: DictConfig, folder: Path) -> None:
-    quick = with_changed(config)
-    go_on_from(path, quick)
-    initial_network(OmegaConf.to_container(quick.model, resolve=True), VOCABULARY)  # type: ignore[arg-type]
+    settings = RetrainSettings.from_config(with_changed(config, retrain={"method": "head", "start": str(path)}))
+    initial_network(settings.training.model, VOCABULARY)
 
 
 LOADERS = (
