@@ -50,7 +50,7 @@ from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.recording.judging import policies
 from static_gesture_classification.recording.judging.learning_head import Kept, LastLayer, fitted
 from static_gesture_classification.samples import BOX, to_frame
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.landmark_features import features
@@ -144,7 +144,7 @@ class Hands:
 def read_photographs(config: DictConfig, cache: Path) -> Photographs:
     """The sample table of the sources, landmarks of every hand and embeddings of its crop."""
     vocabulary = Vocabulary.from_config(config)
-    batches = [batch for source in sources_from_config(config.sources) for batch in source.read(vocabulary)]
+    batches = [batch for source in Sources.from_config(config) for batch in source.read(vocabulary)]
     samples = pd.concat([to_frame(batch.table) for batch in batches], ignore_index=True)
     cache.mkdir(parents=True, exist_ok=True)
     file = cache / "hands.npz"

@@ -55,7 +55,7 @@ from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES, points_of
 from static_gesture_classification.samples import BOX, LANDMARK_COUNT, write_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -153,7 +153,7 @@ def detector(*overrides: str) -> MediapipeDetector:
 def real_samples() -> pd.DataFrame:
     """The sample table of all annotated hands."""
     config = composed()
-    sources = sources_from_config(config.sources, config.seed)
+    sources = Sources.from_config(config)
     return read_sources(sources, Vocabulary.from_config(config), config.index.max_rejected_share)[0]
 
 
@@ -260,7 +260,7 @@ def trained_on_crops(folder: Path, samples: pd.DataFrame, crops: np.ndarray, *ov
 def posed_hands() -> pd.DataFrame:
     """The sample table of posed hands, all for training."""
     config = composed("sources=[synthetic_landmarks]", f"sources.synthetic_landmarks.hands={POSED}")
-    sources = sources_from_config(config.sources, config.seed)
+    sources = Sources.from_config(config)
     return read_sources(sources, Vocabulary.from_config(config), 0)[0].assign(split="train")
 
 

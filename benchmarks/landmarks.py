@@ -52,7 +52,7 @@ from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, LANDMARK_COUNT
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 
 RESULT = Path(__file__).resolve().parent / "results" / "landmarks.md"
@@ -82,7 +82,7 @@ def main() -> None:
 def table_of(names: set[str], *overrides: str) -> pd.DataFrame:
     """The sample table of some sources."""
     config = composed("sources=[hagrid,hands,recorded_legacy,folder,synthetic_landmarks]", *overrides)
-    sources = [source for source in sources_from_config(config.sources, config.seed) if source.name in names]
+    sources = [source for source in Sources.from_config(config) if source.name in names]
     return read_sources(sources, Vocabulary.from_config(config), config.index.max_rejected_share)[0]
 
 

@@ -36,7 +36,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import SCHEMA
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.training.checkpoint import Classifier, initial_network
 
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
@@ -113,7 +113,7 @@ class Photographs:
 
 def photographs(config: DictConfig) -> Photographs:
     vocabulary = Vocabulary.from_config(config)
-    samples, _ = read_sources(sources_from_config(config.sources), vocabulary)
+    samples, _ = read_sources(Sources.from_config(config), vocabulary)
     samples = samples[samples["split"] != "test"].reset_index(drop=True)
     network = initial_network(config.model, vocabulary).eval()
     crops = dict(crops_of(samples, np.arange(len(samples)), SIZE, config.crops.margin))

@@ -36,7 +36,7 @@ from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import BOX, image_path
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console
 
 PACKAGE = "static_gesture_classification."
@@ -314,7 +314,7 @@ def frames_by_gesture(video: Path, truth: Path, folder: Path, vocabulary: Vocabu
 def drawn_by_gesture(config: DictConfig, root: Path, vocabulary: Vocabulary) -> dict[str, list[Shot]]:
     """Drawn hands in HaGRID's layout, by gesture."""
     node = {**config.sources.synthetic, "root": str(root)}
-    samples, _ = read_sources(sources_from_config({"synthetic": node}, config.seed), vocabulary)
+    samples, _ = read_sources(Sources.build({"synthetic": node}, config.seed), vocabulary)
     shots: dict[str, list[Shot]] = {}
     for row in samples.to_dict("records"):
         box = tuple(float(row[side]) for side in BOX)

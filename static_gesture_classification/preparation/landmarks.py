@@ -116,7 +116,7 @@ class LandmarkSettings(Settings):
     cache: Path
     aspect_without_image: float = Field(gt=0)
     max_rejected_share: float = Field(ge=0, le=1)
-    division: split.Settings
+    division: split.SplitSettings
     vocabulary: Vocabulary
     images_optional: frozenset[str] = frozenset()
 
@@ -132,8 +132,8 @@ class LandmarkSettings(Settings):
             "landmarks",
             extract=meanings.get(wanted, wanted) if extract is None else extract,
             detector=config.detector,
-            division=split.Settings.from_config(config),
-            vocabulary=Vocabulary.from_config(config.gestures),
+            division=split.SplitSettings.from_config(config),
+            vocabulary=Vocabulary.from_config(config),
             images_optional=images_optional(config.get("sources")),
         )
 
@@ -534,7 +534,7 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport, settings
     """The table with the splits of the split stage; what that has not seen is split here.
 
     Raises:
-        DataError: the split table is missing, or nothing can be split (see `split.assign_splits`).
+        DataError: the split table is missing, or nothing can be split (see `split.split_samples`).
     """
     made = read_arrow(splits, ["sample_id", "split"])
     position = pc.index_in(table.column("sample_id"), value_set=made.column("sample_id").combine_chunks())

@@ -22,7 +22,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import read_samples, write_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.training.checkpoint import (
     Classifier,
     Origin,
@@ -115,7 +115,7 @@ def made_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = World(folder, tuple(overrides))
     config = world.config()
     save_raw(world.raw)
-    samples, _ = read_sources(sources_from_config(config.sources), Vocabulary.from_config(config))
+    samples, _ = read_sources(Sources.from_config(config), Vocabulary.from_config(config))
     person = samples["subject"].str.rpartition("/")[2]
     known = samples[~person.str.startswith("new")].reset_index(drop=True)
     write_samples(known, folder / "index/samples.parquet")

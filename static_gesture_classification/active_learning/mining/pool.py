@@ -40,7 +40,7 @@ from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, LANDMARK_COUNT, held_together, image_path, read_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console, track
 from static_gesture_classification.training.checkpoint import CROPS, Classifier
 
@@ -157,7 +157,7 @@ def _sources(config: DictConfig) -> str:
 def hands_of_source(config: DictConfig, name: str) -> PoolHands:
     """All hands of a source, also those that `max_per_gesture` or `gestures` keep out of the index."""
     node = OmegaConf.merge(config.sources[name], {"max_per_gesture": None, "gestures": None, "enabled": True})
-    source = sources_from_config({name: node}, config.seed)[0]
+    source = Sources.build({name: node}, config.seed)[0]
     if not source.present():
         raise DataError(f"nothing in {source.root}; to search source {name}, {source.how_to_get}")
     samples, rejected = read_sources([source], Vocabulary.from_config(config))

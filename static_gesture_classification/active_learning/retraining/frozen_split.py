@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.split import Settings, split_samples, tied_together
+from static_gesture_classification.preparation.split import SplitSettings, split_samples, tied_together
 from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
 from static_gesture_classification.samples import SPLITS, read_rows
@@ -65,7 +65,7 @@ def earlier_sides(tables: Sequence[Path]) -> dict[str, str]:
 
 
 def frozen_split(
-    samples: pd.DataFrame, crops: np.ndarray, earlier: dict[str, str], settings: Settings, vocabulary: Vocabulary
+    samples: pd.DataFrame, crops: np.ndarray, earlier: dict[str, str], settings: SplitSettings, vocabulary: Vocabulary
 ) -> FrozenSplit:
     """Divide samples, most of which are divided already.
 
@@ -95,7 +95,7 @@ def frozen_split(
     return FrozenSplit(samples.assign(split=side), ~known, {reason: n for reason, n in left_out.items() if n})
 
 
-def joining(samples: pd.DataFrame, side: np.ndarray, known: np.ndarray, settings: Settings) -> np.ndarray:
+def joining(samples: pd.DataFrame, side: np.ndarray, known: np.ndarray, settings: SplitSettings) -> np.ndarray:
     """The side of each new sample: by its person, else as its session or dataset says, else train."""
     people = tied_together(samples, settings.group)
     said = samples["split"].to_numpy(object)

@@ -89,13 +89,11 @@ from static_gesture_classification.preparation.crops import (
     build_crops,
     open_crops,
 )
-from static_gesture_classification.preparation.index import index_sources
-from static_gesture_classification.preparation.label_fixes import read_label_fixes
+from static_gesture_classification.preparation.index import IndexSettings, index_sources
 from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
-from static_gesture_classification.preparation.split import Settings
+from static_gesture_classification.preparation.split import SplitSettings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
-from static_gesture_classification.sources.source import sources_from_config
 from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
@@ -169,10 +167,8 @@ def alone(models: Path) -> Iterator[None]:
 def index(loop: QuickLoop) -> None:
     """Index all sources."""
     config = loop.config
-    vocabulary = Vocabulary.from_config(config)
-    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
-    sources = sources_from_config(config.sources, config.seed)
-    found = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
+    chosen, output = IndexSettings.from_config(config), Path(config.paths.index)
+    found = index_sources(chosen.sources, chosen.vocabulary, output, chosen.max_rejected_share, chosen.label_fixes())
     for source in found.sources:
         if source.left_out is None:
             console.print(
@@ -213,7 +209,7 @@ def split(loop: QuickLoop) -> FrozenSplit:
         read_samples(folder / SAMPLES),
         open_crops(folder),
         earlier_sides([loop.pipeline_splits, loop.splits]),
-        Settings.from_config(config),
+        SplitSettings.from_config(config),
         Vocabulary.from_config(config),
     )
     write_samples(frozen.samples, loop.splits)

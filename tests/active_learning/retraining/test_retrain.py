@@ -26,7 +26,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import split_subjects
 from static_gesture_classification.evaluation.paired_comparison import Verdict
 from static_gesture_classification.evaluation.predictions import read_predictions
-from static_gesture_classification.preparation.split import Settings
+from static_gesture_classification.preparation.split import SplitSettings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
@@ -43,7 +43,7 @@ from tests.evaluation.conftest import composed
 from tests.support.seeded_predictions import GESTURES, VOCABULARY, sample_table
 from tests.support.stage_commands import LABELS, PEOPLE, digests, inside, save_photographs
 
-SETTINGS = Settings(val=0.2, test=0.2, respect_official=True, seed=0)
+SETTINGS = SplitSettings(val=0.2, test=0.2, respect_official=True, seed=0)
 
 
 def noise(count, seed=0):
@@ -109,7 +109,7 @@ def test_a_session_that_shows_the_same_moment_as_a_val_sample_is_left_out_whole(
 
 
 def test_where_only_sessions_are_kept_apart_a_person_of_val_can_be_trained_on(divided):
-    settings = Settings(0.2, 0.2, True, 0, group="session")
+    settings = SplitSettings(val=0.2, test=0.2, respect_official=True, seed=0, group="session")
     assert set(joined(divided, new_samples("person 6"), settings=settings).samples["split"][240:]) == {"train"}
 
 
