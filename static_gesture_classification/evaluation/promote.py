@@ -75,7 +75,7 @@ from static_gesture_classification.training.checkpoint import (
     export_checkpoint,
     read_checkpoint,
 )
-from static_gesture_classification.training.inputs import kind_named, kind_of
+from static_gesture_classification.training.inputs import InputKind, kind_of
 from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
@@ -94,7 +94,7 @@ class PromoteSettings(Settings):
         run, epoch: what is promoted by hand; None leaves it to the comparison.
         force: whether the trained checkpoint is promoted whatever the comparison says.
         workspace: where checkpoints, runs and predictions are.
-        inputs: what the trained checkpoint sees, "crops" or "landmarks".
+        kind: what the trained checkpoint sees.
         group: what splits keep apart.
         change: how the two are compared.
         contenders: what the best one so far looks at.
@@ -106,7 +106,7 @@ class PromoteSettings(Settings):
     epoch: int | None
     force: bool
     workspace: Workspace
-    inputs: str
+    kind: InputKind
     group: Literal["subject", "session"]
     change: ChangeSettings
     contenders: ContenderSettings
@@ -121,7 +121,7 @@ class PromoteSettings(Settings):
             config,
             "",
             workspace=Workspace.from_config(config),
-            inputs=kind_of(config.model).name,
+            kind=kind_of(config.model),
             group=config.splits.group,
             change=ChangeSettings.from_config(config),
             contenders=ContenderSettings.from_config(config),
@@ -354,7 +354,7 @@ def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Prediction
     Raises:
         DataError: they are missing. UserError: they do not belong together.
     """
-    samples = read_rows(kind_named(settings.inputs).sample_table(settings.workspace))
+    samples = read_rows(settings.kind.sample_table(settings.workspace))
     samples = samples[samples["split"] == "val"].reset_index(drop=True)
     path = settings.workspace.predictions("val")
     predictions = read_predictions(path)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -86,6 +86,12 @@ class Hands:
                 raise DataError(
                     f"{len(part)} {noun} and {len(self.samples)} rows in the table do not fit together; run dvc repro"
                 )
+
+    def select(self, rows: np.ndarray) -> Hands:
+        """Some of the hands."""
+        crops = None if self.crops is None else SelectedRows(self.crops, rows)
+        points = None if self.points is None else self.points[rows]
+        return replace(self, samples=self.samples.iloc[rows].reset_index(drop=True), crops=crops, points=points)
 
 
 @dataclass(frozen=True)
