@@ -220,7 +220,7 @@ def _in_turn(targets: np.ndarray, count: int, seed: int) -> np.ndarray:
 @torch.no_grad()
 def _augment(data: GestureDataModule, rows: np.ndarray, module: GestureModule) -> np.ndarray:
     """What augmentation makes of some hands, as pictures; drawn from a generator of its own."""
-    batch = on_device(data.kind.batch(data.kind.of(data.hands, rows)), module.device)
+    batch = on_device(data.kind.batch(data.kind.take(data.hands.crops, data.hands.points, rows)), module.device)
     return draw_parts(data.kind.parts_of(module.augmentation(batch, torch.Generator().manual_seed(0))))
 
 

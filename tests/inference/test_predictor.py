@@ -11,7 +11,8 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor, inputs_of, load_model
-from static_gesture_classification.preparation.crops import HEADROOM, CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.cutting import HEADROOM
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, read_samples, write_samples

@@ -22,6 +22,7 @@ from static_gesture_classification.evaluation.contenders import find_contender
 from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.export_onnx import export
 from static_gesture_classification.recording.judging.observer import open_observer
+from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.training import models
 from static_gesture_classification.training.backbones import factory
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO
@@ -79,7 +80,7 @@ def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def by_recorder(path: Path, config: DictConfig, folder: Path) -> None:
-    open_observer(config, path)
+    open_observer(JudgeSettings.from_config(config), path)
 
 
 def by_compare(path: Path, config: DictConfig, folder: Path) -> None:
