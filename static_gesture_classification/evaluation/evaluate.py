@@ -86,7 +86,7 @@ def predict_rows(hands: Hands, rows: np.ndarray, classifier: Classifier) -> tupl
     """Probabilities and embeddings of some hands, float32; where no hand was found, 0 and NaN."""
     kind = classifier.kind
     found = kind.usable(None if hands.points is None else hands.points[rows], len(rows))
-    predicted, embedded = classifier.predict(kind.of(hands, rows[found]))
+    predicted, embedded = classifier.predict(kind.take(hands.crops, hands.points, rows[found]))
     probabilities = np.zeros((len(rows), predicted.shape[1]), np.float32)
     embeddings = np.full((len(rows), embedded.shape[1]), np.nan, np.float32)
     probabilities[found], embeddings[found] = predicted, embedded
