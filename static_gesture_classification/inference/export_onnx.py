@@ -102,7 +102,7 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of deprecations inside the exporter
         program = torch.onnx.export(
-            Exported(classifier).eval(),
+            ExportedNetwork(classifier).eval(),
             tuple(map(torch.from_numpy, example.values())),
             input_names=list(example),
             output_names=list(OUTPUT_NAMES),
@@ -127,7 +127,7 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
     return model.SerializeToString()
 
 
-class Exported(nn.Module):
+class ExportedNetwork(nn.Module):
     """A classifier's network from the arrays that it is fed with to its predictions, as one graph."""
 
     def __init__(self, classifier: Classifier) -> None:

@@ -115,10 +115,10 @@ def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifi
         return load_onnx(path, threads)
     from static_gesture_classification.training.checkpoint import load_classifier  # torch takes seconds to import
 
-    return compiled(load_classifier(path, device))
+    return trace_backbone(load_classifier(path, device))
 
 
-def compiled(classifier: Classifier) -> Classifier:
+def trace_backbone(classifier: Classifier) -> Classifier:
     """A model of pictures for one hand at a time on a processor: its backbone as one graph, in half the time.
 
     Where tracing changes what the network predicts, or the device is another, it stays as it is.
