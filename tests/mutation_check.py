@@ -205,9 +205,9 @@ MUTATIONS = (
     # Training and inference see the same.
     one(
         "a crop's margin at inference",
-        "inference/predictor.py",
-        "crop_square(image, hand.box, size, margin)",
-        "crop_square(image, hand.box, size, 0.0)",
+        "training/inputs.py",
+        "crop_square(image, hand.box, crop_size, crop_margin)",
+        "crop_square(image, hand.box, crop_size, 0.0)",
         "tests/inference/test_predictor.py::test_crops_are_those_of_the_crops_stage",
     ),
     one(
@@ -234,8 +234,8 @@ MUTATIONS = (
     one(
         "pixels are normalised",
         "training/models/network.py",
-        "return self.backbone((images - self.mean) / self.std)",
-        "return self.backbone(images / 255)",
+        "return self.backbone((inputs - self.mean) / self.std)",
+        "return self.backbone(inputs / 255)",
         "tests/training/test_models.py::test_pixels_are_normalised_inside_the_network",
     ),
     one(
@@ -279,8 +279,8 @@ MUTATIONS = (
     one(
         "training leaves the test split alone",
         "training/datamodule.py",
-        '(samples["split"].to_numpy() == name) & used)',
-        '(samples["split"].replace("test", "train").to_numpy() == name) & used)',
+        'splits = self.samples["split"].to_numpy()',
+        'splits = self.samples["split"].replace("test", "train").to_numpy()',
         "tests/training/test_datamodule.py",
     ),
     one(
