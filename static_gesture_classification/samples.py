@@ -25,7 +25,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import printable
 
 VERSION = 1
-LANDMARKS = 21
+LANDMARK_COUNT = 21
 SPLITS = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
 
@@ -164,14 +164,14 @@ def landmark_array(table: pa.Table) -> np.ndarray:
     Raises:
         DataError: a row has another number of points.
     """
-    result = np.full((len(table), 2 * LANDMARKS), np.nan, np.float32)
+    result = np.full((len(table), 2 * LANDMARK_COUNT), np.nan, np.float32)
     column = table.column("landmarks").combine_chunks()
     known = column.is_valid().to_numpy(zero_copy_only=False)
     values = column.flatten().to_numpy(zero_copy_only=False)
-    if len(values) != known.sum() * 2 * LANDMARKS:
-        raise DataError(f"a sample has not {LANDMARKS} landmarks of two coordinates; run dvc repro")
-    result[known] = values.reshape(-1, 2 * LANDMARKS)
-    return result.reshape(-1, LANDMARKS, 2)
+    if len(values) != known.sum() * 2 * LANDMARK_COUNT:
+        raise DataError(f"a sample has not {LANDMARK_COUNT} landmarks of two coordinates; run dvc repro")
+    result[known] = values.reshape(-1, 2 * LANDMARK_COUNT)
+    return result.reshape(-1, LANDMARK_COUNT, 2)
 
 
 def to_arrow(samples: pd.DataFrame) -> pa.Table:
@@ -216,4 +216,4 @@ def validate(table: pa.Table, path: Path) -> None:
 def _points(row: object) -> np.ndarray | None:
     if row is None or (isinstance(row, float) and np.isnan(row)):
         return None
-    return np.asarray(row, np.float32).reshape(2 * LANDMARKS)
+    return np.asarray(row, np.float32).reshape(2 * LANDMARK_COUNT)

@@ -205,9 +205,9 @@ MUTATIONS = (
     # Training and inference see the same.
     one(
         "a crop's margin at inference",
-        "inference/predictor.py",
-        "crop_square(image, hand.box, size, margin)",
-        "crop_square(image, hand.box, size, 0.0)",
+        "training/inputs.py",
+        "crop_square(image, hand.box, crop_size, crop_margin)",
+        "crop_square(image, hand.box, crop_size, 0.0)",
         "tests/inference/test_predictor.py::test_crops_are_those_of_the_crops_stage",
     ),
     one(
@@ -234,14 +234,14 @@ MUTATIONS = (
     one(
         "pixels are normalised",
         "training/models/network.py",
-        "return self.backbone((images - self.mean) / self.std)",
-        "return self.backbone(images / 255)",
+        "return self.backbone((inputs - self.mean) / self.std)",
+        "return self.backbone(inputs / 255)",
         "tests/training/test_models.py::test_pixels_are_normalised_inside_the_network",
     ),
     one(
         "the classes are in the checkpoint's order",
         "training/checkpoint.py",
-        'vocabulary, crop = Vocabulary.from_config(checkpoint["gestures"]), checkpoint["crop"]',
+        'vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]',
         'vocabulary, crop = Vocabulary(tuple(sorted(checkpoint["gestures"]["names"]))), checkpoint["crop"]',
         "tests/training/test_checkpoint.py",
     ),
@@ -279,8 +279,8 @@ MUTATIONS = (
     one(
         "training leaves the test split alone",
         "training/datamodule.py",
-        '(samples["split"].to_numpy() == name) & used)',
-        '(samples["split"].replace("test", "train").to_numpy() == name) & used)',
+        'splits = self.samples["split"].to_numpy()',
+        'splits = self.samples["split"].replace("test", "train").to_numpy()',
         "tests/training/test_datamodule.py",
     ),
     one(
@@ -315,22 +315,22 @@ MUTATIONS = (
     one(
         "crops of another size are other crops",
         "preparation/crops.py",
-        r'suffix = f"\0{size}\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
-        r'suffix = f"\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
+        r'made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"',
+        r'made = f"\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"',
         "tests/preparation/test_crops.py::test_killed_run_is_not_continued_at_another_size",
     ),
     one(
         "crops of another margin are other crops",
         "preparation/crops.py",
-        r'suffix = f"\0{size}\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
-        r'suffix = f"\0{size}\0{cutting_code()}\0{PIXELS_VERSION}".encode()',
+        r'made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"',
+        r'made = f"\0{settings.size}\0{cutting_code()}\0{PIXELS_VERSION}"',
         "tests/preparation/test_crops.py::test_other_size_margin_or_box_makes_other_crops",
     ),
     one(
         "landmarks of other detector settings are other landmarks",
-        "preparation/landmarks.py",
-        'suffix = f"{_detector(settings.node).identity()}{looking_code()}{PIXELS_VERSION}".encode()',
-        'suffix = f"{looking_code()}{PIXELS_VERSION}".encode()',
+        "preparation/looking.py",
+        'made = f"{detector_of(detector.model_dump_json()).identity()}{looking_code()}{PIXELS_VERSION}"',
+        'made = f"{looking_code()}{PIXELS_VERSION}"',
         "tests/preparation/test_landmarks.py::test_only_new_boxes_images_and_detector_settings_are_looked_at",
     ),
     # Training.
@@ -366,7 +366,7 @@ MUTATIONS = (
     ),
     one(
         "intervals resample people",
-        "evaluation/units.py",
+        "evaluation/resampling_units.py",
         "    members, names = pd.factorize(held_together(frame.assign(image=each)))\n",
         "    members, names = pd.factorize(each)\n",
         "tests/evaluation/test_paired.py",
@@ -374,28 +374,28 @@ MUTATIONS = (
     ),
     one(
         "the promotion guard refuses who loses a gesture",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         "    if len(changed.harmed):\n",
         "    if False:\n",
         "tests/evaluation/test_promote.py::test_a_candidate_that_loses_a_gesture_is_refused_though_its_score_is_higher",
     ),
     one(
         "the promotion guard's measure of a loss",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         '(-gestures["difference"] > most)',
         '(-gestures["difference"] > 1)',
         "tests/evaluation/test_paired.py::test_a_gesture_that_is_lost_on_many_people_is_harmed",
     ),
     one(
         "a worse candidate is not promoted",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         "    if not changed.difference > 0:\n",
         "    if False:\n",
         "tests/evaluation/test_paired.py::test_one_that_errs_more_is_not_preferred_though_no_gesture_is_harmed",
     ),
     one(
         "a gesture that few people show is not lost unseen",
-        "evaluation/paired.py",
+        "evaluation/paired_comparison.py",
         'gestures["few"] = 0.5 ** gestures["people"] >= allowed',
         'gestures["few"] = gestures["people"] < 0',
         "tests/evaluation/test_paired.py",
@@ -431,8 +431,8 @@ MUTATIONS = (
             ),
             Change(
                 "active_learning/comparison/before_after.py",
-                "    table = said.table.take(pa.array(at))\n",
-                "    table = said.table.take(pa.array(np.sort(at)))\n",
+                "    table = predictions.table.take(pa.array(at))\n",
+                "    table = predictions.table.take(pa.array(np.sort(at)))\n",
             ),
         ),
         ("tests/active_learning/comparison/test_compare.py::test_tables_in_another_order_are_paired_by_sample",),
@@ -440,14 +440,14 @@ MUTATIONS = (
     one(
         "people who were trained on do not count in a comparison",
         "evaluation/promote.py",
-        "unseen = ~person_digests(samples).isin(known).to_numpy()",
+        "unseen = ~subject_digests(samples).isin(known).to_numpy()",
         "unseen = np.ones(len(samples), bool)",
         "tests/evaluation/test_promote.py"
         "::test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_changed",
     ),
     one(
         "the plan begins with what costs most",
-        "active_learning/diagnosis/confusions.py",
+        "active_learning/diagnosis/pairs.py",
         "    errors.sort(key=_worst_first)\n",
         "    errors.sort(key=lambda error: error.gesture, reverse=True)\n",
         "tests/active_learning/planning/test_plan.py",

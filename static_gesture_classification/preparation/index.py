@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
+from pydantic import Field
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
@@ -36,13 +37,42 @@ from static_gesture_classification.samples import (
     to_frame,
     validate,
 )
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.repeated_images import REPEATED, RepeatedImages
-from static_gesture_classification.sources.source import Batch, Source, sources_from_config
+from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.sources.source import Batch, Source
 from static_gesture_classification.terminal import Table, console, progress_bar
+from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
 KEYS = ["source", "gesture", "split", "subject"]
 SHOWN = 10  # rejected entries in a message
+
+
+class IndexSettings(Settings):
+    """What is indexed: the selected sources, the gestures, and how.
+
+    Args:
+        sources: see `Sources`.
+        vocabulary: the gestures.
+        fixes: the file of label fixes; none where it is absent.
+        max_rejected_share: above this share of bad entries nothing is written.
+    """
+
+    sources: Sources
+    vocabulary: Vocabulary
+    fixes: Path
+    max_rejected_share: float = Field(ge=0, le=1)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> IndexSettings:
+        """From `index`, `sources`, `gestures` and `label_issues.fixes`."""
+        sources, vocabulary = Sources.from_config(config), Vocabulary.from_config(config)
+        return cls.read(config, "index", sources=sources, vocabulary=vocabulary, fixes=config.label_issues.fixes)
+
+    def label_fixes(self) -> LabelFixes:
+        """The label fixes of the file; raises as `read_label_fixes`."""
+        return read_label_fixes(self.fixes, self.vocabulary)
 
 
 @dataclass
@@ -308,11 +338,9 @@ def remarks(report: IndexReport) -> list[str]:
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Index the configured sources."""
-    sources = sources_from_config(config.get("sources"), config.seed)
-    vocabulary = Vocabulary.from_config(config.gestures)
-    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
-    report = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
+    """Index the selected sources."""
+    chosen, output = IndexSettings.from_config(config), Workspace.from_config(config).index
+    report = index_sources(chosen.sources, chosen.vocabulary, output, chosen.max_rejected_share, chosen.label_fixes())
     print_report(report)
 
 

@@ -21,21 +21,22 @@ and more of a gesture goes where the official splits have too little of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
+from pydantic import Field, ValidationInfo, field_validator
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.splitting.assignment import TEST, TRAIN, VAL, Groups, assign_groups
@@ -55,73 +56,68 @@ from static_gesture_classification.preparation.splitting.report import (
     unknown_by_source,
 )
 from static_gesture_classification.samples import SCHEMA, SPLITS, held_together, read_arrow, write_samples
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console
+from static_gesture_classification.workspace import Workspace
 
 REPORT = "report.json"
 COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
-GROUP_BY = ("subject", "session")
-ON_INCOMPLETE = ("fail", "warn")
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Split the samples that have crops."""
-    crops = open_crops(Path(config.paths.crops))
-    table = read_arrow(Path(config.paths.crops) / SAMPLES)
-    settings = Settings.from_config(config)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    workspace = Workspace.from_config(config)
+    crops = open_crops(workspace.crops)
+    table = read_arrow(workspace.crops / SAMPLES)
+    settings = SplitSettings.from_config(config)
+    vocabulary = Vocabulary.from_config(config)
     if not len(table):  # the crops stage fails, unless landmarks alone are known of all samples
-        write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), Path(config.paths.splits))
+        write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), workspace.splits)
         console.print("no sample has a crop; the landmarks stage splits those that have landmarks")
         return
     samples, report = split_samples(table.select(COLUMNS).to_pandas(), crops, settings, vocabulary)
-    write_split(table, samples, report, Path(config.paths.splits))
+    write_split(table, samples, report, workspace.splits)
     print_report(report)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The `splits` node of the configuration, and the seed.
+class SplitSettings(Settings):
+    """How samples are divided: `splits` of the configuration, and the seed.
 
-    Attributes:
+    Args:
         val, test: share of the samples without an official split; 0 leaves the split out.
         respect_official: whether splits that a dataset publishes are kept.
-        group: what must not be on two sides: "subject", or the weaker "session".
-        incomplete: "fail" when a gesture cannot be on every side for lack of people, or "warn".
-        settled: sources of which nothing that says train goes to val or test.
+        group: what must not be in two splits: "subject", or the weaker "session".
+        incomplete: "fail" when a gesture cannot be in every split for lack of people, or "warn".
+        settled: sources of which nothing that is marked train goes to val or test.
+        seed: of the assignment.
     """
 
-    val: float
-    test: float
+    val: float = Field(ge=0, lt=1)
+    test: float = Field(ge=0, lt=1)
     respect_official: bool
-    seed: int
-    group: str = "subject"
-    incomplete: str = "fail"
-    settled: Sequence[str] = ()
+    group: Literal["subject", "session"] = "subject"
+    incomplete: Literal["fail", "warn"] = "fail"
+    settled: tuple[str, ...] = ()
+    seed: int = 0
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Settings:
-        """From the whole composed configuration."""
-        splits = config.splits
-        return cls(
-            float(splits.val),
-            float(splits.test),
-            bool(splits.respect_official),
-            int(config.seed),
-            str(splits.get("group", "subject")),
-            str(splits.get("incomplete", "fail")),
-            tuple(splits.get("settled") or ()),
-        )
+    def from_config(cls, config: DictConfig) -> SplitSettings:
+        """From `splits` and `seed`."""
+        return cls.read(config, "splits", seed=config.seed)
 
-    def __post_init__(self) -> None:
-        if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
-            raise UserError(
-                f"splits.val is {self.val} and splits.test {self.test}; they are shares of 1 that leave some for train"
-            )
-        if self.group not in GROUP_BY:
-            raise UserError(f"splits.group is {self.group!r}; it must be {' or '.join(GROUP_BY)}")
-        if self.incomplete not in ON_INCOMPLETE:
-            raise UserError(f"splits.incomplete is {self.incomplete!r}; it must be {' or '.join(ON_INCOMPLETE)}")
+    @field_validator("settled", mode="before")
+    @classmethod
+    def _none_settled(cls, settled: object) -> object:
+        return settled or ()
+
+    @field_validator("test")
+    @classmethod
+    def _leave_some_for_train(cls, test: float, others: ValidationInfo) -> float:
+        val = others.data.get("val", 0)
+        if val + test >= 1:
+            raise ValueError(f"and splits.val, which is {val}, must be less than 1 together, so that train has a share")
+        return test
 
     @property
     def shares(self) -> tuple[float, float, float]:
@@ -134,44 +130,21 @@ class Settings:
         return [split for split, share in enumerate(self.shares) if share > 0]
 
 
-def assign_splits(
-    samples: pd.DataFrame,
-    crops: np.ndarray,
-    *,
-    val: float,
-    test: float,
-    respect_official: bool,
-    seed: int,
-    vocabulary: Vocabulary,
-    group: str = "subject",
-    incomplete: str = "fail",
-    settled: Sequence[str] = (),
+def split_samples(
+    samples: pd.DataFrame, crops: np.ndarray | None, settings: SplitSettings, vocabulary: Vocabulary
 ) -> tuple[pd.DataFrame, SplitReport]:
     """Fill the column `split` of a sample table; see the module's description.
 
     Args:
         samples: sample table, of which the columns in `COLUMNS` are used.
-        crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`.
-        val: share of the samples without an official split.
-        test: likewise.
-        respect_official: keep the splits that a dataset publishes.
-        seed: of the assignment.
+        crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`; without them, near-duplicates are not
+            looked for.
+        settings: how to divide.
         vocabulary: the gestures.
-        group: "subject" or "session".
-        incomplete: "fail" or "warn", when a gesture cannot be on every side.
-        settled: sources of which nothing that says train goes to val or test.
 
     Raises:
         DataError: there are too few people for the splits that are asked for; says what is nearest.
     """
-    settings = Settings(val, test, respect_official, seed, group, incomplete, settled)
-    return split_samples(samples, crops, settings, vocabulary)
-
-
-def split_samples(
-    samples: pd.DataFrame, crops: np.ndarray | None, settings: Settings, vocabulary: Vocabulary
-) -> tuple[pd.DataFrame, SplitReport]:
-    """See `assign_splits`. Without crops, near-duplicates are not looked for."""
     if not len(samples):
         raise DataError("there are no samples to split; run the index and crops stages on a source that has some")
     vocabulary.indices(sorted(set(samples["gesture"])))
@@ -190,7 +163,7 @@ def split_samples(
 
 
 def split_others(
-    samples: pd.DataFrame, known: np.ndarray, settings: Settings, vocabulary: Vocabulary
+    samples: pd.DataFrame, known: np.ndarray, settings: SplitSettings, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, str | None]:
     """Split samples that have no crops, beside others that are split already, without looking at pictures.
 
@@ -199,13 +172,13 @@ def split_others(
     Args:
         samples: the columns in `COLUMNS`; `split` of the known ones is settled, of the others as published.
         known: bool (n,), rows that are split already.
-        settings, vocabulary: as of `assign_splits`.
+        settings, vocabulary: as of `split_samples`.
 
     Returns:
         The split of every row, and what a reader should know, or None.
 
     Raises:
-        DataError: nothing is split already, and there are too few people (see `assign_splits`).
+        DataError: nothing is split already, and there are too few people (see `split_samples`).
     """
     people = tied_together(samples, settings.group)
     sides = samples["split"].map({name: split for split, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
@@ -217,7 +190,7 @@ def split_others(
     result, note = np.where(known, sides, of_person[people]), None
     rest = np.flatnonzero(~placed[people])
     if len(rest):
-        lenient = replace(settings, incomplete="warn") if known.any() else settings
+        lenient = settings.model_copy(update={"incomplete": "warn"}) if known.any() else settings
         own = samples.iloc[rest].reset_index(drop=True)
         try:
             divided, _ = split_samples(own, None, lenient, vocabulary)
@@ -249,7 +222,7 @@ class Official:
     left_out: np.ndarray
 
 
-def official_splits(samples: pd.DataFrame, settings: Settings) -> Official:
+def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
     """The splits that datasets publish, as far as they are respected."""
     side = np.full(len(samples), UNUSED)
     carve = np.zeros(len(samples), bool)
@@ -354,7 +327,7 @@ def _groups(
     return Groups(counts, allowed, names.tolist())
 
 
-def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settings, report: SplitReport) -> None:
+def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitSettings, report: SplitReport) -> None:
     """Raise when there are fewer people than splits to fill."""
     settled = groups.allowed.sum(axis=1) == 1
     open_ = [split for split in settings.requested if not (groups.allowed[:, split] & settled).any()]
@@ -374,7 +347,7 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settin
     )
 
 
-def _nearest(found: int, samples: pd.DataFrame, settings: Settings) -> str:
+def _nearest(found: int, samples: pd.DataFrame, settings: SplitSettings) -> str:
     """The nearest that is possible, as advice."""
     more = len(settings.requested) - found
     sessions = len(set(tied_together(samples, "session").tolist()))
@@ -395,7 +368,7 @@ def _conclude(
     units: np.ndarray,
     groups: Groups,
     gestures: pd.Categorical,
-    settings: Settings,
+    settings: SplitSettings,
     report: SplitReport,
 ) -> tuple[pd.DataFrame, SplitReport]:
     names = np.array([*SPLITS, ""], object)
@@ -412,7 +385,7 @@ def _conclude(
     return result, report
 
 
-def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, settings: Settings) -> None:
+def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, settings: SplitSettings) -> None:
     """Every requested split has samples of every gesture, or it is said why not."""
     requested = [SPLITS[split] for split in settings.requested]
     totals = {name: sum(count[name] for count in report.counts.values()) for name in requested}

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.image_files import files_below
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.image_size import NO_BOX, file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
@@ -231,7 +231,7 @@ class Annotated(Source):
         box, problem = in_shares(marked.box, units)
         if problem or isinstance(units, str) or marked.landmarks is None:
             return box, None, problem
-        if len(marked.landmarks) != 2 * LANDMARKS:
+        if len(marked.landmarks) != 2 * LANDMARK_COUNT:
             return box, None, None
         return box, tuple(value / units[axis % 2] for axis, value in enumerate(marked.landmarks)), None
 

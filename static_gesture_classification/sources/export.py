@@ -66,7 +66,7 @@ def main(config: DictConfig) -> None:
         raise UserError("say where to: export.output=FOLDER")
     if options.format not in FORMATS:
         raise UserError(f"unknown export.format {options.format!r}; formats are {', '.join(FORMATS)}")
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     samples = chosen_samples(options, vocabulary, config.get("sources", {}))
     settings = Settings(tuple(vocabulary), options.cut, float(options.margin), options.landmarks)
     made = export(samples, options.format, Path(options.output).expanduser(), settings, options.link, options.replace)

@@ -33,7 +33,7 @@ from scipy.optimize import linear_sum_assignment
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import is_text
 from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in
 
 # Folder of annotations -> official split. Version 1 has no val; its subsample has no split at all.
@@ -93,6 +93,11 @@ class Hagrid(Source):
         """Two processes for a large set, each with one file at a time."""
         size = sum((self.folder / file).stat().st_size for _, _, file in self._annotation_files())
         return min(WORKERS, os.cpu_count() or 1) if size > PARALLEL_FROM else 1
+
+    def watched(self) -> Iterator[str]:
+        """The annotations, and the folders of images, whose time changes when an image comes or goes."""
+        for gesture in self._gestures():
+            yield from (str(self.folder / place) for place in (*(file for _, file in gesture.files), *gesture.folders))
 
     def _gesture_hands(self, gesture: GestureFiles) -> Iterator[Hands]:
         if self.require_images and not gesture.folders:
@@ -305,7 +310,7 @@ def landmarks_of(
 def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
     """(n, 42) from n sets of points, NaN for those that are not 21 points of two numbers."""
     rows = [row for row, points in enumerate(hands) if points]
-    result = np.full((len(hands), 2 * LANDMARKS), np.nan, np.float32)
+    result = np.full((len(hands), 2 * LANDMARK_COUNT), np.nan, np.float32)
     try:
         result[rows] = flattened([hands[row] for row in rows])
     except (TypeError, ValueError):
@@ -327,7 +332,7 @@ def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) ->
     Returns:
         (...) 0..1.
     """
-    points = sets.reshape(*sets.shape[:-1], LANDMARKS, 2)
+    points = sets.reshape(*sets.shape[:-1], LANDMARK_COUNT, 2)
     low, high = box[..., None, :2], box[..., None, 2:]
     margin = BOX_MARGIN * (high - low)
     inside = np.asarray(((points >= low - margin) & (points <= high + margin)).all(axis=-1))
@@ -340,7 +345,7 @@ def at_their_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) 
     A set belongs to the box that holds at least half of its points and covers it best; each set and each box once. Of
     boxes that do so alike (two boxes drawn alike) the one at the set's own place is taken.
     """
-    result = np.full((len(box), 2 * LANDMARKS), np.nan, np.float32)
+    result = np.full((len(box), 2 * LANDMARK_COUNT), np.nan, np.float32)
     share = share_inside(sets[:, None], box[None])
     fit = np.where(share >= MOSTLY_INSIDE, share + overlap(sets, box), 0.0)
     own_place = np.arange(len(sets))[:, None] == np.arange(len(box))[None]
@@ -354,7 +359,7 @@ def at_their_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) 
 
 def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(sets, boxes) intersection over union of the sets' own bounds and the boxes; 0 for a set that is not there."""
-    points = sets.reshape(len(sets), 1, LANDMARKS, 2)
+    points = sets.reshape(len(sets), 1, LANDMARK_COUNT, 2)
     low, high = points.min(axis=2), points.max(axis=2)
     shared = np.clip(np.minimum(high, box[None, :, 2:]) - np.maximum(low, box[None, :, :2]), 0, None).prod(axis=-1)
     areas = (high - low).prod(axis=-1) + (box[None, :, 2:] - box[None, :, :2]).prod(axis=-1)
@@ -363,10 +368,10 @@ def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.
 
 def flattened(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
     """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` where one has another shape."""
-    if set(map(len, hands)) - {LANDMARKS} or set(map(len, chain.from_iterable(hands))) - {2}:
+    if set(map(len, hands)) - {LANDMARK_COUNT} or set(map(len, chain.from_iterable(hands))) - {2}:
         raise ValueError("a hand does not have 21 points of two coordinates")
     numbers = chain.from_iterable(chain.from_iterable(hands))
-    return np.fromiter(numbers, np.float32, len(hands) * 2 * LANDMARKS).reshape(-1, 2 * LANDMARKS)
+    return np.fromiter(numbers, np.float32, len(hands) * 2 * LANDMARK_COUNT).reshape(-1, 2 * LANDMARK_COUNT)
 
 
 def leading_hands(entries: dict[str, Entry], labels: list[str], row_entry: npt.NDArray[np.intp]) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
-from static_gesture_classification.preparation.split import assign_splits, write_split
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.split import SplitSettings, split_samples, write_split
 from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
 from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
 from tests.support.photograph_table import sample, sample_table
@@ -37,8 +37,9 @@ def split(
 ) -> tuple[pd.DataFrame, SplitReport]:
     table = rows if isinstance(rows, pd.DataFrame) else sample_table(rows)
     crops = noise(len(table)) if crops is None else crops
-    defaults = {"val": 0.15, "test": 0.15, "respect_official": True, "seed": 0, "vocabulary": Vocabulary(GESTURES)}
-    return assign_splits(table, crops, **(defaults | settings))
+    defaults = {"val": 0.15, "test": 0.15, "respect_official": True, "seed": 0} | settings
+    vocabulary = defaults.pop("vocabulary", Vocabulary(GESTURES))
+    return split_samples(table, crops, SplitSettings.check(defaults, "splits"), vocabulary)
 
 
 def sides(table: pd.DataFrame, *keys: str) -> pd.Series:
@@ -358,7 +359,8 @@ def test_photographs_of_the_same_moment_under_two_names_are_found_and_kept_toget
 ) -> None:
     """hagrid_mini's official val has a room whose frames are those of a person in its train."""
     write_samples(hagrid_table, tmp_path / "samples.parquet")
-    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", size=96, margin=0.15, max_rejected_share=0)
+    settings = CropSettings(size=96, margin=0.15, max_rejected_share=0)
+    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", settings)
     table = read_arrow(tmp_path / "crops" / "samples.parquet")
     samples = table.drop_columns(["landmarks"]).to_pandas()
     vocabulary = Vocabulary(tuple(sorted(set(samples["gesture"]))))

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from static_gesture_classification.atomic_files import write_json
-from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
     Names,
@@ -97,7 +97,7 @@ def annotation(hand: ExportedHand, size: tuple[int, int], marked: bool) -> dict[
     if marked:
         points = [] if hand.landmarks is None else hand.landmarks.tolist()
         entry["keypoints"] = [value for x, y in points for value in (round(x * width, 3), round(y * height, 3), 2)]
-        entry["keypoints"] = entry["keypoints"] or [0] * 3 * LANDMARKS
+        entry["keypoints"] = entry["keypoints"] or [0] * 3 * LANDMARK_COUNT
         entry["num_keypoints"] = len(points)
     return entry
 

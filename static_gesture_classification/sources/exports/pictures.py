@@ -21,7 +21,7 @@ from PIL import Image
 
 from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.images import UnreadableImageError, decode, read_bytes, read_header
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 
 QUALITY = 95
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
@@ -138,7 +138,7 @@ def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
             session=whole_name(row["source"], row["session"]),
             hand=row["hand"],
             source_label=row["source_label"],
-            landmarks=None if points is None else np.asarray(points, np.float32).reshape(LANDMARKS, 2),
+            landmarks=None if points is None else np.asarray(points, np.float32).reshape(LANDMARK_COUNT, 2),
         )
         groups.setdefault((row["root"], row["image"], row["source"], row["split"]), []).append(hand)
     return [
