@@ -1,4 +1,4 @@
-"""What a tracker is: something that can hold a copy of a run. One file and one conf/logger/NAME.yaml each."""
+"""What a tracker is: something that can hold a copy of a run. One file, and one conf/logger/NAME.yaml, each."""
 
 from __future__ import annotations
 
