@@ -144,8 +144,3 @@ class DetectorSettings(Settings):
         if not isinstance(detector, Detector):
             raise UserError(f"detector._target_ is {self.node.get('_target_')!r}, which is no hand detector")
         return detector
-
-
-def detector_from_config(config: DictConfig, **changes: Any) -> Detector:
-    """The detector of a configuration; see `DetectorSettings`."""
-    return DetectorSettings.from_config(config, changes).build()

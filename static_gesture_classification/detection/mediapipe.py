@@ -45,7 +45,7 @@ class SecondLook(Settings):
 
     def stages(self, width: int, height: int) -> list[list[Region]]:
         """The regions to look at in turn until something is found; those of one stage together."""
-        bordered = [Region.bordered(width, height, self.how.border)] if self.how.border else []
+        bordered = [Region.bordered(width, height, self.border)] if self.border else []
         return [bordered, list(tiles(width, height, self.columns, self.rows, self.share))]
 
 

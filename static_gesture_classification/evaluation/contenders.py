@@ -7,10 +7,9 @@ Checkpoints of either kind predict the same samples, each from its own input.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
@@ -19,27 +18,27 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, parse_subjects, read_record
 from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD
 from static_gesture_classification.evaluation.evaluate import predict
-from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, check_geometry
+from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, fits, prepare_hands
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
     read_predictions,
 )
-from static_gesture_classification.evaluation.sample_pictures import CutPictures
-from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
-from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
-from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
-from static_gesture_classification.samples import SCHEMA, SPLITS, read_rows, write_samples
+from static_gesture_classification.preparation.crop_store import CROPS
+from static_gesture_classification.preparation.crops import CropSettings
+from static_gesture_classification.preparation.landmark_store import POINTS
+from static_gesture_classification.preparation.landmarks import LandmarkSettings
+from static_gesture_classification.samples import SCHEMA, SPLITS
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.run_list import find_run, list_runs
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import (
-    LANDMARKS,
     Classifier,
     checkpoint_digest,
     load_classifier,
     read_checkpoint,
 )
+from static_gesture_classification.training.inputs import Hands
 
 
 class ContenderSettings(Settings):
@@ -182,9 +181,14 @@ def predict_samples(samples: pd.DataFrame, contender: Contender, settings: Conte
     if contender.table is not None:
         return stored_predictions(samples, contender.table)
     assert contender.checkpoint is not None
-    classifier = load_classifier(contender.checkpoint, settings.device)
-    prepare = prepare_landmarks if classifier.input == LANDMARKS else prepare_crops
-    return predict(prepare(samples, classifier, settings), classifier)
+    classifier, split = load_classifier(contender.checkpoint, settings.device), str(samples["split"].iloc[0])
+    hands = open_hands(samples, classifier, settings)
+    if hands is None:
+        name = f"{split}-{classifier.input}-{classifier.crop_size}-{classifier.crop_margin}"
+        whole = samples.reindex(columns=SCHEMA.names).fillna({"source_label": ""}).assign(landmarks=None)
+        folder = settings.output / "prepared" / name
+        hands = prepare_hands(whole, folder, classifier, settings.cutting, settings.extraction)
+    return predict(EvaluationSet(split, hands, {}), classifier)
 
 
 def stored_predictions(samples: pd.DataFrame, table: Predictions) -> Predictions:
@@ -194,49 +198,14 @@ def stored_predictions(samples: pd.DataFrame, table: Predictions) -> Predictions
     return Predictions(usable.take(pa.array(at[at >= 0])), table.gestures)
 
 
-def prepare_landmarks(samples: pd.DataFrame, classifier: Classifier, settings: ContenderSettings) -> EvaluationSet:
-    """Samples with landmarks: the prepared ones, or found now and kept below the output."""
-    split = str(samples["split"].iloc[0])
-    if (settings.landmarks / POINTS).is_file():
-        points, table = open_landmarks(settings.landmarks)
-        if (rows := _rows_of(samples, table)) is not None:
-            return EvaluationSet(split, samples, CutPictures(samples), rows, {}, points)
-    folder = _write_whole(samples, settings.output / "prepared" / f"{split}-landmarks")
-    build_landmarks(folder / "samples.parquet", None, folder / "landmarks", settings.extraction)
-    points, found = open_landmarks(folder / "landmarks")
-    return EvaluationSet(split, found, CutPictures(found), np.arange(len(found)), {}, points)
-
-
-def prepare_crops(samples: pd.DataFrame, classifier: Classifier, settings: ContenderSettings) -> EvaluationSet:
-    """Samples with crops at the classifier's geometry: the prepared ones, or cut now and kept below the output."""
-    split, geometry = str(samples["split"].iloc[0]), (classifier.crop_size, classifier.crop_margin)
-    if (settings.crops / "crops.npy").is_file() and _fits(settings.crops, classifier):
-        rows = _rows_of(samples, read_rows(settings.crops / "samples.parquet"))
-        if rows is not None:
-            return EvaluationSet(split, samples, open_crops(settings.crops), rows, {})
-    folder = _write_whole(samples, settings.output / "prepared" / f"{split}-{geometry[0]}-{geometry[1]}")
-    build_crops(folder / "samples.parquet", folder / "crops", settings.cutting.at(*geometry))
-    crops = open_crops(folder / "crops")
-    return EvaluationSet(split, read_rows(folder / "crops" / "samples.parquet"), crops, np.arange(len(crops)), {})
-
-
-def _rows_of(samples: pd.DataFrame, table: pd.DataFrame) -> np.ndarray | None:
-    """The row of each sample in a table, None where one is not in it."""
-    rows = pd.Index(table["sample_id"]).get_indexer(pd.Index(samples["sample_id"]))
-    return rows if (rows >= 0).all() else None
-
-
-def _write_whole(samples: pd.DataFrame, folder: Path) -> Path:
-    """Write samples with all columns of a sample table to the folder."""
-    whole = samples.reindex(columns=SCHEMA.names).fillna({"source_label": ""}).assign(landmarks=None)
-    write_samples(whole, folder / "samples.parquet")
-    return folder
-
-
-def _fits(crops: Path, classifier: Classifier) -> bool:
-    """Whether prepared crops have the classifier's size and margin."""
-    try:
-        check_geometry(crops, open_crops(crops), classifier)
-    except UserError:
-        return False
-    return True
+def open_hands(samples: pd.DataFrame, classifier: Classifier, settings: ContenderSettings) -> Hands | None:
+    """Samples with what is prepared of them; None where that does not fit the classifier, or some are not in it."""
+    kind = classifier.kind
+    needed = [settings.crops / CROPS] * kind.needs_crops + [settings.landmarks / POINTS] * kind.needs_landmarks
+    if not all(path.is_file() for path in needed):
+        return None
+    hands = kind.open(settings.crops, settings.landmarks, settings.crops / "samples.parquet")
+    rows = pd.Index(hands.samples["sample_id"]).get_indexer(pd.Index(samples["sample_id"]))
+    if not fits(hands, classifier) or (rows < 0).any():
+        return None
+    return replace(hands.select(rows), samples=samples.reset_index(drop=True))

@@ -49,6 +49,7 @@ from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
+from static_gesture_classification.training.inputs import SelectedRows
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
@@ -127,7 +128,7 @@ class EpochCallback(Callback):
             for epoch in best_and_last(logger.run):
                 predictions = read_predictions(predictions_file(logger.run, "val", epoch))
                 rows = pd.Index(_data(trainer).samples["sample_id"]).get_indexer(predictions.column("sample_id"))
-                for name, grid in error_grids(predictions, pictures_of(_data(trainer)), rows):
+                for name, grid in error_grids(predictions, SelectedRows(pictures_of(_data(trainer)), rows)):
                     logger.log_image(f"val/error_pairs/{epoch:04d}/{name}", grid)
 
     def _keep(self, split: str, outputs: Any) -> None:
@@ -219,7 +220,7 @@ def _in_turn(targets: np.ndarray, count: int, seed: int) -> np.ndarray:
 @torch.no_grad()
 def _augment(data: GestureDataModule, rows: np.ndarray, module: GestureModule) -> np.ndarray:
     """What augmentation makes of some hands, as pictures; drawn from a generator of its own."""
-    batch = on_device(data.kind.batch(data.kind.of(data.hands, rows)), module.device)
+    batch = on_device(data.kind.batch(data.kind.take(data.hands.crops, data.hands.points, rows)), module.device)
     return draw_parts(data.kind.parts_of(module.augmentation(batch, torch.Generator().manual_seed(0))))
 
 

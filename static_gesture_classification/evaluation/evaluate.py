@@ -37,9 +37,9 @@ from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.terminal import progress_bar, say
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder
 from static_gesture_classification.training import hardware
-from static_gesture_classification.training.checkpoint import CROPS, LANDMARKS, Classifier, load_classifier
+from static_gesture_classification.training.checkpoint import Classifier, load_classifier
+from static_gesture_classification.training.inputs import Hands
 
-BATCH = {CROPS: 128, LANDMARKS: 65_536}
 TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST: "val_weighted_f1"}
 
 
@@ -51,7 +51,7 @@ def main(config: DictConfig) -> None:
     classifier = load_classifier(settings.checkpoint, settings.device)
     scored = [evaluate_set(data, classifier, settings) for data in evaluation_sets(settings, classifier)]
     write_report(scored, settings.output)
-    if settings.prepared.folder(classifier):
+    if settings.prepared.serves(classifier.kind):
         remove_other_splits(scored, settings.output, SPLITS)
         write_training_curves(settings.checkpoint, settings.runs, settings.output / TABLES / "training.csv")
     for each in scored:
@@ -68,34 +68,25 @@ def evaluate_set(data: EvaluationSet, classifier: Classifier, settings: Evaluate
 
 def predict(data: EvaluationSet, classifier: Classifier) -> Predictions:
     """The classifier's prediction of each sample, with its embeddings."""
-    size = BATCH[classifier.input]
-    batches = np.split(data.rows, range(size, len(data.rows), size))
+    count = len(data.samples)
     parts: list[tuple[np.ndarray, np.ndarray]] = []
     start = time.perf_counter()
     with progress_bar() as bar:
-        task = bar.add_task(f"evaluating {data.name}", total=len(data.rows), unit="images")
-        for rows in batches:
-            parts.append(predict_rows(data, rows, classifier))
+        task = bar.add_task(f"evaluating {data.name}", total=count, unit="images")
+        for rows in classifier.kind.batches(np.arange(count)):
+            parts.append(predict_rows(data.hands, rows, classifier))
             bar.advance(task, len(rows))
     seconds = time.perf_counter() - start
-    say(f"{data.name}: {len(data.rows):,} images in {seconds:.1f} s ({len(data.rows) / seconds:,.0f} images/s)")
+    say(f"{data.name}: {count:,} images in {seconds:.1f} s ({count / seconds:,.0f} images/s)")
     probabilities, embeddings = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return predictions_of(sample_keys(data.samples), probabilities, classifier.vocabulary, embeddings)
 
 
-def predict_rows(data: EvaluationSet, rows: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and embeddings of some rows; where no hand was found, 0 and NaN.
-
-    Raises:
-        ValueError: the classifier sees landmarks, and the samples have none.
-    """
-    if classifier.input == CROPS:
-        return classifier.predict(np.asarray(data.crops[rows]))
-    if data.points is None:
-        raise ValueError(f"the samples of {data.name} have no landmarks")
-    points = data.points[rows]
-    found = np.isfinite(points).all(axis=(1, 2))
-    predicted, embedded = classifier.predict(points[found])
+def predict_rows(hands: Hands, rows: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and embeddings of some hands, float32; where no hand was found, 0 and NaN."""
+    kind = classifier.kind
+    found = kind.usable(None if hands.points is None else hands.points[rows], len(rows))
+    predicted, embedded = classifier.predict(kind.take(hands.crops, hands.points, rows[found]))
     probabilities = np.zeros((len(rows), predicted.shape[1]), np.float32)
     embeddings = np.full((len(rows), embedded.shape[1]), np.nan, np.float32)
     probabilities[found], embeddings[found] = predicted, embedded

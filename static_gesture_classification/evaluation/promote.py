@@ -55,7 +55,6 @@ from static_gesture_classification.evaluation.checkpoint_record import (
 )
 from static_gesture_classification.evaluation.contenders import Contender, ContenderSettings, predict_samples
 from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD, VERSION_FIELD
-from static_gesture_classification.evaluation.evaluation_set import split_table
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired_comparison import (
     COMPARABLE_SHARE,
@@ -74,9 +73,9 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import (
     checkpoint_digest,
     export_checkpoint,
-    input_of,
     read_checkpoint,
 )
+from static_gesture_classification.training.inputs import InputKind, kind_of
 from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
@@ -95,7 +94,7 @@ class PromoteSettings(Settings):
         run, epoch: what is promoted by hand; None leaves it to the comparison.
         force: whether the trained checkpoint is promoted whatever the comparison says.
         workspace: where checkpoints, runs and predictions are.
-        inputs: what the trained checkpoint sees, "crops" or "landmarks".
+        kind: what the trained checkpoint sees.
         group: what splits keep apart.
         change: how the two are compared.
         contenders: what the best one so far looks at.
@@ -107,7 +106,7 @@ class PromoteSettings(Settings):
     epoch: int | None
     force: bool
     workspace: Workspace
-    inputs: str
+    kind: InputKind
     group: Literal["subject", "session"]
     change: ChangeSettings
     contenders: ContenderSettings
@@ -122,7 +121,7 @@ class PromoteSettings(Settings):
             config,
             "",
             workspace=Workspace.from_config(config),
-            inputs=input_of(config.model),
+            kind=kind_of(config.model),
             group=config.splits.group,
             change=ChangeSettings.from_config(config),
             contenders=ContenderSettings.from_config(config),
@@ -231,7 +230,7 @@ def trained_candidate(settings: PromoteSettings) -> Candidate:
     if record is None:
         beside = checkpoint.with_suffix(".json")
         raise UserError(f"no readable record {beside} beside {checkpoint}; run dvc repro train")
-    samples = read_rows(split_table(settings.workspace, input_of(entries["model"])))
+    samples = read_rows(kind_of(entries["model"]).sample_table(settings.workspace))
     run = find_run(str(record["run"]), settings.workspace.runs)
     origin = Origin(record["run"], record["checkpoint"], data_version(samples), split_subjects(samples, "train"))
     content = checkpoint.read_bytes()
@@ -279,7 +278,7 @@ def make_record(
         "epoch": entries["epoch"],
         "checkpoint": origin.checkpoint,
         "model": entries["model"]["name"],
-        "input": input_of(entries["model"]),
+        "input": kind_of(entries["model"]).name,
         "gestures": entries["gestures"],
         "crop": entries["crop"],
         "scores": entries["scores"],
@@ -355,7 +354,7 @@ def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Prediction
     Raises:
         DataError: they are missing. UserError: they do not belong together.
     """
-    samples = read_rows(split_table(settings.workspace, settings.inputs))
+    samples = read_rows(settings.kind.sample_table(settings.workspace))
     samples = samples[samples["split"] == "val"].reset_index(drop=True)
     path = settings.workspace.predictions("val")
     predictions = read_predictions(path)

@@ -99,7 +99,7 @@ def write_figures(scored: ScoredSet, folder: Path) -> None:
     for title, figure in drawn.items():
         figures.write_figure(figure, folder / f"{title}.png")
     written = set()
-    for title, grid in error_grids(scored.predictions, scored.data.crops, scored.data.rows):
+    for title, grid in error_grids(scored.predictions, scored.data.pictures):
         figures.write_figure(grid, folder / "errors" / f"{title}.png")
         written.add(f"{title}.png")
     for path in (folder / "errors").glob("*.png"):

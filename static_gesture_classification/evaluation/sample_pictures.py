@@ -1,9 +1,8 @@
-"""Pictures of samples: of those without prepared crops cut out of their images, or drawn; and grids of errors."""
+"""Rows of samples: of those without prepared crops cut out of their images, or drawn; and grids of errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from static_gesture_classification.images import UnreadableImageError, read_imag
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.samples import BOX, image_path
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.inputs import Parts
+from static_gesture_classification.training.inputs import Parts, Rows
 
 SIZE, MARGIN = 112, 0.15
 SHOWN = 48  # samples per grid of errors; the predictions table lists all
@@ -29,16 +28,8 @@ BONES = (
 )
 
 
-class Pictures(Protocol):
-    """Pictures of samples by row: an array of crops (n, size, size, 3), or what gives the same when it is indexed."""
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """uint8 (k, size, size, 3), RGB, of k rows."""
-        ...
-
-
 class CutPictures:
-    """Pictures that are cut out of their images when they are looked at; drawn where an image cannot be read.
+    """Rows that are cut out of their images when they are looked at; drawn where an image cannot be read.
 
     Args:
         samples: n rows with root, image and box.
@@ -47,6 +38,9 @@ class CutPictures:
 
     def __init__(self, samples: pd.DataFrame, points: np.ndarray | None = None) -> None:
         self.samples, self.points = samples, points
+
+    def __len__(self) -> int:
+        return len(self.samples)
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """uint8 (k, SIZE, SIZE, 3), RGB, of k rows."""
@@ -77,8 +71,8 @@ def draw_hand(points: np.ndarray, size: int = SIZE) -> Image8:
     return np.asarray(canvas.resize((size, size), Image.Resampling.LANCZOS))
 
 
-def pictures_of(data: GestureDataModule) -> Pictures:
-    """Pictures of a data module's samples: its crops, or cut out of the images."""
+def pictures_of(data: GestureDataModule) -> Rows:
+    """Rows of a data module's samples: its crops, or cut out of the images."""
     hands = data.hands
     return CutPictures(hands.samples, hands.points) if hands.crops is None else hands.crops
 
@@ -91,13 +85,12 @@ def draw_parts(parts: Parts) -> np.ndarray:
     return np.stack([draw_hand(hand) for hand in parts.points])
 
 
-def error_grids(predictions: Predictions, crops: Pictures, rows: np.ndarray) -> Iterator[tuple[str, Image8]]:
+def error_grids(predictions: Predictions, pictures: Rows) -> Iterator[tuple[str, Image8]]:
     """One grid per (ground truth, prediction) pair that occurs, commonest pair first.
 
     Args:
         predictions: n predictions.
-        crops: (m, size, size, 3) uint8 RGB, usually memory-mapped, or what gives such pictures when it is indexed.
-        rows: (n,) which crop belongs to which prediction.
+        pictures: of the samples, row by row.
 
     Yields:
         A name, `TWO_taken_for_THREE` (or `TWO_no_hand_found`), and the grid as (height, width, 3) uint8 RGB.
@@ -111,5 +104,5 @@ def error_grids(predictions: Predictions, crops: Pictures, rows: np.ndarray) -> 
         shown = errors[np.argsort(-scores[errors], kind="stable")][:SHOWN]
         images = predictions.table.column("image").take(shown).to_pylist()
         names = [image.rpartition("/")[2] for image in images]
-        grid = error_grid(crops[rows[shown]], scores[shown].tolist(), names, gesture, mistaken, len(errors))
+        grid = error_grid(np.asarray(pictures[shown]), scores[shown].tolist(), names, gesture, mistaken, len(errors))
         yield f"{gesture}_{NO_HAND.replace(' ', '_') if mistaken == NO_HAND else f'taken_for_{mistaken}'}", grid

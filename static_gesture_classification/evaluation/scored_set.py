@@ -21,7 +21,7 @@ class ScoredSet:
     """A set of samples, the classifier's predictions of them, and the numbers that follow.
 
     Args:
-        data: the samples and crops.
+        data: the samples, with what the classifier sees of them.
         predictions: row i belongs to sample i.
         interval: of weighted F1.
     """
@@ -124,7 +124,7 @@ class ScoredSet:
             known = self.outcomes.truths < len(self.predictions.gestures)
             numbers["unknown_to_checkpoint"] = self.unknown
             numbers["weighted_f1_of_known_gestures"] = weighted_f1(self.outcomes.confusion(known))
-        if self.data.points is not None:
+        if self.data.hands.points is not None:
             numbers["missed"] = self.missed
             numbers["weighted_f1_of_found_hands"] = self.weighted_f1_of_found
         if self.data.split_by:

@@ -24,7 +24,6 @@ from static_gesture_classification.training.inputs import InputKind, kind_named
 
 SUFFIX = ".onnx"
 VERSION = "1"
-LANDMARKS = "landmarks"  # for call sites that do not ask the kind yet
 OUTPUT_NAMES = ("probabilities", "embedding")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
 

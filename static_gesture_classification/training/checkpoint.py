@@ -35,7 +35,6 @@ from static_gesture_classification.training.inputs import Crops, InputKind, kind
 from static_gesture_classification.training.models.network import Network
 
 VERSION = 1
-CROPS, LANDMARKS = "crops", "landmarks"  # for call sites that do not ask the kind yet
 _NETWORK = "network."
 _MEMBERS = "members"  # what an earlier version's committees held
 
@@ -103,11 +102,6 @@ class Classifier:
 def on_device(batch: Any, device: torch.device) -> Any:
     """A batch, a tensor or a tuple of them, on a device."""
     return batch.to(device) if isinstance(batch, Tensor) else tuple(part.to(device) for part in batch)
-
-
-def input_of(model: Mapping[str, Any]) -> str:
-    """The name of a model's input kind."""
-    return kind_of(model).name
 
 
 def build_network(model: Mapping[str, Any], classes: int) -> Network:

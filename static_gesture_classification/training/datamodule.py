@@ -47,7 +47,7 @@ class HandsDataset(Dataset[Batch]):
     def __getitem__(self, positions: np.ndarray) -> Batch:
         """The batch at these positions in `rows`."""
         rows = self.rows[positions]
-        inputs = self.kind.batch(self.kind.of(self.hands, rows))
+        inputs = self.kind.batch(self.kind.take(self.hands.crops, self.hands.points, rows))
         return Batch(inputs, torch.from_numpy(self.targets[rows]), torch.from_numpy(rows))
 
 

@@ -3,11 +3,11 @@
 A kind says what it needs of a prepared hand (a crop, landmarks, or both), makes one array of it with a row for each
 hand, and knows the network, the augmentation and the ONNX inputs that go with such rows. What works with hands asks
 the kind and does not know which there are. A new one is a class here, its entry in `KINDS`, and a YAML in conf/model/
-with `model.input`.
+with `model.input`, and `model.prepared: landmarks` where it needs landmarks (the stages watch that folder).
 
     prepare   needs_crops, needs_landmarks, check_detector
     open      open, usable, sample_table
-    a hand    join (of crops and points), look_at (in an image), example
+    a hand    join (of crops and points), take, look_at (in an image), example
     batch     feed (named arrays), batch (tensors), parts_of (and back, to look at)
     train     network, augmentation, describe
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -87,6 +87,12 @@ class Hands:
                     f"{len(part)} {noun} and {len(self.samples)} rows in the table do not fit together; run dvc repro"
                 )
 
+    def select(self, rows: np.ndarray) -> Hands:
+        """Some of the hands."""
+        crops = None if self.crops is None else SelectedRows(self.crops, rows)
+        points = None if self.points is None else self.points[rows]
+        return replace(self, samples=self.samples.iloc[rows].reset_index(drop=True), crops=crops, points=points)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -150,11 +156,11 @@ class InputKind(ABC):
         for start in range(0, max(len(inputs), 1), self.batch_size):
             yield inputs[start : start + self.batch_size]
 
-    def of(self, hands: Hands, rows: np.ndarray) -> np.ndarray:
-        """Inputs of some prepared hands."""
+    def take(self, crops: Rows | None, points: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
+        """Inputs of some rows of prepared hands; what the kind does not need is not looked at."""
         return self.join(
-            np.asarray(hands.crops[rows]) if self.needs_crops and hands.crops is not None else None,
-            hands.points[rows] if self.needs_landmarks and hands.points is not None else None,
+            np.asarray(crops[rows]) if self.needs_crops and crops is not None else None,
+            points[rows] if self.needs_landmarks and points is not None else None,
         )
 
     def look_at(

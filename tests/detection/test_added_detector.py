@@ -15,6 +15,7 @@ from static_gesture_classification.inference import predict
 from static_gesture_classification.preparation import landmarks
 from static_gesture_classification.preparation.landmark_store import open_landmarks
 from static_gesture_classification.recording.judging.observer import open_detector
+from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.samples import write_samples
 from tests.detection.added.everywhere import Everywhere
 from tests.inference.conftest import checkpoint  # noqa: F401
@@ -48,7 +49,7 @@ def test_a_detector_is_a_file_and_a_yaml(
         DetectorSettings.from_config(config, config.recording.detector).build().landmarks_in(np.zeros((9, 9, 3)), BOX)
     )
     assert hand is not None
-    assert isinstance(open_detector(config), Everywhere)
+    assert isinstance(open_detector(JudgeSettings.from_config(config)), Everywhere)
     predict.main.__wrapped__(config)
     assert pd.read_csv("predictions.csv")["x1"].tolist() == [pytest.approx(8)]
     table = sample_table([sample("made", tmp_path, "picture.png", BOX, "ONE", split="train")])

@@ -9,6 +9,7 @@ from static_gesture_classification.evaluation.predictions import read_prediction
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.tracking.run_folder import BEST
 from static_gesture_classification.training.checkpoint import load_classifier
+from static_gesture_classification.training.scores import weighted_f1
 from tests.evaluation.conftest import train, training_config
 from tests.support.seeded_predictions import GESTURES
 
@@ -37,7 +38,7 @@ def test_the_logged_weighted_f1_is_that_of_the_predictions_table(trained_run):
     for epoch, value in enumerate(logged):
         outcomes = metrics.outcomes_of(read_predictions(predictions_file(trained_run, "val", epoch)))
         counts = metrics.confusion_counts(outcomes.truths, outcomes.predictions, 10)
-        assert value == pytest.approx(metrics.weighted_f1(counts), abs=1e-6)
+        assert value == pytest.approx(weighted_f1(counts), abs=1e-6)
         series = trained_run.series("val/classification_report/weighted avg/f1-score")
         assert series["value"][epoch] == pytest.approx(value, abs=1e-6)
 

@@ -8,8 +8,22 @@ from static_gesture_classification.evaluation.metrics import (
     outcomes_of,
     weighted_f1,
 )
-from static_gesture_classification.evaluation.paired_comparison import Pairing, change, errors_of_pair, paired, verdict
+from static_gesture_classification.evaluation.paired_comparison import (
+    Change,
+    ChangeSettings,
+    Pairing,
+    errors_of_pair,
+    measure_change,
+    pair_predictions,
+    verdict,
+)
 from tests.support.seeded_predictions import GESTURES, seeded_predictions
+
+
+def change(pairing: Pairing, max_gesture_loss: float, resamples: int, seed: int, **others: float) -> Change:
+    """The change of a pairing under such settings."""
+    settings = ChangeSettings(max_gesture_loss=max_gesture_loss, resamples=resamples, seed=seed, **others)
+    return measure_change(pairing, settings)
 
 
 def pairing_of(truths, before, after, people=12):
@@ -22,16 +36,16 @@ def pairing_of(truths, before, after, people=12):
 
 def test_a_classifier_compared_with_itself_shows_no_change_and_no_doubt_about_it():
     said = seeded_predictions()
-    changed = change(paired(said, said), max_gesture_loss=0.03, resamples=50, seed=0)
+    changed = change(pair_predictions(said, said), max_gesture_loss=0.03, resamples=50, seed=0)
     assert changed.difference == 0
     assert (changed.interval.low, changed.interval.high) == (0, 0)
     assert not changed.gestures["harmed"].any()
-    assert changed.people == 12
+    assert changed.subjects == 12
 
 
 def test_the_scores_are_those_that_evaluation_reports():
     before, after = seeded_predictions(right=0.7), seeded_predictions(right=0.9)
-    pairing = paired(before, after)
+    pairing = pair_predictions(before, after)
     changed = change(pairing, 0.03, 50, 0)
     assert changed.gestures["support"].sum() == 600
     assert changed.before == pytest.approx(weighted(before))
@@ -218,9 +232,9 @@ def test_a_pairs_errors_are_counted_with_those_fixed_and_those_newly_made():
 
 def test_one_person_alone_is_resampled_by_sample_and_it_is_said():
     changed = change(pairing_of(np.arange(20) % 10, np.arange(20) % 10, np.arange(20) % 10, people=1), 0.03, 20, 0)
-    assert (changed.interval.unit, changed.people) == ("sample", 1)
+    assert (changed.interval.unit, changed.subjects) == ("sample", 1)
 
 
 def test_tables_about_different_samples_are_not_paired():
     with pytest.raises(ValueError, match="different samples"):
-        paired(seeded_predictions(20), seeded_predictions(30))
+        pair_predictions(seeded_predictions(20), seeded_predictions(30))

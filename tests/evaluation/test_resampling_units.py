@@ -7,11 +7,20 @@ import pandas as pd
 import pytest
 
 from static_gesture_classification.active_learning.comparison.report import heading, interval
-from static_gesture_classification.active_learning.diagnosis.confusions import errors_table, unknown_note
-from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
-from static_gesture_classification.evaluation import metrics, shown
+from static_gesture_classification.active_learning.diagnosis.confusions import (
+    confusions_of,
+    errors_table,
+    of_unknown_people,
+)
+from static_gesture_classification.evaluation import metrics, report
 from static_gesture_classification.evaluation.checkpoint_record import parse_subjects, subject_digests
-from static_gesture_classification.evaluation.paired_comparison import change, paired, span, verdict
+from static_gesture_classification.evaluation.paired_comparison import (
+    ChangeSettings,
+    describe_interval,
+    measure_change,
+    pair_predictions,
+    verdict,
+)
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SESSION, SUBJECT, units_of
 from static_gesture_classification.samples import held_together, person_of
 from tests.support.confused_predictions import predicted, table
@@ -57,6 +66,7 @@ def samples() -> pd.DataFrame:
     )
 
 
+SETTINGS = ChangeSettings(max_gesture_loss=0.03, resamples=50)
 WRONG = {0: "TWO", 1: "TWO", 3: "TWO", 20: "ONE"}
 
 
@@ -64,29 +74,29 @@ def test_every_interval_over_unknown_people_is_called_too_narrow(samples: pd.Dat
     said, better = predicted(samples, WRONG), predicted(samples, {1: "TWO"})
     score = metrics.weighted_f1_interval(metrics.outcomes_of(said), 50, 0)
     numbers = {"samples": len(samples), "people": 4, "people_unknown": score.unknown}
-    changed = change(paired(said, better), 0.03, 50, 0)
-    confusions = find_confusions(said, 50, 0)
+    changed = measure_change(pair_predictions(said, better), SETTINGS)
+    confusions = confusions_of(said, 50, 0)
     headings = [str(column.header) for column in errors_table(confusions.pairs, "taken for").columns]
     assert (score.unit, score.unknown) == (PICTURE, len(samples) // 2)
-    assert NARROW in shown.interval(asdict(score))
-    assert shown.of_whom(numbers) == "4 people and, 24 of them, of people whom nobody knows"
-    assert NARROW in span(changed.interval)
+    assert NARROW in report.interval(asdict(score))
+    assert report.of_whom(numbers) == "4 people and 24 samples of unknown people"
+    assert NARROW in describe_interval(changed.interval)
     assert NARROW in verdict(changed, "val").reason
     assert NARROW in interval(changed.interval)
     assert "too narrow" in heading(changed.interval)
     assert "interval (too narrow)" in headings
     assert {pair.interval.unit for pair in confusions.pairs} == {PICTURE}
-    assert "nobody knows who is in 24 of 48 samples" in unknown_note(said)[0]
+    assert "nobody knows who is in 24 of 48 samples" in of_unknown_people(said)[0]
 
 
 def test_intervals_over_people_say_nothing_of_the_kind(samples: pd.DataFrame) -> None:
     samples = samples.assign(subject="person " + samples["session"].str[-1])
     said = predicted(samples, WRONG)
     score = metrics.weighted_f1_interval(metrics.outcomes_of(said), 50, 0)
-    changed = change(paired(said, predicted(samples, {})), 0.03, 50, 0)
-    for text in (shown.interval(asdict(score)), span(changed.interval), interval(changed.interval)):
+    changed = measure_change(pair_predictions(said, predicted(samples, {})), SETTINGS)
+    for text in (report.interval(asdict(score)), describe_interval(changed.interval), interval(changed.interval)):
         assert "narrow" not in text
-    assert unknown_note(said) == []
+    assert of_unknown_people(said) == []
 
 
 def test_an_unknown_recording_is_one_unit_however_many_frames_it_has(samples: pd.DataFrame) -> None:

@@ -148,8 +148,8 @@ def test_the_command_sends_a_run(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run=runs/none"], "no run folder at runs/none"),
-        ([], "say which run: run=runs/RUN; there are run"),
+        (["run=runs/none"], "no run runs/none in runs; there are: run"),
+        ([], "say which run of runs: run=RUN; there are: run"),
         (["run=runs/run", "logger=[]"], "logger=[neptune,mlflow]"),
     ],
 )

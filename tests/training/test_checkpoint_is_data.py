@@ -18,10 +18,11 @@ from static_gesture_classification.active_learning.retraining.settings import Re
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import evaluate, promote
-from static_gesture_classification.evaluation.contenders import contender
+from static_gesture_classification.evaluation.contenders import find_contender
 from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.export_onnx import export
 from static_gesture_classification.recording.judging.observer import open_observer
+from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.training import models
 from static_gesture_classification.training.backbones import factory
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO
@@ -79,11 +80,11 @@ def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def by_recorder(path: Path, config: DictConfig, folder: Path) -> None:
-    open_observer(config, path)
+    open_observer(JudgeSettings.from_config(config), path)
 
 
 def by_compare(path: Path, config: DictConfig, folder: Path) -> None:
-    contender(str(path), config)
+    find_contender(str(path), Path(config.paths.runs))
 
 
 def by_promote(path: Path, config: DictConfig, folder: Path) -> None:

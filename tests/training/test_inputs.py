@@ -15,6 +15,8 @@ from static_gesture_classification import samples as table
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.evaluation import evaluate
+from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.inference.export_onnx import export
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.inference.predictor import Predictor
@@ -125,7 +127,7 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_third_kind_trains_loads_predicts_and_exports(
     both: Path, composed: Callable[..., DictConfig], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = composed(SEARCHED, "model=both", "inputs=data/landmarks", "train_hyperparams.epochs=8")
+    config = composed(SEARCHED, "model=both", "train_hyperparams.epochs=8")
     train_static_gestures.main.__wrapped__(config)
     assert "Crops with landmarks" in capsys.readouterr().out
     assert read_checkpoint(both / "models/trained.ckpt")["crop"] == {"size": SIZE, "margin": config.crops.margin}
@@ -139,10 +141,17 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
     export(both / "models/trained.ckpt", both / "models/trained.onnx")
     assert load_onnx(both / "models/trained.onnx").predict(inputs)[0] == pytest.approx(probabilities, abs=1e-4)
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-    both_ways = [
+    one, other = (
         Predictor.load(both / f"models/trained.{suffix}", Posed()).predict(image)[0] for suffix in ("ckpt", "onnx")
-    ]
-    assert both_ways[0].probabilities == pytest.approx(both_ways[1].probabilities, abs=1e-4)
+    )
+    assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
+    prepared = [f"evaluation.{name}=data/{name}" for name in ("crops", "landmarks")]
+    where = ["evaluation.samples=data/splits/samples.parquet", "evaluation.bootstrap=10", "output=reports"]
+    evaluate.main.__wrapped__(composed(SEARCHED, "model=both", "checkpoint=models/trained.ckpt", *prepared, *where))
+    predictions = read_predictions(both / "reports/predictions/val.parquet")
+    right = predictions.column("gesture") == predictions.column("prediction")
+    assert len(predictions) == 20
+    assert right.sum() == 18  # the two hands that were not found count as errors
 
 
 def test_a_kind_of_both_parts_pairs_them_by_sample_and_leaves_out_hands_that_were_not_found(both: Path) -> None:

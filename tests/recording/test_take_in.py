@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.recording.taking_in import print_commands, take_in, to_add
+from static_gesture_classification.recording.take_in import print_commands, take_in, to_add
 from static_gesture_classification.sources.recorded import Session, write_session
 
 PIPELINE = """

@@ -1,4 +1,4 @@
-"""The people and rooms that were recorded before, remembered beside the sessions, so that each is asked for once."""
+"""The subjects and rooms that were recorded before, remembered beside the sessions, so that each is asked for once."""
 
 from __future__ import annotations
 
@@ -21,14 +21,22 @@ LONGEST = 80  # characters of a name
 
 @dataclass(frozen=True)
 class Known:
-    """Names of people and rooms, the latest first."""
+    """Names of subjects and rooms, the latest first."""
+
+    subjects: tuple[str, ...] = ()
+    rooms: tuple[str, ...] = ()
+
+    def with_latest(self, subject: str, room: str) -> Known:
+        """The same, where these are the latest; a name that differs in capitals only is the same name."""
+        return replace(self, subjects=_first(subject, self.subjects), rooms=_first(room, self.rooms))
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What the file says."""
 
     people: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
-
-    def with_latest(self, person: str, room: str) -> Known:
-        """The same, where these are the latest; a name that differs in capitals only is the same name."""
-        return replace(self, people=_first(person, self.people), rooms=_first(room, self.rooms))
 
 
 def read_known(root: Path) -> Known:
@@ -37,23 +45,23 @@ def read_known(root: Path) -> Known:
     A memory that is damaged or missing costs nothing but the order.
     """
     known = _remembered(root)
-    people, rooms = list(known.people), list(known.rooms)
+    subjects, rooms = list(known.subjects), list(known.rooms)
     for name in reversed(folders_in(root)):
         if not name.startswith(MINED) and (root / name / SESSION_FILE).is_file():
             try:
                 session = read_session(root / name)
             except DataError:
                 continue
-            people.append(session.subject)
+            subjects.append(session.subject)
             rooms.append(session.camera)
-    return Known(_distinct(people), _distinct(rooms))
+    return Known(_distinct(subjects), _distinct(rooms))
 
 
-def remember(root: Path, person: str, room: str) -> None:
-    """Remember a person and a room as the latest ones. A disk that does not take it is no reason to stop."""
-    known = _remembered(root).with_latest(person, room)  # read anew: another recorder may have added one
+def remember(root: Path, subject: str, room: str) -> None:
+    """Remember a subject and a room as the latest ones. A disk that does not take it is no reason to stop."""
+    known = _remembered(root).with_latest(subject, room)  # read anew: another recorder may have added one
     try:
-        write_json(root / FILE, {"version": VERSION, "people": known.people, "rooms": known.rooms})
+        write_json(root / FILE, {"version": VERSION, "people": known.subjects, "rooms": known.rooms})
     except OutputError:
         return
 
@@ -74,9 +82,10 @@ def as_known(name: str, known: Sequence[str]) -> str:
 
 def _remembered(root: Path) -> Known:
     try:
-        return read_json(root / FILE, Known, "")
+        memory = read_json(root / FILE, _Memory, "")
     except DataError:
         return Known()
+    return Known(memory.people, memory.rooms)
 
 
 def _first(name: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 SPACE, ENTER, ESCAPE, BACKSPACE, DELETE, CLOSED = "space", "enter", "escape", "backspace", "delete", "window closed"
@@ -10,9 +11,19 @@ SHORTCUTS = "1234567890abcefgijklmnopqrstvwxyz"  # of a list's lines; without d,
 
 
 @dataclass(frozen=True)
-class KeyHint:
-    """A key that does something now: its name, how the screen writes it, and what it does."""
+class Key:
+    """A key that does something now.
+
+    Args:
+        key: its name; "" where the hint stands for several.
+        shown: how the screen writes it; "" where it does not.
+        does: what it does, in words.
+        action: does it; None where the state reacts in another way.
+        also: other keys that do the same.
+    """
 
     key: str
     shown: str
     does: str
+    action: Callable[[], object] | None = None
+    also: tuple[str, ...] = ()
