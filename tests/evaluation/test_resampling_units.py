@@ -7,11 +7,8 @@ import pandas as pd
 import pytest
 
 from static_gesture_classification.active_learning.comparison.report import heading, interval
-from static_gesture_classification.active_learning.diagnosis.confusions import (
-    confusions_of,
-    errors_table,
-    of_unknown_people,
-)
+from static_gesture_classification.active_learning.diagnosis.confusions import errors_table, unknown_note
+from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
 from static_gesture_classification.evaluation import metrics, report
 from static_gesture_classification.evaluation.checkpoint_record import parse_subjects, subject_digests
 from static_gesture_classification.evaluation.paired_comparison import (
@@ -75,7 +72,7 @@ def test_every_interval_over_unknown_people_is_called_too_narrow(samples: pd.Dat
     score = metrics.weighted_f1_interval(metrics.outcomes_of(said), 50, 0)
     numbers = {"samples": len(samples), "people": 4, "people_unknown": score.unknown}
     changed = measure_change(pair_predictions(said, better), SETTINGS)
-    confusions = confusions_of(said, 50, 0)
+    confusions = find_confusions(said, 50, 0)
     headings = [str(column.header) for column in errors_table(confusions.pairs, "taken for").columns]
     assert (score.unit, score.unknown) == (PICTURE, len(samples) // 2)
     assert NARROW in report.interval(asdict(score))
@@ -86,7 +83,7 @@ def test_every_interval_over_unknown_people_is_called_too_narrow(samples: pd.Dat
     assert "too narrow" in heading(changed.interval)
     assert "interval (too narrow)" in headings
     assert {pair.interval.unit for pair in confusions.pairs} == {PICTURE}
-    assert "nobody knows who is in 24 of 48 samples" in of_unknown_people(said)[0]
+    assert "nobody knows who is in 24 of 48 samples" in unknown_note(said)[0]
 
 
 def test_intervals_over_people_say_nothing_of_the_kind(samples: pd.DataFrame) -> None:
@@ -96,7 +93,7 @@ def test_intervals_over_people_say_nothing_of_the_kind(samples: pd.DataFrame) ->
     changed = measure_change(pair_predictions(said, predicted(samples, {})), SETTINGS)
     for text in (report.interval(asdict(score)), describe_interval(changed.interval), interval(changed.interval)):
         assert "narrow" not in text
-    assert of_unknown_people(said) == []
+    assert unknown_note(said) == []
 
 
 def test_an_unknown_recording_is_one_unit_however_many_frames_it_has(samples: pd.DataFrame) -> None:

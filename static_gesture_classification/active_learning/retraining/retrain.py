@@ -72,7 +72,7 @@ from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
-from static_gesture_classification.terminal import console, note, say, warn
+from static_gesture_classification.terminal import console, note, say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
 from static_gesture_classification.training.inputs import kind_of
@@ -245,7 +245,7 @@ def compare(settings: RetrainSettings, predictions: Predictions | None) -> tuple
         return result, decide(settings, result, new)
     except IncomparableError as error:
         decision = incomparable(str(error))
-        warn(decision.reason)
+        note(decision.reason)
         return None, decision
 
 

@@ -257,10 +257,9 @@ def test_a_crop_model_is_gone_on_with_at_its_own_geometry_and_learning_rate(tmp_
 )
 def test_the_method_chooses_what_the_command_line_does_not(given, model, lr):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", given, return_hydra_config=True)
-        HydraConfig.instance().set_config(config)
+        HydraConfig.instance().set_config(compose("config", given, return_hydra_config=True))
         try:
-            training = RetrainSettings.from_config(config).training
+            training = RetrainSettings.from_config(compose("config", given)).training
         finally:
             HydraConfig.instance().cfg = None
     assert (training.model["name"], training.optimizer["lr"]) == (model, lr)
