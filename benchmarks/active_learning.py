@@ -48,10 +48,11 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.recording.judging.learning_head import LastLayer, Lesson, fit_layer
+from static_gesture_classification.recording.judging.learning_head import Lesson, fit_layer
 from static_gesture_classification.samples import BOX, to_frame
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
+from static_gesture_classification.training.last_layer import LastLayer
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.landmark_features import features
 from static_gesture_classification.training.scores import weighted_f1

@@ -168,7 +168,7 @@ MUTATIONS = (
     ),
     one(
         "a saved picture's colours",
-        "recording/session_writer.py",
+        "preparation/hand_pictures.py",
         'quality=quality, colorspace="RGB"',
         'quality=quality, colorspace="BGR"',
         "tests/recording/test_session_writer.py",
@@ -300,7 +300,7 @@ MUTATIONS = (
     one(
         "who is recorded again stays on their side",
         "active_learning/admission.py",
-        "    if own:\n        return _beside(who, own, whole)\n",
+        "    if own:\n        return _split_of_known(who, own, whole)\n",
         "",
         "tests/active_learning/test_admission.py::test_person_stays_on_their_side",
     ),

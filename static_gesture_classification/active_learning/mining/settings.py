@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings
@@ -67,7 +68,11 @@ class MiningSettings(Settings):
             checkpoint=config.checkpoint,
             crops=CropSettings.from_config(config),
             vocabulary=Vocabulary.from_config(config),
-            sources=_whole_sources(config),
+            sources={
+                str(name): partial(_open_whole, str(name), node, config.seed)
+                for name, node in (config.sources or {}).items()
+                if node is not None and node.get("_target_")
+            },
             detector=DetectorSettings.from_config(config),
             admission=AdmissionSettings.from_config(config),
             workspace=Workspace.from_config(config),
@@ -80,15 +85,7 @@ class MiningSettings(Settings):
         return str(checkpoint_digest(self.checkpoint))[:16]
 
 
-def _whole_sources(config: DictConfig) -> dict[str, Callable[[], Source]]:
-    """Each configured source, also with what `max_per_gesture` or `gestures` keep out of the index."""
+def _open_whole(name: str, node: Mapping[str, Any], seed: int) -> Source:
+    """A source, also with what `max_per_gesture` or `gestures` keep out of the index."""
     whole = {"max_per_gesture": None, "gestures": None, "enabled": True}
-
-    def open_source(name: str) -> Source:
-        return Sources.build({name: OmegaConf.merge(config.sources[name], whole)}, config.seed)[0]
-
-    return {
-        str(name): partial(open_source, str(name))
-        for name, node in (config.sources or {}).items()
-        if node is not None and node.get("_target_")
-    }
+    return Sources.build({name: {**node, **whole}}, seed)[0]

@@ -10,8 +10,9 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.embedding_store import HEADER, EmbeddingStore
 from static_gesture_classification.inference.onnx_classifier import AnyClassifier
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
-from static_gesture_classification.recording.judging.learning_head import LastLayer, LearningLayer, last_layer
+from static_gesture_classification.recording.judging.learning_head import LearningLayer, last_layer
 from static_gesture_classification.recording.judging.settings import JudgeSettings
+from static_gesture_classification.training.last_layer import LastLayer
 
 
 def open_learning_layer(

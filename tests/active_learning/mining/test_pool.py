@@ -22,6 +22,7 @@ from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.training.checkpoint import Classifier, build_network, load_classifier
+from static_gesture_classification.training.inputs import KINDS
 from tests.active_learning.conftest import World, checkpoint, save_picture
 
 KEYS = [bytes([number]) * 16 for number in range(5)]
@@ -175,7 +176,9 @@ def test_a_landmark_model_sees_what_any_detector_of_landmarks_finds(
     overrides = (f"mining.pool={unlabelled}", "detector=box", "detector.box=[0,0,0.9,1]")
     settings = settings_of(world, *overrides)
     samples = pool_hands(settings).samples.assign(landmarks=None)
-    seen = dict(inputs_of(samples, np.arange(len(samples)), SimpleNamespace(input="landmarks"), settings.detector))
+    seen = dict(
+        inputs_of(samples, np.arange(len(samples)), SimpleNamespace(kind=KINDS["landmarks"]), settings.detector)
+    )
     assert len(seen) == len(samples) > 0
     assert all(points.shape == (21, 2) for points in seen.values())
 
@@ -188,10 +191,10 @@ def test_what_is_kept_of_a_hand_depends_on_who_found_its_landmarks(world: World,
     ]
     samples = pool_hands(settings[0]).samples
     detectors = [each.detector for each in settings]
-    first, second = (hand_keys(samples, seen_by(SimpleNamespace(input=seen), detector)) for detector in detectors)
+    first, second = (hand_keys(samples, seen_by(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors)
     assert (first == second) is (seen == "crops")
     marked = samples.assign(landmarks=[np.zeros(42, np.float32)] * len(samples))
-    first, second = (hand_keys(marked, seen_by(SimpleNamespace(input=seen), detector)) for detector in detectors)
+    first, second = (hand_keys(marked, seen_by(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors)
     assert first == second
 
 

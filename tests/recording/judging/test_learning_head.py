@@ -24,7 +24,6 @@ from static_gesture_classification.recording.judging.learning import (
     open_learning_layer,
 )
 from static_gesture_classification.recording.judging.learning_head import (
-    LastLayer,
     LearningLayer,
     Lesson,
     fit_layer,
@@ -47,6 +46,7 @@ from static_gesture_classification.training.checkpoint import (
     load_classifier,
     save,
 )
+from static_gesture_classification.training.last_layer import LastLayer
 
 pytestmark = pytest.mark.concurrent
 
