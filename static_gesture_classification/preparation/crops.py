@@ -24,7 +24,6 @@ import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from omegaconf import DictConfig
 from pydantic import Field
 
@@ -57,7 +56,7 @@ from static_gesture_classification.preparation.publishing import (
     REJECTED_CSV,
     REPORT,
     SAMPLES,
-    check_published,
+    open_array,
     stage_array,
     stage_tables,
 )
@@ -116,21 +115,9 @@ def open_crops(folder: Path) -> np.memmap:
     Raises:
         DataError: the array or its table is missing, damaged, or they do not belong together.
     """
-    path = folder / CROPS
-    check_published(folder, "crops")
-    try:
-        crops = np.load(path, mmap_mode="r", allow_pickle=False)
-        rows = pq.ParquetFile(folder / SAMPLES).metadata.num_rows
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or folder} not found; run the crops stage (dvc repro)") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"the crops in {folder} are damaged ({error}); delete the folder and run dvc repro") from error
-    if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[3] != 3 or crops.dtype != np.uint8:
-        raise DataError(
-            f"{path} holds {crops.dtype} {crops.shape}, not uint8 (n, size, size, 3); delete it and run dvc repro"
-        )
-    if len(crops) != rows:
-        raise DataError(f"{path} has {len(crops)} rows but {folder / SAMPLES} has {rows}; run dvc repro")
+    crops = open_array(folder / CROPS, "crops", "uint8", (None, None, 3))
+    if crops.shape[1] != crops.shape[2]:
+        raise DataError(f"{folder / CROPS} holds {crops.shape}, which are no squares; delete it and run dvc repro")
     return crops
 
 
