@@ -94,6 +94,11 @@ class Hagrid(Source):
         size = sum((self.folder / file).stat().st_size for _, _, file in self._annotation_files())
         return min(WORKERS, os.cpu_count() or 1) if size > PARALLEL_FROM else 1
 
+    def watched(self) -> Iterator[str]:
+        """The annotations, and the folders of images, whose time changes when an image comes or goes."""
+        for gesture in self._gestures():
+            yield from (str(self.folder / place) for place in (*(file for _, file in gesture.files), *gesture.folders))
+
     def _gesture_hands(self, gesture: GestureFiles) -> Iterator[Hands]:
         if self.require_images and not gesture.folders:
             note = f"{gesture.name}: no folder of images, its annotations are left out"

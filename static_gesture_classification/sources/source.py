@@ -148,7 +148,6 @@ class Source(ABC):
         max_per_gesture: at most so many samples of each gesture, spread over people as far as they are known; None for
             all.
         seed: decides which samples `max_per_gesture` keeps.
-        watched: the folder whose change makes the pipeline read it again (used by conf/config.yaml).
     """
 
     name: str
@@ -160,7 +159,6 @@ class Source(ABC):
     max_per_gesture: int | None = None
     seed: int = 0
     enabled: bool = True
-    watched: str | None = None
 
     def __post_init__(self) -> None:
         self.labels = self.labels or {}  # `labels:` with nothing below it is null
@@ -177,6 +175,10 @@ class Source(ABC):
     def workers(self, pieces: Sequence[Piece]) -> int:
         """How many processes share the reading."""
         return 1
+
+    def watched(self) -> Iterable[str]:
+        """Paths of what has to be read again when it changes: all files, unless a source can say it with fewer."""
+        return every_file(self.folder)
 
     def unknown_subject(self, path: str, session: str = "") -> tuple[str, str]:
         """Subject, which is "", and session of an image of which nothing tells who it is; it is one of its own."""
@@ -195,7 +197,7 @@ class Source(ABC):
         """
         if not is_text(self.root):
             raise DataError(f"source {self.name}: {printable(self.root)}: {NOT_UTF8}")
-        if self.folder.is_dir() and _holds_a_file(self.folder):
+        if self.folder.is_dir() and any(every_file(self.folder)):
             return True
         if self.usual_root is not None and Path(self.root) == Path(self.usual_root):
             return False
@@ -407,6 +409,23 @@ def folders_in(folder: Path) -> list[str]:
     return sorted(entry.name for entry in _listed(folder) if _is_folder(entry))
 
 
+def every_file(folder: Path) -> Iterator[str]:
+    """Paths of all files in a folder and below it, behind links too, as `files_in` lists them."""
+    seen: set[str] = set()
+    todo = [os.fspath(folder)]
+    while todo:
+        place = todo.pop()
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        for entry in _listed(Path(place)):
+            if _is_folder(entry):
+                todo.append(entry.path)
+            else:
+                yield entry.path
+
+
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
@@ -432,23 +451,6 @@ def official_split(name: str, where: str) -> str:
     if name in ("", *SPLITS):
         return name
     raise DataError(f"{where}: unknown split {name!r}; splits are {', '.join(SPLITS)}, or empty")
-
-
-def _holds_a_file(folder: Path) -> bool:
-    """Whether there is a file in a folder or below it, behind links too; an unfinished download is none."""
-    seen: set[str] = set()
-    todo = [os.fspath(folder)]
-    while todo:
-        place = todo.pop()
-        real = os.path.realpath(place)
-        if real in seen:
-            continue
-        seen.add(real)
-        entries = _listed(Path(place))
-        if not all(map(_is_folder, entries)):
-            return True
-        todo += [entry.path for entry in entries]
-    return False
 
 
 def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray[np.intp]) -> pa.Array:

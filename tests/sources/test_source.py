@@ -131,20 +131,16 @@ def test_every_configured_source_can_be_built() -> None:
     sources = {source.name: source for source in Sources.from_config(config)}
     assert list(sources) == ["synthetic", "hagrid", "digits", "folder", "recorded", "recorded_legacy"]
     assert sources["hagrid"].usual_root == "data/raw/hagrid"
-    assert sources["hagrid"].watched == "/mine/annotations"
     assert sources["hagrid"].seed == 3
-    assert config.watched.hagrid == "/mine/annotations"
 
 
-def test_formats_that_people_bring_can_be_built_and_are_watched_when_selected() -> None:
+def test_formats_that_people_bring_can_be_built_when_selected() -> None:
     names = ["coco", "voc", "yolo", "label_studio", "cvat"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         default = compose("config")
         selected = ["sources.coco.root=/mine", "+sources.coco.labels.thumb=THUMBS_UP"]
         config = compose("config", overrides=[f"sources=[{','.join(names)}]", *selected])
     assert not set(names) & set(default.sources)
-    assert [default.watched[name] for name in names] == [f"data/raw/{name}" for name in names]
-    assert config.watched.coco == "/mine"
     sources = Sources.from_config(config)
     assert [source.name for source in sources] == names
     assert sources[0].labels["thumb"] == sources[0].labels["like"] == "THUMBS_UP"
