@@ -155,7 +155,7 @@ def has_more_frames(path: Path) -> bool:
     return header.more_frames
 
 
-def said_of_animated(names: Sequence[str]) -> list[str]:
+def describe_animated(names: Sequence[str]) -> list[str]:
     """A line for a report about images that have more than one frame; none without."""
     if not names:
         return []
@@ -165,7 +165,7 @@ def said_of_animated(names: Sequence[str]) -> list[str]:
     return [f"{subject}: the first frame alone is used: {some_of(names)}"]
 
 
-def said_of_others(names: Sequence[str]) -> list[str]:
+def describe_others(names: Sequence[str]) -> list[str]:
     """A line for a report about files that are no images, by suffix; none without."""
     if not names:
         return []

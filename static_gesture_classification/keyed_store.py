@@ -98,6 +98,8 @@ class KeyedStore:
             UserError: the store is locked by another command.
             OutputError: read-only folder, full disk; what was added before stays.
         """
+        if not len(keys):
+            return
         with explained_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             with _locked(self.folder / LOCK):

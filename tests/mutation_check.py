@@ -245,19 +245,19 @@ MUTATIONS = (
         'vocabulary, crop = Vocabulary(tuple(sorted(checkpoint["gestures"]["names"]))), checkpoint["crop"]',
         "tests/training/test_checkpoint.py",
     ),
-    # Nobody on two sides.
+    # Nobody in two splits.
     one(
-        "a person is on one side of the split",
+        "a person is in one split",
         "preparation/split.py",
         'keys = ["session"] if group == "session" else ["subject", "session"]',
         'keys = ["session"]',
         "tests/preparation/test_split.py::test_people_and_sessions_never_part_and_every_gesture_has_its_share",
     ),
     one(
-        "near-duplicates stay on one side",
+        "near-duplicates stay in one split",
         "preparation/split.py",
-        "units = _components(len(samples), [people], links)",
-        "units = _components(len(samples), [people])",
+        "units = _components(len(samples), [subjects], links)",
+        "units = _components(len(samples), [subjects])",
         "tests/preparation/test_split.py::test_near_duplicates_of_two_people_tie_them_together",
         "tests/preparation/test_split.py::test_own_recording_with_a_near_duplicate_in_official_test_joins_test",
     ),

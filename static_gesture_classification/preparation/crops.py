@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from omegaconf import DictConfig
 from pydantic import Field
 
@@ -32,7 +31,7 @@ from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_state import file_state, file_states
-from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_bytes
+from static_gesture_classification.images import PIXELS_VERSION, read_bytes
 from static_gesture_classification.keyed_store import KEY, KeyIndex, Keys, digest
 from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation.crop_store import (
@@ -48,6 +47,7 @@ from static_gesture_classification.preparation.crop_store import (
 from static_gesture_classification.preparation.cutting import cut_hands_of, cutting_code
 from static_gesture_classification.preparation.per_image import (
     IMAGES_IN_FLIGHT,
+    ImageTask,
     SampleImages,
     for_each_image,
     row_keys,
@@ -56,7 +56,7 @@ from static_gesture_classification.preparation.publishing import (
     REJECTED_CSV,
     REPORT,
     SAMPLES,
-    check_published,
+    open_array,
     stage_array,
     stage_tables,
 )
@@ -115,21 +115,9 @@ def open_crops(folder: Path) -> np.memmap:
     Raises:
         DataError: the array or its table is missing, damaged, or they do not belong together.
     """
-    path = folder / CROPS
-    check_published(folder, "crops")
-    try:
-        crops = np.load(path, mmap_mode="r", allow_pickle=False)
-        rows = pq.ParquetFile(folder / SAMPLES).metadata.num_rows
-    except FileNotFoundError as error:
-        raise DataError(f"{error.filename or folder} not found; run the crops stage (dvc repro)") from None
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"the crops in {folder} are damaged ({error}); delete the folder and run dvc repro") from error
-    if crops.ndim != 4 or crops.shape[1] != crops.shape[2] or crops.shape[3] != 3 or crops.dtype != np.uint8:
-        raise DataError(
-            f"{path} holds {crops.dtype} {crops.shape}, not uint8 (n, size, size, 3); delete it and run dvc repro"
-        )
-    if len(crops) != rows:
-        raise DataError(f"{path} has {len(crops)} rows but {folder / SAMPLES} has {rows}; run dvc repro")
+    crops = open_array(folder / CROPS, "crops", "uint8", (None, None, 3))
+    if crops.shape[1] != crops.shape[2]:
+        raise DataError(f"{folder / CROPS} holds {crops.shape}, which are no squares; delete it and run dvc repro")
     return crops
 
 
@@ -222,24 +210,21 @@ class CropPlan:
             return None
         return np.flatnonzero(~there)
 
-    def tasks(self, rows: np.ndarray, known: Keys) -> list[ImageTask]:
-        """One task for each image of some rows; `known` V16 (n,): the contents that there is a crop of already."""
-        return [
-            ImageTask(self.samples.path(image), own, self.samples.boxes[own], known[own])
-            for image, own in self.samples.by_image(rows)
-        ]
-
 
 @dataclass
 class CropsReport:
-    """What became of the samples: `state` uint8 (n,), `reasons` of the rejected by row, and how many were kept."""
+    """What became of the samples: `reasons` of the rejected by row, and how many were kept from before."""
 
     plan: CropPlan
-    state: np.ndarray
     reasons: dict[int, str]
     kept: int = 0
     decoded_images: int = 0
     seconds: float = 0.0
+
+    @property
+    def made(self) -> np.ndarray:
+        """Rows of which there is a crop: bool (n,)."""
+        return ~np.isin(np.arange(self.plan.count), list(self.reasons))
 
     def check(self) -> None:
         """Raise `DataError` when more samples are unusable than may be."""
@@ -248,68 +233,53 @@ class CropsReport:
 
     def as_json(self) -> dict[str, Any]:
         """The part of the report that depends on the data alone, not on how much of it was there before."""
-        done, left_out = self.state == DONE, self.plan.left_out
+        made, left_out = self.made, self.plan.left_out
         return {
-            "samples": int(done.sum()),
+            "samples": int(made.sum()),
             "rejected": len(self.reasons),
             **({"without_image": left_out} if left_out else {}),
             "size": self.plan.settings.size,
             "margin": self.plan.settings.margin,
-            "sources": self.plan.samples.counts_by_source({"samples": done, "rejected": ~done}),
+            "sources": self.plan.samples.counts_by_source({"samples": made, "rejected": ~made}),
         }
 
     def summary(self, seconds: float) -> str:
         """One line for the terminal."""
         rate = f" ({self.decoded_images / self.seconds:,.0f} images/s)" if self.decoded_images and self.seconds else ""
-        done, size = int((self.state == DONE).sum()), self.plan.settings.size
+        made, size = int(self.made.sum()), self.plan.settings.size
         left_out = f", {self.plan.left_out:,} have landmarks but no image" if self.plan.left_out else ""
         return (
-            f"crops: {done:,} samples of {size} x {size} pixels in {seconds:.1f} s; "
+            f"crops: {made:,} samples of {size} x {size} pixels in {seconds:.1f} s; "
             f"{self.decoded_images:,} images decoded{rate}, {self.kept:,} samples kept from before, "
             f"{len(self.reasons):,} rejected{left_out}"
         )
 
 
 @dataclass(frozen=True)
-class ImageTask:
-    """One image to decode: which rows, their boxes (k, 4), and the content hash at which each need not be decoded."""
+class Cut:
+    """What was cut out of an image: its file's state, its hash, and by row a crop, or why there is none.
 
-    path: Path
-    rows: np.ndarray
-    boxes: np.ndarray
-    known: Keys
+    Rows that it lacks have a crop of the same contents already.
+    """
 
-
-@dataclass
-class ImageResult:
-    """What an image gave: its state and hash, the crops of rows that were cut, and a reason for each that failed."""
-
-    rows: np.ndarray
-    state: tuple[int, int] = (-1, -1)
-    content: bytes = bytes(16)
-    decoded: bool = False
-    crops: dict[int, np.ndarray] = field(default_factory=dict)
-    reasons: dict[int, str] = field(default_factory=dict)
+    state: tuple[int, int]
+    content: bytes
+    crops: dict[int, np.ndarray | str]
 
 
-def _crop_image(task: ImageTask, size: int, margin: float) -> ImageResult:
-    """Cut the hands of an image whose crops are not known."""
-    result = ImageResult(task.rows, file_state(task.path))
-    try:
-        data = read_bytes(task.path)
-        result.content = hashlib.sha256(data).digest()[:16]
-        changed = task.known != np.void(result.content)
-        result.decoded = bool(changed.any())
-        cut = cut_hands_of(data, task.boxes[changed], size, margin) if result.decoded else []
-    except UnreadableImageError as error:
-        result.reasons = dict.fromkeys(task.rows.tolist(), str(error))
-        return result
-    for row, crop in zip(task.rows[changed].tolist(), cut, strict=True):
-        if isinstance(crop, str):
-            result.reasons[row] = crop
-        else:
-            result.crops[row] = crop
-    return result
+def _crop_image(task: ImageTask, known: Keys, settings: CropSettings) -> Cut:
+    """Cut the hands of an image; `known` V16 (n,): of which contents there is a crop of each row."""
+    state, data = file_state(task.path), read_bytes(task.path)
+    content = hashlib.sha256(data).digest()[:16]
+    changed = known[task.rows] != np.void(content)
+    boxes = task.boxes[changed]
+    crops = cut_hands_of(data, boxes, settings.size, settings.margin) if len(boxes) else []
+    return Cut(state, content, dict(zip(task.rows[changed].tolist(), crops, strict=True)))
+
+
+def _by_row(task: ImageTask, cut: Cut | str) -> dict[int, np.ndarray | str]:
+    """Crops and reasons of an image's rows."""
+    return dict.fromkeys(task.rows.tolist(), cut) if isinstance(cut, str) else cut.crops
 
 
 def _already_made(plan: CropPlan, published: Donor) -> CropsReport | None:
@@ -320,23 +290,24 @@ def _already_made(plan: CropPlan, published: Donor) -> CropsReport | None:
     missing = plan.missing_from(published)
     if missing is None or len(missing) > RETRIED:
         return None
-    size, margin = plan.settings.size, plan.settings.margin
-    results = [_crop_image(task, size, margin) for task in plan.tasks(missing, np.zeros(plan.count, KEY))]
-    if any(result.crops for result in results):
-        return None
-    state = np.full(plan.count, DONE, np.uint8)
-    state[missing] = REJECTED
-    reasons = {row: reason for result in results for row, reason in result.reasons.items()}
-    return CropsReport(plan, state, reasons, kept=len(published.records))
+    nothing = np.zeros(plan.count, KEY)
+    reasons: dict[int, str] = {}
+    cut = partial(_crop_image, known=nothing, settings=plan.settings)
+    for results in for_each_image(cut, plan.samples.tasks(missing), "crops", RETRIED):
+        for row, crop in (each for task, made in results for each in _by_row(task, made).items()):
+            if not isinstance(crop, str):
+                return None
+            reasons[row] = crop
+    return CropsReport(plan, reasons, kept=len(published.records))
 
 
 def _fill(unfinished: PartialCrops, plan: CropPlan, donors: Sequence[Donor | None]) -> CropsReport:
     """Bring every row of the unfinished array to DONE or REJECTED."""
     donated = _Donated(unfinished, [donor for donor in donors if donor is not None])
     _keep(unfinished, plan, donated)
-    report = CropsReport(plan, unfinished.state, {}, kept=int((unfinished.state == DONE).sum()))
-    tasks = plan.tasks(np.flatnonzero(unfinished.state == TODO), donated.records["content"])
-    cut = partial(_crop_image, size=plan.settings.size, margin=plan.settings.margin)
+    report = CropsReport(plan, {}, kept=int((unfinished.state == DONE).sum()))
+    tasks = plan.samples.tasks(np.flatnonzero(unfinished.state == TODO))
+    cut = partial(_crop_image, known=donated.records["content"], settings=plan.settings)
     start = time.perf_counter()
     for results in for_each_image(cut, tasks, "crops", together=joblib.effective_n_jobs(-1) * IMAGES_IN_FLIGHT):
         _store(unfinished, plan, results, donated, report)
@@ -392,28 +363,30 @@ def _keep(unfinished: PartialCrops, plan: CropPlan, donated: _Donated) -> None:
 
 
 def _store(
-    unfinished: PartialCrops, plan: CropPlan, results: Iterable[ImageResult], donated: _Donated, report: CropsReport
+    unfinished: PartialCrops,
+    plan: CropPlan,
+    results: Sequence[tuple[ImageTask, Cut | str]],
+    donated: _Donated,
+    report: CropsReport,
 ) -> None:
     """Write new crops, and copies of rows whose image turned out to have the old contents."""
-    records, touched = unfinished.records, []
     crops: dict[int, np.ndarray] = {}
-    for result in results:
-        failed = np.isin(result.rows, list(result.reasons))
-        good = result.rows[~failed]
-        records["state"][result.rows[failed]] = REJECTED
-        records["state"][good] = DONE
-        records["content"][good] = np.void(result.content)
-        if len(good):
-            image = int(plan.samples.of_row[good[0]])
-            records["file"][good] = np.void(plan.samples.state_key(image, result.state))
-        report.reasons.update(result.reasons)
-        report.decoded_images += result.decoded
-        crops |= result.crops
-        touched.append(result.rows)
-    rows, new = np.sort(np.concatenate(touched)), np.array(sorted(crops), np.int64)
+    for task, cut in results:
+        if not isinstance(cut, str):
+            file = plan.samples.state_key(task.image, cut.state)
+            unfinished.records["content"][task.rows] = np.void(cut.content)
+            unfinished.records["file"][task.rows] = np.void(file)
+            report.decoded_images += bool(cut.crops)
+        for row, crop in _by_row(task, cut).items():
+            if isinstance(crop, str):
+                report.reasons[row] = crop
+            else:
+                crops[row] = crop
+    rows, new = np.sort(np.concatenate([task.rows for task, _ in results])), np.array(sorted(crops), np.int64)
+    unfinished.state[rows] = np.where(np.isin(rows, list(report.reasons)), REJECTED, DONE)
     if len(new):
         unfinished.write(new, np.stack([crops[row] for row in new.tolist()]))
-    same = np.setdiff1d(rows[records["state"][rows] == DONE], new)
+    same = np.setdiff1d(rows[unfinished.state[rows] == DONE], new)
     report.kept += len(same)
     donated.copy(same, unfinished)
     unfinished.checkpoint(rows)
@@ -421,8 +394,8 @@ def _store(
 
 def _publish(output: Path, records: np.ndarray, report: CropsReport, array_is_new: bool) -> None:
     """Write the tables beside their places, then put everything in place."""
-    samples, done = report.plan.samples, report.state == DONE
-    table = samples.table if done.all() else samples.table.filter(pa.array(done))
+    samples = report.plan.samples
+    table = samples.table.filter(pa.array(report.made)) if report.reasons else samples.table
     with explained_write_errors(output):
         stage_tables(output, table, samples.rejected(report.reasons), report.as_json())
         stage_array(output / RECORDS, records)

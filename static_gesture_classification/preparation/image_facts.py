@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from static_gesture_classification.images import UnreadableImageError, image_header, read_bytes, read_header
+from static_gesture_classification.images import image_header, read_bytes, read_header
 from static_gesture_classification.keyed_store import KeyedStore
-from static_gesture_classification.preparation.per_image import SampleImages, for_each_image
+from static_gesture_classification.preparation.per_image import ImageTask, SampleImages, for_each_image
 
 FOLDER, ROWS = "images", "images.bin"
 IMAGE = np.dtype(
@@ -61,32 +62,22 @@ def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path) -> Image
     records[rows >= 0] = store.column(ROWS)[rows[rows >= 0]]
     absent = samples.states[:, 0] < 0
     reasons = dict.fromkeys(np.flatnonzero(absent).tolist(), "the file is missing")
-    todo = np.flatnonzero(~absent & ((rows < 0) | (hashed & (records["content"] == NOT_READ))))
-    tasks = [_Look(number, samples.path(number), bool(hashed[number])) for number in todo.tolist()]
-    for looks in for_each_image(_look, tasks, "reading images", TOGETHER):
-        reasons |= {number: fact for number, fact in looks if isinstance(fact, str)}
-        read = [number for number, fact in looks if not isinstance(fact, str)]
-        records[read] = np.array([fact for _, fact in looks if not isinstance(fact, str)], IMAGE)
+    todo = ~absent & ((rows < 0) | (hashed & (records["content"] == NOT_READ)))
+    tasks = samples.tasks(np.flatnonzero(todo[samples.of_row]))
+    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", TOGETHER):
+        reasons |= {task.image: fact for task, fact in looks if isinstance(fact, str)}
+        read = [task.image for task, fact in looks if not isinstance(fact, str)]
         if read:
+            records[read] = [fact for _, fact in looks if not isinstance(fact, str)]
             store.add(samples.state_keys[read], {ROWS: records[read]})
     return ImageFacts(records, absent, reasons)
 
 
-@dataclass(frozen=True)
-class _Look:
-    number: int
-    path: Path
-    hashed: bool
-
-
-def _look(task: _Look) -> tuple[int, tuple[bytes, int, int] | str]:
-    """The image's number, and its record or why it cannot be read."""
-    try:
-        if task.hashed:
-            data = read_bytes(task.path)
-            header, content = read_header(data), hashlib.sha256(data).digest()[:16]
-        else:
-            header, content = image_header(task.path), bytes(16)
-    except UnreadableImageError as error:
-        return task.number, str(error)
-    return task.number, (content, header.width, header.height)
+def _look(task: ImageTask, hashed: np.ndarray) -> tuple[bytes, int, int]:
+    """The record of an image."""
+    if not hashed[task.image]:
+        header = image_header(task.path)
+        return bytes(16), header.width, header.height
+    data = read_bytes(task.path)
+    header = read_header(data)
+    return hashlib.sha256(data).digest()[:16], header.width, header.height

@@ -46,7 +46,7 @@ from static_gesture_classification.preparation.landmark_store import (
     SAMPLES,
     points_of,
 )
-from static_gesture_classification.preparation.looking import ImageTask, detector_of, landmark_keys, look_in_image
+from static_gesture_classification.preparation.looking import detector_of, landmark_keys, look_in_image
 from static_gesture_classification.preparation.per_image import SampleImages, for_each_image
 from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, landmark_array, read_arrow
 from static_gesture_classification.settings import Settings
@@ -269,19 +269,19 @@ def fill_in(plan: LandmarkPlan, report: LandmarksReport) -> None:
 
 def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: LandmarksReport) -> None:
     """Look for the hands of some rows, in parallel, and keep what is found; `keys` V16 (n,) are those of all rows."""
-    samples, detector = report.plan.samples, report.plan.settings.detector.model_dump_json()
-    tasks = [ImageTask(image, samples.path(image), own, samples.boxes[own]) for image, own in samples.by_image(rows)]
+    detector = report.plan.settings.detector.model_dump_json()
+    tasks = report.plan.samples.tasks(rows)
     detector_of(detector).prepare()
     # Joblib takes MediaPipe's buffers for a memory leak, and replaces a worker now and then.
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     look = partial(look_in_image, detector=detector)
     start = time.perf_counter()
     for results in for_each_image(look, tasks, "extracting landmarks", TOGETHER, processes=True):
-        readable = [result for result in results if result.reason is None]
-        report.facts.reasons.update({result.task.image: result.reason for result in results if result.reason})
+        report.facts.reasons.update({task.image: found for task, found in results if isinstance(found, str)})
+        readable = [(task.rows, found) for task, found in results if not isinstance(found, str)]
         if readable:
-            looked_for = np.concatenate([result.task.rows for result in readable])
-            kept.add(keys[looked_for], np.concatenate([result.landmarks for result in readable]))
+            looked_for, landmarks = (np.concatenate(each) for each in zip(*readable, strict=True))
+            kept.add(keys[looked_for], landmarks)
             report.extracted += len(looked_for)
     report.images, report.seconds = len(tasks), time.perf_counter() - start
 

@@ -6,7 +6,6 @@ would reach them as copies, each with a detector of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -17,43 +16,32 @@ from static_gesture_classification import images
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.detection.detector import Detector, DetectorSettings
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_image
+from static_gesture_classification.images import PIXELS_VERSION, read_image
 from static_gesture_classification.keyed_store import Keys
-from static_gesture_classification.preparation.per_image import row_keys
+from static_gesture_classification.preparation.per_image import ImageTask, row_keys
 from static_gesture_classification.samples import LANDMARK_COUNT
 
 
-@dataclass(frozen=True)
-class ImageTask:
-    """One image in which hands are looked for: its number, its file, the rows and their boxes float32 (k, 4)."""
+def look_in_image(task: ImageTask, detector: str) -> np.ndarray:
+    """Look for the hands of an image.
 
-    image: int
-    path: Path
-    rows: np.ndarray
-    boxes: np.ndarray
+    Args:
+        task: the image and its boxes.
+        detector: its settings as JSON.
 
+    Returns:
+        float32 (k, 21, 2), normalised, NaN where no hand was found.
 
-@dataclass(frozen=True)
-class ImageResult:
-    """What was found in an image: normalised landmarks (k, 21, 2), NaN where missed; or why it cannot be decoded."""
-
-    task: ImageTask
-    landmarks: np.ndarray
-    reason: str | None = None
-
-
-def look_in_image(task: ImageTask, detector: str) -> ImageResult:
-    """Look for the hands of an image; `detector` is its settings as JSON."""
+    Raises:
+        UnreadableImageError: it cannot be read.
+    """
     landmarks = np.full((len(task.boxes), LANDMARK_COUNT, 2), np.nan, np.float32)
-    try:
-        image = np.ascontiguousarray(read_image(task.path))
-    except UnreadableImageError as error:
-        return ImageResult(task, landmarks, str(error))
+    image = np.ascontiguousarray(read_image(task.path))
     for number, (x1, y1, x2, y2) in enumerate(task.boxes.tolist()):
         hand = detector_of(detector).landmarks_in(image, (x1, y1, x2, y2))
         if hand is not None and hand.landmarks is not None:
             landmarks[number] = hand.landmarks
-    return ImageResult(task, landmarks)
+    return landmarks
 
 
 def landmark_keys(content: np.ndarray, boxes: np.ndarray, detector: DetectorSettings) -> Keys:

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_state import file_states
-from static_gesture_classification.images import PIXELS_VERSION
+from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError
 from static_gesture_classification.keyed_store import KEY, Keys, digest
 from static_gesture_classification.samples import BOX, Rejected, image_path, validate
 from static_gesture_classification.terminal import progress_bar
@@ -30,8 +30,18 @@ IMAGES_IN_FLIGHT = 256  # per worker: so many results at most wait to be taken
 ALONE = 48  # so few images are done before another process has started
 FIRST_REASONS = 10
 
-Task = TypeVar("Task")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """One image: its number, its file, the rows of the table whose hand it shows, their boxes float32 (k, 4)."""
+
+    image: int
+    path: Path
+    rows: np.ndarray
+    boxes: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -81,15 +91,14 @@ class SampleImages:
         root, name = self.images[image]
         return digest(f"{PIXELS_VERSION}\0{root}\0{name}\0{state[0]}\0{state[1]}".encode())
 
-    def by_image(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Images in order, with those of the rows that belong to each, ascending."""
+    def tasks(self, rows: np.ndarray) -> list[ImageTask]:
+        """One task for each image of some rows, in the order of images."""
         if not len(rows):
-            return
-        images = self.of_row[rows]
-        order = np.argsort(images, kind="stable")
-        starts = np.flatnonzero(np.diff(images[order], prepend=-1))
-        for members in np.split(rows[order], starts[1:]):
-            yield int(self.of_row[members[0]]), members
+            return []
+        order = np.argsort(self.of_row[rows], kind="stable")
+        starts = np.flatnonzero(np.diff(self.of_row[rows][order], prepend=-1))
+        own = [(int(self.of_row[members[0]]), members) for members in np.split(rows[order], starts[1:])]
+        return [ImageTask(image, self.path(image), members, self.boxes[members]) for image, members in own]
 
     def rejected(self, reasons: Mapping[int, str]) -> list[Rejected]:
         """Rows that were rejected, in the order of the table, for a reason each."""
@@ -137,18 +146,22 @@ def row_keys(pictures: Iterable[bytes], boxes: np.ndarray, made: str) -> Keys:
 
 
 def for_each_image(
-    work: Callable[[Task], Result], tasks: Sequence[Task], what: str, together: int, processes: bool = False
-) -> Iterator[list[Result]]:
+    work: Callable[[ImageTask], Result], tasks: Sequence[ImageTask], what: str, together: int, processes: bool = False
+) -> Iterator[list[tuple[ImageTask, Result | str]]]:
     """Do some work in parallel, with progress; what comes of it is handed over in order, some at a time.
 
     Whoever makes the results last before asking for more loses no more than these when the command is killed.
 
     Args:
-        work: called with each task, in threads or processes.
+        work: called with each task, in threads or processes; may raise `UnreadableImageError`.
         tasks: one for each image.
         what: is done, for the progress bar.
         together: so many results at once.
-        processes: work in other processes, unless the tasks are few.
+        processes: work in other processes, unless the tasks are few. Then `work` lies in a module that is no command:
+            a command's functions would reach other processes as copies, each with caches of its own.
+
+    Yields:
+        tasks, each with its result, or the reason why its image cannot be read.
     """
     workers = 1 if processes and len(tasks) <= ALONE else joblib.effective_n_jobs(-1)
     prefer = "processes" if processes else "threads"
@@ -159,15 +172,21 @@ def for_each_image(
         shown = bar.add_task(what, total=len(tasks), unit="images")
         for wave in _pieces(tasks, max(together, workers * IMAGES_IN_FLIGHT)):
             calls = (joblib.delayed(_do)(work, piece) for piece in _pieces(wave, IMAGES_PER_TASK))
-            results = chain.from_iterable(parallel(calls))
+            results = zip(wave, chain.from_iterable(parallel(calls)), strict=True)
             while some := list(islice(results, together)):
                 yield some
                 bar.advance(shown, len(some))
 
 
-def _do(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-    return [work(task) for task in tasks]
+def _do(work: Callable[[ImageTask], Result], tasks: Sequence[ImageTask]) -> list[Result | str]:
+    results: list[Result | str] = []
+    for task in tasks:
+        try:
+            results.append(work(task))
+        except UnreadableImageError as error:
+            results.append(str(error))
+    return results
 
 
-def _pieces(items: Sequence[Task], size: int) -> Iterator[Sequence[Task]]:
+def _pieces(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     return (items[first : first + size] for first in range(0, len(items), size))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import (
     atomic_path,
@@ -63,7 +64,40 @@ def finish(folder: Path) -> None:
         (folder / MARKER).unlink(missing_ok=True)
 
 
-def check_published(folder: Path, stage: str) -> None:
-    """Raise `DataError` where the files of a folder may be a mixture."""
+def open_array(path: Path, stage: str, kind: str, shape: tuple[int | None, ...]) -> np.memmap:
+    """Memory-map the array that a stage has published, with a row for each row of the sample table beside it.
+
+    Args:
+        path: of the array.
+        stage: that makes it, for messages.
+        kind: the name of its dtype.
+        shape: of a row; None where any number will do.
+
+    Raises:
+        DataError: the array or its table is missing, damaged, or they do not belong together.
+    """
+    folder, table = path.parent, path.parent / SAMPLES
     if (folder / MARKER).exists():
         raise DataError(f"{folder} was being replaced when the {stage} stage was stopped; repeat it (dvc repro)")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        _check_rows(array, path, kind, shape)
+        rows = pq.ParquetFile(table).metadata.num_rows
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename or folder} not found; run the {stage} stage (dvc repro)") from None
+    except (OSError, ValueError, EOFError, pa.ArrowException) as error:
+        raise DataError(f"{path} or {table.name} is damaged ({error}); delete {folder} and run dvc repro") from error
+    if len(array) != rows:
+        raise DataError(f"{path} has {len(array):,} rows but {table} has {rows:,}; run dvc repro")
+    return array
+
+
+def _check_rows(array: np.memmap, path: Path, kind: str, shape: tuple[int | None, ...]) -> None:
+    fits = array.ndim == 1 + len(shape) and all(
+        each in (None, found) for each, found in zip(shape, array.shape[1:], strict=True)
+    )
+    if array.dtype != kind or not fits:
+        names = ", ".join("size" if each is None else str(each) for each in shape)
+        raise DataError(
+            f"{path} holds {array.dtype} {array.shape}, not {kind} (n, {names}); delete it and run dvc repro"
+        )

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 
 from static_gesture_classification.edited_tables import Columns, Row, Table, decimal, read_table
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.image_files import FilesBelow, files_below, is_image, said_of_others, some_of
+from static_gesture_classification.image_files import FilesBelow, describe_others, files_below, is_image, some_of
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.box_units import PERCENT, SHARES, SHARES_TO, UNITS, TableBox, scale, unit_of
 from static_gesture_classification.sources.folder_layout import (
@@ -133,7 +133,7 @@ class Folder(Source):
             if images:
                 found.append(partial(self._whole_images, folder, images, pattern))
         if not found:
-            others = said_of_others([name for files in below for name in files.not_images])
+            others = describe_others([name for files in below for name in files.not_images])
             raise DataError(
                 f"source {self.name}: no <label>/<image> in {self.root}; {''.join(f'{line}; ' for line in others)}"
                 f"set sources.{self.name}.root, or {self.how_to_get}"

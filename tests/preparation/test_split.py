@@ -12,6 +12,7 @@ from static_gesture_classification.preparation.crops import CropSettings, build_
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, write_split
 from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
 from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
+from static_gesture_classification.terminal import console, errors
 from tests.support.photograph_table import sample, sample_table
 
 GESTURES = ("none", "one", "two")
@@ -111,8 +112,8 @@ def test_the_proof_speaks_for_people_who_are_known_and_says_of_how_many_it_does_
     table, report = split(people(8) + people(4, "loose", subject="", session=""))
     print_report(report)
     said = " ".join(capsys.readouterr().out.split())
-    assert "On two sides: 0 people" in said
-    assert f"says nothing about {report.unknown['loose']:,} samples of loose: who is in them is not known" in said
+    assert "In two splits: 0 people" in said
+    assert f"note: who is in {report.unknown['loose']:,} samples of loose is not known" in said
     assert sum(report.people.values()) == 8
     assert set(table.loc[table["source"] == "loose", "split"]) <= {"train", "val", "test"}
 
@@ -347,11 +348,9 @@ def test_files_keep_the_rows_of_the_crops_in_their_order(tmp_path: Path) -> None
 
 
 def printed(report: SplitReport) -> str:
-    from static_gesture_classification.terminal import console
-
-    with console.capture() as capture:
+    with console.capture() as shown, errors.capture() as warned:
         print_report(report)
-    return capture.get()
+    return shown.get() + warned.get()
 
 
 def test_photographs_of_the_same_moment_under_two_names_are_found_and_kept_together(

@@ -16,9 +16,9 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
+    FormatSettings,
     Names,
     Picture,
-    Settings,
     below,
     by_split,
 )
@@ -39,7 +39,7 @@ class CocoFormat:
     lost = "Nothing is lost."
     way_back = ("sources=[coco]", "sources.coco.root={folder}")
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """See `pictures.Format.placed`."""
         names = Names()
         return [
@@ -47,7 +47,7 @@ class CocoFormat:
             for picture in pictures
         ]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         numbers = {gesture: number for number, gesture in enumerate(settings.gestures, start=1)}
         marked = any(hand.landmarks is not None for picture in pictures for hand in picture.hands)

@@ -18,9 +18,9 @@ from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
+    FormatSettings,
     Names,
     Picture,
-    Settings,
     flat,
 )
 
@@ -42,12 +42,12 @@ class YoloFormat:
         f'sources.yolo.subject_pattern="{PATTERN}"',
     )
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """See `pictures.Format.placed`."""
         names = Names()
         return [replace(picture, target=names.new(target_of(picture))) for picture in pictures]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         numbers = {gesture: number for number, gesture in enumerate(settings.gestures)}
         marked = any(hand.landmarks is not None for picture in pictures for hand in picture.hands)

@@ -211,7 +211,7 @@ def test_hands_are_not_looked_for_twice(tmp_path: Path, unlabelled: Path) -> Non
 
     assert find() == len(looks) == 32
     assert find() == len(looks)
-    journal = next((tmp_path / "cache").glob("*/found.jsonl"))
+    journal = next((tmp_path / "cache").glob("*/hands.bin"))
     journal.write_bytes(journal.read_bytes()[:-40])  # killed while it wrote
     assert find() == 32
     assert len(looks) == 33
