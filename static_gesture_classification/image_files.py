@@ -1,4 +1,4 @@
-"""Which files are pictures, and all of them below a folder: one answer for sources, predict, pools and the recorder."""
+"""Which files are pictures, and which of them a folder holds; the same for sources, predict, pools and the recorder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def is_video(name: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is not meant to be seen: by its name, or since systems put it there."""
+    """Whether a file or folder is hidden by its name, or litter of a system."""
     return name.startswith(".") or name.lower() in LITTER
 
 

@@ -173,7 +173,7 @@ class Hagrid(Source):
         try:
             counts, labels, box = boxes_of(entries)
         except (TypeError, ValueError, KeyError):
-            entries, rejected, problems = self._mended(entries, file)
+            entries, rejected, problems = self._without_malformed(entries, file)
             counts, labels, box = boxes_of(entries)
         row_entry = np.repeat(np.arange(len(entries)), counts)
         names = list(entries)
@@ -220,7 +220,9 @@ class Hagrid(Source):
             )
         return entries
 
-    def _mended(self, entries: dict[str, Entry], file: str) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
+    def _without_malformed(
+        self, entries: dict[str, Entry], file: str
+    ) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
         """Of a file with malformed entries: those that can be used, the rejected ones, problems of single hands."""
         kept: dict[str, Entry] = {}
         rejected: list[Rejected] = []
@@ -302,7 +304,7 @@ def landmarks_of(
     for index in sorted(doubtful):
         rows = slice(int(starts[index]), int(starts[index] + counts[index]))
         found = _sets(list(marks[index]))
-        result[rows] = at_their_boxes(found, box[rows])
+        result[rows] = match_to_boxes(found, box[rows])
         left_out += int(np.isfinite(found[:, 0]).sum() - np.isfinite(result[rows, 0]).sum())
     return result, left_out
 
@@ -312,11 +314,11 @@ def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
     rows = [row for row, points in enumerate(hands) if points]
     result = np.full((len(hands), 2 * LANDMARK_COUNT), np.nan, np.float32)
     try:
-        result[rows] = flattened([hands[row] for row in rows])
+        result[rows] = flatten([hands[row] for row in rows])
     except (TypeError, ValueError):
         for row in rows:
             try:
-                result[row] = flattened([hands[row]])[0]
+                result[row] = flatten([hands[row]])[0]
             except (TypeError, ValueError):
                 continue  # no usable landmarks; the hand itself is fine
     return result
@@ -339,7 +341,7 @@ def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) ->
     return inside.mean(axis=-1)
 
 
-def at_their_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """The sets of one image in the order of its boxes: (boxes, 42), NaN where none belongs to a box.
 
     A set belongs to the box that holds at least half of its points and covers it best; each set and each box once. Of
@@ -366,7 +368,7 @@ def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.
     return np.nan_to_num(shared / np.maximum(areas - shared, 1e-9))
 
 
-def flattened(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
+def flatten(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
     """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` where one has another shape."""
     if set(map(len, hands)) - {LANDMARK_COUNT} or set(map(len, chain.from_iterable(hands))) - {2}:
         raise ValueError("a hand does not have 21 points of two coordinates")

@@ -223,11 +223,11 @@ class Source(ABC):
     def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
         pieces = self.pieces()
         progress(0, len(pieces))
-        if passed_over := self._badly_named():
+        if passed_over := self._passed_over():
             yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
-        results = parallel(delayed(self._checked_piece)(piece, vocabulary) for piece in pieces)
+        results = parallel(delayed(self._check_piece)(piece, vocabulary) for piece in pieces)
         for done, batches in enumerate(results, start=1):
             yield from batches
             progress(done, len(pieces))
@@ -236,9 +236,9 @@ class Source(ABC):
         if unknown:
             raise DataError(message(self.name, self.root, unknown.values(), self._known(vocabulary)))
 
-    def _checked_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
+    def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
         with without_garbage_collection():
-            return [self.checked(hands, vocabulary) for hands in piece()]
+            return [self.check(hands, vocabulary) for hands in piece()]
 
     def _check_gestures(self, vocabulary: Vocabulary) -> None:
         require_text([*self.labels, *self.labels.values()], f"sources.{self.name}.labels")
@@ -260,13 +260,13 @@ class Source(ABC):
                 f"sources.{self.name}.max_per_gesture is {self.max_per_gesture}; it must be at least 1, or null"
             )
 
-    def checked(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
+    def check(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
         """Map labels, check boxes and images, and make table rows of what is good."""
         known = self._known(vocabulary)
         gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
-        box, clipped, problems = checked_boxes(hands.box)
+        box, clipped, problems = check_boxes(hands.box)
         problems |= {row: "image not found" for row, image in enumerate(hands.image) if image is None} | hands.problems
         bad = np.zeros(len(gesture), bool)
         bad[list(problems)] = True
@@ -297,7 +297,7 @@ class Source(ABC):
         candidates = dict.fromkeys(name for name in images if name and name.lower().endswith(MANY_FRAMES))
         return [name for name in candidates if has_more_frames(self.folder / name)]
 
-    def _badly_named(self) -> list[Rejected]:
+    def _passed_over(self) -> list[Rejected]:
         """What lies in the root under a name that no table can hold."""
         try:
             names = [name for name in os.listdir(self.folder) if not is_text(name)]  # noqa: PTH208  Paths cost more
@@ -338,7 +338,7 @@ class Source(ABC):
         )
 
 
-def checked_boxes(
+def check_boxes(
     box: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, str]]:
     """Boxes clipped to the image, which of them were, and what is wrong with the others.
