@@ -99,7 +99,7 @@ def _look_into(place: str, below: str, real: str, above: tuple[str, ...], found:
         name = f"{below}/{entry.name}" if below else entry.name
         if not is_text(entry.name):
             found.refused.append((printable(name), NOT_UTF8))
-        elif _is_folder(entry):
+        elif is_folder(entry):
             _follow(entry, name, real, above, found)
         else:
             _sort_in(entry, name, found)
@@ -137,7 +137,8 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself is none."""
     try:
         return entry.is_dir()
     except OSError:

@@ -100,8 +100,8 @@ class ListedHand:
 class Folder(Source):
     """Reads folders of images and an optional CSV of boxes.
 
-    Where neither folder nor CSV nor pattern tells the subject, it is "", and people cannot be kept apart; near-duplicates
-    still are in one split.
+    Where neither folder nor CSV nor pattern tells the subject, it is "", and people cannot be kept apart; their
+    near-duplicates still are in one split.
 
     Args:
         boxes: name of the CSV in the root; None to take whole images, whatever lies beside them.

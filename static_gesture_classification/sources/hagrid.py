@@ -15,8 +15,6 @@ folder per gesture, at most three levels down, as the archives unpack: `like/`, 
 
 from __future__ import annotations
 
-import codecs
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,13 +25,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 from scipy.optimize import linear_sum_assignment
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import is_text
 from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
+from static_gesture_classification.sources.parsing import read_json
 from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in
 
 # Folder of annotations -> official split. Version 1 has no val; its subsample has no split at all.
@@ -203,21 +201,10 @@ class Hagrid(Source):
         )
 
     def _parse(self, file: str) -> dict[str, Entry]:
-        data = (self.folder / file).read_bytes().removeprefix(codecs.BOM_UTF8)
-        try:
-            entries = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            try:
-                entries = json.loads(data)  # accepts NaN, which orjson does not
-            except ValueError as error:
-                raise DataError(
-                    f"{self.root}/{file} is not whole JSON ({error}; {len(data):,} bytes); "
-                    f"fetch it again ({self.how_to_get}) or delete it"
-                ) from error
+        way_out = f"fetch it again ({self.how_to_get}) or delete it"
+        entries = read_json(self.folder / file, way_out)
         if not isinstance(entries, dict):
-            raise DataError(
-                f"{self.root}/{file} does not map image names to hands; fetch it again ({self.how_to_get}) or delete it"
-            )
+            raise DataError(f"{self.folder / file} does not map image names to hands; {way_out}")
         return entries
 
     def _without_malformed(

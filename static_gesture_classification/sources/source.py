@@ -24,7 +24,14 @@ from joblib import Parallel, delayed
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
-from static_gesture_classification.image_files import MANY_FRAMES, NOT_UTF8, has_more_frames, is_hidden, is_image
+from static_gesture_classification.image_files import (
+    MANY_FRAMES,
+    NOT_UTF8,
+    has_more_frames,
+    is_folder,
+    is_hidden,
+    is_image,
+)
 from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
@@ -400,13 +407,13 @@ def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
 
     Hidden ones are left out, and those whose name is not UTF-8.
     """
-    found = [entry for entry in _listed(folder) if not _is_folder(entry)]
+    found = [entry for entry in _listed(folder) if not is_folder(entry)]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
 def folders_in(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted, hidden ones left out, and those whose name is not UTF-8."""
-    return sorted(entry.name for entry in _listed(folder) if _is_folder(entry))
+    return sorted(entry.name for entry in _listed(folder) if is_folder(entry))
 
 
 def every_file(folder: Path) -> Iterator[str]:
@@ -420,7 +427,7 @@ def every_file(folder: Path) -> Iterator[str]:
             continue
         seen.add(real)
         for entry in _listed(Path(place)):
-            if _is_folder(entry):
+            if is_folder(entry):
                 todo.append(entry.path)
             else:
                 yield entry.path
@@ -432,13 +439,6 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if not is_hidden(entry.name) and is_text(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
 
 
 def is_archive(name: str) -> bool:
