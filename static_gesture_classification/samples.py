@@ -1,10 +1,10 @@
-"""The sample table: one row per hand. This module owns its columns, its identity, reading, writing, validating.
+"""The sample table, one row per hand: its columns, identity of a hand, reading, writing, validating.
 
 On disk it is Parquet with the schema below and `sample_table_version` in its metadata; in memory a pyarrow table
 (stages that stream) or a pandas frame (everything else).
 
-A person has one name, whatever source a sample of theirs comes from (`person_of`): a hand that was mined from a dataset
-and recorded anew is still that dataset's person. Where nobody knows who is in a picture, `subject` is empty.
+A person has one name in all sources (`person_of`): a hand that was mined from a dataset and recorded anew is still that
+dataset's person. Where the person is not known, `subject` is empty.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SCHEMA = pa.schema(
         ("gesture", pa.string()),  # one of the vocabulary
         ("source", pa.string()),  # name of the source that published it
         ("source_label", pa.string()),  # label as published
-        ("subject", pa.string()),  # the person or room, see `person_of`; "" where nobody knows
+        ("subject", pa.string()),  # the person or room, see `person_of`; "" where not known
         ("session", pa.string()),  # one burst of recording
         ("hand", pa.string()),  # "left", "right" or ""
         # x, y of 21 points, normalised; or null. Not a fixed-size list: Parquet does not read those back beside nulls.
@@ -67,7 +67,7 @@ class Rejected:
 
 
 def image_path(root: str | Path, image: str) -> Path:
-    """Where a sample's image is: its root, whose `~` is expanded, and its path in it."""
+    """The path of a sample's image; `~` at the beginning of `root` is expanded."""
     return Path(root).expanduser() / image
 
 
@@ -86,7 +86,7 @@ def person_name(source: str, subject: str) -> str:
 
 
 def person_of(samples: pd.DataFrame) -> pd.Series:
-    """The person of each row, by one name in all sources; "" where nobody knows.
+    """The person of each row, by one name in all sources; "" where not known.
 
     From the columns source and subject.
     """
@@ -97,7 +97,7 @@ def person_of(samples: pd.DataFrame) -> pd.Series:
 
 
 def held_together(samples: pd.DataFrame) -> pd.Series:
-    """A name for what each row must not be parted from, as far as that is known: its person, else session, else image.
+    """The name of the group that each row must stay with: its person, else its session, else its image.
 
     From the columns source, subject, session and image.
     """

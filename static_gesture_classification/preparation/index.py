@@ -231,7 +231,7 @@ def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
             task = bar.add_task(f"reading {source.name}", total=1, unit="files")
             for batch in source.read(report.vocabulary, partial(_show_pieces, bar, task)):
                 table, repeated = repeated_images.split(batch)
-                table = report.fixes.applied(table)
+                table = report.fixes.apply(table)
                 entry.add(batch, len(table), len(repeated))
                 report.rejected += batch.rejected + repeated
                 if len(table):

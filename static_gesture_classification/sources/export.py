@@ -163,7 +163,7 @@ def export(
         samples: a sample table, as a frame.
         format_name: one of `FORMATS`.
         output: the folder; it may exist where it is empty, or where it is an export and `replace` says so.
-        settings: what formats can be told.
+        settings: what the format's files hold.
         link: hard links instead of copies, where possible.
         replace: whether an earlier export may be replaced.
 

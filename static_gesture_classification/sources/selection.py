@@ -22,7 +22,7 @@ class Sources(tuple[Source, ...]):
         return cls.build(config.get("sources"), config.seed)
 
     @classmethod
-    def build(cls, nodes: Mapping[str, Any] | DictConfig | None, seed: int = 0) -> Sources:
+    def build(cls, nodes: Mapping[Any, Any] | None, seed: int = 0) -> Sources:
         """The enabled sources among `nodes`, by name.
 
         A node without a `_target_` is left out: conf/local/ may set the root of a source that is not selected.

@@ -24,7 +24,14 @@ from joblib import Parallel, delayed
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
-from static_gesture_classification.image_files import MANY_FRAMES, NOT_UTF8, has_more_frames, is_hidden, is_image
+from static_gesture_classification.image_files import (
+    MANY_FRAMES,
+    NOT_UTF8,
+    has_more_frames,
+    is_folder,
+    is_hidden,
+    is_image,
+)
 from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
@@ -223,11 +230,11 @@ class Source(ABC):
     def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
         pieces = self.pieces()
         progress(0, len(pieces))
-        if passed_over := self._badly_named():
+        if passed_over := self._passed_over():
             yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
-        results = parallel(delayed(self._checked_piece)(piece, vocabulary) for piece in pieces)
+        results = parallel(delayed(self._check_piece)(piece, vocabulary) for piece in pieces)
         for done, batches in enumerate(results, start=1):
             yield from batches
             progress(done, len(pieces))
@@ -236,9 +243,9 @@ class Source(ABC):
         if unknown:
             raise DataError(message(self.name, self.root, unknown.values(), self._known(vocabulary)))
 
-    def _checked_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
+    def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
         with without_garbage_collection():
-            return [self.checked(hands, vocabulary) for hands in piece()]
+            return [self.check(hands, vocabulary) for hands in piece()]
 
     def _check_gestures(self, vocabulary: Vocabulary) -> None:
         require_text([*self.labels, *self.labels.values()], f"sources.{self.name}.labels")
@@ -260,13 +267,13 @@ class Source(ABC):
                 f"sources.{self.name}.max_per_gesture is {self.max_per_gesture}; it must be at least 1, or null"
             )
 
-    def checked(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
+    def check(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
         """Map labels, check boxes and images, and make table rows of what is good."""
         known = self._known(vocabulary)
         gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
-        box, clipped, problems = checked_boxes(hands.box)
+        box, clipped, problems = check_boxes(hands.box)
         problems |= {row: "image not found" for row, image in enumerate(hands.image) if image is None} | hands.problems
         bad = np.zeros(len(gesture), bool)
         bad[list(problems)] = True
@@ -297,7 +304,7 @@ class Source(ABC):
         candidates = dict.fromkeys(name for name in images if name and name.lower().endswith(MANY_FRAMES))
         return [name for name in candidates if has_more_frames(self.folder / name)]
 
-    def _badly_named(self) -> list[Rejected]:
+    def _passed_over(self) -> list[Rejected]:
         """What lies in the root under a name that no table can hold."""
         try:
             names = [name for name in os.listdir(self.folder) if not is_text(name)]  # noqa: PTH208  Paths cost more
@@ -338,7 +345,7 @@ class Source(ABC):
         )
 
 
-def checked_boxes(
+def check_boxes(
     box: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, str]]:
     """Boxes clipped to the image, which of them were, and what is wrong with the others.
@@ -400,13 +407,13 @@ def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
 
     Hidden ones are left out, and those whose name is not UTF-8.
     """
-    found = [entry for entry in _listed(folder) if not _is_folder(entry)]
+    found = [entry for entry in _listed(folder) if not is_folder(entry)]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
 def folders_in(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted, hidden ones left out, and those whose name is not UTF-8."""
-    return sorted(entry.name for entry in _listed(folder) if _is_folder(entry))
+    return sorted(entry.name for entry in _listed(folder) if is_folder(entry))
 
 
 def every_file(folder: Path) -> Iterator[str]:
@@ -420,7 +427,7 @@ def every_file(folder: Path) -> Iterator[str]:
             continue
         seen.add(real)
         for entry in _listed(Path(place)):
-            if _is_folder(entry):
+            if is_folder(entry):
                 todo.append(entry.path)
             else:
                 yield entry.path
@@ -432,13 +439,6 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if not is_hidden(entry.name) and is_text(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
 
 
 def is_archive(name: str) -> bool:

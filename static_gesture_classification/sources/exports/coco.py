@@ -86,13 +86,13 @@ def annotation(hand: ExportedHand, size: tuple[int, int], marked: bool) -> dict[
     width, height = size
     x1, y1, x2, y2 = (round(side * (width, height)[axis % 2], 3) for axis, side in enumerate(hand.box))
     box = [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)]
-    told = {name: getattr(hand, name) for name in ("subject", "session", "hand", "source_label")}
+    texts = {name: getattr(hand, name) for name in ("subject", "session", "hand", "source_label")}
     entry: dict[str, Any] = {
         "bbox": box,
         "area": round(box[2] * box[3], 3),
         "segmentation": [],
         "iscrowd": 0,
-        "attributes": {name: text for name, text in told.items() if text},
+        "attributes": {name: text for name, text in texts.items() if text},
     }
     if marked:
         points = [] if hand.landmarks is None else hand.landmarks.tolist()

@@ -32,5 +32,5 @@ class TableFormat:
             for picture in pictures:
                 for hand in picture.hands:
                     sides = (f"{side:.9g}" for side in hand.box)
-                    told = (hand.gesture, hand.subject, hand.session, hand.hand, picture.split)
-                    table.writerow([picture.target, *sides, *told])
+                    texts = (hand.gesture, hand.subject, hand.session, hand.hand, picture.split)
+                    table.writerow([picture.target, *sides, *texts])
