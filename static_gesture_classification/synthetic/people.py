@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from static_gesture_classification.synthetic.renderer import Cloth, Skin
+from static_gesture_classification.synthetic.shading import Cloth, Skin
 from static_gesture_classification.synthetic.skeleton import Proportions
 
 # The ten tones of Monk's scale (Monk, "Monk Skin Tone Scale", 2019), as sRGB; the lightest and the darkest of them mix

@@ -12,7 +12,8 @@ from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
 from static_gesture_classification.synthetic.people import Person
 from static_gesture_classification.synthetic.poses import PoseBook, View
-from static_gesture_classification.synthetic.renderer import Camera, Light, render
+from static_gesture_classification.synthetic.renderer import Camera, render
+from static_gesture_classification.synthetic.shading import Light
 from static_gesture_classification.synthetic.skeleton import Skeleton, pose_skeleton
 
 Vector = npt.NDArray[np.float64]

@@ -1,14 +1,14 @@
-"""Rays through the smooth distance field of capsules: the compiled inner loops of the renderer.
+"""Sphere tracing of the hand: the compiled inner loops that find where each pixel's ray meets the skin.
 
-The field is that of Hart, "Sphere Tracing" (1996): round tapered capsules, joined by a polynomial smooth minimum
-(Quilez, "Smooth minimum"). Tiles of 8 x 8 pixels each know the few capsules that matter to them, and a cone around all
-rays of a tile goes first, so that a picture of 256 x 256 takes milliseconds. Camera coordinates: x right, y down,
-z into the picture, millimetres. Arrays and numbers are float32, unless said otherwise.
+The surface is a signed distance field (Hart, "Sphere Tracing", 1996): round tapered capsules, joined by a polynomial
+smooth minimum (Quilez, "Smooth minimum"). Each tile of 8 x 8 pixels has a list of the few capsules near it, and one
+cone around all rays of a tile is marched first, so that a picture of 256 x 256 takes milliseconds. Camera coordinates:
+x right, y down, z into the picture, millimetres. Arrays and numbers are float32 unless the text says otherwise.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -16,24 +16,69 @@ import numpy as np
 Number = Any  # a float32 of compiled code
 
 TILE = 8
-NEAREST = 40.0  # millimetres before the lens; what is nearer is cut off
+NEAREST = 40.0  # millimetres before the lens; `renderer.pack` cuts off what is nearer
 FAR = 1e9
 PALM_BLEND, FINGER_BLEND, ROOT_BLEND = 8.0, 2.2, 7.0  # millimetres over which capsules melt together
-REACH = 11.0  # millimetres around a capsule in which it may still matter (blending, occlusion)
-LANES = 8  # capsules whose distances are computed at once
+REACH = 11.0  # millimetres around a capsule within which it changes the picture (blending, occlusion)
+LANES = 8  # distances that one vector instruction computes
 SHADOW_SIZE = 112  # side of the shadow map, in pixels
 
 # Columns of the packed capsules.
 RADIUS, TAPER, LENGTH = 7, 8, 12  # 0: end a, 3: axis, 6: 1 / squared length, 9: palmar vector
 
 
-@numba.njit(cache=True, fastmath=True)
-def tiles(packed: Any, roles: Any, size: int, focal: Number, cx: Number, cy: Number) -> tuple[Any, Any, Any]:
-    """Which capsules each tile of `TILE` x `TILE` pixels has to look at, and how far away the nearest one begins.
+class Tiles(NamedTuple):
+    """The capsules near each tile of `TILE` x `TILE` pixels, row by row.
 
-    Returns:
-        starts int32 (tiles + 1,), capsule numbers int32 in one list, near float32 (tiles,).
+    Args:
+        starts: int32 (tiles + 1,), where each tile's part of `capsules` begins.
+        capsules: int32, capsule numbers, tile after tile.
+        nearest: (tiles,), depth at which the nearest capsule of the tile begins.
     """
+
+    starts: Any
+    capsules: Any
+    nearest: Any
+
+
+class Tile(NamedTuple):
+    """The capsules of one tile, one column each, the palm's first, then chain by chain.
+
+    Args:
+        columns: (9, n), the first columns of the packed capsules; n is a multiple of `LANES`.
+        roles: int32 (2, n), role and chain.
+        count: how many columns are in use.
+        distances: (n,), which `measure_distance` overwrites with the distance to each capsule.
+    """
+
+    columns: Any
+    roles: Any
+    count: Any
+    distances: Any
+
+
+class Surface(NamedTuple):
+    """What each pixel of a picture sees.
+
+    Args:
+        depth: (size, size), along z; `FAR` where there is no hand.
+        alpha: (size, size), coverage, 0..1.
+        normal: (size, size, 3), unit vectors out of the skin.
+        owner: int16 (size, size), number of the nearest capsule, -1 for none.
+        openness: (size, size), share of the surroundings that is free to give light, 0..1.
+    """
+
+    depth: Any
+    alpha: Any
+    normal: Any
+    owner: Any
+    openness: Any
+
+
+@numba.njit(cache=True, fastmath=True)
+def make_tiles(packed: Any, size: int, focal: Number, centre: Any) -> Tiles:
+    """List the capsules near each tile of a picture of `size` pixels; `focal` and `centre` are the camera's."""
+    cx, cy = centre
     n, across = len(packed), (size + TILE - 1) // TILE
     starts = np.zeros(across * across + 1, np.int32)
     lists = np.empty(across * across * n, np.int32)
@@ -67,7 +112,7 @@ def tiles(packed: Any, roles: Any, size: int, focal: Number, cx: Number, cy: Num
                     count += 1
                     near[tile] = min(near[tile], projected[i, 5])
             starts[tile + 1] = count
-    return starts, lists[:count].copy(), near
+    return Tiles(starts, lists[:count].copy(), near)
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
@@ -77,25 +122,18 @@ def _smooth_min(a: Number, b: Number, width: Number) -> Number:
 
 
 @numba.njit(cache=True, fastmath=True)
-def field(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, distances: Any) -> Number:
-    """Distance to the hand in millimetres, negative inside.
-
-    Args:
-        tile: float32 (9, n): the tile's capsules, one column each, the palm's first, then chain by chain; n is a
-            multiple of `LANES`, and what is beyond `count` is of no account.
-        roles: int32 (2, n): their roles and chains.
-        count: how many columns count.
-        distances: float32 (n,), overwritten with the distance to each capsule.
-    """
+def measure_distance(x: Number, y: Number, z: Number, tile: Tile) -> Number:
+    """Distance from a point to the hand in millimetres, negative inside."""
+    columns, roles, count, distances = tile
     zero, one, big = np.float32(0.0), np.float32(1.0), np.float32(1e6)
     for k in range((count + LANES - 1) // LANES * LANES):  # whole vectors: no remainder that is computed one by one
-        px, py, pz = x - tile[0, k], y - tile[1, k], z - tile[2, k]
-        dx, dy, dz = tile[3, k], tile[4, k], tile[5, k]
-        share = min(max((px * dx + py * dy + pz * dz) * tile[6, k], zero), one)
+        px, py, pz = x - columns[0, k], y - columns[1, k], z - columns[2, k]
+        dx, dy, dz = columns[3, k], columns[4, k], columns[5, k]
+        share = min(max((px * dx + py * dy + pz * dz) * columns[6, k], zero), one)
         px -= share * dx
         py -= share * dy
         pz -= share * dz
-        distances[k] = np.sqrt(px * px + py * py + pz * pz) - tile[7, k] - share * tile[8, k]
+        distances[k] = np.sqrt(px * px + py * py + pz * pz) - columns[7, k] - share * columns[8, k]
     palm, cloth = big, big
     k = 0
     while k < count and roles[0, k] == 0:
@@ -120,124 +158,130 @@ def field(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, di
 
 
 @numba.njit(cache=True, fastmath=True)
-def trace(
-    packed: Any, roles: Any, starts: Any, lists: Any, near: Any, size: int, focal: Number, cx: Number, cy: Number
-) -> tuple[Any, Any, Any, Any, Any]:
-    """Follow one ray per pixel to the surface.
-
-    Returns:
-        depth along z (size, size), coverage, unit normal (size, size, 3), owner int16 (-1: none), openness 0..1.
-    """
-    depth = np.full((size, size), np.float32(FAR))
-    alpha, openness = np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
-    normal, owner = np.zeros((size, size, 3), np.float32), np.full((size, size), -1, np.int16)
+def trace(packed: Any, roles: Any, tiles: Tiles, size: int, focal: Number, centre: Any) -> Surface:
+    """Follow one ray per pixel to the surface."""
+    surface = Surface(
+        np.full((size, size), np.float32(FAR)),
+        np.zeros((size, size), np.float32),
+        np.zeros((size, size, 3), np.float32),
+        np.full((size, size), -1, np.int16),
+        np.ones((size, size), np.float32),
+    )
     across = (size + TILE - 1) // TILE
     room = (len(packed) + LANES - 1) // LANES * LANES
-    tile, tile_roles = np.zeros((9, room), np.float32), np.zeros((2, room), np.int32)
+    columns, tile_roles = np.zeros((9, room), np.float32), np.zeros((2, room), np.int32)
     distances = np.zeros(room, np.float32)
-    pixel, x0, y0 = np.float32(1.0 / focal), np.float32(cx), np.float32(cy)
-    half = np.float32(TILE * 0.71) * pixel
+    pixel, x0, y0 = np.float32(1.0 / focal), np.float32(centre[0]), np.float32(centre[1])
     for number in range(across * across):
-        start, count = starts[number], starts[number + 1] - starts[number]
-        if count == 0:
+        numbers = tiles.capsules[tiles.starts[number] : tiles.starts[number + 1]]
+        if len(numbers) == 0:
             continue
-        for k in range(count):
-            i = lists[start + k]
+        for k in range(len(numbers)):
             for column in range(9):
-                tile[column, k] = packed[i, column]
-            tile_roles[0, k], tile_roles[1, k] = roles[i, 0], roles[i, 1]
+                columns[column, k] = packed[numbers[k], column]
+            tile_roles[0, k], tile_roles[1, k] = roles[numbers[k], 0], roles[numbers[k], 1]
+        tile = Tile(columns, tile_roles, len(numbers), distances)
         top, left = (number // across) * TILE, (number % across) * TILE
-        # A cone around the whole tile first: how far may all of its rays go without touching anything?
-        u = (np.float32(left + TILE // 2) - x0) * pixel
-        v = (np.float32(top + TILE // 2) - y0) * pixel
-        stretch = np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
-        z, touched = max(near[number], np.float32(NEAREST)), False
-        for _ in range(64):
-            distance = field(u * z, v * z, z, tile, tile_roles, count, distances) - half * z * np.float32(1.2)
-            if distance < np.float32(0.8):
-                touched = True
-                break
-            if distance > np.float32(1e4) or z > np.float32(4000.0):
-                break
-            z += distance * np.float32(0.9) / stretch
-        if not touched:
-            continue
-        for row in range(top, min(top + TILE, size)):
-            for column in range(left, min(left + TILE, size)):
-                _trace_pixel(
-                    row,
-                    column,
-                    z,
-                    x0,
-                    y0,
-                    pixel,
-                    tile,
-                    tile_roles,
-                    count,
-                    distances,
-                    lists,
-                    start,
-                    depth,
-                    alpha,
-                    normal,
-                    owner,
-                    openness,
-                )
-    return depth, alpha, normal, owner, openness
+        z = _march_cone(left, top, max(tiles.nearest[number], np.float32(NEAREST)), x0, y0, pixel, tile)
+        if z < FAR:
+            for row in range(top, min(top + TILE, size)):
+                for column in range(left, min(left + TILE, size)):
+                    _trace_pixel(surface, row, column, z, x0, y0, pixel, tile, numbers)
+    return surface
+
+
+@numba.njit(cache=True, fastmath=True)
+def _march_cone(left: int, top: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Tile) -> Number:
+    """How deep all rays of a tile may go from depth `z` on without touching anything; `FAR` where all miss the hand.
+
+    `x0` and `y0` are the camera's centre, `pixel` is the side of a pixel at z = 1.
+    """
+    u = (np.float32(left + TILE // 2) - x0) * pixel
+    v = (np.float32(top + TILE // 2) - y0) * pixel
+    half = np.float32(TILE * 0.71) * pixel
+    stretch = np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
+    for _ in range(64):
+        distance = measure_distance(u * z, v * z, z, tile) - half * z * np.float32(1.2)
+        if distance < np.float32(0.8):
+            return z
+        if distance > np.float32(1e4) or z > np.float32(4000.0):
+            break
+        z += distance * np.float32(0.9) / stretch
+    return np.float32(FAR)
 
 
 @numba.njit(cache=True, fastmath=True)
 def _trace_pixel(
-    row: int, column: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
-    distances: Any, lists: Any, start: int, depth: Any, alpha: Any, normal: Any, owner: Any, openness: Any,
-) -> None:  # fmt: skip
-    """Follow the ray of one pixel from depth `z` on, and fill in what it meets."""
-    one, e = np.float32(1.0), np.float32(0.4)
+    surface: Surface, row: int, column: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Tile, numbers: Any
+) -> None:
+    """Follow the ray of one pixel from depth `z` on, and fill in what it meets; `numbers` are the tile's capsules."""
+    one = np.float32(1.0)
     u = (np.float32(column) + np.float32(0.5) - x0) * pixel
     v = (np.float32(row) + np.float32(0.5) - y0) * pixel
-    stride = np.float32(0.97) / np.float32(np.sqrt(u * u + v * v + one))
+    z, distance, edge, last = _march_ray(u, v, z, pixel, tile)
+    if edge >= one:
+        return
+    x, y = u * z, v * z
+    if last != z:  # a grazing ray went past its closest point
+        measure_distance(x, y, z, tile)
+    nearest = 0
+    for k in range(1, tile.count):
+        if tile.distances[k] < tile.distances[nearest]:
+            nearest = k
+    surface.alpha[row, column] = min(one, (one - edge) / np.float32(0.85))
+    surface.depth[row, column], surface.owner[row, column] = z, numbers[nearest]
+    e = np.float32(0.4)
+    nx = measure_distance(x + e, y, z, tile) - distance
+    ny = measure_distance(x, y + e, z, tile) - distance
+    nz = measure_distance(x, y, z + e, tile) - distance
+    length = one / max(np.float32(np.sqrt(nx * nx + ny * ny + nz * nz)), np.float32(1e-6))
+    nx, ny, nz = nx * length, ny * length, nz * length
+    normal = surface.normal[row, column]
+    normal[0], normal[1], normal[2] = nx, ny, nz
+    near, far = np.float32(3.0), np.float32(9.0)  # millimetres out of the skin
+    near_open = measure_distance(x + near * nx, y + near * ny, z + near * nz, tile) / near
+    far_open = measure_distance(x + far * nx, y + far * ny, z + far * nz, tile) / far
+    near_open, far_open = min(max(near_open, np.float32(0.0)), one), min(max(far_open, np.float32(0.0)), one)
+    surface.openness[row, column] = (np.float32(0.25) + np.float32(0.75) * near_open) * (
+        np.float32(0.35) + np.float32(0.65) * far_open
+    )
+
+
+@numba.njit(cache=True, fastmath=True)
+def _march_ray(u: Number, v: Number, z: Number, pixel: Number, tile: Tile) -> tuple[Number, Number, Number, Number]:
+    """Follow the ray (u z, v z, z) from depth `z` on to the point where it is closest to the hand.
+
+    Returns:
+        depth and distance at that point, the distance there in pixels, the depth at which the ray ended.
+    """
+    stride = np.float32(0.97) / np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
     edge, best_z, best = np.float32(1e6), np.float32(0.0), np.float32(0.0)
     for _ in range(40):
-        distance = field(u * z, v * z, z, tile, roles, count, distances)
+        distance = measure_distance(u * z, v * z, z, tile)
         blur = distance / (z * pixel)
         if blur < edge:
             edge, best_z, best = blur, z, distance
         if blur < np.float32(0.2) or blur > np.float32(300.0):
             break
         z += max(distance, np.float32(0.35) * z * pixel) * stride
-    if edge >= one:
-        return
-    x, y = u * best_z, v * best_z
-    if z != best_z:  # a grazing ray went past its closest point
-        z = best_z
-        field(x, y, z, tile, roles, count, distances)
-    nearest = 0
-    for k in range(1, count):
-        if distances[k] < distances[nearest]:
-            nearest = k
-    alpha[row, column] = min(one, (one - edge) / np.float32(0.85))
-    depth[row, column], owner[row, column] = z, lists[start + nearest]
-    nx = field(x + e, y, z, tile, roles, count, distances) - best
-    ny = field(x, y + e, z, tile, roles, count, distances) - best
-    nz = field(x, y, z + e, tile, roles, count, distances) - best
-    length = one / max(np.float32(np.sqrt(nx * nx + ny * ny + nz * nz)), np.float32(1e-6))
-    nx, ny, nz = nx * length, ny * length, nz * length
-    normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = nx, ny, nz
-    near, far = np.float32(3.0), np.float32(9.0)
-    near_open = field(x + near * nx, y + near * ny, z + near * nz, tile, roles, count, distances) / near
-    far_open = field(x + far * nx, y + far * ny, z + far * nz, tile, roles, count, distances) / far
-    near_open, far_open = min(max(near_open, np.float32(0.0)), one), min(max(far_open, np.float32(0.0)), one)
-    openness[row, column] = (np.float32(0.25) + np.float32(0.75) * near_open) * (
-        np.float32(0.35) + np.float32(0.65) * far_open
-    )
+    return best_z, best, edge, z
+
+
+class ShadowMap(NamedTuple):
+    """The hand as the lamp sees it, in parallel light.
+
+    Args:
+        depths: (`SHADOW_SIZE`, `SHADOW_SIZE`), millimetres from the lamp; `FAR` where there is no hand.
+        basis: (5, 3), rows right, down, away from the lamp, corner, scale: u = (p . right - corner[0]) * scale[0].
+    """
+
+    depths: Any
+    basis: Any
 
 
 @numba.njit(cache=True, fastmath=True)
-def shadow_depths(packed: Any, roles: Any, direction: Any) -> tuple[Any, Any]:
-    """Depth of the hand as the lamp sees it (parallel light): float32 map, and the lamp's frame (5, 3).
-
-    The frame's rows are right, down, away from the lamp, then corner and scale: u = (p . right - corner[0]) * scale[0].
-    """
+def draw_shadow_map(packed: Any, roles: Any, direction: Any) -> ShadowMap:
+    """Draw the hand as a lamp in `direction` (a unit vector) sees it."""
     n = len(packed)
     basis = np.zeros((5, 3), np.float32)
     away = -direction
@@ -263,21 +307,21 @@ def shadow_depths(packed: Any, roles: Any, direction: Any) -> tuple[Any, Any]:
     depths = np.full((SHADOW_SIZE, SHADOW_SIZE), np.float32(FAR))
     for i in range(n):
         if roles[i, 2] < 4:
-            _draw_depth(depths, packed, i, basis, scale)
-    return depths, basis
+            _draw_depth(depths, packed[i], basis, scale)
+    return ShadowMap(depths, basis)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _draw_depth(depths: Any, packed: Any, i: int, basis: Any, scale: Number) -> None:
+def _draw_depth(depths: Any, capsule: Any, basis: Any, scale: Number) -> None:
     """Draw one capsule into a shadow map as a row of balls."""
-    steps = int(packed[i, LENGTH] / max(packed[i, RADIUS] * 0.35, 1.0)) + 2
+    steps = int(capsule[LENGTH] / max(capsule[RADIUS] * 0.35, 1.0)) + 2
     for step in range(steps):
         share = np.float32(step / (steps - 1))
-        radius = packed[i, RADIUS] + share * packed[i, TAPER]
+        radius = capsule[RADIUS] + share * capsule[TAPER]
         centre = np.zeros(3, np.float32)
         for k in range(3):
             for j in range(3):
-                centre[k] += (packed[i, j] + share * packed[i, 3 + j]) * basis[k, j]
+                centre[k] += (capsule[j] + share * capsule[3 + j]) * basis[k, j]
         u, v = (centre[0] - basis[3, 0]) * scale, (centre[1] - basis[3, 1]) * scale
         r = radius * scale
         for row in range(max(int(v - r), 0), min(int(v + r) + 1, SHADOW_SIZE)):
@@ -288,8 +332,9 @@ def _draw_depth(depths: Any, packed: Any, i: int, basis: Any, scale: Number) -> 
 
 
 @numba.njit(cache=True, fastmath=True)
-def lit_share(depths: Any, basis: Any, x: Number, y: Number, z: Number, softness: Number) -> Number:
-    """Share of the lamp that reaches a point, 0..1, smoothed over its neighbourhood in the shadow map."""
+def measure_lamp_share(shadow_map: ShadowMap, x: Number, y: Number, z: Number, softness: Number) -> Number:
+    """Share of the lamp's light that reaches a point, 0..1, smoothed over `softness` millimetres."""
+    depths, basis = shadow_map
     p0 = x * basis[0, 0] + y * basis[0, 1] + z * basis[0, 2]
     p1 = x * basis[1, 0] + y * basis[1, 1] + z * basis[1, 2]
     p2 = x * basis[2, 0] + y * basis[2, 1] + z * basis[2, 2]
