@@ -33,13 +33,13 @@ loop: .venv/.installed ## one round of the loop on synthetic hands and a video: 
 	@python -m static_gesture_classification.active_learning.walkthrough
 
 plan: .venv/.installed ## what to record next, by the errors of the last evaluation
-	@python -m static_gesture_classification.active_learning.plan
+	@python -m static_gesture_classification.active_learning.planning.make_plan
 
 record: .venv/.installed ## record samples from a camera, guided by the plan
 	@python record_gestures.py
 
 retrain: .venv/.installed ## the quick loop: new samples to a new confusion matrix and a verdict within a minute
-	@python -m static_gesture_classification.active_learning.retrain
+	@python -m static_gesture_classification.active_learning.retraining.retrain
 
 # What is fetched lies in data/raw/ where its source looks for it; a repeated command goes on where it stopped.
 DOWNLOAD = @python -m static_gesture_classification.downloads.download

@@ -1,8 +1,8 @@
 """Record samples of gestures from a camera, a video, a folder of images or a stream.
 
-    python record_gestures.py                                    # what the plan asks for, or freely without one
-    python record_gestures.py recording.mode=free recording.source=1
-    python record_gestures.py window=none recording.source=video.mp4 recording.gesture=FIST recording.subject=anna
+    gestures record                                    # what the plan asks for, or freely without one
+    gestures record recording.mode=free recording.source=1
+    gestures record window=none recording.source=video.mp4 recording.gesture=FIST recording.subject=anna
 
 Keys stand at the window's lower edge. docs/recording.md explains the rest.
 """
@@ -21,18 +21,18 @@ from static_gesture_classification.active_learning.admission import Settings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.progress import Table, console
-from static_gesture_classification.recording.camera import Camera, open_camera
+from static_gesture_classification.recording.capture.camera import Camera, open_camera
+from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
 from static_gesture_classification.recording.jobs import Work, work_to_do
-from static_gesture_classification.recording.latest_frame import LOST, LatestFrame
-from static_gesture_classification.recording.lines import Lines
+from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
 from static_gesture_classification.recording.loop import run
-from static_gesture_classification.recording.observer import Observer, judging_checkpoint, open_observer
 from static_gesture_classification.recording.recorder import Recorder, Rules
 from static_gesture_classification.recording.session_writer import check_writable, clear_trash, reopened, unfinished
 from static_gesture_classification.recording.settings import NONE, RecordingSettings
 from static_gesture_classification.recording.taking_in import print_commands, take_in
-from static_gesture_classification.recording.window import Window
+from static_gesture_classification.recording.window.lines import Lines
+from static_gesture_classification.recording.window.window import Window
+from static_gesture_classification.terminal import Table, console
 
 SECONDS_WITHOUT_WINDOW = 120  # that a set takes at most when nobody can end it
 

@@ -1,7 +1,7 @@
 """Train a gesture classifier on the prepared crops or landmarks and export its best epoch.
 
-    python train_static_gestures.py model=mobilenet_v2 train_hyperparams.epochs=5
-    python train_static_gestures.py model=landmarks
+    gestures train model=mobilenet_v2 train_hyperparams.epochs=5
+    gestures train model=landmarks
 
 The same command with the same data and code means the same run: an interrupted one is resumed after its last epoch, a
 finished one is exported again (`train_hyperparams.fresh=true` begins another).
@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.epoch_report import EpochReport
-from static_gesture_classification.progress import Table, console
+from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.tracker import trackers_from_config
@@ -137,7 +137,7 @@ def print_result(record: dict[str, Any], run: Path, models: Path) -> None:
     console.print(
         f"run folder  {run}\ncheckpoint  {models / 'trained.ckpt'}", highlight=False, soft_wrap=True, markup=False
     )
-    console.print("epochs      python -m static_gesture_classification.evaluation.runs", highlight=False)
+    console.print("epochs      gestures runs", highlight=False)
     console.print("next        dvc repro  (evaluates the best epoch and promotes it)", highlight=False)
 
 

@@ -39,8 +39,6 @@ from scipy.special import log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from static_gesture_classification.active_learning import policies
-from static_gesture_classification.active_learning.refit_while_recording import Kept, LastLayer, fitted
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import detector_from_config
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
@@ -49,9 +47,11 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.progress import track
+from static_gesture_classification.recording.judging import policies
+from static_gesture_classification.recording.judging.learning_head import Kept, LastLayer, fitted
 from static_gesture_classification.samples import BOX, to_frame
 from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.terminal import track
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.landmark_features import features
 

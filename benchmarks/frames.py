@@ -54,9 +54,9 @@ from static_gesture_classification.inference.predictor import Predictor, load_mo
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES, points_of
-from static_gesture_classification.progress import track
 from static_gesture_classification.samples import BOX, LANDMARKS, write_samples
 from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.terminal import track
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))  # for train_static_gestures.py, which is no part of the package

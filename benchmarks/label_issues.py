@@ -31,8 +31,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from static_gesture_classification.active_learning.label_issues import judged, ranked
-from static_gesture_classification.active_learning.out_of_sample import (
+from static_gesture_classification.active_learning.labels.cross_validation import (
     LANDMARKS,
     PENALTY,
     Features,
@@ -40,12 +39,13 @@ from static_gesture_classification.active_learning.out_of_sample import (
     of_landmarks,
     of_pictures,
 )
+from static_gesture_classification.active_learning.labels.find_issues import judged, ranked
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation import crops, index, landmarks, split
 from static_gesture_classification.preparation.label_fixes import LabelFixes
-from static_gesture_classification.preparation.near_duplicates import Links, near_duplicates
+from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
 from static_gesture_classification.samples import read_rows
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -51,9 +51,9 @@ from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.progress import track
 from static_gesture_classification.samples import BOX, LANDMARKS
 from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.terminal import track
 
 RESULT = Path(__file__).resolve().parent / "results" / "landmarks.md"
 DATA = SHARED / "data"

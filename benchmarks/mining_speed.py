@@ -26,14 +26,14 @@ from hydra import compose, initialize_config_dir
 from machine import processor
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning import search
 from static_gesture_classification.active_learning.admission import Settings, judge_all
-from static_gesture_classification.active_learning.candidates import Examples, choose, look_at, ranked
-from static_gesture_classification.active_learning.embedding_store import EmbeddingStore
-from static_gesture_classification.active_learning.plan import PlannedRecording
-from static_gesture_classification.active_learning.pool import Pool, PoolHands, crops_of
+from static_gesture_classification.active_learning.mining import similarity as search
+from static_gesture_classification.active_learning.mining.candidates import Examples, choose, look_at, ranked
+from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, crops_of
+from static_gesture_classification.active_learning.planning.plan_file import PlannedRecording
 from static_gesture_classification.configuration import CONF, PROJECT
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import SCHEMA
 from static_gesture_classification.sources.source import sources_from_config

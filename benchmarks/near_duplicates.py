@@ -30,8 +30,8 @@ import pandas as pd
 from PIL import Image
 
 from static_gesture_classification.images import read_image
-from static_gesture_classification.preparation import near_duplicates as near
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.preparation.splitting import near_duplicates as near
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT.parent / "shared" / "data"

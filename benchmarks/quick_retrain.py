@@ -119,7 +119,13 @@ def retrain(folder: Path, method: str) -> None:
     sources += [f"sources.hagrid.root={data / 'hagrid_mini'}", f"sources.hands.root={data / 'hands_mini'}"]
     sources += [f"sources.recorded_legacy.root={data / 'recorded_legacy'}"]
     model = f"detector.model.path={SHARED / 'models/hand_landmarker.task'}"
-    run(folder, "static_gesture_classification.active_learning.retrain", *sources, model, f"retrain.method={method}")
+    run(
+        folder,
+        "static_gesture_classification.active_learning.retraining.retrain",
+        *sources,
+        model,
+        f"retrain.method={method}",
+    )
 
 
 def run(folder: Path, module: str, *overrides: str) -> None:

@@ -32,17 +32,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.active_learning.admission import Settings
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.camera import FileCamera
+from static_gesture_classification.recording.capture.camera import FileCamera
+from static_gesture_classification.recording.capture.latest_frame import Captured, LatestFrame
 from static_gesture_classification.recording.jobs import Job, Work
-from static_gesture_classification.recording.keys import CLOSED, SPACE
-from static_gesture_classification.recording.latest_frame import Captured, LatestFrame
+from static_gesture_classification.recording.judging.observer import Observer, Sight, open_observer
 from static_gesture_classification.recording.loop import run
-from static_gesture_classification.recording.observer import Observer, Sight, open_observer
 from static_gesture_classification.recording.recorder import Recorder, Rules
-from static_gesture_classification.recording.screens import Figures, draw
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import Recording
-from static_gesture_classification.recording.window import Window
+from static_gesture_classification.recording.window.keys import CLOSED, SPACE
+from static_gesture_classification.recording.window.screens import Figures, draw
+from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -100,7 +100,9 @@ def imports_of(module: Module, modules: dict[str, Module]) -> set[str]:
             candidates = [alias.name for alias in statement.names]
         else:
             candidates = [f"{statement.module}.{alias.name}" for alias in statement.names]
-            candidates = [name if name.removeprefix(PACKAGE + ".") in modules else name.rpartition(".")[0] for name in candidates]
+            candidates = [
+                name if name.removeprefix(PACKAGE + ".") in modules else name.rpartition(".")[0] for name in candidates
+            ]
         within = (name.removeprefix(PACKAGE).removeprefix(".") for name in candidates if name.startswith(PACKAGE))
         imported.update(name for name in within if name in modules and name != module.name)
     return imported
@@ -151,7 +153,9 @@ def report(package: pathlib.Path) -> str:
     modules = modules_in(package)
     functions = [(module.name, name, node) for module in modules.values() for name, node in functions_in(module)]
     lengths = [length(node) for *_, node in functions]
-    long = sorted(((size, f"{m}.{n}") for size, (m, n, _) in zip(lengths, functions, strict=True) if size > LONG), reverse=True)
+    long = sorted(
+        ((size, f"{m}.{n}") for size, (m, n, _) in zip(lengths, functions, strict=True) if size > LONG), reverse=True
+    )
     configured = [f"{m}.{n}" for m, n, node in functions if takes_dict_config(node)]
     inside = [name for name in configured if name.rpartition(".")[2] not in ("main", "from_config")]
     file_circles = circles({name: imports_of(module, modules) for name, module in modules.items()})

@@ -27,7 +27,9 @@ SURROUNDINGS = (
     "file_names",
     "local_settings",
     "process_lock",
-    "progress",
+    "settings",
+    "terminal",
+    "workspace",
     "tracking",
 )
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -4,7 +4,7 @@
 the command line. The pipeline runs its stages on `params.yaml`, the same configuration composed once, because that
 is what DVC compares to decide what to rerun:
 
-    python -m static_gesture_classification.configuration [overrides]      # writes params.yaml
+    gestures compose [overrides]      # writes params.yaml
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.command_line import as_typed
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.local_settings import check_local_settings
-from static_gesture_classification.progress import errors, print_anything
+from static_gesture_classification.terminal import errors, print_anything
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONF = PROJECT / "conf"

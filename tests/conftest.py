@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm_python import WarmPython
+from tests.support.warm_python import WarmPython
 
 # Two workers share the processors; libraries that each start a thread per processor are in one another's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -127,7 +127,7 @@ MUTATIONS = (
     ),
     one(
         "a plan's examples lie in their source",
-        "active_learning/plan.py",
+        "active_learning/planning/plan_file.py",
         "    image: PathInside\n",
         "    image: str\n",
         "tests/test_file_data.py::test_plan_whose_example_lies_elsewhere_is_refused",
@@ -143,21 +143,21 @@ MUTATIONS = (
     Mutation(
         "a live camera's colours, though the window, wrong likewise, shows them right",
         (
-            Change("recording/camera.py", "return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)", "return pixels"),
+            Change("recording/capture/camera.py", "return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)", "return pixels"),
             Change(
-                "recording/window.py",
+                "recording/window/window.py",
                 'canvas.pixels.shape[1::-1], "RGB"',
                 'canvas.pixels.shape[1::-1], "BGR"',
             ),
         ),
-        ("tests/recording/test_camera.py",),
+        ("tests/recording/capture/test_camera.py",),
     ),
     one(
         "the window's colours",
-        "recording/window.py",
+        "recording/window/window.py",
         'canvas.pixels.shape[1::-1], "RGB"',
         'canvas.pixels.shape[1::-1], "BGR"',
-        "tests/recording/test_window.py",
+        "tests/recording/window/test_window.py",
     ),
     one(
         "a video's colours",
@@ -270,10 +270,10 @@ MUTATIONS = (
     ),
     one(
         "labels are judged by what was learned from other people",
-        "active_learning/out_of_sample.py",
+        "active_learning/labels/cross_validation.py",
         "split.split(values, own, people[rows])",
         "split.split(values, own, np.arange(len(rows)))",
-        "tests/active_learning/test_label_issues.py"
+        "tests/active_learning/labels/test_find_issues.py"
         "::test_what_is_known_of_a_person_is_not_learned_from_their_other_samples",
     ),
     one(
@@ -285,10 +285,10 @@ MUTATIONS = (
     ),
     one(
         "no plan follows errors on test",
-        "active_learning/confusions.py",
+        "active_learning/diagnosis/confusions.py",
         'of_test = int((predictions.column("split") == "test").sum())',
         "of_test = 0",
-        "tests/active_learning/test_plan.py::test_predictions_on_test_are_refused",
+        "tests/active_learning/planning/test_plan.py::test_predictions_on_test_are_refused",
     ),
     one(
         "a share of recorded people is held out",
@@ -362,7 +362,7 @@ MUTATIONS = (
         "np.bincount(truths * classes + predictions, minlength=classes * classes)",
         "np.bincount(predictions * classes + truths, minlength=classes * classes)",
         "tests/evaluation/test_metrics.py",
-        "tests/active_learning/test_confusions.py::test_directions_of_a_pair_are_apart",
+        "tests/active_learning/diagnosis/test_confusions.py::test_directions_of_a_pair_are_apart",
     ),
     one(
         "intervals resample people",
@@ -430,12 +430,12 @@ MUTATIONS = (
                 "usable.take(pa.array(np.sort(at[at >= 0])))",
             ),
             Change(
-                "active_learning/comparison.py",
+                "active_learning/comparison/before_after.py",
                 "    table = said.table.take(pa.array(at))\n",
                 "    table = said.table.take(pa.array(np.sort(at)))\n",
             ),
         ),
-        ("tests/active_learning/test_compare.py::test_tables_in_another_order_are_paired_by_sample",),
+        ("tests/active_learning/comparison/test_compare.py::test_tables_in_another_order_are_paired_by_sample",),
     ),
     one(
         "people who were trained on do not count in a comparison",
@@ -447,11 +447,11 @@ MUTATIONS = (
     ),
     one(
         "the plan begins with what costs most",
-        "active_learning/confusions.py",
+        "active_learning/diagnosis/confusions.py",
         "    errors.sort(key=_worst_first)\n",
         "    errors.sort(key=lambda error: error.gesture, reverse=True)\n",
-        "tests/active_learning/test_plan.py",
-        "tests/active_learning/test_confusions.py",
+        "tests/active_learning/planning/test_plan.py",
+        "tests/active_learning/diagnosis/test_confusions.py",
     ),
     one(
         "what the model is unsure of is admitted",

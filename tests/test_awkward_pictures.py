@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.pool import crops_of, hands_in_pictures
+from static_gesture_classification.active_learning.mining.pool import crops_of, hands_in_pictures
 from static_gesture_classification.configuration import CONF, expand_homes
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
@@ -22,7 +22,7 @@ from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation import crops, index
 from static_gesture_classification.preparation.crops import open_crops
-from static_gesture_classification.recording.camera import open_camera
+from static_gesture_classification.recording.capture.camera import open_camera
 from static_gesture_classification.recording.settings import CameraSettings
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.training.checkpoint import Origin, build_network, plain_model, save

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.stage_commands import LABELS, PEOPLE, STAGES, Outcome, digests, inside, run, save_photographs
+from tests.support.stage_commands import LABELS, PEOPLE, STAGES, Outcome, digests, inside, run, save_photographs
 
 RESULTS = {
     "index": ["data/index"],
@@ -194,7 +194,7 @@ IN_A_NAMESPACE = """
 import subprocess, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from tests.stage_commands import digests, run
+from tests.support.stage_commands import digests, run
 
 def try_all(state):
     for command in sys.argv[2:]:

@@ -11,8 +11,14 @@ import onnx
 import pytest
 from PIL import Image
 
-from static_gesture_classification.active_learning.mined_list import COLUMNS, MinedList, Origin, read_list, write_list
-from static_gesture_classification.active_learning.plan import (
+from static_gesture_classification.active_learning.mining.review_list import (
+    COLUMNS,
+    MinedList,
+    Origin,
+    read_list,
+    write_list,
+)
+from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     Example,
     PlannedRecording,
@@ -33,8 +39,8 @@ from static_gesture_classification.sources.hagrid import Hagrid
 from static_gesture_classification.sources.recorded import RecordedImage, Session, read_session, write_session
 from static_gesture_classification.sources.recorded_legacy import RecordedLegacy
 from static_gesture_classification.tracking.run_folder import RunFolder
-from tests.evaluation.seeded import sample_table
-from tests.payloads import MARK, PAYLOADS, Payload
+from tests.support.payloads import MARK, PAYLOADS, Payload
+from tests.support.seeded_predictions import sample_table
 
 VOCABULARY = Vocabulary(("BACKGROUND", "ONE", "TWO", "THREE"))
 OUTSIDE = ["../outside.jpg", "/outside.jpg", "a/../../outside.jpg", "..", "", "C:\\outside.jpg", "..\\outside.jpg"]

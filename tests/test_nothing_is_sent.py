@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stage_commands import EVALUATE, LITTLE, save_photographs
+
+from tests.support.stage_commands import EVALUATE, LITTLE, save_photographs
 
 PACKAGE = "static_gesture_classification"
 BOX = ("detector=box",)
@@ -78,7 +79,7 @@ def pipeline(traced: Traced) -> list[str]:
     little = [*(value for value in LITTLE if value != "logger=[]"), "logger=[neptune,mlflow]"]
     evaluated = [f"{PACKAGE}.evaluation.evaluate", *little, *EVALUATE]
     stages = ("preparation.index", "preparation.crops", "preparation.split")
-    last = ("evaluation.promote", "active_learning.plan")
+    last = ("evaluation.promote", "active_learning.planning.make_plan")
     return traced.attempts(
         *([f"{PACKAGE}.{stage}", *little] for stage in stages),
         ["train_static_gestures", *little],

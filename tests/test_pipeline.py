@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.warm_python import WarmPython
+from tests.support.warm_python import WarmPython
 
 LOCAL = """# @package _global_
 # The real pipeline on little: a few people, small pictures, a small network, one epoch.

@@ -25,7 +25,7 @@ from PIL import Image
 from rich.markup import escape
 from typing_extensions import TypedDict
 
-from static_gesture_classification.active_learning.plan import read_plan
+from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT, entry_point
 from static_gesture_classification.errors import UserError
@@ -34,10 +34,10 @@ from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.progress import console
 from static_gesture_classification.samples import BOX, image_path
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
 from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.terminal import console
 
 PACKAGE = "static_gesture_classification."
 SOURCES = "sources=[synthetic,recorded]"

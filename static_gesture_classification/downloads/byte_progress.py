@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from static_gesture_classification.progress import console, errors
+from static_gesture_classification.terminal import console, errors
 
 LINE_EVERY = 30.0  # seconds
 

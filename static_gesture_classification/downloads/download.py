@@ -1,9 +1,9 @@
 """Fetch a published dataset to where its source looks for it.
 
-    python -m static_gesture_classification.downloads.download downloads.dataset=hands
-    python -m static_gesture_classification.downloads.download downloads.dataset=hagrid "downloads.parts=like dislike"
-    python -m static_gesture_classification.downloads.download downloads.dataset=hagrid downloads.variant=annotations
-    python -m static_gesture_classification.downloads.download downloads.dataset=digits
+    gestures download downloads.dataset=hands
+    gestures download downloads.dataset=hagrid "downloads.parts=like dislike"
+    gestures download downloads.dataset=hagrid downloads.variant=annotations
+    gestures download downloads.dataset=digits
 
 Everything unfinished lies in `ROOT/.download`; a content (a gesture's images) moves to its place when it is whole, and
 the record of what was fetched is written. Repeating the command goes on where it stopped, or finds nothing to do.

@@ -26,9 +26,9 @@ from static_gesture_classification.preparation.label_fixes import read_label_fix
 from static_gesture_classification.preparation.landmark_store import open_landmarks
 from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of
 from static_gesture_classification.preparation.split import assign_splits
-from static_gesture_classification.progress import console
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
 from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.terminal import console
 from static_gesture_classification.training.checkpoint import LANDMARKS, Classifier
 
 ALL = "all"

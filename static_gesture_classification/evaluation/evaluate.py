@@ -1,6 +1,6 @@
 """The evaluate stage: how good is a checkpoint, on which gestures, for whom, and what does it mistake for what.
 
-    python -m static_gesture_classification.evaluation.evaluate checkpoint=PATH sources=[hagrid] \
+    gestures evaluate checkpoint=PATH sources=[hagrid] \
         sources.hagrid.root=DIR split=test output=DIR
 
 Alone it works on any data: it crops the sources' samples (of one split, or all) as the checkpoint wants them, or
@@ -33,8 +33,8 @@ from static_gesture_classification.evaluation.report import (
 )
 from static_gesture_classification.evaluation.runs import read_record
 from static_gesture_classification.evaluation.shown import show
-from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import SPLITS
+from static_gesture_classification.terminal import console, progress_bar
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import CROPS, LANDMARKS, Classifier, load_classifier

@@ -1,8 +1,8 @@
 """Promote a checkpoint to `models/best.ckpt`, with a record of where it comes from in `models/best.json`.
 
-    python -m static_gesture_classification.evaluation.promote                      # the stage: the better one on val
-    python -m static_gesture_classification.evaluation.promote force=true           # ... whatever the comparison says
-    python -m static_gesture_classification.evaluation.promote run=ID [epoch=N]     # by hand
+    gestures promote                      # the stage: the better one on val
+    gestures promote force=true           # ... whatever the comparison says
+    gestures promote run=ID [epoch=N]     # by hand
 
 The stage compares the newly trained checkpoint with the best one so far by weighted F1 on today's val split, on those
 of its people whom the best one so far was not trained on: on people it knows it would win by memory. It is replaced
@@ -61,8 +61,8 @@ from static_gesture_classification.evaluation.runs import (
     find_run,
     read_record,
 )
-from static_gesture_classification.progress import console
 from static_gesture_classification.samples import read_rows
+from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training import hardware, identity
 from static_gesture_classification.training.checkpoint import (
@@ -76,7 +76,7 @@ BEST, RECORD = "best.ckpt", "best.json"
 PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
-COMPARE = "python -m static_gesture_classification.active_learning.compare"
+COMPARE = "gestures compare"
 CONFIG_NODES = (*identity.NODES, "crops", "splits", "sources")
 
 

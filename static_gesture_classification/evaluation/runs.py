@@ -1,7 +1,7 @@
 """List runs, or the epochs of one, with their scores and checkpoints, to choose from.
 
-    python -m static_gesture_classification.evaluation.runs              # all runs
-    python -m static_gesture_classification.evaluation.runs run=ID       # the epochs of one
+    gestures runs              # all runs
+    gestures runs run=ID       # the epochs of one
 
 The one that is `models/best.ckpt` is marked; `promote run=ID epoch=N` makes another one that.
 """
@@ -24,11 +24,11 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.epoch_report import REPORT
 from static_gesture_classification.file_data import PlainName, read_json
-from static_gesture_classification.progress import Table, console
+from static_gesture_classification.terminal import Table, console
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder, list_runs
 
-LIST = "python -m static_gesture_classification.evaluation.runs"
-PROMOTE = "python -m static_gesture_classification.evaluation.promote"
+LIST = "gestures runs"
+PROMOTE = "gestures promote"
 EPOCH_COLUMNS = {
     "training/train_loss": "train loss",
     "training/val_loss": "val loss",

@@ -11,7 +11,7 @@ from rich.table import Column
 from static_gesture_classification.evaluation.data import ASSIGNED, OFFICIAL
 from static_gesture_classification.evaluation.report import Scored
 from static_gesture_classification.evaluation.units import SAMPLE, in_words, unknown_people
-from static_gesture_classification.progress import Table, console
+from static_gesture_classification.terminal import Table, console
 
 PAIRS = 5
 SPLIT_BY = {OFFICIAL: "as published", ASSIGNED: "assigned by the rules and seed of the split stage"}

@@ -1,6 +1,6 @@
 """Where the pipeline's results are and what to do next; `make repro` ends with it.
 
-python -m static_gesture_classification.evaluation.summary
+gestures summary
 """
 
 from __future__ import annotations
@@ -16,23 +16,21 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES
 from static_gesture_classification.evaluation.runs import PROMOTE, digest_of, read_record
 from static_gesture_classification.evaluation.shown import headline
-from static_gesture_classification.progress import console
 from static_gesture_classification.samples import SPLITS
+from static_gesture_classification.terminal import console
 
 PAIRS = 3
 NEXT = {
     "see a round of the loop": "make loop",
-    "see what is confused": "python -m static_gesture_classification.active_learning.confusions",
+    "see what is confused": "gestures confusions",
     "know what to record next": "make plan",
     "record it": "make record",
     "train on your own data": 'README.md, "Train on your own data"',
     "look at plots": "dvc plots show",
     "try another model": "dvc exp run -S model=efficientnet_lite0",
     "compare with the last commit": "dvc metrics diff",
-    "list runs, choose an epoch": "python -m static_gesture_classification.evaluation.runs",
-    "evaluate on other data": (
-        "python -m static_gesture_classification.evaluation.evaluate sources=[hagrid] sources.hagrid.root=DIR"
-    ),
+    "list runs, choose an epoch": "gestures runs",
+    "evaluate on other data": ("gestures evaluate sources=[hagrid] sources.hagrid.root=DIR"),
 }
 
 

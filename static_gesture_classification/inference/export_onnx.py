@@ -1,6 +1,6 @@
 """Export a checkpoint to one ONNX file, for onnxruntime and whatever else reads ONNX.
 
-    python -m static_gesture_classification.inference.export_onnx checkpoint=models/best.ckpt output=models/best.onnx
+    gestures export-onnx checkpoint=models/best.ckpt output=models/best.onnx
 
 The file's inputs, outputs and metadata are those of `onnx_classifier`; any number of hands goes through at once. What
 it gives is compared with what the checkpoint gives before it is written.
@@ -29,8 +29,8 @@ from static_gesture_classification.inference.onnx_classifier import (
     VERSION,
     load_onnx,
 )
-from static_gesture_classification.progress import console
 from static_gesture_classification.samples import LANDMARKS as POINTS
+from static_gesture_classification.terminal import console
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint
 
 DIFFERENCE = 1e-3  # of a probability, between checkpoint and file, above which the export is refused

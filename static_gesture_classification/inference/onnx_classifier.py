@@ -26,7 +26,7 @@ VERSION = "1"
 CROPS, LANDMARKS = "crops", "landmarks"  # what a network sees
 INPUT_NAMES = {CROPS: "crops", LANDMARKS: "points"}
 OUTPUT_NAMES = ("probabilities", "embedding")
-EXPORT = "python -m static_gesture_classification.inference.export_onnx checkpoint=FILE.ckpt output=FILE.onnx"
+EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
 _BATCH = {CROPS: 64, LANDMARKS: 16_384}
 
 

@@ -1,6 +1,6 @@
 """Recognise the gestures in an image, a folder of images, or a video, and write them as a table.
 
-    python -m static_gesture_classification.inference.predict input=DIR_OR_VIDEO output=FILE.csv checkpoint=FILE
+    gestures predict input=DIR_OR_VIDEO output=FILE.csv checkpoint=FILE
 
 One row per hand: `image` (its path below the folder) or, for a video, `frame` (its number, from 0); x1, y1, x2, y2
 (the box, in pixels); gesture; score (its probability); one column per gesture of the checkpoint. Beside it,
@@ -25,7 +25,7 @@ from static_gesture_classification.detection.detector import detector_from_confi
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.frames import Frame, Frames, frames
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
-from static_gesture_classification.progress import Table, console, track
+from static_gesture_classification.terminal import Table, console, track
 from static_gesture_classification.training import hardware
 
 TABLE = "predictions.csv"

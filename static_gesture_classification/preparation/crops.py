@@ -1,6 +1,6 @@
 """The crops stage: every sample's hand as one row of a memory-mapped array, decoded once.
 
-    python -m static_gesture_classification.preparation.crops [overrides]
+    gestures crops [overrides]
 
 Reads the index, writes to `paths.crops`: `crops.npy`, uint8 (n, size, size, 3) RGB; `samples.parquet`, whose row i
 describes row i of the array; `rejected.csv`, the samples whose image gave no crop, with the reason; `report.json`.
@@ -55,7 +55,6 @@ from static_gesture_classification.preparation.crop_store import (
     PartialCrops,
 )
 from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
-from static_gesture_classification.progress import console, progress_bar
 from static_gesture_classification.samples import (
     BOX,
     Rejected,
@@ -65,6 +64,7 @@ from static_gesture_classification.samples import (
     sample_writer,
     validate,
 )
+from static_gesture_classification.terminal import console, progress_bar
 
 __all__ = ["build_crops", "crop_square", "cut_hands", "main", "open_crops"]
 

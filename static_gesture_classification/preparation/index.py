@@ -1,6 +1,6 @@
 """Index: all sources to one sample table, with a report of what is in it and what was left out.
 
-    python -m static_gesture_classification.preparation.index [overrides]
+    gestures index [overrides]
 
 writes, in `paths.index`: `samples.parquet` (the table), `report.json` (counts), `counts.csv` (rows per source, gesture,
 official split, subject) and `rejected.csv` (every entry that could not become a sample, and why). Rows are in the order
@@ -28,7 +28,6 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.image_files import said_of_animated, said_of_others, some_of
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
-from static_gesture_classification.progress import Table, console, progress_bar
 from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
@@ -39,6 +38,7 @@ from static_gesture_classification.samples import (
 )
 from static_gesture_classification.sources.repeated_images import REPEATED, RepeatedImages
 from static_gesture_classification.sources.source import Batch, Source, sources_from_config
+from static_gesture_classification.terminal import Table, console, progress_bar
 
 VERSION = 1
 KEYS = ["source", "gesture", "split", "subject"]

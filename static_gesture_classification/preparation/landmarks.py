@@ -1,6 +1,6 @@
 """The landmarks stage: 21 points of every hand, as published, or found by the detector around the hand's box.
 
-    python -m static_gesture_classification.preparation.landmarks [overrides]
+    gestures landmarks [overrides]
 
 Reads the index and the split, writes to `paths.landmarks` what `landmark_store` describes. It holds all samples of the
 index whose image can be read, also those that were left out of crops for want of an image (HaGRID's annotations alone
@@ -66,7 +66,6 @@ from static_gesture_classification.preparation.landmark_store import (
     SAMPLES,
     points_of,
 )
-from static_gesture_classification.progress import console, progress_bar, track
 from static_gesture_classification.samples import (
     BOX,
     LANDMARKS,
@@ -80,6 +79,7 @@ from static_gesture_classification.samples import (
     sample_writer,
     validate,
 )
+from static_gesture_classification.terminal import console, progress_bar, track
 
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
 IMAGES_PER_TASK = 8

@@ -1,6 +1,6 @@
 """The split stage: train, val and test with no person, session or near-duplicate on two sides.
 
-    python -m static_gesture_classification.preparation.split [overrides]
+    gestures split [overrides]
 
 Reads the crops, writes to `paths.splits`: `samples.parquet`, the same rows in the same order with `split` filled in
 ("" for rows that must not be used); `near_duplicates.csv`, the pairs that tie groups together; `report.json`.
@@ -37,10 +37,10 @@ from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.assignment import TEST, TRAIN, VAL, Groups, assign_groups
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
-from static_gesture_classification.preparation.near_duplicates import Links, near_duplicates
-from static_gesture_classification.preparation.split_report import (
+from static_gesture_classification.preparation.splitting.assignment import TEST, TRAIN, VAL, Groups, assign_groups
+from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
+from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
     UNUSED,
     SplitReport,
@@ -54,8 +54,8 @@ from static_gesture_classification.preparation.split_report import (
     prove,
     unknown_by_source,
 )
-from static_gesture_classification.progress import console
 from static_gesture_classification.samples import SCHEMA, SPLITS, held_together, read_arrow, write_samples
+from static_gesture_classification.terminal import console
 
 REPORT = "report.json"
 COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.plan import (
+from static_gesture_classification.active_learning.planning.plan_file import (
     Example,
     PlannedRecording,
     RecordingPlan,

@@ -6,11 +6,11 @@ import time
 from collections import deque
 from typing import Protocol
 
-from static_gesture_classification.recording.latest_frame import Captured, LatestFrame
-from static_gesture_classification.recording.observer import Observer, Sight
+from static_gesture_classification.recording.capture.latest_frame import Captured, LatestFrame
+from static_gesture_classification.recording.judging.observer import Observer, Sight
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.screens import Figures
 from static_gesture_classification.recording.states import Recording
+from static_gesture_classification.recording.window.screens import Figures
 
 WAIT_SECONDS = 0.05  # for a picture, before keys are looked at again
 RATE_OVER = 30  # looks that the shown rate is measured over

@@ -18,15 +18,14 @@ from static_gesture_classification.active_learning.admission import (
     past_sessions,
     split_for,
 )
-from static_gesture_classification.active_learning.refit_while_recording import Kept, LearningLayer
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus
 from static_gesture_classification.recording.jobs import Job, Work
-from static_gesture_classification.recording.keys import CLOSED
-from static_gesture_classification.recording.latest_frame import RUNNING, CameraStatus
-from static_gesture_classification.recording.observer import Sight
+from static_gesture_classification.recording.judging.learning_head import Kept, LearningLayer
+from static_gesture_classification.recording.judging.observer import Sight
+from static_gesture_classification.recording.judging.selection import Selector
 from static_gesture_classification.recording.people import as_known, read_known, remember
-from static_gesture_classification.recording.selection import Selector
 from static_gesture_classification.recording.session_writer import SessionWriter
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.settings import AUTO, NONE, RecordingSettings
@@ -39,6 +38,7 @@ from static_gesture_classification.recording.states import (
     Reviewing,
     State,
 )
+from static_gesture_classification.recording.window.keys import CLOSED
 from static_gesture_classification.sources.recorded import Session
 
 NOTICE_SECONDS = 4.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from static_gesture_classification.active_learning.admission import Judgement, Side
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.jobs import Job
-from static_gesture_classification.recording.observer import Sight
-from static_gesture_classification.recording.selection import Candidate, Selector, Verdict
+from static_gesture_classification.recording.judging.observer import Sight
+from static_gesture_classification.recording.judging.selection import Candidate, Selector, Verdict
 from static_gesture_classification.recording.session_writer import Entry, SessionWriter, said
 from static_gesture_classification.sources.recorded import RecordedImage
 

@@ -10,7 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from static_gesture_classification.recording.keys import (
+from static_gesture_classification.recording.judging.observer import Sight
+from static_gesture_classification.recording.judging.selection import Verdict
+from static_gesture_classification.recording.people import as_known
+from static_gesture_classification.recording.session_writer import Entry
+from static_gesture_classification.recording.set_in_progress import SetInProgress
+from static_gesture_classification.recording.window.keys import (
     BACKSPACE,
     DELETE,
     DOWN,
@@ -25,11 +30,6 @@ from static_gesture_classification.recording.keys import (
     UP,
     KeyHint,
 )
-from static_gesture_classification.recording.observer import Sight
-from static_gesture_classification.recording.people import as_known
-from static_gesture_classification.recording.selection import Verdict
-from static_gesture_classification.recording.session_writer import Entry
-from static_gesture_classification.recording.set_in_progress import SetInProgress
 
 if TYPE_CHECKING:
     from static_gesture_classification.recording.recorder import Recorder

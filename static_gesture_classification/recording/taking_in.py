@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.markup import escape
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.progress import console
+from static_gesture_classification.terminal import console
 
-QUICK_LOOP = "python -m static_gesture_classification.active_learning.retrain"
+QUICK_LOOP = "gestures retrain"
 CONFIGURATION = ("-m", "static_gesture_classification.configuration")
 
 

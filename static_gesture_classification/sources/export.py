@@ -1,6 +1,6 @@
 """Export: samples to a format that other tools read, with their pictures.
 
-    python -m static_gesture_classification.sources.export export.output=FOLDER export.format=coco [overrides]
+    gestures export export.output=FOLDER export.format=coco [overrides]
 
 takes a sample table (`export.samples`: all of it, one split, or what the last evaluation got wrong), a recorded session
 or a folder of sessions, and writes a folder that is whole or not there: it is made beside itself and renamed. A folder
@@ -26,7 +26,6 @@ from static_gesture_classification.atomic_files import explained_write_errors, p
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.progress import console, track
 from static_gesture_classification.samples import SPLITS, Rejected, read_samples, to_frame
 from static_gesture_classification.sources.exports.coco import CocoFormat
 from static_gesture_classification.sources.exports.folder import FolderFormat
@@ -35,6 +34,7 @@ from static_gesture_classification.sources.exports.pictures import Format, Pictu
 from static_gesture_classification.sources.exports.table import TableFormat
 from static_gesture_classification.sources.exports.yolo import YoloFormat
 from static_gesture_classification.sources.recorded import SESSION_FILE, Recorded
+from static_gesture_classification.terminal import console, track
 
 FORMATS: dict[str, Format] = {
     "hagrid": HagridFormat(),

@@ -1,6 +1,6 @@
 """A picture of the synthetic hands: one row per gesture, one column per person.
 
-python -m static_gesture_classification.synthetic.contact_sheet synthetic.contact_sheet=docs/images/synthetic_hands.jpg
+gestures contact-sheet synthetic.contact_sheet=docs/images/synthetic_hands.jpg
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.progress import console, track
 from static_gesture_classification.synthetic.plan import Picture, Plan
+from static_gesture_classification.terminal import console, track
 
 PEOPLE = 8
 TILE = 128  # pixels

@@ -1,6 +1,6 @@
 """The stage that takes the pictures: HaGRID v2's layout, deterministic, parallel, incremental, resumable.
 
-    python -m static_gesture_classification.synthetic.generate synthetic.images=2000
+    gestures synthetic synthetic.images=2000
 
 Written to the root of the source `synthetic`:
 
@@ -27,9 +27,9 @@ from static_gesture_classification.atomic_files import explained_write_errors, w
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.progress import console, track
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.synthetic.plan import Entry, Picture, Plan, take
+from static_gesture_classification.terminal import console, track
 
 SOURCE = "synthetic"
 USUAL_ROOT = "data/synthetic"

@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers.logger import Logger
 from rich.markup import escape
 
-from static_gesture_classification.progress import errors
+from static_gesture_classification.terminal import errors
 from static_gesture_classification.tracking.hardware import HardwareSampler
 from static_gesture_classification.tracking.mirror import LiveMirror, described, started
 from static_gesture_classification.tracking.report import NAME, write_report

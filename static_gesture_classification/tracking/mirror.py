@@ -18,7 +18,7 @@ from rich.markup import escape
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.progress import errors
+from static_gesture_classification.terminal import errors
 from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
 from static_gesture_classification.tracking.tracker import Tracker, flattened
 
@@ -130,7 +130,7 @@ class LiveMirror:
 
     def __init__(self, run: RunFolder, tracker: Tracker) -> None:
         self._mirror = Mirror(run, tracker)
-        command = "python -m static_gesture_classification.tracking.sync"
+        command = "gestures sync"
         self._how_to_send = f"{command} run='{run.path}' logger={tracker.name}"
         self._changed = threading.Condition()
         self._wanted = 0  # news so far

@@ -1,6 +1,6 @@
 """A run as one web page in its own folder: the dashboards, to be looked at without any service.
 
-    python -m static_gesture_classification.tracking.report run=runs/RUN      # writes runs/RUN/report.html
+    gestures report run=runs/RUN      # writes runs/RUN/report.html
 
 The page needs nothing from the network: plots are drawn into it, pictures are the run folder's own.
 """
@@ -26,7 +26,7 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.progress import console
+from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.run_folder import BEST, SECONDS, RunFolder
 from static_gesture_classification.tracking.sync import selected_run
 from static_gesture_classification.tracking.tracker import flattened

@@ -1,6 +1,6 @@
 """Send a run to trackers from its folder: one that ran without them, or that they missed a part of.
 
-python -m static_gesture_classification.tracking.sync run=runs/RUN logger=mlflow
+gestures sync run=runs/RUN logger=mlflow
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.progress import console
+from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.mirror import Mirror, described
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.tracker import Tracker, trackers_from_config

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from static_gesture_classification.atomic_files import partial_path
-from static_gesture_classification.progress import console
+from static_gesture_classification.terminal import console
 from static_gesture_classification.training.checkpoint import save
 from static_gesture_classification.training.module import TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1, GestureModule
 

@@ -177,9 +177,7 @@ def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu"
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read the entries (see the module) of a checkpoint. Raises as `load_classifier`."""
     if not path.is_file():
-        raise UserError(
-            f"no checkpoint at {path}; train one (dvc repro, or python train_static_gestures.py), or name another"
-        )
+        raise UserError(f"no checkpoint at {path}; train one (dvc repro, or gestures train), or name another")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler fails in many ways on what is not a checkpoint; none is a bug of ours

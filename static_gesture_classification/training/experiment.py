@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.progress import console
+from static_gesture_classification.terminal import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.building import built

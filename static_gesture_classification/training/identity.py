@@ -20,7 +20,7 @@ from rich.markup import escape
 
 from static_gesture_classification.code_identity import code_digest, modules_below
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.progress import console
+from static_gesture_classification.terminal import console
 from static_gesture_classification.tracking.run_folder import RunFolder
 
 # The parts of the configuration that the trained weights depend on.

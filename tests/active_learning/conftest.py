@@ -10,7 +10,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.plan import VERSION, PlannedRecording, RecordingPlan, write_plan
+from static_gesture_classification.active_learning.planning.plan_file import (
+    VERSION,
+    PlannedRecording,
+    RecordingPlan,
+    write_plan,
+)
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
 from static_gesture_classification.gestures import Vocabulary

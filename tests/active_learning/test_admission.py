@@ -17,7 +17,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
-from tests.active_learning.seen import table
+from tests.support.confused_predictions import table
 
 VOCABULARY = Vocabulary(("NONE", "ONE", "TWO", "THREE"), "NONE")
 SETTINGS = Settings(margin=0.3, easy=0.1, held_out=0.2)

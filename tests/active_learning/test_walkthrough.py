@@ -7,15 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.conftest import composed
-from evaluation.seeded import VOCABULARY
 from PIL import Image
 
 from static_gesture_classification.active_learning import walkthrough
-from static_gesture_classification.active_learning.plan import VERSION, PlannedRecording, RecordingPlan, write_plan
+from static_gesture_classification.active_learning.planning.plan_file import (
+    VERSION,
+    PlannedRecording,
+    RecordingPlan,
+    write_plan,
+)
 from static_gesture_classification.active_learning.walkthrough import Round, Shot
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.sources.recorded import read_session
+from tests.evaluation.conftest import composed
+from tests.support.seeded_predictions import VOCABULARY
 
 
 @pytest.fixture

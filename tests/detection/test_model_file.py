@@ -7,7 +7,7 @@ import pytest
 from static_gesture_classification.detection.model_file import model_digest, model_file
 from static_gesture_classification.downloads.connection import Connection
 from static_gesture_classification.errors import DataError, UserError
-from tests.downloads.server import Server
+from tests.support.download_server import Server
 
 BODY = b"hand" * 1000
 QUICK = Connection(attempts=2, wait=0.01, longest_wait=0.01, timeout=2)

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from static_gesture_classification.downloads.connection import Connection
-from tests.downloads.server import Server
+from tests.support.download_server import Server
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.sources.source import sources_from_config
-from tests.downloads.server import Server
+from tests.support.download_server import Server
 
 Configured = Callable[..., DictConfig]
 Tree = dict[str, bytes]

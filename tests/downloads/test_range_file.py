@@ -6,7 +6,7 @@ import pytest
 
 from static_gesture_classification.downloads.connection import Connection, FinalError, PassingError
 from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
-from tests.downloads.server import Server
+from tests.support.download_server import Server
 
 
 def test_reads_and_seeks_like_a_file_on_disk(server: Server, connection: Connection, noise: bytes) -> None:

@@ -9,8 +9,8 @@ import pytest
 from static_gesture_classification.downloads.connection import Connection, DownloadError
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.errors import DataError, OutputError
-from tests.downloads.server import Server
-from tests.waiting import until
+from tests.support.download_server import Server
+from tests.support.waiting import until
 
 
 def anything(coming: int) -> None:

@@ -16,8 +16,7 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.callbacks import LAST, Checkpoints
 from static_gesture_classification.training.checkpoint import read_checkpoint
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
-
-from .seeded import GESTURES, sample_table
+from tests.support.seeded_predictions import GESTURES, sample_table
 
 SIZE = 32
 

@@ -9,9 +9,8 @@ from static_gesture_classification.evaluation.predictions import read_prediction
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.tracking.run_folder import BEST
 from static_gesture_classification.training.checkpoint import load_classifier
-
-from .conftest import train, training_config
-from .seeded import GESTURES
+from tests.evaluation.conftest import train, training_config
+from tests.support.seeded_predictions import GESTURES
 
 
 def test_every_epoch_keeps_the_predictions_of_train_and_val(trained_run, prepared):

@@ -18,9 +18,8 @@ from static_gesture_classification.evaluation.evaluate import evaluated, main
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.training.checkpoint import export_checkpoint, load_classifier
-
-from .conftest import composed
-from .seeded import GESTURES
+from tests.evaluation.conftest import composed
+from tests.support.seeded_predictions import GESTURES
 
 evaluate = main.__wrapped__
 

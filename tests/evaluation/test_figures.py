@@ -4,8 +4,7 @@ import pytest
 from PIL import Image
 
 from static_gesture_classification.evaluation import figures, metrics
-
-from .seeded import GESTURES, seeded_predictions
+from tests.support.seeded_predictions import GESTURES, seeded_predictions
 
 
 @pytest.fixture(scope="module")

@@ -24,10 +24,9 @@ from static_gesture_classification.evaluation.predictions import (
     write_predictions,
 )
 from static_gesture_classification.samples import read_samples
-from tests.training.hands import write_hands
-
-from .conftest import composed
-from .seeded import GESTURES, VOCABULARY, probabilities_for, sample_table
+from tests.evaluation.conftest import composed
+from tests.support.posed_hands import write_hands
+from tests.support.seeded_predictions import GESTURES, VOCABULARY, probabilities_for, sample_table
 
 train, evaluated, promoted = (
     stage.main.__wrapped__ for stage in (train_static_gestures, evaluate, promote)

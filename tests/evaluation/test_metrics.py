@@ -9,8 +9,7 @@ from sklearn.metrics import average_precision_score, classification_report, conf
 from static_gesture_classification.evaluation import metrics
 from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys
 from static_gesture_classification.gestures import Vocabulary
-
-from .seeded import GESTURES, VOCABULARY, probabilities_for, sample_table, seeded_predictions
+from tests.support.seeded_predictions import GESTURES, VOCABULARY, probabilities_for, sample_table, seeded_predictions
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ from static_gesture_classification.evaluation.metrics import (
     weighted_f1,
 )
 from static_gesture_classification.evaluation.paired import Pairing, change, errors_of_pair, paired, verdict
-
-from .seeded import GESTURES, seeded_predictions
+from tests.support.seeded_predictions import GESTURES, seeded_predictions
 
 
 def pairing_of(truths, before, after, people=12):

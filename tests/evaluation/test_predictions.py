@@ -13,8 +13,7 @@ from static_gesture_classification.evaluation.predictions import (
     write_predictions,
 )
 from static_gesture_classification.gestures import Vocabulary
-
-from .seeded import GESTURES, sample_table, seeded_predictions
+from tests.support.seeded_predictions import GESTURES, sample_table, seeded_predictions
 
 
 def test_a_table_and_its_embeddings_come_back_as_they_were_written(tmp_path):

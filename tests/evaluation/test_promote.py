@@ -21,8 +21,7 @@ from static_gesture_classification.training.checkpoint import (
     read_checkpoint,
     save,
 )
-
-from .conftest import composed
+from tests.evaluation.conftest import composed
 
 run_promote = promote.main.__wrapped__
 
@@ -149,7 +148,7 @@ def test_checkpoints_of_other_gestures_cannot_be_compared_and_the_best_one_stays
     said = printed(capsys)
     assert "not promoted" in said
     assert "cannot be compared: they have other gestures" in said
-    assert "evaluation.promote force=true" in said
+    assert "gestures promote force=true" in said
 
 
 def test_what_cannot_be_compared_is_promoted_when_told_to(of_other_gestures):

@@ -5,8 +5,7 @@ import pytest
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.summary import main
-
-from .conftest import composed
+from tests.evaluation.conftest import composed
 
 summary = main.__wrapped__
 
@@ -54,4 +53,4 @@ def test_a_checkpoint_that_was_not_promoted_is_named_with_the_command_that_says_
         summary(config_of(tmp_path))
         printed = capsys.readouterr().out
         assert ("newly trained and not promoted" in printed) == named
-        assert ("evaluation.promote says why" in printed) == named
+        assert ("gestures promote says why" in printed) == named

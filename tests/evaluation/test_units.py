@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from static_gesture_classification.active_learning.comparison_report import heading, interval
-from static_gesture_classification.active_learning.confusions import confusions_of, errors_table, of_unknown_people
+from static_gesture_classification.active_learning.comparison.report import heading, interval
+from static_gesture_classification.active_learning.diagnosis.confusions import (
+    confusions_of,
+    errors_table,
+    of_unknown_people,
+)
 from static_gesture_classification.evaluation import metrics, shown
 from static_gesture_classification.evaluation.data_version import person_digests, read_people
 from static_gesture_classification.evaluation.paired import change, paired, span, verdict
 from static_gesture_classification.evaluation.units import PICTURE, SAMPLE, SESSION, SUBJECT, units_of
 from static_gesture_classification.samples import held_together, person_of
-from tests.active_learning.seen import predicted, table
+from tests.support.confused_predictions import predicted, table
 
 NARROW = "people are not held apart, so it is too narrow"
 

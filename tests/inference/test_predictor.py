@@ -17,7 +17,7 @@ from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, read_samples, write_samples
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 from tests.inference.conftest import MARGIN, SIZE, VOCABULARY
-from tests.inference.photographs import hagrid_hands
+from tests.support.hagrid_hands import hagrid_hands
 
 EVERYWHERE = BoxDetector([0, 0, 1, 1])
 Made = Callable[[str], Path]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from photograph_table import sample, sample_table
 
 from static_gesture_classification.samples import SPLITS, write_samples
+from tests.support.photograph_table import sample, sample_table
 
 
 @pytest.fixture(scope="session")

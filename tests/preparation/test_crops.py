@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import simplejpeg
-from photograph_table import sample, sample_table
 from PIL import Image
 
 from static_gesture_classification.errors import DataError, OutputError, UserError
@@ -21,7 +20,8 @@ from static_gesture_classification.preparation import crops as stage
 from static_gesture_classification.preparation.crops import CropsReport, build_crops, crop_square, open_crops
 from static_gesture_classification.preparation.geometry import Square
 from static_gesture_classification.samples import read_samples, write_samples
-from tests.waiting import until
+from tests.support.photograph_table import sample, sample_table
+from tests.support.waiting import until
 
 SIZE, MARGIN = 32, 0.15
 Dataset = Callable[[int], tuple[pd.DataFrame, Path]]

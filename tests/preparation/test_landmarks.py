@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
-from photograph_table import sample, sample_table
 from PIL import Image
 
 from static_gesture_classification.configuration import CONF
@@ -26,6 +25,7 @@ from static_gesture_classification.preparation.landmarks import (
     settings_of,
 )
 from static_gesture_classification.samples import read_samples, write_samples
+from tests.support.photograph_table import sample, sample_table
 
 Dataset = Callable[[int], tuple[pd.DataFrame, Path]]
 OUTPUTS = ("landmarks.npy", "samples.parquet", "missed.csv", "rejected.csv", "report.json")

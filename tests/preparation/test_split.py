@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from photograph_table import sample, sample_table
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import build_crops, open_crops
 from static_gesture_classification.preparation.split import assign_splits, write_split
-from static_gesture_classification.preparation.split_report import SplitReport, print_report
+from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
 from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
+from tests.support.photograph_table import sample, sample_table
 
 GESTURES = ("none", "one", "two")
 SIDES = ["train", "val", "test"]
@@ -346,7 +346,7 @@ def test_files_keep_the_rows_of_the_crops_in_their_order(tmp_path: Path) -> None
 
 
 def printed(report: SplitReport) -> str:
-    from static_gesture_classification.progress import console
+    from static_gesture_classification.terminal import console
 
     with console.capture() as capture:
         print_report(report)

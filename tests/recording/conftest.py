@@ -12,9 +12,9 @@ from static_gesture_classification.active_learning.admission import Settings
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import RecognisedHand
+from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.jobs import Job, Work
-from static_gesture_classification.recording.latest_frame import Captured
-from static_gesture_classification.recording.observer import Sight
+from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.recorder import Recorder, Rules
 from static_gesture_classification.recording.settings import RecordingSettings
 

@@ -5,7 +5,7 @@ import pytest
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.plan import (
+from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     Example,
     PlannedRecording,

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.screens import HEIGHT, WIDTH
+from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
-from tests.waiting import PATIENCE, until
+from tests.support.waiting import PATIENCE, until
 
 Clip = Callable[..., Path]
 BOXED = ("detector=box", "recording.min_sharpness=0", "window=none", "recording.gesture=FIST", "recording.interval=0")

@@ -3,11 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from static_gesture_classification.recording.capture.latest_frame import ENDED, LOST, RUNNING, CameraStatus
 from static_gesture_classification.recording.jobs import Job
-from static_gesture_classification.recording.keys import CLOSED, ENTER, ESCAPE, SPACE, UP
-from static_gesture_classification.recording.latest_frame import ENDED, LOST, RUNNING, CameraStatus
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.screens import HEIGHT, WIDTH, Figures, draw
 from static_gesture_classification.recording.states import (
     Asking,
     Choosing,
@@ -16,9 +14,10 @@ from static_gesture_classification.recording.states import (
     Recording,
     Reviewing,
 )
+from static_gesture_classification.recording.window.keys import CLOSED, ENTER, ESCAPE, SPACE, UP
+from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, Figures, draw
 from static_gesture_classification.sources.recorded import Confusion, Session, read_session
-
-from .conftest import Clock, See
+from tests.recording.conftest import Clock, See
 
 Record = Callable[..., Recorder]
 THREE, FIST = Job("THREE", 3, "TWO", "23 of 110 are taken for TWO"), Job("FIST", 2)

@@ -62,4 +62,4 @@ def test_commands_are_printed_as_they_can_be_typed(capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert "dvc add 'data/recorded/2026 Анна'" in printed
     assert "dvc repro" in printed
-    assert "active_learning.retrain" in printed
+    assert "gestures retrain" in printed

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from formats import nobody
 from PIL import Image, ImageOps
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.sources.coco import Coco
+from tests.support.annotation_formats import nobody
 
 Save = Callable[..., Path]
 Read = Callable[..., Any]

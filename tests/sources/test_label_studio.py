@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from formats import nobody
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.sources.label_studio import LabelStudio
+from tests.support.annotation_formats import nobody
 
 Save = Callable[..., Path]
 Read = Callable[..., Any]

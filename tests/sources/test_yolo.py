@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from formats import nobody
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.sources.yolo import Yolo
+from tests.support.annotation_formats import nobody
 
 Save = Callable[..., Path]
 Read = Callable[..., Any]

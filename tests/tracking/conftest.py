@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_runs import CONFIG, TAGS, log_run
 
 from static_gesture_classification.tracking.run_folder import RunFolder
+from tests.support.small_runs import CONFIG, TAGS, log_run
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import torch
 from hydra import compose, initialize_config_dir
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback, LearningRateMonitor
-from small_runs import CONFIG
 from torch.utils.data import DataLoader, TensorDataset
 
 from static_gesture_classification.errors import DataError, UserError
@@ -17,6 +16,7 @@ from static_gesture_classification.tracking.mlflow import MLflowTracker
 from static_gesture_classification.tracking.neptune import NeptuneTracker
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.tracker import trackers_from_config
+from tests.support.small_runs import CONFIG
 
 
 class Network(LightningModule):

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from small_runs import CONFIG, TAGS, log_epoch, log_run
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.tracking.logger import RunLogger
@@ -14,7 +13,8 @@ from static_gesture_classification.tracking.mirror import Mirror
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
 from static_gesture_classification.tracking.sync import sync
 from static_gesture_classification.tracking.tracker import flattened, trackers_from_config
-from tests.waiting import PATIENCE
+from tests.support.small_runs import CONFIG, TAGS, log_epoch, log_run
+from tests.support.waiting import PATIENCE
 
 
 class Notebook:

@@ -3,13 +3,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import TAGS, log_epoch
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.tracking.mirror import Mirror
 from static_gesture_classification.tracking.mlflow import LONGEST_PARAM, MLflowTracker, legal_key
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
+from tests.support.small_runs import TAGS, log_epoch
 
 # Looked for, not imported: it must not be imported before the tracker has switched its telemetry off.
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="MLflow is not installed")

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import stand_in_client
 from neptune.core.components.queue.disk_queue import DiskQueue
 from neptune.internal.operation import Operation
-from small_runs import TAGS, log_epoch, log_run
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.tracking.mirror import Mirror
 from static_gesture_classification.tracking.neptune import NeptuneTracker
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
+from tests.support import stand_in_client
+from tests.support.small_runs import TAGS, log_epoch, log_run
 
 
 class OfflineRun:
@@ -114,7 +114,7 @@ def test_values_that_neptune_cannot_hold_are_left_out_of_series(run: RunFolder) 
 
 
 def test_a_drop_in_client_gets_the_run_online(finished_run: RunFolder, online: None) -> None:
-    sync(finished_run, NeptuneTracker(client="stand_in_client", project="team/hands"))
+    sync(finished_run, NeptuneTracker(client="tests.support.stand_in_client", project="team/hands"))
     (call,) = stand_in_client.CALLS
     assert (call["mode"], call["project"], call["name"]) == ("async", "team/hands", "first run")
     assert call["capture_stdout"] is False
@@ -128,17 +128,17 @@ def test_a_drop_in_client_gets_the_run_online(finished_run: RunFolder, online: N
 def test_an_interrupted_run_is_continued_online_under_its_id(run: RunFolder, online: None) -> None:
     log_epoch(run, 0, 0.5)
     log_epoch(run, 1, 0.6)
-    Mirror(run, NeptuneTracker(client="stand_in_client")).update()
+    Mirror(run, NeptuneTracker(client="tests.support.stand_in_client")).update()
     run.resume_from(1)
     log_epoch(run, 1, 0.6)
     log_epoch(run, 2, 0.7)
-    Mirror(run, NeptuneTracker(client="stand_in_client")).update()
+    Mirror(run, NeptuneTracker(client="tests.support.stand_in_client")).update()
     assert [call["with_id"] for call in stand_in_client.CALLS] == [None, "HANDS-1"]
     assert stand_in_client.RUNS["HANDS-1"].series["training/val_weighted_F1"] == [(0, 0.5), (1, 0.6), (2, 0.7)]
 
 
 def test_changed_tags_are_replaced(run: RunFolder, online: None) -> None:
-    mirror = Mirror(run, NeptuneTracker(client="stand_in_client"))
+    mirror = Mirror(run, NeptuneTracker(client="tests.support.stand_in_client"))
     mirror.update()
     run.set_tags(["test_run"])
     mirror.update()
@@ -151,7 +151,7 @@ def test_a_run_kept_offline_can_be_sent_later(run: RunFolder, monkeypatch: pytes
     stand_in_client.RUNS.clear()
     sync(run, NeptuneTracker())
     monkeypatch.setenv("NEPTUNE_API_TOKEN", "a token")
-    sync(run, NeptuneTracker(client="stand_in_client"))
+    sync(run, NeptuneTracker(client="tests.support.stand_in_client"))
     assert stand_in_client.RUNS["HANDS-1"].series["training/val_weighted_F1"] == [(0, 0.5), (1, 0.75)]
     assert "val/predictions/0001" in stand_in_client.RUNS["HANDS-1"].files
 

@@ -5,11 +5,11 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from small_runs import CONFIG, log_epoch
 
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.report import write_report
 from static_gesture_classification.tracking.run_folder import SECONDS, RunFolder
+from tests.support.small_runs import CONFIG, log_epoch
 
 
 class Page(HTMLParser):

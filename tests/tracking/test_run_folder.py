@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from small_runs import CONFIG, TAGS, log_epoch
 
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking import series
 from static_gesture_classification.tracking.run_folder import STEPS, RunFolder, list_runs
-from tests.waiting import PATIENCE
+from tests.support.small_runs import CONFIG, TAGS, log_epoch
+from tests.support.waiting import PATIENCE
 
 
 def test_a_run_folder_holds_all_that_was_logged_under_its_fields(finished_run: RunFolder) -> None:

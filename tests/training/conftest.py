@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import CONF
-from tests.training.patches import write_patches
+from tests.support.patches import write_patches
 
 # What the tests below train: a network of timm with 100,000 parameters, on patches.
 SMALL = [

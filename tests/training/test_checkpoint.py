@@ -15,7 +15,7 @@ from static_gesture_classification.training.checkpoint import (
     load_classifier,
     save,
 )
-from tests.training.patches import VOCABULARY
+from tests.support.patches import VOCABULARY
 
 MODEL = {
     "name": "test_efficientnet",

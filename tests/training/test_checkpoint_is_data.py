@@ -14,14 +14,14 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.active_learning.quick_loop import go_on_from
+from static_gesture_classification.active_learning.retraining.settings import go_on_from
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import evaluate, promote
 from static_gesture_classification.evaluation.contenders import contender
 from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.export_onnx import export
-from static_gesture_classification.recording.observer import open_observer
+from static_gesture_classification.recording.judging.observer import open_observer
 from static_gesture_classification.training import models
 from static_gesture_classification.training.backbones import factory
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO
@@ -33,8 +33,8 @@ from static_gesture_classification.training.checkpoint import (
     load_classifier,
     save,
 )
-from tests.payloads import MARK, PAYLOADS, Payload, unpickled_by_pandas, write_pickle
-from tests.training.patches import VOCABULARY
+from tests.support.patches import VOCABULARY
+from tests.support.payloads import MARK, PAYLOADS, Payload, unpickled_by_pandas, write_pickle
 
 CROPS = {
     "name": "test_resnet",

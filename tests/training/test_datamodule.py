@@ -4,7 +4,7 @@ import torch
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.training.datamodule import CropsDataModule
-from tests.training.patches import GESTURES, SIZE, VOCABULARY, patches, write_patches
+from tests.support.patches import GESTURES, SIZE, VOCABULARY, patches, write_patches
 
 SPLITS = {"train": 10, "val": 4, "test": 4, "": 3}
 

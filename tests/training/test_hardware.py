@@ -5,7 +5,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 import train_static_gestures
-from static_gesture_classification.active_learning import retrain
+from static_gesture_classification.active_learning.retraining import retrain
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.training import experiment, hardware
 

@@ -25,7 +25,7 @@ from static_gesture_classification.training.datamodule import LandmarksDataModul
 from static_gesture_classification.training.experiment import build_module, open_data
 from static_gesture_classification.training.landmark_augmentation import LandmarkAugmentation
 from static_gesture_classification.training.models.landmarks import LandmarkNetwork
-from tests.training.hands import GESTURES, VOCABULARY, hands, write_hands
+from tests.support.posed_hands import GESTURES, VOCABULARY, hands, write_hands
 
 SMALL = ["gestures.names=[BACKGROUND,ONE,TWO,FIST]", "logger=[]", "trainer.accelerator=cpu"]
 train = train_static_gestures.main.__wrapped__  # without the command line

@@ -4,7 +4,7 @@ from torch.nn.functional import cross_entropy
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.training.losses import CrossEntropy, Focal, weights_of
-from tests.training.patches import VOCABULARY
+from tests.support.patches import VOCABULARY
 
 COUNTS = [60, 20, 10, 10]
 LOGITS = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))

@@ -17,9 +17,9 @@ from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training import callbacks, identity, losses
 from static_gesture_classification.training.checkpoint import load_classifier
+from tests.support.patches import patches, write_patches
+from tests.support.warm_python import WarmPython
 from tests.training.conftest import SMALL
-from tests.training.patches import patches, write_patches
-from tests.warm_python import WarmPython
 
 Compose = Callable[..., DictConfig]
 train = train_static_gestures.main.__wrapped__  # without the command line

@@ -1,0 +1,1 @@
+"""Two classifiers, before and after: where the new one is better, and how sure that is."""

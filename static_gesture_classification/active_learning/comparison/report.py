@@ -1,0 +1,242 @@
+"""A comparison of two classifiers to read: tables in the terminal, files, and a figure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich import box
+from rich.markup import escape
+from rich.table import Column
+from rich.text import Text
+
+from static_gesture_classification.active_learning.comparison.before_after import DECIDES, Compared, Comparison
+from static_gesture_classification.atomic_files import write_json, write_text
+from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
+from static_gesture_classification.evaluation.metrics import Interval
+from static_gesture_classification.evaluation.paired import Change, noun_of
+from static_gesture_classification.evaluation.units import PICTURE, SESSION, in_words
+from static_gesture_classification.terminal import Table, console
+
+JSON, FIGURE = "comparison.json", "comparison.png"
+TABLES = ("gestures", "pairs", "sources")
+CHANGED = "changed.csv"
+ANYTHING = "anything else"
+
+
+def write(result: Comparison, output: Path) -> None:
+    """Write comparison.json, the tables, the samples that changed and the figure."""
+    for name in TABLES:
+        frame = table(result.compared, name)
+        frame.insert(0, "split", DECIDES)
+        write_text(output / f"{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
+    write_text(output / CHANGED, changed_samples(result.compared).to_csv(index=False, float_format="%.6g"))
+    write_figure(figure(result), output / FIGURE)
+    write_json(output / JSON, result.as_json())
+
+
+def table(each: Compared, name: str) -> pd.DataFrame:
+    """One of the tables."""
+    if name == "gestures":
+        return each.change.gestures.reset_index()
+    return (each.pairs if name == "pairs" else each.sources).copy()
+
+
+def changed_samples(each: Compared) -> pd.DataFrame:
+    """The samples whose prediction changed, newly wrong ones first; column `change`: lost, gained, other."""
+    rows = each.samples[each.samples["before"] != each.samples["after"]]
+    lost, gained = rows["before"] == rows["gesture"], rows["after"] == rows["gesture"]
+    rows = rows.assign(change=np.select([lost, gained], ["lost", "gained"], "other"))
+    order = rows["change"].map({"lost": 0, "gained": 1, "other": 2})
+    return rows.iloc[np.lexsort((rows["gesture"], order))]
+
+
+def show(result: Comparison) -> None:
+    """Print the comparison, the verdict last."""
+    console.rule("Before and after")
+    for role, contender in (("before", result.before), ("after", result.after)):
+        console.print(f"{role:6}  {escape(contender.name)}", highlight=False, soft_wrap=True)
+    each = result.compared
+    console.print(f"\n[bold]{DECIDES}[/]: {headline(each.change)}", highlight=False, soft_wrap=True)
+    console.print(gesture_table(each.change))
+    if len(each.pairs):
+        console.print(pair_table(each, result.planned))
+    if len(each.sources) > 1:
+        console.print(source_table(each))
+    for note in remarks(result):
+        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+    colour = "green" if result.verdict.promote else "yellow" if result.verdict.undecided else "red"
+    word = f"[bold {colour}]{advice(result)}[/]"
+    console.print(f"\n[bold]verdict:[/] {word}: {escape(result.verdict.reason)}", highlight=False, soft_wrap=True)
+
+
+def advice(result: Comparison) -> str:
+    """The verdict in a word or three."""
+    if result.verdict.undecided:
+        return "decide yourself"
+    return "promote" if result.verdict.promote else "do not promote"
+
+
+def headline(changed: Change) -> str:
+    """One line: weighted F1 of both, and the difference with its interval."""
+    return (
+        f"weighted F1 {changed.before:.4f} -> [bold]{changed.after:.4f}[/], {changed.difference:+.4f} "
+        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} {units(changed.interval)}"
+    )
+
+
+def units(value: Interval) -> str:
+    """What an interval's units are called."""
+    return {SESSION: "sessions", PICTURE: "people, recordings and pictures"}.get(value.unit, "people")
+
+
+def interval(value: Interval) -> str:
+    """The interval of a difference, with what was resampled."""
+    return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, {in_words(asdict(value))}"
+
+
+def heading(value: Interval) -> str:
+    """The heading of a column of intervals that have the same units as this one."""
+    return "95% interval (too narrow)" if value.unknown else "95% interval"
+
+
+def gesture_table(changed: Change) -> Table:
+    """F1 of each gesture before and after, those that got worse first; "few": so few show it that nobody can tell."""
+    noun = noun_of(changed.interval.unit)
+    alone = noun == "samples"
+    samples = "samples" if alone else f"samples\nof {noun}"
+    columns = map(_right, (samples, "before", "after", "change", heading(changed.interval), "lost,\ngained"))
+    shown = Table(_left("gesture"), *columns, _left(""), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    rows = changed.gestures[changed.gestures["support"] > 0].sort_values("difference", kind="stable")
+    for gesture, row in rows.iterrows():
+        count = f"{row['support']:,}" + ("" if alone else f" of {row['people']:,}")
+        ends = "-" if np.isnan(row["low"]) else f"{row['low']:+.2f} to {row['high']:+.2f}"
+        scores = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}", ends)
+        word = Text("worse", style="bold red") if row["harmed"] else "few" if row["few"] else ""
+        shown.add_row(str(gesture), count, *scores, f"{row['lost']:,}, {row['gained']:,}", word)
+    return shown
+
+
+def pair_table(each: Compared, planned: bool) -> Table:
+    """The pairs before and after."""
+    title = "errors of the planned pairs" if planned else "commonest errors of before (there is no plan)"
+    columns = (_left("gesture"), _left("taken for"), *map(_right, ("samples", "before", "after", "fixed", "new")))
+    shown = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
+    for row in each.pairs.to_dict("records"):
+        errors = [f"{row[f'errors_{when}']:,} ({row[f'rate_{when}']:.1%})" for when in ("before", "after")]
+        if not row["support"]:
+            errors = ["-", "-"]
+        shown.add_row(
+            str(row["gesture"]),
+            _other(row["mistaken_for"]),
+            f"{row['support']:,}",
+            *errors,
+            f"{row['fixed']:,}",
+            f"{row['made']:,}",
+        )
+    return shown
+
+
+def source_table(each: Compared) -> Table:
+    """Weighted F1 of each source before and after."""
+    columns = map(_right, ("samples", "before", "after", "change", heading(each.change.interval)))
+    shown = Table(_left("source"), *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for row in each.sources.to_dict("records"):
+        scores = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}")
+        shown.add_row(str(row["source"]), f"{row['samples']:,}", *scores, f"{row['low']:+.3f} to {row['high']:+.3f}")
+    return shown
+
+
+def remarks(result: Comparison) -> list[str]:
+    """What was left out, and the comparison's own notes."""
+    lines = []
+    if result.left_out:
+        reasons = ", ".join(f"{count:,} samples {reason}" for reason, count in result.left_out.items())
+        people = f" ({result.people_left_out:,} people)" if result.people_left_out else ""
+        lines.append(f"left out: {reasons}{people}")
+    return lines + result.notes
+
+
+def figure(result: Comparison) -> Figure:
+    """Val: F1 of each gesture before and after with the interval of the difference; errors of each pair beside it."""
+    each = result.compared
+    gestures = each.change.gestures[each.change.gestures["support"] > 0].sort_values("difference", kind="stable")
+    height = 2.0 + 0.36 * max(len(gestures), len(each.pairs))
+    drawn = Figure((12.5, height), dpi=DPI, layout="constrained", facecolor="white")
+    drawn.suptitle(_title(result), fontsize=11, color=INK, x=0.01, ha="left")
+    left, right = drawn.subplots(1, 2, width_ratios=(1.2, 1))
+    _draw_gestures(left, gestures, heading(each.change.interval))
+    _draw_pairs(right, each.pairs, result.planned)
+    return drawn
+
+
+def _title(result: Comparison) -> str:
+    changed = result.compared.change
+    scores = (
+        f"{changed.before:.4f} -> {changed.after:.4f} ({changed.interval.low:+.4f} to {changed.interval.high:+.4f}"
+        f"{', too narrow' if changed.interval.unknown else ''})"
+    )
+    return f"{advice(result)}: weighted F1 on {DECIDES} {scores}"
+
+
+def _draw_gestures(axes: Axes, gestures: pd.DataFrame, interval: str) -> None:
+    positions = np.arange(len(gestures))[::-1]
+    for position, (_, row) in zip(positions, gestures.iterrows(), strict=True):
+        colour = ORANGE if row["difference"] < 0 else BLUE
+        ends = np.clip([row["before"] + row["low"], row["before"] + row["high"]], 0, 1)
+        axes.plot(ends, [position, position], color=PALE, lw=7, solid_capstyle="butt", zorder=1)
+        axes.plot([row["before"], row["after"]], [position, position], color=colour, lw=1.6, zorder=2)
+        axes.plot(row["before"], position, "o", color="white", mec=INK, ms=5.5, zorder=3)
+        axes.plot(row["after"], position, "o", color=colour, ms=7, zorder=4)
+        text = f"{row['difference']:+.3f}" + ("  worse" if row["harmed"] else "")
+        axes.annotate(text, (1.01, position), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=INK)
+    axes.set_yticks(positions, [f"{name}  {row['support']:,}" for name, row in gestures.iterrows()], fontsize=8)
+    axes.set_ylim(-0.7, len(gestures) - 0.3)
+    axes.set_title("F1 of each gesture", fontsize=9, color=INK, loc="left")
+    axes.set_xlabel(f"ring before, dot after; grey: {interval} of the change", fontsize=9, color=INK)
+    _plain(axes)
+
+
+def _draw_pairs(axes: Axes, pairs: pd.DataFrame, planned: bool) -> None:
+    title = "errors of the planned pairs" if planned else "commonest errors of before"
+    axes.set_title(title, fontsize=9, color=INK, loc="left")
+    axes.set_xlabel("% of the gesture's samples: pale before, dark after", fontsize=9, color=INK)
+    positions = np.arange(len(pairs))[::-1]
+    for position, row in zip(positions, pairs.to_dict("records"), strict=True):
+        rates = [np.nan_to_num(100 * row[f"rate_{when}"]) for when in ("before", "after")]
+        axes.barh(position + 0.19, rates[0], 0.36, color=SKY)
+        axes.barh(position - 0.19, rates[1], 0.36, color=GREEN if rates[1] <= rates[0] else ORANGE)
+        text = f"{row['errors_before']} -> {row['errors_after']} of {row['support']:,}"
+        axes.annotate(
+            text, (max(rates), position), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK
+        )
+    names = [f"{row['gesture']} for {_other(row['mistaken_for'])}" for row in pairs.to_dict("records")]
+    axes.set_yticks(positions, names, fontsize=8)
+    axes.set_ylim(-0.7, max(len(pairs), 1) - 0.3)
+    axes.margins(x=0.25)
+    axes.set_xlim(left=0)
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(axis="x", color=PALE, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=8, length=0)
+
+
+def _other(mistaken_for: Any) -> str:
+    return ANYTHING if pd.isna(mistaken_for) else str(mistaken_for)
+
+
+def _left(name: str) -> Column:
+    return Column(name, no_wrap=True)
+
+
+def _right(name: str) -> Column:
+    return Column(name, justify="right", no_wrap=True)

@@ -1,0 +1,1 @@
+"""What the classifier confuses, how often, and what the errors have in common."""

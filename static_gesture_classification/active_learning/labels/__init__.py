@@ -1,0 +1,1 @@
+"""Labels that are probably wrong: find them, and decide on each."""

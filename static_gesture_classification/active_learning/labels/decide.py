@@ -1,0 +1,197 @@
+"""Decide on labels: write data/label_fixes.csv, which the index stage applies (see `preparation.label_fixes`).
+
+    gestures fix-labels [what to do]
+
+    (nothing)                          list what is decided
+    sample=ID to=THREE why="..."       correct a label
+    sample=ID to=drop why="..."        leave a sample out
+    sample=ID to=keep                  say that a label is right, so that nobody has to look again
+    apply=SUGGESTIONS.csv              take in a table whose column `decision` was filled in (see `label_issues`)
+    undo=ID                            take a decision back: the sample is as published again
+
+An id may be given by its beginning. `who` is Git's user.name unless it is given. `dvc repro` then trains on it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+from rich import box
+
+from static_gesture_classification.active_learning.labels.suggestions import KEEP, check_decisions, read_suggestions
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.label_fixes import (
+    DROP,
+    LabelFix,
+    read_label_fixes,
+    write_label_fixes,
+)
+from static_gesture_classification.samples import read_rows
+from static_gesture_classification.terminal import Table, console
+
+SHORT = 10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """That a sample, which is labelled `label`, is `to` (a gesture or "drop"), and why."""
+
+    sample: str
+    label: str
+    to: str
+    why: str
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """List the fixes, add some, or take one back."""
+    path, vocabulary = Path(config.label_issues.fixes), Vocabulary.from_config(config.gestures)
+    fixes = list(read_label_fixes(path, vocabulary).fixes)
+    asked = [name for name in ("sample", "apply", "undo") if config[name] is not None]
+    if not asked:
+        show(fixes, path)
+        return
+    if len(asked) > 1:
+        raise UserError(f"{' and '.join(asked)} are given; do one after the other")
+    if asked == ["undo"]:
+        changed = without(fixes, str(config.undo), path)
+    else:
+        index = read_rows(Path(config.paths.index) / "samples.parquet")
+        decisions = decisions_from(config, index, fixes, vocabulary)
+        changed = decided(fixes, decisions, signature(config.who))
+    write_label_fixes(changed, path)
+    show_change(fixes, changed, path)
+
+
+def decisions_from(
+    config: DictConfig, index: pd.DataFrame, fixes: Sequence[LabelFix], vocabulary: Vocabulary
+) -> list[Decision]:
+    """What the command line, or the table that it names, decides.
+
+    Args:
+        index: the indexed samples, whose labels are corrected already.
+        fixes: so far; dropped samples are known from them alone.
+
+    Raises:
+        UserError: no such sample, several, an unknown gesture, nothing decided. DataError: the table is unfit.
+    """
+    labels = dict(zip(index["sample_id"], index["gesture"], strict=True))
+    labels |= {fix.sample: fix.published for fix in fixes if fix.to == DROP}
+    if config.sample is not None:
+        sample = matching(str(config.sample), labels, "the index")
+        return [Decision(sample, labels[sample], wanted(config.to, labels[sample], vocabulary), str(config.why or ""))]
+    path = Path(config.apply)
+    suggestions = read_suggestions(path)
+    check_decisions(suggestions, vocabulary, path)
+    decisions = []
+    for each in suggestions:
+        if each.verdict is None:
+            continue
+        if labels.get(each.sample) != each.published:
+            there = f"is labelled {labels[each.sample]} by now" if each.sample in labels else "is not in the index"
+            raise DataError(
+                f"{path}, line {each.line}: sample {each.sample}, there {each.published}, {there}; make the "
+                "suggestions anew (label_issues), or clear its decision"
+            )
+        decisions.append(Decision(each.sample, each.published, each.verdict, str(config.why or each.evidence)))
+    if not decisions:
+        raise UserError(f"nothing is decided in {path}: fill in its column `decision` (yes, drop, keep, or a gesture)")
+    return decisions
+
+
+def matching(beginning: str, samples: Iterable[str], where: str) -> str:
+    """The sample whose id begins so. Raises `UserError` where there is none, or more than one."""
+    found = sorted(sample for sample in samples if sample.startswith(beginning))
+    if not found:
+        raise UserError(f"no sample {beginning} in {where}; label_issues and the predictions tables give ids")
+    if len(found) > 1 and beginning not in found:
+        raise UserError(
+            f"{len(found):,} samples in {where} begin with {beginning} ({found[0]}, {found[1]}); give more of it"
+        )
+    return beginning if beginning in found else found[0]
+
+
+def wanted(to: str | None, label: str, vocabulary: Vocabulary) -> str:
+    """The gesture that `to` means, or "drop"."""
+    if to is None:
+        raise UserError(f"say what it is: to=GESTURE ({', '.join(vocabulary)}), to={DROP}, or to={KEEP}")
+    if to == KEEP:
+        return label
+    if to != DROP:
+        vocabulary.index(str(to))
+    return str(to)
+
+
+def decided(fixes: Sequence[LabelFix], decisions: Sequence[Decision], who: str) -> list[LabelFix]:
+    """The fixes with decisions added; one on a sample that has a line already replaces it."""
+    by_sample = {fix.sample: fix for fix in fixes}
+    today = datetime.now(UTC).date().isoformat()
+    for each in decisions:
+        earlier = by_sample.get(each.sample)
+        published = earlier.published if earlier else each.label
+        by_sample[each.sample] = LabelFix(each.sample, published, each.to, who, today, each.why)
+    return list(by_sample.values())
+
+
+def without(fixes: Sequence[LabelFix], sample: str, path: Path) -> list[LabelFix]:
+    """The fixes without the one on a sample. Raises `UserError` where there is none."""
+    gone = matching(sample, [fix.sample for fix in fixes], str(path))
+    return [fix for fix in fixes if fix.sample != gone]
+
+
+def signature(who: str | None) -> str:
+    """Who decides: as given, else Git's user.name, else the login name."""
+    if who:
+        return str(who)
+    try:
+        named = subprocess.run(
+            ["git", "config", "user.name"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+    except OSError:
+        named = ""
+    try:
+        return named or getpass.getuser()
+    except (KeyError, OSError):  # no login name either, as in some containers
+        raise UserError("say who decides: who=NAME") from None
+
+
+def show(fixes: Sequence[LabelFix], path: Path) -> None:
+    """Print the fixes."""
+    if not fixes:
+        console.print(f"no label is fixed in {path}", highlight=False, markup=False)
+        return
+    table = Table("sample", "from", "to", "who", "when", "why", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for fix in fixes:
+        to = "right as it is" if fix.confirms else fix.to
+        table.add_row(fix.sample[:SHORT], fix.published, to, fix.who, fix.when, fix.why)
+    console.print(table)
+
+
+def show_change(before: Sequence[LabelFix], after: Sequence[LabelFix], path: Path) -> None:
+    """Print what changed, and what to do next."""
+    old, new = ({(fix.sample, fix.to): fix for fix in fixes} for fixes in (before, after))
+    for key in new.keys() - old.keys():
+        fix = new[key]
+        done = "is right as it is" if fix.confirms else "is dropped" if fix.to == DROP else f"is {fix.to}"
+        console.print(
+            f"{fix.sample}: published as {fix.published}, {done}", highlight=False, soft_wrap=True, markup=False
+        )
+    for sample in {fix.sample for fix in before} - {fix.sample for fix in after}:
+        console.print(f"{sample}: as published again", highlight=False, soft_wrap=True, markup=False)
+    lines = "1 line" if len(after) == 1 else f"{len(after):,} lines"
+    console.print(
+        f"{path} has {lines}; commit it, and train with it: dvc repro", highlight=False, soft_wrap=True, markup=False
+    )
+
+
+if __name__ == "__main__":
+    main()

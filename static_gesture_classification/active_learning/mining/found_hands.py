@@ -1,0 +1,246 @@
+"""Hands that a detector finds in images and videos nobody annotated, as rows of the sample table.
+
+What was found in a picture is kept, one line of JSON each, and believed as long as the file has the size and
+modification time it had then; so the work goes on where it was killed, and another checkpoint does not repeat it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from static_gesture_classification.active_learning.mining.pool_images import frame_name
+from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.detection.detector import Detector
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.file_names import is_text, printable
+from static_gesture_classification.image_files import NOT_UTF8, has_more_frames
+from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_image
+from static_gesture_classification.inference.frames import FolderFrames, VideoFrames, frames
+from static_gesture_classification.samples import SCHEMA, sample_id
+from static_gesture_classification.terminal import track
+
+FOUND = "found.jsonl"
+SOURCE = "pool"  # of the rows: they belong to no dataset yet
+BLOCK = 64  # pictures between two writes
+
+
+@dataclass
+class Found:
+    """What was found in one picture: hands as (box, hand, landmarks or None), or why it could not be read."""
+
+    image: str
+    hands: list[tuple[list[float], str, list[float] | None]] = field(default_factory=list)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class FoundHands:
+    """The hands of a folder or a video.
+
+    Args:
+        samples: sample table; `gesture` and `source_label` are empty, since nobody said what they show.
+        pictures: how many were looked at.
+        without_hand: in how many of them no hand was found.
+        unreadable: (picture, reason) of those that could not be read.
+        notes: lines about files that are no pictures, and animations.
+    """
+
+    samples: pd.DataFrame
+    pictures: int
+    without_hand: int
+    unreadable: list[tuple[str, str]]
+    notes: list[str] = field(default_factory=list)
+
+
+def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str, cache: Path) -> FoundHands:
+    """Look for hands in a folder of images (recursively), an image, or a video.
+
+    A folder below `path` names a person. Who is in a video, or in an image directly in `path`, is not known: until a
+    reviewer says so, its subject is "".
+
+    Args:
+        path: what to look at.
+        make_detector: makes a detector; each thread gets one of its own.
+        identity: what else the result depends on: the detector's identity.
+        cache: folder in which results are kept.
+
+    Raises:
+        UserError, DataError: there is no such folder or file, it holds no image, or the video cannot be read.
+        OutputError: the cache cannot be written.
+    """
+    if not is_text(str(path)):
+        raise UserError(f"{printable(str(path))}: {NOT_UTF8}")
+    source = frames(path)
+    place = f"{path.resolve()}\0{identity}\0{PIXELS_VERSION}"
+    folder = cache / hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
+    known = _Known(folder / FOUND)
+    detectors = _Detectors(make_detector)
+    try:
+        if isinstance(source, VideoFrames):
+            found = _in_video(source, detectors, known)
+            root = path.parent
+        elif isinstance(source, FolderFrames):
+            found = _in_images(path, source.images, detectors, known)
+            found += [Found(each.name, reason=each.reason) for each in source.refused]
+            source.animated = [name for name in source.images if has_more_frames(path / name)]
+            root = path
+        else:
+            found = _in_images(path.parent, [path.name], detectors, known)
+            source.animated = [path.name] if has_more_frames(path) else []
+            root = path.parent
+    finally:
+        detectors.close()
+    return _table(root, found, source.notes)
+
+
+class _Detectors:
+    """One detector for each thread."""
+
+    def __init__(self, make: Callable[[], Detector]) -> None:
+        self._make = make
+        self._own = threading.local()
+        self._all: list[Detector] = []
+
+    def detect(self, image: np.ndarray, name: str) -> Found:
+        detector = getattr(self._own, "detector", None)
+        if detector is None:
+            detector = self._own.detector = self._make()
+            self._all.append(detector)
+        hands = [
+            (list(hand.box), hand.hand, None if hand.landmarks is None else hand.landmarks.ravel().tolist())
+            for hand in detector.detect(image)
+        ]
+        return Found(name, hands)
+
+    def close(self) -> None:
+        for detector in self._all:
+            detector.close()
+
+
+class _Known:
+    """What was found before, by picture and the state of its file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[tuple[Any, ...], Found] = {}
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        self._cut_off = bool(text) and not text.endswith("\n")
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+                self._lines[tuple(entry["key"])] = Found(entry["image"], [tuple(hand) for hand in entry["hands"]])
+            except (ValueError, KeyError, TypeError):
+                continue  # a line that a kill cut off
+
+    def get(self, key: tuple[Any, ...]) -> Found | None:
+        return self._lines.get(key)
+
+    def add(self, found: Sequence[tuple[tuple[Any, ...], Found]]) -> None:
+        """Keep what was found; pictures that could not be read are tried again next time."""
+        text = "".join(
+            json.dumps({"key": key, "image": each.image, "hands": each.hands}, ensure_ascii=False) + "\n"
+            for key, each in found
+            if not each.reason
+        )
+        with explained_write_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(("\n" if self._cut_off else "") + text)
+        self._cut_off = False
+        self._lines.update(found)
+
+
+def _in_images(root: Path, names: list[str], detectors: _Detectors, known: _Known) -> list[Found]:
+    def look(name: str) -> Found:
+        try:
+            return detectors.detect(read_image(root / name), name)
+        except UnreadableImageError as error:
+            return Found(name, reason=str(error))
+
+    keys = {name: (name, *_state(root / name)) for name in names}
+    todo = [name for name in names if known.get(keys[name]) is None]
+    failed: dict[str, Found] = {}
+    with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
+        for block in _blocks(todo, len(todo), "images"):
+            found = parallel(joblib.delayed(look)(name) for name in block)
+            known.add([(keys[each.image], each) for each in found])
+            failed |= {each.image: each for each in found if each.reason}
+    return [failed.get(name) or known.get(keys[name]) or Found(name) for name in names]
+
+
+def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[Found]:
+    state = _state(video.path)
+    found = []
+    with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
+        for block in _blocks(video, video.total, "frames"):
+            names = [frame_name(video.path.name, frame.index) for frame in block]
+            keys = [(name, *state) for name in names]
+            new = [row for row, key in enumerate(keys) if known.get(key) is None]
+            looked = parallel(joblib.delayed(detectors.detect)(block[row].image, names[row]) for row in new)
+            known.add([(keys[row], each) for row, each in zip(new, looked, strict=True)])
+            found += [known.get(key) or Found(key[0]) for key in keys]
+    return found
+
+
+def _blocks(items: Any, total: int, unit: str) -> Iterator[list[Any]]:
+    """Items in blocks, with progress."""
+    if items == []:
+        return
+    block = []
+    for item in track(items, "looking for hands", total, unit):
+        block.append(item)
+        if len(block) == BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _table(root: Path, found: Sequence[Found], notes: list[str]) -> FoundHands:
+    rows = [_row(root, each.image, number, *hand) for each in found for number, hand in enumerate(each.hands)]
+    return FoundHands(
+        samples=pd.DataFrame(rows, columns=SCHEMA.names),
+        pictures=len(found),
+        without_hand=sum(not each.hands and not each.reason for each in found),
+        unreadable=[(each.image, each.reason) for each in found if each.reason],
+        notes=notes,
+    )
+
+
+def _row(
+    root: Path, image: str, number: int, box: Sequence[float], hand: str, landmarks: Sequence[float] | None
+) -> dict[str, Any]:
+    folder = image.rpartition("/")[0]
+    person = folder.partition("/")[0]
+    return {
+        "sample_id": sample_id(SOURCE, f"{root.as_posix()}/{image}", number),
+        "image": image,
+        "root": root.as_posix(),
+        **dict(zip(("x1", "y1", "x2", "y2"), np.asarray(box, np.float32), strict=True)),
+        "gesture": "",
+        "source": SOURCE,
+        "source_label": "",
+        "subject": person,
+        "session": folder or image.partition("#")[0],
+        "hand": hand,
+        "landmarks": None if landmarks is None else np.asarray(landmarks, np.float32),
+        "split": "",
+    }

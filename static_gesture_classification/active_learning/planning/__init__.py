@@ -1,0 +1,1 @@
+"""What to record or search for next: the plan's file, and how it is made."""

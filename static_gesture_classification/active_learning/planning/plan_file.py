@@ -1,0 +1,201 @@
+"""The recording plan: what to record or search for next, how many, and why. This module owns its file.
+
+On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings`, most worthwhile first, each with
+its example samples, `taken_in`, the recorded sessions that were data already when it was made, and `notes`. Beside it,
+`plan.md` is the same to read.
+
+A session that was recorded and is not in `taken_in` works towards the plan. So a plan that is made again from the same
+data and errors forgets nothing that was recorded for it, and one that follows `dvc repro` begins anew.
+
+How it is made: see `make_plan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from rich import box
+from rich.markup import escape
+from rich.table import Column
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_data import PathInside, read_json
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.samples import image_path
+from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.sources.source import folders_in
+from static_gesture_classification.terminal import Table, console
+
+VERSION = 2
+MAKE = "gestures plan"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sample that shows what is meant.
+
+    Args:
+        sample_id: of the sample table.
+        image: path relative to `root`, with forward slashes.
+        root: the source's folder.
+        box: x1, y1, x2, y2 of the hand, normalised to 0..1.
+    """
+
+    sample_id: str
+    image: PathInside
+    root: str
+    box: tuple[float, float, float, float]
+
+    @property
+    def path(self) -> Path:
+        """Where the image is."""
+        return image_path(self.root, self.image)
+
+
+@dataclass(frozen=True)
+class PlannedRecording:
+    """One line of the plan.
+
+    Args:
+        gesture: what to perform.
+        mistaken_for: what the model takes it for; None where the gesture lacks data, or no hand is found in it.
+        count: samples to record, above 0.
+        errors: samples of the gesture with this error in the predictions that were looked at.
+        rate: their share of the gesture's samples, 0..1.
+        f1_at_stake: weighted F1 that would be gained if none of them were wrong (see `confusions`).
+        reason: why, in words.
+        examples: samples of the error, most certain first; of the gesture where the line is about lacking data.
+    """
+
+    gesture: str
+    mistaken_for: str | None
+    count: Annotated[int, Field(ge=1)]
+    errors: int
+    rate: float
+    f1_at_stake: float
+    reason: str
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordingPlan:
+    """What to record next.
+
+    Args:
+        version: of the file's format.
+        checkpoint: whose errors it follows, "" where none was named.
+        recordings: most worthwhile first.
+        notes: what a reader should know besides.
+        taken_in: names of the recorded sessions that were among the samples it was made from.
+    """
+
+    version: int
+    checkpoint: str
+    recordings: tuple[PlannedRecording, ...]
+    notes: tuple[str, ...] = ()
+    taken_in: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Samples to record in all."""
+        return sum(recording.count for recording in self.recordings)
+
+
+def write_plan(plan: RecordingPlan, path: Path) -> None:
+    """Write a plan as JSON."""
+    write_json(path, asdict(plan))
+
+
+def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan:
+    """Read a plan; with a `vocabulary`, one that can be performed with it.
+
+    Raises:
+        DataError: the file is missing, is not a plan, has another version, or names a picture outside its folder.
+        UserError: it names a gesture that is not in the vocabulary.
+    """
+    if not path.is_file():
+        raise DataError(f"no recording plan at {path}; make one with {MAKE}")
+    plan = read_json(path, RecordingPlan, f"make it again with {MAKE}", ("version", VERSION))
+    if vocabulary is not None:
+        _check_gestures(plan, vocabulary, path)
+    return plan
+
+
+def recorded_for(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None], int]:
+    """How many pictures were recorded that the plan does not know yet, by gesture and what it is mistaken for.
+
+    Mined sessions, of which nobody said when they were recorded, are none.
+    """
+    found: dict[tuple[str, str | None], int] = {}
+    for name in sorted(set(folders_in(root)) - set(plan.taken_in)):
+        if not (root / name / SESSION_FILE).is_file():
+            continue
+        try:
+            session = read_session(root / name)
+        except DataError:
+            continue
+        if session.time:
+            key = (session.gesture, session.confusion.mistaken_for if session.confusion else None)
+            found[key] = found.get(key, 0) + sum(image.gesture in (None, session.gesture) for image in session.images)
+    return found
+
+
+def show(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int] | None = None) -> None:
+    """Print a plan, and how much of it was `recorded_for` it already."""
+    if plan.recordings:
+        console.print(f"record next, {plan.count:,} samples:", highlight=False)
+        console.print(_table(plan))
+    there = sum(min(line.count, (recorded or {}).get((line.gesture, line.mistaken_for), 0)) for line in plan.recordings)
+    if there:
+        console.print(
+            f"{there:,} of them are recorded already, and wait to be taken in: dvc repro",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for note in plan.notes:
+        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+
+
+def as_markdown(plan: RecordingPlan) -> str:
+    """A plan to read, with the pictures that are meant."""
+    return "\n".join(_markdown(plan)) + "\n"
+
+
+def _table(plan: RecordingPlan) -> Table:
+    columns = (Column("record", no_wrap=True), Column("taken for", no_wrap=True), Column("samples", justify="right"))
+    table = Table(*columns, Column("why", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
+    for line in plan.recordings:
+        table.add_row(line.gesture, line.mistaken_for or "", f"{line.count:,}", line.reason)
+    return table
+
+
+def _markdown(plan: RecordingPlan) -> Iterator[str]:
+    yield "# What to record next"
+    yield from ("", f"Follows the errors of `{plan.checkpoint}`: {plan.count:,} samples.")
+    if plan.recordings:
+        yield from ("", "| record | taken for | samples | why |", "|---|---|---:|---|")
+    for line in plan.recordings:
+        yield f"| {line.gesture} | {line.mistaken_for or ''} | {line.count} | {line.reason.replace('|', '/')} |"
+    for note in plan.notes:
+        yield from ("", f"Note: {note}.")
+    if any(line.examples for line in plan.recordings):
+        yield from ("", "## Examples")
+    for line in plan.recordings:
+        if line.examples:
+            yield from ("", f"{line.gesture}{f' taken for {line.mistaken_for}' if line.mistaken_for else ''}:", "")
+            yield from (f"- `{example.path.as_posix()}`" for example in line.examples)
+
+
+def _check_gestures(plan: RecordingPlan, vocabulary: Vocabulary, path: Path) -> None:
+    for recording in plan.recordings:
+        for gesture in filter(None, (recording.gesture, recording.mistaken_for)):
+            if gesture not in vocabulary:
+                raise UserError(
+                    f"{path} plans {gesture}, which is not in the vocabulary ({', '.join(vocabulary)}); "
+                    f"make it again with {MAKE}"
+                )

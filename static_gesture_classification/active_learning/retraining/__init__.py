@@ -1,0 +1,1 @@
+"""The quick loop: from new samples to a new confusion matrix in a minute."""

@@ -1,0 +1,1 @@
+"""Pictures from a camera, a video or a folder, as they come."""

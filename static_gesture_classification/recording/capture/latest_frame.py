@@ -1,0 +1,222 @@
+"""Capture in its own thread: the newest picture wins, and looking at one never keeps the camera waiting."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.recording.capture.camera import Camera, CameraLostError
+from static_gesture_classification.recording.settings import CameraSettings
+
+BLACK = 10  # mean grey level (0..255) up to which a picture counts as black
+RETRY_SECONDS = 0.5
+RATE_OVER = 30  # frames that the shown rate is measured over
+
+RUNNING, STALLED, BLACK_PICTURE, RECONNECTING, ENDED, LOST = (
+    "running",
+    "stalled",
+    "black",
+    "reconnecting",
+    "ended",
+    "lost",
+)
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A picture as it came: uint8 (height, width, 3) RGB, its number from 0, and when.
+
+    `time` is in seconds that never go back: when it came, or for a picture that waits its place in the video.
+    """
+
+    image: np.ndarray
+    number: int
+    time: float
+
+
+@dataclass(frozen=True)
+class CameraStatus:
+    """How the camera does: `state` is one of this module's names; `message` is for people, "" while all is well."""
+
+    state: str
+    message: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether no more pictures will come."""
+        return self.state in (ENDED, LOST)
+
+
+class LatestFrame:
+    """Reads a camera in a thread and keeps its newest picture. Use it as a context manager.
+
+    Args:
+        camera: is closed with it.
+        settings: when a pause counts as a stall, a dark picture as black, and how long a lost camera is waited for.
+
+    Attributes:
+        dropped: pictures that came and were replaced by a newer one before anyone looked.
+        arrived: pictures that came.
+    """
+
+    def __init__(self, camera: Camera, settings: CameraSettings) -> None:
+        self.camera = camera
+        self.settings = settings
+        self.dropped = 0
+        self.arrived = 0
+        self._newest: Captured | None = None
+        self._condition = threading.Condition()
+        self._stop = threading.Event()
+        self._playing = True
+        self._status = CameraStatus(RUNNING)
+        self._failure: BaseException | None = None
+        self._last = self._bright = time.monotonic()
+        self._times: deque[float] = deque(maxlen=RATE_OVER)
+        self._size: tuple[int, ...] | None = None
+        self.remark = ""  # the latest thing that happened to the pictures, such as a new size
+        self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        with self._condition:
+            self._condition.notify_all()
+        self._thread.join(timeout=2)  # a read that hangs in the driver must not hang the program
+        if not self._thread.is_alive():
+            self.camera.close()
+
+    def take(self, timeout: float) -> Captured | None:
+        """The newest picture that was not taken yet; None where none came within `timeout` seconds.
+
+        Raises:
+            UserError: the source cannot be read at all.
+        """
+        with self._condition:
+            self._condition.wait_for(lambda: self._newest is not None or self._status.over, timeout)
+            newest, self._newest = self._newest, None
+            self._condition.notify_all()
+        if self._failure is not None:
+            raise self._failure
+        return newest
+
+    @property
+    def newest(self) -> Captured | None:
+        """The picture that `take` would give now."""
+        return self._newest
+
+    def play(self, playing: bool) -> None:
+        """Go on reading, or hold after the picture that comes next, and not be at the end before reading goes on."""
+        with self._condition:
+            if playing and not self._playing:
+                self._last = self._bright = time.monotonic()
+            self._playing = playing
+            self._condition.notify_all()
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second that the camera gives, lately."""
+        times = list(self._times)
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
+
+    @property
+    def status(self) -> CameraStatus:
+        """How the camera does now."""
+        if self._status.state != RUNNING or self.camera.waits or not self._playing:
+            return self._status
+        now = time.monotonic()
+        if now - self._last > self.settings.stall_seconds:
+            return CameraStatus(
+                STALLED,
+                f"No picture for {now - self._last:.0f} s. Is {self.camera.name} still plugged in? Is another program "
+                "using it? What is recorded is saved.",
+            )
+        if now - self._bright > self.settings.black_seconds:
+            return CameraStatus(
+                BLACK_PICTURE, "The picture is black. Is the lens covered, its shutter closed, the room dark?"
+            )
+        return self._status
+
+    def _capture(self) -> None:
+        try:
+            while not self._stop.is_set():
+                image = self._read()
+                if image is None:
+                    self._finish()
+                    return
+                self._keep(image)
+                with self._condition:
+                    self._condition.wait_for(lambda: self._playing or self._stop.is_set())
+        except Exception as error:  # handed to the thread that asks for pictures
+            self._failure = error
+            self._end(CameraStatus(LOST, str(error)))
+
+    def _finish(self) -> None:
+        """The last picture was read: it is still looked at, then the source is at its end."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._newest is None or self._stop.is_set())
+        if self._status.state != LOST:
+            self._end(CameraStatus(ENDED, f"{self.camera.name} is at its end."))
+
+    def _end(self, status: CameraStatus) -> None:
+        with self._condition:
+            self._status = status
+            self._condition.notify_all()
+
+    def _read(self) -> np.ndarray | None:
+        try:
+            return self.camera.read()
+        except CameraLostError as error:
+            return self._read_again(str(error))
+
+    def _read_again(self, reason: str) -> np.ndarray | None:
+        """The first picture after a lost camera came back; None where it did not."""
+        until = time.monotonic() + self.settings.reconnect_seconds
+        self._status = CameraStatus(RECONNECTING, f"{reason}. Trying to reach it again; what is recorded is saved.")
+        while time.monotonic() < until and not self._stop.wait(RETRY_SECONDS):
+            try:
+                self.camera.reopen()
+                image = self.camera.read()
+            except (CameraLostError, UserError):
+                continue
+            self._status, self.remark = CameraStatus(RUNNING), f"{self.camera.name} is back"
+            return image
+        self._end(
+            CameraStatus(
+                LOST,
+                f"{reason} and did not come back within {self.settings.reconnect_seconds:g} s. What is recorded is "
+                "saved; plug it in and start again.",
+            )
+        )
+        return None
+
+    def _keep(self, image: np.ndarray) -> None:
+        now = time.monotonic()
+        if self._size is not None and image.shape != self._size:
+            old, new = (f"{size[1]} x {size[0]}" for size in (self._size, image.shape))
+            self.remark = f"the picture's size changed from {old} to {new}"
+        self._size = image.shape
+        if image[::16, ::16].mean() > BLACK:
+            self._bright = now
+        with self._condition:
+            if self.camera.waits:
+                self._condition.wait_for(lambda: self._newest is None or self._stop.is_set())
+            elif self._newest is not None:
+                self.dropped += 1
+            moment = self.arrived * self.camera.seconds if self.camera.waits else now
+            self._newest = Captured(image, self.arrived, moment)
+            self.arrived += 1
+            self._last = now
+            self._times.append(now)
+            self._condition.notify_all()

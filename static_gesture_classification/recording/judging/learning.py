@@ -1,0 +1,107 @@
+"""What the judging model's last layer needs to learn while samples are recorded, and where it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.inference.embedding_store import HEADER, EmbeddingStore
+from static_gesture_classification.inference.onnx_classifier import LANDMARKS, AnyClassifier
+from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
+from static_gesture_classification.recording.judging.learning_head import LastLayer, LearningLayer, last_layer
+
+
+def open_learning_layer(
+    config: DictConfig, classifier: AnyClassifier, checkpoint: Path, model: Path
+) -> tuple[LearningLayer | None, str]:
+    """The last layer of the judging model that learns from what is kept; None where it cannot or is not to.
+
+    Args:
+        config: the composed configuration.
+        classifier: judges.
+        checkpoint: as it was named.
+        model: the file that the classifier was made of: the checkpoint, or what it was exported to.
+
+    Returns:
+        the layer, and what to say of it: with what it learns, or why it does not; "" where it is not to.
+    """
+    settings = config.recording
+    if settings.refit_every == 0:
+        return None, ""
+    try:
+        start = last_layer(model)
+        if classifier.input == LANDMARKS:
+            folder = landmark_folder(config, checkpoint)
+            known = embeddings_of_points(classifier, folder, settings.refit_samples, config.seed)
+        else:
+            folder = Path(config.retrain.paths.embeddings)
+            known = kept_embeddings(folder, checkpoint, start, classifier, settings.refit_samples, config.seed)
+    except (DataError, UserError) as error:
+        return None, f"it does not learn from what is kept, and judges as it is: {error}"
+    about = (
+        f"it learns from what is kept, after every {settings.refit_every} ({len(known):,} samples of {folder} hold it)"
+    )
+    return LearningLayer(start, known, settings.refit_every, settings.refit_strength), about
+
+
+def landmark_folder(config: DictConfig, checkpoint: Path) -> Path:
+    """The folder of the landmarks that a checkpoint was trained on: `recording.refit_landmarks`, or by where it lies.
+
+    Raises:
+        DataError: there is none.
+    """
+    if config.recording.refit_landmarks is not None:
+        return Path(config.recording.refit_landmarks)
+    folders = [Path(config.paths.landmarks), Path(config.retrain.paths.landmarks)]
+    if Path(config.retrain.paths.models).resolve() in checkpoint.resolve().parents:
+        folders.reverse()
+    present = next((folder for folder in folders if (folder / POINTS).is_file()), None)
+    if present is None:
+        raise DataError(
+            f"neither {folders[0]} nor {folders[1]} holds landmarks of training samples; make retrain or make repro "
+            "puts them there, recording.refit_landmarks names another folder"
+        )
+    return present
+
+
+def embeddings_of_points(classifier: AnyClassifier, folder: Path, most: int, seed: int) -> np.ndarray:
+    """Embeddings float32 (n, D) of the training samples in a folder of landmarks, at most so many, drawn at random.
+
+    Raises:
+        DataError: the folder is damaged or has no training samples.
+    """
+    points, samples = open_landmarks(folder)
+    rows = np.flatnonzero((samples["split"] == "train").to_numpy() & np.isfinite(points).all(axis=(1, 2)))
+    if not len(rows):
+        raise DataError(f"{folder} has no training samples with landmarks")
+    return classifier.predict(points[drawn(rows, most, seed)])[1]
+
+
+def kept_embeddings(
+    folder: Path, checkpoint: Path, start: LastLayer, classifier: AnyClassifier, most: int, seed: int
+) -> np.ndarray:
+    """Embeddings float32 (n, D) that the quick loop has kept of a crop model, at most so many, drawn at random.
+
+    Raises:
+        DataError: it has kept none of this checkpoint, or they are damaged.
+    """
+    from static_gesture_classification.evaluation.runs import digest_of
+
+    digest = str(digest_of(checkpoint))
+    kept = folder / digest[:16]
+    width, gestures = start.weights.shape[1], classifier.vocabulary.names
+    store = EmbeddingStore(kept, digest, width, gestures) if (kept / HEADER).is_file() else ()
+    if not isinstance(store, EmbeddingStore) or not len(store):
+        raise DataError(
+            f"{folder} keeps no embeddings of {checkpoint}; the quick loop with retrain.method=head keeps those of the "
+            "checkpoint that it starts from"
+        )
+    return store.embeddings[drawn(np.arange(len(store)), most, seed)].astype(np.float32)
+
+
+def drawn(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most so many of the rows, int (n,), in their order; equal seeds draw equal rows."""
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

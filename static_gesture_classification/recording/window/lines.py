@@ -1,0 +1,82 @@
+"""The recorder without a window: the same information as lines, and nobody to ask."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
+from static_gesture_classification.recording.judging.selection import KEPT
+from static_gesture_classification.recording.recorder import Recorder
+from static_gesture_classification.recording.set_in_progress import SetInProgress
+from static_gesture_classification.recording.states import Finished, Ready, Recording
+from static_gesture_classification.recording.window.keys import ENTER, SPACE
+from static_gesture_classification.recording.window.screens import Figures
+from static_gesture_classification.terminal import console
+
+SECONDS_BETWEEN_LINES = 1.0
+
+
+class Lines:
+    """Prints what happens, and starts each job once, in order."""
+
+    def __init__(self) -> None:
+        self._started: set[int] = set()
+        self._last, self._last_at, self._kept = "", float("-inf"), 0
+        self._current: SetInProgress | None = None
+
+    def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
+        """Print what is new; returns the keys that somebody in front of a window would press now."""
+        state = recorder.state
+        if self._current is not None and (not isinstance(state, Recording) or state.set is not self._current):
+            kept, count = len(self._current.kept), self._current.job.count
+            _print(f"  {kept} of {count} recorded" if kept else "  nothing was kept")
+            self._current = None
+        if isinstance(state, Recording):
+            self._current = state.set
+            self._announce(recorder, state)
+            self._say_what_happens(recorder, state, sight, figures)
+            return [ENTER] if state.set.trouble else []
+        if isinstance(state, Ready):
+            return self._next(recorder)
+        return [ENTER] if isinstance(state, Finished) else []
+
+    def _next(self, recorder: Recorder) -> list[str]:
+        if recorder.camera.over or (recorder.last_set is not None and recorder.last_set.trouble):
+            return ["q"]
+        if recorder.number not in self._started:
+            return [SPACE]
+        return ["n", SPACE] if recorder.more_jobs else ["q"]
+
+    def _announce(self, recorder: Recorder, state: Recording) -> None:
+        if recorder.number in self._started:
+            return
+        self._started.add(recorder.number)
+        self._kept = 0
+        job, side = state.set.job, state.set.side
+        mode = "only what is hard for the model" if state.set.selector.hard else "everything that differs"
+        _print(f"[bold]{escape(job.title)}[/]: {job.count} pictures, keeping {mode}")
+        for text in (job.reason, side.reason):
+            if text:
+                _print(f"  {escape(text)}")
+
+    def _say_what_happens(self, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures) -> None:
+        kept = len(state.set.kept)
+        if kept > self._kept and state.verdict is not None and state.verdict.outcome == KEPT:
+            self._kept = kept
+            _print(f"  {kept:>3} of {state.set.job.count}  {escape(state.verdict.text)}")
+        for text in (state.set.trouble, recorder.camera.message, figures.remark):
+            self._say(text, recorder.now, f"[yellow]{escape(text)}[/]")
+        if state.verdict is not None and state.verdict.outcome != KEPT:
+            hands = len(sight.hands) if sight is not None else 0
+            several = f" ({hands} hands: {rule_in_words(recorder.settings.selection.hand)})" if hands > 1 else ""
+            self._say(state.verdict.text, recorder.now, f"[dim]           {escape(state.verdict.text + several)}[/]")
+
+    def _say(self, text: str, now: float, line: str) -> None:
+        """Print a line that is not the same as the last one, and not too many a second."""
+        if text and text != self._last and now - self._last_at >= SECONDS_BETWEEN_LINES:
+            self._last, self._last_at = text, now
+            _print(line)
+
+
+def _print(line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True)

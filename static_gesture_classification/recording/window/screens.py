@@ -1,0 +1,489 @@
+"""What the window shows: one function per state of the recorder, all in one frame of header, body and line of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from static_gesture_classification.active_learning.admission import EASY, UNSURE
+from static_gesture_classification.recording.capture.latest_frame import ENDED, LOST, RUNNING
+from static_gesture_classification.recording.jobs import Job
+from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
+from static_gesture_classification.recording.judging.selection import KEPT, WAITING
+from static_gesture_classification.recording.recorder import Recorder
+from static_gesture_classification.recording.session_writer import Entry
+from static_gesture_classification.recording.set_in_progress import SetInProgress
+from static_gesture_classification.recording.states import (
+    CLICKED,
+    COLUMNS,
+    ROWS,
+    Asking,
+    Choosing,
+    Finished,
+    Ready,
+    Recording,
+    Reviewing,
+)
+from static_gesture_classification.recording.window.drawing import (
+    ACCENT,
+    BAD,
+    GOOD,
+    MUTED,
+    PANEL,
+    RAISED,
+    TEXT,
+    WARNING,
+    Canvas,
+    Colour,
+    fitted,
+    line_height,
+    mirrored,
+    text_width,
+    wrapped,
+)
+from static_gesture_classification.recording.window.keys import SHORTCUTS
+
+WIDTH, HEIGHT = 1160, 720
+HEADER, FOOTER = 64, 52
+BODY = (HEADER, HEIGHT - FOOTER)
+VIEW = (800, 600)  # the camera's picture
+SIDE = VIEW[0]  # where the side panel begins
+EDGE = 20
+STRIP = 38  # below the header of what is no live picture, for messages
+FLASH_SECONDS = 0.35
+LEGEND = "→ is what the model says of a picture. A click drops it or takes it back."
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the screen says of the speed.
+
+    Args:
+        camera: pictures a second that the camera gives.
+        looked: pictures a second that are looked at.
+        dropped: pictures that a newer one replaced before they were looked at.
+        remark: the latest thing that happened to the camera.
+    """
+
+    camera: float = 0.0
+    looked: float = 0.0
+    dropped: int = 0
+    remark: str = ""
+
+
+def draw(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
+    """The whole window: uint8 (HEIGHT, WIDTH, 3) RGB, and what can be clicked."""
+    canvas = Canvas.blank(WIDTH, HEIGHT)
+    state = recorder.state
+    _BODIES[type(state)](canvas, recorder, state, sight, figures)
+    _keys(canvas, recorder)
+    _messages(canvas, recorder)
+    return canvas
+
+
+# Asking for a name
+
+
+def _asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | None, figures: Figures) -> None:
+    _header(canvas, "Before we begin", "")
+    x, y, width = 120, 140, WIDTH - 240
+    y = canvas.paragraph(state.question, x, y, width, 32, TEXT, bold=True)
+    y = canvas.paragraph(state.why, x, y + 6, width, 18, MUTED) + 22
+    canvas.fill(x, y, x + width, y + 58, PANEL)
+    canvas.frame(x, y, x + width, y + 58, ACCENT if state.chosen < 0 else RAISED)
+    typed = canvas.text(state.typed, x + 16, y + 12, 26, TEXT, most=width - 48)
+    if state.chosen < 0:
+        canvas.fill(x + 18 + typed, y + 12, x + 20 + typed, y + 46, ACCENT)
+    if not state.typed:
+        canvas.text("type a name", x + 26, y + 14, 22, MUTED)
+    y += 80
+    if state.known:
+        canvas.text("or one of before:", x, y, 18, MUTED)
+        y += 32
+    first = max(0, state.chosen - 5)
+    for line, name in enumerate(state.known[first : first + 6], start=first):
+        chosen = line == state.chosen
+        canvas.fill(x, y, x + width, y + 40, ACCENT if chosen else PANEL)
+        canvas.text(name, x + 16, y + 8, 20, (10, 20, 35) if chosen else TEXT, bold=chosen, most=width - 32)
+        y += 44
+
+
+# The live picture, before and while recording
+
+
+def _ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None, figures: Figures) -> None:
+    _header(canvas, recorder.job.title, _progress_of_jobs(recorder))
+    _view(canvas, recorder, sight, figures)
+    y = _who(canvas, recorder, HEADER + EDGE)
+    y = _job(canvas, recorder, y)
+    _prediction(canvas, recorder, sight, y)
+    _banner(canvas, "Press Space to start", ACCENT)
+
+
+def _recording(canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures) -> None:
+    _header(canvas, state.set.job.title, _progress_of_jobs(recorder))
+    _view(canvas, recorder, sight, figures)
+    if recorder.now - state.flash < FLASH_SECONDS:
+        canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], GOOD, 6)
+    y = _counts(canvas, state, HEADER + EDGE)
+    y = _thumbnails(canvas, state.set, y)
+    y = _prediction(canvas, recorder, sight, y)
+    _example(canvas, state.set.job, y)
+    if state.set.trouble:
+        return
+    if state.countdown:
+        _countdown(canvas, state.countdown)
+    elif state.paused:
+        _banner(canvas, "Paused: Space goes on", WARNING)
+    elif state.patience_is_over and state.set.selector.hard:
+        _banner(canvas, "Nothing new for the model: other angle, distance, light? Enter: done, H: keep all", WARNING)
+    elif state.verdict is not None:
+        several = (
+            f"  ({len(sight.hands)} hands: {_rule(recorder)})" if sight is not None and len(sight.hands) > 1 else ""
+        )
+        colour = GOOD if state.verdict.outcome == KEPT else MUTED if state.verdict.outcome == WAITING else WARNING
+        _banner(canvas, state.verdict.text + several, colour)
+
+
+def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figures) -> None:
+    """The camera's picture with the hands in it."""
+    top = HEADER
+    if sight is None:
+        canvas.fill(0, top, VIEW[0], top + VIEW[1], PANEL)
+        canvas.text("waiting for the camera …", 280, top + 280, 22, MUTED)
+        return
+    picture = fitted(mirrored(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
+    x, y = (VIEW[0] - picture.shape[1]) // 2, top + (VIEW[1] - picture.shape[0]) // 2
+    canvas.paste(picture, x, y)
+    for hand in sight.hands:
+        chosen = hand is sight.hand
+        x1, y1, x2, y2 = hand.box
+        if recorder.settings.mirror:
+            x1, x2 = 1 - x2, 1 - x1
+        place = tuple(
+            round(offset + value * size)
+            for value, offset, size in zip(
+                (x1, y1, x2, y2), (x, y, x, y), (picture.shape[1], picture.shape[0]) * 2, strict=True
+            )
+        )
+        _hand(canvas, place, recorder, sight if chosen else None)
+    if figures.camera:
+        text = f"camera {figures.camera:.0f}/s   looked at {figures.looked:.0f}/s   dropped {figures.dropped}"
+        text = f"{text}   {figures.remark}" if figures.remark else text
+        canvas.fill(0, top, text_width(text, 14) + 20, top + 26, (0, 0, 0), 0.55)
+        canvas.text(text, 10, top + 4, 14, MUTED)
+
+
+def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sight | None) -> None:
+    """A hand's box; the one that counts with what the model says of it."""
+    x1, y1, x2, y2 = place
+    if sight is None:
+        canvas.frame(x1, y1, x2, y2, MUTED, 2)
+        canvas.text("not this one", x1 + 4, max(y1 - 22, HEADER), 14, MUTED)
+        return
+    said = sight.newest if recorder.hard_now else sight.recognised
+    colour = ACCENT
+    if said is not None and recorder.job.gesture is not None:
+        colour = GOOD if said.gesture == recorder.job.gesture else WARNING
+    canvas.frame(x1, y1, x2, y2, colour, 3)
+    if said is not None:
+        text = f"{said.gesture} {said.score:.0%}"
+        top = max(y1 - 34, HEADER)
+        canvas.fill(x1, top, x1 + text_width(text, 22, True) + 16, top + 34, colour)
+        canvas.text(text, x1 + 8, top + 2, 22, (12, 16, 22), bold=True)
+
+
+def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
+    x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    for label, value in (("person", recorder.person or "nobody named"), ("room", recorder.room)):
+        canvas.text(label, x, y, 15, MUTED)
+        canvas.text(value, x + 70, y - 2, 18, TEXT, True, width - 70)
+        y += 28
+    return y + 8
+
+
+def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
+    """What is to be done and why, with an example."""
+    job, x, width = recorder.job, SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    y = canvas.paragraph(
+        f"{job.count} pictures" if job.gesture else f"up to {job.count} pictures", x, y, width, 24, bold=True
+    )
+    if job.reason:
+        y = canvas.paragraph(job.reason, x, y, width, 15, MUTED, lines=4)
+    if recorder.hard and job.gesture is not None:
+        rule = "Kept is what the model gets wrong or is unsure of. Turn, tilt, come closer, change the light."
+    elif recorder.can_judge:
+        rule = "Everything that differs is kept. Turn, tilt, come closer, change the light."
+    else:
+        rule = "No model yet: everything that differs is kept. Turn, tilt, come closer, change the light."
+    y = canvas.paragraph(rule, x, y + 8, width, 15, TEXT) + 10
+    return _example(canvas, job, y)
+
+
+def _example(canvas: Canvas, job: Job, y: int) -> int:
+    side = min(200, BODY[1] - y - 34)
+    if job.example is None or side < 80:
+        return y
+    text = "like this one, which the model gets wrong:" if job.mistaken_for else "like this one:"
+    canvas.text(text, SIDE + EDGE, y, 14, MUTED)
+    picture = fitted(job.example, side, side)
+    canvas.paste(picture, SIDE + EDGE, y + 24)
+    return y + side + 36
+
+
+def _counts(canvas: Canvas, state: Recording, y: int) -> int:
+    """How many are kept, how many are missing, and why those were kept."""
+    current, x, width = state.set, SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    kept = len(current.kept)
+    wide = canvas.text(str(kept), x, y - 8, 52, TEXT, True)
+    canvas.text(f"of {current.job.count}", x + wide + 12, y + 6, 22, MUTED)
+    left = f"{current.missing} still missing"
+    if state.seconds_left < 3600:
+        left += f"   {state.seconds_left:.0f} s left"
+    canvas.text(left, x + wide + 12, y + 34, 15, MUTED)
+    y += 74
+    canvas.bar(x, y, x + width, y + 10, kept / current.job.count, GOOD)
+    y += 22
+    reasons: dict[str, int] = {}
+    for entry in current.kept:
+        if entry.image.kept_because:
+            reasons[entry.image.kept_because] = reasons.get(entry.image.kept_because, 0) + 1
+    if reasons:
+        text = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+        y = canvas.paragraph(text, x, y, width, 15, MUTED)
+    mode = "only what is hard for the model" if current.selector.hard else "everything that differs"
+    if current.side.held_out:
+        mode = "everything: this session is held out for val"
+    return canvas.paragraph(f"keeping {mode}", x, y, width, 15, MUTED) + 10
+
+
+def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
+    """The latest pictures that were kept."""
+    side, x = 76, SIDE + EDGE
+    for place in range(4):
+        canvas.fill(x + place * (side + 6), y, x + place * (side + 6) + side, y + side, PANEL)
+    for entry in current.kept[-4:][::-1]:
+        picture = fitted(entry.thumbnail, side, side)
+        canvas.paste(picture, x + (side - picture.shape[1]) // 2, y + (side - picture.shape[0]) // 2)
+        x += side + 6
+    return y + side + 14
+
+
+def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int) -> int:
+    """The three likeliest gestures as bars."""
+    x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    if not recorder.can_judge or y > BODY[1] - 110:
+        return y
+    said = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
+    learned = sight.learned if sight is not None and said is not sight.recognised else 0
+    text = f"the model says (learned: {learned} kept)" if learned else "the model says"
+    canvas.text(text, x, y, 14, MUTED, most=width)
+    y += 24
+    if said is None or recorder.judge is None:
+        canvas.text("no hand", x, y, 16, MUTED)
+        return y + 78
+    probabilities = said.probabilities
+    for row in np.argsort(-probabilities)[:3]:
+        name, share = recorder.judge.names[row], float(probabilities[row])
+        colour = GOOD if name == recorder.job.gesture else ACCENT if recorder.job.gesture is None else WARNING
+        canvas.bar(x, y, x + width, y + 22, share, colour if share > 0.02 else RAISED)
+        canvas.text(name, x + 6, y, 15, (8, 12, 18) if share > 0.55 else TEXT, True, width - 70)
+        label = f"{share:.0%}"
+        canvas.text(label, x + width - text_width(label, 15) - 6, y, 15, (8, 12, 18) if share > 0.97 else TEXT)
+        y += 26
+    return y + 10
+
+
+def _countdown(canvas: Canvas, seconds: int) -> None:
+    x, y = VIEW[0] // 2, HEADER + VIEW[1] // 2
+    canvas.fill(x - 90, y - 100, x + 90, y + 100, (0, 0, 0), 0.55)
+    text = str(seconds)
+    canvas.text(text, x - text_width(text, 130, True) // 2, y - 96, 130, TEXT, True)
+
+
+def _rule(recorder: Recorder) -> str:
+    return rule_in_words(recorder.settings.selection.hand)
+
+
+# Naming a set, the contact sheet, the end
+
+
+def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
+    _header(canvas, state.question, "")
+    if len(state.shown) == 1:
+        picture = fitted(state.shown[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
+        canvas.paste(picture, EDGE, HEADER + STRIP)
+        shown = []
+    else:
+        shown = list(state.shown[:: max(1, len(state.shown) // 12)][:12])
+    for number, entry in enumerate(shown):
+        x, y = EDGE + number % 4 * 170, HEADER + STRIP + number // 4 * 185
+        _tile(canvas, entry, x, y, 160, 175)
+    x, y, width = 720, HEADER + STRIP, WIDTH - 720 - EDGE
+    height = min(44, (BODY[1] - y) // len(state.gestures))
+    for line, gesture in enumerate(state.gestures):
+        chosen = line == state.line
+        canvas.fill(x, y, x + width, y + height - 4, ACCENT if chosen else PANEL)
+        colour = (10, 20, 35) if chosen else TEXT
+        size = 18 if height > 30 else 12
+        if line < len(SHORTCUTS):
+            canvas.text(SHORTCUTS[line].upper(), x + 12, y + (height - 4 - line_height(size)) // 2, size, colour, True)
+            canvas.click(x, y, x + width, y + height - 4, SHORTCUTS[line])
+        canvas.text(gesture, x + 48, y + (height - 4 - line_height(size)) // 2, size, colour, chosen, width - 60)
+        y += height
+
+
+def _reviewing(canvas: Canvas, recorder: Recorder, state: Reviewing, sight: Sight | None, figures: Figures) -> None:
+    session = state.set.writer.session
+    kept, dropped = len(state.set.kept), len(state.entries) - len(state.set.kept)
+    pages = -(-len(state.entries) // (COLUMNS * ROWS))
+    page = f"   page {state.page + 1} of {pages}" if pages > 1 else ""
+    _header(canvas, f"Keep these as {session.gesture}?", f"{kept} kept   {dropped} dropped{page}")
+    width, height = (WIDTH - EDGE) // COLUMNS, (BODY[1] - HEADER - STRIP - 4) // ROWS
+    first = state.page * COLUMNS * ROWS
+    for place, entry in enumerate(state.entries[first : first + COLUMNS * ROWS]):
+        x, y = EDGE // 2 + place % COLUMNS * width, HEADER + STRIP + place // COLUMNS * height
+        if first + place == state.cursor:
+            canvas.fill(x, y, x + width, y + height, ACCENT)
+        _tile(canvas, entry, x + 4, y + 4, width - 8, height - 8, _caption(state, entry))
+        canvas.click(x, y, x + width, y + height, f"{CLICKED}{first + place}")
+
+
+def _caption(state: Reviewing, entry: Entry) -> tuple[str, Colour]:
+    """What stands below a picture: its own gesture if it has one, and what the model says of it."""
+    if entry.dropped:
+        return "dropped", BAD
+    own = f"{entry.image.gesture}!  " if entry.image.gesture else ""
+    if entry.image.prediction is None:
+        return own or state.set.writer.session.gesture, ACCENT if own else MUTED
+    colours: dict[str | None, Colour] = {EASY: GOOD, UNSURE: ACCENT}
+    colour = colours.get(entry.image.kept_because, WARNING)
+    return f"{own}→ {entry.image.prediction} {entry.image.score or 0:.0%}", colour
+
+
+def _tile(
+    canvas: Canvas,
+    entry: Entry,
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+    caption: tuple[str, Colour] | None = None,
+) -> None:
+    """One picture of a set, darkened where it is dropped."""
+    canvas.fill(x, y, x + width, y + height, PANEL)
+    room = height - (28 if caption else 0)
+    picture = fitted(entry.thumbnail, width, room)
+    if entry.dropped:
+        picture = (picture * 0.25).astype(np.uint8)
+    canvas.paste(picture, x + (width - picture.shape[1]) // 2, y + (room - picture.shape[0]) // 2)
+    if caption:
+        canvas.text(caption[0], x + 8, y + room + 2, 15, caption[1], True, width - 12)
+
+
+def _finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight | None, figures: Figures) -> None:
+    _header(canvas, "Done", "")
+    x, y, width = 120, 130, WIDTH - 240
+    if recorder.camera.state != RUNNING:
+        colour = BAD if recorder.camera.state == LOST else MUTED
+        y = canvas.paragraph(recorder.camera.message, x, y, width, 20, colour) + 10
+    total = sum(len(current.kept) for current in recorder.saved)
+    text = f"{_counted(total, 'picture')} in {_counted(len(recorder.saved), 'session')} saved"
+    y = canvas.paragraph(text if total else "Nothing was recorded", x, y, width, 28, bold=True) + 12
+    for current in recorder.saved[-9:]:
+        split = "held out for val" if current.side.held_out else "to train" if current.side.split else ""
+        canvas.text(current.writer.session.gesture or "not named yet", x, y, 18, TEXT, True, 220)
+        canvas.text(_counted(len(current.kept), "picture"), x + 240, y, 18)
+        canvas.text(split, x + 400, y, 18, MUTED)
+        y += 32
+    if recorder.saved:
+        text = "How to take them in stands in the terminal."
+        canvas.paragraph("They are taken in now." if recorder.settings.commit else text, x, y + 16, width, 18, MUTED)
+
+
+# What all have in common
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _header(canvas: Canvas, title: str, right: str) -> None:
+    canvas.fill(0, 0, WIDTH, HEADER, PANEL)
+    space = text_width(right, 18) + EDGE
+    canvas.text(title, EDGE, 13, 27, TEXT, True, WIDTH - 2 * EDGE - space)
+    canvas.text(right, WIDTH - space, 20, 18, MUTED)
+
+
+def _progress_of_jobs(recorder: Recorder) -> str:
+    if len(recorder.work.jobs) == 1:
+        return ""
+    return f"gesture {recorder.number} of {len(recorder.work.jobs)}"
+
+
+def _banner(canvas: Canvas, text: str, colour: Colour) -> None:
+    """A line over the lower edge of the camera's picture."""
+    y = HEADER + VIEW[1] - 48
+    canvas.fill(0, y, VIEW[0], HEADER + VIEW[1], (0, 0, 0), 0.65)
+    canvas.fill(0, y, 6, HEADER + VIEW[1], colour)
+    canvas.text(text, 22, y + 10, 19, colour, True, VIEW[0] - 40)
+
+
+def _keys(canvas: Canvas, recorder: Recorder) -> None:
+    """The keys that do something now; they can be clicked too."""
+    top = HEIGHT - FOOTER
+    canvas.fill(0, top, WIDTH, HEIGHT, PANEL)
+    size = next(size for size in (16, 15, 14, 13, 12, 11) if size == 11 or _width_of_keys(recorder, size) < WIDTH)
+    x = EDGE
+    for hint in recorder.state.keys:
+        wide = text_width(hint.shown, size, True)
+        start = x
+        canvas.fill(x, top + 11, x + wide + 18, top + 41, RAISED)
+        canvas.text(hint.shown, x + 9, top + 14, size, TEXT, True)
+        x += wide + 26
+        x += canvas.text(hint.does, x, top + 14, size, MUTED) + 20
+        canvas.click(start, top, x - 10, HEIGHT, hint.key)
+
+
+def _width_of_keys(recorder: Recorder, size: int) -> int:
+    hints = recorder.state.keys
+    return EDGE + sum(text_width(hint.shown, size, True) + text_width(hint.does, size) + 46 for hint in hints)
+
+
+def _messages(canvas: Canvas, recorder: Recorder) -> None:
+    """Trouble with camera or disk, and what has just happened, above everything else."""
+    state = recorder.state
+    current = getattr(state, "set", None)
+    messages: list[tuple[str, Colour]] = []
+    if current is not None and current.trouble:
+        waiting = current.writer.unsaved
+        safe = f"{waiting} pictures wait in memory; it is tried again every 2 seconds." if waiting else ""
+        messages.append((f"{current.trouble}. {safe}", BAD))
+    if recorder.camera.message and recorder.camera.state != ENDED and not isinstance(state, Finished):
+        messages.append((recorder.camera.message, WARNING))
+    if recorder.notice:
+        messages.append((recorder.notice, ACCENT))
+    if not state.looks:
+        text, colour = messages[0] if messages else (LEGEND if isinstance(state, Reviewing) else "", MUTED)
+        canvas.text(text, EDGE, HEADER + 8, 17, colour, bool(messages), WIDTH - 2 * EDGE)
+        return
+    y = HEADER + 40
+    for text, colour in messages:
+        bottom = y + 24 + line_height(18) * len(wrapped(text, 18, False, 700))
+        canvas.fill(40, y, 780, bottom, (0, 0, 0), 0.85)
+        canvas.fill(40, y, 46, bottom, colour)
+        canvas.paragraph(text, 64, y + 11, 700, 18, colour)
+        y = bottom + 8
+
+
+_BODIES: dict[type, Callable[[Canvas, Recorder, Any, Sight | None, Figures], None]] = {
+    Asking: _asking,
+    Ready: _ready,
+    Recording: _recording,
+    Choosing: _choosing,
+    Reviewing: _reviewing,
+    Finished: _finished,
+}

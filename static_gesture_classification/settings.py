@@ -1,0 +1,79 @@
+"""Settings: what one capability needs of the configuration, typed, checked and frozen.
+
+`DictConfig` ends in a command's `main`: it builds `Settings`, and everything below takes those. A capability declares
+its settings once, with the values that are allowed, and says in `from_config` where they stand:
+
+    class SplitSettings(Settings):
+        val: float = Field(ge=0, lt=1)
+        group: Literal["subject", "session"]
+        seed: int
+
+        @classmethod
+        def from_config(cls, config: DictConfig) -> SplitSettings:
+            return cls.read(config, "splits", seed=config.seed)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from static_gesture_classification.errors import UserError
+
+_EXPECTED = ("Input should be ", "Value error, ", "String should ", "List should ", "Value should ", "Set should ")
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen; a value of the wrong type or out of its range is an error that names its key."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True
+    )
+
+    @classmethod
+    def read(cls, config: DictConfig, key: str, **others: Any) -> Self:
+        """Build the settings from the node `key` of the configuration ("" for all of it).
+
+        Args:
+            config: the composed configuration.
+            key: dotted path of the node; of its entries, those that the class declares are taken.
+            others: fields that stand elsewhere, by name; they take the place of the node's.
+
+        Raises:
+            UserError: a value is missing, has another type or is not allowed; names the key, the value and what is
+                allowed.
+        """
+        node = OmegaConf.select(config, key, default={}) if key else config
+        content = _plain(node)
+        return cls.check(content if isinstance(content, Mapping) else {}, key, **others)
+
+    @classmethod
+    def check(cls, content: Mapping[Any, Any], key: str, **others: Any) -> Self:
+        """Build the settings from plain values; see `read`."""
+        named = {name: value for name, value in content.items() if name in cls.model_fields}
+        plain = {
+            name: OmegaConf.to_container(v, resolve=True) if OmegaConf.is_config(v) else v for name, v in others.items()
+        }
+        try:
+            return cls.model_validate({**named, **plain})
+        except ValidationError as error:
+            raise UserError("; ".join(_message(each, key) for each in error.errors())) from None
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _message(error: Any, key: str) -> str:
+    """One of pydantic's errors as `key is value; it must be ...`."""
+    place = ".".join(str(part) for part in (*filter(None, [key]), *error["loc"]))
+    if error["type"] == "missing":
+        return f"{place} is missing"
+    said = str(error["msg"])
+    for beginning in _EXPECTED:
+        said = said.removeprefix(beginning)
+    must = "" if error["type"] == "value_error" else "must be "
+    return f"{place} is {error['input']!r}; it {must}{said}"

@@ -1,0 +1,119 @@
+"""What is said to people: lines, notes, tables, next steps, and the progress of long work."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import rich.table
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
+from rich.text import Text
+
+Item = TypeVar("Item")
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def print_anything() -> None:
+    """Let the console print what its encoding has no sign for (a Cyrillic path under cp1252) in another way, not fail.
+
+    Work that is done would else end in a traceback because a name cannot be shown.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class Table(rich.table.Table):
+    """A table whose titles, headings and cells are shown as they are: a gesture may be called [x] or [bold]."""
+
+    def __init__(self, *headings: Column | str, title: str | None = None, **options: Any) -> None:
+        super().__init__(title=None if title is None else escape(title), **options)
+        for heading in headings:
+            if isinstance(heading, str):
+                self.add_column(heading)
+            else:
+                self.columns.append(replace(heading, header=_literal(heading.header), _index=len(self.columns)))
+
+    def add_column(self, header: RenderableType = "", *args: Any, **options: Any) -> None:
+        """See rich's `Table.add_column`."""
+        super().add_column(_literal(header), *args, **options)
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """See rich's `Table.add_row`."""
+        super().add_row(*(_literal(cell) for cell in cells), **options)
+
+
+def _literal(shown: Any) -> Any:
+    return escape(shown) if isinstance(shown, str) else shown
+
+
+class RateColumn(ProgressColumn):
+    """Steps per second, in the task's unit."""
+
+    def render(self, task: Task) -> Text:
+        """Render as `123.4 images/s`."""
+        return Text("" if not task.speed else f"{task.speed:,.1f} {task.fields['unit']}/s", style="cyan")
+
+
+def progress_bar() -> Progress:
+    """A bar with count, rate and time left; tasks need the field `unit`."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        RateColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+
+
+def track(items: Iterable[Item], description: str, total: int, unit: str = "images") -> Iterator[Item]:
+    """Yield `items` while showing progress; closes with a line `description: total unit in s (rate)`."""
+    start, done = time.perf_counter(), 0
+    with progress_bar() as bar:
+        task = bar.add_task(description, total=total, unit=unit)
+        for item in items:
+            yield item
+            done += 1
+            bar.advance(task)
+    seconds = time.perf_counter() - start
+    console.print(
+        f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)", markup=False
+    )
+
+
+def say(text: str) -> None:
+    """Print a line as it is: no markup, no colours of its own, not folded (a path stays whole)."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Print what a reader should know besides, as `note: ...`."""
+    console.print(f"[yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Print what is probably not meant, as `warning: ...`, to standard error."""
+    errors.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def show_table(table: rich.table.Table) -> None:
+    """Print a table."""
+    console.print(table)
+
+
+def next_steps(steps: Mapping[str, str]) -> None:
+    """Print what can be done next: purposes and the commands for them, aligned."""
+    width = max(map(len, steps), default=0)
+    for purpose, command in steps.items():
+        say(f"{purpose:{width}}  {command}")

@@ -1,0 +1,66 @@
+"""The workspace: where the files of a pipeline lie, or those of the quick loop, which has one of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from static_gesture_classification.settings import Settings
+
+
+class Workspace(Settings):
+    """Folders, and the files in them that more than one stage knows; `paths` of the configuration.
+
+    Args:
+        index, crops, splits, landmarks: what the stages of preparation write.
+        runs: one folder per training run.
+        models: checkpoints that were chosen, each with its record.
+        reports: metrics, predictions, figures, plan.
+    """
+
+    index: Path
+    crops: Path
+    splits: Path
+    landmarks: Path
+    runs: Path
+    models: Path
+    reports: Path
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> Workspace:
+        """The pipeline's own."""
+        return cls.read(config, "paths")
+
+    @classmethod
+    def at(cls, root: str | Path) -> Workspace:
+        """One below a folder of its own, laid out as the pipeline's.
+
+        >>> Workspace.at("data/loop").split_table.as_posix()
+        'data/loop/splits/samples.parquet'
+        """
+        return cls(**{name: Path(root) / name for name in cls.model_fields})
+
+    @property
+    def index_table(self) -> Path:
+        """The sample table of all sources."""
+        return self.index / "samples.parquet"
+
+    @property
+    def split_table(self) -> Path:
+        """The sample table with train, val and test."""
+        return self.splits / "samples.parquet"
+
+    @property
+    def trained(self) -> Path:
+        """The last training's best epoch; its record lies beside it, as `.json`."""
+        return self.models / "trained.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that was promoted; its record lies beside it, as `.json`."""
+        return self.models / "best.ckpt"
+
+    def predictions(self, split: str) -> Path:
+        """The predictions table of a split."""
+        return self.reports / "predictions" / f"{split}.parquet"

@@ -1,0 +1,98 @@
+from collections.abc import Callable
+
+import pytest
+
+from static_gesture_classification.active_learning.admission import Settings
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.recording.judging.selection import (
+    ALIKE,
+    KEPT,
+    KNOWN,
+    NO_HAND,
+    UNFIT,
+    WAITING,
+    Selector,
+)
+from static_gesture_classification.recording.settings import RecordingSettings
+from tests.recording.conftest import See
+
+RIGHT, UNSURE, WRONG, PLANNED = (
+    [0.01, 0.02, 0.96, 0.01],
+    [0.0, 0.4, 0.5, 0.1],
+    [0.9, 0.0, 0.1, 0.0],
+    [0.0, 0.9, 0.1, 0.0],
+)
+
+
+@pytest.fixture
+def selector(settings: Callable[..., RecordingSettings], vocabulary: Vocabulary) -> Callable[..., Selector]:
+    def made(*overrides: str, hard: bool = True, judged: bool = True) -> Selector:
+        chosen = settings("recording.interval=0", *overrides).selection
+        return Selector(chosen, Settings(), vocabulary if judged else None, "THREE", "TWO", hard)
+
+    return made
+
+
+def test_hard_mode_keeps_errors_and_doubt_and_leaves_what_the_model_knows(selector, see: See) -> None:
+    hard = selector("recording.best_of=1")
+    outcomes = [hard.consider(see(number, says)) for number, says in enumerate((RIGHT, UNSURE, WRONG, PLANNED))]
+    assert [verdict.outcome for verdict in outcomes] == [KNOWN, KEPT, KEPT, KEPT]
+    assert [verdict.kept.judgement.outcome for verdict in outcomes[1:]] == ["unsure", "error", "planned error"]
+
+
+def test_of_several_in_a_row_the_hardest_is_kept(selector, see: See) -> None:
+    hard = selector("recording.best_of=4")
+    outcomes = [hard.consider(see(number, says)) for number, says in enumerate((UNSURE, PLANNED, UNSURE, UNSURE))]
+    assert [verdict.outcome for verdict in outcomes] == [WAITING, WAITING, WAITING, KEPT]
+    assert outcomes[-1].kept.sight.captured.number == 1
+
+
+def test_small_share_of_easy_ones_is_kept(selector, see: See) -> None:
+    hard = selector("recording.best_of=1")
+    for number in range(9):
+        assert hard.consider(see(number, PLANNED)).outcome == KEPT
+    assert hard.consider(see(10, RIGHT)).outcome == KEPT
+    assert hard.consider(see(11, RIGHT)).outcome == KNOWN
+
+
+def test_near_identical_pictures_are_kept_once_and_again_after_a_drop(selector, see: See) -> None:
+    every = selector(hard=False)
+    first = every.consider(see(0))
+    assert (first.outcome, every.consider(see(0, time=1.0)).outcome) == (KEPT, ALIKE)
+    every.forget(first.kept)
+    assert every.consider(see(0, time=2.0)).outcome == KEPT
+
+
+def test_without_hard_mode_or_a_model_everything_that_differs_is_kept(selector, see: See) -> None:
+    assert [selector(hard=False).consider(see(0, RIGHT)).outcome, selector(judged=False).consider(see(1)).outcome] == [
+        KEPT,
+        WAITING,
+    ]
+    assert selector("recording.best_of=1", judged=False).consider(see(1)).outcome == KEPT
+
+
+def test_no_hand_and_a_hand_cut_off_are_told_apart(selector, see: See) -> None:
+    every = selector(hard=False)
+    assert every.consider(see(0, box=None)).outcome == NO_HAND
+    verdict = every.consider(see(0, box=(0.0, 0.2, 0.4, 0.8)))
+    assert verdict.outcome == UNFIT
+    assert "cut off" in verdict.text
+
+
+def test_pictures_are_kept_an_interval_apart(selector, see: See) -> None:
+    every = selector("recording.interval=0.5", hard=False)
+    outcomes = [every.consider(see(number, time=number * 0.2)).outcome for number in range(7)]
+    assert outcomes == [KEPT, WAITING, WAITING, KEPT, WAITING, WAITING, KEPT]
+
+
+def test_best_that_waits_is_kept_at_the_end(selector, see: See) -> None:
+    hard = selector("recording.best_of=8")
+    hard.consider(see(0, UNSURE))
+    assert hard.flush().judgement.outcome == "unsure"
+    assert hard.flush() is None
+
+
+def test_gesture_that_the_model_does_not_know_is_always_hard(settings, vocabulary: Vocabulary, see: See) -> None:
+    chosen = settings("recording.best_of=1").selection
+    new = Selector(chosen, Settings(), vocabulary, "VULCAN", None, True)
+    assert new.consider(see(0, RIGHT)).kept.judgement.outcome == "error"
