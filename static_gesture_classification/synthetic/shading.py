@@ -110,7 +110,7 @@ def _darken(distance: Number, width: Number) -> Number:
 
 @numba.njit(cache=True, fastmath=True)
 def _crease_finger(part: int, share: Number, length: Number, facing: Number) -> Number:
-    """Darkness of the lines across a finger's bone at a share of its length; `facing`: 1 the pad's side, -1 the back."""
+    """Darkness of the lines across a finger, at a `share` of a bone; `facing`: 1 is the pad's side, -1 the back."""
     along = share * length
     if facing > 0:
         strength = min(facing * 1.6, 1.0)
@@ -211,33 +211,14 @@ def _light_up(
 
 
 @numba.njit(cache=True, fastmath=True)
-def _paint(
-    albedo: Any, capsule: Any, role: Any, place: int, x: Number, y: Number, z: Number, normal: Any,
-    palm_frame: Any, skin: Skin, cloth: Cloth,
-) -> Number:  # fmt: skip
-    """Fill in the albedo of a point on a capsule; returns the strength of its highlight."""
-    part, length = role[2], capsule[LENGTH]
-    # Where the point lies on its bone: along it, above it (on the pad's side) and across.
-    px, py, pz = x - capsule[0], y - capsule[1], z - capsule[2]
-    ax, ay, az = capsule[3] / length, capsule[4] / length, capsule[5] / length
-    ox, oy, oz = capsule[9], capsule[10], capsule[11]
-    along, height = px * ax + py * ay + pz * az, px * ox + py * oy + pz * oz
+def _locate(packed: Any, i: int, x: Number, y: Number, z: Number) -> tuple[Number, Number, Number]:
+    """Where a point lies on bone `i`: millimetres along it, across it and above it (on the pad's side)."""
+    length = packed[i, LENGTH]
+    px, py, pz = x - packed[i, 0], y - packed[i, 1], z - packed[i, 2]
+    ax, ay, az = packed[i, 3] / length, packed[i, 4] / length, packed[i, 5] / length
+    ox, oy, oz = packed[i, 9], packed[i, 10], packed[i, 11]
     across = px * (ay * oz - az * oy) + py * (az * ox - ax * oz) + pz * (ax * oy - ay * ox)
-    facing = normal[0] * ox + normal[1] * oy + normal[2] * oz
-    if part == SLEEVE:
-        _paint_cloth(albedo, along, across, height, cloth, skin.seed)
-        return 0.0
-    _paint_skin(albedo, along, across, height, facing, part == DISTAL and along > 0.4 * length, place, skin)
-    dark, gloss = _crease_skin(part, along, length, facing, x, y, z, palm_frame), skin.shine
-    if part == DISTAL and role[0] == OUTER and facing < -0.35:
-        cover = _cover_with_nail(along, across, length, capsule[RADIUS] + capsule[TAPER])
-        for c in range(3):
-            albedo[c] = albedo[c] * (1 - cover) + skin.nail[c] * cover
-        dark = dark * (1 - cover) + cover * (1 - cover)
-        gloss = skin.shine * (1.0 + 2.5 * cover)
-    for c in range(3):
-        albedo[c] *= 1.0 - skin.crease * min(dark, 1.0) * (0.75 if c == 0 else 0.9)
-    return gloss
+    return px * ax + py * ay + pz * az, across, px * ox + py * oy + pz * oz
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -246,17 +227,36 @@ def shade(
     skin: Skin, cloth: Cloth, light: Light,
 ) -> Any:  # fmt: skip
     """Colour of every covered pixel: linear RGB (size, size, 3). For the arguments see `renderer`."""
-    size, (cx, cy) = len(surface.depth), centre
+    depth, _, normal, owner, openness = surface
+    size, (cx, cy) = len(depth), centre
     colour, albedo = np.zeros((size, size, 3), np.float32), np.zeros(3, np.float32)
     for row in range(size):
         for column in range(size):
-            i = surface.owner[row, column]
+            i = owner[row, column]
             if i < 0:
                 continue
-            z, n = surface.depth[row, column], surface.normal[row, column]
+            z = depth[row, column]
             x, y = (column + 0.5 - cx) / focal * z, (row + 0.5 - cy) / focal * z
-            gloss = _paint(albedo, packed[i], roles[i], i, x, y, z, n, palm_frame, skin, cloth)
+            n, part, length = normal[row, column], roles[i, 2], packed[i, LENGTH]
+            along, across, height = _locate(packed, i, x, y, z)
+            facing = n[0] * packed[i, 9] + n[1] * packed[i, 10] + n[2] * packed[i, 11]
+            gloss = skin.shine
+            if part == SLEEVE:
+                _paint_cloth(albedo, along, across, height, cloth, skin.seed)
+                gloss = 0.0
+            else:
+                tip = part == DISTAL and along > 0.4 * length
+                _paint_skin(albedo, along, across, height, facing, tip, i, skin)
+                dark = _crease_skin(part, along, length, facing, x, y, z, palm_frame)
+                if part == DISTAL and roles[i, 0] == OUTER and facing < -0.35:
+                    cover = _cover_with_nail(along, across, length, packed[i, RADIUS] + packed[i, TAPER])
+                    for c in range(3):
+                        albedo[c] = albedo[c] * (1 - cover) + skin.nail[c] * cover
+                    dark = dark * (1 - cover) + cover * (1 - cover)
+                    gloss = skin.shine * (1.0 + 2.5 * cover)
+                for c in range(3):
+                    albedo[c] *= 1.0 - skin.crease * min(dark, 1.0) * (0.75 if c == 0 else 0.9)
             lit = measure_lamp_share(shadow_map, x + 1.5 * n[0], y + 1.5 * n[1], z + 1.5 * n[2], light.softness)
             lit = 1.0 - light.shadow * (1.0 - lit)
-            _light_up(colour[row, column], albedo, gloss, n, x, y, z, surface.openness[row, column], lit, light)
+            _light_up(colour[row, column], albedo, gloss, n, x, y, z, openness[row, column], lit, light)
     return colour

@@ -41,22 +41,6 @@ class Tiles(NamedTuple):
     nearest: Any
 
 
-class Tile(NamedTuple):
-    """The capsules of one tile, one column each, the palm's first, then chain by chain.
-
-    Args:
-        columns: (9, n), the first columns of the packed capsules; n is a multiple of `LANES`.
-        roles: int32 (2, n), role and chain.
-        count: how many columns are in use.
-        distances: (n,), which `measure_distance` overwrites with the distance to each capsule.
-    """
-
-    columns: Any
-    roles: Any
-    count: Any
-    distances: Any
-
-
 class Surface(NamedTuple):
     """What each pixel of a picture sees.
 
@@ -121,19 +105,31 @@ def _smooth_min(a: Number, b: Number, width: Number) -> Number:
     return min(a, b) - h * h * np.float32(0.25) / width
 
 
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _clamp(share: Number) -> Number:
+    return min(max(share, np.float32(0.0)), np.float32(1.0))
+
+
 @numba.njit(cache=True, fastmath=True)
-def measure_distance(x: Number, y: Number, z: Number, tile: Tile) -> Number:
-    """Distance from a point to the hand in millimetres, negative inside."""
-    columns, roles, count, distances = tile
+def sdf(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, distances: Any) -> Number:
+    """Signed distance to the hand in millimetres, negative inside.
+
+    Args:
+        tile: (9, n), the first columns of a tile's capsules, one column each, the palm's first, then chain by chain; n
+            is a multiple of `LANES`.
+        roles: int32 (2, n), role and chain of each.
+        count: how many columns are in use.
+        distances: (n,), overwritten with the distance to each capsule.
+    """
     zero, one, big = np.float32(0.0), np.float32(1.0), np.float32(1e6)
     for k in range((count + LANES - 1) // LANES * LANES):  # whole vectors: no remainder that is computed one by one
-        px, py, pz = x - columns[0, k], y - columns[1, k], z - columns[2, k]
-        dx, dy, dz = columns[3, k], columns[4, k], columns[5, k]
-        share = min(max((px * dx + py * dy + pz * dz) * columns[6, k], zero), one)
+        px, py, pz = x - tile[0, k], y - tile[1, k], z - tile[2, k]
+        dx, dy, dz = tile[3, k], tile[4, k], tile[5, k]
+        share = min(max((px * dx + py * dy + pz * dz) * tile[6, k], zero), one)
         px -= share * dx
         py -= share * dy
         pz -= share * dz
-        distances[k] = np.sqrt(px * px + py * py + pz * pz) - columns[7, k] - share * columns[8, k]
+        distances[k] = np.sqrt(px * px + py * py + pz * pz) - tile[7, k] - share * tile[8, k]
     palm, cloth = big, big
     k = 0
     while k < count and roles[0, k] == 0:
@@ -160,48 +156,51 @@ def measure_distance(x: Number, y: Number, z: Number, tile: Tile) -> Number:
 @numba.njit(cache=True, fastmath=True)
 def trace(packed: Any, roles: Any, tiles: Tiles, size: int, focal: Number, centre: Any) -> Surface:
     """Follow one ray per pixel to the surface."""
-    surface = Surface(
-        np.full((size, size), np.float32(FAR)),
-        np.zeros((size, size), np.float32),
-        np.zeros((size, size, 3), np.float32),
-        np.full((size, size), -1, np.int16),
-        np.ones((size, size), np.float32),
-    )
+    starts, lists, near = tiles
+    cx, cy = centre
+    depth = np.full((size, size), np.float32(FAR))
+    alpha, openness = np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
+    normal, owner = np.zeros((size, size, 3), np.float32), np.full((size, size), -1, np.int16)
     across = (size + TILE - 1) // TILE
     room = (len(packed) + LANES - 1) // LANES * LANES
-    columns, tile_roles = np.zeros((9, room), np.float32), np.zeros((2, room), np.int32)
+    tile, tile_roles = np.zeros((9, room), np.float32), np.zeros((2, room), np.int32)
     distances = np.zeros(room, np.float32)
-    pixel, x0, y0 = np.float32(1.0 / focal), np.float32(centre[0]), np.float32(centre[1])
+    pixel, x0, y0 = np.float32(1.0 / focal), np.float32(cx), np.float32(cy)
     for number in range(across * across):
-        numbers = tiles.capsules[tiles.starts[number] : tiles.starts[number + 1]]
-        if len(numbers) == 0:
+        start, count = starts[number], starts[number + 1] - starts[number]
+        if count == 0:
             continue
-        for k in range(len(numbers)):
+        for k in range(count):
+            i = lists[start + k]
             for column in range(9):
-                columns[column, k] = packed[numbers[k], column]
-            tile_roles[0, k], tile_roles[1, k] = roles[numbers[k], 0], roles[numbers[k], 1]
-        tile = Tile(columns, tile_roles, len(numbers), distances)
+                tile[column, k] = packed[i, column]
+            tile_roles[0, k], tile_roles[1, k] = roles[i, 0], roles[i, 1]
         top, left = (number // across) * TILE, (number % across) * TILE
-        z = _march_cone(left, top, max(tiles.nearest[number], np.float32(NEAREST)), x0, y0, pixel, tile)
-        if z < FAR:
-            for row in range(top, min(top + TILE, size)):
-                for column in range(left, min(left + TILE, size)):
-                    _trace_pixel(surface, row, column, z, x0, y0, pixel, tile, numbers)
-    return surface
+        z = max(near[number], np.float32(NEAREST))
+        z = _march_cone(left, top, z, x0, y0, pixel, tile, tile_roles, count, distances)
+        if z >= FAR:
+            continue
+        for row in range(top, min(top + TILE, size)):
+            for column in range(left, min(left + TILE, size)):
+                _trace_pixel(
+                    row, column, z, x0, y0, pixel, tile, tile_roles, count, distances, lists, start,
+                    depth, alpha, normal, owner, openness,
+                )  # fmt: skip
+    return Surface(depth, alpha, normal, owner, openness)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _march_cone(left: int, top: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Tile) -> Number:
-    """How deep all rays of a tile may go from depth `z` on without touching anything; `FAR` where all miss the hand.
-
-    `x0` and `y0` are the camera's centre, `pixel` is the side of a pixel at z = 1.
-    """
+def _march_cone(
+    left: int, top: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
+    distances: Any,
+) -> Number:  # fmt: skip
+    """How deep all rays of a tile may go from depth `z` on without touching anything; `FAR` where all miss the hand."""
+    half = np.float32(TILE * 0.71) * pixel
     u = (np.float32(left + TILE // 2) - x0) * pixel
     v = (np.float32(top + TILE // 2) - y0) * pixel
-    half = np.float32(TILE * 0.71) * pixel
     stretch = np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
     for _ in range(64):
-        distance = measure_distance(u * z, v * z, z, tile) - half * z * np.float32(1.2)
+        distance = sdf(u * z, v * z, z, tile, roles, count, distances) - half * z * np.float32(1.2)
         if distance < np.float32(0.8):
             return z
         if distance > np.float32(1e4) or z > np.float32(4000.0):
@@ -212,59 +211,46 @@ def _march_cone(left: int, top: int, z: Number, x0: Number, y0: Number, pixel: N
 
 @numba.njit(cache=True, fastmath=True)
 def _trace_pixel(
-    surface: Surface, row: int, column: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Tile, numbers: Any
-) -> None:
-    """Follow the ray of one pixel from depth `z` on, and fill in what it meets; `numbers` are the tile's capsules."""
-    one = np.float32(1.0)
+    row: int, column: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
+    distances: Any, lists: Any, start: int, depth: Any, alpha: Any, normal: Any, owner: Any, openness: Any,
+) -> None:  # fmt: skip
+    """Follow the ray of one pixel from depth `z` on, and fill in what it meets."""
+    one, e = np.float32(1.0), np.float32(0.4)
     u = (np.float32(column) + np.float32(0.5) - x0) * pixel
     v = (np.float32(row) + np.float32(0.5) - y0) * pixel
-    z, distance, edge, last = _march_ray(u, v, z, pixel, tile)
-    if edge >= one:
-        return
-    x, y = u * z, v * z
-    if last != z:  # a grazing ray went past its closest point
-        measure_distance(x, y, z, tile)
-    nearest = 0
-    for k in range(1, tile.count):
-        if tile.distances[k] < tile.distances[nearest]:
-            nearest = k
-    surface.alpha[row, column] = min(one, (one - edge) / np.float32(0.85))
-    surface.depth[row, column], surface.owner[row, column] = z, numbers[nearest]
-    e = np.float32(0.4)
-    nx = measure_distance(x + e, y, z, tile) - distance
-    ny = measure_distance(x, y + e, z, tile) - distance
-    nz = measure_distance(x, y, z + e, tile) - distance
-    length = one / max(np.float32(np.sqrt(nx * nx + ny * ny + nz * nz)), np.float32(1e-6))
-    nx, ny, nz = nx * length, ny * length, nz * length
-    normal = surface.normal[row, column]
-    normal[0], normal[1], normal[2] = nx, ny, nz
-    near, far = np.float32(3.0), np.float32(9.0)  # millimetres out of the skin
-    near_open = measure_distance(x + near * nx, y + near * ny, z + near * nz, tile) / near
-    far_open = measure_distance(x + far * nx, y + far * ny, z + far * nz, tile) / far
-    near_open, far_open = min(max(near_open, np.float32(0.0)), one), min(max(far_open, np.float32(0.0)), one)
-    surface.openness[row, column] = (np.float32(0.25) + np.float32(0.75) * near_open) * (
-        np.float32(0.35) + np.float32(0.65) * far_open
-    )
-
-
-@numba.njit(cache=True, fastmath=True)
-def _march_ray(u: Number, v: Number, z: Number, pixel: Number, tile: Tile) -> tuple[Number, Number, Number, Number]:
-    """Follow the ray (u z, v z, z) from depth `z` on to the point where it is closest to the hand.
-
-    Returns:
-        depth and distance at that point, the distance there in pixels, the depth at which the ray ended.
-    """
-    stride = np.float32(0.97) / np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
-    edge, best_z, best = np.float32(1e6), np.float32(0.0), np.float32(0.0)
+    stride = np.float32(0.97) / np.float32(np.sqrt(u * u + v * v + one))
+    edge, best_z, best, nearest = np.float32(1e6), np.float32(0.0), np.float32(0.0), 0
     for _ in range(40):
-        distance = measure_distance(u * z, v * z, z, tile)
+        distance = sdf(u * z, v * z, z, tile, roles, count, distances)
         blur = distance / (z * pixel)
         if blur < edge:
             edge, best_z, best = blur, z, distance
         if blur < np.float32(0.2) or blur > np.float32(300.0):
             break
         z += max(distance, np.float32(0.35) * z * pixel) * stride
-    return best_z, best, edge, z
+    if edge >= one:
+        return
+    x, y = u * best_z, v * best_z
+    if z != best_z:  # a grazing ray went past its closest point
+        z = best_z
+        sdf(x, y, z, tile, roles, count, distances)
+    for k in range(1, count):
+        if distances[k] < distances[nearest]:
+            nearest = k
+    alpha[row, column] = min(one, (one - edge) / np.float32(0.85))
+    depth[row, column], owner[row, column] = z, lists[start + nearest]
+    nx = sdf(x + e, y, z, tile, roles, count, distances) - best
+    ny = sdf(x, y + e, z, tile, roles, count, distances) - best
+    nz = sdf(x, y, z + e, tile, roles, count, distances) - best
+    length = one / max(np.float32(np.sqrt(nx * nx + ny * ny + nz * nz)), np.float32(1e-6))
+    nx, ny, nz = nx * length, ny * length, nz * length
+    normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = nx, ny, nz
+    near, far = np.float32(3.0), np.float32(9.0)  # millimetres out of the skin
+    near_open = _clamp(sdf(x + near * nx, y + near * ny, z + near * nz, tile, roles, count, distances) / near)
+    far_open = _clamp(sdf(x + far * nx, y + far * ny, z + far * nz, tile, roles, count, distances) / far)
+    openness[row, column] = (np.float32(0.25) + np.float32(0.75) * near_open) * (
+        np.float32(0.35) + np.float32(0.65) * far_open
+    )
 
 
 class ShadowMap(NamedTuple):
