@@ -111,7 +111,7 @@ def test_a_tracker_that_fails_at_any_call_costs_nothing_but_a_warning(
     told = capsys.readouterr().err
     assert told.count("warning") == 1
     assert f"tracker notebook: ConnectionError: call {call} was lost" in told
-    assert f"tracking.sync run='{run.path}' logger=notebook" in told
+    assert f"gestures sync run='{run.path}' logger=notebook" in told
     tracker.fails_at.clear()
     sync(run, tracker)
     whole = Notebook()
