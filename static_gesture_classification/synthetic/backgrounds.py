@@ -76,9 +76,8 @@ def draw_foliage(rng: np.random.Generator, size: int) -> Image.Image:
     roughness = rng.uniform(0.4, 0.85)
     for cells in (3, 6, 12, 25, 50, 100):
         noise = rng.integers(0, 256, (cells, cells, 3), np.uint8)
-        total += amplitude * np.asarray(
-            Image.fromarray(noise).resize((size, size), Image.Resampling.BILINEAR), np.float32
-        )
+        leaves = Image.fromarray(noise).resize((size, size), Image.Resampling.BILINEAR)
+        total += amplitude * np.asarray(leaves, np.float32)
         amplitude *= roughness
     total = (total - total.mean()) / max(total.std(), 1e-3)
     grey = total.mean(axis=2, keepdims=True)
@@ -97,19 +96,16 @@ def draw_room(rng: np.random.Generator, size: int) -> Image.Image:
         draw.polygon(side, fill=_colour(wall * rng.uniform(0.6, 1.1)))
     if rng.random() < 0.35:
         y = rng.uniform(0.6, 1) * size
-        draw.polygon(
-            [(0, y), (size, y + rng.normal(0, 0.1) * size), (size, size), (0, size)],
-            fill=_colour(draw_colour(rng) * 0.8),
-        )
+        floor = [(0, y), (size, y + rng.normal(0, 0.1) * size), (size, size), (0, size)]
+        draw.polygon(floor, fill=_colour(draw_colour(rng) * 0.8))
     furniture = (_draw_window, _draw_door, _draw_shelf, _draw_monitor, _draw_frame, _draw_chair)
     for _ in range(rng.integers(0, 5)):
         furniture[rng.integers(len(furniture))](draw, rng, size)
     if rng.random() < 0.55:
         _draw_person(image, rng, size)
     image = _light_unevenly(image, rng, rng.uniform(0, 0.45))
-    return image.filter(
-        ImageFilter.GaussianBlur(float(rng.choice([0.0, 0.7, 1.5, 3.0, 5.0], p=[0.3, 0.25, 0.2, 0.15, 0.1])))
-    )
+    blur = rng.choice([0.0, 0.7, 1.5, 3.0, 5.0], p=[0.3, 0.25, 0.2, 0.15, 0.1])
+    return image.filter(ImageFilter.GaussianBlur(float(blur)))
 
 
 def _draw_window(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> None:
@@ -130,12 +126,8 @@ def _draw_window(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int)
 def _draw_door(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> None:
     x, width = rng.uniform(-0.3, 0.9) * size, rng.uniform(0.2, 0.5) * size
     base = rng.uniform(15, 190) * np.array([1, 0.85, 0.7]) + rng.normal(0, 8, 3)
-    draw.rectangle(
-        (x, rng.uniform(-0.2, 0.2) * size, x + width, 1.1 * size),
-        fill=_colour(base),
-        outline=_colour(base * 0.7),
-        width=3,
-    )
+    place = (x, rng.uniform(-0.2, 0.2) * size, x + width, 1.1 * size)
+    draw.rectangle(place, fill=_colour(base), outline=_colour(base * 0.7), width=3)
     draw.ellipse((x + 8, 0.55 * size, x + 16, 0.55 * size + 8), fill=_colour(rng.uniform(100, 240, 3)))
 
 
@@ -157,20 +149,15 @@ def _draw_monitor(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int
     if rng.random() < 0.5:
         screen = (x + edge, y + edge, x + width - edge, y + 0.62 * width - foot)
         draw.rectangle(screen, fill=_colour(draw_colour(rng)))
-    draw.rectangle(
-        (x + 0.42 * width, y + 0.62 * width, x + 0.58 * width, y + 0.8 * width), fill=_colour(rng.uniform(10, 70, 3))
-    )
+    stand = (x + 0.42 * width, y + 0.62 * width, x + 0.58 * width, y + 0.8 * width)
+    draw.rectangle(stand, fill=_colour(rng.uniform(10, 70, 3)))
 
 
 def _draw_frame(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> None:
     x, y = rng.uniform(0, 0.85, 2) * size
     width, height = rng.uniform(0.06, 0.3, 2) * size
-    draw.rectangle(
-        (x, y, x + width, y + height),
-        fill=_colour(draw_colour(rng)),
-        outline=_colour(rng.uniform(0, 160, 3)),
-        width=3,
-    )
+    fill, edge = _colour(draw_colour(rng)), _colour(rng.uniform(0, 160, 3))
+    draw.rectangle((x, y, x + width, y + height), fill=fill, outline=edge, width=3)
 
 
 def _draw_chair(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int) -> None:

@@ -142,9 +142,8 @@ def _pad(extent: Vector, size: int) -> Box:
 
 def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.float32]:
     """Daylight, lamps, a window behind the hand; and the exposure that the camera chose for the whole scene."""
-    kind = rng.choice(
-        4, p=[1 - 0.5 * variety, 0.25 * variety, 0.1 * variety, 0.15 * variety]
-    )  # soft, hard, from behind, flash
+    shares = [1 - 0.5 * variety, 0.25 * variety, 0.1 * variety, 0.15 * variety]  # soft, hard, from behind, flash
+    kind = rng.choice(4, p=shares)
     warmth = rng.normal(0, 0.11)
     white = np.array([1 + warmth, 1 + rng.normal(0, 0.025), 1 - warmth])
     azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(-0.2, 1.2)

@@ -28,25 +28,15 @@ Colour = npt.NDArray[np.floating]  # (3,)
 
 
 class Skin(NamedTuple):
-    """One person's skin.
-
-    Args:
-        back: albedo of the back of the hand, 0..1.
-        palm: albedo of the palm and the pads.
-        nail: albedo of the nails.
-        crease: how dark the lines are, 0..1.
-        mottle: strength of the blotches, 0..1.
-        shine: strength of the highlight.
-        seed: of the texture.
-    """
+    """One person's skin; the colours are albedos."""
 
     back: Colour
-    palm: Colour
+    palm: Colour  # also of the pads
     nail: Colour
-    crease: float
-    mottle: float
-    shine: float
-    seed: int
+    crease: float  # how dark the lines are, 0..1
+    mottle: float  # strength of the blotches, 0..1
+    shine: float  # strength of the highlight
+    seed: int  # of the texture
 
 
 class Cloth(NamedTuple):
@@ -58,25 +48,15 @@ class Cloth(NamedTuple):
 
 
 class Light(NamedTuple):
-    """Light on the hand; colours are radiance on a white surface.
+    """Light on the hand; colours are radiance on a white surface."""
 
-    Args:
-        key: colour of the main lamp.
-        direction: unit vector to it.
-        sky: ambient colour from above.
-        ground: ambient colour from below.
-        rim: colour of a lamp behind the hand.
-        softness: millimetres over which the edge of a shadow blurs.
-        shadow: how dark shadows are, 0..1.
-    """
-
-    key: Colour
-    direction: Colour
-    sky: Colour
-    ground: Colour
-    rim: Colour
-    softness: float
-    shadow: float
+    key: Colour  # of the main lamp
+    direction: Colour  # unit vector to the main lamp
+    sky: Colour  # ambient, from above
+    ground: Colour  # ambient, from below
+    rim: Colour  # of a lamp behind the hand
+    softness: float  # millimetres over which the edge of a shadow blurs
+    shadow: float  # how dark shadows are, 0..1
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")

@@ -242,15 +242,9 @@ def _thumb(angles: Vector, base: Vector, bones: Vector) -> tuple[Vector, Vector]
 
 @numba.njit(cache=True)
 def _reach_error(
-    angles: Vector,
-    rest: Vector,
-    target: Vector,
-    outward: Vector,
-    base: Vector,
-    bones: Vector,
-    radius: float,
+    angles: Vector, rest: Vector, target: Vector, outward: Vector, base: Vector, bones: Vector, radius: float,
     weights: Vector,
-) -> Vector:
+) -> Vector:  # fmt: skip
     """What `_reach` makes small: pad to target (mm), pad facing the skin, and distance from the resting angles."""
     joints, palmar = _thumb(angles, base, bones)
     direction = (joints[3] - joints[2]) / bones[2]

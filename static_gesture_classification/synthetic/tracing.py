@@ -28,35 +28,21 @@ RADIUS, TAPER, LENGTH = 7, 8, 12  # 0: end a, 3: axis, 6: 1 / squared length, 9:
 
 
 class Tiles(NamedTuple):
-    """The capsules near each tile of `TILE` x `TILE` pixels, row by row.
+    """The capsules near each tile of `TILE` x `TILE` pixels, row by row."""
 
-    Args:
-        starts: int32 (tiles + 1,), where each tile's part of `capsules` begins.
-        capsules: int32, capsule numbers, tile after tile.
-        nearest: (tiles,), depth at which the nearest capsule of the tile begins.
-    """
-
-    starts: Any
-    capsules: Any
-    nearest: Any
+    starts: Any  # int32 (tiles + 1,), where each tile's part of `capsules` begins
+    capsules: Any  # int32, capsule numbers, tile after tile
+    nearest: Any  # (tiles,), depth at which the nearest capsule of the tile begins
 
 
 class Surface(NamedTuple):
-    """What each pixel of a picture sees.
+    """What each pixel of a picture of (size, size) sees."""
 
-    Args:
-        depth: (size, size), along z; `FAR` where there is no hand.
-        alpha: (size, size), coverage, 0..1.
-        normal: (size, size, 3), unit vectors out of the skin.
-        owner: int16 (size, size), number of the nearest capsule, -1 for none.
-        openness: (size, size), share of the surroundings that is free to give light, 0..1.
-    """
-
-    depth: Any
-    alpha: Any
-    normal: Any
-    owner: Any
-    openness: Any
+    depth: Any  # along z; `FAR` where there is no hand
+    alpha: Any  # coverage, 0..1
+    normal: Any  # (size, size, 3), unit vectors out of the skin
+    owner: Any  # int16, number of the nearest capsule, -1 for none
+    openness: Any  # share of the surroundings from which light comes, 0..1
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -254,15 +240,10 @@ def _trace_pixel(
 
 
 class ShadowMap(NamedTuple):
-    """The hand as the lamp sees it, in parallel light.
+    """The hand as the lamp sees it, in parallel light."""
 
-    Args:
-        depths: (`SHADOW_SIZE`, `SHADOW_SIZE`), millimetres from the lamp; `FAR` where there is no hand.
-        basis: (5, 3), rows right, down, away from the lamp, corner, scale: u = (p . right - corner[0]) * scale[0].
-    """
-
-    depths: Any
-    basis: Any
+    depths: Any  # (`SHADOW_SIZE`, `SHADOW_SIZE`), millimetres from the lamp; `FAR` where there is no hand
+    basis: Any  # (5, 3), rows right, down, away from the lamp, corner, scale: u = (p . right - corner[0]) * scale[0]
 
 
 @numba.njit(cache=True, fastmath=True)
