@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from static_gesture_classification.synthetic.people import PALM_TONE, TONES, draw_person, linear
+from static_gesture_classification.synthetic.people import PALM_TONE, TONES, draw_person, to_linear
 
 PEOPLE = [draw_person(k, str(k), np.random.default_rng(k)) for k in range(300)]
 SKINS = [person.skin for person in PEOPLE]
 
 
 def test_srgb_becomes_linear_light():
-    np.testing.assert_allclose(linear([0, 128, 255]), [0, 0.2195, 1], atol=1e-3)
-    assert (np.diff([linear(tone).mean() for tone in TONES]) < 0).all()  # from light to dark
+    np.testing.assert_allclose(to_linear([0, 128, 255]), [0, 0.2195, 1], atol=1e-3)
+    assert (np.diff([to_linear(tone).mean() for tone in TONES]) < 0).all()  # from light to dark
 
 
 def test_colours_of_skin_nails_and_cloth_stay_in_range():
@@ -26,15 +26,15 @@ def test_skin_is_redder_than_green_and_greener_than_blue_in_every_tone():
     backs = np.array([skin.back for skin in SKINS])
     assert (backs[:, 0] > backs[:, 1]).all()
     assert (backs[:, 1] > 0.9 * backs[:, 2]).all()
-    least, greatest = linear(TONES[-1]).mean(), linear(TONES[0]).mean()
+    least, greatest = to_linear(TONES[-1]).mean(), to_linear(TONES[0]).mean()
     assert 0.75 * least < backs.mean(axis=1).min() < 2 * least
     assert 0.6 * greatest < backs.mean(axis=1).max() < 1.3 * greatest
-    lighter = (backs.mean(axis=1) > linear(TONES[5]).mean()).mean()
+    lighter = (backs.mean(axis=1) > to_linear(TONES[5]).mean()).mean()
     assert 0.6 < lighter < 0.85
 
 
 def test_palms_are_nearer_to_one_tone_than_backs():
-    tone = linear(PALM_TONE)
+    tone = to_linear(PALM_TONE)
     away = np.array([[np.linalg.norm(skin.palm - tone), np.linalg.norm(skin.back - tone)] for skin in SKINS])
     assert (away[:, 0] < away[:, 1] + 0.08).all()
     dark = away[:, 1] > 0.45

@@ -10,7 +10,7 @@ from static_gesture_classification.synthetic.skeleton import (
     HandPose,
     Proportions,
     ThumbPose,
-    _touch_point,
+    _find_touch,
     pose_skeleton,
 )
 
@@ -142,7 +142,7 @@ def test_the_thumb_touches_where_it_is_to(finger: str):
 @pytest.mark.parametrize(("place", "side"), [("tip", 1), ("pad", 1), ("nail", -1), ("back", -1), ("knuckle", -1)])
 def test_places_of_touch_lie_on_the_skin_of_their_side(place: str, side: int):
     hand = pose_skeleton(HandPose(fingers=(FingerPose(40, 50, 30),) * 4), Proportions())
-    point, outward = _touch_point(f"middle.{place}", hand.joints, hand.palmar, hand.radii)
+    point, outward = _find_touch(f"middle.{place}", hand.joints, hand.palmar, hand.radii)
     bone = 2 if place in ("tip", "pad", "nail") else 1
     assert (outward @ hand.palmar[2, bone]) * side > 0.5
     start, end = hand.joints[2, bone], hand.joints[2, bone + 1]
@@ -153,7 +153,7 @@ def test_places_of_touch_lie_on_the_skin_of_their_side(place: str, side: int):
 
 def test_the_side_of_a_finger_is_the_one_towards_the_thumb():
     hand = pose_skeleton(HandPose(), Proportions())
-    point, outward = _touch_point("index.side", hand.joints, hand.palmar, hand.radii)
+    point, outward = _find_touch("index.side", hand.joints, hand.palmar, hand.radii)
     assert point[0] > hand.joints[1, :2, 0].max()
     assert outward[0] > 0.9
 
