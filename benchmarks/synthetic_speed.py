@@ -25,8 +25,8 @@ from hydra import compose, initialize_config_dir
 from machine import processor
 
 from static_gesture_classification.configuration import CONF
+from static_gesture_classification.synthetic.dataset import SyntheticDataset
 from static_gesture_classification.synthetic.generate import generate
-from static_gesture_classification.synthetic.plan import Plan
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "synthetic_speed.md"
@@ -48,11 +48,11 @@ def seconds_to_compile() -> float:
         [
             "import time",
             "from hydra import compose, initialize_config_dir",
-            "from static_gesture_classification.synthetic.plan import Picture, Plan",
+            "from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset",
             f"with initialize_config_dir({str(CONF)!r}, version_base='1.3'):",
-            "    plan = Plan.from_config(compose('config'))",
+            "    dataset = SyntheticDataset.from_config(compose('config'))",
             "start = time.perf_counter()",
-            "plan.photograph(Picture('OKAY', 0))",
+            "dataset.photograph(Picture('OKAY', 0))",
             "print(time.perf_counter() - start)",
         ]
     )
@@ -72,10 +72,12 @@ def seconds_to_compile() -> float:
 def frames_per_second(jobs: int, seed: int) -> float:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         varied = ["synthetic.size=256", "synthetic.variety=1", f"synthetic.images={IMAGES}"]
-        plan = Plan.from_config(compose("config", [*varied, f"synthetic.n_jobs={jobs}", f"synthetic.seed={seed}"]))
+        dataset = SyntheticDataset.from_config(
+            compose("config", [*varied, f"synthetic.n_jobs={jobs}", f"synthetic.seed={seed}"])
+        )
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        generate(plan, Path(folder))
+        generate(dataset, Path(folder))
         return IMAGES / (time.perf_counter() - start)
 
 

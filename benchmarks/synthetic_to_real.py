@@ -34,8 +34,8 @@ from torch.nn import functional
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.synthetic.dataset import SyntheticDataset
 from static_gesture_classification.synthetic.generate import generate
-from static_gesture_classification.synthetic.plan import Plan
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.network import CropNetwork
@@ -63,17 +63,19 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         amount = [f"synthetic.images={IMAGES}", f"synthetic.people={PEOPLE}", f"synthetic.seed={SEED}"]
-        plan = Plan.from_config(compose("config", ["synthetic.variety=1", "synthetic.size=192", *amount]))
+        dataset = SyntheticDataset.from_config(
+            compose("config", ["synthetic.variety=1", "synthetic.size=192", *amount])
+        )
     labels = yaml.safe_load((CONF / "sources" / "hagrid.yaml").read_text(encoding="utf-8"))["labels"]
     with tempfile.TemporaryDirectory() as folder:
-        generate(plan, Path(folder))
-        synthetic = read_crops(Path(folder), {gesture: gesture for gesture in plan.gestures})
+        generate(dataset, Path(folder))
+        synthetic = read_crops(Path(folder), {gesture: gesture for gesture in dataset.vocabulary.names})
     real = read_crops(PHOTOGRAPHS, labels)
     started = time.perf_counter()
-    network = train(synthetic, plan.gestures)
+    network = train(synthetic, dataset.vocabulary.names)
     minutes = (time.perf_counter() - started) / 60
-    real.table["prediction"] = predict(network, real.images, plan.gestures)
-    text = report(real.table, plan.gestures, minutes)
+    real.table["prediction"] = predict(network, real.images, dataset.vocabulary.names)
+    text = report(real.table, dataset.vocabulary.names, minutes)
     print(text)
     RESULT.write_text(text, encoding="utf-8")
 

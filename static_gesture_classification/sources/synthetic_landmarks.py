@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source
-from static_gesture_classification.synthetic.plan import Picture, Plan, annotate
+from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset, annotate
+from static_gesture_classification.synthetic.poses import read_poses
+from static_gesture_classification.synthetic.settings import SyntheticSettings
 
 CHUNK = 500  # hands that are posed together
 PARALLEL_FROM = 4000  # hands; fewer are posed sooner than a process starts
@@ -60,41 +63,41 @@ class SyntheticLandmarks(Source):
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; `CHUNK` hands each."""
-        pictures = self.plan.pictures
-        return [partial(self._posed, pictures[i : i + CHUNK]) for i in range(0, len(pictures), CHUNK)]
+        pictures = self.dataset.pictures
+        return [partial(self._pose, pictures[i : i + CHUNK]) for i in range(0, len(pictures), CHUNK)]
 
     def workers(self, pieces: Sequence[Piece]) -> int:
         """All cores, where there is enough to do."""
         return (os.cpu_count() or 1) if self.hands > PARALLEL_FROM else 1
 
     @cached_property
-    def plan(self) -> Plan:
-        """Which hands there are to pose. Raises `UserError` for settings or poses that make no sense."""
+    def dataset(self) -> SyntheticDataset:
+        """The hands to pose. Raises `UserError` for settings or poses that make no sense."""
         own = {name: getattr(self, name) for name in ("people", "background_times", "val", "test", "variety")}
-        settings = {**self.settings, **own, "images": self.hands, "seed": f"{self.seed} {self.name}"}
-        plan = Plan(tuple(self.gesture_names), self.background, settings, self.poses)
-        plan.check()
-        return plan
+        content = {**self.settings, **own, "images": self.hands, "seed": f"{self.seed} {self.name}"}
+        settings = SyntheticSettings.check(content, f"sources.{self.name}")
+        vocabulary = Vocabulary(tuple(self.gesture_names), self.background)
+        return SyntheticDataset(vocabulary, settings, read_poses(self.poses, vocabulary.names))
 
-    def _posed(self, pictures: Sequence[Picture]) -> Iterator[Hands]:
+    def _pose(self, pictures: Sequence[Picture]) -> Iterator[Hands]:
         yield Hands.of(self.name, [self._row(picture) for picture in pictures])
 
     def _row(self, picture: Picture) -> Hand:
-        hand, _ = self.plan.hand(picture)
+        hand, _ = self.dataset.draw_hand(picture)
         entry = annotate(hand)
         x, y, width, height = entry["bboxes"][0]
         corners = self._in_picture(np.array([(x, y), (min(x + width, 1.0), min(y + height, 1.0))]))
         landmarks = self._in_picture(np.array(entry["hand_landmarks"][0]))
         return Hand(
-            name=self.plan.name(picture),
+            name=self.dataset.name(picture),
             image=f"{picture.gesture}/{picture.number:06d}",
             number=0,
             label=picture.gesture,
             box=corners.ravel().tolist(),
             subject=entry["user_id"],
             session=entry["user_id"],
-            hand=hand.side,
-            split=self.plan.splits[hand.person.number],
+            hand=hand.handedness,
+            split=self.dataset.splits[hand.person.number],
             landmarks=landmarks.ravel().tolist(),
         )
 

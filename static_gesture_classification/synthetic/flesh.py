@@ -19,6 +19,7 @@ PALM, ROOT, OUTER, CLOTH = range(4)
 METACARPUS, PROXIMAL, MIDDLE, DISTAL, FOREARM, SLEEVE, BAND = range(7)
 WRIST = ((12.0, 2.0, 0.0), (-13.0, 2.0, 0.0))
 ARM_LENGTH = 250.0
+OUT = np.array([0.0, 0.0, 1.0])  # of the palm
 
 
 @dataclass(frozen=True)
@@ -79,33 +80,43 @@ def clothe(skeleton: Skeleton, proportions: Proportions, sleeve: Sleeve | None) 
 
 
 def _add_palm(flesh: _Builder, skeleton: Skeleton, proportions: Proportions) -> None:
-    out, size = np.array([0.0, 0.0, 1.0]), proportions.size
-    knuckles, thumb = skeleton.joints[1:, 0], skeleton.joints[0]
+    def add(start: Vector, end: Vector, start_radius: float, end_radius: float) -> None:
+        flesh.add(start, end, start_radius, end_radius, OUT, PALM, 0, METACARPUS)
+
+    size, knuckles, thumb = proportions.size, skeleton.joints[1:, 0], skeleton.joints[0]
     carpus = np.array([[11.0, 6.0, 0.0], [3.0, 6.0, -1.0], [-7.0, 6.0, -1.0], [-14.0, 7.0, 0.0]]) * size
     for knuckle, wrist, radius in zip(knuckles, carpus, (10.0, 10.2, 9.8, 9.0), strict=True):
-        flesh.add(wrist, knuckle, 12.0, radius, out, PALM, 0, METACARPUS)
+        add(wrist, knuckle, 12.0, radius)
     for i in range(3):  # the skin between the fingers
-        flesh.add(skeleton.webs[i], skeleton.webs[i + 1], 6.6, 6.2, out, PALM, 0, METACARPUS)
+        add(skeleton.webs[i], skeleton.webs[i + 1], 6.6, 6.2)
     # Ball of the thumb, heel of the hand, and the web from the thumb to the index finger.
-    flesh.add(thumb[0] + [-3.0, -4.0, 2.0], thumb[1], 13.0, 11.6, out, PALM, 0, METACARPUS)
-    flesh.add(carpus[3] + [-5.0, 6.0, 5.0], knuckles[3] + [1.0, -16.0, 2.0], 10.5, 9.5, out, PALM, 0, METACARPUS)
-    middle, index = (thumb[0] + thumb[1]) / 2, carpus[0] * 0.35 + knuckles[0] * 0.65
-    flesh.add(middle, index, 9.5, 8.5, out, PALM, 0, METACARPUS)
-    flesh.add(
-        thumb[0] * 0.15 + thumb[1] * 0.85, carpus[0] * 0.1 + knuckles[0] * 0.9, 6.5, 6.5, out, PALM, 0, METACARPUS
-    )
+    add(thumb[0] + [-3.0, -4.0, 2.0], thumb[1], 13.0, 11.6)
+    add(carpus[3] + [-5.0, 6.0, 5.0], knuckles[3] + [1.0, -16.0, 2.0], 10.5, 9.5)
+    add((thumb[0] + thumb[1]) / 2, carpus[0] * 0.35 + knuckles[0] * 0.65, 9.5, 8.5)
+    add(thumb[0] * 0.15 + thumb[1] * 0.85, carpus[0] * 0.1 + knuckles[0] * 0.9, 6.5, 6.5)
 
 
 def _add_arm(flesh: _Builder, skeleton: Skeleton, proportions: Proportions) -> None:
-    out = np.array([0.0, 0.0, 1.0])
     arm = skeleton.forearm
-    side = np.cross(arm, out)
+    for start, side in _find_bones(skeleton, proportions):
+        middle = start + arm * 70.0 + side * 1.0
+        flesh.add(start, middle, 14.5, 19.0, OUT, PALM, 0, FOREARM)
+        flesh.add(middle, start + arm * ARM_LENGTH + side * 5.0, 19.0, 31.0, OUT, PALM, 0, FOREARM)
+
+
+def _add_sleeve(flesh: _Builder, skeleton: Skeleton, proportions: Proportions, sleeve: Sleeve) -> None:
+    arm, wide = skeleton.forearm, 15.5 + sleeve.slack + 0.045 * max(sleeve.start, 0.0)
+    for wrist, side in _find_bones(skeleton, proportions):
+        start = wrist + arm * sleeve.start
+        end = start + arm * (ARM_LENGTH - sleeve.start) + side * 5.0
+        flesh.add(start, end, wide, 34.0 + sleeve.slack, OUT, CLOTH, 6, SLEEVE)
+
+
+def _find_bones(skeleton: Skeleton, proportions: Proportions) -> list[tuple[Vector, Vector]]:
+    """Of the forearm's two bones: the end at the wrist, and the unit vector away from the other bone."""
+    side = np.cross(skeleton.forearm, OUT)
     side /= np.linalg.norm(side)
-    for end, sign in zip(WRIST, (-1.0, 1.0), strict=True):
-        start = np.array(end) * proportions.size
-        middle = start + arm * 70.0 + sign * side * 1.0
-        flesh.add(start, middle, 14.5, 19.0, out, PALM, 0, FOREARM)
-        flesh.add(middle, start + arm * ARM_LENGTH + sign * side * 5.0, 19.0, 31.0, out, PALM, 0, FOREARM)
+    return [(np.array(end) * proportions.size, sign * side) for end, sign in zip(WRIST, (-1.0, 1.0), strict=True)]
 
 
 def _add_digit(flesh: _Builder, skeleton: Skeleton, chain: int) -> None:
@@ -120,22 +131,3 @@ def _add_digit(flesh: _Builder, skeleton: Skeleton, chain: int) -> None:
     # The pulp: fingertips are fuller on the pad's side.
     pulp = joints[2] * 0.45 + tip * 0.55 + palmar[2] * radii[3] * 0.22
     flesh.add(pulp, tip + palmar[2] * 0.6, radii[3] * 0.98, radii[3] * 0.92, palmar[2], OUTER, chain + 1, DISTAL)
-
-
-def _add_sleeve(flesh: _Builder, skeleton: Skeleton, proportions: Proportions, sleeve: Sleeve) -> None:
-    out = np.array([0.0, 0.0, 1.0])
-    side = np.cross(skeleton.forearm, out)
-    side /= np.linalg.norm(side)
-    for end, sign in zip(WRIST, (-1.0, 1.0), strict=True):
-        start = np.array(end) * proportions.size + skeleton.forearm * sleeve.start
-        wide = 15.5 + sleeve.slack + 0.045 * max(sleeve.start, 0.0)
-        flesh.add(
-            start,
-            start + skeleton.forearm * (ARM_LENGTH - sleeve.start) + sign * side * 5.0,
-            wide,
-            34.0 + sleeve.slack,
-            out,
-            CLOTH,
-            6,
-            SLEEVE,
-        )

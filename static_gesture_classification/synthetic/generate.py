@@ -1,4 +1,4 @@
-"""The stage that takes the pictures: HaGRID v2's layout, deterministic, parallel, incremental, resumable.
+"""The stage that makes the synthetic dataset, in HaGRID v2's layout.
 
     gestures synthetic synthetic.images=2000
 
@@ -6,17 +6,18 @@ Written to the root of the source `synthetic`:
 
     <gesture>/<name>.jpg                              the name is a hash of all that the picture depends on
     annotations/{train,val,test}/<gesture>.json       HaGRID v2: bboxes, labels, user_id, hand_landmarks, ...
-    synthetic.json                                    of which settings this is the complete result
+    synthetic.json                                    the hash of the settings, once the dataset is complete
 
-Picture j of a gesture is a function of seed, j, the gesture's poses, the settings and this package's source, so an
-interrupted run goes on where it was, in any number of processes. Annotations are written when all pictures are there,
-and pictures of earlier settings go after that.
+Picture j of a gesture depends only on j, the gesture's poses, the settings and this code. So an interrupted run goes on
+where it stopped, and the number of processes changes nothing. The stage writes annotations when all pictures are there,
+then removes pictures of earlier settings.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,44 +29,41 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.samples import SPLITS
-from static_gesture_classification.synthetic.plan import Entry, Picture, Plan, take
-from static_gesture_classification.terminal import console, track
+from static_gesture_classification.synthetic.dataset import Annotation, Photograph, SyntheticDataset, take_missing
+from static_gesture_classification.terminal import say, track
 
 SOURCE = "synthetic"
 USUAL_ROOT = "data/synthetic"
 RECORD = "synthetic.json"
 CHUNK = 8  # pictures that a process takes at a time
-Taken = tuple[Picture, bool, Entry]
 
 
-def generate(plan: Plan, root: Path) -> int:
-    """Bring the pictures under `root` up to date; returns how many had to be taken.
+def generate(dataset: SyntheticDataset, root: Path) -> int:
+    """Bring the pictures under `root` up to date; returns how many were missing.
 
     Raises:
         DataError: `root` holds something else.
         OutputError: it cannot be written.
     """
-    if is_complete(plan, root):
+    if is_complete(dataset, root):
         return 0
     claim(root)
-    entries = take_pictures(plan, root)
-    write_annotations(plan, root, entries)
-    remove_stale(root, {root / gesture / f"{name}.jpg" for gesture, name in entries})
-    write_json(root / RECORD, {"digest": plan.digest, "images": len(entries)})
-    return sum(new for new, _ in entries.values())
+    photographs = take_pictures(dataset, root)
+    write_annotations(dataset, root, photographs)
+    remove_stale(root, {root / dataset.file(each.picture) for each in photographs})
+    write_json(root / RECORD, {"digest": dataset.digest, "images": len(photographs)})
+    return sum(each.is_new for each in photographs)
 
 
-def is_complete(plan: Plan, root: Path) -> bool:
-    """Whether `root` holds exactly this plan's result."""
+def is_complete(dataset: SyntheticDataset, root: Path) -> bool:
+    """Whether `root` holds exactly this dataset."""
     record = _read_record(root)
-    if record is None or record["digest"] != plan.digest:
+    if record is None or record["digest"] != dataset.digest:
         return False
-    expected = {f"{picture.gesture}/{plan.name(picture)}.jpg" for picture in plan.pictures}
-    present = {f"{path.parent.name}/{path.name}" for path in root.glob("*/*.jpg")}
-    annotations = {f"{path.parent.name}/{path.stem}" for path in root.glob("annotations/*/*.json")}
-    return expected == present and annotations == {
-        f"{split}/{gesture}" for split in SPLITS for gesture in plan.gestures
-    }
+    pictures = {dataset.file(picture) for picture in dataset.pictures}
+    annotations = {f"annotations/{split}/{gesture}.json" for split in SPLITS for gesture in dataset.vocabulary}
+    present = chain(root.glob("*/*.jpg"), root.glob("annotations/*/*.json"))
+    return pictures | annotations == {path.relative_to(root).as_posix() for path in present}
 
 
 def claim(root: Path) -> None:
@@ -79,40 +77,39 @@ def claim(root: Path) -> None:
         write_json(root / RECORD, {"digest": "", "images": 0})
 
 
-def take_pictures(plan: Plan, root: Path) -> dict[tuple[str, str], tuple[bool, Entry]]:
-    """Take all pictures that are not there yet, in parallel; (gesture, name) -> (whether it is new, annotation)."""
-    pictures = plan.pictures
+def take_pictures(dataset: SyntheticDataset, root: Path) -> list[Photograph]:
+    """Take all pictures that are missing, in parallel; returns all, in the dataset's order."""
+    pictures = dataset.pictures
     with explained_write_errors(root):
-        for gesture in plan.gestures:
+        for gesture in dataset.vocabulary:
             (root / gesture).mkdir(parents=True, exist_ok=True)
-    for path in root.glob("*/.*.partial"):
-        path.unlink()
+    _remove(root.glob("*/.*.partial"))
     # The first picture is taken here: it compiles the renderer once, for all processes to load.
-    first = take(plan, root, pictures[:1])
+    first = take_missing(dataset, root, pictures[:1])
     chunks = [pictures[i : i + CHUNK] for i in range(1, len(pictures), CHUNK)]
-    parallel = joblib.Parallel(n_jobs=plan.settings["n_jobs"], return_as="generator_unordered")
-    results = parallel(joblib.delayed(take)(plan, root, chunk) for chunk in chunks)
-    taken = track(_flat(first, results), "synthetic hands", len(pictures))
-    unordered = {(picture.gesture, plan.name(picture)): (new, entry) for picture, new, entry in taken}
-    return {key: unordered[key] for picture in pictures for key in [(picture.gesture, plan.name(picture))]}
+    parallel = joblib.Parallel(n_jobs=dataset.settings.n_jobs, return_as="generator_unordered")
+    others = parallel(joblib.delayed(take_missing)(dataset, root, chunk) for chunk in chunks)
+    taken = track(chain(first, chain.from_iterable(others)), "synthetic hands", len(pictures))
+    unordered = {photograph.picture: photograph for photograph in taken}
+    return [unordered[picture] for picture in pictures]
 
 
-def write_annotations(plan: Plan, root: Path, entries: Mapping[tuple[str, str], tuple[bool, Entry]]) -> None:
+def write_annotations(dataset: SyntheticDataset, root: Path, photographs: Sequence[Photograph]) -> None:
     """Write HaGRID v2's annotation files: one per split and gesture, in the pictures' order."""
-    split_of = {plan.person(number).user_id: split for number, split in enumerate(plan.splits)}
-    files: dict[tuple[str, str], dict[str, Entry]] = {
-        (split, gesture): {} for split in SPLITS for gesture in plan.gestures
+    files: dict[Path, dict[str, Annotation]] = {
+        root / "annotations" / split / f"{gesture}.json": {} for split in SPLITS for gesture in dataset.vocabulary
     }
-    for (gesture, name), (_, entry) in entries.items():
-        files[split_of[entry["user_id"]], gesture][name] = entry
-    for (split, gesture), content in files.items():
-        write_text(root / "annotations" / split / f"{gesture}.json", json.dumps(content) + "\n")
-    expected = {root / "annotations" / split / f"{gesture}.json" for split, gesture in files}
-    _remove(path for path in root.glob("annotations/*/*") if path not in expected)
+    for each in photographs:
+        split = dataset.splits[each.picture.number % dataset.people]
+        file = root / "annotations" / split / f"{each.picture.gesture}.json"
+        files[file][dataset.name(each.picture)] = each.annotation
+    for file, content in files.items():
+        write_text(file, json.dumps(content) + "\n")
+    _remove(path for path in root.glob("annotations/*/*") if path not in files)
 
 
 def write_empty(root: Path) -> None:
-    """An empty dataset: folders for annotations without files, and no pictures."""
+    """Write an empty dataset: folders for annotations without files, and no pictures."""
     claim(root)
     for split in SPLITS:
         (root / "annotations" / split).mkdir(parents=True, exist_ok=True)
@@ -123,21 +120,11 @@ def write_empty(root: Path) -> None:
 
 def remove_stale(root: Path, expected: set[Path]) -> None:
     """Remove pictures that do not belong to the result, unfinished files, and folders left empty."""
-    _remove(
-        path
-        for pattern in ("*/*.jpg", "*/.*.partial", ".*.partial")
-        for path in root.glob(pattern)
-        if path not in expected
-    )
+    patterns = ("*/*.jpg", "*/.*.partial", ".*.partial")
+    _remove(path for pattern in patterns for path in root.glob(pattern) if path not in expected)
     for folder in root.iterdir():
         if folder.is_dir() and folder.name != "annotations" and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def _flat(first: list[Taken], results: Iterable[list[Taken]]) -> Iterator[Taken]:
-    yield from first
-    for chunk in results:
-        yield from chunk
 
 
 def _read_record(root: Path) -> dict[str, Any] | None:
@@ -158,14 +145,12 @@ def main(config: DictConfig) -> None:
     source = config.sources.get(SOURCE)
     if source is None or not source.get("enabled", True):
         write_empty(Path(USUAL_ROOT))
-        console.print("synthetic hands: none, because `sources` leaves them out")
+        say("synthetic hands: none, because `sources` leaves them out")
         return
-    plan, root = Plan.from_config(config), Path(source.root)
-    taken = generate(plan, root)
-    console.print(
-        f"synthetic hands: {len(plan.pictures):,} pictures of {plan.cast} people in {root}, {taken:,} of them new",
-        markup=False,
-    )
+    dataset, root = SyntheticDataset.from_config(config), Path(source.root)
+    taken = generate(dataset, root)
+    count = f"{len(dataset.pictures):,} pictures of {dataset.people} people"
+    say(f"synthetic hands: {count} in {root}, {taken:,} of them new")
 
 
 if __name__ == "__main__":

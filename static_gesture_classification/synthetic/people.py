@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from static_gesture_classification.synthetic.renderer import Cloth, Skin
+from static_gesture_classification.synthetic.shading import Cloth, Skin
 from static_gesture_classification.synthetic.skeleton import Proportions
 
 # The ten tones of Monk's scale (Monk, "Monk Skin Tone Scale", 2019), as sRGB; the lightest and the darkest of them mix
@@ -49,7 +49,7 @@ def draw_person(number: int, user_id: str, rng: np.random.Generator) -> Person:
     return Person(number, user_id, proportions, _draw_skin(rng), wardrobe, float(rng.uniform(0.25, 0.9)))
 
 
-def linear(colour: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def to_linear(colour: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """sRGB 0..255 to linear light 0..1 (the power 2.2 that stands for the sRGB curve)."""
     return (np.asarray(colour, np.float64) / 255.0) ** 2.2
 
@@ -58,14 +58,14 @@ def _draw_skin(rng: np.random.Generator) -> Skin:
     tone = rng.choice(len(TONES), p=np.array(TONE_SHARES) / sum(TONE_SHARES)) + rng.uniform(-0.5, 0.5)
     tone = float(np.clip(tone, 0, len(TONES) - 1))
     below = min(int(tone), len(TONES) - 2)
-    back = linear(TONES[below]) * (1 - tone + below) + linear(TONES[below + 1]) * (tone - below)
+    back = to_linear(TONES[below]) * (1 - tone + below) + to_linear(TONES[below + 1]) * (tone - below)
     ruddy = rng.uniform(-0.3, 1.0)  # blood under the skin: pink at one end, sallow at the other
     back = back * np.exp(ruddy * np.array([0.10, -0.13, -0.10]) + rng.normal(0, 0.04, 3))
     # Palms hold little melanin: they are near to one pinkish tone in everybody, nearer the darker the skin.
     share = 0.24 + 0.03 * tone
-    palm = back * (1 - share) + linear(PALM_TONE) * share * np.exp(rng.normal(0, 0.06, 3)) * (1 - 0.03 * tone)
+    palm = back * (1 - share) + to_linear(PALM_TONE) * share * np.exp(rng.normal(0, 0.06, 3)) * (1 - 0.03 * tone)
     if rng.random() < 0.22:
-        nail = linear(
+        nail = to_linear(
             rng.choice([(120, 12, 30), (20, 15, 25), (215, 120, 140), (235, 225, 220), (60, 30, 90), (200, 40, 50)])
         )
     else:
@@ -79,8 +79,8 @@ def _draw_skin(rng: np.random.Generator) -> Skin:
 def _draw_cloth(rng: np.random.Generator) -> Cloth:
     if rng.random() < 0.35:
         grey = rng.choice([15, 25, 45, 120, 235]) + rng.uniform(-8, 8, 3)
-        first = linear(np.clip(grey, 3, 250))
+        first = to_linear(np.clip(grey, 3, 250))
     else:
-        first = linear(rng.uniform(15, 235, 3))
-    second = linear(rng.uniform(15, 235, 3)) if rng.random() < 0.5 else first * rng.uniform(0.4, 1.5)
+        first = to_linear(rng.uniform(15, 235, 3))
+    second = to_linear(rng.uniform(15, 235, 3)) if rng.random() < 0.5 else first * rng.uniform(0.4, 1.5)
     return Cloth(first, second, float(rng.choice([0.0, 0.0, rng.uniform(4, 25)])))

@@ -82,18 +82,18 @@ class Variant:
             variety: 1 turns hand and wrist over their whole ranges, 0 over the middle third of them.
         """
         shared = rng.random(3)
-        spread = _between(self.spread, rng.random())
+        spread = _interpolate(self.spread, rng.random())
         fingers = []
         for ranges, share in zip(self.fingers, SPREAD_SHARE, strict=True):
             own = 0.55 * shared + 0.45 * rng.random(3)
-            mcp, pip, dip = (_between(ranges[name], own[k]) for k, name in enumerate(FINGER_JOINTS))
+            mcp, pip, dip = (_interpolate(ranges[name], own[k]) for k, name in enumerate(FINGER_JOINTS))
             fingers.append(FingerPose(mcp, pip, dip, spread * share + rng.normal(0, 1.2)))
         ranges, touch = self.thumbs[rng.integers(len(self.thumbs))]
-        thumb = ThumbPose(**{name: _between(ranges[name], rng.random()) for name in _THUMB_RANGES}, touch=touch)
+        thumb = ThumbPose(**{name: _interpolate(ranges[name], rng.random()) for name in _THUMB_RANGES}, touch=touch)
         width = (1 + 2 * variety) / 3
-        wrist = {name: _between(self.wrist[name], 0.5 + width * (rng.random() - 0.5)) for name in WRIST_LIMITS}
+        wrist = {name: _interpolate(self.wrist[name], 0.5 + width * (rng.random() - 0.5)) for name in WRIST_LIMITS}
         view = self.views[rng.integers(len(self.views))]
-        turned = View(*(_between(view[name], 0.5 + width * (rng.random() - 0.5)) for name in VIEW_ANGLES))
+        turned = View(*(_interpolate(view[name], 0.5 + width * (rng.random() - 0.5)) for name in VIEW_ANGLES))
         return HandPose(thumb, (fingers[0], fingers[1], fingers[2], fingers[3]), **wrist), turned
 
 
@@ -123,16 +123,19 @@ def read_poses(config: Mapping[str, Any], gestures: Sequence[str]) -> PoseBook:
             f"poses.gestures has no poses for {', '.join(missing)}; describe them in conf/poses/, or leave "
             f"`synthetic` out of `sources` and give them samples of another source"
         )
-    return PoseBook({name: _variants(config, name, described[name]) for name in gestures})
+    return PoseBook({name: _read_variants(config, name, described[name]) for name in gestures})
 
 
-def _variants(config: Mapping[str, Any], gesture: str, entries: Any) -> tuple[Variant, ...]:
+def _read_variants(config: Mapping[str, Any], gesture: str, entries: Any) -> tuple[Variant, ...]:
     if not isinstance(entries, Sequence) or isinstance(entries, str):
         raise UserError(f"poses.gestures.{gesture} must be a list of variants, each with fingers, thumb and view")
-    return tuple(_variant(config, f"poses.gestures.{gesture}[{i}]", entry) for i, entry in enumerate(entries))
+    variants = tuple(_read_variant(config, f"poses.gestures.{gesture}[{i}]", entry) for i, entry in enumerate(entries))
+    if not any(variant.weight for variant in variants):
+        raise UserError(f"poses.gestures.{gesture} has the weight 0 in every variant; give one of them more")
+    return variants
 
 
-def _variant(config: Mapping[str, Any], where: str, entry: Any) -> Variant:
+def _read_variant(config: Mapping[str, Any], where: str, entry: Any) -> Variant:
     if not isinstance(entry, Mapping):
         raise UserError(f"{where} is {entry!r}; a variant is a mapping with the keys {', '.join(VARIANT_KEYS)}")
     _check_names(where, entry, VARIANT_KEYS)
@@ -141,31 +144,33 @@ def _variant(config: Mapping[str, Any], where: str, entry: Any) -> Variant:
         raise UserError(f"{where}.weight is {weight!r}; it must be a number, 0 or more")
     return Variant(
         float(weight),
-        _fingers(config, f"{where}.fingers", entry.get("fingers", "straight")),
-        _range(f"{where}.spread", "spread", entry.get("spread", [0, 6]), _SPREAD_RANGE),
-        tuple(_thumb(config, f"{where}.thumb", item) for item in _alternatives(entry.get("thumb", "out"))),
-        tuple(_view(config, f"{where}.view", item) for item in _alternatives(entry.get("view", "palm"))),
-        _ranges(f"{where}.wrist", entry.get("wrist", {}), WRIST_LIMITS, {"flexion": (-40, 30), "deviation": (-24, 16)}),
+        _read_fingers(config, f"{where}.fingers", entry.get("fingers", "straight")),
+        _read_range(f"{where}.spread", "spread", entry.get("spread", [0, 6]), _SPREAD_RANGE),
+        tuple(_read_thumb(config, f"{where}.thumb", item) for item in _list_alternatives(entry.get("thumb", "out"))),
+        tuple(_read_view(config, f"{where}.view", item) for item in _list_alternatives(entry.get("view", "palm"))),
+        _read_ranges(
+            f"{where}.wrist", entry.get("wrist", {}), WRIST_LIMITS, {"flexion": (-40, 30), "deviation": (-24, 16)}
+        ),
     )
 
 
-def _alternatives(value: Any) -> list[Any]:
+def _list_alternatives(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
 
 
-def _fingers(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[str, Range], ...]:
+def _read_fingers(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[str, Range], ...]:
     if not isinstance(value, Mapping) or set(value) & set(FINGER_JOINTS):
         value = dict.fromkeys(FINGERS, value)
     _check_names(where, value, FINGERS)
-    shapes = [_named(config, "shapes", f"{where}.{name}", value.get(name, "straight")) for name in FINGERS]
+    shapes = [_look_up(config, "shapes", f"{where}.{name}", value.get(name, "straight")) for name in FINGERS]
     return tuple(
-        _ranges(f"{where}.{name}", shape, {joint: FINGER_LIMITS[joint] for joint in FINGER_JOINTS}, {})
+        _read_ranges(f"{where}.{name}", shape, {joint: FINGER_LIMITS[joint] for joint in FINGER_JOINTS}, {})
         for name, shape in zip(FINGERS, shapes, strict=True)
     )
 
 
-def _thumb(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[str, Range], str | None]:
-    described = dict(_named(config, "thumbs", where, value))
+def _read_thumb(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[str, Range], str | None]:
+    described = dict(_look_up(config, "thumbs", where, value))
     touch = described.pop("touch", None)
     if touch is not None:
         finger, _, place = str(touch).partition(".")
@@ -175,14 +180,16 @@ def _thumb(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapping[s
                 f"and a place ({', '.join(TOUCH_PLACES)})"
             )
     defaults = {"abduction": (20, 40), "lift": (20, 40), "mcp": (5, 25), "ip": (5, 30), "roll": (-6, 6)}
-    return _ranges(where, described, _THUMB_RANGES, defaults), touch
+    return _read_ranges(where, described, _THUMB_RANGES, defaults), touch
 
 
-def _view(config: Mapping[str, Any], where: str, value: Any) -> Mapping[str, Range]:
-    return _ranges(where, _named(config, "views", where, value), _VIEW_RANGES, dict.fromkeys(VIEW_ANGLES, (-10, 10)))
+def _read_view(config: Mapping[str, Any], where: str, value: Any) -> Mapping[str, Range]:
+    return _read_ranges(
+        where, _look_up(config, "views", where, value), _VIEW_RANGES, dict.fromkeys(VIEW_ANGLES, (-10, 10))
+    )
 
 
-def _named(config: Mapping[str, Any], group: str, where: str, value: Any) -> Mapping[str, Any]:
+def _look_up(config: Mapping[str, Any], group: str, where: str, value: Any) -> Mapping[str, Any]:
     """Ranges given in place, or by a name of `poses.<group>`."""
     if isinstance(value, Mapping):
         return value
@@ -192,7 +199,7 @@ def _named(config: Mapping[str, Any], group: str, where: str, value: Any) -> Map
     return names[value]
 
 
-def _ranges(
+def _read_ranges(
     where: str, value: Mapping[str, Any], limits: Mapping[str, Range], defaults: Mapping[str, Sequence[float]]
 ) -> dict[str, Range]:
     _check_names(where, value, limits)
@@ -201,10 +208,10 @@ def _ranges(
         raise UserError(
             f"{where} says nothing of {', '.join(missing)}; give a range of degrees for each, such as [0, 10]"
         )
-    return {name: _range(f"{where}.{name}", name, value.get(name, defaults.get(name)), limits) for name in limits}
+    return {name: _read_range(f"{where}.{name}", name, value.get(name, defaults.get(name)), limits) for name in limits}
 
 
-def _range(where: str, name: str, value: Any, limits: Mapping[str, Range]) -> Range:
+def _read_range(where: str, name: str, value: Any, limits: Mapping[str, Range]) -> Range:
     pair = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value, value]
     if len(pair) != 2 or not all(isinstance(angle, int | float) for angle in pair) or pair[0] > pair[1]:
         raise UserError(f"{where} is {value!r}; it must be one angle or [least, greatest], in degrees")
@@ -220,5 +227,5 @@ def _check_names(where: str, value: Mapping[str, Any], known: Any) -> None:
         raise UserError(f"{where} has {', '.join(unknown)}, which is unknown; it may have {', '.join(known)}")
 
 
-def _between(bounds: Range, share: float) -> float:
+def _interpolate(bounds: Range, share: float) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * float(share)

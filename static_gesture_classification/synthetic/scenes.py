@@ -12,7 +12,8 @@ from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
 from static_gesture_classification.synthetic.people import Person
 from static_gesture_classification.synthetic.poses import PoseBook, View
-from static_gesture_classification.synthetic.renderer import Camera, Light, render
+from static_gesture_classification.synthetic.renderer import Camera, render
+from static_gesture_classification.synthetic.shading import Light
 from static_gesture_classification.synthetic.skeleton import Skeleton, pose_skeleton
 
 Vector = npt.NDArray[np.float64]
@@ -27,15 +28,15 @@ TRIES = 12
 
 
 @dataclass(frozen=True)
-class Hand:
+class PosedHand:
     """A hand before the camera: everything the picture and its annotation need.
 
     Args:
         gesture: what it shows.
-        side: "left" or "right".
+        handedness: "left" or "right".
         skeleton: in palm coordinates of a right hand.
         capsules: flesh and sleeve in camera coordinates.
-        palm: frame of the palm for the renderer.
+        palm_frame: where the palm is, see `renderer.render`.
         camera: the camera.
         landmarks: float64 (21, 2), normalised to the picture, in MediaPipe's order.
         box: x, y, width, height, normalised: the hand without the forearm.
@@ -43,11 +44,11 @@ class Hand:
 
     gesture: str
     person: Person
-    side: str
+    handedness: str
     view: View
     skeleton: Skeleton
     capsules: Capsules
-    palm: Vector
+    palm_frame: Vector
     camera: Camera
     landmarks: Vector
     box: Box
@@ -55,19 +56,19 @@ class Hand:
 
 def draw_hand(
     gesture: str, person: Person, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
-) -> Hand:
+) -> PosedHand:
     """Pose a person's hand and put it before a camera; no picture yet. See `photograph` for `variety`."""
     for _ in range(TRIES):
         pose, view = poses.draw(gesture, rng, variety)
         skeleton = pose_skeleton(pose, person.proportions)
         if skeleton.thumb_gap < THUMB_TOLERANCE:
             break
-    side = "left" if rng.random() < 0.5 else "right"
+    handedness = "left" if rng.random() < 0.5 else "right"
     sleeve = None if rng.random() < person.bare_arms else Sleeve(float(rng.uniform(-4, 110)), float(rng.uniform(1, 9)))
     capsules = clothe(skeleton, person.proportions, sleeve)
-    turn = _rotation(view) * np.array([[-1.0 if side == "left" else 1.0], [-1.0], [-1.0]])
+    turn = _make_rotation(view) * np.array([[-1.0 if handedness == "left" else 1.0], [-1.0], [-1.0]])
     centre = skeleton.joints[1:, 0].mean(axis=0) * 0.8
-    place = _place(rng)
+    place = _draw_place(rng)
 
     def to_camera(points: Vector) -> Vector:
         return (points - centre) @ turn.T + place
@@ -75,12 +76,12 @@ def draw_hand(
     photographed = replace(capsules, ends=to_camera(capsules.ends), palmar=capsules.palmar @ turn.T)
     camera = _aim(photographed, size, rng)
     landmarks = camera.project(to_camera(skeleton.landmarks())) / size
-    palm = np.stack([to_camera(np.array([-40.0, 8.0, 0.0])), turn @ [1 / 72.0, 0, 0], turn @ [0, 1 / 88.0, 0]])
-    box = _clipped(_extent(photographed, camera), size)
-    return Hand(gesture, person, side, view, skeleton, photographed, palm, camera, landmarks, box)
+    palm_frame = np.stack([to_camera(np.array([-40.0, 8.0, 0.0])), turn @ [1 / 72.0, 0, 0], turn @ [0, 1 / 88.0, 0]])
+    box = _pad(_measure_extent(photographed, camera), size)
+    return PosedHand(gesture, person, handedness, view, skeleton, photographed, palm_frame, camera, landmarks, box)
 
 
-def photograph(hand: Hand, rng: np.random.Generator, variety: float = 1.0) -> npt.NDArray[np.uint8]:
+def photograph(hand: PosedHand, rng: np.random.Generator, variety: float = 1.0) -> npt.NDArray[np.uint8]:
     """Take the picture: uint8 (size, size, 3), sRGB.
 
     Args:
@@ -88,14 +89,14 @@ def photograph(hand: Hand, rng: np.random.Generator, variety: float = 1.0) -> np
     """
     light, exposure = _draw_light(rng, variety)
     cloth = hand.person.wardrobe[rng.integers(len(hand.person.wardrobe))]
-    colour, alpha = render(hand.capsules, hand.palm, hand.camera, hand.person.skin, cloth, light)
+    colour, alpha = render(hand.capsules, hand.palm_frame, hand.camera, hand.person.skin, cloth, light)
     background = draw_background(rng, hand.camera.size, variety)
-    background = _with_cast_shadow(background, alpha, rng)
-    picture = _composed(background, colour * exposure, alpha)
+    background = _cast_shadow(background, alpha, rng)
+    picture = _paste_hand(background, colour * exposure, alpha)
     return _develop(picture, rng, variety)
 
 
-def _rotation(view: View) -> Vector:
+def _make_rotation(view: View) -> Vector:
     """Turn of a right hand's palm coordinates (x to the thumb, y up, z to the viewer): yaw, then pitch, then roll."""
     yaw, pitch, roll = np.radians([view.yaw, view.pitch, view.roll])
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
@@ -105,14 +106,14 @@ def _rotation(view: View) -> Vector:
     return about_z @ about_x @ about_y
 
 
-def _place(rng: np.random.Generator) -> Vector:
+def _draw_place(rng: np.random.Generator) -> Vector:
     """Where the middle of the hand is, in camera coordinates: off the axis as far as a webcam sees."""
     distance = np.exp(rng.uniform(*np.log(DISTANCE)))
     angles = np.clip(rng.normal(0, np.radians(9), 2), -np.radians(22), np.radians(22))
     return np.array([distance * np.tan(angles[0]), distance * np.tan(angles[1]), distance])
 
 
-def _extent(capsules: Capsules, camera: Camera) -> Vector:
+def _measure_extent(capsules: Capsules, camera: Camera) -> Vector:
     """Least x, y and greatest x, y of the hand without the forearm, in pixels."""
     hand = capsules.roles[:, 2] < FOREARM
     ends, radii = capsules.ends[hand].reshape(-1, 3), capsules.radii[hand].reshape(-1, 1)
@@ -123,7 +124,7 @@ def _extent(capsules: Capsules, camera: Camera) -> Vector:
 
 def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> Camera:
     """Choose the picture out of what the lens sees: the hand takes a drawn share of it and lies inside it."""
-    extent = _extent(capsules, Camera(size, 1.0, (0.0, 0.0)))
+    extent = _measure_extent(capsules, Camera(size, 1.0, (0.0, 0.0)))
     longer = max(extent[2] - extent[0], extent[3] - extent[1])
     focal = float(rng.uniform(*HAND_SHARE)) * size / longer
     free = size - focal * (extent[2:] - extent[:2])
@@ -132,7 +133,7 @@ def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> Camera:
     return Camera(size, float(focal), (float(corner[0]), float(corner[1])))
 
 
-def _clipped(extent: Vector, size: int) -> Box:
+def _pad(extent: Vector, size: int) -> Box:
     padding = BOX_PADDING * max(extent[2] - extent[0], extent[3] - extent[1])
     x1, y1 = np.clip((extent[:2] - padding) / size, 0, 1)
     x2, y2 = np.clip((extent[2:] + padding) / size, 0, 1)
@@ -141,9 +142,8 @@ def _clipped(extent: Vector, size: int) -> Box:
 
 def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.float32]:
     """Daylight, lamps, a window behind the hand; and the exposure that the camera chose for the whole scene."""
-    kind = rng.choice(
-        4, p=[1 - 0.5 * variety, 0.25 * variety, 0.1 * variety, 0.15 * variety]
-    )  # soft, hard, from behind, flash
+    shares = [1 - 0.5 * variety, 0.25 * variety, 0.1 * variety, 0.15 * variety]  # soft, hard, from behind, flash
+    kind = rng.choice(4, p=shares)
     warmth = rng.normal(0, 0.11)
     white = np.array([1 + warmth, 1 + rng.normal(0, 0.025), 1 - warmth])
     azimuth, height = rng.uniform(-np.pi, np.pi), rng.uniform(-0.2, 1.2)
@@ -171,7 +171,7 @@ def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.flo
     return light, np.float32(np.exp(rng.normal(0.15, 0.12 + 0.18 * variety)))
 
 
-def _with_cast_shadow(
+def _cast_shadow(
     background: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
     """Now and then the hand is near the wall and throws a shadow on it."""
@@ -183,7 +183,7 @@ def _with_cast_shadow(
     return background * (1 - shadow[..., None])
 
 
-def _composed(
+def _paste_hand(
     background: npt.NDArray[np.float32], colour: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
     """The hand, in linear light, over the background, in sRGB 0..255; worked out where the hand is."""
@@ -203,7 +203,7 @@ def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator, variety
     if kind < 0.35 * variety:
         image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 2.2) * size / 256)))
     elif kind < 0.5 * variety:
-        image = _motion_blurred(image, rng)
+        image = _blur_motion(image, rng)
     if rng.random() < 0.35 * variety:
         small = int(size * rng.uniform(0.3, 0.8))
         image = image.resize((small, small), Image.Resampling.BILINEAR).resize((size, size), Image.Resampling.BICUBIC)
@@ -221,7 +221,7 @@ def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator, variety
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def _motion_blurred(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def _blur_motion(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Average of the picture along a short straight way: a hand that waves, a camera that shakes."""
     reach = rng.uniform(2, 12) * image.size[0] / 256
     angle = rng.uniform(0, np.pi)

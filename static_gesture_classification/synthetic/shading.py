@@ -1,17 +1,62 @@
-"""Skin, nails, creases, cloth, light and shadow: what colour the renderer gives a point that a ray has met.
+"""The colour of each point on the hand: skin, nails, creases, cloth, light and shadow.
 
-Diffuse light wraps around, red the furthest, which stands for light that scatters under the skin (Green, "Real-Time
-Approximations to Subsurface Scattering", GPU Gems, chapter 16). Arrays and numbers are float32 unless said otherwise.
+Diffuse light wraps around the surface, red the furthest, as light does that scatters under the skin (Green, "Real-Time
+Approximations to Subsurface Scattering", GPU Gems, chapter 16). Colours are linear RGB. Arrays are float32 unless the
+text says otherwise.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
-from static_gesture_classification.synthetic.tracing import LENGTH, RADIUS, TAPER, Number, lit_share
+from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, MIDDLE, OUTER, PROXIMAL, SLEEVE
+from static_gesture_classification.synthetic.tracing import (
+    LENGTH,
+    RADIUS,
+    TAPER,
+    Number,
+    ShadowMap,
+    Surface,
+    measure_lamp_share,
+)
+
+Colour = npt.NDArray[np.floating]  # (3,)
+
+
+class Skin(NamedTuple):
+    """One person's skin; the colours are albedos."""
+
+    back: Colour
+    palm: Colour  # also of the pads
+    nail: Colour
+    crease: float  # how dark the lines are, 0..1
+    mottle: float  # strength of the blotches, 0..1
+    shine: float  # strength of the highlight
+    seed: int  # of the texture
+
+
+class Cloth(NamedTuple):
+    """A sleeve's two albedos and the width of its stripes in millimetres; 0 for none."""
+
+    first: Colour
+    second: Colour
+    stripe: float
+
+
+class Light(NamedTuple):
+    """Light on the hand; colours are radiance on a white surface."""
+
+    key: Colour  # of the main lamp
+    direction: Colour  # unit vector to the main lamp
+    sky: Colour  # ambient, from above
+    ground: Colour  # ambient, from below
+    rim: Colour  # of a lamp behind the hand
+    softness: float  # millimetres over which the edge of a shadow blurs
+    shadow: float  # how dark shadows are, 0..1
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
@@ -37,107 +82,96 @@ def _noise(x: Number, y: Number, z: Number, seed: int) -> Number:
 
 
 @numba.njit(cache=True, fastmath=True)
-def _line(distance: Number, width: Number) -> Number:
+def _darken(distance: Number, width: Number) -> Number:
     """Darkness of a crease at a distance from it, 0..1."""
     share = distance / width
     return np.exp(-share * share)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _creases(part: int, share: Number, length: Number, facing: Number) -> Number:
-    """Darkness of the lines across a finger's bone at its share of the length; `facing`: 1 pad's side, -1 back."""
+def _crease_finger(part: int, share: Number, length: Number, facing: Number) -> Number:
+    """Darkness of the lines across a finger, at a `share` of a bone; `facing`: 1 is the pad's side, -1 the back."""
     along = share * length
     if facing > 0:
         strength = min(facing * 1.6, 1.0)
-        dark = _line(along, 1.1) if part != 1 else _line(along - 0.47 * length, 1.2)
-        if part == 2:
-            dark += 0.5 * _line(along - 2.6, 0.9)
+        dark = _darken(along, 1.1) if part != PROXIMAL else _darken(along - 0.47 * length, 1.2)
+        if part == MIDDLE:
+            dark += 0.5 * _darken(along - 2.6, 0.9)
         return strength * dark
     strength = min(-facing * 1.3, 1.0)
-    if part == 1:
+    if part == PROXIMAL:
         return 0.0
-    wrinkles = 0.45 * (_line(along - 2.2, 0.8) + _line(along, 0.8) + _line(along + 2.2, 0.8))
-    return strength * wrinkles * (1.0 if part == 2 else 0.6)
+    wrinkles = 0.45 * (_darken(along - 2.2, 0.8) + _darken(along, 0.8) + _darken(along + 2.2, 0.8))
+    return strength * wrinkles * (1.0 if part == MIDDLE else 0.6)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _palm_lines(u: Number, v: Number) -> Number:
+def _crease_palm(u: Number, v: Number) -> Number:
     """Darkness of the life, head and heart lines; u, v: place in the palm, 0..1 towards the thumb and the fingers."""
-    life = _line(np.sqrt((u - 1.02) ** 2 + ((v - 0.12) * 0.75) ** 2) - 0.52, 0.016) * (1.0 if v < 0.72 else 0.0)
-    head = _line(v - 0.56 + 0.22 * max(1 - u, 0.0) ** 1.5, 0.016) * (1.0 if u > 0.18 else 0.0)
-    heart = _line(v - 0.70 - 0.20 * u * u, 0.016) * (1.0 if u < 0.85 else 0.0)
+    life = _darken(np.sqrt((u - 1.02) ** 2 + ((v - 0.12) * 0.75) ** 2) - 0.52, 0.016) * (1.0 if v < 0.72 else 0.0)
+    head = _darken(v - 0.56 + 0.22 * max(1 - u, 0.0) ** 1.5, 0.016) * (1.0 if u > 0.18 else 0.0)
+    heart = _darken(v - 0.70 - 0.20 * u * u, 0.016) * (1.0 if u < 0.85 else 0.0)
     return min(life + 0.8 * head + 0.9 * heart, 1.0)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _paint_cloth(
-    albedo: Any, along: Number, across: Number, height: Number, first: Any, second: Any, stripe: Number, seed: int
-) -> None:
+def _paint_cloth(albedo: Any, along: Number, across: Number, height: Number, cloth: Cloth, seed: int) -> None:
     """Colour of a sleeve at a place in millimetres along the arm, across and above it."""
-    striped = 0.0 if stripe <= 0 else 1.0 if (along / stripe) % 1.0 > 0.5 else 0.0
+    striped = 0.0 if cloth.stripe <= 0 else 1.0 if (along / cloth.stripe) % 1.0 > 0.5 else 0.0
     weave = 0.82 + 0.36 * _noise(along * 0.8, across * 0.8, height * 0.2, seed + 5)
     folds = 0.75 + 0.5 * _noise(along * 0.06, across * 0.08, height * 0.08, seed + 9)
     for c in range(3):
-        albedo[c] = (first[c] * (1 - striped) + second[c] * striped) * weave * folds
+        albedo[c] = (cloth.first[c] * (1 - striped) + cloth.second[c] * striped) * weave * folds
 
 
 @numba.njit(cache=True, fastmath=True)
 def _paint_skin(
-    albedo: Any,
-    along: Number,
-    across: Number,
-    height: Number,
-    facing: Number,
-    tip: bool,
-    place: int,
-    back: Any,
-    palm: Any,
-    mottle: Number,
-    seed: int,
+    albedo: Any, along: Number, across: Number, height: Number, facing: Number, tip: bool, place: int, skin: Skin
 ) -> None:
-    """Colour of skin before creases: palm or back, blotches, grain, redder fingertips."""
+    """Colour of skin before creases: palm or back, blotches, grain, redder fingertips; `place` varies the texture."""
     pad = min(max(0.5 + 0.9 * facing, 0.0), 1.0)
-    blotch = _noise(along * 0.09 + 31.0 * place, across * 0.09, height * 0.09, seed) - 0.5
-    grain = _noise(along * 0.55 + 17.0 * place, across * 0.55, height * 0.55, seed + 1) - 0.5
-    tone = 1.0 + mottle * (0.45 * blotch + 0.30 * grain)
-    flush = mottle * (0.5 * blotch + (0.22 if tip else 0.0))
+    blotch = _noise(along * 0.09 + 31.0 * place, across * 0.09, height * 0.09, skin.seed) - 0.5
+    grain = _noise(along * 0.55 + 17.0 * place, across * 0.55, height * 0.55, skin.seed + 1) - 0.5
+    tone = 1.0 + skin.mottle * (0.45 * blotch + 0.30 * grain)
+    flush = skin.mottle * (0.5 * blotch + (0.22 if tip else 0.0))
     for c in range(3):
-        albedo[c] = (back[c] * (1 - pad) + palm[c] * pad) * tone
+        albedo[c] = (skin.back[c] * (1 - pad) + skin.palm[c] * pad) * tone
     albedo[0] *= 1.0 + 0.25 * flush
     albedo[1] *= 1.0 - 0.35 * flush
     albedo[2] *= 1.0 - 0.30 * flush
 
 
 @numba.njit(cache=True, fastmath=True)
-def _nail_cover(along: Number, across: Number, length: Number, radius: Number) -> Number:
+def _cover_with_nail(along: Number, across: Number, length: Number, radius: Number) -> Number:
     """How much of a point on the back of a fingertip is nail, 0..1: a rounded square with a soft rim."""
     u, v = across / (radius * 0.72), (along - length * 0.78) / (length * 0.42)
     return min(max((1.0 - u * u * u * u - v * v * v * v) * 5.0, 0.0), 1.0)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _lines(
+def _crease_skin(
     part: int, along: Number, length: Number, facing: Number, x: Number, y: Number, z: Number, palm_frame: Any
 ) -> Number:
     """Darkness of the creases at a point of the skin, 0..1."""
-    if 1 <= part <= 3:
-        return _creases(part, along / length, length, facing)
-    if part == 4:
-        return 0.8 * (_line(along - 3.0, 1.0) + 0.6 * _line(along - 8.0, 1.0)) * max(facing, 0.0)
+    if PROXIMAL <= part <= DISTAL:
+        return _crease_finger(part, along / length, length, facing)
+    if part == FOREARM:
+        return 0.8 * (_darken(along - 3.0, 1.0) + 0.6 * _darken(along - 8.0, 1.0)) * max(facing, 0.0)
     if facing <= 0.2:
         return 0.0
     x, y, z = x - palm_frame[0, 0], y - palm_frame[0, 1], z - palm_frame[0, 2]
     u = x * palm_frame[1, 0] + y * palm_frame[1, 1] + z * palm_frame[1, 2]
     v = x * palm_frame[2, 0] + y * palm_frame[2, 1] + z * palm_frame[2, 2]
-    return 0.8 * _palm_lines(u, v)
+    return 0.8 * _crease_palm(u, v)
 
 
 @numba.njit(cache=True, fastmath=True)
 def _light_up(
     colour: Any, albedo: Any, gloss: Number, normal: Any, x: Number, y: Number, z: Number, openness: Number,
-    lit: Number, key: Any, lamp: Any, sky: Any, ground: Any, rim: Any,
+    lit: Number, light: Light,
 ) -> None:  # fmt: skip
     """Colour of a point: lamp with a warm, soft terminator, sky and ground light, highlight, light from behind."""
+    key, lamp, sky, ground, rim = light.key, light.direction, light.sky, light.ground, light.rim
     nx, ny, nz = normal[0], normal[1], normal[2]
     view = np.sqrt(x * x + y * y + z * z)
     vx, vy, vz = -x / view, -y / view, -z / view
@@ -152,20 +186,29 @@ def _light_up(
         diffuse = max((facing + wrap) / (1.0 + wrap), 0.0) * lit
         open_colour = openness ** (0.75 if c == 0 else 1.0)
         ambient = (ground[c] * (1 - upward) + sky[c] * upward) * open_colour
-        light = key[c] * diffuse * (0.45 + 0.55 * open_colour) + ambient
-        colour[c] = albedo[c] * light + key[c] * highlight * lit + rim[c] * grazing * open_colour
+        diffused = key[c] * diffuse * (0.45 + 0.55 * open_colour) + ambient
+        colour[c] = albedo[c] * diffused + key[c] * highlight * lit + rim[c] * grazing * open_colour
+
+
+@numba.njit(cache=True, fastmath=True)
+def _locate(packed: Any, i: int, x: Number, y: Number, z: Number) -> tuple[Number, Number, Number]:
+    """Where a point lies on bone `i`: millimetres along it, across it and above it (on the pad's side)."""
+    length = packed[i, LENGTH]
+    px, py, pz = x - packed[i, 0], y - packed[i, 1], z - packed[i, 2]
+    ax, ay, az = packed[i, 3] / length, packed[i, 4] / length, packed[i, 5] / length
+    ox, oy, oz = packed[i, 9], packed[i, 10], packed[i, 11]
+    across = px * (ay * oz - az * oy) + py * (az * ox - ax * oz) + pz * (ax * oy - ay * ox)
+    return px * ax + py * ay + pz * az, across, px * ox + py * oy + pz * oz
 
 
 @numba.njit(cache=True, fastmath=True)
 def shade(
-    packed: Any, roles: Any, depth: Any, normal: Any, owner: Any, openness: Any, shadow_map: Any, basis: Any,
-    palm_frame: Any, focal: Number, cx: Number, cy: Number,
-    back: Any, palm: Any, nail: Any, crease: Number, mottle: Number, shine: Number, seed: int,
-    cloth_first: Any, cloth_second: Any, stripe: Number,
-    key: Any, lamp: Any, sky: Any, ground: Any, rim: Any, softness: Number, shadow: Number,
+    packed: Any, roles: Any, surface: Surface, shadow_map: ShadowMap, palm_frame: Any, focal: Number, centre: Any,
+    skin: Skin, cloth: Cloth, light: Light,
 ) -> Any:  # fmt: skip
-    """Colour of every covered pixel: linear RGB float32 (size, size, 3). For the arguments see `renderer`."""
-    size = len(depth)
+    """Colour of every covered pixel: linear RGB (size, size, 3). For the arguments see `renderer`."""
+    depth, _, normal, owner, openness = surface
+    size, (cx, cy) = len(depth), centre
     colour, albedo = np.zeros((size, size, 3), np.float32), np.zeros(3, np.float32)
     for row in range(size):
         for column in range(size):
@@ -175,32 +218,25 @@ def shade(
             z = depth[row, column]
             x, y = (column + 0.5 - cx) / focal * z, (row + 0.5 - cy) / focal * z
             n, part, length = normal[row, column], roles[i, 2], packed[i, LENGTH]
-            # Where the point lies on its bone: along it, above it (on the pad's side) and across.
-            px, py, pz = x - packed[i, 0], y - packed[i, 1], z - packed[i, 2]
-            ax, ay, az = packed[i, 3] / length, packed[i, 4] / length, packed[i, 5] / length
-            ox, oy, oz = packed[i, 9], packed[i, 10], packed[i, 11]
-            along, height = px * ax + py * ay + pz * az, px * ox + py * oy + pz * oz
-            across = px * (ay * oz - az * oy) + py * (az * ox - ax * oz) + pz * (ax * oy - ay * ox)
-            facing = n[0] * ox + n[1] * oy + n[2] * oz
-            gloss = shine
-            if part == 5:
-                _paint_cloth(albedo, along, across, height, cloth_first, cloth_second, stripe, seed)
+            along, across, height = _locate(packed, i, x, y, z)
+            facing = n[0] * packed[i, 9] + n[1] * packed[i, 10] + n[2] * packed[i, 11]
+            gloss = skin.shine
+            if part == SLEEVE:
+                _paint_cloth(albedo, along, across, height, cloth, skin.seed)
                 gloss = 0.0
             else:
-                tip = part == 3 and along > 0.4 * length
-                _paint_skin(albedo, along, across, height, facing, tip, i, back, palm, mottle, seed)
-                dark = _lines(part, along, length, facing, x, y, z, palm_frame)
-                if part == 3 and roles[i, 0] == 2 and facing < -0.35:
-                    cover = _nail_cover(along, across, length, packed[i, RADIUS] + packed[i, TAPER])
+                tip = part == DISTAL and along > 0.4 * length
+                _paint_skin(albedo, along, across, height, facing, tip, i, skin)
+                dark = _crease_skin(part, along, length, facing, x, y, z, palm_frame)
+                if part == DISTAL and roles[i, 0] == OUTER and facing < -0.35:
+                    cover = _cover_with_nail(along, across, length, packed[i, RADIUS] + packed[i, TAPER])
                     for c in range(3):
-                        albedo[c] = albedo[c] * (1 - cover) + nail[c] * cover
+                        albedo[c] = albedo[c] * (1 - cover) + skin.nail[c] * cover
                     dark = dark * (1 - cover) + cover * (1 - cover)
-                    gloss = shine * (1.0 + 2.5 * cover)
+                    gloss = skin.shine * (1.0 + 2.5 * cover)
                 for c in range(3):
-                    albedo[c] *= 1.0 - crease * min(dark, 1.0) * (0.75 if c == 0 else 0.9)
-            lit = lit_share(shadow_map, basis, x + 1.5 * n[0], y + 1.5 * n[1], z + 1.5 * n[2], softness)
-            lit = 1.0 - shadow * (1.0 - lit)
-            _light_up(
-                colour[row, column], albedo, gloss, n, x, y, z, openness[row, column], lit, key, lamp, sky, ground, rim
-            )
+                    albedo[c] *= 1.0 - skin.crease * min(dark, 1.0) * (0.75 if c == 0 else 0.9)
+            lit = measure_lamp_share(shadow_map, x + 1.5 * n[0], y + 1.5 * n[1], z + 1.5 * n[2], light.softness)
+            lit = 1.0 - light.shadow * (1.0 - lit)
+            _light_up(colour[row, column], albedo, gloss, n, x, y, z, openness[row, column], lit, light)
     return colour

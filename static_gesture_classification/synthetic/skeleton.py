@@ -135,38 +135,38 @@ class Skeleton:
 def pose_skeleton(pose: HandPose, proportions: Proportions) -> Skeleton:
     """Place the bones of a person's hand in a pose. Angles beyond a joint's limits are brought back to them."""
     joints, palmar, webs = np.empty((5, 4, 3)), np.empty((5, 3, 3)), np.empty((4, 3))
-    radii = _radii(proportions)
+    radii = _scale_radii(proportions)
     for i, finger in enumerate(pose.fingers):
-        joints[i + 1], palmar[i + 1], webs[i] = _finger(i, finger, proportions)
-    angles, bones, base = _thumb_angles(pose.thumb), _thumb_bones(proportions), np.array(THUMB_CMC) * proportions.size
+        joints[i + 1], palmar[i + 1], webs[i] = _place_finger(i, finger, proportions)
+    angles, bones, base = _clamp_thumb(pose.thumb), _scale_thumb(proportions), np.array(THUMB_CMC) * proportions.size
     gap = 0.0
     if pose.thumb.touch is not None:
-        target, outward = _touch_point(pose.thumb.touch, joints, palmar, radii)
+        target, outward = _find_touch(pose.thumb.touch, joints, palmar, radii)
         angles, gap = _reach(target, outward, angles, base, bones, radii[0, 3])
-    joints[0], palmar[0] = _thumb(angles, base, bones)
-    return Skeleton(joints, palmar, radii, _forearm(pose), webs, gap)
+    joints[0], palmar[0] = _place_thumb(angles, base, bones)
+    return Skeleton(joints, palmar, radii, _point_forearm(pose), webs, gap)
 
 
-def limited(name: str, degrees: float, limits: dict[str, tuple[float, float]]) -> float:
+def clamp(name: str, degrees: float, limits: dict[str, tuple[float, float]]) -> float:
     """An angle inside the limits of its joint, in degrees."""
     least, greatest = limits[name]
     return min(max(degrees, least), greatest)
 
 
-def _radii(proportions: Proportions) -> Vector:
+def _scale_radii(proportions: Proportions) -> Vector:
     radii = np.array((THUMB_RADII, *FINGER_RADII)) * (proportions.thickness * proportions.size)
     return radii * np.linspace(1.0, proportions.tips, 4)
 
 
-def _thumb_bones(proportions: Proportions) -> Vector:
+def _scale_thumb(proportions: Proportions) -> Vector:
     return np.array(THUMB_BONES) * (proportions.size * np.array([1.0, proportions.thumb, proportions.thumb]))
 
 
-def _finger(number: int, pose: FingerPose, proportions: Proportions) -> tuple[Vector, Vector, Vector]:
+def _place_finger(number: int, pose: FingerPose, proportions: Proportions) -> tuple[Vector, Vector, Vector]:
     """Joints (4, 3), palmar vectors (3, 3) and web point (3,) of one finger."""
-    flexion = [np.radians(limited(name, getattr(pose, name), FINGER_LIMITS)) for name in ("mcp", "pip", "dip")]
+    flexion = [np.radians(clamp(name, getattr(pose, name), FINGER_LIMITS)) for name in ("mcp", "pip", "dip")]
     # Bent knuckles cannot be spread: the collateral ligaments are tight.
-    spread = limited("spread", pose.spread, FINGER_LIMITS) * np.cos(min(max(flexion[0], 0.0), np.pi / 2)) ** 2
+    spread = clamp("spread", pose.spread, FINGER_LIMITS) * np.cos(min(max(flexion[0], 0.0), np.pi / 2)) ** 2
     side, lean = np.radians(FINGER_FAN[number] + spread), np.radians(FINGER_LEAN[number])
     along = np.array([np.sin(side), np.cos(side), 0.0])
     across = np.array([np.cos(side), -np.sin(side), 0.0])
@@ -184,20 +184,20 @@ def _finger(number: int, pose: FingerPose, proportions: Proportions) -> tuple[Ve
     return joints, palmar, web
 
 
-def _forearm(pose: HandPose) -> Vector:
-    flexion = np.radians(limited("flexion", pose.flexion, WRIST_LIMITS))
-    deviation = np.radians(limited("deviation", pose.deviation, WRIST_LIMITS))
+def _point_forearm(pose: HandPose) -> Vector:
+    flexion = np.radians(clamp("flexion", pose.flexion, WRIST_LIMITS))
+    deviation = np.radians(clamp("deviation", pose.deviation, WRIST_LIMITS))
     flat = np.array([np.sin(deviation), -np.cos(deviation), 0.0])
     return np.cos(flexion) * flat + np.sin(flexion) * np.array([0.0, 0.0, 1.0])
 
 
-def _thumb_angles(pose: ThumbPose) -> Vector:
+def _clamp_thumb(pose: ThumbPose) -> Vector:
     """Abduction, lift, mcp, ip, roll in radians, within the limits."""
     names = ("abduction", "lift", "mcp", "ip")
-    return np.radians([*(limited(name, getattr(pose, name), THUMB_LIMITS) for name in names), pose.roll])
+    return np.radians([*(clamp(name, getattr(pose, name), THUMB_LIMITS) for name in names), pose.roll])
 
 
-def _touch_point(touch: str, joints: Vector, palmar: Vector, radii: Vector) -> tuple[Vector, Vector]:
+def _find_touch(touch: str, joints: Vector, palmar: Vector, radii: Vector) -> tuple[Vector, Vector]:
     """The point on a finger's skin that the thumb's pad is to touch, and the direction out of the skin there."""
     name, place = touch.split(".")
     i = DIGITS.index(name)
@@ -220,7 +220,7 @@ def _touch_point(touch: str, joints: Vector, palmar: Vector, radii: Vector) -> t
 
 
 @numba.njit(cache=True)
-def _thumb(angles: Vector, base: Vector, bones: Vector) -> tuple[Vector, Vector]:
+def _place_thumb(angles: Vector, base: Vector, bones: Vector) -> tuple[Vector, Vector]:
     """Joints (4, 3) and palmar vectors (3, 3) of the thumb."""
     joints, palmar = np.empty((4, 3)), np.empty((3, 3))
     abduction, lift = angles[0], angles[1]
@@ -242,17 +242,11 @@ def _thumb(angles: Vector, base: Vector, bones: Vector) -> tuple[Vector, Vector]
 
 @numba.njit(cache=True)
 def _reach_error(
-    angles: Vector,
-    rest: Vector,
-    target: Vector,
-    outward: Vector,
-    base: Vector,
-    bones: Vector,
-    radius: float,
+    angles: Vector, rest: Vector, target: Vector, outward: Vector, base: Vector, bones: Vector, radius: float,
     weights: Vector,
-) -> Vector:
+) -> Vector:  # fmt: skip
     """What `_reach` makes small: pad to target (mm), pad facing the skin, and distance from the resting angles."""
-    joints, palmar = _thumb(angles, base, bones)
+    joints, palmar = _place_thumb(angles, base, bones)
     direction = (joints[3] - joints[2]) / bones[2]
     pad = joints[2] * 0.35 + joints[3] * 0.65 + palmar[2] * radius
     error = np.empty(12)

@@ -1,14 +1,14 @@
-"""Rays through the smooth distance field of capsules: the compiled inner loops of the renderer.
+"""Sphere tracing of the hand: the compiled inner loops that find where each pixel's ray meets the skin.
 
-The field is that of Hart, "Sphere Tracing" (1996): round tapered capsules, joined by a polynomial smooth minimum
-(Quilez, "Smooth minimum"). Tiles of 8 x 8 pixels each know the few capsules that matter to them, and a cone around all
-rays of a tile goes first, so that a picture of 256 x 256 takes milliseconds. Camera coordinates: x right, y down,
-z into the picture, millimetres. Arrays and numbers are float32, unless said otherwise.
+The surface is a signed distance field (Hart, "Sphere Tracing", 1996): round tapered capsules, joined by a polynomial
+smooth minimum (Quilez, "Smooth minimum"). Each tile of 8 x 8 pixels has a list of the few capsules near it, and one
+cone around all rays of a tile is marched first, so that a picture of 256 x 256 takes milliseconds. Camera coordinates:
+x right, y down, z into the picture, millimetres. Arrays and numbers are float32 unless the text says otherwise.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -16,24 +16,39 @@ import numpy as np
 Number = Any  # a float32 of compiled code
 
 TILE = 8
-NEAREST = 40.0  # millimetres before the lens; what is nearer is cut off
+NEAREST = 40.0  # millimetres before the lens; `renderer.pack` cuts off what is nearer
 FAR = 1e9
 PALM_BLEND, FINGER_BLEND, ROOT_BLEND = 8.0, 2.2, 7.0  # millimetres over which capsules melt together
-REACH = 11.0  # millimetres around a capsule in which it may still matter (blending, occlusion)
-LANES = 8  # capsules whose distances are computed at once
+REACH = 11.0  # millimetres around a capsule within which it changes the picture (blending, occlusion)
+LANES = 8  # distances that one vector instruction computes
 SHADOW_SIZE = 112  # side of the shadow map, in pixels
 
 # Columns of the packed capsules.
 RADIUS, TAPER, LENGTH = 7, 8, 12  # 0: end a, 3: axis, 6: 1 / squared length, 9: palmar vector
 
 
-@numba.njit(cache=True, fastmath=True)
-def tiles(packed: Any, roles: Any, size: int, focal: Number, cx: Number, cy: Number) -> tuple[Any, Any, Any]:
-    """Which capsules each tile of `TILE` x `TILE` pixels has to look at, and how far away the nearest one begins.
+class Tiles(NamedTuple):
+    """The capsules near each tile of `TILE` x `TILE` pixels, row by row."""
 
-    Returns:
-        starts int32 (tiles + 1,), capsule numbers int32 in one list, near float32 (tiles,).
-    """
+    starts: Any  # int32 (tiles + 1,), where each tile's part of `capsules` begins
+    capsules: Any  # int32, capsule numbers, tile after tile
+    nearest: Any  # (tiles,), depth at which the nearest capsule of the tile begins
+
+
+class Surface(NamedTuple):
+    """What each pixel of a picture of (size, size) sees."""
+
+    depth: Any  # along z; `FAR` where there is no hand
+    alpha: Any  # coverage, 0..1
+    normal: Any  # (size, size, 3), unit vectors out of the skin
+    owner: Any  # int16, number of the nearest capsule, -1 for none
+    openness: Any  # share of the surroundings from which light comes, 0..1
+
+
+@numba.njit(cache=True, fastmath=True)
+def make_tiles(packed: Any, size: int, focal: Number, centre: Any) -> Tiles:
+    """List the capsules near each tile of a picture of `size` pixels; `focal` and `centre` are the camera's."""
+    cx, cy = centre
     n, across = len(packed), (size + TILE - 1) // TILE
     starts = np.zeros(across * across + 1, np.int32)
     lists = np.empty(across * across * n, np.int32)
@@ -67,7 +82,7 @@ def tiles(packed: Any, roles: Any, size: int, focal: Number, cx: Number, cy: Num
                     count += 1
                     near[tile] = min(near[tile], projected[i, 5])
             starts[tile + 1] = count
-    return starts, lists[:count].copy(), near
+    return Tiles(starts, lists[:count].copy(), near)
 
 
 @numba.njit(cache=True, fastmath=True, inline="always")
@@ -76,16 +91,21 @@ def _smooth_min(a: Number, b: Number, width: Number) -> Number:
     return min(a, b) - h * h * np.float32(0.25) / width
 
 
+@numba.njit(cache=True, fastmath=True, inline="always")
+def _clamp(share: Number) -> Number:
+    return min(max(share, np.float32(0.0)), np.float32(1.0))
+
+
 @numba.njit(cache=True, fastmath=True)
-def field(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, distances: Any) -> Number:
-    """Distance to the hand in millimetres, negative inside.
+def sdf(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, distances: Any) -> Number:
+    """Signed distance to the hand in millimetres, negative inside.
 
     Args:
-        tile: float32 (9, n): the tile's capsules, one column each, the palm's first, then chain by chain; n is a
-            multiple of `LANES`, and what is beyond `count` is of no account.
-        roles: int32 (2, n): their roles and chains.
-        count: how many columns count.
-        distances: float32 (n,), overwritten with the distance to each capsule.
+        tile: (9, n), the first columns of a tile's capsules, one column each, the palm's first, then chain by chain; n
+            is a multiple of `LANES`.
+        roles: int32 (2, n), role and chain of each.
+        count: how many columns are in use.
+        distances: (n,), overwritten with the distance to each capsule.
     """
     zero, one, big = np.float32(0.0), np.float32(1.0), np.float32(1e6)
     for k in range((count + LANES - 1) // LANES * LANES):  # whole vectors: no remainder that is computed one by one
@@ -120,14 +140,10 @@ def field(x: Number, y: Number, z: Number, tile: Any, roles: Any, count: int, di
 
 
 @numba.njit(cache=True, fastmath=True)
-def trace(
-    packed: Any, roles: Any, starts: Any, lists: Any, near: Any, size: int, focal: Number, cx: Number, cy: Number
-) -> tuple[Any, Any, Any, Any, Any]:
-    """Follow one ray per pixel to the surface.
-
-    Returns:
-        depth along z (size, size), coverage, unit normal (size, size, 3), owner int16 (-1: none), openness 0..1.
-    """
+def trace(packed: Any, roles: Any, tiles: Tiles, size: int, focal: Number, centre: Any) -> Surface:
+    """Follow one ray per pixel to the surface."""
+    starts, lists, near = tiles
+    cx, cy = centre
     depth = np.full((size, size), np.float32(FAR))
     alpha, openness = np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
     normal, owner = np.zeros((size, size, 3), np.float32), np.full((size, size), -1, np.int16)
@@ -136,7 +152,6 @@ def trace(
     tile, tile_roles = np.zeros((9, room), np.float32), np.zeros((2, room), np.int32)
     distances = np.zeros(room, np.float32)
     pixel, x0, y0 = np.float32(1.0 / focal), np.float32(cx), np.float32(cy)
-    half = np.float32(TILE * 0.71) * pixel
     for number in range(across * across):
         start, count = starts[number], starts[number + 1] - starts[number]
         if count == 0:
@@ -147,43 +162,37 @@ def trace(
                 tile[column, k] = packed[i, column]
             tile_roles[0, k], tile_roles[1, k] = roles[i, 0], roles[i, 1]
         top, left = (number // across) * TILE, (number % across) * TILE
-        # A cone around the whole tile first: how far may all of its rays go without touching anything?
-        u = (np.float32(left + TILE // 2) - x0) * pixel
-        v = (np.float32(top + TILE // 2) - y0) * pixel
-        stretch = np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
-        z, touched = max(near[number], np.float32(NEAREST)), False
-        for _ in range(64):
-            distance = field(u * z, v * z, z, tile, tile_roles, count, distances) - half * z * np.float32(1.2)
-            if distance < np.float32(0.8):
-                touched = True
-                break
-            if distance > np.float32(1e4) or z > np.float32(4000.0):
-                break
-            z += distance * np.float32(0.9) / stretch
-        if not touched:
+        z = max(near[number], np.float32(NEAREST))
+        z = _march_cone(left, top, z, x0, y0, pixel, tile, tile_roles, count, distances)
+        if z >= FAR:
             continue
         for row in range(top, min(top + TILE, size)):
             for column in range(left, min(left + TILE, size)):
                 _trace_pixel(
-                    row,
-                    column,
-                    z,
-                    x0,
-                    y0,
-                    pixel,
-                    tile,
-                    tile_roles,
-                    count,
-                    distances,
-                    lists,
-                    start,
-                    depth,
-                    alpha,
-                    normal,
-                    owner,
-                    openness,
-                )
-    return depth, alpha, normal, owner, openness
+                    row, column, z, x0, y0, pixel, tile, tile_roles, count, distances, lists, start,
+                    depth, alpha, normal, owner, openness,
+                )  # fmt: skip
+    return Surface(depth, alpha, normal, owner, openness)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _march_cone(
+    left: int, top: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
+    distances: Any,
+) -> Number:  # fmt: skip
+    """How deep all rays of a tile may go from depth `z` on without touching anything; `FAR` where all miss the hand."""
+    half = np.float32(TILE * 0.71) * pixel
+    u = (np.float32(left + TILE // 2) - x0) * pixel
+    v = (np.float32(top + TILE // 2) - y0) * pixel
+    stretch = np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
+    for _ in range(64):
+        distance = sdf(u * z, v * z, z, tile, roles, count, distances) - half * z * np.float32(1.2)
+        if distance < np.float32(0.8):
+            return z
+        if distance > np.float32(1e4) or z > np.float32(4000.0):
+            break
+        z += distance * np.float32(0.9) / stretch
+    return np.float32(FAR)
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -196,9 +205,9 @@ def _trace_pixel(
     u = (np.float32(column) + np.float32(0.5) - x0) * pixel
     v = (np.float32(row) + np.float32(0.5) - y0) * pixel
     stride = np.float32(0.97) / np.float32(np.sqrt(u * u + v * v + one))
-    edge, best_z, best = np.float32(1e6), np.float32(0.0), np.float32(0.0)
+    edge, best_z, best, nearest = np.float32(1e6), np.float32(0.0), np.float32(0.0), 0
     for _ in range(40):
-        distance = field(u * z, v * z, z, tile, roles, count, distances)
+        distance = sdf(u * z, v * z, z, tile, roles, count, distances)
         blur = distance / (z * pixel)
         if blur < edge:
             edge, best_z, best = blur, z, distance
@@ -210,34 +219,36 @@ def _trace_pixel(
     x, y = u * best_z, v * best_z
     if z != best_z:  # a grazing ray went past its closest point
         z = best_z
-        field(x, y, z, tile, roles, count, distances)
-    nearest = 0
+        sdf(x, y, z, tile, roles, count, distances)
     for k in range(1, count):
         if distances[k] < distances[nearest]:
             nearest = k
     alpha[row, column] = min(one, (one - edge) / np.float32(0.85))
     depth[row, column], owner[row, column] = z, lists[start + nearest]
-    nx = field(x + e, y, z, tile, roles, count, distances) - best
-    ny = field(x, y + e, z, tile, roles, count, distances) - best
-    nz = field(x, y, z + e, tile, roles, count, distances) - best
+    nx = sdf(x + e, y, z, tile, roles, count, distances) - best
+    ny = sdf(x, y + e, z, tile, roles, count, distances) - best
+    nz = sdf(x, y, z + e, tile, roles, count, distances) - best
     length = one / max(np.float32(np.sqrt(nx * nx + ny * ny + nz * nz)), np.float32(1e-6))
     nx, ny, nz = nx * length, ny * length, nz * length
     normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = nx, ny, nz
-    near, far = np.float32(3.0), np.float32(9.0)
-    near_open = field(x + near * nx, y + near * ny, z + near * nz, tile, roles, count, distances) / near
-    far_open = field(x + far * nx, y + far * ny, z + far * nz, tile, roles, count, distances) / far
-    near_open, far_open = min(max(near_open, np.float32(0.0)), one), min(max(far_open, np.float32(0.0)), one)
+    near, far = np.float32(3.0), np.float32(9.0)  # millimetres out of the skin
+    near_open = _clamp(sdf(x + near * nx, y + near * ny, z + near * nz, tile, roles, count, distances) / near)
+    far_open = _clamp(sdf(x + far * nx, y + far * ny, z + far * nz, tile, roles, count, distances) / far)
     openness[row, column] = (np.float32(0.25) + np.float32(0.75) * near_open) * (
         np.float32(0.35) + np.float32(0.65) * far_open
     )
 
 
-@numba.njit(cache=True, fastmath=True)
-def shadow_depths(packed: Any, roles: Any, direction: Any) -> tuple[Any, Any]:
-    """Depth of the hand as the lamp sees it (parallel light): float32 map, and the lamp's frame (5, 3).
+class ShadowMap(NamedTuple):
+    """The hand as the lamp sees it, in parallel light."""
 
-    The frame's rows are right, down, away from the lamp, then corner and scale: u = (p . right - corner[0]) * scale[0].
-    """
+    depths: Any  # (`SHADOW_SIZE`, `SHADOW_SIZE`), millimetres from the lamp; `FAR` where there is no hand
+    basis: Any  # (5, 3), rows right, down, away from the lamp, corner, scale: u = (p . right - corner[0]) * scale[0]
+
+
+@numba.njit(cache=True, fastmath=True)
+def draw_shadow_map(packed: Any, roles: Any, direction: Any) -> ShadowMap:
+    """Draw the hand as a lamp in `direction` (a unit vector) sees it."""
     n = len(packed)
     basis = np.zeros((5, 3), np.float32)
     away = -direction
@@ -263,21 +274,21 @@ def shadow_depths(packed: Any, roles: Any, direction: Any) -> tuple[Any, Any]:
     depths = np.full((SHADOW_SIZE, SHADOW_SIZE), np.float32(FAR))
     for i in range(n):
         if roles[i, 2] < 4:
-            _draw_depth(depths, packed, i, basis, scale)
-    return depths, basis
+            _draw_depth(depths, packed[i], basis, scale)
+    return ShadowMap(depths, basis)
 
 
 @numba.njit(cache=True, fastmath=True)
-def _draw_depth(depths: Any, packed: Any, i: int, basis: Any, scale: Number) -> None:
+def _draw_depth(depths: Any, capsule: Any, basis: Any, scale: Number) -> None:
     """Draw one capsule into a shadow map as a row of balls."""
-    steps = int(packed[i, LENGTH] / max(packed[i, RADIUS] * 0.35, 1.0)) + 2
+    steps = int(capsule[LENGTH] / max(capsule[RADIUS] * 0.35, 1.0)) + 2
     for step in range(steps):
         share = np.float32(step / (steps - 1))
-        radius = packed[i, RADIUS] + share * packed[i, TAPER]
+        radius = capsule[RADIUS] + share * capsule[TAPER]
         centre = np.zeros(3, np.float32)
         for k in range(3):
             for j in range(3):
-                centre[k] += (packed[i, j] + share * packed[i, 3 + j]) * basis[k, j]
+                centre[k] += (capsule[j] + share * capsule[3 + j]) * basis[k, j]
         u, v = (centre[0] - basis[3, 0]) * scale, (centre[1] - basis[3, 1]) * scale
         r = radius * scale
         for row in range(max(int(v - r), 0), min(int(v + r) + 1, SHADOW_SIZE)):
@@ -288,8 +299,9 @@ def _draw_depth(depths: Any, packed: Any, i: int, basis: Any, scale: Number) -> 
 
 
 @numba.njit(cache=True, fastmath=True)
-def lit_share(depths: Any, basis: Any, x: Number, y: Number, z: Number, softness: Number) -> Number:
-    """Share of the lamp that reaches a point, 0..1, smoothed over its neighbourhood in the shadow map."""
+def measure_lamp_share(shadow_map: ShadowMap, x: Number, y: Number, z: Number, softness: Number) -> Number:
+    """Share of the lamp's light that reaches a point, 0..1, smoothed over `softness` millimetres."""
+    depths, basis = shadow_map
     p0 = x * basis[0, 0] + y * basis[0, 1] + z * basis[0, 2]
     p1 = x * basis[1, 0] + y * basis[1, 1] + z * basis[1, 2]
     p2 = x * basis[2, 0] + y * basis[2, 1] + z * basis[2, 2]

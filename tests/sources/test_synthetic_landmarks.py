@@ -12,7 +12,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import SPLITS, to_frame
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.synthetic.plan import Plan
+from static_gesture_classification.synthetic.dataset import SyntheticDataset
 
 SMALL = ("sources=[synthetic_landmarks]", "sources.synthetic_landmarks.hands=240")
 
@@ -39,9 +39,9 @@ def rows(composed: Callable[..., Any]) -> pd.DataFrame:
     return read(composed())
 
 
-def plan_of(config: Any) -> Plan:
+def dataset_of(config: Any) -> SyntheticDataset:
     (source,) = Sources.from_config(config)
-    return source.plan  # type: ignore[attr-defined]
+    return source.dataset  # type: ignore[attr-defined]
 
 
 def test_every_hand_has_landmarks_inside_its_box_and_no_picture(rows: pd.DataFrame):
@@ -79,8 +79,11 @@ def test_the_landmarks_stage_gets_hands_that_are_not_distorted(composed: Callabl
     config = composed("sources.synthetic_landmarks.hands=20", f"landmarks.aspect_without_image={aspect}")
     table = read(config)
     points = points_of(np.stack(table.landmarks).reshape(-1, 21, 2), aspect)
-    plan = plan_of(config)
-    posed = {f"{picture.gesture}/{picture.number:06d}": plan.hand(picture)[0].landmarks for picture in plan.pictures}
+    dataset = dataset_of(config)
+    posed = {
+        f"{picture.gesture}/{picture.number:06d}": dataset.draw_hand(picture)[0].landmarks
+        for picture in dataset.pictures
+    }
     for name, seen in zip(table.image, points, strict=True):
         ratio = np.linalg.norm(seen - seen[0], axis=1)[1:] / np.linalg.norm(posed[name] - posed[name][0], axis=1)[1:]
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
@@ -93,9 +96,9 @@ def test_people_are_in_one_split_each(rows: pd.DataFrame):
 
 def test_no_hand_is_also_in_a_synthetic_picture(composed: Callable[..., Any]):
     config = composed()
-    posed, photographed = plan_of(config), Plan.from_config(config)
+    posed, photographed = dataset_of(config), SyntheticDataset.from_config(config)
     for picture in posed.pictures[:24]:
-        assert (posed.hand(picture)[0].landmarks != photographed.hand(picture)[0].landmarks).all()
+        assert (posed.draw_hand(picture)[0].landmarks != photographed.draw_hand(picture)[0].landmarks).all()
 
 
 def test_a_gesture_described_in_yaml_gets_landmarks(composed: Callable[..., Any]):

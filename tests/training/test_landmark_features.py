@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from torch import Tensor
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.synthetic.plan import Picture, Plan
+from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset
 from static_gesture_classification.training.models.landmark_features import features
 
 
@@ -13,8 +13,10 @@ from static_gesture_classification.training.models.landmark_features import feat
 def hands() -> Tensor:
     """A few posed hands of every gesture: points (40, 21, 2)."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        plan = Plan.from_config(compose("config", ["synthetic.images=60"]))
-    drawn = [plan.hand(Picture(gesture, k))[0].landmarks for gesture in plan.gestures for k in range(4)]
+        dataset = SyntheticDataset.from_config(compose("config", ["synthetic.images=60"]))
+    drawn = [
+        dataset.draw_hand(Picture(gesture, k))[0].landmarks for gesture in dataset.vocabulary.names for k in range(4)
+    ]
     return torch.from_numpy(np.stack(drawn)).float()
 
 
