@@ -184,9 +184,11 @@ def predict_samples(samples: pd.DataFrame, contender: Contender, settings: Conte
     classifier, split = load_classifier(contender.checkpoint, settings.device), str(samples["split"].iloc[0])
     hands = open_hands(samples, classifier, settings)
     if hands is None:
-        name = f"{split}-{classifier.input}-{classifier.crop_size}-{classifier.crop_margin}"
+        geometry = (
+            f"{classifier.crop_size}-{classifier.crop_margin}" if classifier.kind.needs_crops else classifier.input
+        )
         whole = samples.reindex(columns=SCHEMA.names).fillna({"source_label": ""}).assign(landmarks=None)
-        folder = settings.output / "prepared" / name
+        folder = settings.output / "prepared" / f"{split}-{geometry}"
         hands = prepare_hands(whole, folder, classifier, settings.cutting, settings.extraction)
     return predict(EvaluationSet(split, hands, {}), classifier)
 
