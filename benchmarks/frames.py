@@ -38,9 +38,9 @@ from omegaconf import DictConfig
 from sklearn.model_selection import StratifiedGroupKFold
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.detection.detector import Box, DetectedHand, detector_from_config
+from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
-from static_gesture_classification.detection.regions import overlap
+from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.evaluation.metrics import (
     NO_HAND,
     Outcomes,
@@ -54,8 +54,8 @@ from static_gesture_classification.inference.predictor import Predictor, load_mo
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES, points_of
-from static_gesture_classification.samples import BOX, LANDMARKS, write_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.samples import BOX, LANDMARK_COUNT, write_samples
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -145,7 +145,7 @@ def composed(*overrides: str) -> DictConfig:
 
 
 def detector(*overrides: str) -> MediapipeDetector:
-    built = detector_from_config(composed(*overrides))
+    built = Detector.from_config(composed(*overrides))
     assert isinstance(built, MediapipeDetector)
     return built
 
@@ -153,8 +153,8 @@ def detector(*overrides: str) -> MediapipeDetector:
 def real_samples() -> pd.DataFrame:
     """The sample table of all annotated hands."""
     config = composed()
-    sources = sources_from_config(config.sources, config.seed)
-    return read_sources(sources, Vocabulary.from_config(config.gestures), config.index.max_rejected_share)[0]
+    sources = Sources.from_config(config)
+    return read_sources(sources, Vocabulary.from_config(config), config.index.max_rejected_share)[0]
 
 
 def photographs_of(samples: pd.DataFrame) -> list[Photograph]:
@@ -181,7 +181,7 @@ def look(photographs: Sequence[Photograph], setting: str, detector: MediapipeDet
 
 def landmarks_around_boxes(photographs: Sequence[Photograph], detector: MediapipeDetector) -> np.ndarray:
     """Points (n, 21, 2) of all samples as the landmarks stage finds them; NaN where it does not."""
-    points = np.full((sum(len(photograph.rows) for photograph in photographs), LANDMARKS, 2), np.nan, np.float32)
+    points = np.full((sum(len(photograph.rows) for photograph in photographs), LANDMARK_COUNT, 2), np.nan, np.float32)
     for photograph in track(photographs, "landmarks around published boxes", total=len(photographs)):
         image = read_image(photograph.path)
         for row, box in zip(photograph.rows, photograph.boxes, strict=True):
@@ -260,13 +260,13 @@ def trained_on_crops(folder: Path, samples: pd.DataFrame, crops: np.ndarray, *ov
 def posed_hands() -> pd.DataFrame:
     """The sample table of posed hands, all for training."""
     config = composed("sources=[synthetic_landmarks]", f"sources.synthetic_landmarks.hands={POSED}")
-    sources = sources_from_config(config.sources, config.seed)
-    return read_sources(sources, Vocabulary.from_config(config.gestures), 0)[0].assign(split="train")
+    sources = Sources.from_config(config)
+    return read_sources(sources, Vocabulary.from_config(config), 0)[0].assign(split="train")
 
 
 def points_of_posed(posed: pd.DataFrame) -> np.ndarray:
     """Points (n, 21, 2) of posed hands, as the landmarks stage makes them of rows without an image."""
-    landmarks = np.stack(posed["landmarks"].to_list()).reshape(-1, LANDMARKS, 2)
+    landmarks = np.stack(posed["landmarks"].to_list()).reshape(-1, LANDMARK_COUNT, 2)
     return points_of(landmarks, composed().landmarks.aspect_without_image)
 
 

@@ -43,16 +43,16 @@ from frames import (
 from machine import processor
 from sklearn.model_selection import StratifiedKFold
 
-from static_gesture_classification.detection.detector import Box, DetectedHand
+from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.detection.mediapipe import WHOLE_IMAGE
-from static_gesture_classification.detection.regions import overlap
+from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.samples import BOX, LANDMARKS
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.samples import BOX, LANDMARK_COUNT
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 
 RESULT = Path(__file__).resolve().parent / "results" / "landmarks.md"
@@ -82,15 +82,15 @@ def main() -> None:
 def table_of(names: set[str], *overrides: str) -> pd.DataFrame:
     """The sample table of some sources."""
     config = composed("sources=[hagrid,hands,recorded_legacy,folder,synthetic_landmarks]", *overrides)
-    sources = [source for source in sources_from_config(config.sources, config.seed) if source.name in names]
-    return read_sources(sources, Vocabulary.from_config(config.gestures), config.index.max_rejected_share)[0]
+    sources = [source for source in Sources.from_config(config) if source.name in names]
+    return read_sources(sources, Vocabulary.from_config(config), config.index.max_rejected_share)[0]
 
 
 def posed_hands() -> pd.DataFrame:
     """Sample table of posed hands, with a column of points (21, 2)."""
     samples = table_of({"synthetic_landmarks"})
     samples["split"] = samples["split"].replace("test", "train")
-    landmarks = np.stack(samples["landmarks"].to_list()).reshape(-1, LANDMARKS, 2)
+    landmarks = np.stack(samples["landmarks"].to_list()).reshape(-1, LANDMARK_COUNT, 2)
     return samples.assign(points=list(points_of(landmarks, composed().landmarks.aspect_without_image)))
 
 

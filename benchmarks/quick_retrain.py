@@ -27,7 +27,7 @@ from machine import processor
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.walkthrough import frames_by_gesture, held_out_session
+from static_gesture_classification.active_learning.performer import frames_by_gesture, write_held_out
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.sources.recorded import SESSION_FILE
@@ -97,13 +97,13 @@ def measured(folder: Path, method: str) -> str:
 
 def record(folder: Path, method: str) -> None:
     """A recorded session for train of 30 frames that no other method was given."""
-    vocabulary = Vocabulary.from_config(configuration().gestures)
+    vocabulary = Vocabulary.from_config(configuration())
     video = SHARED / "data/videos/webcam.mp4"
     seen = frames_by_gesture(video, video.with_suffix(".json"), folder / "frames", vocabulary)
     gesture, shots = max(seen.items(), key=lambda each: len(each[1]))
     first = NEW * METHODS.index(method) % max(1, len(shots) - NEW)
     session = folder / "data/recorded" / method
-    held_out_session(session, gesture, shots[first : first + NEW])
+    write_held_out(session, gesture, shots[first : first + NEW])
     for path in session.glob("*.jpg"):  # pictures that no earlier call has looked at
         picture = np.array(Image.open(path))
         picture[:8, :8] = np.random.default_rng().integers(0, 256, 3)
@@ -140,7 +140,7 @@ def write_crop_model(path: Path) -> None:
     """EfficientNet-Lite0 with ImageNet's backbone and a random head."""
     torch.manual_seed(0)
     config = configuration("model=efficientnet_lite0")
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     model = plain_model(config.model)
     origin = Origin(model, vocabulary, int(config.crops.size), float(config.crops.margin))
     network = build_network({**model, "weights": "imagenet"}, len(vocabulary))

@@ -27,6 +27,8 @@ SURROUNDINGS = (
     "errors",
     "file_data",
     "file_names",
+    "file_state",
+    "keyed_store",
     "local_settings",
     "process_lock",
     "settings",

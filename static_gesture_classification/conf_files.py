@@ -21,6 +21,7 @@ from static_gesture_classification.errors import UserError
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
+DEFAULT_SOURCE = re.compile(r"^# @default (\d+)$", re.MULTILINE)
 GLOBAL = "_global_"
 INTERPOLATION = re.compile(r"\$\{(?:oc\.select:)?([\w.]+)(?:,([^{}]*))?\}")
 NULL, TEXT_TAG = "tag:yaml.org,2002:null", "tag:yaml.org,2002:str"
@@ -144,6 +145,18 @@ def declared(conf: Path) -> Declared:
                 result.defaults.setdefault(path, []).append(value_of(entry.node))
             result.groups |= {".".join(path.split(".")[:end]) for end in range(1, path.count(".") + 1)}
     return result
+
+
+def default_sources(conf: Path) -> list[str]:
+    """The sources that are read when none are named: those whose file has a line `# @default N`, by N, then by name.
+
+    Rows of the sample table come in this order, and of a picture that two sources have the first one's is kept.
+    """
+    marked = {}
+    for file in (conf / "sources").glob("*.yaml"):
+        if found := DEFAULT_SOURCE.search(file.read_text(encoding="utf-8-sig")):
+            marked[file.stem] = int(found[1])
+    return sorted(marked, key=lambda name: (marked[name], name))
 
 
 def package_of(file: Path, group: str) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.command_help import show_help
 from static_gesture_classification.command_line import as_typed
 from static_gesture_classification.commands import Command, command_of
+from static_gesture_classification.conf_files import default_sources
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.local_settings import check_local_settings
 from static_gesture_classification.terminal import errors, print_anything
@@ -48,6 +49,14 @@ if OWN_CONF.is_dir() and OWN_CONF.resolve() != CONF:
 for _choice in _HYDRA.defaults:
     _choice.update({group: "none" for group in ("hydra_logging", "job_logging") if group in _choice})
 ConfigStore.instance().store(group="hydra", name="config", node=_HYDRA, provider="static_gesture_classification")
+
+
+def register_default_sources(conf: Path = CONF) -> None:
+    """Make `sources: default` stand for the files of conf/sources that say they are default (`default_sources`)."""
+    ConfigStore.instance().store(group="sources", name="default", node={"defaults": default_sources(conf)})
+
+
+register_default_sources()
 
 
 def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -142,14 +151,13 @@ def write_params(config: DictConfig) -> bool:
     return True
 
 
-def watched_folders() -> dict[str, str] | None:
-    """The folders that `dvc.yaml` takes from `params.yaml`: those watched for new data, and what the model sees.
+def prepared_folder() -> str | None:
+    """What the model sees, `inputs` of `params.yaml`: the one folder that `dvc.yaml` takes from it.
 
     None without a readable `params.yaml`.
     """
     try:
-        params = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-        return {**params["watched"], "inputs": params["inputs"]}
+        return str(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["inputs"])
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return None
 
@@ -159,15 +167,15 @@ def main(config: DictConfig) -> None:
     """Compose `params.yaml`, and leave `data/composed` for the stages that come after it.
 
     Raises:
-        UserError: as a stage of `dvc repro`, when the data moved, or the model sees something else: DVC has by then
-            decided which folders to watch.
+        UserError: as a stage of `dvc repro`, when the model sees something else than before: DVC has by then decided
+            which folder to compare.
     """
-    watched = watched_folders()
+    before = prepared_folder()
     write_params(config)
     write_text(COMPOSED, "params.yaml is composed from conf/\n")
-    if "DVC_STAGE" in os.environ and watched_folders() != watched:
+    if "DVC_STAGE" in os.environ and prepared_folder() != before:
         raise UserError(
-            "conf/ names other data folders than params.yaml did, which is now up to date: repeat dvc repro"
+            f"the model sees {config.inputs} now, not {before}; params.yaml is up to date by now: repeat dvc repro"
         )
 
 

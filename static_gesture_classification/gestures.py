@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from omegaconf import DictConfig
+
 from static_gesture_classification.errors import UserError
 
 
@@ -51,21 +53,23 @@ class Vocabulary:
             raise UserError(f"gestures.background is {self.background!r}, which is not in gestures.names")
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Vocabulary:
-        """Build from the `gestures` node of the configuration (`names`, `background`).
+    def from_config(cls, config: DictConfig) -> Vocabulary:
+        """The vocabulary that `gestures` of the configuration names; raises as `from_mapping`."""
+        return cls.from_mapping(config.gestures)
+
+    @classmethod
+    def from_mapping(cls, gestures: Mapping[str, Any]) -> Vocabulary:
+        """Build from `names` and, where there is one, `background`, as a checkpoint or the configuration has them.
 
         Raises:
-            UserError: a name is no text, because quotes are missing.
+            UserError: a name is not text, because quotes are missing; see also the class.
         """
-        background = config.get("background")
-        if isinstance(config["names"], str):
-            raise UserError(f"gestures.names is {config['names']!r}, which is no list; write [ONE, TWO]")
-        for setting, names in (
-            ("names", config["names"]),
-            ("background", [background] if background is not None else []),
-        ):
-            require_text(names, f"gestures.{setting}")
-        return cls(tuple(config["names"]), background)
+        names, background = gestures["names"], gestures.get("background")
+        if isinstance(names, str):
+            raise UserError(f"gestures.names is {names!r}, which is no list; write [ONE, TWO]")
+        require_text(names, "gestures.names")
+        require_text([] if background is None else [background], "gestures.background")
+        return cls(tuple(names), background)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,4 +1,4 @@
-"""Which files are pictures, and all of them below a folder: one answer for sources, predict, pools and the recorder."""
+"""Which files are pictures, and which of them a folder holds; the same for sources, predict, pools and the recorder."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def is_video(name: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is not meant to be seen: by its name, or since systems put it there."""
+    """Whether a file or folder is hidden by its name, or litter of a system."""
     return name.startswith(".") or name.lower() in LITTER
 
 
@@ -99,7 +99,7 @@ def _look_into(place: str, below: str, real: str, above: tuple[str, ...], found:
         name = f"{below}/{entry.name}" if below else entry.name
         if not is_text(entry.name):
             found.refused.append((printable(name), NOT_UTF8))
-        elif _is_folder(entry):
+        elif is_folder(entry):
             _follow(entry, name, real, above, found)
         else:
             _sort_in(entry, name, found)
@@ -137,7 +137,8 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself is none."""
     try:
         return entry.is_dir()
     except OSError:
@@ -155,7 +156,7 @@ def has_more_frames(path: Path) -> bool:
     return header.more_frames
 
 
-def said_of_animated(names: Sequence[str]) -> list[str]:
+def describe_animated(names: Sequence[str]) -> list[str]:
     """A line for a report about images that have more than one frame; none without."""
     if not names:
         return []
@@ -165,7 +166,7 @@ def said_of_animated(names: Sequence[str]) -> list[str]:
     return [f"{subject}: the first frame alone is used: {some_of(names)}"]
 
 
-def said_of_others(names: Sequence[str]) -> list[str]:
+def describe_others(names: Sequence[str]) -> list[str]:
     """A line for a report about files that are no images, by suffix; none without."""
     if not names:
         return []

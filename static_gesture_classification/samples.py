@@ -1,10 +1,10 @@
-"""The sample table: one row per hand. This module owns its columns, its identity, reading, writing, validating.
+"""The sample table, one row per hand: its columns, identity of a hand, reading, writing, validating.
 
 On disk it is Parquet with the schema below and `sample_table_version` in its metadata; in memory a pyarrow table
 (stages that stream) or a pandas frame (everything else).
 
-A person has one name, whatever source a sample of theirs comes from (`person_of`): a hand that was mined from a dataset
-and recorded anew is still that dataset's person. Where nobody knows who is in a picture, `subject` is empty.
+A person has one name in all sources (`person_of`): a hand that was mined from a dataset and recorded anew is still that
+dataset's person. Where the person is not known, `subject` is empty.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import printable
 
 VERSION = 1
-LANDMARKS = 21
+LANDMARK_COUNT = 21
 SPLITS = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
 
@@ -41,7 +41,7 @@ SCHEMA = pa.schema(
         ("gesture", pa.string()),  # one of the vocabulary
         ("source", pa.string()),  # name of the source that published it
         ("source_label", pa.string()),  # label as published
-        ("subject", pa.string()),  # the person or room, see `person_of`; "" where nobody knows
+        ("subject", pa.string()),  # the person or room, see `person_of`; "" where not known
         ("session", pa.string()),  # one burst of recording
         ("hand", pa.string()),  # "left", "right" or ""
         # x, y of 21 points, normalised; or null. Not a fixed-size list: Parquet does not read those back beside nulls.
@@ -67,7 +67,7 @@ class Rejected:
 
 
 def image_path(root: str | Path, image: str) -> Path:
-    """Where a sample's image is: its root, whose `~` is expanded, and its path in it."""
+    """The path of a sample's image; `~` at the beginning of `root` is expanded."""
     return Path(root).expanduser() / image
 
 
@@ -86,7 +86,7 @@ def person_name(source: str, subject: str) -> str:
 
 
 def person_of(samples: pd.DataFrame) -> pd.Series:
-    """The person of each row, by one name in all sources; "" where nobody knows.
+    """The person of each row, by one name in all sources; "" where not known.
 
     From the columns source and subject.
     """
@@ -97,7 +97,7 @@ def person_of(samples: pd.DataFrame) -> pd.Series:
 
 
 def held_together(samples: pd.DataFrame) -> pd.Series:
-    """A name for what each row must not be parted from, as far as that is known: its person, else session, else image.
+    """The name of the group that each row must stay with: its person, else its session, else its image.
 
     From the columns source, subject, session and image.
     """
@@ -164,14 +164,14 @@ def landmark_array(table: pa.Table) -> np.ndarray:
     Raises:
         DataError: a row has another number of points.
     """
-    result = np.full((len(table), 2 * LANDMARKS), np.nan, np.float32)
+    result = np.full((len(table), 2 * LANDMARK_COUNT), np.nan, np.float32)
     column = table.column("landmarks").combine_chunks()
     known = column.is_valid().to_numpy(zero_copy_only=False)
     values = column.flatten().to_numpy(zero_copy_only=False)
-    if len(values) != known.sum() * 2 * LANDMARKS:
-        raise DataError(f"a sample has not {LANDMARKS} landmarks of two coordinates; run dvc repro")
-    result[known] = values.reshape(-1, 2 * LANDMARKS)
-    return result.reshape(-1, LANDMARKS, 2)
+    if len(values) != known.sum() * 2 * LANDMARK_COUNT:
+        raise DataError(f"a sample has not {LANDMARK_COUNT} landmarks of two coordinates; run dvc repro")
+    result[known] = values.reshape(-1, 2 * LANDMARK_COUNT)
+    return result.reshape(-1, LANDMARK_COUNT, 2)
 
 
 def to_arrow(samples: pd.DataFrame) -> pa.Table:
@@ -216,4 +216,4 @@ def validate(table: pa.Table, path: Path) -> None:
 def _points(row: object) -> np.ndarray | None:
     if row is None or (isinstance(row, float) and np.isnan(row)):
         return None
-    return np.asarray(row, np.float32).reshape(2 * LANDMARKS)
+    return np.asarray(row, np.float32).reshape(2 * LANDMARK_COUNT)

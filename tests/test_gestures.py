@@ -32,14 +32,14 @@ def test_unusable_vocabulary_is_refused(names: tuple[str, ...], background: str 
 def test_gesture_that_is_no_text_is_an_error_that_asks_for_quotes(name: object, setting: str) -> None:
     config = {"names": ["ONE", "TWO"], "background": "ONE"} | {setting: ["ONE", name] if setting == "names" else name}
     if setting == "background" and name is None:
-        assert Vocabulary.from_config(config).background is None
+        assert Vocabulary.from_mapping(config).background is None
         return
     with pytest.raises(
         UserError, match=rf"gestures\.{setting} has {name!r}, which is no text .*; put the name in quotes"
     ):
-        Vocabulary.from_config(config)
+        Vocabulary.from_mapping(config)
 
 
 def test_names_that_are_no_list_are_an_error() -> None:
     with pytest.raises(UserError, match=r"gestures\.names is 'ONE', which is no list"):
-        Vocabulary.from_config({"names": "ONE"})
+        Vocabulary.from_mapping({"names": "ONE"})

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from static_gesture_classification.file_names import printable
-from static_gesture_classification.image_files import files_below, is_image, said_of_others
+from static_gesture_classification.image_files import describe_others, files_below, is_image
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.jpg")
 
@@ -112,9 +112,9 @@ def test_pipe_that_is_called_an_image_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_what_is_no_picture_is_counted_by_kind_and_named() -> None:
     names = [*(f"{number}.txt" for number in range(1200)), "a.mov", "README"]
-    (line,) = said_of_others(sorted(names))
+    (line,) = describe_others(sorted(names))
     assert line.startswith("1,202 files are no pictures that can be read (1,200 .txt, ")
     assert "1 .mov" in line
     assert line.endswith("and 1,197 more")
-    assert said_of_others([]) == []
-    assert said_of_others(["like/a.svg"]) == ["1 file is no picture that can be read (1 .svg): like/a.svg"]
+    assert describe_others([]) == []
+    assert describe_others(["like/a.svg"]) == ["1 file is no picture that can be read (1 .svg): like/a.svg"]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.support.warm_python import WarmPython
 
@@ -92,21 +93,21 @@ def test_pipeline_ends_with_a_chosen_checkpoint_and_its_scores(pipeline: Project
     assert "weighted" in pipeline.run("python", "-m", "static_gesture_classification.evaluation.summary")
 
 
-def test_second_repro_runs_nothing(pipeline: Project) -> None:
-    assert pipeline.stages_run(pipeline.run("dvc", "repro")) == []
+def test_second_repro_looks_at_the_sources_and_runs_nothing_else(pipeline: Project) -> None:
+    assert pipeline.stages_run(pipeline.run("dvc", "repro")) == ["sources"]
 
 
 def test_changed_learning_rate_retrains_but_makes_no_crops(pipeline: Project) -> None:
     pipeline.edit("conf/local/default.yaml", "epochs: 1,", "epochs: 1, lr: 0.0123,")
     ran = pipeline.stages_run(pipeline.run("dvc", "repro"))
-    assert ran == ["compose", "train", "evaluate", "promote", "plan"]
+    assert [stage for stage in ran if stage != "sources"] == ["compose", "train", "evaluate", "promote", "plan"]
 
 
 def test_new_recording_is_taken_in_and_only_it_is_decoded(pipeline: Project, photographs: Path) -> None:
     shutil.copytree(photographs / "recorded_legacy" / "record_2", pipeline.folder / "data/raw/recorded_legacy/record_2")
     output = pipeline.run("dvc", "repro")
     ran = pipeline.stages_run(output)
-    assert ran[:2] == ["index", "crops"]
+    assert ran[:3] == ["sources", "index", "crops"]
     assert ran[-1] == "plan"
     report = json.loads((pipeline.folder / "data/crops/report.json").read_text())
     assert report["samples"] > 160
@@ -116,13 +117,29 @@ def test_new_recording_is_taken_in_and_only_it_is_decoded(pipeline: Project, pho
 
 def test_experiment_with_another_model_runs_from_training_on(pipeline: Project) -> None:
     output = pipeline.run("dvc", "exp", "run", "-S", "model.name=test_resnet", "-S", "loss=focal")
-    assert pipeline.stages_run(output)[0] == "train"
+    assert pipeline.stages_run(output)[:2] == ["sources", "train"]
     record = json.loads((pipeline.folder / "models" / "trained.json").read_text())
     assert "test_resnet" in json.dumps(record)
-    assert pipeline.stages_run(pipeline.run("dvc", "repro")) == []
+    assert pipeline.stages_run(pipeline.run("dvc", "repro")) == ["sources"]
 
 
 def test_metrics_of_two_states_can_be_compared(pipeline: Project) -> None:
     assert "weighted_f1" in pipeline.run("dvc", "metrics", "diff", "--all")
     pipeline.run("dvc", "plots", "show", "-o", "plots")
     assert (pipeline.folder / "plots" / "index.html").is_file()
+
+
+def test_a_new_dataset_is_its_two_files_and_a_change_of_its_data_is_seen(pipeline: Project, project: Path) -> None:
+    new, data = project / "tests/sources/new_dataset", pipeline.folder / "data/raw/portraits"
+    shutil.copy(new / "portraits.yaml", pipeline.folder / "conf/sources")
+    shutil.copy(new / "portraits.py", pipeline.folder)
+    data.mkdir()
+    Image.new("RGB", (40, 40)).save(data / "thumb-anna-1.png")
+    indexed = pipeline.folder / "data/index/report.json"
+
+    assert pipeline.stages_run(pipeline.run("dvc", "repro", "index"))[-2:] == ["sources", "index"]
+    assert json.loads(indexed.read_text())["sources"]["portraits"]["rows"] == 1
+    assert pipeline.stages_run(pipeline.run("dvc", "repro", "index")) == ["sources"]
+    Image.new("RGB", (40, 50)).save(data / "thumb-anna-2.png")
+    assert pipeline.stages_run(pipeline.run("dvc", "repro", "index")) == ["sources", "index"]
+    assert json.loads(indexed.read_text())["sources"]["portraits"]["rows"] == 2

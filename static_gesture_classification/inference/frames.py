@@ -15,11 +15,11 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import printable
 from static_gesture_classification.image_files import (
     IMAGE_SUFFIXES,
+    describe_animated,
+    describe_others,
     files_below,
     is_image,
     is_video,
-    said_of_animated,
-    said_of_others,
 )
 from static_gesture_classification.images import UnreadableImageError, image_header, read_with_header
 
@@ -89,7 +89,7 @@ class Frames(ABC):
     @property
     def notes(self) -> list[str]:
         """Lines about what was not looked at, besides what was skipped; complete once the iteration has ended."""
-        return [*said_of_others(self.others), *said_of_animated(self.animated)]
+        return [*describe_others(self.others), *describe_animated(self.animated)]
 
 
 def frames(source: Path) -> Frames:
@@ -138,7 +138,7 @@ class FolderFrames(Frames):
         """What is there instead of images."""
         videos = [f"of its {len(self.videos)} videos, name one"] if self.videos else []
         refused = [f"{each.name}: {each.reason}" for each in self.refused if each.reason != A_VIDEO]
-        return "".join(f"; {line}" for line in (*videos, *said_of_others(self.others), *refused[:SHOWN]))
+        return "".join(f"; {line}" for line in (*videos, *describe_others(self.others), *refused[:SHOWN]))
 
 
 class ImageFrames(Frames):

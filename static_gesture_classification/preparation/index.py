@@ -19,14 +19,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
-from rich.markup import escape
+from pydantic import Field
 from rich.progress import Progress, TaskID
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.image_files import said_of_animated, said_of_others, some_of
+from static_gesture_classification.image_files import describe_animated, describe_others, some_of
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
 from static_gesture_classification.samples import (
     SPLITS,
@@ -36,18 +36,47 @@ from static_gesture_classification.samples import (
     to_frame,
     validate,
 )
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.repeated_images import REPEATED, RepeatedImages
-from static_gesture_classification.sources.source import Batch, Source, sources_from_config
-from static_gesture_classification.terminal import Table, console, progress_bar
+from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.sources.source import Batch, Source
+from static_gesture_classification.terminal import Table, note, progress_bar, show_table, warn
+from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
 KEYS = ["source", "gesture", "split", "subject"]
 SHOWN = 10  # rejected entries in a message
 
 
+class IndexSettings(Settings):
+    """What is indexed: the selected sources, the gestures, and how.
+
+    Args:
+        sources: see `Sources`.
+        vocabulary: the gestures.
+        fixes: the file of label fixes; none where it is absent.
+        max_rejected_share: above this share of bad entries nothing is written.
+    """
+
+    sources: Sources
+    vocabulary: Vocabulary
+    fixes: Path
+    max_rejected_share: float = Field(ge=0, le=1)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> IndexSettings:
+        """From `index`, `sources`, `gestures` and `label_issues.fixes`."""
+        sources, vocabulary = Sources.from_config(config), Vocabulary.from_config(config)
+        return cls.read(config, "index", sources=sources, vocabulary=vocabulary, fixes=config.label_issues.fixes)
+
+    def label_fixes(self) -> LabelFixes:
+        """The label fixes of the file; raises as `read_label_fixes`."""
+        return read_label_fixes(self.fixes, self.vocabulary)
+
+
 @dataclass
 class SourceReport:
-    """What became of one source's hands."""
+    """What was read of one source, and what was not."""
 
     name: str
     root: str
@@ -62,24 +91,36 @@ class SourceReport:
     not_images: list[str] = field(default_factory=list)
     animated: list[str] = field(default_factory=list)
 
-    def said(self) -> list[str]:
-        """What a reader should know of the files that gave no sample, or less than is in them."""
+    def remarks(self) -> list[str]:
+        """Notes about files that gave no sample, or less than is in them."""
         passed = [f"{row.file}: {row.reason}" for row in self.passed_over]
         lines = [f"{len(passed):,} files or folders are passed over: {some_of(passed, '; ')}"] if passed else []
-        return [*self.notes, *lines, *said_of_others(self.not_images), *said_of_animated(self.animated)]
+        return [*self.notes, *lines, *describe_others(self.not_images), *describe_animated(self.animated)]
+
+    def add(self, batch: Batch, rows: int, repeated: int) -> None:
+        """Count a batch, of which so many rows are kept, and so many were there before."""
+        self.rows += rows
+        self.repeated += repeated
+        self.rejected += len(batch.rejected)
+        self.clipped += batch.clipped
+        self.ignored += batch.ignored
+        self.notes += batch.notes
+        self.passed_over += batch.passed_over
+        self.not_images += batch.not_images
+        self.animated += batch.animated
 
 
 @dataclass
 class IndexReport:
-    """What became of each source's hands; `counts` has columns source, gesture, split, subject, rows."""
+    """What was read of each source; `counts` has columns source, gesture, split, subject, rows."""
 
     vocabulary: Vocabulary
     fixes: LabelFixes
     sources: list[SourceReport] = field(default_factory=list)
-    counts: pd.DataFrame = field(default_factory=lambda: summed([]))
+    counts: pd.DataFrame = field(default_factory=lambda: sum_counts([]))
     rejected: list[Rejected] = field(default_factory=list)
 
-    def listed(self) -> pd.DataFrame:
+    def all_rejected(self) -> pd.DataFrame:
         """The content of rejected.csv: what was rejected, then what was passed over, which does not count as bad."""
         return rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
 
@@ -122,14 +163,14 @@ class IndexReport:
             "repeated": source.repeated,
             "clipped": source.clipped,
             "ignored": source.ignored,
-            "subjects": people_in(own),
+            "subjects": subjects_in(own),
             "samples_of_unknown_people": unknown_in(own),
             "gestures": {name: int(gestures[name]) for name in self.vocabulary if name in gestures.index},
             "official_splits": {name: int(splits[name]) for name in SPLITS if name in splits.index},
             "passed_over": len(source.passed_over),
             "not_images": len(source.not_images),
             "animated": len(source.animated),
-            "notes": source.said(),
+            "notes": source.remarks(),
         }
 
 
@@ -148,12 +189,12 @@ def index_sources(
     """
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
     with sample_writer(output / "samples.parquet") as writer:
-        for table in indexed(sources, report):
+        for table in _tables(sources, report):
             writer.write_table(table)
         check_share(report, max_rejected_share)
     write_json(output / "report.json", report.as_json())
     write_text(output / "counts.csv", report.counts.to_csv(index=False))
-    write_text(output / "rejected.csv", report.listed().to_csv(index=False))
+    write_text(output / "rejected.csv", report.all_rejected().to_csv(index=False))
     return report
 
 
@@ -169,12 +210,12 @@ def read_sources(
         DataError: no sample at all, or more than `max_rejected_share` of the entries are bad.
     """
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
-    tables = list(indexed(sources, report))
+    tables = list(_tables(sources, report))
     check_share(report, max_rejected_share)
-    return to_frame(pa.concat_tables(tables)), report.listed()
+    return to_frame(pa.concat_tables(tables)), report.all_rejected()
 
 
-def indexed(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:
+def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:
     """Pieces of the sample table, each image once; `report` is filled on the way."""
     repeated_images = RepeatedImages(by_content=len(sources) > 1)
     counts: list[pa.Table] = []
@@ -188,37 +229,23 @@ def indexed(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
                 )
                 continue
             task = bar.add_task(f"reading {source.name}", total=1, unit="files")
-            for batch in source.read(report.vocabulary, partial(show_pieces, bar, task)):
+            for batch in source.read(report.vocabulary, partial(_show_pieces, bar, task)):
                 table, repeated = repeated_images.split(batch)
-                table = report.fixes.applied(table)
-                add_to(entry, batch, table, repeated)
+                table = report.fixes.apply(table)
+                entry.add(batch, len(table), len(repeated))
                 report.rejected += batch.rejected + repeated
                 if len(table):
                     validate(table, Path(source.root))
                     counts.append(table.group_by(KEYS).aggregate([([], "count_all")]))
                     yield table
-    report.counts = summed(counts)
+    report.counts = sum_counts(counts)
 
 
-def show_pieces(bar: Progress, task: TaskID, done: int, total: int) -> None:
-    """Show how many of a source's pieces are read."""
+def _show_pieces(bar: Progress, task: TaskID, done: int, total: int) -> None:
     bar.update(task, completed=done, total=total)
 
 
-def add_to(entry: SourceReport, batch: Batch, table: pa.Table, repeated: list[Rejected]) -> None:
-    """Count a batch in its source's report."""
-    entry.rows += len(table)
-    entry.rejected += len(batch.rejected)
-    entry.repeated += len(repeated)
-    entry.clipped += batch.clipped
-    entry.ignored += batch.ignored
-    entry.notes += batch.notes
-    entry.passed_over += batch.passed_over
-    entry.not_images += batch.not_images
-    entry.animated += batch.animated
-
-
-def summed(counts: Sequence[pa.Table]) -> pd.DataFrame:
+def sum_counts(counts: Sequence[pa.Table]) -> pd.DataFrame:
     """Rows per source, gesture, split and subject, sorted, from the counts of the pieces."""
     if not counts:
         return pd.DataFrame(columns=[*KEYS, "rows"])
@@ -227,13 +254,13 @@ def summed(counts: Sequence[pa.Table]) -> pd.DataFrame:
     return frame.sort_values(KEYS, kind="stable", ignore_index=True)
 
 
-def people_in(counts: pd.DataFrame) -> int:
-    """How many people who are known a part of the counts has."""
+def subjects_in(counts: pd.DataFrame) -> int:
+    """How many known subjects a part of the counts has."""
     return int(counts.loc[counts["subject"] != "", "subject"].nunique())
 
 
 def unknown_in(counts: pd.DataFrame) -> int:
-    """Samples of a part of the counts of which nobody knows who is in them."""
+    """Samples without a subject in a part of the counts."""
     return int(counts.loc[counts["subject"] == "", "rows"].sum())
 
 
@@ -270,49 +297,44 @@ def print_report(report: IndexReport) -> None:
     table.add_section()
     summary = {
         "samples": [source.rows for source in present],
-        "subjects": [people_in(own[source.name]) for source in present],
+        "subjects": [subjects_in(own[source.name]) for source in present],
         "rejected": [source.rejected for source in present],
     }
     for heading, counts in summary.items():
         table.add_row(heading, *(f"{count:,}" for count in counts), f"{sum(counts):,}")
-    console.print(table)
-    for line in remarks(report):
-        console.print(line, highlight=False, soft_wrap=True)
+    show_table(table)
+    for remark in remarks(report):
+        note(remark)
+    if report.gestures_without_samples:
+        warn(f"no sample shows {', '.join(report.gestures_without_samples)}; add some, or shorten gestures.names")
 
 
 def remarks(report: IndexReport) -> list[str]:
-    """What a reader of the table should know besides, with rich's markup."""
+    """What a reader of the table should know besides."""
     lines = []
     for source in report.sources:
+        about = []
         if source.left_out:
-            lines.append(f"{escape(source.name)} left out: {escape(source.left_out)}")
+            about.append(f"left out: {source.left_out}")
         if source.repeated:
-            lines.append(
-                f"{source.name}: {source.repeated:,} hands were there before and are left out, see rejected.csv"
-            )
+            about.append(f"{source.repeated:,} hands were there before and are left out, see rejected.csv")
         if source.clipped:
-            lines.append(f"{source.name}: {source.clipped:,} boxes reached a little beyond the image and were clipped")
+            about.append(f"{source.clipped:,} boxes reached a little beyond the image and were clipped")
         unknown = unknown_in(report.counts[report.counts["source"] == source.name])
         if unknown:
-            lines.append(
-                f"[yellow]note:[/] {unknown:,} samples of {escape(source.name)}: who is in the picture is not known; "
-                "people cannot be held apart, so scores on them say little of new people"
+            about.append(
+                f"who is in {unknown:,} of the samples is not known; these people cannot be kept apart, so scores on "
+                "them say little about new people"
             )
-        lines += [f"{escape(source.name)}: {escape(note)}" for note in source.said()]
-    lines += [f"[yellow]note:[/] {escape(line)}" for line in report.fixes.remarks()]
-    if report.gestures_without_samples:
-        names = escape(", ".join(report.gestures_without_samples))
-        lines.append(f"[bold yellow]warning:[/] no sample shows {names}; add some, or shorten gestures.names")
-    return lines
+        lines += [f"{source.name}: {line}" for line in (*about, *source.remarks())]
+    return [*lines, *report.fixes.remarks()]
 
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Index the configured sources."""
-    sources = sources_from_config(config.get("sources"), config.seed)
-    vocabulary = Vocabulary.from_config(config.gestures)
-    fixes = read_label_fixes(Path(config.label_issues.fixes), vocabulary)
-    report = index_sources(sources, vocabulary, Path(config.paths.index), config.index.max_rejected_share, fixes)
+    """Index the selected sources."""
+    chosen, output = IndexSettings.from_config(config), Workspace.from_config(config).index
+    report = index_sources(chosen.sources, chosen.vocabulary, output, chosen.max_rejected_share, chosen.label_fixes())
     print_report(report)
 
 

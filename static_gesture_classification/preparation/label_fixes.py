@@ -66,7 +66,7 @@ class Misfit:
 
 @dataclass
 class LabelFixes:
-    """The fixes of a file, and what became of them while tables went through `applied`."""
+    """The fixes of a file, and what became of them while tables went through `apply`."""
 
     path: Path
     fixes: tuple[LabelFix, ...] = ()
@@ -80,7 +80,7 @@ class LabelFixes:
         """No fixes at all."""
         return cls(Path())
 
-    def applied(self, table: pa.Table) -> pa.Table:
+    def apply(self, table: pa.Table) -> pa.Table:
         """A piece of the sample table with corrected labels, without dropped samples."""
         if not self.fixes or not len(table):
             return table

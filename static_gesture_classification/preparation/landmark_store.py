@@ -14,19 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
-from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import LANDMARKS, read_rows
+from static_gesture_classification.preparation.publishing import REJECTED_CSV, REPORT, SAMPLES, open_array
+from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
 
-POINTS, SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT = (
-    "landmarks.npy",
-    "samples.parquet",
-    "missed.csv",
-    "rejected.csv",
-    "report.json",
-)
-MARKER = ".publishing"  # there while files are put in place
+__all__ = ["MISSED_CSV", "POINTS", "REJECTED_CSV", "REPORT", "SAMPLES", "open_landmarks", "points_of"]
+
+POINTS, MISSED_CSV = "landmarks.npy", "missed.csv"
 
 
 def points_of(landmarks: np.ndarray, aspects: np.ndarray | float) -> np.ndarray:
@@ -50,22 +44,5 @@ def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     Raises:
         DataError: a file is missing or damaged, or they do not belong together.
     """
-    if (folder / MARKER).exists():
-        raise DataError(f"{folder} was being replaced when the landmarks stage was stopped; repeat it (dvc repro)")
-    try:
-        points = np.load(folder / POINTS, allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{folder / POINTS} not found; run the landmarks stage (dvc repro)") from None
-    except (OSError, ValueError, EOFError, pa.ArrowException) as error:
-        raise DataError(f"{folder / POINTS} is damaged ({error}); delete it and run dvc repro") from error
-    if points.ndim != 3 or points.shape[1:] != (LANDMARKS, 2) or points.dtype != np.float32:
-        raise DataError(
-            f"{folder / POINTS} holds {points.dtype} {points.shape}, not float32 (n, 21, 2); delete it and run "
-            "dvc repro"
-        )
-    samples = read_rows(folder / SAMPLES)
-    if len(samples) != len(points):
-        raise DataError(
-            f"{folder / POINTS} has {len(points):,} rows but {folder / SAMPLES} has {len(samples):,}; run dvc repro"
-        )
-    return points, samples
+    points = np.array(open_array(folder / POINTS, "landmarks", "float32", (LANDMARK_COUNT, 2)))
+    return points, read_rows(folder / SAMPLES)

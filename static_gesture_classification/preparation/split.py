@@ -1,4 +1,4 @@
-"""The split stage: train, val and test with no person, session or near-duplicate on two sides.
+"""The split stage: train, val and test with no person, session or near-duplicate in two splits.
 
     gestures split [overrides]
 
@@ -8,40 +8,42 @@ Reads the crops, writes to `paths.splits`: `samples.parquet`, the same rows in t
 What is kept together, in this order:
 
 1. A person (`samples.person_of`), a session, the hands of one image. With `splits.group=session` a person may be
-   on two sides, their sessions not. Where nobody knows who is in a picture, sessions and images are all that is.
-2. People whose pictures contain near-duplicates of one another (`near_duplicates`): they were recorded together.
+   in two splits, a session may not. Where the person is not known, sessions and images are kept together.
+2. People who share near-duplicate pictures (`near_duplicates`): they were recorded together.
 
-Official splits (`splits.respect_official`) settle where a person goes. Where they contradict the rules above, the rules
-win: published test samples stay in test, and the sessions on the other side are left out; a person whom they put in
-both train and val goes to train. A source that publishes some of the splits only has the others taken from its train
-split, but not where its sessions were put into train one by one (`splits.settled`: what was picked for a model's errors
-must not be evaluated on). Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`,
-and more of a gesture goes where the official splits have too little of it.
+Official splits (`splits.respect_official`) decide where a person goes, unless they contradict these rules: published
+test samples stay in test, and the same person's other sessions are left out; a person in both train and val goes to
+train. Where a source publishes only some of the splits, the others are taken from its train split. Sources in
+`splits.settled` are an exception: their sessions were picked for a model's errors, so they must not be evaluated on.
+Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`; more of a gesture goes
+where the official splits have too little of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from omegaconf import DictConfig
+from pydantic import Field, ValidationInfo, field_validator
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.splitting.assignment import TEST, TRAIN, VAL, Groups, assign_groups
 from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
 from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
+    SPLIT_NAMES,
     UNUSED,
     SplitReport,
     codes,
@@ -49,79 +51,75 @@ from static_gesture_classification.preparation.splitting.report import (
     distinct,
     identity,
     linked_pairs,
-    people_in,
     print_report,
     prove,
+    split_numbers,
+    subjects_in,
     unknown_by_source,
 )
 from static_gesture_classification.samples import SCHEMA, SPLITS, held_together, read_arrow, write_samples
-from static_gesture_classification.terminal import console
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import say
+from static_gesture_classification.workspace import Workspace
 
 REPORT = "report.json"
 COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
-GROUP_BY = ("subject", "session")
-ON_INCOMPLETE = ("fail", "warn")
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Split the samples that have crops."""
-    crops = open_crops(Path(config.paths.crops))
-    table = read_arrow(Path(config.paths.crops) / SAMPLES)
-    settings = Settings.from_config(config)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    workspace = Workspace.from_config(config)
+    crops = open_crops(workspace.crops)
+    table = read_arrow(workspace.crops / SAMPLES)
+    settings = SplitSettings.from_config(config)
+    vocabulary = Vocabulary.from_config(config)
     if not len(table):  # the crops stage fails, unless landmarks alone are known of all samples
-        write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), Path(config.paths.splits))
-        console.print("no sample has a crop; the landmarks stage splits those that have landmarks")
+        write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), workspace.splits)
+        say("no sample has a crop; the landmarks stage splits those that have landmarks")
         return
     samples, report = split_samples(table.select(COLUMNS).to_pandas(), crops, settings, vocabulary)
-    write_split(table, samples, report, Path(config.paths.splits))
+    write_split(table, samples, report, workspace.splits)
     print_report(report)
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The `splits` node of the configuration, and the seed.
+class SplitSettings(Settings):
+    """How samples are divided: `splits` of the configuration, and the seed.
 
-    Attributes:
+    Args:
         val, test: share of the samples without an official split; 0 leaves the split out.
         respect_official: whether splits that a dataset publishes are kept.
-        group: what must not be on two sides: "subject", or the weaker "session".
-        incomplete: "fail" when a gesture cannot be on every side for lack of people, or "warn".
-        settled: sources of which nothing that says train goes to val or test.
+        group: what must not be in two splits: "subject", or the weaker "session".
+        incomplete: "fail" when too few people show a gesture for it to be in every split, or "warn".
+        settled: sources of which nothing that is marked train goes to val or test.
+        seed: of the assignment.
     """
 
-    val: float
-    test: float
+    val: float = Field(ge=0, lt=1)
+    test: float = Field(ge=0, lt=1)
     respect_official: bool
-    seed: int
-    group: str = "subject"
-    incomplete: str = "fail"
-    settled: Sequence[str] = ()
+    group: Literal["subject", "session"] = "subject"
+    incomplete: Literal["fail", "warn"] = "fail"
+    settled: tuple[str, ...] = ()
+    seed: int = 0
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Settings:
-        """From the whole composed configuration."""
-        splits = config.splits
-        return cls(
-            float(splits.val),
-            float(splits.test),
-            bool(splits.respect_official),
-            int(config.seed),
-            str(splits.get("group", "subject")),
-            str(splits.get("incomplete", "fail")),
-            tuple(splits.get("settled") or ()),
-        )
+    def from_config(cls, config: DictConfig) -> SplitSettings:
+        """From `splits` and `seed`."""
+        return cls.read(config, "splits", seed=config.seed)
 
-    def __post_init__(self) -> None:
-        if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
-            raise UserError(
-                f"splits.val is {self.val} and splits.test {self.test}; they are shares of 1 that leave some for train"
-            )
-        if self.group not in GROUP_BY:
-            raise UserError(f"splits.group is {self.group!r}; it must be {' or '.join(GROUP_BY)}")
-        if self.incomplete not in ON_INCOMPLETE:
-            raise UserError(f"splits.incomplete is {self.incomplete!r}; it must be {' or '.join(ON_INCOMPLETE)}")
+    @field_validator("settled", mode="before")
+    @classmethod
+    def _none_settled(cls, settled: object) -> object:
+        return settled or ()
+
+    @field_validator("test")
+    @classmethod
+    def _leave_some_for_train(cls, test: float, others: ValidationInfo) -> float:
+        val = others.data.get("val", 0)
+        if val + test >= 1:
+            raise ValueError(f"and splits.val, which is {val}, must be less than 1 together, so that train has a share")
+        return test
 
     @property
     def shares(self) -> tuple[float, float, float]:
@@ -134,101 +132,75 @@ class Settings:
         return [split for split, share in enumerate(self.shares) if share > 0]
 
 
-def assign_splits(
-    samples: pd.DataFrame,
-    crops: np.ndarray,
-    *,
-    val: float,
-    test: float,
-    respect_official: bool,
-    seed: int,
-    vocabulary: Vocabulary,
-    group: str = "subject",
-    incomplete: str = "fail",
-    settled: Sequence[str] = (),
+def split_samples(
+    samples: pd.DataFrame, crops: np.ndarray | None, settings: SplitSettings, vocabulary: Vocabulary
 ) -> tuple[pd.DataFrame, SplitReport]:
     """Fill the column `split` of a sample table; see the module's description.
 
     Args:
         samples: sample table, of which the columns in `COLUMNS` are used.
-        crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`.
-        val: share of the samples without an official split.
-        test: likewise.
-        respect_official: keep the splits that a dataset publishes.
-        seed: of the assignment.
+        crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`; without them, near-duplicates are not
+            looked for.
+        settings: how to divide.
         vocabulary: the gestures.
-        group: "subject" or "session".
-        incomplete: "fail" or "warn", when a gesture cannot be on every side.
-        settled: sources of which nothing that says train goes to val or test.
 
     Raises:
         DataError: there are too few people for the splits that are asked for; says what is nearest.
     """
-    settings = Settings(val, test, respect_official, seed, group, incomplete, settled)
-    return split_samples(samples, crops, settings, vocabulary)
-
-
-def split_samples(
-    samples: pd.DataFrame, crops: np.ndarray | None, settings: Settings, vocabulary: Vocabulary
-) -> tuple[pd.DataFrame, SplitReport]:
-    """See `assign_splits`. Without crops, near-duplicates are not looked for."""
     if not len(samples):
         raise DataError("there are no samples to split; run the index and crops stages on a source that has some")
     vocabulary.indices(sorted(set(samples["gesture"])))
     report = SplitReport()
-    people = tied_together(samples, settings.group)
-    links = Links.none() if crops is None else near_duplicates(crops, people, settings.seed)
+    subjects = tied_together(samples, settings.group)
+    links = Links.none() if crops is None else near_duplicates(crops, subjects, settings.seed)
     official = official_splits(samples, settings)
-    units, side_of_unit = settle(samples, people, links, official, report)
+    units, allowed = settle(samples, subjects, links, official, report)
     gestures = pd.Categorical(samples["gesture"], categories=list(vocabulary))
-    groups = _groups(samples, units, side_of_unit, gestures, official)
+    groups = _groups(samples, units, allowed, gestures, official)
     _check_enough_groups(groups, samples, settings, report)
-    side = assign_groups(groups, settings.shares, settings.seed)[units]
-    side[official.left_out] = UNUSED
-    _leave_out_linked(samples, side, links, official, report)
-    return _conclude(samples, side, links, units, groups, gestures, settings, report)
+    splits = assign_groups(groups, settings.shares, settings.seed)[units]
+    splits[official.left_out] = UNUSED
+    _leave_out_linked(samples, splits, links, official, report)
+    return _conclude(samples, splits, links, units, groups, gestures, settings, report)
 
 
 def split_others(
-    samples: pd.DataFrame, known: np.ndarray, settings: Settings, vocabulary: Vocabulary
+    samples: pd.DataFrame, known: np.ndarray, settings: SplitSettings, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, str | None]:
-    """Split samples that have no crops, beside others that are split already, without looking at pictures.
+    """Split samples that have no crops, without looking at pictures; the others are split already and stay there.
 
-    Who is split already stays where they are; a person of whom all samples were left out stays left out.
+    A person's new samples go where the known ones are; they are left out where all of those are.
 
     Args:
         samples: the columns in `COLUMNS`; `split` of the known ones is settled, of the others as published.
         known: bool (n,), rows that are split already.
-        settings, vocabulary: as of `assign_splits`.
+        settings, vocabulary: as of `split_samples`.
 
     Returns:
-        The split of every row, and what a reader should know, or None.
+        The split of every row, and a remark for the report, or None.
 
     Raises:
-        DataError: nothing is split already, and there are too few people (see `assign_splits`).
+        DataError: nothing is split already, and there are too few people (see `split_samples`).
     """
-    people = tied_together(samples, settings.group)
-    sides = samples["split"].map({name: split for split, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
-    of_person = np.full(people.max() + 1, UNUSED)
-    of_person[people[known]] = sides[known]  # those left out first, so that they do not cover the others
-    of_person[people[known & (sides != UNUSED)]] = sides[known & (sides != UNUSED)]
-    placed = np.zeros(len(of_person), bool)
-    placed[people[known]] = True
-    result, note = np.where(known, sides, of_person[people]), None
-    rest = np.flatnonzero(~placed[people])
+    subjects = tied_together(samples, settings.group)
+    splits = split_numbers(samples)
+    used = known & (splits != UNUSED)
+    of_subject = np.full(subjects.max() + 1, UNUSED)
+    of_subject[subjects[used]] = splits[used]
+    result, remark = np.where(known, splits, of_subject[subjects]), None
+    rest = np.flatnonzero(~np.isin(subjects, subjects[known]))
     if len(rest):
-        lenient = replace(settings, incomplete="warn") if known.any() else settings
+        lenient = settings.model_copy(update={"incomplete": "warn"}) if known.any() else settings
         own = samples.iloc[rest].reset_index(drop=True)
         try:
             divided, _ = split_samples(own, None, lenient, vocabulary)
-            result[rest] = divided["split"].map({name: i for i, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
+            result[rest] = split_numbers(divided)
         except DataError as error:
             if not known.any():
                 raise
-            note = f"{len(rest):,} samples without crops are left out: {error}"
-    names = np.array([*SPLITS, ""], object)
-    prove(samples.assign(split=names[result]), Links.none(), settings.group)
-    return names[result], note
+            remark = f"{len(rest):,} samples without crops are left out: {error}"
+    prove(samples.assign(split=SPLIT_NAMES[result]), Links.none(), settings.group)
+    return SPLIT_NAMES[result], remark
 
 
 def tied_together(samples: pd.DataFrame, group: str) -> np.ndarray:
@@ -241,76 +213,82 @@ def tied_together(samples: pd.DataFrame, group: str) -> np.ndarray:
 
 @dataclass
 class Official:
-    """Published splits: `side` int (n,), -1 where there is none; `carve` bool (n,), train rows to take others from."""
+    """Published splits.
 
-    side: np.ndarray
+    Attributes:
+        splits: int (n,), `UNUSED` where there is none.
+        carve: bool (n,), train rows that other splits are taken from.
+        missing: source -> splits that it does not publish.
+        left_out: bool (n,), rows that no split gets.
+    """
+
+    splits: np.ndarray
     carve: np.ndarray
     missing: dict[str, list[int]]
     left_out: np.ndarray
 
 
-def official_splits(samples: pd.DataFrame, settings: Settings) -> Official:
+def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
     """The splits that datasets publish, as far as they are respected."""
-    side = np.full(len(samples), UNUSED)
+    splits = np.full(len(samples), UNUSED)
     carve = np.zeros(len(samples), bool)
     missing: dict[str, list[int]] = {}
     if settings.respect_official:
-        side = samples["split"].map({name: split for split, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
+        splits = split_numbers(samples)
         sources = samples["source"].to_numpy(object)
         for source in sorted(set(sources)):
             own = sources == source
-            published = set(side[own].tolist()) - {UNUSED}
+            published = set(splits[own].tolist()) - {UNUSED}
             absent = [split for split in settings.requested if split not in published]
             # One published split alone is no division of the dataset, but says where these samples belong.
             if len(published) > 1 and TRAIN in published and absent and source not in settings.settled:
                 missing[source] = absent
-                carve |= own & (side == TRAIN)
-    return Official(side, carve, missing, np.zeros(len(samples), bool))
+                carve |= own & (splits == TRAIN)
+    return Official(splits, carve, missing, np.zeros(len(samples), bool))
 
 
 def settle(
-    samples: pd.DataFrame, people: np.ndarray, links: Links, official: Official, report: SplitReport
+    samples: pd.DataFrame, subjects: np.ndarray, links: Links, official: Official, report: SplitReport
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decide what official splits decide, and tie people with near-duplicates of one another together.
+    """Apply the official splits, and keep people who share near-duplicates together.
 
     Returns:
         The unit of each row, int (n,), and the splits each unit may go to, bool (units, 3).
     """
-    pinned = _sides_of(people, official.side)
-    units = _components(len(samples), [people], links)
+    pinned = _official_splits_in(subjects, official.splits)
+    units = _components(len(samples), [subjects], links)
     in_test = pinned[:, TEST]
     # A cluster that touches test is not tied as a whole: who is published elsewhere stays there, the rest joins test.
     touches_test = np.zeros(units.max() + 1, bool)
-    touches_test[units[in_test[people]]] = True
+    touches_test[units[in_test[subjects]]] = True
     elsewhere = ~in_test & pinned[:, [TRAIN, VAL]].any(axis=1)
-    apart = touches_test[units] & elsewhere[people]
+    apart = touches_test[units] & elsewhere[subjects]
     units = np.unique(np.stack([units, apart], axis=1), axis=0, return_inverse=True)[1].ravel()
-    sides = _sides_of(units, official.side)
-    allowed = _allowed(samples, units, sides, official)
+    allowed = _allowed(samples, units, _official_splits_in(units, official.splits), official)
     _contradictions(samples, units, allowed, official, report)
     return units, allowed
 
 
-def _sides_of(groups: np.ndarray, side: np.ndarray) -> np.ndarray:
+def _official_splits_in(groups: np.ndarray, splits: np.ndarray) -> np.ndarray:
     """Which official splits occur in each group: bool (groups, 3)."""
-    sides = np.zeros((groups.max() + 1, 3), bool)
-    known = side != UNUSED
-    sides[groups[known], side[known]] = True
-    return sides
+    found = np.zeros((groups.max() + 1, 3), bool)
+    known = splits != UNUSED
+    found[groups[known], splits[known]] = True
+    return found
 
 
-def _allowed(samples: pd.DataFrame, units: np.ndarray, sides: np.ndarray, official: Official) -> np.ndarray:
+def _allowed(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
     """Splits each unit may go to: its official one (test before train before val), or, without one, any."""
-    allowed = np.ones((len(sides), 3), bool)
+    allowed = np.ones((len(published), 3), bool)
     for split in (VAL, TRAIN, TEST):
-        allowed[sides[:, split]] = np.eye(3, dtype=bool)[split]
-    only_carved = np.ones(len(sides), bool)
-    only_carved[units[(official.side != UNUSED) & ~official.carve]] = False
-    only_carved &= sides.any(axis=1)
+        allowed[published[:, split]] = np.eye(3, dtype=bool)[split]
+    only_carved = np.ones(len(published), bool)
+    only_carved[units[(official.splits != UNUSED) & ~official.carve]] = False
+    only_carved &= published.any(axis=1)
     allowed[only_carved] = np.eye(3, dtype=bool)[TRAIN]
     sources = samples["source"].to_numpy(object)
     for source, absent in official.missing.items():
-        here = np.zeros(len(sides), bool)
+        here = np.zeros(len(published), bool)
         here[units[(sources == source) & official.carve]] = True
         for split in absent:
             allowed[here & only_carved, split] = True
@@ -320,27 +298,29 @@ def _allowed(samples: pd.DataFrame, units: np.ndarray, sides: np.ndarray, offici
 def _contradictions(
     samples: pd.DataFrame, units: np.ndarray, allowed: np.ndarray, official: Official, report: SplitReport
 ) -> None:
-    """Count what an official split and the rules disagree about; published train and val rows of test people go."""
+    """Leave out train and val rows of people in test, and count where official splits contradict the rules."""
     to_test = (allowed[:, TEST] & (allowed.sum(axis=1) == 1))[units]
-    leave = to_test & np.isin(official.side, [TRAIN, VAL])
+    leave = to_test & np.isin(official.splits, [TRAIN, VAL])
     official.left_out |= leave
     _count(report.left_out, "the official split has the same person or session in test", leave)
-    moved = ~allowed[units, official.side] & (official.side == VAL) & ~leave
+    moved = ~allowed[units, official.splits] & (official.splits == VAL) & ~leave
     _count(report.moved, "official val to train: the same person, session or near-duplicates are in train", moved)
 
 
 def _leave_out_linked(
-    samples: pd.DataFrame, side: np.ndarray, links: Links, official: Official, report: SplitReport
+    samples: pd.DataFrame, splits: np.ndarray, links: Links, official: Official, report: SplitReport
 ) -> None:
-    """Leave out the sessions that have a near-duplicate in test, where an official split holds both sides fast."""
+    """Leave out the sessions that have a near-duplicate in test, where official splits fix both ends."""
     crossing = (
-        (side[links.first] != side[links.second]) & (side[links.first] != UNUSED) & (side[links.second] != UNUSED)
+        (splits[links.first] != splits[links.second])
+        & (splits[links.first] != UNUSED)
+        & (splits[links.second] != UNUSED)
     )
     ends = np.concatenate([links.first[crossing], links.second[crossing]])
-    ends = ends[side[ends] != TEST]
+    ends = ends[splits[ends] != TEST]
     sessions = identity(samples, "session")
-    leave = np.isin(sessions, sessions[ends]) & (side != TEST) & (side != UNUSED)
-    side[leave] = UNUSED
+    leave = np.isin(sessions, sessions[ends]) & (splits != TEST) & (splits != UNUSED)
+    splits[leave] = UNUSED
     official.left_out |= leave
     _count(report.left_out, "the session has near-duplicates in the official test split", leave)
 
@@ -354,7 +334,7 @@ def _groups(
     return Groups(counts, allowed, names.tolist())
 
 
-def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settings, report: SplitReport) -> None:
+def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitSettings, report: SplitReport) -> None:
     """Raise when there are fewer people than splits to fill."""
     settled = groups.allowed.sum(axis=1) == 1
     open_ = [split for split in settings.requested if not (groups.allowed[:, split] & settled).any()]
@@ -374,7 +354,7 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: Settin
     )
 
 
-def _nearest(found: int, samples: pd.DataFrame, settings: Settings) -> str:
+def _nearest(found: int, samples: pd.DataFrame, settings: SplitSettings) -> str:
     """The nearest that is possible, as advice."""
     more = len(settings.requested) - found
     sessions = len(set(tied_together(samples, "session").tolist()))
@@ -390,29 +370,28 @@ def _nearest(found: int, samples: pd.DataFrame, settings: Settings) -> str:
 
 def _conclude(
     samples: pd.DataFrame,
-    side: np.ndarray,
+    splits: np.ndarray,
     links: Links,
     units: np.ndarray,
     groups: Groups,
     gestures: pd.Categorical,
-    settings: Settings,
+    settings: SplitSettings,
     report: SplitReport,
 ) -> tuple[pd.DataFrame, SplitReport]:
-    names = np.array([*SPLITS, ""], object)
-    result = samples.assign(split=names[side])
+    result = samples.assign(split=SPLIT_NAMES[splits])
     report.groups = len(groups.counts)
-    report.counts = counts_by(gestures, side)
-    report.sources = counts_by(pd.Categorical(samples["source"]), side)
-    report.people = people_in(samples, side)
+    report.counts = counts_by(gestures, splits)
+    report.sources = counts_by(pd.Categorical(samples["source"]), splits)
+    report.people = subjects_in(samples, splits)
     report.unknown = unknown_by_source(samples) if settings.group == "subject" else {}
-    report.sessions = distinct(identity(samples, "session"), side)
-    report.links = linked_pairs(samples, links, side)
+    report.sessions = distinct(identity(samples, "session"), splits)
+    report.links = linked_pairs(samples, links, splits)
     report.proof = prove(result, links, settings.group)
     _check_complete(report, groups, samples, settings)
     return result, report
 
 
-def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, settings: Settings) -> None:
+def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, settings: SplitSettings) -> None:
     """Every requested split has samples of every gesture, or it is said why not."""
     requested = [SPLITS[split] for split in settings.requested]
     totals = {name: sum(count[name] for count in report.counts.values()) for name in requested}
@@ -437,7 +416,7 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
             report.warnings.append(text)
     if problems and settings.incomplete == "fail":
         raise DataError(
-            "people cannot be kept apart with every gesture on every side:\n"
+            "people cannot be kept apart with every gesture in every split:\n"
             + "\n".join(f"  {problem}" for problem in problems)
             + "\nThe nearest that is possible: splits.incomplete=warn divides so; or add people who show these gestures"
             + ("; or set splits.group=session to keep only sessions apart." if settings.group == "subject" else ".")

@@ -17,11 +17,11 @@ from pathlib import Path, PurePosixPath
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.image_files import files_below
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.image_size import NO_BOX, file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
-from static_gesture_classification.sources.subjects import subject_regex, told_by_path
+from static_gesture_classification.sources.subjects import subject_in_path, subject_regex
 
 SHARES = (1.0, 1.0)  # boxes as shares of the width and height
 PERCENT = (100.0, 100.0)
@@ -196,7 +196,7 @@ class Annotated(Source):
             if problem is None:
                 box, landmarks, problem = self._shares(reading, image, marked)
         place = image or marked.picture
-        subject, session, hand = self._told(reading, place, marked.attributes)
+        subject, session, hand = self._identity(reading, place, marked.attributes)
         number = reading.hands[place]
         reading.hands[place] += 1
         return Hand(
@@ -225,17 +225,17 @@ class Annotated(Source):
         """Box and landmarks as shares of the upright picture, or what is wrong."""
         units: tuple[float, float] | str
         if marked.units is None or marked.size is not None:
-            units = self._measured(reading, image, marked)
+            units = self._units_of(reading, image, marked)
         else:
             units = file_problem(self.folder / image) or marked.units
         box, problem = in_shares(marked.box, units)
         if problem or isinstance(units, str) or marked.landmarks is None:
             return box, None, problem
-        if len(marked.landmarks) != 2 * LANDMARKS:
+        if len(marked.landmarks) != 2 * LANDMARK_COUNT:
             return box, None, None
         return box, tuple(value / units[axis % 2] for axis, value in enumerate(marked.landmarks)), None
 
-    def _measured(self, reading: Reading, image: str, marked: Marked) -> tuple[float, float] | str:
+    def _units_of(self, reading: Reading, image: str, marked: Marked) -> tuple[float, float] | str:
         """What the numbers are divided by: pixels as stated, checked against the picture as it is seen upright."""
         if image not in reading.sizes:
             reading.sizes[image] = frame_size(self.folder / image)
@@ -249,13 +249,13 @@ class Annotated(Source):
             )
         return marked.units or stated or actual
 
-    def _told(self, reading: Reading, image: str, attributes: Mapping[str, str]) -> tuple[str, str, str]:
+    def _identity(self, reading: Reading, image: str, attributes: Mapping[str, str]) -> tuple[str, str, str]:
         """Subject, session and hand."""
-        told = {name: attributes.get(key, "").strip() for name, key in {**ATTRIBUTES, **self.attributes}.items()}
-        by_path = told_by_path(image, reading.pattern)
-        session = told["session"] or by_path[1]
-        subject = told["subject"] or by_path[0]
-        hand = told["hand"].lower()
+        values = {name: attributes.get(key, "").strip() for name, key in {**ATTRIBUTES, **self.attributes}.items()}
+        by_path = subject_in_path(image, reading.pattern)
+        session = values["session"] or by_path[1]
+        subject = values["subject"] or by_path[0]
+        hand = values["hand"].lower()
         hand = hand if hand in ("left", "right") else ""
         if not subject:
             return (*self.unknown_subject(image, session), hand)

@@ -53,7 +53,7 @@ def unit_of(boxes: Sequence[TableBox], where: str, setting: str) -> str:
     """The unit of a table's boxes.
 
     Args:
-        boxes: those that can be told by: four numbers, in an image that is there.
+        boxes: of images that are there; those without four numbers or an area are left out.
         where: the file, for messages.
         setting: which states the unit, for messages.
 

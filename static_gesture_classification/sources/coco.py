@@ -23,7 +23,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
     Annotated,
     AnnotationFile,
@@ -145,7 +145,7 @@ def attributes_of(entry: dict[str, Any]) -> dict[str, str]:
 
 def landmarks_in(annotation: dict[str, Any]) -> list[float] | None:
     """x, y of 21 points in pixels, or None where there are not 21, all of them marked."""
-    points = numbers(annotation.get("keypoints"), 3 * LANDMARKS)
+    points = numbers(annotation.get("keypoints"), 3 * LANDMARK_COUNT)
     if points is None or not all(points[2::3]):
         return None
     return [value for place, value in enumerate(points) if place % 3 != 2]

@@ -128,8 +128,8 @@ class Cvat(Annotated):
                         entry = f"track {track.get('id')} frame {number}"
                         yield hand_in(shape, track.get("label"), picture, size, video, entry)
         if counted.shapes:
-            told = ", ".join(f"{count:,} {shape}" for shape, count in sorted(counted.shapes.items()))
-            counted.notes.append(f"{name}: shapes that are neither boxes nor polygons are left out: {told}")
+            shapes = ", ".join(f"{count:,} {shape}" for shape, count in sorted(counted.shapes.items()))
+            counted.notes.append(f"{name}: shapes that are neither boxes nor polygons are left out: {shapes}")
 
     def _frames(self, name: str, near: Sequence[str], pictures: PictureIndex) -> dict[str, str]:
         """Number of a frame, six digits -> its picture."""
@@ -152,13 +152,13 @@ def hand_in(
     shape: Element, label: str | None, picture: str, size: Size | None, shared: Mapping[str, str], entry: str
 ) -> Marked:
     """A box or polygon as a hand."""
-    told = {key: value for key, value in shape.attrib.items() if key in (*SIDES, "points", "rotation")}
+    values = {key: value for key, value in shape.attrib.items() if key in (*SIDES, "points", "rotation")}
     box: tuple[float, ...] | None = None
     problem = None
     try:
         box = box_of(shape) if shape.tag == "box" else around(points_in(shape))
     except ValueError:
-        problem = f"its {shape.tag} is not made of numbers: {', '.join(f'{key} {told[key]!r}' for key in told)}"
+        problem = f"its {shape.tag} is not made of numbers: {', '.join(f'{key} {values[key]!r}' for key in values)}"
     return Marked(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
 
 

@@ -5,7 +5,7 @@
 Nothing in the dataset names the student, but the camera's numbers do: each student showed 0 to 9 in a row, so that
 IMG_1118 is a 0, IMG_1119 the same hand's 1, ... and IMG_1128 the next student's 0. In the order of the numbers a new
 student begins wherever the digit drops. Where pictures were left out at the seam of two students (one ends with 5, the
-next begins with 7) the two are taken for one, which costs a subject but never puts one person on two sides of a split.
+next begins with 7) the two are taken for one, which costs a subject but never puts one person in two splits.
 """
 
 from __future__ import annotations

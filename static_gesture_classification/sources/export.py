@@ -15,26 +15,28 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from pydantic import field_validator
 
 from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import DataError, OutputError, UserError
+from static_gesture_classification.errors import DataError, OutputError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import SPLITS, Rejected, read_samples, to_frame
+from static_gesture_classification.samples import Rejected, read_samples, to_frame
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.exports.coco import CocoFormat
 from static_gesture_classification.sources.exports.folder import FolderFormat
 from static_gesture_classification.sources.exports.hagrid import HagridFormat
-from static_gesture_classification.sources.exports.pictures import Format, Picture, Settings, pictures_of, put
+from static_gesture_classification.sources.exports.pictures import Format, FormatSettings, Picture, pictures_of, put
 from static_gesture_classification.sources.exports.table import TableFormat
 from static_gesture_classification.sources.exports.yolo import YoloFormat
 from static_gesture_classification.sources.recorded import SESSION_FILE, Recorded
-from static_gesture_classification.terminal import console, track
+from static_gesture_classification.terminal import note, say, track
 
 FORMATS: dict[str, Format] = {
     "hagrid": HagridFormat(),
@@ -58,42 +60,68 @@ class Export:
     rejected: list[Rejected]
 
 
+class ExportSettings(Settings):
+    """What is exported, and how: `export` of the configuration.
+
+    Args:
+        samples: a sample table, a recorded session, or a folder of sessions.
+        format: one of `FORMATS`.
+        output, replace: the folder, and whether an earlier export in it may be replaced.
+        split: only train, val or test.
+        only: all samples, or the errors in the tables of the folder `predictions`.
+        link: hard links instead of copies, where possible.
+        files: what the format's files hold.
+        vocabulary: the gestures.
+        labels: recorded label -> gesture, for sessions.
+    """
+
+    samples: Path
+    format: Literal["hagrid", "coco", "yolo", "folder", "csv"]
+    output: Path
+    replace: bool
+    split: Literal["train", "val", "test"] | None
+    only: Literal["all", "errors"]
+    predictions: Path
+    link: bool
+    files: FormatSettings
+    vocabulary: Vocabulary
+    labels: dict[str, str]
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> ExportSettings:
+        """From `export`, `gestures` and the labels of `sources.recorded`."""
+        vocabulary = Vocabulary.from_config(config)
+        labels = OmegaConf.select(config, "sources.recorded.labels") or {}
+        files = FormatSettings.read(config, "export", gestures=tuple(vocabulary))
+        return cls.read(config, "export", files=files, vocabulary=vocabulary, labels=labels)
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _named(cls, output: object) -> object:
+        if output is None:
+            raise ValueError("must name a folder: export.output=FOLDER")
+        return output
+
+
 @entry_point
 def main(config: DictConfig) -> None:
     """Export what the configuration chooses."""
-    options = config.export
-    if options.output is None:
-        raise UserError("say where to: export.output=FOLDER")
-    if options.format not in FORMATS:
-        raise UserError(f"unknown export.format {options.format!r}; formats are {', '.join(FORMATS)}")
-    vocabulary = Vocabulary.from_config(config.gestures)
-    samples = chosen_samples(options, vocabulary, config.get("sources", {}))
-    settings = Settings(tuple(vocabulary), options.cut, float(options.margin), options.landmarks)
-    made = export(samples, options.format, Path(options.output).expanduser(), settings, options.link, options.replace)
-    print_export(made, options.format)
+    settings = ExportSettings.from_config(config)
+    samples = choose_samples(settings)
+    made = export(samples, settings.format, settings.output, settings.files, settings.link, settings.replace)
+    print_export(made, settings.format)
 
 
-def chosen_samples(options: DictConfig, vocabulary: Vocabulary, sources: Mapping[str, Any]) -> pd.DataFrame:
-    """The samples that `export.samples`, `split` and `only` choose.
-
-    Raises:
-        UserError: an option has another value than those there are.
-        DataError: there are no such samples.
-    """
-    if options.split not in (None, *SPLITS):
-        raise UserError(f"unknown export.split {options.split!r}; splits are {', '.join(SPLITS)}, or null for all")
-    if options.only not in ("all", "errors"):
-        raise UserError(f"unknown export.only {options.only!r}; it is all or errors")
-    path = Path(options.samples).expanduser()
-    labels = (sources.get("recorded") or {}).get("labels") or {}
-    samples = recorded_samples(path, vocabulary, dict(labels)) if path.is_dir() else read_samples(path)
-    if options.split is not None:
-        samples = samples[samples["split"] == options.split]
-    if options.only == "errors":
-        samples = samples[samples["sample_id"].isin(wrong_samples(Path(options.predictions).expanduser()))]
+def choose_samples(settings: ExportSettings) -> pd.DataFrame:
+    """The samples that `export.samples`, `split` and `only` choose. Raises `DataError` where there are none."""
+    path = settings.samples
+    samples = recorded_samples(path, settings.vocabulary, settings.labels) if path.is_dir() else read_samples(path)
+    if settings.split is not None:
+        samples = samples[samples["split"] == settings.split]
+    if settings.only == "errors":
+        samples = samples[samples["sample_id"].isin(wrong_samples(settings.predictions))]
     if samples.empty:
-        which = f"split {options.split or 'any'}, only {options.only}"
-        raise DataError(f"{path} has no samples to export ({which})")
+        raise DataError(f"{path} has no samples to export (split {settings.split or 'any'}, only {settings.only})")
     return samples.reset_index(drop=True)
 
 
@@ -122,7 +150,12 @@ def wrong_samples(folder: Path) -> set[str]:
 
 
 def export(
-    samples: pd.DataFrame, format_name: str, output: Path, settings: Settings, link: bool = False, replace: bool = False
+    samples: pd.DataFrame,
+    format_name: str,
+    output: Path,
+    settings: FormatSettings,
+    link: bool = False,
+    replace: bool = False,
 ) -> Export:
     """Write samples and their pictures in a format, to a folder that is then whole.
 
@@ -130,7 +163,7 @@ def export(
         samples: a sample table, as a frame.
         format_name: one of `FORMATS`.
         output: the folder; it may exist where it is empty, or where it is an export and `replace` says so.
-        settings: what formats can be told.
+        settings: what the format's files hold.
         link: hard links instead of copies, where possible.
         replace: whether an earlier export may be replaced.
 
@@ -146,8 +179,8 @@ def export(
         partial.mkdir(parents=True)
         try:
             made = write_all(samples, FORMATS[format_name], partial, settings, link)
-            write_text(partial / README, about(made, FORMATS[format_name], format_name, output))
-            moved_into_place(partial, output)
+            write_text(partial / README, readme(made, FORMATS[format_name], format_name, output))
+            move_into_place(partial, output)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -162,9 +195,9 @@ class Written:
     rejected: list[Rejected]
 
 
-def write_all(samples: pd.DataFrame, kind: Format, folder: Path, settings: Settings, link: bool) -> Written:
+def write_all(samples: pd.DataFrame, kind: Format, folder: Path, settings: FormatSettings, link: bool) -> Written:
     """Write pictures, then the format's files, to a folder that is not finished yet."""
-    placed = kind.placed(pictures_of(samples, settings.landmarks), settings)
+    placed = kind.place(pictures_of(samples, settings.landmarks), settings)
     rejected: list[Rejected] = []
     tried = track(put(placed, folder, link, rejected), "writing pictures", len(placed))
     pictures = [picture for picture in tried if picture is not None]
@@ -212,7 +245,7 @@ def check_gestures(samples: pd.DataFrame, gestures: Sequence[str]) -> None:
         )
 
 
-def moved_into_place(partial: Path, output: Path) -> None:
+def move_into_place(partial: Path, output: Path) -> None:
     """Rename the finished folder; what it replaces is removed after that."""
     old = output.with_name(f".{output.name}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -227,7 +260,7 @@ def moved_into_place(partial: Path, output: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def about(made: Written, kind: Format, name: str, output: Path) -> str:
+def readme(made: Written, kind: Format, name: str, output: Path) -> str:
     """What the export's README.txt says."""
     hands = [hand for picture in made.pictures for hand in picture.hands]
     counts = pd.Series([hand.gesture for hand in hands]).value_counts(sort=False)
@@ -246,11 +279,10 @@ def about(made: Written, kind: Format, name: str, output: Path) -> str:
 def print_export(made: Export, name: str) -> None:
     """One line of what was written, and what could not be."""
     for entry in made.rejected[:SHOWN]:
-        console.print(f"left out: {entry.file}: {entry.reason}", highlight=False, markup=False, soft_wrap=True)
+        note(f"left out: {entry.file}: {entry.reason}")
     if len(made.rejected) > SHOWN:
-        console.print(f"and {len(made.rejected) - SHOWN:,} more, see {made.folder / README}", markup=False)
-    told = f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} says what is lost"
-    console.print(told, highlight=False, markup=False, soft_wrap=True)
+        note(f"and {len(made.rejected) - SHOWN:,} more, see {made.folder / README}")
+    say(f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} says what is lost")
 
 
 if __name__ == "__main__":

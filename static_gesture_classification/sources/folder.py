@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 
 from static_gesture_classification.edited_tables import Columns, Row, Table, decimal, read_table
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.image_files import FilesBelow, files_below, is_image, said_of_others, some_of
+from static_gesture_classification.image_files import FilesBelow, describe_others, files_below, is_image, some_of
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.box_units import PERCENT, SHARES, SHARES_TO, UNITS, TableBox, scale, unit_of
 from static_gesture_classification.sources.folder_layout import (
@@ -42,7 +42,7 @@ from static_gesture_classification.sources.source import (
     files_in,
     official_split,
 )
-from static_gesture_classification.sources.subjects import subject_regex, told_by_path
+from static_gesture_classification.sources.subjects import subject_in_path, subject_regex
 
 WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
 CORNERS = ("x1", "y1", "x2", "y2")
@@ -100,8 +100,8 @@ class ListedHand:
 class Folder(Source):
     """Reads folders of images and an optional CSV of boxes.
 
-    Where neither folder nor CSV nor pattern tells the subject, nobody knows who is in a picture: its subject is "", and
-    people cannot be held apart. Near-duplicates still stay on one side of the split.
+    Where neither folder nor CSV nor pattern tells the subject, it is "", and people cannot be kept apart; their
+    near-duplicates still are in one split.
 
     Args:
         boxes: name of the CSV in the root; None to take whole images, whatever lies beside them.
@@ -133,20 +133,20 @@ class Folder(Source):
             if images:
                 found.append(partial(self._whole_images, folder, images, pattern))
         if not found:
-            others = said_of_others([name for files in below for name in files.not_images])
+            others = describe_others([name for files in below for name in files.not_images])
             raise DataError(
                 f"source {self.name}: no <label>/<image> in {self.root}; {''.join(f'{line}; ' for line in others)}"
                 f"set sources.{self.name}.root, or {self.how_to_get}"
             )
         if any(folder.split for folder in folders):
-            found.append(partial(self._said_about_splits, folders))
+            found.append(partial(self._note_splits, folders))
         return [*found, partial(self._beside, below, listed)]
 
     def label_folders(self) -> Sequence[LabelFolder]:
         """The folders that hold one label's images each."""
         return label_folders(self.folder, list(self.labels))
 
-    def _said_about_splits(self, folders: Sequence[LabelFolder]) -> list[Hands]:
+    def _note_splits(self, folders: Sequence[LabelFolder]) -> list[Hands]:
         named = sorted({f"{folder.path.partition('/')[0]}/ is {folder.split}" for folder in folders if folder.split})
         return [Hands.of(self.root, [], [f"official splits by folder: {', '.join(named)}"])]
 
@@ -161,7 +161,7 @@ class Folder(Source):
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
         """Subject and session of an image by its path below the root; the subject is "" where nothing tells it."""
         parts = PurePosixPath(self._below_split(path)).parts
-        subject, session = told_by_path(path, pattern)
+        subject, session = subject_in_path(path, pattern)
         if subject:
             return f"{self.name}/{subject}", f"{self.name}/{session or subject}"
         if len(parts) > 2:
@@ -257,27 +257,27 @@ class Folder(Source):
     def _listed_hand(
         self, image: str, hand: ListedHand, number: int, unit: str, pattern: re.Pattern[str] | None
     ) -> Hand:
-        told, where = hand.row.cells, f"{self._table_name}, line {hand.row.line}"
+        cells, where = hand.row.cells, f"{self._table_name}, line {hand.row.line}"
         subject, session = self.subject_of(image, pattern)
-        if told["subject"]:
-            subject = session = f"{self.name}/{told['subject']}"
-        if told["session"]:
-            session = f"{self.name}/{told['session']}"
+        if cells["subject"]:
+            subject = session = f"{self.name}/{cells['subject']}"
+        if cells["session"]:
+            session = f"{self.name}/{cells['session']}"
         size = hand.size if isinstance(hand.size, str) else scale(unit, hand.size)
         box, problem = in_shares(hand.box, size)
         if problem is None and unit != SHARES and max(map(float, hand.box)) <= SHARES_TO:
             problem = f"box of no more than two {unit}: {hand.box}"
-        side = told["hand"].lower()
+        side = cells["hand"].lower()
         return Hand(
             name=hand.name,
             image=image,
-            label=told["label"] or self._label_of(image, where),
+            label=cells["label"] or self._label_of(image, where),
             box=box,
             subject=subject,
             session=session,
             number=number,
             hand=side if side in ("left", "right") else "",
-            split=self._split_of(image, told["split"], where),
+            split=self._split_of(image, cells["split"], where),
             problem=problem,
         )
 
@@ -287,9 +287,9 @@ class Folder(Source):
             raise DataError(f"{where}: {image} lies in no folder that is its label; add a column label")
         return label
 
-    def _split_of(self, image: str, told: str, where: str) -> str:
-        if told:
-            return official_split(split_named(told) or told, where)
+    def _split_of(self, image: str, stated: str, where: str) -> str:
+        if stated:
+            return official_split(split_named(stated) or stated, where)
         return split_named(image.partition("/")[0]) if self._below_split(image) != image else ""
 
 

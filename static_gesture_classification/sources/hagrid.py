@@ -15,8 +15,6 @@ folder per gesture, at most three levels down, as the archives unpack: `like/`, 
 
 from __future__ import annotations
 
-import codecs
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,13 +25,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 from scipy.optimize import linear_sum_assignment
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import is_text
 from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
+from static_gesture_classification.sources.parsing import read_json
 from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in
 
 # Folder of annotations -> official split. Version 1 has no val; its subsample has no split at all.
@@ -93,6 +91,11 @@ class Hagrid(Source):
         """Two processes for a large set, each with one file at a time."""
         size = sum((self.folder / file).stat().st_size for _, _, file in self._annotation_files())
         return min(WORKERS, os.cpu_count() or 1) if size > PARALLEL_FROM else 1
+
+    def watched(self) -> Iterator[str]:
+        """The annotations, and the folders of images, whose time changes when an image comes or goes."""
+        for gesture in self._gestures():
+            yield from (str(self.folder / place) for place in (*(file for _, file in gesture.files), *gesture.folders))
 
     def _gesture_hands(self, gesture: GestureFiles) -> Iterator[Hands]:
         if self.require_images and not gesture.folders:
@@ -168,7 +171,7 @@ class Hagrid(Source):
         try:
             counts, labels, box = boxes_of(entries)
         except (TypeError, ValueError, KeyError):
-            entries, rejected, problems = self._mended(entries, file)
+            entries, rejected, problems = self._without_malformed(entries, file)
             counts, labels, box = boxes_of(entries)
         row_entry = np.repeat(np.arange(len(entries)), counts)
         names = list(entries)
@@ -198,24 +201,15 @@ class Hagrid(Source):
         )
 
     def _parse(self, file: str) -> dict[str, Entry]:
-        data = (self.folder / file).read_bytes().removeprefix(codecs.BOM_UTF8)
-        try:
-            entries = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            try:
-                entries = json.loads(data)  # accepts NaN, which orjson does not
-            except ValueError as error:
-                raise DataError(
-                    f"{self.root}/{file} is not whole JSON ({error}; {len(data):,} bytes); "
-                    f"fetch it again ({self.how_to_get}) or delete it"
-                ) from error
+        way_out = f"fetch it again ({self.how_to_get}) or delete it"
+        entries = read_json(self.folder / file, way_out)
         if not isinstance(entries, dict):
-            raise DataError(
-                f"{self.root}/{file} does not map image names to hands; fetch it again ({self.how_to_get}) or delete it"
-            )
+            raise DataError(f"{self.folder / file} does not map image names to hands; {way_out}")
         return entries
 
-    def _mended(self, entries: dict[str, Entry], file: str) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
+    def _without_malformed(
+        self, entries: dict[str, Entry], file: str
+    ) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
         """Of a file with malformed entries: those that can be used, the rejected ones, problems of single hands."""
         kept: dict[str, Entry] = {}
         rejected: list[Rejected] = []
@@ -297,7 +291,7 @@ def landmarks_of(
     for index in sorted(doubtful):
         rows = slice(int(starts[index]), int(starts[index] + counts[index]))
         found = _sets(list(marks[index]))
-        result[rows] = at_their_boxes(found, box[rows])
+        result[rows] = match_to_boxes(found, box[rows])
         left_out += int(np.isfinite(found[:, 0]).sum() - np.isfinite(result[rows, 0]).sum())
     return result, left_out
 
@@ -305,13 +299,13 @@ def landmarks_of(
 def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
     """(n, 42) from n sets of points, NaN for those that are not 21 points of two numbers."""
     rows = [row for row, points in enumerate(hands) if points]
-    result = np.full((len(hands), 2 * LANDMARKS), np.nan, np.float32)
+    result = np.full((len(hands), 2 * LANDMARK_COUNT), np.nan, np.float32)
     try:
-        result[rows] = flattened([hands[row] for row in rows])
+        result[rows] = flatten([hands[row] for row in rows])
     except (TypeError, ValueError):
         for row in rows:
             try:
-                result[row] = flattened([hands[row]])[0]
+                result[row] = flatten([hands[row]])[0]
             except (TypeError, ValueError):
                 continue  # no usable landmarks; the hand itself is fine
     return result
@@ -327,20 +321,20 @@ def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) ->
     Returns:
         (...) 0..1.
     """
-    points = sets.reshape(*sets.shape[:-1], LANDMARKS, 2)
+    points = sets.reshape(*sets.shape[:-1], LANDMARK_COUNT, 2)
     low, high = box[..., None, :2], box[..., None, 2:]
     margin = BOX_MARGIN * (high - low)
     inside = np.asarray(((points >= low - margin) & (points <= high + margin)).all(axis=-1))
     return inside.mean(axis=-1)
 
 
-def at_their_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """The sets of one image in the order of its boxes: (boxes, 42), NaN where none belongs to a box.
 
     A set belongs to the box that holds at least half of its points and covers it best; each set and each box once. Of
     boxes that do so alike (two boxes drawn alike) the one at the set's own place is taken.
     """
-    result = np.full((len(box), 2 * LANDMARKS), np.nan, np.float32)
+    result = np.full((len(box), 2 * LANDMARK_COUNT), np.nan, np.float32)
     share = share_inside(sets[:, None], box[None])
     fit = np.where(share >= MOSTLY_INSIDE, share + overlap(sets, box), 0.0)
     own_place = np.arange(len(sets))[:, None] == np.arange(len(box))[None]
@@ -354,19 +348,19 @@ def at_their_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) 
 
 def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(sets, boxes) intersection over union of the sets' own bounds and the boxes; 0 for a set that is not there."""
-    points = sets.reshape(len(sets), 1, LANDMARKS, 2)
+    points = sets.reshape(len(sets), 1, LANDMARK_COUNT, 2)
     low, high = points.min(axis=2), points.max(axis=2)
     shared = np.clip(np.minimum(high, box[None, :, 2:]) - np.maximum(low, box[None, :, :2]), 0, None).prod(axis=-1)
     areas = (high - low).prod(axis=-1) + (box[None, :, 2:] - box[None, :, :2]).prod(axis=-1)
     return np.nan_to_num(shared / np.maximum(areas - shared, 1e-9))
 
 
-def flattened(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
+def flatten(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
     """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` where one has another shape."""
-    if set(map(len, hands)) - {LANDMARKS} or set(map(len, chain.from_iterable(hands))) - {2}:
+    if set(map(len, hands)) - {LANDMARK_COUNT} or set(map(len, chain.from_iterable(hands))) - {2}:
         raise ValueError("a hand does not have 21 points of two coordinates")
     numbers = chain.from_iterable(chain.from_iterable(hands))
-    return np.fromiter(numbers, np.float32, len(hands) * 2 * LANDMARKS).reshape(-1, 2 * LANDMARKS)
+    return np.fromiter(numbers, np.float32, len(hands) * 2 * LANDMARK_COUNT).reshape(-1, 2 * LANDMARK_COUNT)
 
 
 def leading_hands(entries: dict[str, Entry], labels: list[str], row_entry: npt.NDArray[np.intp]) -> list[str]:

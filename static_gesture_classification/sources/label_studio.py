@@ -104,11 +104,11 @@ class LabelStudio(Annotated):
         content = read_json(self.folder / name)
         entries = content if isinstance(content, list) else [content]
         for task in self._tasks(entries, name, counted):
-            told = self._picture(task)
-            if told is None:
+            named = self._picture(task)
+            if named is None:
                 counted.rejected.append(Rejected(self.name, name, task.entry, "its data names no picture"))
                 continue
-            names = picture_names(told)
+            names = picture_names(named)
             paths = (pictures.find(name, near)[0] for name in names)
             yield from self._hands(task, next((path for path in paths if path is not None), names[0]), counted)
         counted.notes += [f"{name}: {count:,} {what}" for what, count in counted.tasks.items()]
@@ -148,8 +148,8 @@ class LabelStudio(Annotated):
 
     def _picture(self, task: Task) -> str | None:
         fields = [self.image] if self.image else ["image", *task.data]
-        told = (task.data.get(name) for name in fields if name)
-        return next((text for text in told if isinstance(text, str) and names_picture(text)), None)
+        candidates = (task.data.get(name) for name in fields if name)
+        return next((text for text in candidates if isinstance(text, str) and names_picture(text)), None)
 
     def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[Marked]:
         regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -189,10 +189,10 @@ class LabelStudio(Annotated):
         counted: Counted,
     ) -> Iterator[Marked]:
         """The hand of a picture in which nothing is drawn, by what was chosen for it."""
-        told = {name: label for results in regions.values() for name, label in chosen(results).items()}
+        labels = {name: label for results in regions.values() for name, label in chosen(results).items()}
         wanted = [
             label
-            for name, label in told.items()
+            for name, label in labels.items()
             if (name == self.choice if self.choice else name not in self.attributes.values())
         ]
         if not wanted:
@@ -260,11 +260,11 @@ def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str,
 
 def corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
     """The four corners of a rectangle in percent, turned about its upper left one; None where it is not in numbers."""
-    told = numbers([value.get(name) for name in ("x", "y", "width", "height")])
+    box = numbers([value.get(name) for name in ("x", "y", "width", "height")])
     turn = value.get("rotation") or 0
-    if told is None or not isinstance(turn, int | float):
+    if box is None or not isinstance(turn, int | float):
         return None
-    x, y, width, height = told
+    x, y, width, height = box
     wide, high = size or (1.0, 1.0)
     cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     offsets = [(dx * width * wide, dy * height * high) for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1))]  # in pixels
@@ -290,7 +290,7 @@ def names_picture(text: str) -> bool:
     return is_image(picture_names(text)[0])
 
 
-def picture_names(told: str) -> list[str]:
+def picture_names(text: str) -> list[str]:
     """Names that a picture may have on disk, the likeliest first.
 
     >>> picture_names("/data/upload/1/0a1b2c3d-my_hand.jpg")
@@ -298,7 +298,7 @@ def picture_names(told: str) -> list[str]:
     >>> picture_names("/data/local-files/?d=hands%2Flike/1.jpg")
     ['hands/like/1.jpg', '1.jpg']
     """
-    address = urlsplit(told.replace("\\", "/"))
+    address = urlsplit(text.replace("\\", "/"))
     local = parse_qs(address.query).get("d")
     path = local[0] if local else unquote(address.path)
     path = path.lstrip("/").removeprefix("data/")

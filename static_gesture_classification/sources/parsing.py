@@ -22,7 +22,7 @@ class NotWholeError(Exception):
     """A file that is not whole JSON or XML, or not to be trusted. The message is the reason alone."""
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, way_out: str = "export it again or delete it") -> Any:
     """The content of a JSON file, with or without a byte-order mark; NaN and infinities are taken as numbers.
 
     Raises:
@@ -38,9 +38,7 @@ def read_json(path: Path) -> Any:
         try:
             return json.loads(data)  # accepts NaN, which orjson does not
         except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"{path} is not whole JSON ({error}; {len(data):,} bytes); export it again or delete it"
-            ) from error
+            raise DataError(f"{path} is not whole JSON ({error}; {len(data):,} bytes); {way_out}") from error
 
 
 def read_xml(path: Path) -> Element:

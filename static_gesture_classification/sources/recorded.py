@@ -32,7 +32,7 @@ from typing import Any
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import PlainName, Text, read_json
-from static_gesture_classification.samples import LANDMARKS, person_name
+from static_gesture_classification.samples import LANDMARK_COUNT, person_name
 from static_gesture_classification.sources.image_size import file_problem, in_shares
 from static_gesture_classification.sources.source import (
     Hand,
@@ -178,6 +178,6 @@ class Recorded(Source):
             number=number,
             hand=image.hand if image.hand in ("left", "right") else "",
             split=session.split,
-            landmarks=marks if len(marks) == 2 * LANDMARKS else None,
+            landmarks=marks if len(marks) == 2 * LANDMARK_COUNT else None,
             problem=problem,
         )

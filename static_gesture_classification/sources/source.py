@@ -15,23 +15,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import hydra
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from joblib import Parallel, delayed
-from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
-from static_gesture_classification.image_files import MANY_FRAMES, NOT_UTF8, has_more_frames, is_hidden, is_image
-from static_gesture_classification.samples import LANDMARKS, SCHEMA, SPLITS, Rejected, held_together, sample_id
+from static_gesture_classification.image_files import (
+    MANY_FRAMES,
+    NOT_UTF8,
+    has_more_frames,
+    is_folder,
+    is_hidden,
+    is_image,
+)
+from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
-__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image", "sources_from_config"]
+__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image"]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 PENDING = 200_000  # samples held before those that cannot be chosen are dropped
@@ -93,7 +97,7 @@ class Hands:
     @classmethod
     def of(cls, file: str, rows: Sequence[Hand], notes: Iterable[str] = ()) -> Hands:
         """Columns from single hands."""
-        blank = [np.nan] * 2 * LANDMARKS
+        blank = [np.nan] * 2 * LANDMARK_COUNT
         marked = any(row.landmarks is not None for row in rows)
         marks = [blank if row.landmarks is None else row.landmarks for row in rows] if marked else None
         return cls(
@@ -107,7 +111,7 @@ class Hands:
             session=[row.session for row in rows],
             hand=[row.hand for row in rows],
             split=[row.split for row in rows],
-            landmarks=None if marks is None else np.array(marks, np.float32).reshape(-1, 2 * LANDMARKS),
+            landmarks=None if marks is None else np.array(marks, np.float32).reshape(-1, 2 * LANDMARK_COUNT),
             problems={index: row.problem for index, row in enumerate(rows) if row.problem},
             notes=list(notes),
         )
@@ -151,7 +155,6 @@ class Source(ABC):
         max_per_gesture: at most so many samples of each gesture, spread over people as far as they are known; None for
             all.
         seed: decides which samples `max_per_gesture` keeps.
-        watched: the folder whose change makes the pipeline read it again (used by conf/config.yaml).
     """
 
     name: str
@@ -163,7 +166,6 @@ class Source(ABC):
     max_per_gesture: int | None = None
     seed: int = 0
     enabled: bool = True
-    watched: str | None = None
 
     def __post_init__(self) -> None:
         self.labels = self.labels or {}  # `labels:` with nothing below it is null
@@ -180,6 +182,10 @@ class Source(ABC):
     def workers(self, pieces: Sequence[Piece]) -> int:
         """How many processes share the reading."""
         return 1
+
+    def watched(self) -> Iterable[str]:
+        """Paths of what has to be read again when it changes: all files, unless a source can say it with fewer."""
+        return every_file(self.folder)
 
     def unknown_subject(self, path: str, session: str = "") -> tuple[str, str]:
         """Subject, which is "", and session of an image of which nothing tells who it is; it is one of its own."""
@@ -198,7 +204,7 @@ class Source(ABC):
         """
         if not is_text(self.root):
             raise DataError(f"source {self.name}: {printable(self.root)}: {NOT_UTF8}")
-        if self.folder.is_dir() and _holds_a_file(self.folder):
+        if self.folder.is_dir() and any(every_file(self.folder)):
             return True
         if self.usual_root is not None and Path(self.root) == Path(self.usual_root):
             return False
@@ -224,11 +230,11 @@ class Source(ABC):
     def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
         pieces = self.pieces()
         progress(0, len(pieces))
-        if passed_over := self._badly_named():
+        if passed_over := self._passed_over():
             yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
-        results = parallel(delayed(self._checked_piece)(piece, vocabulary) for piece in pieces)
+        results = parallel(delayed(self._check_piece)(piece, vocabulary) for piece in pieces)
         for done, batches in enumerate(results, start=1):
             yield from batches
             progress(done, len(pieces))
@@ -237,9 +243,9 @@ class Source(ABC):
         if unknown:
             raise DataError(message(self.name, self.root, unknown.values(), self._known(vocabulary)))
 
-    def _checked_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
+    def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
         with without_garbage_collection():
-            return [self.checked(hands, vocabulary) for hands in piece()]
+            return [self.check(hands, vocabulary) for hands in piece()]
 
     def _check_gestures(self, vocabulary: Vocabulary) -> None:
         require_text([*self.labels, *self.labels.values()], f"sources.{self.name}.labels")
@@ -261,13 +267,13 @@ class Source(ABC):
                 f"sources.{self.name}.max_per_gesture is {self.max_per_gesture}; it must be at least 1, or null"
             )
 
-    def checked(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
+    def check(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
         """Map labels, check boxes and images, and make table rows of what is good."""
         known = self._known(vocabulary)
         gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
-        box, clipped, problems = checked_boxes(hands.box)
+        box, clipped, problems = check_boxes(hands.box)
         problems |= {row: "image not found" for row, image in enumerate(hands.image) if image is None} | hands.problems
         bad = np.zeros(len(gesture), bool)
         bad[list(problems)] = True
@@ -298,7 +304,7 @@ class Source(ABC):
         candidates = dict.fromkeys(name for name in images if name and name.lower().endswith(MANY_FRAMES))
         return [name for name in candidates if has_more_frames(self.folder / name)]
 
-    def _badly_named(self) -> list[Rejected]:
+    def _passed_over(self) -> list[Rejected]:
         """What lies in the root under a name that no table can hold."""
         try:
             names = [name for name in os.listdir(self.folder) if not is_text(name)]  # noqa: PTH208  Paths cost more
@@ -339,7 +345,7 @@ class Source(ABC):
         )
 
 
-def checked_boxes(
+def check_boxes(
     box: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, str]]:
     """Boxes clipped to the image, which of them were, and what is wrong with the others.
@@ -396,30 +402,35 @@ def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
     return table.take(np.sort(chosen.index.to_numpy()))
 
 
-def sources_from_config(nodes: Mapping[str, Any] | DictConfig | None, seed: int = 0) -> list[Source]:
-    """The enabled sources of the configuration's `sources` node, in its order.
-
-    A node without a `_target_` is left out: conf/local/ may give the root of a source that is not selected this time.
-    """
-    built = []
-    for name, node in (nodes or {}).items():
-        if node is not None and "_target_" in node and node.get("enabled", True):
-            built.append(hydra.utils.instantiate(node, name=str(name), seed=seed, _convert_="all"))
-    return built
-
-
 def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
     """The files of a folder by name, sorted, from one listing; none where there is no folder.
 
     Hidden ones are left out, and those whose name is not UTF-8.
     """
-    found = [entry for entry in _listed(folder) if not _is_folder(entry)]
+    found = [entry for entry in _listed(folder) if not is_folder(entry)]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
 def folders_in(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted, hidden ones left out, and those whose name is not UTF-8."""
-    return sorted(entry.name for entry in _listed(folder) if _is_folder(entry))
+    return sorted(entry.name for entry in _listed(folder) if is_folder(entry))
+
+
+def every_file(folder: Path) -> Iterator[str]:
+    """Paths of all files in a folder and below it, behind links too, as `files_in` lists them."""
+    seen: set[str] = set()
+    todo = [os.fspath(folder)]
+    while todo:
+        place = todo.pop()
+        real = os.path.realpath(place)
+        if real in seen:
+            continue
+        seen.add(real)
+        for entry in _listed(Path(place)):
+            if is_folder(entry):
+                todo.append(entry.path)
+            else:
+                yield entry.path
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
@@ -428,13 +439,6 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
             return [entry for entry in entries if not is_hidden(entry.name) and is_text(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
 
 
 def is_archive(name: str) -> bool:
@@ -449,30 +453,13 @@ def official_split(name: str, where: str) -> str:
     raise DataError(f"{where}: unknown split {name!r}; splits are {', '.join(SPLITS)}, or empty")
 
 
-def _holds_a_file(folder: Path) -> bool:
-    """Whether there is a file in a folder or below it, behind links too; an unfinished download is none."""
-    seen: set[str] = set()
-    todo = [os.fspath(folder)]
-    while todo:
-        place = todo.pop()
-        real = os.path.realpath(place)
-        if real in seen:
-            continue
-        seen.add(real)
-        entries = _listed(Path(place))
-        if not all(map(_is_folder, entries)):
-            return True
-        todo += [entry.path for entry in entries]
-    return False
-
-
 def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray[np.intp]) -> pa.Array:
     kind = SCHEMA.field("landmarks").type
     if landmarks is None:
         return pa.nulls(len(rows), kind)
     chosen = landmarks[rows]
     known = np.isfinite(chosen).all(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARKS]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARK_COUNT]).astype(np.int32)
     return pa.ListArray.from_arrays(offsets, chosen[known].ravel(), type=kind, mask=pa.array(~known))
 
 

@@ -26,12 +26,12 @@ def subject_regex(pattern: str | None, source: str) -> re.Pattern[str] | None:
     return regex
 
 
-def told_by_path(path: str, regex: re.Pattern[str] | None) -> tuple[str, str]:
+def subject_in_path(path: str, regex: re.Pattern[str] | None) -> tuple[str, str]:
     """Subject and session that a path below the root names; each empty where it names none.
 
     The first group is the subject; a group called `session`, where there is one, the session.
 
-    >>> told_by_path("like/anna_monday_01.jpg", re.compile(r"([^/_]+)_(?P<session>[^/_]+)_\\d+"))
+    >>> subject_in_path("like/anna_monday_01.jpg", re.compile(r"([^/_]+)_(?P<session>[^/_]+)_\\d+"))
     ('anna', 'monday')
     """
     match = regex.search(path) if regex else None

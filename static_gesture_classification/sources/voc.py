@@ -121,8 +121,8 @@ class Voc(Annotated):
         try:
             x1, y1, x2, y2 = (float(text) for text in texts if text is not None)
         except ValueError:
-            told = ", ".join(f"{side} {text!r}" for side, text in zip(SIDES, texts, strict=True))
-            return [], f"its bndbox is not four numbers: {told}"
+            sides = ", ".join(f"{side} {text!r}" for side, text in zip(SIDES, texts, strict=True))
+            return [], f"its bndbox is not four numbers: {sides}"
         left, top = (first and first - self.first_pixel for first in (x1, y1))  # a 0 is the edge, however they count
         return [left, top, x2, y2], None
 
@@ -142,8 +142,8 @@ def picture_of(root: Element, name: str, near: Sequence[str], stems: dict[str, s
         path = f"{folder}/{stem}" if folder else stem
         if path in stems:
             return stems[path]
-    told = (root.findtext("filename") or "").strip() or (root.findtext("path") or "").strip()
-    return told.replace("\\", "/").rpartition("/")[2] or stem
+    name = (root.findtext("filename") or "").strip() or (root.findtext("path") or "").strip()
+    return name.replace("\\", "/").rpartition("/")[2] or stem
 
 
 def attributes_of(thing: Element) -> dict[str, str]:

@@ -25,7 +25,7 @@ from typing import Any
 import yaml
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
     SHARES,
     Annotated,
@@ -285,7 +285,7 @@ def landmarks_in(numbers: Sequence[float], count: int, each: int) -> list[float]
     """x, y of 21 points, or None where there are others, or not all are marked (v is 0; without v: both are 0)."""
     points = [numbers[start : start + each] for start in range(0, len(numbers), each)]
     marked = all(point[2] > 0 if each == 3 else any(point) for point in points)
-    return [value for point in points for value in point[:2]] if count == LANDMARKS and marked else None
+    return [value for point in points for value in point[:2]] if count == LANDMARK_COUNT and marked else None
 
 
 def class_names(names: Any, where: str) -> dict[int, str]:

@@ -19,10 +19,10 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import read_samples, write_samples
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.training.checkpoint import (
     Classifier,
     Origin,
@@ -81,7 +81,7 @@ def save_raw(raw: Path) -> None:
 def fitted(crops: np.ndarray, classes: list[int], config: DictConfig) -> Classifier:
     """An ImageNet network, whose last layer is fitted to crops."""
     torch.manual_seed(0)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     network = initial_network(config.model, vocabulary).eval()
     classifier = Classifier(network, vocabulary, crops.shape[1], config.crops.margin)
     features = torch.tensor(classifier.predict(crops)[1])
@@ -115,11 +115,12 @@ def made_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = World(folder, tuple(overrides))
     config = world.config()
     save_raw(world.raw)
-    samples, _ = read_sources(sources_from_config(config.sources), Vocabulary.from_config(config.gestures))
+    samples, _ = read_sources(Sources.from_config(config), Vocabulary.from_config(config))
     person = samples["subject"].str.rpartition("/")[2]
     known = samples[~person.str.startswith("new")].reset_index(drop=True)
     write_samples(known, folder / "index/samples.parquet")
-    build_crops(folder / "index/samples.parquet", folder / "crops", 32, config.crops.margin, 0)
+    settings = CropSettings(size=32, margin=config.crops.margin, max_rejected_share=0)
+    build_crops(folder / "index/samples.parquet", folder / "crops", settings)
     known = known.assign(split=known["subject"].str.rpartition("/")[2].str.rstrip("12"))
     write_samples(known, folder / "splits/samples.parquet")
     learn(world)
@@ -130,7 +131,7 @@ def learn(world: World) -> None:
     """Make the checkpoint, its predictions on val, and the plan."""
     config, folder = world.config(), world.folder
     known, crops = read_samples(folder / "splits/samples.parquet"), open_crops(folder / "crops")
-    vocabulary = Vocabulary.from_config(config.gestures)
+    vocabulary = Vocabulary.from_config(config)
     train = np.flatnonzero(known["split"] == "train")
     classifier = fitted(crops[train], vocabulary.indices(known["gesture"].iloc[train].tolist()), config)
     header = Origin(plain_model(config.model), vocabulary, 32, config.crops.margin).header()

@@ -23,7 +23,7 @@ from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.process_lock import ProcessLock
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from tests.support.download_server import Server
 
 Configured = Callable[..., DownloadSettings]
@@ -237,8 +237,8 @@ def test_the_sources_read_what_was_downloaded(
         download(configured(*wishes))
     roots = [f"sources.{name}.root={tmp_path / name}" for name in ("digits", "hagrid", "hands")]
     config = OmegaConf.merge(composed, OmegaConf.from_dotlist(roots))
-    chosen = [source for source in sources_from_config(config.sources, 0) if source.root.startswith(str(tmp_path))]
-    table, rejected = read_sources(chosen, Vocabulary.from_config(config.gestures))
+    chosen = [source for source in Sources.from_config(config) if source.root.startswith(str(tmp_path))]
+    table, rejected = read_sources(chosen, Vocabulary.from_config(config))
     assert table.groupby("source").size().to_dict() == {"digits": 10, "hagrid": 5, "hands": 1}
     assert len(rejected) == 0
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from static_gesture_classification.errors import DataError, OutputError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.index import index_sources, read_sources, remarks
+from static_gesture_classification.preparation.index import index_sources, print_report, read_sources, remarks
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.sources.folder import Folder
 from static_gesture_classification.sources.recorded_legacy import RecordedLegacy
@@ -52,7 +52,7 @@ def test_pictures_of_which_nobody_knows_who_is_in_them_are_counted_and_said(
     report = index_sources([source], VOCABULARY, tmp_path / "index", max_rejected_share=0.01)
     content = report.as_json()["sources"]["heap"]
     assert (content["subjects"], content["samples_of_unknown_people"]) == (2, 2)
-    assert any("2 samples of heap: who is in the picture is not known" in line for line in remarks(report))
+    assert any("heap: who is in 2 of the samples is not known" in line for line in remarks(report))
     assert sorted(read_samples(tmp_path / "index/samples.parquet")["subject"])[:2] == ["", ""]
 
 
@@ -158,10 +158,13 @@ def test_two_hands_in_one_image_are_kept_and_one_listed_twice_once(
     assert repeated["reason"] == "the same image with the same box is listed before"
 
 
-def test_gesture_without_a_sample_is_a_warning(photos: Callable[..., Folder], tmp_path: Path) -> None:
+def test_gesture_without_a_sample_is_a_warning(
+    photos: Callable[..., Folder], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = index_sources([photos("first", FIST=3, PALM=2)], VOCABULARY, tmp_path / "index", max_rejected_share=0.0)
     assert report.gestures_without_samples == ["NONE"]
-    assert "no sample shows NONE; add some, or shorten gestures.names" in "\n".join(remarks(report))
+    print_report(report)
+    assert "warning: no sample shows NONE; add some, or shorten gestures.names" in capsys.readouterr().err
 
 
 def test_one_person_alone_can_be_indexed(photos: Callable[..., Folder], tmp_path: Path) -> None:
@@ -202,6 +205,6 @@ def test_stage_prints_what_it_found_and_what_it_left_out(
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
     assert "2 samples" in done.stdout
-    assert "hands left out: nothing in" in done.stdout
+    assert "hands: left out: nothing in" in done.stdout
     assert 'run "make download-hands", or set sources.hands.root' in done.stdout
-    assert "warning: no sample shows BACKGROUND, ONE, TWO" in done.stdout
+    assert "warning: no sample shows BACKGROUND, ONE, TWO" in done.stderr

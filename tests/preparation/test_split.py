@@ -8,10 +8,11 @@ import pytest
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
-from static_gesture_classification.preparation.split import assign_splits, write_split
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.split import SplitSettings, split_samples, write_split
 from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
 from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
+from static_gesture_classification.terminal import console, errors
 from tests.support.photograph_table import sample, sample_table
 
 GESTURES = ("none", "one", "two")
@@ -37,8 +38,9 @@ def split(
 ) -> tuple[pd.DataFrame, SplitReport]:
     table = rows if isinstance(rows, pd.DataFrame) else sample_table(rows)
     crops = noise(len(table)) if crops is None else crops
-    defaults = {"val": 0.15, "test": 0.15, "respect_official": True, "seed": 0, "vocabulary": Vocabulary(GESTURES)}
-    return assign_splits(table, crops, **(defaults | settings))
+    defaults = {"val": 0.15, "test": 0.15, "respect_official": True, "seed": 0} | settings
+    vocabulary = defaults.pop("vocabulary", Vocabulary(GESTURES))
+    return split_samples(table, crops, SplitSettings.check(defaults, "splits"), vocabulary)
 
 
 def sides(table: pd.DataFrame, *keys: str) -> pd.Series:
@@ -110,8 +112,8 @@ def test_the_proof_speaks_for_people_who_are_known_and_says_of_how_many_it_does_
     table, report = split(people(8) + people(4, "loose", subject="", session=""))
     print_report(report)
     said = " ".join(capsys.readouterr().out.split())
-    assert "On two sides: 0 people" in said
-    assert f"says nothing about {report.unknown['loose']:,} samples of loose: who is in them is not known" in said
+    assert "In two splits: 0 people" in said
+    assert f"note: who is in {report.unknown['loose']:,} samples of loose is not known" in said
     assert sum(report.people.values()) == 8
     assert set(table.loc[table["source"] == "loose", "split"]) <= {"train", "val", "test"}
 
@@ -346,11 +348,9 @@ def test_files_keep_the_rows_of_the_crops_in_their_order(tmp_path: Path) -> None
 
 
 def printed(report: SplitReport) -> str:
-    from static_gesture_classification.terminal import console
-
-    with console.capture() as capture:
+    with console.capture() as shown, errors.capture() as warned:
         print_report(report)
-    return capture.get()
+    return shown.get() + warned.get()
 
 
 def test_photographs_of_the_same_moment_under_two_names_are_found_and_kept_together(
@@ -358,7 +358,8 @@ def test_photographs_of_the_same_moment_under_two_names_are_found_and_kept_toget
 ) -> None:
     """hagrid_mini's official val has a room whose frames are those of a person in its train."""
     write_samples(hagrid_table, tmp_path / "samples.parquet")
-    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", size=96, margin=0.15, max_rejected_share=0)
+    settings = CropSettings(size=96, margin=0.15, max_rejected_share=0)
+    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", settings)
     table = read_arrow(tmp_path / "crops" / "samples.parquet")
     samples = table.drop_columns(["landmarks"]).to_pandas()
     vocabulary = Vocabulary(tuple(sorted(set(samples["gesture"]))))

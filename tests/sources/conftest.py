@@ -38,7 +38,7 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def vocabulary() -> Vocabulary:
-    return Vocabulary.from_config(yaml.safe_load((PROJECT / "conf/gestures/static.yaml").read_text()))
+    return Vocabulary.from_mapping(yaml.safe_load((PROJECT / "conf/gestures/static.yaml").read_text()))
 
 
 @pytest.fixture(scope="session")

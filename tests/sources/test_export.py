@@ -20,7 +20,7 @@ from static_gesture_classification.samples import BOX, read_samples, sample_id, 
 from static_gesture_classification.sources import export as stage
 from static_gesture_classification.sources.coco import Coco
 from static_gesture_classification.sources.export import FORMATS, export, main
-from static_gesture_classification.sources.exports.pictures import Settings
+from static_gesture_classification.sources.exports.pictures import FormatSettings
 from static_gesture_classification.sources.exports.yolo import PATTERN
 from static_gesture_classification.sources.folder import Folder
 from static_gesture_classification.sources.hagrid import Hagrid
@@ -61,8 +61,8 @@ def table(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 @pytest.fixture
-def settings(vocabulary: Vocabulary) -> Settings:
-    return Settings(tuple(vocabulary))
+def settings(vocabulary: Vocabulary) -> FormatSettings:
+    return FormatSettings(gestures=tuple(vocabulary))
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +106,7 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.mark.parametrize("name", list(READERS))
 def test_what_goes_out_comes_back(
-    name: str, real: pd.DataFrame, tmp_path: Path, settings: Settings, vocabulary: Vocabulary
+    name: str, real: pd.DataFrame, tmp_path: Path, settings: FormatSettings, vocabulary: Vocabulary
 ) -> None:
     made = export(real, name, tmp_path / "out", settings)
     assert (made.hands, made.rejected) == (len(real), [])
@@ -127,7 +127,7 @@ def test_what_goes_out_comes_back(
 
 @pytest.mark.parametrize("name", ["coco", "yolo", "csv"])
 def test_sessions_come_back(
-    name: str, tmp_path: Path, save_image: Save, settings: Settings, vocabulary: Vocabulary
+    name: str, tmp_path: Path, save_image: Save, settings: FormatSettings, vocabulary: Vocabulary
 ) -> None:
     save_image(tmp_path / "in/a.png", 40, 40)
     export(table(row(tmp_path / "in", "a.png", session="recorded/2026 monday")), name, tmp_path / "out", settings)
@@ -137,7 +137,7 @@ def test_sessions_come_back(
 
 @pytest.mark.parametrize("name", ["hagrid", "coco", "yolo", "csv"])
 def test_exported_pictures_are_upright_whatever_a_tool_makes_of_exif(
-    name: str, real: pd.DataFrame, tmp_path: Path, settings: Settings
+    name: str, real: pd.DataFrame, tmp_path: Path, settings: FormatSettings
 ) -> None:
     phone = real[real["source"] == "recorded"]
     export(phone, name, tmp_path / "out", settings)
@@ -150,7 +150,7 @@ def test_exported_pictures_are_upright_whatever_a_tool_makes_of_exif(
 
 
 def test_upright_pictures_are_copied_byte_by_byte_or_linked(
-    tmp_path: Path, save_image: Save, settings: Settings
+    tmp_path: Path, save_image: Save, settings: FormatSettings
 ) -> None:
     source = save_image(tmp_path / "in/a.jpg", 40, 30)
     for link in (False, True):
@@ -170,14 +170,14 @@ def test_folders_hold_hands_cut_out_by_gesture_and_person(
         row(tmp_path / "in", "a.png", 1, gesture="FIST", session="recorded/s1", box=(0, 0, 0.25, 0.5)),
         row(tmp_path / "in", "b.png", split="", subject="", session=""),
     ]
-    export(table(*hands), "folder", tmp_path / "cut", Settings(tuple(vocabulary), margin=0.1))
+    export(table(*hands), "folder", tmp_path / "cut", FormatSettings(gestures=tuple(vocabulary), margin=0.1))
     sizes = {path.relative_to(tmp_path / "cut").as_posix(): Image.open(path).size for path in files(tmp_path / "cut")}
     assert sizes == {
         "train/ONE/recorded_anna/recorded_s1/recorded_a.png": (48, 23),
         "train/FIST/recorded_anna/recorded_s1/recorded_a.png": (22, 22),
         "FIST/recorded_b.png": (48, 23),
     }
-    export(table(*hands), "folder", tmp_path / "whole", Settings(tuple(vocabulary), cut=False))
+    export(table(*hands), "folder", tmp_path / "whole", FormatSettings(gestures=tuple(vocabulary), cut=False))
     assert {Image.open(path).size for path in files(tmp_path / "whole")} == {(80, 40)}
     source = Folder(name="folder", root=str(tmp_path / "cut/train"))
     told = [each for batch in source.read(vocabulary) for each in batch.table.to_pylist()]
@@ -192,7 +192,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def test_names_that_differ_by_case_suffix_or_folder_stay_apart(
-    tmp_path: Path, save_image: Save, settings: Settings, vocabulary: Vocabulary
+    tmp_path: Path, save_image: Save, settings: FormatSettings, vocabulary: Vocabulary
 ) -> None:
     names = ["a/1.png", "a_1.png", "A/1.png", "a/1.jpg", "a/1.jpeg", "what?.png"]
     for colour, name in enumerate(names):
@@ -206,7 +206,7 @@ def test_names_that_differ_by_case_suffix_or_folder_stay_apart(
 
 
 def test_pictures_that_cannot_be_read_are_left_out_and_said(
-    tmp_path: Path, save_image: Save, settings: Settings, vocabulary: Vocabulary
+    tmp_path: Path, save_image: Save, settings: FormatSettings, vocabulary: Vocabulary
 ) -> None:
     save_image(tmp_path / "in/a.png", 40, 30)
     (tmp_path / "in/empty.png").touch()
@@ -223,7 +223,9 @@ def test_pictures_that_cannot_be_read_are_left_out_and_said(
     assert not (tmp_path / "none").exists()
 
 
-def test_nothing_but_an_earlier_export_is_ever_replaced(tmp_path: Path, save_image: Save, settings: Settings) -> None:
+def test_nothing_but_an_earlier_export_is_ever_replaced(
+    tmp_path: Path, save_image: Save, settings: FormatSettings
+) -> None:
     save_image(tmp_path / "in/a.png", 40, 30)
     samples, out = table(row(tmp_path / "in", "a.png")), tmp_path / "out"
     out.mkdir()
@@ -244,7 +246,7 @@ def test_nothing_but_an_earlier_export_is_ever_replaced(tmp_path: Path, save_ima
 
 
 def test_export_that_fails_leaves_what_was_there(
-    tmp_path: Path, save_image: Save, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, save_image: Save, settings: FormatSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_image(tmp_path / "in/a.png", 40, 30)
     samples, out = table(row(tmp_path / "in", "a.png")), tmp_path / "out"
@@ -317,10 +319,10 @@ def test_recorded_sessions_are_exported_alone_or_together(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"format": "pascal"}, "unknown export.format 'pascal'; formats are hagrid, coco, yolo, folder, csv"),
-        ({"output": None}, "say where to: export.output=FOLDER"),
-        ({"split": "dev"}, "unknown export.split 'dev'"),
-        ({"only": "right"}, "unknown export.only 'right'"),
+        ({"format": "pascal"}, "export.format is 'pascal'; it must be 'hagrid', 'coco', 'yolo', 'folder' or 'csv'"),
+        ({"output": None}, "export.output is None; it must name a folder: export.output=FOLDER"),
+        ({"split": "dev"}, "export.split is 'dev'; it must be 'train', 'val' or 'test'"),
+        ({"only": "right"}, "export.only is 'right'; it must be 'all' or 'errors'"),
     ],
 )
 def test_mistyped_options_are_named(settings: dict[str, Any], message: str, run: Save) -> None:
@@ -328,7 +330,7 @@ def test_mistyped_options_are_named(settings: dict[str, Any], message: str, run:
         run(**settings)
 
 
-def test_table_that_is_exported_is_the_one_on_disk(tmp_path: Path, save_image: Save, settings: Settings) -> None:
+def test_table_that_is_exported_is_the_one_on_disk(tmp_path: Path, save_image: Save, settings: FormatSettings) -> None:
     save_image(tmp_path / "in/a.png", 40, 30)
     write_samples(
         table(row(tmp_path / "in", "a.png", landmarks=marks_in((0.25, 0.125, 0.75, 0.5)))), tmp_path / "samples.parquet"

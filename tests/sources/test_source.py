@@ -13,7 +13,8 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import SCHEMA
 from static_gesture_classification.sources import source as source_module
 from static_gesture_classification.sources.hagrid import Hagrid
-from static_gesture_classification.sources.source import Batch, sources_from_config, spread_over_subjects
+from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.sources.source import Batch, spread_over_subjects
 
 Save = Callable[..., Path]
 Entry = Callable[..., dict[str, Any]]
@@ -126,25 +127,21 @@ def test_max_per_gesture_keeps_the_order_and_depends_on_the_seed_alone(monkeypat
 
 def test_every_configured_source_can_be_built() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=["sources.hands.enabled=false", "sources.hagrid.root=/mine"])
-    sources = {source.name: source for source in sources_from_config(config.sources, seed=3)}
+        config = compose("config", overrides=["sources.hands.enabled=false", "sources.hagrid.root=/mine", "seed=3"])
+    sources = {source.name: source for source in Sources.from_config(config)}
     assert list(sources) == ["synthetic", "hagrid", "digits", "folder", "recorded", "recorded_legacy"]
     assert sources["hagrid"].usual_root == "data/raw/hagrid"
-    assert sources["hagrid"].watched == "/mine/annotations"
     assert sources["hagrid"].seed == 3
-    assert config.watched.hagrid == "/mine/annotations"
 
 
-def test_formats_that_people_bring_can_be_built_and_are_watched_when_selected() -> None:
+def test_formats_that_people_bring_can_be_built_when_selected() -> None:
     names = ["coco", "voc", "yolo", "label_studio", "cvat"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         default = compose("config")
         selected = ["sources.coco.root=/mine", "+sources.coco.labels.thumb=THUMBS_UP"]
         config = compose("config", overrides=[f"sources=[{','.join(names)}]", *selected])
     assert not set(names) & set(default.sources)
-    assert [default.watched[name] for name in names] == [f"data/raw/{name}" for name in names]
-    assert config.watched.coco == "/mine"
-    sources = sources_from_config(config.sources)
+    sources = Sources.from_config(config)
     assert [source.name for source in sources] == names
     assert sources[0].labels["thumb"] == sources[0].labels["like"] == "THUMBS_UP"
     assert "thumb" not in sources[1].labels
@@ -153,7 +150,7 @@ def test_formats_that_people_bring_can_be_built_and_are_watched_when_selected() 
 def test_root_of_a_source_that_is_not_selected_selects_nothing() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=["sources=[hands]", "+sources.hagrid.root=/mine"])
-    assert [source.name for source in sources_from_config(config.sources)] == ["hands"]
+    assert [source.name for source in Sources.from_config(config)] == ["hands"]
 
 
 def test_every_published_label_of_the_configured_sources_is_a_gesture_or_ignored(

@@ -11,7 +11,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import SPLITS, to_frame
-from static_gesture_classification.sources.source import sources_from_config
+from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.synthetic.dataset import SyntheticDataset
 
 SMALL = ("sources=[synthetic_landmarks]", "sources.synthetic_landmarks.hands=240")
@@ -27,8 +27,8 @@ def composed() -> Callable[..., Any]:
 
 
 def read(config: Any) -> pd.DataFrame:
-    (source,) = sources_from_config(config.sources, config.seed)
-    vocabulary = Vocabulary.from_config(config.gestures)
+    (source,) = Sources.from_config(config)
+    vocabulary = Vocabulary.from_config(config)
     batches = list(source.read(vocabulary))
     assert not any(batch.rejected for batch in batches)
     return pd.concat([to_frame(batch.table) for batch in batches], ignore_index=True)
@@ -40,7 +40,7 @@ def rows(composed: Callable[..., Any]) -> pd.DataFrame:
 
 
 def dataset_of(config: Any) -> SyntheticDataset:
-    (source,) = sources_from_config(config.sources, config.seed)
+    (source,) = Sources.from_config(config)
     return source.dataset  # type: ignore[attr-defined]
 
 

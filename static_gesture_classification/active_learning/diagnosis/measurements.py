@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from static_gesture_classification.images import UnreadableImageError, image_header
-from static_gesture_classification.samples import LANDMARKS, image_path, person_of, read_arrow
+from static_gesture_classification.samples import LANDMARK_COUNT, image_path, person_of, read_arrow
 
 SIDE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
@@ -33,7 +33,7 @@ WRIST, MIDDLE_BASE = 0, 9  # of MediaPipe's 21 points
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def measured(
+def measure(
     samples: pd.DataFrame, pictures: np.ndarray, seen: np.ndarray, landmarks: dict[str, np.ndarray]
 ) -> pd.DataFrame:
     """Measure samples; see the module for the columns.
@@ -75,7 +75,7 @@ def landmarks_of(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     own = samples.filter(
         pc.and_(pc.is_in(samples["sample_id"], pa.array(ids, pa.string())), pc.is_valid(samples["landmarks"]))
     )
-    points = [np.asarray(row, np.float64).reshape(LANDMARKS, 2) for row in own["landmarks"].to_pylist()]
+    points = [np.asarray(row, np.float64).reshape(LANDMARK_COUNT, 2) for row in own["landmarks"].to_pylist()]
     return dict(zip(own["sample_id"].to_pylist(), points, strict=True))
 
 
@@ -95,8 +95,8 @@ def image_shapes(samples: pd.DataFrame) -> np.ndarray:
 
 def tilts(ids: Sequence[str], shapes: np.ndarray, landmarks: dict[str, np.ndarray]) -> np.ndarray:
     """Degrees from upright of each hand, 0..180, NaN without landmarks or image: (n,)."""
-    nowhere = np.full((LANDMARKS, 2), np.nan)
-    points = np.array([landmarks.get(sample, nowhere) for sample in ids]).reshape(-1, LANDMARKS, 2)
+    nowhere = np.full((LANDMARK_COUNT, 2), np.nan)
+    points = np.array([landmarks.get(sample, nowhere) for sample in ids]).reshape(-1, LANDMARK_COUNT, 2)
     along = (points[:, MIDDLE_BASE] - points[:, WRIST]) * shapes
     return np.degrees(np.arctan2(np.abs(along[:, 0]), -along[:, 1]))
 

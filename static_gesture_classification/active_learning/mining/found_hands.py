@@ -1,13 +1,12 @@
 """Hands that a detector finds in images and videos nobody annotated, as rows of the sample table.
 
-What was found in a picture is kept, one line of JSON each, and believed as long as the file has the size and
-modification time it had then; so the work goes on where it was killed, and another checkpoint does not repeat it.
+What was found in a picture is kept, and believed as long as the file has the size and modification time it had then; so
+the work goes on where it was killed, and another checkpoint does not repeat it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +18,21 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.active_learning.mining.pool_images import frame_name
-from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_names import is_text, printable
+from static_gesture_classification.file_state import file_state
 from static_gesture_classification.image_files import NOT_UTF8, has_more_frames
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_image
 from static_gesture_classification.inference.frames import FolderFrames, VideoFrames, frames
-from static_gesture_classification.samples import SCHEMA, sample_id
+from static_gesture_classification.keyed_store import KEY, KEYS, KeyedStore, digest
+from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, sample_id
 from static_gesture_classification.terminal import track
 
-FOUND = "found.jsonl"
+FOUND = "hands.bin"
+# Hands as they are kept: a picture's, one after the other, the last of them under the picture's key; one row that is no
+# hand for a picture without any.
+HAND = np.dtype([("hands", "<i4"), ("box", "<f8", (4,)), ("hand", "S8"), ("landmarks", "<f4", (2 * LANDMARK_COUNT,))])
 SOURCE = "pool"  # of the rows: they belong to no dataset yet
 BLOCK = 64  # pictures between two writes
 
@@ -83,7 +86,7 @@ def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str,
     source = frames(path)
     place = f"{path.resolve()}\0{identity}\0{PIXELS_VERSION}"
     folder = cache / hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
-    known = _Known(folder / FOUND)
+    known = _Known(folder)
     detectors = _Detectors(make_detector)
     try:
         if isinstance(source, VideoFrames):
@@ -130,34 +133,38 @@ class _Detectors:
 class _Known:
     """What was found before, by picture and the state of its file."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lines: dict[tuple[Any, ...], Found] = {}
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        self._cut_off = bool(text) and not text.endswith("\n")
-        for line in text.splitlines():
-            try:
-                entry = json.loads(line)
-                self._lines[tuple(entry["key"])] = Found(entry["image"], [tuple(hand) for hand in entry["hands"]])
-            except (ValueError, KeyError, TypeError):
-                continue  # a line that a kill cut off
+    def __init__(self, folder: Path) -> None:
+        self._store = KeyedStore(folder, {FOUND: HAND})
+        keys, rows = self._store.column(KEYS), self._store.column(FOUND)
+        self._found = {
+            keys[last].tobytes(): [_kept_hand(row) for row in rows[last + 1 - rows["hands"][last] : last + 1]]
+            for last in np.flatnonzero(keys != np.void(bytes(16)))
+        }
 
-    def get(self, key: tuple[Any, ...]) -> Found | None:
-        return self._lines.get(key)
+    def get(self, name: str, state: tuple[int, int]) -> Found | None:
+        hands = self._found.get(_key(name, state))
+        return None if hands is None else Found(name, hands)
 
-    def add(self, found: Sequence[tuple[tuple[Any, ...], Found]]) -> None:
+    def add(self, found: Sequence[Found], states: Sequence[tuple[int, int]]) -> None:
         """Keep what was found; pictures that could not be read are tried again next time."""
-        text = "".join(
-            json.dumps({"key": key, "image": each.image, "hands": each.hands}, ensure_ascii=False) + "\n"
-            for key, each in found
-            if not each.reason
-        )
-        with explained_write_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(("\n" if self._cut_off else "") + text)
-        self._cut_off = False
-        self._lines.update(found)
+        keys: list[bytes] = []
+        rows: list[tuple[Any, ...]] = []
+        for each, state in zip(found, states, strict=True):
+            if not each.reason:
+                keys += [bytes(16)] * (len(each.hands) - 1) + [_key(each.image, state)]
+                rows += [(len(each.hands), box, hand, marks or np.nan) for box, hand, marks in each.hands]
+                rows += [] if each.hands else [(0, 0, "", np.nan)]
+                self._found[keys[-1]] = each.hands
+        self._store.add(np.array(keys, KEY), {FOUND: np.array(rows, HAND)})
+
+
+def _key(name: str, state: tuple[int, int]) -> bytes:
+    return digest(f"{name}\0{state}".encode())
+
+
+def _kept_hand(row: np.void) -> tuple[list[float], str, list[float] | None]:
+    landmarks = None if np.isnan(row["landmarks"]).any() else row["landmarks"].tolist()
+    return row["box"].tolist(), row["hand"].decode(), landmarks
 
 
 def _in_images(root: Path, names: list[str], detectors: _Detectors, known: _Known) -> list[Found]:
@@ -167,28 +174,27 @@ def _in_images(root: Path, names: list[str], detectors: _Detectors, known: _Know
         except UnreadableImageError as error:
             return Found(name, reason=str(error))
 
-    keys = {name: (name, *_state(root / name)) for name in names}
-    todo = [name for name in names if known.get(keys[name]) is None]
+    states = {name: file_state(root / name) for name in names}
+    todo = [name for name in names if known.get(name, states[name]) is None]
     failed: dict[str, Found] = {}
     with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
         for block in _blocks(todo, len(todo), "images"):
             found = parallel(joblib.delayed(look)(name) for name in block)
-            known.add([(keys[each.image], each) for each in found])
+            known.add(found, [states[name] for name in block])
             failed |= {each.image: each for each in found if each.reason}
-    return [failed.get(name) or known.get(keys[name]) or Found(name) for name in names]
+    return [failed.get(name) or known.get(name, states[name]) or Found(name) for name in names]
 
 
 def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[Found]:
-    state = _state(video.path)
+    state = file_state(video.path)
     found = []
     with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
         for block in _blocks(video, video.total, "frames"):
             names = [frame_name(video.path.name, frame.index) for frame in block]
-            keys = [(name, *state) for name in names]
-            new = [row for row, key in enumerate(keys) if known.get(key) is None]
+            new = [row for row, name in enumerate(names) if known.get(name, state) is None]
             looked = parallel(joblib.delayed(detectors.detect)(block[row].image, names[row]) for row in new)
-            known.add([(keys[row], each) for row, each in zip(new, looked, strict=True)])
-            found += [known.get(key) or Found(key[0]) for key in keys]
+            known.add(looked, [state] * len(new))
+            found += [known.get(name, state) or Found(name) for name in names]
     return found
 
 
@@ -204,14 +210,6 @@ def _blocks(items: Any, total: int, unit: str) -> Iterator[list[Any]]:
             block = []
     if block:
         yield block
-
-
-def _state(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
 
 
 def _table(root: Path, found: Sequence[Found], notes: list[str]) -> FoundHands:

@@ -67,21 +67,21 @@ def assign_groups(groups: Groups, shares: tuple[float, float, float], seed: int)
         shares: wanted share of train, val and test of the samples that are free to go there.
         seed: orders groups of equal size and varies the starts of the search.
     """
-    side = groups.allowed.argmax(axis=1)
+    splits = groups.allowed.argmax(axis=1)
     free = groups.free[np.argsort([groups.names[group] for group in groups.free], kind="stable")]
     if not len(free):
-        return side
+        return splits
     goal = _goal(groups, free, np.asarray(shares, float))
     counts, allowed = groups.counts[free], groups.allowed[free]
     names = [groups.names[group] for group in free]
-    best, best_loss = side[free], np.inf
+    best, best_loss = splits[free], np.inf
     for start in range(STARTS if len(free) <= 5000 else 1):
         found = _search(goal, counts, allowed, _greedy(goal, counts, allowed, _order(counts, names, seed, start)))
         loss = float(goal.loss(_totals(found, counts)))
         if loss < best_loss - 1e-9:
             best, best_loss = found, loss
-    side[free] = best
-    return side
+    splits[free] = best
+    return splits
 
 
 def _goal(groups: Groups, free: np.ndarray, shares: np.ndarray) -> _Goal:
@@ -105,9 +105,9 @@ def _wanted(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndarr
     return wanted
 
 
-def _totals(side: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _totals(splits: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Samples per split and gesture: float (3, gestures)."""
-    return np.stack([counts[side == split].sum(axis=0) for split in (TRAIN, VAL, TEST)])
+    return np.stack([counts[splits == split].sum(axis=0) for split in (TRAIN, VAL, TEST)])
 
 
 def _order(counts: np.ndarray, names: list[str], seed: int, start: int) -> np.ndarray:
@@ -120,63 +120,63 @@ def _order(counts: np.ndarray, names: list[str], seed: int, start: int) -> np.nd
 
 def _greedy(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Give each group to the split that lacks its gestures most, relative to what it wants."""
-    side = np.zeros(len(counts), np.int64)
+    splits = np.zeros(len(counts), np.int64)
     totals = np.zeros_like(goal.wanted)
     weight = 1 / (goal.wanted + 1)
     for group in order:
         # Change of sum((n - wanted)^2 / (wanted + 1)) when the group joins each split.
         change = ((2 * (totals - goal.wanted) + counts[group]) * counts[group] * weight).sum(axis=1)
-        side[group] = np.where(allowed[group], change, np.inf).argmin()
-        totals[side[group]] += counts[group]
-    return side
+        splits[group] = np.where(allowed[group], change, np.inf).argmin()
+        totals[splits[group]] += counts[group]
+    return splits
 
 
-def _search(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, side: np.ndarray) -> np.ndarray:
+def _search(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, splits: np.ndarray) -> np.ndarray:
     """Improve by the best single move, then by the best swap, until neither helps."""
-    totals = _totals(side, counts)
+    totals = _totals(splits, counts)
     loss = float(goal.loss(totals))
     for _ in range(MOVES):
-        move = _best_move(goal, counts, allowed, side, totals)
+        move = _best_move(goal, counts, allowed, splits, totals)
         if move[0] >= loss - 1e-9 and len(counts) <= SWAP_GROUPS:
-            move = _best_swap(goal, counts, allowed, side, totals)
+            move = _best_swap(goal, counts, allowed, splits, totals)
         if move[0] >= loss - 1e-9:
             break
         loss, changes = move
         for group, split in changes:
-            totals[side[group]] -= counts[group]
+            totals[splits[group]] -= counts[group]
             totals[split] += counts[group]
-            side[group] = split
-    return side
+            splits[group] = split
+    return splits
 
 
 Move = tuple[float, list[tuple[int, int]]]
 
 
-def _best_move(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, side: np.ndarray, totals: np.ndarray) -> Move:
+def _best_move(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, splits: np.ndarray, totals: np.ndarray) -> Move:
     best: Move = (np.inf, [])
     every = np.arange(len(counts))
     for split in (TRAIN, VAL, TEST):
-        movable = every[allowed[:, split] & (side != split)]
+        movable = every[allowed[:, split] & (splits != split)]
         for chunk in np.array_split(movable, max(1, len(movable) // 4096)):
             if len(chunk):
                 after = np.repeat(totals[None], len(chunk), axis=0)
-                after[np.arange(len(chunk)), side[chunk]] -= counts[chunk]
+                after[np.arange(len(chunk)), splits[chunk]] -= counts[chunk]
                 after[:, split] += counts[chunk]
                 best = _better(best, goal.loss(after), [[(int(group), split)] for group in chunk])
     return best
 
 
-def _best_swap(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, side: np.ndarray, totals: np.ndarray) -> Move:
+def _best_swap(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, splits: np.ndarray, totals: np.ndarray) -> Move:
     best: Move = (np.inf, [])
     for group in range(len(counts)):
-        others = np.flatnonzero((side > side[group]) & allowed[:, side[group]] & allowed[group, side])
+        others = np.flatnonzero((splits > splits[group]) & allowed[:, splits[group]] & allowed[group, splits])
         if not len(others):
             continue
         after = np.repeat(totals[None], len(others), axis=0)
         exchange = counts[others] - counts[group]
-        after[:, side[group]] += exchange
-        after[np.arange(len(others)), side[others]] -= exchange
-        swaps = [[(group, int(side[other])), (int(other), int(side[group]))] for other in others]
+        after[:, splits[group]] += exchange
+        after[np.arange(len(others)), splits[others]] -= exchange
+        swaps = [[(group, int(splits[other])), (int(other), int(splits[group]))] for other in others]
         best = _better(best, goal.loss(after), swaps)
     return best
 

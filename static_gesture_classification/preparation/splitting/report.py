@@ -1,4 +1,4 @@
-"""What a split is, the proof that it keeps apart what must be, and both as a table in the terminal."""
+"""The report of a split: its counts, the proof that nothing is in two splits, and both as a table in the terminal."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.markup import escape
 
 from static_gesture_classification.preparation.splitting.near_duplicates import Links
 from static_gesture_classification.samples import SPLITS, held_together, person_of
-from static_gesture_classification.terminal import Table, console
+from static_gesture_classification.terminal import Table, note, say, show_table, warn
 
 PAIRS = "near_duplicates.csv"
 UNUSED = -1
+SPLIT_NAMES = np.array([*SPLITS, ""], object)  # by number; UNUSED is the last
 
 
 @dataclass
@@ -25,8 +25,8 @@ class SplitReport:
         counts: samples per split: {gesture: {split: n}}; and per source likewise in `sources`.
         people, sessions: how many there are in each split.
         links: near-duplicate pairs across people, with sample ids.
-        unknown: source -> samples of which nobody knows who is in them; of their people the proof says nothing.
-        proof: people, sessions, near-duplicates on two sides; all zero.
+        unknown: source -> samples without a subject; the proof says nothing about their people.
+        proof: people, sessions, near-duplicates in two splits; all zero.
         moved, left_out: reason -> samples.
         warnings: sentences.
     """
@@ -50,23 +50,23 @@ class SplitReport:
 
 
 def prove(samples: pd.DataFrame, links: Links, group: str) -> dict[str, int]:
-    """How many people, sessions and near-duplicate pairs are on two sides of the split, counted anew from the result.
+    """How many people, sessions and near-duplicate pairs are in two splits, counted from the result.
 
-    People whom nobody knows cannot be counted: see `SplitReport.unknown`.
+    Unknown people cannot be counted: see `SplitReport.unknown`.
 
     Raises:
         AssertionError: any but none; the stage never writes such a split.
     """
-    side = samples["split"].map({name: split for split, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
-    used = side != UNUSED
+    splits = split_numbers(samples)
+    used = splits != UNUSED
     proof = {}
     keys = {"people": "subject", "sessions": "session"} if group == "subject" else {"sessions": "session"}
-    people = (person_of(samples) != "").to_numpy()
+    has_subject = (person_of(samples) != "").to_numpy()
     for what, key in keys.items():
-        told = used & people if key == "subject" else used
-        frame = pd.DataFrame({"key": identity(samples, key)[told], "side": side[told]})
-        proof[what] = int((frame.groupby("key")["side"].nunique() > 1).sum())
-    crossing = (side[links.first] != side[links.second]) & used[links.first] & used[links.second]
+        known = used & has_subject if key == "subject" else used
+        frame = pd.DataFrame({"key": identity(samples, key)[known], "split": splits[known]})
+        proof[what] = int((frame.groupby("key")["split"].nunique() > 1).sum())
+    crossing = (splits[links.first] != splits[links.second]) & used[links.first] & used[links.second]
     proof["near-duplicates"] = int(crossing.sum())
     if any(proof.values()):
         raise AssertionError(f"the split has leaks: {proof}")
@@ -86,21 +86,24 @@ def print_report(report: SplitReport) -> None:
     table.add_row("all", *(f"{sum(count[name] for count in report.counts.values()):,}" for name in columns))
     table.add_row("people", *(f"{report.people[name]:,}" for name in columns))
     table.add_row("sessions", *(f"{report.sessions[name]:,}" for name in columns))
-    console.print(table)
-    crossing = ", ".join(f"{number} {what}" for what, number in report.proof.items())
-    console.print(f"On two sides: {crossing}.", soft_wrap=True, markup=False)
+    show_table(table)
+    say(f"In two splits: {', '.join(f'{number} {what}' for what, number in report.proof.items())}.")
     for source, unknown in report.unknown.items():
-        console.print(
-            f"[yellow]note:[/] of people this says nothing about {unknown:,} samples of {escape(source)}: who is in "
-            "them is not known, so one person may be on two sides (sessions and near-duplicates are not)",
-            soft_wrap=True,
+        note(
+            f"who is in {unknown:,} samples of {source} is not known: one person may be in two splits "
+            "(sessions and near-duplicates are not)"
         )
-    console.print(f"{len(report.links):,} near-duplicate pairs between people were found; see {PAIRS}.", soft_wrap=True)
+    say(f"{len(report.links):,} near-duplicate pairs between people were found; see {PAIRS}.")
     for title, reasons in (("moved", report.moved), ("left out", report.left_out)):
         for reason, samples in reasons.items():
-            console.print(f"[yellow]{samples:,} samples {escape(title)}:[/] {escape(reason)}", soft_wrap=True)
+            note(f"{samples:,} samples {title}: {reason}")
     for warning in report.warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+        warn(warning)
+
+
+def split_numbers(samples: pd.DataFrame) -> np.ndarray:
+    """The split of each row as its number in `SPLITS`, `UNUSED` where it has none: int (n,)."""
+    return samples["split"].map({name: number for number, name in enumerate(SPLITS)}).fillna(UNUSED).to_numpy(int)
 
 
 def identity(samples: pd.DataFrame, key: str) -> np.ndarray:
@@ -113,10 +116,10 @@ def identity(samples: pd.DataFrame, key: str) -> np.ndarray:
     return codes(samples["source"], samples["session"].where(samples["session"] != "", samples["image"]))
 
 
-def people_in(samples: pd.DataFrame, side: np.ndarray) -> dict[str, int]:
-    """How many people who are known occur in each split, "unused" among them."""
+def subjects_in(samples: pd.DataFrame, splits: np.ndarray) -> dict[str, int]:
+    """How many known subjects occur in each split, "unused" among them."""
     known = (person_of(samples) != "").to_numpy()
-    return distinct(identity(samples[known], "subject"), side[known])
+    return distinct(identity(samples[known], "subject"), splits[known])
 
 
 def unknown_by_source(samples: pd.DataFrame) -> dict[str, int]:
@@ -134,27 +137,26 @@ def codes(*columns: pd.Series) -> np.ndarray:
     return combined
 
 
-def counts_by(values: pd.Categorical, side: np.ndarray) -> dict[str, dict[str, int]]:
+def counts_by(values: pd.Categorical, splits: np.ndarray) -> dict[str, dict[str, int]]:
     """Rows per category and split, "unused" among them."""
     table = np.zeros((len(values.categories), 4), np.int64)
-    np.add.at(table, (values.codes, side), 1)  # side -1, unused, is the last column
+    np.add.at(table, (values.codes, splits), 1)  # UNUSED, which is -1, is the last column
     return {
         str(name): dict(zip([*SPLITS, "unused"], row.tolist(), strict=True))
         for name, row in zip(values.categories, table, strict=True)
     }
 
 
-def distinct(numbers: np.ndarray, side: np.ndarray) -> dict[str, int]:
+def distinct(numbers: np.ndarray, splits: np.ndarray) -> dict[str, int]:
     """How many different `numbers` occur in each split, "unused" among them."""
-    return {name: len(np.unique(numbers[side == split])) for split, name in [*enumerate(SPLITS), (UNUSED, "unused")]}
+    return {name: len(np.unique(numbers[splits == split])) for split, name in [*enumerate(SPLITS), (UNUSED, "unused")]}
 
 
-def linked_pairs(samples: pd.DataFrame, links: Links, side: np.ndarray) -> pd.DataFrame:
+def linked_pairs(samples: pd.DataFrame, links: Links, splits: np.ndarray) -> pd.DataFrame:
     """Near-duplicate pairs as a table: sample_id, source, image, subject, split of both, and their similarity."""
     columns: dict[str, np.ndarray] = {}
-    names = np.array([*SPLITS, ""], object)
     for end, rows in (("first", links.first), ("second", links.second)):
         for key in ("sample_id", "source", "image", "subject"):
             columns[f"{end}_{key}"] = samples[key].to_numpy(object)[rows]
-        columns[f"{end}_split"] = names[side[rows]]
+        columns[f"{end}_split"] = SPLIT_NAMES[splits[rows]]
     return pd.DataFrame(columns | {"similarity": links.similarity})

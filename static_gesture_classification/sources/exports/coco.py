@@ -13,12 +13,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from static_gesture_classification.atomic_files import write_json
-from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
+    FormatSettings,
     Names,
     Picture,
-    Settings,
     below,
     by_split,
 )
@@ -39,7 +39,7 @@ class CocoFormat:
     lost = "Nothing is lost."
     way_back = ("sources=[coco]", "sources.coco.root={folder}")
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """See `pictures.Format.placed`."""
         names = Names()
         return [
@@ -47,7 +47,7 @@ class CocoFormat:
             for picture in pictures
         ]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         numbers = {gesture: number for number, gesture in enumerate(settings.gestures, start=1)}
         marked = any(hand.landmarks is not None for picture in pictures for hand in picture.hands)
@@ -86,18 +86,18 @@ def annotation(hand: ExportedHand, size: tuple[int, int], marked: bool) -> dict[
     width, height = size
     x1, y1, x2, y2 = (round(side * (width, height)[axis % 2], 3) for axis, side in enumerate(hand.box))
     box = [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)]
-    told = {name: getattr(hand, name) for name in ("subject", "session", "hand", "source_label")}
+    texts = {name: getattr(hand, name) for name in ("subject", "session", "hand", "source_label")}
     entry: dict[str, Any] = {
         "bbox": box,
         "area": round(box[2] * box[3], 3),
         "segmentation": [],
         "iscrowd": 0,
-        "attributes": {name: text for name, text in told.items() if text},
+        "attributes": {name: text for name, text in texts.items() if text},
     }
     if marked:
         points = [] if hand.landmarks is None else hand.landmarks.tolist()
         entry["keypoints"] = [value for x, y in points for value in (round(x * width, 3), round(y * height, 3), 2)]
-        entry["keypoints"] = entry["keypoints"] or [0] * 3 * LANDMARKS
+        entry["keypoints"] = entry["keypoints"] or [0] * 3 * LANDMARK_COUNT
         entry["num_keypoints"] = len(points)
     return entry
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from static_gesture_classification.sources.exports.pictures import Names, Picture, Settings, flat
+from static_gesture_classification.sources.exports.pictures import FormatSettings, Names, Picture, flat
 
 
 class FolderFormat:
@@ -22,18 +22,18 @@ class FolderFormat:
     )
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """See `pictures.Format.placed`; one for each hand, or for each gesture."""
         names = Names()
         return [
             replace(one, target=names.new(target_of(one))) for picture in pictures for one in apart(picture, settings)
         ]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """There is nothing but pictures."""
 
 
-def apart(picture: Picture, settings: Settings) -> list[Picture]:
+def apart(picture: Picture, settings: FormatSettings) -> list[Picture]:
     """One picture for each hand that is cut out, or for each gesture shown."""
     if settings.cut:
         return [replace(picture, hands=(hand,), cut=True, margin=settings.margin) for hand in picture.hands]

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from static_gesture_classification.atomic_files import write_json
-from static_gesture_classification.sources.exports.pictures import Names, Picture, Settings, by_split, flat
+from static_gesture_classification.sources.exports.pictures import FormatSettings, Names, Picture, by_split, flat
 
 BACKGROUND = ("BACKGROUND", "no_gesture")
 FOLDERS = {"train": "train", "val": "val", "test": "test", "": "ann_subsample"}
@@ -27,14 +27,14 @@ class HagridFormat:
     )
     way_back = ("sources=[hagrid]", "sources.hagrid.root={folder}")
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """See `pictures.Format.placed`."""
         names = Names()
         return [
             replace(picture, target=f"{gesture_of(picture)}/{names.new(file_name(picture))}") for picture in pictures
         ]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         for split, chosen in by_split(pictures).items():
             entries: dict[str, dict[str, Any]] = {}

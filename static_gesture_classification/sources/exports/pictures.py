@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
+from pydantic import Field
 
 from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.images import UnreadableImageError, decode, read_bytes, read_header
-from static_gesture_classification.samples import LANDMARKS, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
+from static_gesture_classification.settings import Settings
 
 QUALITY = 95
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
@@ -66,9 +68,8 @@ class Picture:
     margin: float = 0.0
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What formats can be told.
+class FormatSettings(Settings):
+    """What a format's files hold.
 
     Args:
         gestures: all that there are, in class order.
@@ -77,9 +78,9 @@ class Settings:
         landmarks: whether they are written.
     """
 
-    gestures: Sequence[str]
+    gestures: tuple[str, ...]
     cut: bool = True
-    margin: float = 0.0
+    margin: float = Field(0.0, ge=0)
     landmarks: bool = True
 
 
@@ -94,10 +95,10 @@ class Format(Protocol):
     def way_back(self) -> Sequence[str]:
         """Overrides with which its source reads it again; `{folder}` is the export."""
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """The pictures with their `target`, each another one; one with two hands may become two."""
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """Write all files but the pictures, which lie in `folder` and have their `size`."""
 
 
@@ -138,7 +139,7 @@ def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
             session=whole_name(row["source"], row["session"]),
             hand=row["hand"],
             source_label=row["source_label"],
-            landmarks=None if points is None else np.asarray(points, np.float32).reshape(LANDMARKS, 2),
+            landmarks=None if points is None else np.asarray(points, np.float32).reshape(LANDMARK_COUNT, 2),
         )
         groups.setdefault((row["root"], row["image"], row["source"], row["split"]), []).append(hand)
     return [

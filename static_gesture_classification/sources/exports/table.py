@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from static_gesture_classification.atomic_files import atomic_path
-from static_gesture_classification.sources.exports.pictures import Names, Picture, Settings, below
+from static_gesture_classification.sources.exports.pictures import FormatSettings, Names, Picture, below
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "label", "subject", "session", "hand", "split")
 
@@ -19,12 +19,12 @@ class TableFormat:
     lost = "Lost: landmarks, the labels as published."
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """See `pictures.Format.placed`."""
         names = Names()
         return [replace(picture, target=names.new(below(picture, "images"))) for picture in pictures]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         with atomic_path(folder / "boxes.csv") as partial, partial.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
@@ -32,5 +32,5 @@ class TableFormat:
             for picture in pictures:
                 for hand in picture.hands:
                     sides = (f"{side:.9g}" for side in hand.box)
-                    told = (hand.gesture, hand.subject, hand.session, hand.hand, picture.split)
-                    table.writerow([picture.target, *sides, *told])
+                    texts = (hand.gesture, hand.subject, hand.session, hand.hand, picture.split)
+                    table.writerow([picture.target, *sides, *texts])

@@ -15,12 +15,12 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from static_gesture_classification.atomic_files import write_text
-from static_gesture_classification.samples import LANDMARKS
+from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
+    FormatSettings,
     Names,
     Picture,
-    Settings,
     flat,
 )
 
@@ -42,12 +42,12 @@ class YoloFormat:
         f'sources.yolo.subject_pattern="{PATTERN}"',
     )
 
-    def placed(self, pictures: Sequence[Picture], settings: Settings) -> list[Picture]:
+    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
         """See `pictures.Format.placed`."""
         names = Names()
         return [replace(picture, target=names.new(target_of(picture))) for picture in pictures]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: Settings) -> None:
+    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         numbers = {gesture: number for number, gesture in enumerate(settings.gestures)}
         marked = any(hand.landmarks is not None for picture in pictures for hand in picture.hands)
@@ -77,7 +77,7 @@ def line(hand: ExportedHand, number: int, marked: bool) -> str:
     if not marked:
         return text
     if hand.landmarks is None:
-        return f"{text} {' '.join(['0'] * 3 * LANDMARKS)}"
+        return f"{text} {' '.join(['0'] * 3 * LANDMARK_COUNT)}"
     return f"{text} {' '.join(f'{x:.8g} {y:.8g} 2' for x, y in hand.landmarks.tolist())}"
 
 
@@ -87,5 +87,5 @@ def description(pictures: Sequence[Picture], gestures: Sequence[str], marked: bo
     content: dict[str, object] = {split: f"images/{split}" for split in SPLITS if split in there}
     content["names"] = dict(enumerate(gestures))
     if marked:
-        content |= {"kpt_shape": [LANDMARKS, 3], "flip_idx": list(range(LANDMARKS))}
+        content |= {"kpt_shape": [LANDMARK_COUNT, 3], "flip_idx": list(range(LANDMARK_COUNT))}
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

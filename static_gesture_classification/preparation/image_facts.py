@@ -1,0 +1,83 @@
+"""What image files hold: contents' hash and size in pixels, kept by the file's state, so that none is read twice."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from static_gesture_classification.images import image_header, read_bytes, read_header
+from static_gesture_classification.keyed_store import KeyedStore
+from static_gesture_classification.preparation.per_image import ImageTask, SampleImages, for_each_image
+
+FOLDER, ROWS = "images", "images.bin"
+IMAGE = np.dtype(
+    [
+        ("content", "V16"),  # hash of the file; zeros where only its header was read
+        ("width", "<i4"),  # upright, in pixels
+        ("height", "<i4"),
+    ]
+)
+TOGETHER = 1024  # images between two writes
+NOT_READ = np.void(bytes(16))
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of each image.
+
+    Attributes:
+        records: `IMAGE` (images,).
+        absent: bool (images,), there is no such file.
+        reasons: why an image cannot be read, by position; absent ones are among them.
+    """
+
+    records: np.ndarray
+    absent: np.ndarray
+    reasons: dict[int, str]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Width and height in pixels (images, 2); 0 where there is no image."""
+        return np.stack([self.records["width"], self.records["height"]], axis=1)
+
+
+def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path) -> ImageFacts:
+    """Look at every image's size, and hash some of them; what is kept in `cache` is not read again.
+
+    Args:
+        samples: of which images.
+        hashed: bool (images,), whose contents' hash is wanted.
+        cache: folder.
+
+    Raises:
+        UserError, OutputError: the cache cannot be written.
+    """
+    store = KeyedStore(cache / FOLDER, {ROWS: IMAGE})
+    rows = store.find(samples.state_keys)
+    records = np.zeros(len(rows), IMAGE)
+    records[rows >= 0] = store.column(ROWS)[rows[rows >= 0]]
+    absent = samples.states[:, 0] < 0
+    reasons = dict.fromkeys(np.flatnonzero(absent).tolist(), "the file is missing")
+    todo = ~absent & ((rows < 0) | (hashed & (records["content"] == NOT_READ)))
+    tasks = samples.tasks(np.flatnonzero(todo[samples.of_row]))
+    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", TOGETHER):
+        reasons |= {task.image: fact for task, fact in looks if isinstance(fact, str)}
+        read = [task.image for task, fact in looks if not isinstance(fact, str)]
+        if read:
+            records[read] = [fact for _, fact in looks if not isinstance(fact, str)]
+            store.add(samples.state_keys[read], {ROWS: records[read]})
+    return ImageFacts(records, absent, reasons)
+
+
+def _look(task: ImageTask, hashed: np.ndarray) -> tuple[bytes, int, int]:
+    """The record of an image."""
+    if not hashed[task.image]:
+        header = image_header(task.path)
+        return bytes(16), header.width, header.height
+    data = read_bytes(task.path)
+    header = read_header(data)
+    return hashlib.sha256(data).digest()[:16], header.width, header.height

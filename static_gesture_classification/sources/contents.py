@@ -1,0 +1,54 @@
+"""What the selected sources hold, for `dvc repro` to see whether one of them changed: the stage `sources`.
+
+    python -m static_gesture_classification.sources.contents [overrides]
+
+writes `data/sources.json`: of each source the number of files, their bytes, and a hash of their names, sizes and times.
+It opens no file, so the stage is cheap enough to run in each `dvc repro`; `index` depends on what it writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.sources.source import Source
+
+OUTPUT = Path("data/sources.json")
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Write what the selected sources hold."""
+    write_json(OUTPUT, {source.name: contents(source) for source in Sources.from_config(config)})
+
+
+def contents(source: Source) -> dict[str, Any]:
+    """The files that `source` watches, how many bytes they have, and a hash that changes when one of them does.
+
+    Raises:
+        DataError: see `Source.present` and `Source.pieces`.
+    """
+    files = size = 0
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(source.watched()) if source.present() else ():
+        try:
+            state = os.stat(path)  # noqa: PTH116  a million Paths cost more
+        except OSError:  # a link to nowhere
+            continue
+        if not stat.S_ISDIR(state.st_mode):
+            files, size = files + 1, size + state.st_size
+        name = os.fsencode(os.path.relpath(path, source.folder))
+        digest.update(b"%b\0%d\0%d\0" % (name, state.st_size, state.st_mtime_ns))
+    return {"files": files, "bytes": size, "state": digest.hexdigest()}
+
+
+if __name__ == "__main__":
+    main()
