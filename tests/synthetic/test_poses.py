@@ -121,7 +121,7 @@ def test_what_a_variant_leaves_out_has_a_default(ours: dict[str, Any]):
     assert variant.wrist == {"flexion": (-40, 30), "deviation": (-24, 16)}
     assert variant.spread == (0, 6)
     assert variant.weight == 1
-    assert read_poses({"gestures": {"ONE": [{"fingers": OPEN, "view": {}}]}}, ["ONE"]).gestures["ONE"][0].views == (
-        {"yaw": (-10, 10), "pitch": (-10, 10), "roll": (-10, 10)},
-    )
+    assert read_poses({"gestures": {"ONE": [{"fingers": OPEN, "thumb": {}, "view": {}}]}}, ["ONE"]).gestures["ONE"][
+        0
+    ].views == ({"yaw": (-10, 10), "pitch": (-10, 10), "roll": (-10, 10)},)
     assert variant.views[0]["yaw"] == tuple(ours["views"]["palm"]["yaw"])
