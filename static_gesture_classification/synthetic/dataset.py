@@ -59,7 +59,7 @@ class SyntheticDataset:
         Raises:
             UserError: a setting is out of range, or a gesture has no poses.
         """
-        vocabulary, poses = Vocabulary.from_config(config.gestures), OmegaConf.to_container(config.poses, resolve=True)
+        vocabulary, poses = Vocabulary.from_config(config), OmegaConf.to_container(config.poses, resolve=True)
         assert isinstance(poses, dict)
         described = {str(key): value for key, value in poses.items()}
         return cls(vocabulary, SyntheticSettings.from_config(config), read_poses(described, vocabulary.names))

@@ -186,6 +186,7 @@ def test_the_shares_of_people_are_held_out_evenly(make_dataset: Make):
     assert [splits.count(name) for name in ("train", "val", "test")] == [70, 10, 20]
     assert splits[:50].count("test") in range(8, 13)
     assert make_dataset(people=1, val=0, test=0).splits == ("train",)
+    assert sorted(make_dataset(people=3, val=0.45, test=0.54).splits) == ["test", "test", "train"]  # somebody trains
 
 
 def test_people_differ_by_seed_and_number_and_are_the_same_each_time(make_dataset: Make, dataset: SyntheticDataset):
@@ -269,3 +270,15 @@ def test_a_person_shows_every_gesture(make_dataset: Make):
         for gesture in ("ONE", "FIST")
     }
     assert people == {"ONE": {0, 1}, "FIST": {0, 1}}
+
+
+def test_a_first_run_that_fails_leaves_a_folder_that_the_next_one_takes(
+    dataset: SyntheticDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = tmp_path / "hands"
+    with monkeypatch.context() as patch:
+        patch.setattr("static_gesture_classification.synthetic.dataset.photograph", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            generate(dataset, root)
+    assert not is_complete(dataset, root)
+    assert generate(dataset, root) == len(dataset.pictures)

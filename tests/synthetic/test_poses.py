@@ -10,6 +10,8 @@ from static_gesture_classification.synthetic.dataset import Picture, SyntheticDa
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.skeleton import SPREAD_SHARE
 
+OPEN = {"mcp": 0, "pip": 0, "dip": 0}
+
 
 @pytest.fixture
 def ours(described: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +57,9 @@ def test_a_gesture_without_poses_is_named_with_the_way_out(ours: dict[str, Any])
         ({"thumb": {"touch": "toe.tip"}}, "touch is 'toe.tip'"),
         ({"view": "above"}, "above.*not in poses.views"),
         ({"weight": -1}, "weight is -1"),
+        ({"finger": "straight"}, "has finger, which is unknown; it may have weight, fingers"),
+        ({"wrist": {"twist": 3}}, "wrist has twist, which is unknown; it may have flexion, deviation"),
+        ({"view": {"yaw": [0, 400]}}, "beyond what the joint can do"),
         ("straight", "a variant is a mapping"),
     ],
 )
@@ -116,4 +121,7 @@ def test_what_a_variant_leaves_out_has_a_default(ours: dict[str, Any]):
     assert variant.wrist == {"flexion": (-40, 30), "deviation": (-24, 16)}
     assert variant.spread == (0, 6)
     assert variant.weight == 1
+    assert read_poses({"gestures": {"ONE": [{"fingers": OPEN, "thumb": {}, "view": {}}]}}, ["ONE"]).gestures["ONE"][
+        0
+    ].views == ({"yaw": (-10, 10), "pitch": (-10, 10), "roll": (-10, 10)},)
     assert variant.views[0]["yaw"] == tuple(ours["views"]["palm"]["yaw"])
