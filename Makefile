@@ -30,7 +30,7 @@ repro: .venv/.installed ## run the whole pipeline: data, training, evaluation, t
 	@python -m static_gesture_classification.evaluation.summary
 
 loop: .venv/.installed ## one round of the loop on synthetic hands and a video: see, plan, record, retrain, verdict
-	@python -m static_gesture_classification.active_learning.walkthrough
+	@python -m static_gesture_classification.walkthrough
 
 plan: .venv/.installed ## what to record next, by the errors of the last evaluation
 	@python -m static_gesture_classification.active_learning.planning.make_plan
@@ -45,13 +45,13 @@ retrain: .venv/.installed ## the quick loop: new samples to a new confusion matr
 DOWNLOAD = @python -m static_gesture_classification.downloads.download
 
 download-digits: .venv/.installed ## fetch the sign-language digits: 28 MB, 218 people
-	$(DOWNLOAD) downloads.dataset=digits
+	$(DOWNLOAD) download.dataset=digits
 
 download-hands: .venv/.installed ## fetch HANDS: 7 GB, five people
-	$(DOWNLOAD) downloads.dataset=hands
+	$(DOWNLOAD) download.dataset=hands
 
 download-hagrid: .venv/.installed ## fetch HaGRID: GESTURES="like dislike", VARIANT=full, 512 or annotations
-	$(DOWNLOAD) downloads.dataset=hagrid "downloads.parts=$(GESTURES)" $(if $(VARIANT),downloads.variant=$(VARIANT))
+	$(DOWNLOAD) download.dataset=hagrid "download.parts=$(GESTURES)" $(if $(VARIANT),download.variant=$(VARIANT))
 
 # A fingerprint of everything the checks look at: the checkout's files and whether the photographs are there.
 FINGERPRINT = { git ls-files -coz --exclude-standard | xargs -0 sha256sum 2>/dev/null; ls ../shared/data 2>/dev/null; } | sha256sum

@@ -27,9 +27,9 @@ from machine import processor
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.performer import frames_by_gesture, write_held_out
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.performer import frames_by_gesture, write_held_out
 from static_gesture_classification.sources.recorded import SESSION_FILE
 from static_gesture_classification.training.checkpoint import Origin, build_network, plain_model, save
 

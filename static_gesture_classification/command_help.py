@@ -6,17 +6,17 @@ What a setting means is written once: as the comment beside it in conf/.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from static_gesture_classification.commands import Command
 from static_gesture_classification.conf_files import Entry, entries, package_of
-from static_gesture_classification.terminal import Column, Table, console, say
+from static_gesture_classification.terminal import Column, Table, say, show_table
 
 LONGEST_DEFAULT = 40  # characters of a default that are shown
 
@@ -37,10 +37,10 @@ def show_help(command: Command, conf: Path) -> None:
     say(f"gestures {command.name} [SETTING=VALUE ...]\n\n{command.purpose[:1].upper()}{command.purpose[1:]}.\n")
     for group in command.own:
         described = [each for file in files_of(group, conf) for each in settings_in(file, conf, group)]
-        console.print(_table(described, composed))
+        show_table(_table([replace(each, default=_shown(OmegaConf.select(composed, each.name))) for each in described]))
     if command.uses:
         say("It uses these groups too; GROUP=CHOICE takes another file of conf/GROUP/, GROUP.NAME=VALUE sets a value:")
-        console.print(_groups(command.uses, conf))
+        show_table(_groups(command.uses, conf))
     say("Every setting, its default and its meaning: conf/. The composed configuration: add --cfg job.")
 
 
@@ -88,10 +88,10 @@ def _comment(entry: Entry, lines: list[str]) -> str:
     return " ".join(each.strip().lstrip("# ") for each in lines[above:first]) if above > 0 else ""
 
 
-def _table(described: list[Described], composed: DictConfig) -> Table:
+def _table(described: list[Described]) -> Table:
     table = Table(Column("setting", no_wrap=True), Column("default"), Column("meaning", ratio=1), box=None)
     for each in described:
-        table.add_row(each.name, _shown(OmegaConf.select(composed, each.name, default=each.default)), each.meaning)
+        table.add_row(each.name, each.default, each.meaning)
     return table
 
 

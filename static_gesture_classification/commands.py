@@ -39,7 +39,7 @@ _DATA = "sources gestures"
 _TRAINING = "model train_hyperparams loss optimizer scheduler augs trainer"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
-    "Start": (_stage("loop", "active_learning.walkthrough", "show one round of the loop on synthetic hands", "loop"),),
+    "Start": (_stage("loop", "walkthrough", "show one round of the loop on synthetic hands", "loop"),),
     "Data": (
         _stage("download", "downloads.download", "fetch a published dataset", "download"),
         _stage("synthetic", "synthetic.generate", "make pictures of posed hands", "synthetic + poses"),

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 import yaml
@@ -40,6 +41,22 @@ CONF = next(folder / "conf" for folder in (PROJECT, Path(__file__).parent) if (f
 OWN_CONF = Path("conf")
 PARAMS = Path("params.yaml")
 COMPOSED = Path("data/composed")
+# Settings of commands that are no stages.
+NOT_OF_THE_PIPELINE = {
+    "admission",
+    "download",
+    "export",
+    "export_onnx",
+    "fix_labels",
+    "loop",
+    "mining",
+    "predict",
+    "report",
+    "retrain",
+    "runs",
+    "sync",
+}
+_LIKE_A_NUMBER = re.compile(r"[-+.\d][-+.\d_eE:]*")  # 1e5 is text for YAML 1.1, and a number for OmegaConf
 COMPOSED_ELSEWHERE = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"}  # not from conf/
 
 # Stages name their own outputs, so Hydra's run folder is the working directory and it writes nothing of its own.
@@ -137,46 +154,42 @@ def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def write_params(config: DictConfig) -> bool:
-    """Write the composed configuration to `params.yaml` unless it holds that already; returns whether it changed.
+    """Write what the stages read to `params.yaml` unless it holds that already; returns whether it changed.
 
     Under `dvc exp run` DVC has composed it, with the experiment's overrides, so it is left alone.
     """
-    if "DVC_EXP_NAME" in os.environ:
+    if "DVC_EXP_NAME" in os.environ and PARAMS.is_file():
         return False
+    whole = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    read = {name: node for name, node in whole.items() if name not in NOT_OF_THE_PIPELINE}
     header = "# Composed from conf/ by `make repro` and `dvc repro`; edit conf/, not this file.\n"
-    text = header + OmegaConf.to_yaml(config, resolve=True)
+    text = header + yaml.dump(read, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
     if PARAMS.is_file() and PARAMS.read_text(encoding="utf-8") == text:
         return False
     write_text(PARAMS, text)
     return True
 
 
-def prepared_folder() -> str | None:
-    """What the model sees, `inputs` of `params.yaml`: the one folder that `dvc.yaml` takes from it.
+class _Dumper(yaml.SafeDumper):
+    """Writes texts that YAML 1.2 or OmegaConf would read as numbers in quotes, and nothing by reference."""
 
-    None without a readable `params.yaml`.
-    """
-    try:
-        return str(yaml.safe_load(PARAMS.read_text(encoding="utf-8"))["inputs"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "'" if _LIKE_A_NUMBER.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Compose `params.yaml`, and leave `data/composed` for the stages that come after it.
-
-    Raises:
-        UserError: as a stage of `dvc repro`, when the model sees something else than before: DVC has by then decided
-            which folder to compare.
-    """
-    before = prepared_folder()
+    """Compose `params.yaml`, and leave `data/composed` for the stages that come after it."""
     write_params(config)
     write_text(COMPOSED, "params.yaml is composed from conf/\n")
-    if "DVC_STAGE" in os.environ and prepared_folder() != before:
-        raise UserError(
-            f"the model sees {config.inputs} now, not {before}; params.yaml is up to date by now: repeat dvc repro"
-        )
 
 
 if __name__ == "__main__":

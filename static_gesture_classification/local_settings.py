@@ -16,7 +16,7 @@ from static_gesture_classification.errors import UserError
 LOCAL = "local/default.yaml"
 ELSEWHERE = ("local.yaml", "local.yml", "default.yaml", "default.yml", "local/default.yml", "local/local.yaml")
 # Groups that may hold anything: names of gestures, poses, labels, tags and the like.
-OPEN = ("poses", "downloads", "tags", "hydra")
+OPEN = ("poses", "download", "tags", "hydra")
 ALIKE = 0.6
 
 

@@ -10,7 +10,7 @@ its settings once, with the values that are allowed, and says in `from_config` w
 
         @classmethod
         def from_config(cls, config: DictConfig) -> SplitSettings:
-            return cls.read(config, "splits", seed=config.seed)
+            return cls.read(config, "split", seed=config.seed)
 """
 
 from __future__ import annotations

@@ -260,8 +260,8 @@ def test_one_person_only(refused: Refused, stage: Stage) -> None:
         path.write_text(json.dumps({name: entry for name, entry in entries.items() if name.startswith("ada")}))
     assert stage("index").status == 0
     assert stage("crops").status == 0
-    assert "set splits.respect_official=false" in refused("split")
-    message = refused("split", "splits.respect_official=false")
+    assert "set split.respect_official=false" in refused("split")
+    message = refused("split", "split.respect_official=false")
     assert "1 person" in message
 
 

@@ -250,7 +250,7 @@ def split_for(
         subject: who performs; "" is a new one each time.
         past: the sessions so far (`past_sessions`).
         share: of sessions to hold out, 0..1 (`admission.held_out`).
-        group: `splits.group`: "subject", or "session" where only sessions are kept apart.
+        group: `split.group`: "subject", or "session" where only sessions are kept apart.
         whole: the session keeps everything that was performed, whatever the model says of it. Then it need not go to
             train: the split stage may place it where samples are wanting.
     """

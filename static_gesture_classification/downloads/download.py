@@ -1,9 +1,9 @@
 """Fetch a published dataset to where its source looks for it.
 
-    gestures download downloads.dataset=hands
-    gestures download downloads.dataset=hagrid "downloads.parts=like dislike"
-    gestures download downloads.dataset=hagrid downloads.variant=annotations
-    gestures download downloads.dataset=digits
+    gestures download download.dataset=hands
+    gestures download download.dataset=hagrid "download.parts=like dislike"
+    gestures download download.dataset=hagrid download.variant=annotations
+    gestures download download.dataset=digits
 
 Everything unfinished lies in `ROOT/.download`. A content (a gesture's images) is recorded and moves to its place when
 it is whole. Repeat the command to go on where it stopped; when all is there, it does nothing.

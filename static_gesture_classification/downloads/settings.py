@@ -85,7 +85,7 @@ class PublishedDataset(Settings):
     variants: dict[str, tuple[PublishedFile, ...]]
     listing: Listing | None = None
     aliases: dict[str, str | None] = Field(default_factory=dict)  # part -> a gesture by which it can be named too
-    example: str = "downloads.parts=all"  # a command that names parts
+    example: str = "download.parts=all"  # a command that names parts
 
 
 class DownloadSettings(Settings):
@@ -111,13 +111,13 @@ class DownloadSettings(Settings):
         Raises:
             UserError: a value is missing or wrong, or there is no such dataset or variant; the message lists them.
         """
-        node, name = config.downloads, config.downloads.dataset
+        node, name = config.download, config.download.dataset
         datasets = [key for key, value in node.items() if isinstance(value, DictConfig) and "variants" in value]
         if name not in datasets:
-            way_out = f"choose one of {', '.join(datasets)}, as in downloads.dataset={datasets[0]}"
-            raise UserError(f"downloads.dataset is {name}; {way_out}")
-        published = PublishedDataset.read(config, f"downloads.{name}")
-        settings = cls.read(config, "downloads", published=published)
+            way_out = f"choose one of {', '.join(datasets)}, as in download.dataset={datasets[0]}"
+            raise UserError(f"download.dataset is {name}; {way_out}")
+        published = PublishedDataset.read(config, f"download.{name}")
+        settings = cls.read(config, "download", published=published)
         if settings.variant not in published.variants:
-            raise UserError(f"downloads.variant is {settings.variant}; {name} has {', '.join(published.variants)}")
+            raise UserError(f"download.variant is {settings.variant}; {name} has {', '.join(published.variants)}")
         return settings

@@ -4,8 +4,8 @@
         sources.hagrid.root=DIR split=test output=DIR
 
 Alone it works on any data: it crops the sources' samples (of one split, or all) as the checkpoint wants them, or
-extracts their landmarks. In the pipeline it works on prepared crops or landmarks (`evaluation.crops`,
-`evaluation.landmarks`) and evaluates val and test. A sample of which there is no prediction, since no hand was found,
+extracts their landmarks. In the pipeline it works on prepared crops or landmarks (`evaluate.crops`,
+`evaluate.landmarks`) and evaluates val and test. A sample of which there is no prediction, since no hand was found,
 counts as an error. See `report` for what it writes.
 """
 

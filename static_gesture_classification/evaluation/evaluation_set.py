@@ -94,9 +94,9 @@ class EvaluateSettings(Settings):
         """Of the whole configuration."""
         return cls.read(
             config,
-            "",
-            prepared=PreparedInputs.read(config, "evaluation"),
-            bootstrap=config.evaluation.bootstrap,
+            "evaluate",
+            prepared=PreparedInputs.read(config, "evaluate"),
+            seed=config.seed,
             device=hardware.torch_device(config.trainer.accelerator),
             threads=config.trainer.threads,
             runs=config.paths.runs,
@@ -169,7 +169,7 @@ def check_geometry(hands: Hands, classifier: Classifier, prepared: PreparedInput
         raise UserError(
             f"the crops in {prepared.crops} have size {hands.crop_size} and margin {hands.crop_margin}, the checkpoint "
             f"was trained on size {classifier.crop_size} and margin {classifier.crop_margin}; leave out "
-            "evaluation.crops, so that crops are made for it"
+            "evaluate.crops, so that crops are made for it"
         )
 
 

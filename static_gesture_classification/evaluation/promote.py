@@ -84,7 +84,7 @@ BEST, RECORD = "best.ckpt", "best.json"
 PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
-CONFIG_NODES = (*NODES, "crops", "splits", "sources")
+CONFIG_NODES = (*NODES, "crops", "split", "sources")
 
 
 class PromoteSettings(Settings):
@@ -119,10 +119,10 @@ class PromoteSettings(Settings):
         nodes = {node: config[node] for node in CONFIG_NODES if node in config}
         return cls.read(
             config,
-            "",
+            "promote",
             workspace=Workspace.from_config(config),
             kind=kind_of(config.model),
-            group=config.splits.group,
+            group=config.split.group,
             change=ChangeSettings.from_config(config),
             contenders=ContenderSettings.from_config(config),
             threads=config.trainer.threads,

@@ -38,13 +38,13 @@ def main(config: DictConfig) -> None:
     """Print the table of runs, or of one run's epochs."""
     workspace = Workspace.from_config(config)
     promoted = promoted_epoch(workspace.models)
-    if config.run is None:
+    if config.runs.run is None:
         show_table(runs_table(workspace.runs))
         if promoted:
             say(f"best.ckpt is epoch {promoted[1]} of {promoted[0]}")
         say("the epochs of one: gestures runs run=RUN")
         return
-    run = named_run(str(config.run), workspace.runs)
+    run = named_run(str(config.runs.run), workspace.runs)
     show_table(epochs_table(run, promoted))
     for path in run.epoch_checkpoints().values():
         say(str(path))

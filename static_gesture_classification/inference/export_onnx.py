@@ -50,7 +50,7 @@ class ExportOnnxSettings(Settings):
     @classmethod
     def from_config(cls, config: DictConfig) -> ExportOnnxSettings:
         """Read them."""
-        return cls.read(config, "")
+        return cls.read(config, "export_onnx")
 
     @property
     def file(self) -> Path:

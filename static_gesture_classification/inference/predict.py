@@ -55,12 +55,12 @@ class PredictSettings(Settings):
     @classmethod
     def from_config(cls, config: DictConfig) -> PredictSettings:
         """Read them. Raises `UserError` where no input is named."""
-        if not config.input:
+        if not config.predict.input:
             raise UserError("name what to look at: input=PATH of an image, a folder of images, or a video")
         return cls.read(
             config,
-            "",
-            input=Path(config.input).expanduser(),
+            "predict",
+            input=Path(config.predict.input).expanduser(),
             detector=DetectorSettings.from_config(config),
             trainer=TrainerSettings.from_config(config),
         )

@@ -90,7 +90,7 @@ class LandmarkSettings(Settings):
     def from_config(cls, config: DictConfig, extract: bool | None = None) -> LandmarkSettings:
         """Those of the landmarks stage; `extract` overrules what the configuration says."""
         wanted = config.landmarks.extract
-        meanings = {AUTO: config.inputs == config.paths.landmarks, ALWAYS: True, NEVER: False}
+        meanings = {AUTO: config.paths.inputs == config.paths.landmarks, ALWAYS: True, NEVER: False}
         if wanted not in (*meanings, True, False):
             raise UserError(f"landmarks.extract is {wanted!r}; it must be {AUTO!r}, {ALWAYS!r} or {NEVER!r}")
         return cls.read(

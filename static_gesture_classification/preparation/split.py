@@ -7,15 +7,15 @@ Reads the crops, writes to `paths.splits`: `samples.parquet`, the same rows in t
 
 What is kept together, in this order:
 
-1. A person (`samples.person_of`), a session, the hands of one image. With `splits.group=session` a person may be
+1. A person (`samples.person_of`), a session, the hands of one image. With `split.group=session` a person may be
    in two splits, a session may not. Where the person is not known, sessions and images are kept together.
 2. People who share near-duplicate pictures (`near_duplicates`): they were recorded together.
 
-Official splits (`splits.respect_official`) decide where a person goes, unless they contradict these rules: published
+Official splits (`split.respect_official`) decide where a person goes, unless they contradict these rules: published
 test samples stay in test, and the same person's other sessions are left out; a person in both train and val goes to
 train. Where a source publishes only some of the splits, the others are taken from its train split. Sources in
-`splits.settled` are an exception: their sessions were picked for a model's errors, so they must not be evaluated on.
-Everyone else is assigned so that each gesture has the shares `splits.val` and `splits.test`; more of a gesture goes
+`split.settled` are an exception: their sessions were picked for a model's errors, so they must not be evaluated on.
+Everyone else is assigned so that each gesture has the shares `split.val` and `split.test`; more of a gesture goes
 where the official splits have too little of it.
 """
 
@@ -106,7 +106,7 @@ class SplitSettings(Settings):
     @classmethod
     def from_config(cls, config: DictConfig) -> SplitSettings:
         """From `splits` and `seed`."""
-        return cls.read(config, "splits", seed=config.seed)
+        return cls.read(config, "split", seed=config.seed)
 
     @field_validator("settled", mode="before")
     @classmethod
@@ -118,7 +118,7 @@ class SplitSettings(Settings):
     def _leave_some_for_train(cls, test: float, others: ValidationInfo) -> float:
         val = others.data.get("val", 0)
         if val + test >= 1:
-            raise ValueError(f"and splits.val, which is {val}, must be less than 1 together, so that train has a share")
+            raise ValueError(f"and split.val, which is {val}, must be less than 1 together, so that train has a share")
         return test
 
     @property
@@ -360,10 +360,10 @@ def _nearest(found: int, samples: pd.DataFrame, settings: SplitSettings) -> str:
     sessions = len(set(tied_together(samples, "session").tolist()))
     advice = [f"record or add {_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
     if found == 2 and len(settings.requested) == 3:
-        advice.append("set splits.test=0 to divide into train and val only")
+        advice.append("set split.test=0 to divide into train and val only")
     if settings.group == "subject" and sessions >= len(settings.requested):
         advice.append(
-            f"set splits.group=session to keep the {sessions} sessions apart (scores then tell nothing of new people)"
+            f"set split.group=session to keep the {sessions} sessions apart (scores then tell nothing of new people)"
         )
     return f"The nearest that is possible: {'; or '.join(advice)}."
 
@@ -418,8 +418,8 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
         raise DataError(
             "people cannot be kept apart with every gesture in every split:\n"
             + "\n".join(f"  {problem}" for problem in problems)
-            + "\nThe nearest that is possible: splits.incomplete=warn divides so; or add people who show these gestures"
-            + ("; or set splits.group=session to keep only sessions apart." if settings.group == "subject" else ".")
+            + "\nThe nearest that is possible: split.incomplete=warn divides so; or add people who show these gestures"
+            + ("; or set split.group=session to keep only sessions apart." if settings.group == "subject" else ".")
         )
 
 
@@ -428,7 +428,7 @@ def _fail_empty(empty: list[str], report: SplitReport) -> NoReturn:
         f"{count:,} samples were left out because {reason}; " for reason, count in report.left_out.items()
     )
     raise DataError(
-        f"nothing is left for {' and '.join(empty)}: {reasons}set splits.respect_official=false to divide "
+        f"nothing is left for {' and '.join(empty)}: {reasons}set split.respect_official=false to divide "
         "by people alone, or add people whom no official split claims"
     )
 

@@ -24,7 +24,7 @@ class RecordingSettings(Settings):
         vocabulary: the project's gestures.
         plan: the recording plan, which need not exist.
         split_table: the split stage's sample table, which need not exist.
-        group: `splits.group`.
+        group: `split.group`.
     """
 
     source: int | str
@@ -64,7 +64,7 @@ class RecordingSettings(Settings):
             vocabulary=Vocabulary.from_config(config),
             plan=config.plan.path,
             split_table=Workspace.from_config(config).split_table,
-            group=config.splits.group,
+            group=config.split.group,
             admission=AdmissionSettings.from_config(config),
             camera=CameraSettings.read(config, "recording"),
             selection=SelectionSettings.read(config, "recording"),

@@ -312,7 +312,7 @@ def anchor(title: str) -> str:
 @entry_point
 def main(config: DictConfig) -> None:
     """Write the page of the run folder `run`."""
-    run = named_run(config.run, Path(config.paths.runs))
+    run = named_run(config.report.run, Path(config.paths.runs))
     say(f"open {write_report(run)} in a browser")
 
 

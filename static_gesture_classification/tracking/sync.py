@@ -38,7 +38,7 @@ def sync(run: RunFolder, tracker: Tracker) -> None:
 @entry_point
 def main(config: DictConfig) -> None:
     """Mirror the run folder `run` to the trackers selected by `logger`."""
-    run = named_run(config.run, Path(config.paths.runs))
+    run = named_run(config.sync.run, Path(config.paths.runs))
     chosen = trackers.from_config(config)
     if not chosen:
         raise UserError("say where to: logger=mlflow, logger=neptune or logger=[neptune,mlflow]")

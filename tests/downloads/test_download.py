@@ -69,15 +69,15 @@ def overrides(server: Server, tmp_path: Path) -> list[str]:
         "/master.zip", zipped({"Sign-Language-Digits-Dataset-master/LICENSE": b""} | digits), ranges=False
     )
     return [
-        f"downloads.hagrid.server={server.address}",
-        f"downloads.hagrid.root={tmp_path}/hagrid",
-        f"downloads.digits.parts.digits.url={url}",
-        f"downloads.digits.root={tmp_path}/digits",
-        f"downloads.hands.root={tmp_path}/hands",
-        f"downloads.hands.files={server.address}/files",
-        f"downloads.mendeley={server.address}/api",
-        "downloads.attempts=3",
-        "downloads.wait=0.01",
+        f"download.hagrid.server={server.address}",
+        f"download.hagrid.root={tmp_path}/hagrid",
+        f"download.digits.parts.digits.url={url}",
+        f"download.digits.root={tmp_path}/digits",
+        f"download.hands.root={tmp_path}/hands",
+        f"download.hands.files={server.address}/files",
+        f"download.mendeley={server.address}/api",
+        "download.attempts=3",
+        "download.wait=0.01",
     ]
 
 
@@ -88,7 +88,7 @@ def configured(composed: DictConfig, overrides: list[str]) -> Configured:
     def with_wishes(*wishes: str) -> DownloadSettings:
         changes = OmegaConf.from_dotlist([*overrides, *(f"downloads.{wish}" for wish in wishes)])
         config = OmegaConf.merge(composed, changes)
-        hagrid = config.downloads.hagrid
+        hagrid = config.download.hagrid
         for file in (hagrid.annotations, hagrid.variants["512"][1], *hagrid.parts.values()):
             file.about = "1 MB"
         return DownloadSettings.from_config(config)
@@ -313,8 +313,8 @@ def test_kills_at_any_moment_change_nothing(
 
 def test_the_command_prints_the_error_and_exits(project: Path, tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "static_gesture_classification.downloads.download", "downloads.dataset=digits",
-         "downloads.digits.parts.digits.url=http://127.0.0.1:9/a.zip", "downloads.wait=0"],
+        [sys.executable, "-m", "static_gesture_classification.downloads.download", "download.dataset=digits",
+         "download.digits.parts.digits.url=http://127.0.0.1:9/a.zip", "download.wait=0"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(project), "NO_PROXY": "127.0.0.1"},
         capture_output=True, text=True,
     )  # fmt: skip

@@ -65,10 +65,10 @@ def test_gestures_of_the_vocabulary_stand_for_all_their_labels(plan: Planner) ->
     ("wishes", "message"),
     [
         ([], r"downloads\.dataset is None; choose one of hands, hagrid, digits"),
-        (["dataset=imagenet"], "downloads.dataset is imagenet"),
+        (["dataset=imagenet"], "download.dataset is imagenet"),
         (["dataset=hagrid"], r'name what to fetch.*make download-hagrid GESTURES="like dislike".*like \(42\.2 GiB\)'),
         (["dataset=hagrid", "parts=[wave]"], "hagrid has no 'wave'. There are like"),
-        (["dataset=hands", "variant=512"], "downloads.variant is 512; hands has full"),
+        (["dataset=hands", "variant=512"], "download.variant is 512; hands has full"),
     ],
 )
 def test_a_wrong_wish_is_answered_with_what_there_is(plan: Planner, wishes: list[str], message: str) -> None:
@@ -89,7 +89,7 @@ def test_sizes_are_read_as_people_write_them(plan: Planner) -> None:
         ("keep_archives=perhaps", r"downloads\.keep_archives is 'perhaps'; it must be a valid boolean"),
         ("digits.parts.digits.about=lots", r"downloads\.digits\.parts\.digits\.about is 'lots'; .*such as 1\.5 GiB"),
         ("hands.parts.Subject1.sha256=1", r"downloads\.hands\.parts\.Subject1\.sha256 is 1; it must match"),
-        ("digits.parts_by_default=null", "digits: name what to fetch, or all, as in downloads.parts=all"),
+        ("digits.parts_by_default=null", "digits: name what to fetch, or all, as in download.parts=all"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key(plan: Planner, wish: str, message: str) -> None:

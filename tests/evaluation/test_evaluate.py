@@ -39,11 +39,11 @@ def pipeline(prepared, checkpoint, output, *overrides):
     return composed(
         f"checkpoint={checkpoint}",
         f"output={output}",
-        f"evaluation.crops={prepared / 'crops'}",
-        f"evaluation.samples={prepared / 'splits/samples.parquet'}",
+        f"evaluate.crops={prepared / 'crops'}",
+        f"evaluate.samples={prepared / 'splits/samples.parquet'}",
         "trainer.threads=1",
         "trainer.accelerator=cpu",
-        "evaluation.bootstrap=100",
+        "evaluate.bootstrap=100",
         *overrides,
     )
 
@@ -57,7 +57,7 @@ def alone(photographs, checkpoint, output, *overrides):
         f"output={output}",
         "trainer.threads=1",
         "trainer.accelerator=cpu",
-        "evaluation.bootstrap=100",
+        "evaluate.bootstrap=100",
         *overrides,
     )
 
@@ -150,7 +150,7 @@ def test_an_evaluation_alone_of_a_source_without_splits_assigns_them_and_says_so
     settings.sources = composed("sources=[recorded_legacy,hands]").sources
     settings.sources.recorded_legacy.root = str(photographs / "recorded_legacy")
     settings.sources.hands.root = str(photographs / "hands_mini")
-    settings.splits.test = 0.0
+    settings.split.test = 0.0
     evaluate(settings)
     content = json.loads((tmp_path / "metrics.json").read_text())
     assert set(content["val"]["split_by"].values()) == {"assigned"}
@@ -165,7 +165,7 @@ def test_a_split_without_samples_is_an_error_that_says_what_there_is(photographs
         evaluate(alone(photographs, checkpoint, tmp_path, "split=test", f"sources.hagrid.root={root}"))
     samples = read_samples(prepared / "splits/samples.parquet")
     write_samples(samples.assign(split="train"), tmp_path / "samples.parquet")
-    settings = pipeline(prepared, checkpoint, tmp_path, f"evaluation.samples={tmp_path / 'samples.parquet'}")
+    settings = pipeline(prepared, checkpoint, tmp_path, f"evaluate.samples={tmp_path / 'samples.parquet'}")
     with pytest.raises(DataError, match=r"no sample in val or test; there are 240 train"):
         evaluate(settings)
 
@@ -173,7 +173,7 @@ def test_a_split_without_samples_is_an_error_that_says_what_there_is(photographs
 def test_crops_of_another_geometry_are_refused(prepared, checkpoint, tmp_path):
     shutil.copytree(prepared / "crops", tmp_path / "crops")
     (tmp_path / "crops/report.json").write_text(json.dumps({"size": 32, "margin": 0.4}))
-    settings = pipeline(prepared, checkpoint, tmp_path, f"evaluation.crops={tmp_path / 'crops'}")
+    settings = pipeline(prepared, checkpoint, tmp_path, f"evaluate.crops={tmp_path / 'crops'}")
     with pytest.raises(UserError, match=r"margin 0\.4, the checkpoint was trained on size 32 and margin 0\.15"):
         evaluate(settings)
 
@@ -187,9 +187,7 @@ def test_gestures_that_one_side_does_not_know_are_said_and_counted(prepared, che
     samples = read_samples(prepared / "splits/samples.parquet")
     samples["gesture"] = samples["gesture"].replace({"FIST": "ROCK"})
     write_samples(samples, tmp_path / "samples.parquet")
-    evaluate(
-        pipeline(prepared, checkpoint, tmp_path, f"evaluation.samples={tmp_path / 'samples.parquet'}", "split=test")
-    )
+    evaluate(pipeline(prepared, checkpoint, tmp_path, f"evaluate.samples={tmp_path / 'samples.parquet'}", "split=test"))
     content = json.loads((tmp_path / "metrics.json").read_text())["test"]
     assert content["unknown_to_checkpoint"] == {
         "ROCK": int((samples["gesture"][samples["split"] == "test"] == "ROCK").sum())

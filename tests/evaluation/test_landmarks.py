@@ -42,7 +42,7 @@ def small(*overrides: str) -> DictConfig:
         "trainer.accelerator=cpu",
         "train_hyperparams.epochs=2",
         "train_hyperparams.batch_size=32",
-        "evaluation.bootstrap=20",
+        "evaluate.bootstrap=20",
         *overrides,
     )
 
@@ -51,9 +51,9 @@ def in_pipeline(*overrides: str) -> DictConfig:
     return small(
         "checkpoint=models/trained.ckpt",
         "output=reports",
-        "evaluation.crops=data/crops",
-        "evaluation.landmarks=data/landmarks",
-        "evaluation.samples=data/splits/samples.parquet",
+        "evaluate.crops=data/crops",
+        "evaluate.landmarks=data/landmarks",
+        "evaluate.samples=data/splits/samples.parquet",
         *overrides,
     )
 
@@ -200,7 +200,7 @@ def test_alone_a_split_that_no_source_publishes_is_assigned_as_the_pipeline_woul
         Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "photos" / name)
     table["root"], table["source"] = str(tmp_path / "photos"), "hagrid"
     table["landmarks"] = list(random.uniform(0.2, 0.8, (20, 42)).astype(np.float32))
-    config = composed("output=out", "splits.incomplete=warn", "crops.size=32")
+    config = composed("output=out", "split.incomplete=warn", "crops.size=32")
     samples, split_by = fill_splits(table, EvaluateSettings.from_config(config))
     assert set(samples["split"]) == {"train", "val", "test"}
     assert split_by == {"hagrid": "assigned"}
@@ -208,7 +208,7 @@ def test_alone_a_split_that_no_source_publishes_is_assigned_as_the_pipeline_woul
 
 def test_landmarks_that_are_not_there_are_named(project_folder: Path, tmp_path: Path) -> None:
     config = in_pipeline(
-        f"checkpoint={project_folder / 'models/trained.ckpt'}", f"evaluation.landmarks={tmp_path / 'nowhere'}"
+        f"checkpoint={project_folder / 'models/trained.ckpt'}", f"evaluate.landmarks={tmp_path / 'nowhere'}"
     )
     with pytest.raises(DataError, match="run the landmarks stage"):
         evaluated(config)

@@ -49,9 +49,9 @@ def project_of(prepared, trained_run, tmp_path):
             f"paths.reports={tmp_path / 'reports'}",
             f"checkpoint={models / 'trained.ckpt'}",
             f"output={tmp_path / 'reports'}",
-            f"evaluation.crops={prepared / 'crops'}",
-            f"evaluation.samples={tmp_path / 'splits/samples.parquet'}",
-            "evaluation.bootstrap=10",
+            f"evaluate.crops={prepared / 'crops'}",
+            f"evaluate.samples={tmp_path / 'splits/samples.parquet'}",
+            "evaluate.bootstrap=10",
             "trainer.threads=1",
             "trainer.accelerator=cpu",
             *overrides,
@@ -333,7 +333,7 @@ def test_any_kept_epoch_can_be_promoted_by_hand_and_stays(project_of, trained_ru
     assert (record(models)["epoch"], record(models)["chosen"]) == (by_score[0], "by hand")
     export_checkpoint(trained_run.epoch_checkpoints()[by_score[0]], models / "expected.ckpt")
     assert (models / "best.ckpt").read_bytes() == (models / "expected.ckpt").read_bytes()
-    samples = read_samples(Path(config.evaluation.samples))
+    samples = read_samples(Path(config.evaluate.samples))
     assert record(models)["data_version"] == data_version(samples)
     assert record(models)["people_trained_on"].split() == split_subjects(samples, "train")
     run_promote(config)  # as `dvc repro` does afterwards

@@ -266,7 +266,7 @@ def test_one_person_only_fails_with_the_reason_and_the_nearest_that_is_possible(
 def test_two_people_fail_with_the_way_to_two_splits() -> None:
     with pytest.raises(DataError, match=r"record or add 1 more person; or set splits\.test=0") as error:
         split(people(2))
-    assert "set splits.group=session to keep the 4 sessions apart" in str(error.value)
+    assert "set split.group=session to keep the 4 sessions apart" in str(error.value)
     table, _ = split(people(2), test=0)
     assert set(table["split"]) == {"train", "val"}
 
@@ -286,7 +286,7 @@ def test_gesture_of_one_person_fails_unless_asked_to_go_on() -> None:
     rows = people(10, gestures=("none", "one")) + people(1, "other", gestures=("two",))
     with pytest.raises(DataError, match=r"two is shown by 1 person and is missing in val and test") as error:
         split(rows)
-    assert "splits.incomplete=warn" in str(error.value)
+    assert "split.incomplete=warn" in str(error.value)
     table, report = split(rows, incomplete="warn")
     assert set(table.loc[table["gesture"] == "two", "split"]) == {"train"}
     assert report.warnings == ["two is shown by 1 person and is missing in val and test"]

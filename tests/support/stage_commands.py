@@ -27,11 +27,11 @@ STAGES = {
 }
 LITTLE = (
     "sources=[hagrid]", "sources.hagrid.root=photos", "crops.size=32", "train_hyperparams.epochs=1",
-    "train_hyperparams.batch_size=16", "trainer.threads=1", "logger=[]", "evaluation.bootstrap=5",
+    "train_hyperparams.batch_size=16", "trainer.threads=1", "logger=[]", "evaluate.bootstrap=5",
     "model=timm", "model.name=test_resnet",
 )  # fmt: skip
-PIPELINE = ("checkpoint=models/trained.ckpt", "output=reports", "evaluation.crops=data/crops")
-EVALUATE = (*PIPELINE, "evaluation.samples=data/splits/samples.parquet")
+PIPELINE = ("checkpoint=models/trained.ckpt", "output=reports", "evaluate.crops=data/crops")
+EVALUATE = (*PIPELINE, "evaluate.samples=data/splits/samples.parquet")
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
     )
     assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
     prepared = [f"evaluation.{name}=data/{name}" for name in ("crops", "landmarks")]
-    where = ["evaluation.samples=data/splits/samples.parquet", "evaluation.bootstrap=10", "output=reports"]
+    where = ["evaluate.samples=data/splits/samples.parquet", "evaluate.bootstrap=10", "output=reports"]
     evaluate.main.__wrapped__(composed(SEARCHED, "model=both", "checkpoint=models/trained.ckpt", *prepared, *where))
     predictions = read_predictions(both / "reports/predictions/val.parquet")
     right = predictions.column("gesture") == predictions.column("prediction")

@@ -2,7 +2,7 @@
 
 Both are scored on the same samples of the frozen val split (only `evaluate` reads test). Left out, and counted, are
 
-- subjects whom either of the two was trained on (unless splits.group=session): what it knows by heart says nothing;
+- subjects whom either of the two was trained on (unless split.group=session): what it knows by heart says nothing;
 - gestures that only one of them tells apart;
 - samples that only one of them has predictions of.
 
@@ -82,7 +82,7 @@ class CompareSettings(Settings):
             config,
             "compare",
             plan=config.plan.path,
-            group=config.splits.group,
+            group=config.split.group,
             change=ChangeSettings.from_config(config),
             contenders=ContenderSettings.from_config(config),
         )
@@ -176,9 +176,7 @@ def compare(before: Contender, after: Contender, settings: CompareSettings) -> C
     left_out = {reason: count for reason, count in left_out.items() if count}
     notes = remarks(before, after, scores)
     if settings.group == "session":
-        notes.append(
-            "splits.group=session: people of train are among these samples, so this says nothing of new people"
-        )
+        notes.append("split.group=session: people of train are among these samples, so this says nothing of new people")
     return Comparison(before, after, scores, decided, left_out, known, by_plan, notes)
 
 

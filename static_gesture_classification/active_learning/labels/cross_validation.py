@@ -81,7 +81,7 @@ class FeatureSettings(Settings):
     def from_config(cls, config: DictConfig) -> FeatureSettings:
         """From the composed configuration."""
         folders = {"crops": config.paths.crops, "landmarks": config.paths.landmarks}
-        return cls.read(config, "label_issues", checkpoint=config.checkpoint, seed=config.seed, **folders)
+        return cls.read(config, "label_issues", seed=config.seed, **folders)
 
 
 def features_of(samples: pd.DataFrame, settings: FeatureSettings) -> Features:

@@ -81,7 +81,7 @@ class FixLabelsSettings(Settings):
     def from_config(cls, config: DictConfig) -> FixLabelsSettings:
         """From the composed configuration."""
         others = {"fixes": config.label_issues.fixes, "index": Workspace.from_config(config).index_table}
-        settings = cls.read(config, "", **others)
+        settings = cls.read(config, "fix_labels", **others)
         asked = [name for name in ("sample", "apply", "undo") if getattr(settings, name) is not None]
         if len(asked) > 1:
             raise UserError(f"{' and '.join(asked)} are given; do one after the other")

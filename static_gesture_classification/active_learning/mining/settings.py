@@ -65,7 +65,6 @@ class MiningSettings(Settings):
             config,
             "mining",
             review_list=config.mining.list,
-            checkpoint=config.checkpoint,
             crops=CropSettings.from_config(config),
             vocabulary=Vocabulary.from_config(config),
             sources={

@@ -96,7 +96,6 @@ class RetrainSettings(Settings):
             pipeline=Workspace.from_config(config),
             embeddings=config.retrain.paths.embeddings,
             strengths=config.retrain.head.strengths,
-            force=config.force,
             index=IndexSettings.from_config(config),
             crops=CropSettings.from_config(config),
             split=SplitSettings.from_config(config),

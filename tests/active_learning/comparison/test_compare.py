@@ -326,7 +326,7 @@ def test_where_sessions_are_kept_apart_people_stay_and_sessions_are_resampled(pr
     everyone = " ".join(split_subjects(prepared.assign(split="train"), "train"))
     write_checkpoint(Path("old.ckpt"), *CROPS_MODEL, record={"people_trained_on": everyone})
     write_checkpoint(Path("new.ckpt"), *CROPS_MODEL, seed=1)
-    result = compared("compare.before=old.ckpt", "compare.after=new.ckpt", "splits.group=session")
+    result = compared("compare.before=old.ckpt", "compare.after=new.ckpt", "split.group=session")
     assert result["splits"]["val"]["interval"]["unit"] == "session"
     assert result["left_out"] == {"people": 0, "samples": {}}
     assert any("says nothing of new people" in note for note in result["notes"])

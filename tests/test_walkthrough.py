@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from static_gesture_classification.active_learning import walkthrough
-from static_gesture_classification.active_learning.performer import Shot, frames_by_gesture
+from static_gesture_classification import walkthrough
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     PlannedRecording,
     RecordingPlan,
     write_plan,
 )
-from static_gesture_classification.active_learning.walkthrough import Round, WalkthroughSettings
 from static_gesture_classification.commands import commands
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.performer import Shot, frames_by_gesture
 from static_gesture_classification.sources.recorded import read_session
+from static_gesture_classification.walkthrough import Round, WalkthroughSettings
 from tests.evaluation.conftest import composed
 from tests.support.seeded_predictions import VOCABULARY
 
@@ -28,7 +28,7 @@ from tests.support.seeded_predictions import VOCABULARY
 @pytest.fixture
 def rounds(tmp_path):
     """A round in an empty folder."""
-    config = composed(f"walkthrough.folder={tmp_path / 'loop'}", "walkthrough.video=nowhere.mp4")
+    config = composed(f"loop.folder={tmp_path / 'loop'}", "loop.video=nowhere.mp4")
     walkthrough.begin(tmp_path / "loop")
     return Round(WalkthroughSettings.from_config(config))
 
@@ -109,9 +109,9 @@ def test_frames_of_the_video_are_sorted_by_the_gesture_they_show(photographs, tm
 
 @pytest.mark.full
 def test_one_round_on_drawn_hands_ends_with_a_verdict(tmp_path, project, photographs):
-    overrides = [f"walkthrough.folder={tmp_path / 'loop'}", "walkthrough.video=nowhere.mp4", "walkthrough.images=160"]
-    overrides.append(f"walkthrough.model={photographs.parent / 'models/hand_landmarker.task'}")
-    command = [sys.executable, "-m", "static_gesture_classification.active_learning.walkthrough", *overrides]
+    overrides = [f"loop.folder={tmp_path / 'loop'}", "loop.video=nowhere.mp4", "loop.images=160"]
+    overrides.append(f"loop.model={photographs.parent / 'models/hand_landmarker.task'}")
+    command = [sys.executable, "-m", "static_gesture_classification.walkthrough", *overrides]
     ended = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "verdict:" in ended.stdout

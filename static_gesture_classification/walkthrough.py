@@ -2,9 +2,9 @@
 
     make loop
 
-Everything happens in a folder of its own (`walkthrough.folder`), by the commands that you would type there, each shown
+Everything happens in a folder of its own (`loop.folder`), by the commands that you would type there, each shown
 with what it does and why. A video stands in for the camera (without one, drawn hands); one person alone performs, so
-sessions are kept apart and not people (`splits.group=session`): the scores tell how well the model knows this person.
+sessions are kept apart and not people (`split.group=session`): the scores tell how well the model knows this person.
 What is done is not done again; when all is done, the next call begins anew.
 """
 
@@ -24,19 +24,19 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from rich.markup import escape
 
-from static_gesture_classification.active_learning.performer import (
-    PERFORMER,
-    Shot,
-    drawn_by_gesture,
-    frames_by_gesture,
-    write_held_out,
-)
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT, entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import read_record
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.performer import (
+    PERFORMER,
+    Shot,
+    drawn_by_gesture,
+    frames_by_gesture,
+    write_held_out,
+)
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console, next_steps, note, say
@@ -84,7 +84,7 @@ class WalkthroughSettings(Settings):
         """From the composed configuration."""
         return cls.read(
             config,
-            "walkthrough",
+            "loop",
             detector_model=OmegaConf.select(config, "detector.model.path", default="models"),
             plan=config.plan.path,
             quick=Workspace.read(config, "retrain.paths"),
@@ -189,7 +189,7 @@ class Round:
     def common(self) -> list[str]:
         """What several commands need: one person alone, and where MediaPipe's model is."""
         model = self.settings.model if self.settings.model.is_file() else self.settings.detector_model
-        return ["splits.group=session", f"detector.model.path={os.path.relpath(model, self.folder)}"]
+        return ["split.group=session", f"detector.model.path={os.path.relpath(model, self.folder)}"]
 
     # ---- the camera ----------------------------------------------------------------------------------------------
 

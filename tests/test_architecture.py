@@ -1,0 +1,75 @@
+"""The house rules that the syntax trees show: imports run down, no circles, the configuration ends at the door."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.structure import Module, circles, functions_in, imports_of, modules_in, takes_dict_config
+
+# From the ground up. A module may import from its own floor and from those before it.
+FLOORS = (
+    ".",
+    "downloads",
+    "tracking",
+    "synthetic",
+    "sources.exports",
+    "sources",
+    "detection",
+    "preparation",
+    "training.models",
+    "training",
+    "inference",
+    "evaluation",
+    "active_learning",  # admission alone
+    "active_learning.diagnosis",
+    "active_learning.planning",
+    "active_learning.labels",
+    "active_learning.comparison",
+    "active_learning.mining",
+    "active_learning.retraining",
+    "recording",
+    "top",
+)
+TOP = {"__main__", "performer", "walkthrough"}
+CONFIGURATION = {"configuration", "settings"}
+"""Modules that build the configuration, or turn it into settings."""
+
+
+@pytest.fixture(scope="module")
+def modules(project: Path) -> dict[str, Module]:
+    return modules_in(project / "static_gesture_classification")
+
+
+def floor_of(module: Module) -> int:
+    """The floor of a module: that of the innermost folder that has one."""
+    if module.name in TOP:
+        return FLOORS.index("top")
+    folder = module.folder
+    while folder not in FLOORS:
+        folder = folder.rpartition(".")[0] or "."
+    return FLOORS.index(folder)
+
+
+def test_imports_never_run_up(modules: dict[str, Module]) -> None:
+    upwards = [
+        f"{module.name} imports {name}"
+        for module in modules.values()
+        for name in sorted(imports_of(module, modules))
+        if floor_of(modules[name]) > floor_of(module)
+    ]
+    assert not upwards
+
+
+def test_no_two_modules_import_each_other(modules: dict[str, Module]) -> None:
+    assert not circles({name: imports_of(module, modules) for name, module in modules.items()})
+
+
+def test_the_configuration_ends_in_main_and_from_config(modules: dict[str, Module]) -> None:
+    inside = [
+        f"{module.name}.{name}"
+        for module in modules.values()
+        if module.name not in CONFIGURATION
+        for name, function in functions_in(module)
+        if takes_dict_config(function) and name.rpartition(".")[2] not in ("main", "from_config")
+    ]
+    assert not inside
