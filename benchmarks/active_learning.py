@@ -31,6 +31,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+import policies
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
@@ -40,20 +41,20 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.detection.detector import detector_from_config
+from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
-from static_gesture_classification.evaluation.metrics import confusion_counts, weighted_f1
+from static_gesture_classification.evaluation.metrics import confusion_counts
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.recording.judging import policies
-from static_gesture_classification.recording.judging.learning_head import Kept, LastLayer, fitted
+from static_gesture_classification.recording.judging.learning_head import LastLayer, Lesson, fit_layer
 from static_gesture_classification.samples import BOX, to_frame
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.landmark_features import features
+from static_gesture_classification.training.scores import weighted_f1
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
@@ -163,7 +164,7 @@ def find_landmarks(config: DictConfig, samples: pd.DataFrame) -> tuple[np.ndarra
     points = np.full((len(samples), 21, 2), np.nan, np.float32)
     boxes = samples[list(BOX)].to_numpy(np.float32, copy=True)
     whole = (samples.source == "folder").to_numpy()  # photographs with two hands, of which one is labelled
-    with detector_from_config(config) as detector:
+    with Detector.from_config(config) as detector:
         assert isinstance(detector, MediapipeDetector)
         for row, path in enumerate(paths(samples)):
             image = np.ascontiguousarray(read_image(path))
@@ -370,9 +371,9 @@ class Recorders:
     def __init__(self, classifier: Classifier, kept: np.ndarray) -> None:
         self.classifier = classifier
         inputs, gestures = classifier.embedded(kept), classifier.hands.gesture[kept].tolist()
-        samples = [Kept(key, *each) for key, each in enumerate(zip(inputs, gestures, strict=True))]
+        samples = [Lesson(key, *each) for key, each in enumerate(zip(inputs, gestures, strict=True))]
         known = classifier.embedded(classifier.known)
-        self.layer = fitted(classifier.last_layer(), known, samples, RECORDER["refit_strength"])
+        self.layer = fit_layer(classifier.last_layer(), known, samples, RECORDER["refit_strength"])
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
         """Probabilities (n, C) of any rows."""

@@ -31,7 +31,7 @@ import simplejpeg
 from machine import processor
 from PIL import Image
 
-from static_gesture_classification.preparation.crops import build_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.samples import SCHEMA, sample_id, write_samples
 
@@ -119,7 +119,7 @@ def measure(folder: Path, frames: list[Frame], side: float) -> Rates:
     rates = Rates([], [])
     for repeat in range(REPEATS + 1):
         output = folder / f"crops {side:.0f} {repeat}"
-        ours = timed(partial(build_crops, index, output, SIZE, MARGIN, max_rejected_share=0))
+        ours = timed(partial(build_crops, index, output, CropSettings(size=SIZE, margin=MARGIN, max_rejected_share=0)))
         theirs = timed(partial(cut_with_pil, frames, boxes))
         if repeat:  # the first reads the files into memory and starts the threads
             rates.stage.append(ours)

@@ -38,9 +38,9 @@ from omegaconf import DictConfig
 from sklearn.model_selection import StratifiedGroupKFold
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.detection.detector import Box, DetectedHand, detector_from_config
+from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
-from static_gesture_classification.detection.regions import overlap
+from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.evaluation.metrics import (
     NO_HAND,
     Outcomes,
@@ -145,7 +145,7 @@ def composed(*overrides: str) -> DictConfig:
 
 
 def detector(*overrides: str) -> MediapipeDetector:
-    built = detector_from_config(composed(*overrides))
+    built = Detector.from_config(composed(*overrides))
     assert isinstance(built, MediapipeDetector)
     return built
 

@@ -39,9 +39,14 @@ from static_gesture_classification.active_learning.labels.cross_validation impor
     of_landmarks,
     of_pictures,
 )
-from static_gesture_classification.active_learning.labels.find_issues import judged, ranked
+from static_gesture_classification.active_learning.labels.label_quality import judge_labels, rank
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
+from static_gesture_classification.evaluation.predictions import (
+    predictions_of,
+    read_predictions,
+    sample_keys,
+    write_predictions,
+)
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation import crops, index, landmarks, split
 from static_gesture_classification.preparation.label_fixes import LabelFixes
@@ -98,8 +103,15 @@ def searched(samples: pd.DataFrame, seen: Sequence[Features], seed: int, config:
     dirty, wrong = made_wrong(samples, vocabulary, seed)
     train = (samples["split"] == "train").to_numpy()
     for features in seen:
-        verdicts, _ = judged(dirty, features, vocabulary, config)
-        issues = ranked(dirty, verdicts, Links.none(), vocabulary, LabelFixes.none())
+        verdicts, _ = judge_labels(
+            dirty,
+            features,
+            read_predictions(Path(config.label_issues.predictions)),
+            vocabulary,
+            config.label_issues.folds,
+            config.seed,
+        )
+        issues = rank(dirty, verdicts, Links.none(), vocabulary, LabelFixes.none())
         order = pd.Index(samples["sample_id"]).get_indexer([issue.sample for issue in issues])
         likely = np.array([issue.likely for issue in issues])
         for rows, name in ((train, "train"), (~train, "val")):

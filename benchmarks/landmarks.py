@@ -43,9 +43,9 @@ from frames import (
 from machine import processor
 from sklearn.model_selection import StratifiedKFold
 
-from static_gesture_classification.detection.detector import Box, DetectedHand
+from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.detection.mediapipe import WHOLE_IMAGE
-from static_gesture_classification.detection.regions import overlap
+from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor

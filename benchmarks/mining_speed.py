@@ -26,10 +26,12 @@ from hydra import compose, initialize_config_dir
 from machine import processor
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.admission import Settings, judge_all
+from static_gesture_classification.active_learning.admission import AdmissionSettings, judge_all
 from static_gesture_classification.active_learning.mining import similarity as search
-from static_gesture_classification.active_learning.mining.candidates import Examples, choose, look_at, ranked
-from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, crops_of
+from static_gesture_classification.active_learning.mining.candidates import Examples, choose, look_at, rank
+from static_gesture_classification.active_learning.mining.hand_inputs import crops_of
+from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands
+from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.active_learning.planning.plan_file import PlannedRecording
 from static_gesture_classification.configuration import CONF, PROJECT
 from static_gesture_classification.gestures import Vocabulary
@@ -79,7 +81,7 @@ def speed(folder: Path) -> str:
         seconds = []
         for _ in range(REPEATS):
             start = time.perf_counter(), time.process_time()
-            ranked(line, examples, pool, vocabulary, Settings())
+            rank(line, examples, pool, vocabulary, AdmissionSettings())
             seconds.append((time.perf_counter() - start[0], time.process_time() - start[1]))
         size = sum(path.stat().st_size for path in (folder / str(dimension)).iterdir()) / 1e6
         wall, processors = np.median(seconds, axis=0)
@@ -198,7 +200,7 @@ def seed_yields(data: Photographs, config: DictConfig, folder: Path, seed: int) 
                 probabilities[rest],
                 [line.gesture] * len(rest),
                 data.vocabulary,
-                Settings(),
+                AdmissionSettings(),
                 [line.mistaken_for] * len(rest),
             )
             shows = data.classes[rest] == gesture
@@ -214,9 +216,10 @@ def ways_to_search(
     found = {"at random (expected)": hits.mean(axis=0)}
     for way, against in {"nearest to the errors": 0.0, "and far from what is right (as mining does)": 0.5}.items():
         search.AGAINST = against
-        ranking = ranked(line, examples, pool, data.vocabulary, Settings())
-        looks = look_at(pool, ranking.rows.tolist(), config)
-        [chosen] = choose(pool, [ranking], looks, config)
+        ranking = rank(line, examples, pool, data.vocabulary, AdmissionSettings())
+        settings = MiningSettings.from_config(config)
+        looks = look_at(pool, ranking.rows.tolist(), settings)
+        [chosen] = choose(pool, [ranking], looks, settings)
         found[way] = hits[ranking.rows[chosen.at]].sum(axis=0) / FIRST
     return {way: (float(shares[0]), float(shares[1]), float(shares[2])) for way, shares in found.items()}
 

@@ -4,7 +4,7 @@
 
 Two simulated classifiers look at the same people. Equally good ones: how often is any gesture called harmed? And one
 that really recognises one gesture worse: how often is that found? Once with a gesture that everybody shows, once with
-one that few of a hundred people show. The rule is that of promotion (evaluation/paired.py, conf/compare).
+one that few of a hundred people show. The rule is that of promotion (evaluation/paired_comparison.py, conf/compare).
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ import numpy as np
 import pandas as pd
 from machine import processor
 
-from static_gesture_classification.evaluation.paired import LARGE_LOSS, Pairing, change
+from static_gesture_classification.evaluation.paired_comparison import (
+    LARGE_LOSS,
+    ChangeSettings,
+    Pairing,
+    measure_change,
+)
 
 GESTURES = tuple("ABCDEFGHIJ")
 RECALL, LOSS = 0.95, 0.03
@@ -96,7 +101,8 @@ def judged(
     """What the comparison of two classifiers of these recalls of the first gesture says of each gesture."""
     old, new = (said(random, truths, person, recall) for recall in (before, after))
     pairing = Pairing(GESTURES, truths, old, new, np.zeros(len(truths), object), person.astype(object))
-    return change(pairing, LOSS, RESAMPLES, seed).gestures
+    settings = ChangeSettings(max_gesture_loss=LOSS, resamples=RESAMPLES, seed=seed)
+    return measure_change(pairing, settings).gestures
 
 
 def said(random: np.random.Generator, truths: np.ndarray, person: np.ndarray, recall: float) -> np.ndarray:

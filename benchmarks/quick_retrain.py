@@ -27,7 +27,7 @@ from machine import processor
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.walkthrough import frames_by_gesture, held_out_session
+from static_gesture_classification.active_learning.performer import frames_by_gesture, write_held_out
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.sources.recorded import SESSION_FILE
@@ -103,7 +103,7 @@ def record(folder: Path, method: str) -> None:
     gesture, shots = max(seen.items(), key=lambda each: len(each[1]))
     first = NEW * METHODS.index(method) % max(1, len(shots) - NEW)
     session = folder / "data/recorded" / method
-    held_out_session(session, gesture, shots[first : first + NEW])
+    write_held_out(session, gesture, shots[first : first + NEW])
     for path in session.glob("*.jpg"):  # pictures that no earlier call has looked at
         picture = np.array(Image.open(path))
         picture[:8, :8] = np.random.default_rng().integers(0, 256, 3)

@@ -30,18 +30,17 @@ from hydra import compose, initialize_config_dir
 from machine import processor
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.active_learning.admission import Settings
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.camera import FileCamera
 from static_gesture_classification.recording.capture.latest_frame import Captured, LatestFrame
 from static_gesture_classification.recording.jobs import Job, Work
 from static_gesture_classification.recording.judging.observer import Observer, Sight, open_observer
-from static_gesture_classification.recording.loop import run
-from static_gesture_classification.recording.recorder import Recorder, Rules
+from static_gesture_classification.recording.keys import CLOSED, SPACE
+from static_gesture_classification.recording.loop import Figures, run
+from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.states import Recording
-from static_gesture_classification.recording.window.keys import CLOSED, SPACE
-from static_gesture_classification.recording.window.screens import Figures, draw
+from static_gesture_classification.recording.states import Recording, begin
+from static_gesture_classification.recording.window.screens import draw
 from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
 
@@ -171,13 +170,11 @@ def make_checkpoint(config: DictConfig, path: Path) -> None:
 def measure(config: DictConfig, rate: float | None) -> tuple[Times, int, int]:
     """Record `LOOKS` pictures; returns the times, how many pictures were dropped, and how many were kept."""
     settings = RecordingSettings.from_config(config)
-    vocabulary = Vocabulary.from_config(config)
     times = Times()
-    observer = TimedObserver(open_observer(config, Path(config.recording.checkpoint)), times)
+    observer = TimedObserver(open_observer(settings.judge, Path(config.recording.checkpoint)), times)
     job = Job("THREE", 100_000, "TWO", "23 of 110 are taken for TWO", np.zeros((220, 220, 3), np.uint8))
-    rules = Rules(Settings.from_config(config.admission), "subject", Path("absent"))
     work = Work((job,), planned=True)
-    recorder = Recorder(settings, rules, vocabulary, work, observer.vocabulary, observer.checkpoint)
+    recorder = begin(Recorder(settings, work, observer.vocabulary, observer.checkpoint))
     recorder.press(SPACE)
     recorder.see = times.timed("decide and save", recorder.see)  # type: ignore[method-assign]
     camera = RepeatedVideo(Path(config.recording.source), settings.camera, rate)

@@ -38,7 +38,7 @@ from static_gesture_classification.synthetic.generate import generate
 from static_gesture_classification.synthetic.plan import Plan
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.models.efficientnet_lite import backbone
-from static_gesture_classification.training.models.network import GestureNetwork
+from static_gesture_classification.training.models.network import CropNetwork
 
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
@@ -91,9 +91,9 @@ def read_crops(root: Path, labels: dict[str, str]) -> Crops:
     return Crops(images, pd.DataFrame(rows, columns=["gesture", "label", "split", "person"]))
 
 
-def train(crops: Crops, gestures: tuple[str, ...]) -> GestureNetwork:
+def train(crops: Crops, gestures: tuple[str, ...]) -> CropNetwork:
     """EfficientNet-Lite0 from ImageNet weights, one cycle of AdamW, on all synthetic crops."""
-    network = GestureNetwork(*backbone("efficientnet_lite0", pretrained=True), len(gestures), MEAN, STD)
+    network = CropNetwork(*backbone("efficientnet_lite0", pretrained=True), len(gestures), MEAN, STD)
     targets = torch.tensor([gestures.index(name) for name in crops.table.gesture])
     augmentation = Augmentation(
         probability=0.9, brightness=0.3, contrast=0.4, saturation=0.4, hue=0.04, rotation=15, shear=8, shift=0.08,
@@ -131,7 +131,7 @@ def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 @torch.inference_mode()
-def predict(network: GestureNetwork, images: Tensor, gestures: tuple[str, ...]) -> list[str]:
+def predict(network: CropNetwork, images: Tensor, gestures: tuple[str, ...]) -> list[str]:
     network.eval()
     logits = torch.cat([network(batch.contiguous(memory_format=torch.channels_last)) for batch in images.split(128)])
     return [gestures[k] for k in logits.argmax(dim=1)]

@@ -54,18 +54,18 @@ from torch.utils.data import DataLoader, Dataset
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-import train_static_gestures  # noqa: E402
 from static_gesture_classification.configuration import CONF  # noqa: E402
+from static_gesture_classification.evaluation.epoch_callback import EpochCallback  # noqa: E402
 from static_gesture_classification.gestures import Vocabulary  # noqa: E402
 from static_gesture_classification.samples import sample_id, write_samples  # noqa: E402
 from static_gesture_classification.tracking.logger import RunLogger  # noqa: E402
 from static_gesture_classification.tracking.run_folder import RunFolder  # noqa: E402
 from static_gesture_classification.training import hardware  # noqa: E402
-from static_gesture_classification.training.callbacks import Callback  # noqa: E402
-from static_gesture_classification.training.checkpoint import Network, initial_network, plain_model  # noqa: E402
-from static_gesture_classification.training.datamodule import CropsDataModule  # noqa: E402
+from static_gesture_classification.training.callbacks import Callback, Checkpoints  # noqa: E402
+from static_gesture_classification.training.checkpoint import initial_network, plain_model  # noqa: E402
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data  # noqa: E402
-from static_gesture_classification.training.models.network import GestureNetwork  # noqa: E402
+from static_gesture_classification.training.models.network import CropNetwork, Network  # noqa: E402
+from static_gesture_classification.training.settings import TrainingSettings  # noqa: E402
 
 RESULT = PROJECT / "benchmarks" / "results" / "training_speed.md"
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data" / "hagrid_mini"
@@ -220,21 +220,21 @@ class Turns(Callback):
 
 def run(config: DictConfig, frames: list[Path]) -> list[Turn]:
     """Train as train_static_gestures.py does; the first turn warms up and is left out."""
-    data = open_data(config)
-    assert isinstance(data, CropsDataModule)
-    module = build_module(config, data)
-    folder = RunFolder.create(Path(config.paths.runs), "benchmark", train_static_gestures.plain(config))
+    settings = TrainingSettings.from_config(config)
+    data = open_data(settings)
+    module = build_module(settings, data)
+    folder = RunFolder.create(settings.workspace.runs, "benchmark", settings.configuration)
     older = {"older": Elsewhere(config, frames, native=True), "older_float32": Elsewhere(config, frames, native=False)}
     turns = Turns(
         {
-            "bare": Bare(module.network, config, data.image_size, stepping=False),
-            "bare_step": Bare(module.network, config, data.image_size, stepping=True),
+            "bare": Bare(module.network, config, data.hands.crop_size, stepping=False),
+            "bare_step": Bare(module.network, config, data.hands.crop_size, stepping=True),
             **older,
         }
     )
     with RunLogger(folder) as logger:
-        trainer = build_trainer(config, logger, [turns, *train_static_gestures.callbacks_of(config, folder)])
-        trainer.fit(module, data)
+        keeping = Checkpoints(folder.checkpoint_folder, settings.hyperparameters.keep_checkpoints)
+        build_trainer(settings, logger, [turns, EpochCallback(), keeping]).fit(module, data)
     turns.finish()
     for each in older.values():
         each.close()
@@ -278,7 +278,7 @@ class Step:
 
     def __init__(self, network: Network, config: DictConfig, native: bool, normalised: bool) -> None:
         network = copy.deepcopy(network).train()
-        assert isinstance(network, GestureNetwork)
+        assert isinstance(network, CropNetwork)
         self.network = network if normalised else nn.Sequential(network.backbone, network.head)
         if not native:
             self.network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

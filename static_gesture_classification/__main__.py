@@ -1,6 +1,49 @@
-"""`python -m static_gesture_classification` is the console script `gestures`."""
+"""The console script `gestures`, which is `python -m static_gesture_classification` too.
 
-from static_gesture_classification.commands import main
+gestures                           # the list of commands
+gestures COMMAND --help            # the settings of one
+gestures COMMAND [SETTING=VALUE ...]
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+
+from static_gesture_classification.commands import COMMANDS, commands
+
+
+def main() -> None:
+    """Run the command that the first argument names; without one, show the list."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("-h", "--help", "help"):
+        show_commands()
+        return
+    command = commands().get(name)
+    if command is None:
+        alike = difflib.get_close_matches(name, commands(), 1)
+        meant = f"did you mean `gestures {alike[0]}`?" if alike else "`gestures` lists them"
+        print(f"error: there is no command {name}; {meant}", file=sys.stderr)
+        sys.exit(2)
+    if {"-h", "--help"} & set(arguments):  # without the command's libraries, which take seconds to load
+        from static_gesture_classification.configuration import show_help_of
+
+        show_help_of(command)
+        return
+    sys.argv = [f"gestures {name}", *arguments]
+    importlib.import_module(command.module).main()
+
+
+def show_commands() -> None:
+    """Print the table of commands."""
+    width = max(map(len, commands()))
+    print("gestures COMMAND [SETTING=VALUE ...]\n\nCOMMAND --help shows the settings of a command.")
+    for title, group in COMMANDS.items():
+        print(f"\n{title}")
+        for command in group:
+            print(f"  {command.name:{width}}  {command.purpose}")
+
 
 if __name__ == "__main__":
     main()

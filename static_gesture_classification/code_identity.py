@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SURROUNDINGS = (
     "atomic_files",
     "code_identity",
+    "command_help",
     "command_line",
+    "commands",
     "conf_files",
     "configuration",
     "downloads",

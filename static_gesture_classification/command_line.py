@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
-from static_gesture_classification.conf_files import declared
+from static_gesture_classification.conf_files import Declared, declared
 from static_gesture_classification.errors import UserError
 
 MULTIRUN = ("-m", "--multirun")
 PLAIN_TEXT = re.compile(r"null|\$\{.*\}|")
 
 
-def as_typed(arguments: list[str], conf: Path) -> list[str]:
-    """Arguments of a command with values quoted where Hydra's grammar would make something else of them.
+def as_typed(arguments: list[str], conf: Path, own: Sequence[str] = ()) -> list[str]:
+    """Arguments of a command as Hydra wants them: settings by their whole name, values quoted where needed.
+
+    Args:
+        arguments: what was typed.
+        conf: the folder of all settings.
+        own: the command's own groups, whose settings may be typed without the group.
 
     Raises:
         UserError: a setting is given several values without --multirun.
     """
     multirun = bool(set(MULTIRUN) & set(arguments))
-    return [quoted(argument, conf, multirun) for argument in arguments]
+    return [quoted(qualified(argument, declared(conf), own), conf, multirun) for argument in arguments]
+
+
+def qualified(argument: str, known: Declared, own: Sequence[str]) -> str:
+    """One override with the whole name of its setting: `input=DIR` is `predict.input=DIR` for `gestures predict`."""
+    key, separator, _ = argument.partition("=")
+    if not separator or not re.fullmatch(r"[A-Za-z_][\w.]*", key) or key in known.defaults:
+        return argument
+    group = next((group for group in own if f"{group}.{key}" in known.defaults), None)
+    return argument if group is None else f"{group}.{argument}"
 
 
 def quoted(argument: str, conf: Path, multirun: bool = False) -> str:

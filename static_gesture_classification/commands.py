@@ -1,16 +1,11 @@
-"""The console script `gestures`: one table of commands, in the order in which a newcomer meets them.
+"""The table of commands, in the order in which a newcomer meets them. `gestures` runs them; see `__main__`.
 
-    gestures                  # the list
-    gestures train [overrides]
-
-Each command is a module with a `main` of its own, so `python -m MODULE [overrides]` is the same. Nothing but the chosen
-module is imported.
+A command is a module with a `main` of its own, so `python -m MODULE` is the same as `gestures NAME`. The table is all
+that is here: texts, `--help` and the console script take names, purposes and groups of settings from it.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
 from dataclasses import dataclass
 
 PACKAGE = "static_gesture_classification"
@@ -18,54 +13,78 @@ PACKAGE = "static_gesture_classification"
 
 @dataclass(frozen=True)
 class Command:
-    """A command: its name, the module whose `main` it is, and what it does in a few words."""
+    """A command: its name, the module whose `main` it is, and what it does in a few words.
+
+    `own` are the groups of settings that `--help` explains, `uses` those that it names.
+    """
 
     name: str
     module: str
     purpose: str
+    own: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
 
-def _own(name: str, module: str, purpose: str) -> Command:
-    return Command(name, f"{PACKAGE}.{module}", purpose)
+def _command(name: str, module: str, purpose: str, *groups: str) -> Command:
+    """A command; the groups before "+" are its own, those after it are used besides."""
+    own, _, uses = " ".join(groups).partition("+")
+    return Command(name, module, purpose, tuple(own.split()), tuple(uses.split()))
 
+
+def _stage(name: str, module: str, purpose: str, *groups: str) -> Command:
+    return _command(name, f"{PACKAGE}.{module}", purpose, *groups)
+
+
+_DATA = "sources gestures"
+_TRAINING = "model train_hyperparams loss optimizer scheduler augs trainer"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
-    "Start": (_own("loop", "active_learning.walkthrough", "show one round of the loop on synthetic hands"),),
+    "Start": (_stage("loop", "active_learning.walkthrough", "show one round of the loop on synthetic hands", "loop"),),
     "Data": (
-        _own("download", "downloads.download", "fetch a published dataset"),
-        _own("synthetic", "synthetic.generate", "make pictures of posed hands"),
-        _own("contact-sheet", "synthetic.contact_sheet", "show the synthetic hands on one picture"),
-        _own("index", "preparation.index", "list all samples of the sources"),
-        _own("crops", "preparation.crops", "cut out and keep every hand"),
-        _own("split", "preparation.split", "divide subjects into train, val and test"),
-        _own("landmarks", "preparation.landmarks", "find 21 points in every hand"),
-        _own("export", "sources.export", "write samples as HaGRID, COCO, YOLO, folders or CSV"),
+        _stage("download", "downloads.download", "fetch a published dataset", "download"),
+        _stage("synthetic", "synthetic.generate", "make pictures of posed hands", "synthetic + poses"),
+        _stage("contact-sheet", "synthetic.contact_sheet", "show the synthetic hands on one picture", "synthetic"),
+        _stage("index", "preparation.index", "list all samples of the sources", f"index + {_DATA}"),
+        _stage("crops", "preparation.crops", "cut out and keep every hand", "crops"),
+        _stage("split", "preparation.split", "divide subjects into train, val and test", "split"),
+        _stage("landmarks", "preparation.landmarks", "find 21 points in every hand", "landmarks + detector"),
+        _stage("export", "sources.export", "write samples as HaGRID, COCO, YOLO, folders or CSV", "export"),
     ),
     "Train and choose": (
-        Command("train", "train_static_gestures", "train a model"),
-        _own("evaluate", "evaluation.evaluate", "score a checkpoint"),
-        _own("promote", "evaluation.promote", "make a checkpoint the best one, if it is better"),
-        _own("runs", "evaluation.runs", "list training runs, their epochs and checkpoints"),
-        _own("report", "tracking.report", "write a run as a web page"),
-        _own("sync", "tracking.sync", "send a run to trackers"),
-        _own("summary", "evaluation.summary", "say where results are and what is next"),
-        _own("compose", "configuration", "write params.yaml for the pipeline"),
+        _command("train", "train_static_gestures", "train a model", f"train_hyperparams trainer + {_TRAINING} logger"),
+        _stage("evaluate", "evaluation.evaluate", "score a checkpoint", f"evaluate + {_DATA} crops split detector"),
+        _stage("promote", "evaluation.promote", "make a checkpoint the best one, if it is better", "promote + compare"),
+        _stage("runs", "evaluation.runs", "list training runs, their epochs and checkpoints", "runs"),
+        _stage("report", "tracking.report", "write a run as a web page", "report"),
+        _stage("sync", "tracking.sync", "send a run to trackers", "sync + logger"),
+        _stage("summary", "evaluation.summary", "say where results are and what is next", "paths"),
+        _stage("compose", "configuration", "write params.yaml for the pipeline"),
     ),
     "Improve": (
-        _own("confusions", "active_learning.diagnosis.confusions", "see what is taken for what"),
-        _own("patterns", "active_learning.diagnosis.patterns", "see what the errors have in common"),
-        _own("label-issues", "active_learning.labels.find_issues", "list labels that are probably wrong"),
-        _own("fix-labels", "active_learning.labels.decide", "decide on these labels"),
-        _own("plan", "active_learning.planning.make_plan", "decide what to record next"),
-        _own("mine", "active_learning.mining.mine", "search a folder, a video or a dataset for it"),
-        _own("admit", "active_learning.mining.admit", "take what you kept of it into the training set"),
-        Command("record", "record_gestures", "record it from a camera"),
-        _own("retrain", "active_learning.retraining.retrain", "train on it within a minute"),
-        _own("compare", "active_learning.comparison.compare", "see whether the model got better"),
+        _stage("confusions", "active_learning.diagnosis.confusions", "see what is taken for what", "confusions"),
+        _stage("patterns", "active_learning.diagnosis.patterns", "see what the errors have in common", "confusions"),
+        _stage("label-issues", "active_learning.labels.find_issues", "list probably wrong labels", "label_issues"),
+        _stage("fix-labels", "active_learning.labels.decide", "decide on these labels", "fix_labels"),
+        _stage("plan", "active_learning.planning.make_plan", "decide what to record next", "plan + confusions"),
+        _stage("mine", "active_learning.mining.mine", "search pictures for it", f"mining + detector {_DATA}"),
+        _stage(
+            "admit",
+            "active_learning.mining.admit",
+            "take what you kept of it into the training set",
+            "mining + admission",
+        ),
+        _command("record", "record_gestures", "record it from a camera", "recording + admission detector"),
+        _stage(
+            "retrain",
+            "active_learning.retraining.retrain",
+            "train on it within a minute",
+            f"retrain + {_DATA} {_TRAINING}",
+        ),
+        _stage("compare", "active_learning.comparison.compare", "see whether the model got better", "compare"),
     ),
     "Use": (
-        _own("predict", "inference.predict", "name the gestures in images or a video"),
-        _own("export-onnx", "inference.export_onnx", "write a checkpoint as ONNX"),
+        _stage("predict", "inference.predict", "name the gestures in images or a video", "predict + detector"),
+        _stage("export-onnx", "inference.export_onnx", "write a checkpoint as ONNX", "export_onnx"),
     ),
 }
 
@@ -75,25 +94,6 @@ def commands() -> dict[str, Command]:
     return {command.name: command for group in COMMANDS.values() for command in group}
 
 
-def main() -> None:
-    """Run the command that the first argument names; without one, show the list."""
-    name, *arguments = sys.argv[1:] or ["--help"]
-    if name in ("-h", "--help", "help"):
-        show_commands()
-        return
-    command = commands().get(name)
-    if command is None:
-        print(f"error: there is no command {name}; `gestures` lists them", file=sys.stderr)
-        sys.exit(2)
-    sys.argv = [f"gestures {name}", *arguments]
-    importlib.import_module(command.module).main()
-
-
-def show_commands() -> None:
-    """Print the table of commands."""
-    width = max(map(len, commands()))
-    print("gestures COMMAND [SETTING=VALUE ...]\n\nCOMMAND --help shows the settings of a command.")
-    for title, group in COMMANDS.items():
-        print(f"\n{title}")
-        for command in group:
-            print(f"  {command.name:{width}}  {command.purpose}")
+def command_of(module: str) -> Command | None:
+    """The command whose `main` a module has."""
+    return next((command for command in commands().values() if command.module == module), None)

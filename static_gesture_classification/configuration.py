@@ -25,20 +25,27 @@ from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.command_help import show_help
 from static_gesture_classification.command_line import as_typed
+from static_gesture_classification.commands import Command, command_of
 from static_gesture_classification.conf_files import default_sources
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.local_settings import check_local_settings
 from static_gesture_classification.terminal import errors, print_anything
 
 PROJECT = Path(__file__).resolve().parent.parent
-CONF = PROJECT / "conf"
+# In a checkout conf/ lies beside the package; a wheel carries it inside.
+CONF = next(folder / "conf" for folder in (PROJECT, Path(__file__).parent) if (folder / "conf/config.yaml").is_file())
+# Where the package is installed, a working folder may have files of its own: conf/local/, conf/sources/mine.yaml, ...
+OWN_CONF = Path("conf")
 PARAMS = Path("params.yaml")
 COMPOSED = Path("data/composed")
 COMPOSED_ELSEWHERE = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"}  # not from conf/
 
 # Stages name their own outputs, so Hydra's run folder is the working directory and it writes nothing of its own.
 _HYDRA = HydraConf(run=RunDir("."), output_subdir=None)
+if OWN_CONF.is_dir() and OWN_CONF.resolve() != CONF:
+    _HYDRA.searchpath = [f"file://{OWN_CONF.resolve()}"]
 for _choice in _HYDRA.defaults:
     _choice.update({group: "none" for group in ("hydra_logging", "job_logging") if group in _choice})
 ConfigStore.instance().store(group="hydra", name="config", node=_HYDRA, provider="static_gesture_classification")
@@ -64,13 +71,32 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     @functools.wraps(run)  # tests call the stage itself as `main.__wrapped__(config)`
     def command() -> None:
         print_anything()
+        this = command_of(_module_of(run))
         with told_errors():
-            sys.argv[1:] = as_typed(sys.argv[1:], CONF)
+            if this is not None and {"--help", "-h"} & set(sys.argv[1:]):
+                show_help(this, CONF)
+                return
+            sys.argv[1:] = as_typed(sys.argv[1:], CONF, this.own if this else ())
             if not COMPOSED_ELSEWHERE & {argument.partition("=")[0] for argument in sys.argv[1:]}:
-                check_local_settings(CONF)
+                check_local_settings(CONF, OWN_CONF if _HYDRA.searchpath else CONF)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()
 
     return command
+
+
+def show_help_of(command: Command) -> None:
+    """Print the settings of a command."""
+    print_anything()
+    with told_errors():
+        show_help(command, CONF)
+
+
+def _module_of(run: Callable[..., Any]) -> str:
+    """The module that a `main` is of, also where it runs as `python -m MODULE` or as a script."""
+    if run.__module__ != "__main__":
+        return run.__module__
+    specification = sys.modules["__main__"].__spec__
+    return specification.name if specification else Path(sys.argv[0]).stem
 
 
 @contextmanager

@@ -20,27 +20,32 @@ OPEN = ("poses", "downloads", "tags", "hydra")
 ALIKE = 0.6
 
 
-def check_local_settings(conf: Path) -> None:
-    """Check the local settings beside the files of conf/.
+def check_local_settings(conf: Path, own: Path | None = None) -> None:
+    """Check the local settings.
+
+    Args:
+        conf: the folder whose files declare the settings.
+        own: the folder that has `local/default.yaml`, where that is another.
 
     Raises:
         UserError: the file is in the wrong place, is not YAML in UTF-8, or has a setting that there is not; names
             file, line and the nearest setting.
     """
+    folder = own or conf
     for name in ELSEWHERE:
-        if (conf / name).is_file():
-            raise UserError(f"{conf / name} is read by nothing; the settings of this machine are {conf / LOCAL}")
-    file = conf / LOCAL
+        if (folder / name).is_file():
+            raise UserError(f"{folder / name} is read by nothing; the settings of this machine are {folder / LOCAL}")
+    file = folder / LOCAL
     if not file.is_file():
         return
     known = declared(conf)
-    own = list(entries(file))
+    settings = list(entries(file))
     free: list[tuple[str, ...]] = []  # groups in which every setting is allowed
-    for entry in own:
+    for entry in settings:
         check_names(entry)
         if any(entry.path[: len(group)] == group for group in free):
             continue
-        if _is_open(entry, own, known):
+        if _is_open(entry, settings, known):
             free.append(entry.path)
         else:
             _check(entry, known)

@@ -1,91 +1,73 @@
-"""A lock file that is held for as long as its process lives, and not a moment longer, however the process ends."""
+"""A lock file that a process holds until it lets go or ends, also by a kill.
+
+`filelock` does the locking. Ours is what it leaves open: a yes or no instead of an exception, a file system without
+locks, and asking whether a file is locked without the right to write it.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-import weakref
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout, lock_descriptor
 
 from static_gesture_classification.atomic_files import explained_write_errors
 
-if os.name == "nt":
-    import msvcrt
-else:
-    import fcntl
-
-_held: weakref.WeakSet[ProcessLock] = weakref.WeakSet()
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # some network file systems have none
 
 
 class ProcessLock:
-    """An advisory lock on a file; the operating system releases it when the process ends, also by a kill.
-
-    A process id in a file could belong to another process by the time it is read; a held lock cannot. Forked worker
-    processes would share the lock, and could hold it longer than their parent lives, so they let go of it at birth.
+    """A lock on a file for one object at a time. Forked processes do not hold the locks of their parent.
 
     Args:
-        path: the lock file; it is created, stays empty and is never removed (removing it would race).
+        path: the lock file. It is created, stays empty and is never removed (to remove it would race).
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor: int | None = None
+        self._lock: BaseFileLock | None = None
 
     def acquire(self) -> bool:
         """Take the lock without waiting; returns whether this object holds it now.
 
+        It does not where another holds it, or where the file system has no locks.
+
         Raises:
             OutputError: the lock file cannot be written.
         """
-        if self._descriptor is not None:
+        if self._lock is not None and self._lock.is_locked:
             return True
-        with explained_write_errors(self.path):
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        if not _lock(descriptor):
-            os.close(descriptor)
+        lock = FileLock(self.path, blocking=False, thread_local=False, preserve_lock_file=True)
+        try:
+            with explained_write_errors(self.path):
+                lock.acquire()
+        except Timeout:
             return False
-        self._descriptor = descriptor
-        _held.add(self)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            return False
+        self._lock = lock
         return True
 
     def release(self) -> None:
-        """Let go of the lock; does nothing when it is not held."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def __del__(self) -> None:
-        self.release()
+        """Let go of the lock; does nothing where it is not held."""
+        if self._lock is not None:
+            self._lock.release()
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process (this one included) holds the lock file at `path`."""
+    """Whether a living process (this one included) holds the lock at `path`; always so without locks in the system."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
-    except PermissionError:  # someone else's run: reading is enough for an advisory lock on POSIX systems
+    except OSError:  # another user's run or a read-only disk: on most file systems, reading is enough
         descriptor = os.open(path, os.O_RDONLY)
     try:
-        return not _lock(descriptor)
+        return not lock_descriptor(descriptor, blocking=False)
+    except OSError:
+        return True
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        if os.name == "nt":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _let_go_in_child() -> None:
-    for lock in list(_held):
-        lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_in_child)

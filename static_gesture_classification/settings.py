@@ -15,6 +15,7 @@ its settings once, with the values that are allowed, and says in `from_config` w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from static_gesture_classification.errors import UserError
 
-_EXPECTED = ("Input should be ", "Value error, ", "String should ", "List should ", "Value should ", "Set should ")
+SHOULD = re.compile(r"^[A-Z]\w* should ")  # how pydantic's messages begin: "Input should be ..."
 
 
 class Settings(BaseModel):
@@ -72,8 +73,7 @@ def _message(error: Any, key: str) -> str:
     place = ".".join(str(part) for part in (*filter(None, [key]), *error["loc"]))
     if error["type"] == "missing":
         return f"{place} is missing"
-    said = str(error["msg"])
-    for beginning in _EXPECTED:
-        said = said.removeprefix(beginning)
-    must = "" if error["type"] == "value_error" else "must be "
-    return f"{place} is {error['input']!r}; it {must}{said}"
+    if error["type"] == "extra_forbidden":
+        return f"{place} is {error['input']!r}, but there is no such setting"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return f"{place} is {error['input']!r}; it {SHOULD.sub('must ', said)}"

@@ -14,7 +14,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.mining.pool import crops_of, hands_in_pictures
+from static_gesture_classification.active_learning.mining.hand_inputs import crops_of
+from static_gesture_classification.active_learning.mining.pool import hands_in_pictures
+from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.configuration import CONF, expand_homes
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
@@ -22,8 +24,7 @@ from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation import crops, index
 from static_gesture_classification.preparation.crops import open_crops
-from static_gesture_classification.recording.capture.camera import open_camera
-from static_gesture_classification.recording.settings import CameraSettings
+from static_gesture_classification.recording.capture.camera import CameraSettings, open_camera
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.training.checkpoint import Origin, build_network, plain_model, save
 
@@ -140,7 +141,7 @@ def test_hidden_colours_and_turned_pictures_are_cut_as_they_look(awkward: Awkwar
 
 
 def test_pool_sees_what_the_crops_stage_saw(awkward: Awkward, seen: dict[str, np.ndarray]) -> None:
-    hands = hands_in_pictures(awkward.config, awkward.root)
+    hands = hands_in_pictures(MiningSettings.from_config(awkward.config), awkward.root)
     assert sorted(hands.samples["image"]) == sorted(seen)
     for row, crop in crops_of(hands.samples, np.arange(len(hands.samples)), SIZE, MARGIN):
         assert np.array_equal(crop, seen[hands.samples["image"].iloc[row]])
@@ -180,7 +181,9 @@ def untrained(folder: Path) -> Path:
 
 
 def test_recorder_sees_what_the_others_saw(awkward: Awkward, seen: dict[str, np.ndarray]) -> None:
-    camera = open_camera(str(awkward.root), CameraSettings("all", (640, 480), 30, 60, 60, 60))
+    seconds = dict.fromkeys(("stall_seconds", "black_seconds", "reconnect_seconds"), 60)
+    patient = {"pace": "all", "size": (640, 480), "rate": 30, **seconds}
+    camera = open_camera(str(awkward.root), CameraSettings(**patient))
     for name in sorted(seen):
         image = camera.read()
         assert image is not None
@@ -208,4 +211,4 @@ def test_home_folder_may_be_written_short(
     index.main.__wrapped__(config)  # type: ignore[attr-defined]
     crops.main.__wrapped__(config)  # type: ignore[attr-defined]
     assert len(open_crops(Path(config.paths.crops))) == len(PICTURES)
-    assert len(list(frames(predict.input_path(config)))) == 1
+    assert len(list(frames(predict.PredictSettings.from_config(config).input))) == 1

@@ -27,13 +27,12 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     write_plan,
 )
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.runs import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_record
 from static_gesture_classification.file_data import path_inside, plain_name, read_json, read_yaml
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
-from static_gesture_classification.recording.people import Known, read_known, remember
-from static_gesture_classification.recording.session_writer import reopened
-from static_gesture_classification.recording.settings import StorageSettings
+from static_gesture_classification.recording.session_writer import StorageSettings, reopen_unfinished
+from static_gesture_classification.recording.subjects import Known, read_known, remember
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.sources.hagrid import Hagrid
 from static_gesture_classification.sources.recorded import RecordedImage, Session, read_session, write_session
@@ -191,10 +190,10 @@ def test_file_with_a_byte_order_mark_says_what_it_says_without(
 @pytest.mark.parametrize("file", OUTSIDE)
 def test_session_that_names_a_picture_elsewhere_is_refused(file: str, tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "outside.jpg")
-    read = session(tmp_path / "one", file=file)
+    read = session(tmp_path / ".unlabelled-one", file=file)
     with pytest.raises(DataError, match=r"session\.json: images\[0\]\.file is"):
         read()
-    assert reopened(tmp_path / "one", StorageSettings(tmp_path, 0.3, False, 90, None)) is None
+    assert reopen_unfinished(StorageSettings(root=tmp_path)) == []
 
 
 @pytest.mark.parametrize("image", OUTSIDE)

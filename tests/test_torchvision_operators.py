@@ -23,7 +23,7 @@ def test_stages_of_the_pipeline_do_without_opencv() -> None:
     code = (
         "import sys; sys.modules['cv2'] = None\n"
         "import train_static_gestures\n"
-        "from static_gesture_classification.active_learning import plan\n"
+        "from static_gesture_classification.active_learning.planning import make_plan\n"
         "from static_gesture_classification.evaluation import evaluate, promote\n"
         "from static_gesture_classification.preparation import crops, index, landmarks, split\n"
         "from static_gesture_classification.synthetic import generate\n"

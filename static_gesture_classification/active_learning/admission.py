@@ -8,17 +8,19 @@ picked for would say nothing about how good it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from omegaconf import DictConfig
+from pydantic import Field
 
-from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import person_name, person_of, read_rows
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import NAME, SESSION_FILE, RecordedImage, Session, read_session
 from static_gesture_classification.sources.source import folders_in
 
@@ -29,36 +31,29 @@ UNSURE: Outcome = "unsure"
 EASY: Outcome = "easy"
 OUTCOMES = (PLANNED_ERROR, ERROR, UNSURE, EASY)
 TRAIN, VAL, TEST, FREE = "train", "val", "test", ""  # FREE: the split stage decides
+DECIMALS = 5  # of a score that is written down
 ROUNDING = 1e-9  # so that one in ten of ten is one
 
 Floats = npt.NDArray[np.floating]
 
 
-@dataclass(frozen=True)
-class Settings:
+class AdmissionSettings(Settings):
     """The `admission` node of the configuration.
 
     Args:
-        margin: below this gap between the two highest probabilities the model is unsure; 0..1.
-        easy: share of the admitted samples that may be easy ones; 0 or more, below 1.
-        held_out: share of the sessions that go to val, whole; 0 or more, below 1.
+        margin: below this gap between the two highest probabilities the model is unsure.
+        easy: share of the admitted samples that may be easy ones.
+        held_out: share of the sessions that go to val, whole.
     """
 
-    margin: float = 0.3
-    easy: float = 0.1
-    held_out: float = 0.2
+    margin: float = Field(default=0.3, ge=0, le=1, strict=True)
+    easy: float = Field(default=0.1, ge=0, lt=1, strict=True)
+    held_out: float = Field(default=0.2, ge=0, lt=1, strict=True)
 
     @classmethod
-    def from_config(cls, node: Mapping[str, Any]) -> Settings:
+    def from_config(cls, config: DictConfig) -> AdmissionSettings:
         """From `config.admission`. Raises `UserError` where a value is out of its range."""
-        return cls(float(node["margin"]), float(node["easy"]), float(node["held_out"]))
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.margin <= 1:
-            raise UserError(f"admission.margin is {self.margin}; it is a gap between probabilities, from 0 to 1")
-        for name in ("easy", "held_out"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"admission.{name} is {getattr(self, name)}; it is a share from 0 to below 1")
+        return cls.read(config, "admission")
 
 
 @dataclass(frozen=True)
@@ -79,9 +74,18 @@ class Judgement:
     outcome: Outcome
     admitted: bool
 
+    def recorded(self, because: str | None = None) -> dict[str, Any]:
+        """What of it `session.json` keeps; `because` is why the sample was kept, where that is not the outcome."""
+        kept_because = because or self.outcome
+        return {
+            "prediction": self.prediction or None,
+            "score": round(self.score, DECIMALS),
+            "kept_because": kept_because,
+        }
+
 
 @dataclass
-class Kept:
+class SetCounts:
     """How many hard and easy samples a set has so far: what says whether one more easy one may join."""
 
     hard: int = 0
@@ -130,13 +134,13 @@ class Judgements:
             self.prediction[rows], self.score[rows], self.margin[rows], self.outcome[rows], self.admitted[rows]
         )
 
-    def with_easy_share(self, share: float, kept: Kept | None = None) -> Judgements:
+    def with_easy_share(self, share: float, kept: SetCounts | None = None) -> Judgements:
         """The same, where easy samples join too, in the order of the rows, up to `share` of what is admitted.
 
         Args:
             kept: what the set has already; counted on.
         """
-        kept = kept or Kept()
+        kept = kept or SetCounts()
         admitted = self.admitted.copy()
         for row, judgement in enumerate(self):
             if judgement.outcome == EASY:
@@ -150,9 +154,9 @@ def judge(
     probabilities: Floats,
     gesture: str,
     vocabulary: Vocabulary,
-    settings: Settings,
+    settings: AdmissionSettings,
     mistaken_for: str | None = None,
-    kept: Kept | None = None,
+    kept: SetCounts | None = None,
 ) -> Judgement:
     """Judge one sample by what the model says of it.
 
@@ -174,7 +178,7 @@ def judge_all(
     probabilities: Floats,
     gestures: Sequence[str],
     vocabulary: Vocabulary,
-    settings: Settings,
+    settings: AdmissionSettings,
     mistaken_for: Sequence[str | None] | None = None,
 ) -> Judgements:
     """Judge n samples; see `judge`.
@@ -207,22 +211,22 @@ def judge_all(
 
 @dataclass(frozen=True)
 class PastSession:
-    """A session, or one person's part of a mined one, as far as the question of sides goes.
+    """A session, or one subject's part of a mined one, as far as its split goes.
 
     Args:
-        subject: the person: by their name where they were recorded, `<source>/<name>` where they come from a dataset;
-            "" where nobody knows.
+        subject: by their name where they were recorded, `<source>/<name>` where they come from a dataset; "" where
+            nobody knows.
         split: what the session says of itself: "train", "val", "test", or "" where the split stage decides.
-        side: where the split stage last put this person; "" where it has not seen them.
+        placed: where the split stage last put this subject; "" where it has not seen them.
     """
 
     subject: str
     split: str = FREE
-    side: str = FREE
+    placed: str = FREE
 
 
 @dataclass(frozen=True)
-class Side:
+class Placement:
     """Which split a new session goes to ("train", "val", "test", or "" where the split stage decides), and why."""
 
     split: str
@@ -236,14 +240,14 @@ class Side:
 
 def split_for(
     subject: str, past: Sequence[PastSession], share: float, group: str = "subject", whole: bool = False
-) -> Side:
-    """Which split a new session of a person goes to.
+) -> Placement:
+    """Which split a new session of a subject goes to.
 
-    A person stays on their side. Of new people (with `group="session"`: of sessions) every so many is held out that
-    their share of all sessions comes up to `share`, never above it, so that the first go to train.
+    A subject stays in one split. Of new subjects (with `group="session"`: of sessions) so many are held out that their
+    share of all sessions comes up to `share`, never above it; so the first go to train.
 
     Args:
-        subject: the person; "" is a new one each time.
+        subject: who performs; "" is a new one each time.
         past: the sessions so far (`past_sessions`).
         share: of sessions to hold out, 0..1 (`admission.held_out`).
         group: `splits.group`: "subject", or "session" where only sessions are kept apart.
@@ -253,54 +257,54 @@ def split_for(
     who = subject or "this person"
     own = [session for session in past if subject and session.subject == subject] if group == "subject" else []
     if own:
-        return _beside(who, own, whole)
+        return _split_of_known(who, own, whole)
     held, total = sum(session.split == VAL for session in past), len(past)
     unit = "person" if group == "subject" else "session"
     if share > 0 and held + 1 <= share * (total + 1) + ROUNDING:
-        return Side(
+        return Placement(
             VAL,
             f"held out for val, whole: {held} of {total} sessions are so far, admission.held_out asks for {share:.0%}. "
             f"It shows how well the model does on a {unit} that it never learned from",
         )
     if whole:
-        return Side(FREE, "the split stage decides, so that each split has enough of each gesture")
-    return Side(TRAIN, f"to train: {held} of {total} earlier sessions are held out for val, as far as {share:.0%} goes")
+        return Placement(FREE, "the split stage decides, so that each split has enough of each gesture")
+    reason = f"to train: {held} of {total} earlier sessions are held out for val, as far as {share:.0%} goes"
+    return Placement(TRAIN, reason)
 
 
-def _beside(who: str, own: Sequence[PastSession], whole: bool) -> Side:
-    """The side of a person who has sessions already; test before train before val, as in the split stage."""
-    said = {session.split for session in own}
+def _split_of_known(who: str, own: Sequence[PastSession], whole: bool) -> Placement:
+    """Where a subject goes who has sessions already; test before train before val, as in the split stage."""
+    splits, placed = {session.split for session in own}, {session.placed for session in own}
     for split in (TEST, TRAIN, VAL):
-        if split in said:
-            return Side(split, f"{who} is in {split} already, and a person is never on two sides")
-    sides = {session.side for session in own}
+        if split in splits:
+            return Placement(split, f"{who} is in {split} already, and a person is never in two splits")
     for split in (TEST, VAL):
-        if split in sides:
-            return Side(split, f"the split stage put {who} in {split}, and a person is never on two sides")
+        if split in placed:
+            return Placement(split, f"the split stage put {who} in {split}, and a person is never in two splits")
     if whole:
-        return Side(FREE, f"it goes wherever the split stage puts {who}")
-    return Side(TRAIN, f"to train, as all of {who}: a person is never on two sides")
+        return Placement(FREE, f"it goes wherever the split stage puts {who}")
+    return Placement(TRAIN, f"to train, as all of {who}: a person is never in two splits")
 
 
-def past_sessions(root: Path, splits: Path | None = None, source: str = NAME) -> list[PastSession]:
-    """The sessions in a folder of recordings, one entry per person of each, in the order of their names.
+def past_sessions(root: Path, split_table: Path | None = None, source: str = NAME) -> list[PastSession]:
+    """The sessions in a folder of recordings, one entry for each subject of each, in the order of their names.
 
     Args:
         root: the folder; none where it does not exist.
-        splits: the split stage's sample table, which says on which side people are; left out where there is none.
+        split_table: the split stage's sample table; left out where there is none.
         source: the name of the source that reads them.
 
     Raises:
         DataError: a session is damaged.
     """
-    sides = _sides(splits, source) if splits is not None and splits.is_file() else {}
+    placed = _placed(split_table, source) if split_table is not None and split_table.is_file() else {}
     found = []
     for name in folders_in(root):
         if not (root / name / SESSION_FILE).is_file():
             continue
         session = read_session(root / name)
-        people = {_who(session, image, source) for image in session.images} or {session.subject}
-        found += [PastSession(person, session.split, sides.get(person or name, FREE)) for person in sorted(people)]
+        subjects = {_subject(session, image, source) for image in session.images} or {session.subject}
+        found += [PastSession(each, session.split, placed.get(each or name, FREE)) for each in sorted(subjects)]
     return found
 
 
@@ -309,16 +313,16 @@ def name_here(person: str, source: str = NAME) -> str:
     return person.removeprefix(f"{source}/")
 
 
-def _who(session: Session, image: RecordedImage, source: str) -> str:
+def _subject(session: Session, image: RecordedImage, source: str) -> str:
     if image.source:
         return name_here(person_name(image.source, image.subject or ""), source)
     return image.subject or session.subject
 
 
-def _sides(splits: Path, source: str) -> dict[str, str]:
-    """Person (where nobody knows them: session) -> split, of all sources: who was mined from a dataset is in it too."""
-    samples = read_rows(splits)
+def _placed(split_table: Path, source: str) -> dict[str, str]:
+    """Subject (where nobody knows: session) -> split, of all sources: who was mined from a dataset is in it too."""
+    samples = read_rows(split_table)
     samples = samples[samples["split"] != ""]
-    people = person_of(samples)
-    named = people.where(people != "", samples["session"])
+    subjects = person_of(samples)
+    named = subjects.where(subjects != "", samples["session"])
     return {name_here(str(name), source): split for name, split in zip(named, samples["split"], strict=True) if name}

@@ -17,65 +17,94 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
-from PIL import Image
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
 from rich.markup import escape
-from typing_extensions import TypedDict
 
+from static_gesture_classification.active_learning.performer import (
+    PERFORMER,
+    Shot,
+    drawn_by_gesture,
+    frames_by_gesture,
+    write_held_out,
+)
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT, entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.runs import read_record
-from static_gesture_classification.file_data import read_json
+from static_gesture_classification.evaluation.checkpoint_record import read_record
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.inference.frames import frames
-from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.samples import BOX, image_path
-from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import console, next_steps, note, say
+from static_gesture_classification.workspace import Workspace
 
-PACKAGE = "static_gesture_classification."
+PACKAGE = "static_gesture_classification"
 SOURCES = "sources=[synthetic,recorded]"
-PERFORMER, DRAWN, CLIPS, DONE = "performer", "drawn", "clips", "done.json"
+DRAWN, CLIPS, DONE = "drawn", "clips", "done.json"
 HELD_OUT, GAP = 0.3, 0.1  # shares of each gesture's frames: the first are held out, the next belong to neither
 EVERY = 2  # of the held-out frames one is taken: neighbours look alike
-LEAST_FRAMES, FRAMES_DRAWN = 10, 30
+FRAMES_DRAWN = 30
 
 
-@dataclass(frozen=True)
-class Shot:
-    """A picture of a gesture: where it is, and the hand's box (x1, y1, x2, y2, normalised)."""
+class WalkthroughSettings(Settings):
+    """How large the round is, and where; see conf/walkthrough.
 
-    image: Path
-    box: tuple[float, ...]
+    Args:
+        folder: where everything happens.
+        video: stands in for a camera; a JSON beside it says what each frame shows. May be absent.
+        images, people: how many synthetic hands the first model learns from, and who show them.
+        budget: samples that the plan asks for.
+        recordings: gestures of the plan that are recorded.
+        model: MediaPipe's; may be absent.
+        detector_model: taken then.
+        plan, quick: where the plan and the quick loop's files are, seen from the folder.
+        synthetic: the node of the source of drawn hands.
+        vocabulary: the gestures.
+    """
 
+    folder: Path
+    video: Path
+    images: int = Field(ge=1)
+    people: int = Field(ge=1)
+    budget: int = Field(ge=1)
+    recordings: int = Field(ge=1)
+    model: Path
+    detector_model: Path
+    plan: Path
+    quick: Workspace
+    synthetic: dict[str, Any]
+    vocabulary: Vocabulary
 
-@dataclass(frozen=True)
-class Step:
-    """One step: what it is called, why it is done, and the command (module and overrides, or script)."""
-
-    title: str
-    why: str
-    arguments: Sequence[str]
+    @classmethod
+    def from_config(cls, config: DictConfig) -> WalkthroughSettings:
+        """From the composed configuration."""
+        return cls.read(
+            config,
+            "walkthrough",
+            detector_model=OmegaConf.select(config, "detector.model.path", default="models"),
+            plan=config.plan.path,
+            quick=Workspace.read(config, "retrain.paths"),
+            synthetic=config.sources.synthetic,
+            vocabulary=Vocabulary.from_config(config),
+        )
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Walk through one round."""
     start = time.perf_counter()
-    folder = Path(config.walkthrough.folder)
-    begin(folder)
-    rounds = Round(config, folder)
+    settings = WalkthroughSettings.from_config(config)
+    begin(settings.folder)
+    rounds = Round(settings)
     rounds.step("Hands that nobody has recorded", WHY_SYNTHETIC, rounds.synthetic())
     clips = rounds.clips()
     rounds.hold_out(clips)
     rounds.step("A first model", WHY_FIRST, rounds.retrain())
-    rounds.step("What it confuses", WHY_CONFUSIONS, rounds.active_learning("confusions", "confusions"))
+    rounds.step("What it confuses", WHY_CONFUSIONS, rounds.confusions())
     rounds.step("What to record next", WHY_PLAN, rounds.plan())
     for gesture in rounds.to_record(clips):
         rounds.step(f"Record {gesture}", WHY_RECORD, rounds.record(gesture))
@@ -116,128 +145,116 @@ WHY_VERDICT = (
 
 
 class Round:
-    """One round in a folder: shows and runs the steps that are not done yet.
+    """One round: shows and runs the steps that are not done yet."""
 
-    Args:
-        config: the configuration.
-        folder: where everything happens.
-    """
-
-    def __init__(self, config: DictConfig, folder: Path) -> None:
-        self.config, self.folder, self.settings = config, folder, config.walkthrough
-        self.vocabulary = Vocabulary.from_config(config)
-        self.number = 0
+    def __init__(self, settings: WalkthroughSettings) -> None:
+        self.settings, self.folder, self.number = settings, settings.folder, 0
 
     # ---- the commands --------------------------------------------------------------------------------------------
 
     def synthetic(self) -> list[str]:
         """Draw hands as the world shows them, harder than the pipeline's default."""
-        settings = (f"synthetic.images={self.settings.images}", f"synthetic.people={self.settings.people}")
-        return ["-m", f"{PACKAGE}synthetic.generate", *settings, "synthetic.variety=1"]
+        count = (f"synthetic.images={self.settings.images}", f"synthetic.people={self.settings.people}")
+        return ["synthetic", *count, "synthetic.variety=1"]
 
     def performer(self, root: str) -> list[str]:
         """Draw one more person, who performs every gesture."""
-        count = FRAMES_DRAWN * len(self.vocabulary)
+        count = FRAMES_DRAWN * len(self.settings.vocabulary)
         who = ("synthetic.people=3", "synthetic.val=0.33", "synthetic.test=0.33", "synthetic.seed=7")
-        what = (f"synthetic.images={count}", "synthetic.variety=1", f"sources.synthetic.root={root}")
-        return ["-m", f"{PACKAGE}synthetic.generate", *what, *who]
+        return ["synthetic", f"synthetic.images={count}", "synthetic.variety=1", f"sources.synthetic.root={root}", *who]
 
     def retrain(self) -> list[str]:
         """The quick loop on drawn hands and recordings."""
-        return ["-m", f"{PACKAGE}active_learning.retrain", SOURCES, *self.common()]
+        return ["retrain", SOURCES, *self.common()]
 
-    def active_learning(self, module: str, group: str) -> list[str]:
-        """A command that reads the quick loop's predictions."""
-        said = f"{group}.predictions=reports/quick/predictions/val.parquet"
-        return ["-m", f"{PACKAGE}active_learning.{module}", said]
+    def confusions(self) -> list[str]:
+        """The pairs in the quick loop's predictions."""
+        return ["confusions", f"confusions.predictions={self.settings.quick.predictions('val').as_posix()}"]
 
     def plan(self) -> list[str]:
         """The plan by the quick loop's predictions and split."""
-        own = (f"plan.budget={self.settings.budget}", "plan.samples=data/quick/splits/samples.parquet")
-        return [*self.active_learning("plan", "plan"), "plan.checkpoint=models/quick/best.ckpt", *own]
+        predictions = f"plan.predictions={self.settings.quick.predictions('val').as_posix()}"
+        own = (
+            f"plan.checkpoint={self.settings.quick.best.as_posix()}",
+            f"plan.samples={self.settings.quick.split_table.as_posix()}",
+        )
+        return ["plan", predictions, *own, f"plan.budget={self.settings.budget}"]
 
     def record(self, gesture: str) -> list[str]:
         """The recorder without a window, following the plan for one gesture."""
-        script = os.path.relpath(PROJECT / "record_gestures.py", self.folder)
         what = (f"recording.source={CLIPS}/{gesture}", f"recording.gesture={gesture}", "window=none")
         who = (f"recording.subject={PERFORMER}", "recording.room=video", "admission.held_out=0")
-        return [script, *what, *who, "recording.checkpoint=models/quick/best.ckpt", *self.common()]
+        return ["record", *what, *who, f"recording.checkpoint={self.settings.quick.best.as_posix()}", *self.common()]
 
     def common(self) -> list[str]:
         """What several commands need: one person alone, and where MediaPipe's model is."""
-        given = Path(self.settings.model)
-        model = given if given.is_file() else Path(self.config.detector.get("model", {}).get("path", "models"))
+        model = self.settings.model if self.settings.model.is_file() else self.settings.detector_model
         return ["splits.group=session", f"detector.model.path={os.path.relpath(model, self.folder)}"]
 
     # ---- the camera ----------------------------------------------------------------------------------------------
 
     def clips(self) -> Mapping[str, Sequence[Shot]]:
         """What the camera sees, by gesture: of the video where it is there and described, else of drawn hands."""
-        video = Path(self.settings.video)
+        video, vocabulary = self.settings.video, self.settings.vocabulary
         truth = video.with_suffix(".json")
         if video.is_file() and truth.is_file():
-            return frames_by_gesture(video, truth, self.folder / CLIPS / "frames", self.vocabulary)
-        missing = f"There is no {video} with a .json beside it, so drawn hands stand before the camera."
-        console.print(f"[yellow]{escape(missing)}[/]", highlight=False, soft_wrap=True)
+            return frames_by_gesture(video, truth, self.folder / CLIPS / "frames", vocabulary)
+        note(f"there is no {video} with a .json beside it, so drawn hands stand before the camera")
         root = f"{CLIPS}/{DRAWN}"
         self.step("A performer", WHY_PERFORMER, self.performer(root))
-        return drawn_by_gesture(self.config, self.folder / root, self.vocabulary)
+        node = {**self.settings.synthetic, "root": str(self.folder / root)}
+        return drawn_by_gesture(Sources.build({"synthetic": node}), vocabulary)
 
     def hold_out(self, clips: Mapping[str, Sequence[Shot]]) -> None:
         """Keep the first part of each gesture as a session of val, the last part as the recorder's clip."""
-        self.say("What your camera sees, kept for val", WHY_HOLD_OUT, None)
+        self.show("What your camera sees, kept for val", WHY_HOLD_OUT)
         for gesture, shots in clips.items():
             first, last = int(HELD_OUT * len(shots)), int((HELD_OUT + GAP) * len(shots))
-            held_out_session(self.folder / "data/recorded" / f"held-out-{gesture}", gesture, shots[:first:EVERY])
+            write_held_out(self.folder / "data/recorded" / f"held-out-{gesture}", gesture, shots[:first:EVERY])
             clip = self.folder / CLIPS / gesture
             clip.mkdir(parents=True, exist_ok=True)
             for number, shot in enumerate(shots[last:]):
                 shutil.copy2(shot.image, clip / f"{number:04d}{shot.image.suffix}")
-        console.print(
-            f"in {self.folder / 'data/recorded'}: {', '.join(clips)}", highlight=False, soft_wrap=True, markup=False
-        )
+        say(f"in {self.folder / 'data/recorded'}: {', '.join(clips)}")
 
     def to_record(self, clips: Mapping[str, Sequence[Shot]]) -> list[str]:
         """The plan's gestures that the camera sees, most worthwhile first."""
-        plan = read_plan(self.folder / self.config.plan.path, self.vocabulary)
-        planned = dict.fromkeys(line.gesture for line in plan.recordings)
-        seen = [gesture for gesture in planned if gesture in clips]
-        if len(seen) < len(planned):
-            others = ", ".join(gesture for gesture in planned if gesture not in clips)
-            console.print(
-                f"the camera does not see {others}, which is left for another day", highlight=False, markup=False
-            )
+        plan = read_plan(self.folder / self.settings.plan, self.settings.vocabulary)
+        wanted = dict.fromkeys(line.gesture for line in plan.recordings)
+        seen = [gesture for gesture in wanted if gesture in clips]
+        if others := [gesture for gesture in wanted if gesture not in clips]:
+            say(f"the camera does not see {', '.join(others)}, which is left for another day")
         if not seen:
             raise UserError("the plan asks for nothing that the camera sees; delete the folder and begin anew")
-        return seen[: int(self.settings.recordings)]
+        return seen[: self.settings.recordings]
 
     # ---- showing and running -------------------------------------------------------------------------------------
 
-    def say(self, title: str, why: str, command: str | None) -> None:
-        """Show a step."""
+    def show(self, title: str, why: str) -> None:
+        """Show the beginning of a step."""
         self.number += 1
         console.print()
         console.rule(f"[bold]{self.number}. {escape(title)}[/]", align="left")
-        console.print(why, highlight=False, markup=False)
-        if command is not None:
-            console.print(f"\n[bold cyan]$ {escape(command)}[/]\n", highlight=False, soft_wrap=True)
+        say(why)
 
     def step(self, title: str, why: str, arguments: Sequence[str]) -> None:
-        """Show and run a step, unless it is done.
+        """Show and run a step, a command of `gestures` with its overrides, unless it is done.
 
         Raises:
             UserError: it failed (its own message stands above).
         """
-        command = shlex.join(["python", *arguments])
-        self.say(title, why, f"cd {self.folder} && {command}")
+        command = shlex.join(["gestures", *arguments])
+        self.show(title, why)
+        console.print(f"\n[bold cyan]$ {escape(f'cd {self.folder} && {command}')}[/]\n", soft_wrap=True)
         done = read_record(self.folder / DONE) or {}
         key = f"{self.number} {command}"
         if key in done:
-            console.print(f"done before, in {done[key]:.0f} s", highlight=False)
+            say(f"done before, in {done[key]:.0f} s")
             return
         start = time.perf_counter()
-        environment = {**os.environ, "COLUMNS": str(console.width)}
-        ended = subprocess.run([sys.executable, *arguments], cwd=self.folder, env=environment)
+        path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "COLUMNS": str(console.width), "PYTHONPATH": path}
+        ended = subprocess.run([sys.executable, "-m", PACKAGE, *arguments], cwd=self.folder, env=environment)
         if ended.returncode != 0:
             raise UserError(
                 f"{command} failed with status {ended.returncode} (see above); mend it and repeat make loop, which "
@@ -245,22 +262,23 @@ class Round:
             )
         seconds = time.perf_counter() - start
         write_json(self.folder / DONE, {**done, key: round(seconds, 1)})
-        console.print(f"[green]{seconds:.0f} s[/]", highlight=False)
+        say(f"{seconds:.0f} s")
 
     def close(self, seconds: float) -> None:
         """Say where everything is, and what the same is with your own data."""
         write_json(self.folder / DONE, {**(read_record(self.folder / DONE) or {}), "all": round(seconds, 1)})
         console.print()
         console.rule(f"[bold]One round in {seconds:.0f} s[/]", align="left")
-        for line in (
-            f"before and after   {self.folder}/reports/quick/compare/comparison.png",
-            f"confused pairs     {self.folder}/reports/confusions/",
-            f"the plan           {self.folder}/reports/plan.md",
-            f"what was recorded  {self.folder}/data/recorded/",
-            "with your camera   make plan, make record, make retrain",
-            "with your data     README.md; then make repro trains the model that sees pictures",
-        ):
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
+        next_steps(
+            {
+                "before and after": f"{self.folder}/reports/quick/compare/comparison.png",
+                "confused pairs": f"{self.folder}/reports/confusions/",
+                "the plan": f"{self.folder}/reports/plan.md",
+                "what was recorded": f"{self.folder}/data/recorded/",
+                "with your camera": "make plan, make record, make retrain",
+                "with your data": "README.md; then make repro trains the model that sees pictures",
+            }
+        )
 
 
 def begin(folder: Path) -> None:
@@ -268,68 +286,6 @@ def begin(folder: Path) -> None:
     if "all" in (read_record(folder / DONE) or {}):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-
-
-class ShownHand(TypedDict):
-    """A hand in a frame: its label, its box in pixels."""
-
-    gesture: str
-    bbox: tuple[float, float, float, float]
-
-
-class ShownFrame(TypedDict):
-    """A frame's number, from 0, and its hands."""
-
-    frame: int
-    hands: list[ShownHand]
-
-
-def frames_by_gesture(video: Path, truth: Path, folder: Path, vocabulary: Vocabulary) -> dict[str, list[Shot]]:
-    """Frames of a video that show one hand each, by gesture, saved as JPEG.
-
-    Args:
-        video: the video.
-        truth: JSON, a list of {"frame": number, "hands": [{"gesture": label, "bbox": [x1, y1, x2, y2] in pixels}]};
-            a label is a gesture's name in any case.
-        folder: where frames are saved.
-        vocabulary: other labels are left out.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    told = read_json(truth, list[ShownFrame], "it lists the hands of each frame: mend it")
-    shown = {entry["frame"]: entry["hands"] for entry in told}
-    shots: dict[str, list[Shot]] = {}
-    for frame in frames(video):
-        hands = shown.get(frame.index, [])
-        gesture = hands[0]["gesture"].upper() if len(hands) == 1 else ""
-        if gesture in vocabulary:
-            path = folder / f"{frame.index:06d}.jpg"
-            if not path.is_file():
-                Image.fromarray(frame.image).save(path, quality=95)
-            height, width = frame.image.shape[:2]
-            box = tuple(value / side for value, side in zip(hands[0]["bbox"], (width, height) * 2, strict=True))
-            shots.setdefault(gesture, []).append(Shot(path, tuple(min(max(value, 0.0), 1.0) for value in box)))
-    return {gesture: found for gesture, found in shots.items() if len(found) >= LEAST_FRAMES}
-
-
-def drawn_by_gesture(config: DictConfig, root: Path, vocabulary: Vocabulary) -> dict[str, list[Shot]]:
-    """Drawn hands in HaGRID's layout, by gesture."""
-    node = {**config.sources.synthetic, "root": str(root)}
-    samples, _ = read_sources(Sources.build({"synthetic": node}, config.seed), vocabulary)
-    shots: dict[str, list[Shot]] = {}
-    for row in samples.to_dict("records"):
-        box = tuple(float(row[side]) for side in BOX)
-        shots.setdefault(row["gesture"], []).append(Shot(image_path(row["root"], row["image"]), box))
-    return {gesture: found for gesture, found in shots.items() if len(found) >= LEAST_FRAMES}
-
-
-def held_out_session(folder: Path, gesture: str, shots: Sequence[Shot]) -> None:
-    """A recorded session of val, of pictures as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    images = []
-    for shot in shots:
-        shutil.copy2(shot.image, folder / shot.image.name)
-        images.append(RecordedImage(shot.image.name, shot.box))
-    write_session(folder, Session(gesture, subject=PERFORMER, camera="video", split="val", images=tuple(images)))
 
 
 if __name__ == "__main__":

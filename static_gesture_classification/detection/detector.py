@@ -1,8 +1,7 @@
 """What every hand detector shares: what it gives, how it is called, and how one is made from the configuration.
 
-A detector is one file in this package and one YAML in conf/detector/, whose `_target_` names its class.
-
-What a detector found is kept under its `identity`, so that another detector, other settings or other code look anew.
+A detector is one file and one YAML in conf/detector/, whose `_target_` names its class. What it found is kept under its
+`identity`, so that another detector, other settings or other code look anew.
 """
 
 from __future__ import annotations
@@ -15,18 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from static_gesture_classification.building import build
 from static_gesture_classification.code_identity import code_digest
+from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.settings import Settings
 
 IN_BOX = 0.3  # intersection over union from which a hand that was found is the one whose box is known
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
@@ -51,7 +50,12 @@ class DetectedHand:
 class Detector(ABC):
     """Finds hands in images. It may hold native resources: close it, or use it as a context manager."""
 
-    gives_landmarks: ClassVar[bool] = False  # whether each of its hands has landmarks
+    gives_landmarks: bool = False  # whether each of its hands has landmarks
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> Detector:
+        """The detector that the configuration describes; see `DetectorSettings.build`."""
+        return DetectorSettings.from_config(config).build()
 
     @abstractmethod
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
@@ -64,8 +68,6 @@ class Detector(ABC):
             image: uint8 (height, width, 3), RGB.
             box: x1, y1, x2, y2, normalised.
         """
-        from static_gesture_classification.detection.regions import overlap
-
         best = max(self.detect(image), key=lambda hand: overlap(hand.box, box), default=None)
         return best if best is not None and overlap(best.box, box) >= IN_BOX else None
 
@@ -82,6 +84,15 @@ class Detector(ABC):
         name, code = type(self).__qualname__, code_digest([Path(inspect.getfile(type(self)))])
         content = json.dumps([name, self.settings(), code], sort_keys=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+    def for_camera(self, look_for_more: int) -> Detector:
+        """This detector for the consecutive pictures of a camera, before which there is one hand most of the time.
+
+        Args:
+            look_for_more: pictures after which it looks for further hands, where looking for one is faster; 0: always
+                look for all.
+        """
+        return self
 
     def prepare(self) -> None:  # noqa: B027
         """Fetch what it needs, once, before several processes want it.
@@ -102,25 +113,34 @@ class Detector(ABC):
         self.close()
 
 
-def detector_from_config(config: DictConfig, **changes: Any) -> Detector:
-    """The detector that `config.detector` describes.
+class DetectorSettings(Settings):
+    """Which detector, and how it is set up. It can be pickled, and is equal to another of the same values.
 
     Args:
-        config: the composed configuration.
-        changes: arguments of the detector that replace the configured ones (`running_mode="video"`); those that the
-            chosen detector does not have are left out.
-
-    Raises:
-        UserError: it cannot be built as configured; says why.
+        node: the node `detector` of the configuration, plain values: `_target_` names the class, the rest are its
+            arguments.
     """
-    node = config.detector
-    known = {key: value for key, value in changes.items() if key in node}
-    try:
-        detector = instantiate(node, _convert_="all", **known)
-    except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        raise UserError(f"the detector cannot be built as configured: {error.__cause__ or error}") from error
-    if not isinstance(detector, Detector):
-        raise UserError(f"detector._target_ is {node.get('_target_')!r}, which is no hand detector")
-    return detector
+
+    node: dict[str, Any]
+
+    @classmethod
+    def from_config(cls, config: DictConfig, changes: Mapping[str, Any] | None = None) -> DetectorSettings:
+        """Read the node `detector`.
+
+        Args:
+            config: the composed configuration.
+            changes: take the place of the detector's settings of the same names; what it does not have is left out.
+        """
+        known = {key: value for key, value in (changes or {}).items() if key in config.detector}
+        return cls.check({}, "detector", node=OmegaConf.merge(config.detector, known))
+
+    def build(self) -> Detector:
+        """The detector.
+
+        Raises:
+            UserError: it cannot be built as configured; says why.
+        """
+        detector = build(self.node, "the detector")
+        if not isinstance(detector, Detector):
+            raise UserError(f"detector._target_ is {self.node.get('_target_')!r}, which is no hand detector")
+        return detector

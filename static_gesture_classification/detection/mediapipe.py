@@ -6,26 +6,26 @@ whole image at 192 x 192 pixels, then a network that finds 21 landmarks in each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from static_gesture_classification.detection.detector import Box, DetectedHand, Detector
+from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.detection.follower import HandFollower
 from static_gesture_classification.detection.landmarker import Landmarker
 from static_gesture_classification.detection.model_file import model_digest, model_file
-from static_gesture_classification.detection.regions import Region, distinct, overlap, tiles
-from static_gesture_classification.errors import UserError
+from static_gesture_classification.detection.regions import Box, Region, keep_distinct, overlap, tiles
+from static_gesture_classification.settings import Settings
 
-IMAGE, VIDEO = "image", "video"
 WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
 WHOLE = 0.98  # share of the image from which a box is the image itself
 SAME_HAND = 0.7  # share of a finding's box that lies in another's, above which they are one hand
+Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True)
-class SecondLook:
+class SecondLook(Settings):
     """Where to look more leniently when nothing was found: the image with a border, then overlapping tiles, enlarged.
 
     Args:
@@ -36,7 +36,7 @@ class SecondLook:
         least: pixels to which the longer side of what is looked at is enlarged.
     """
 
-    min_presence_confidence: float
+    min_presence_confidence: Confidence
     border: float
     columns: int
     rows: int
@@ -49,8 +49,7 @@ class SecondLook:
         return [bordered, list(tiles(width, height, self.columns, self.rows, self.share))]
 
 
-@dataclass(frozen=True)
-class KnownBox:
+class KnownBox(Settings):
     """How a hand is looked for whose box is known.
 
     Args:
@@ -61,10 +60,41 @@ class KnownBox:
         overlap: intersection over union that a finding must have with the box to be that hand.
     """
 
-    min_presence_confidence: float
-    surroundings: Sequence[float]
+    min_presence_confidence: Confidence
+    surroundings: tuple[float, ...]
     least: int
     overlap: float
+
+
+class MediapipeSettings(Settings):
+    """How hands are looked for.
+
+    Args:
+        model: `path`, and `url`, `size`, `sha256` to fetch it once (see `model_file`).
+        running_mode: "image": every image by itself. "video": consecutive frames of one video; hands are followed,
+            which is faster, and a hand that was there is found where it moved.
+        num_hands: how many hands at most.
+        min_detection_confidence: of the palm detector.
+        min_presence_confidence: that there is a hand in a palm's surroundings.
+        min_tracking_confidence: in video mode, that a hand is still where it was followed to.
+        box_margin: how far a box reaches beyond the landmarks: left, top, right, bottom, as shares of the longer side
+            of their extent.
+        border: images (not a video's frames) are first looked at with a border of this width, as a share of the longer
+            side, which repeats the outermost pixels; 0 for none. Of a hand that fills the image the palm detector takes
+            a fingertip, or the ring of two fingers, for all of it; with some room around it finds the hand.
+        second_look, known_box: see there.
+    """
+
+    model: dict[str, Any]
+    running_mode: Literal["image", "video"]
+    num_hands: int = Field(ge=1)
+    min_detection_confidence: Confidence
+    min_presence_confidence: Confidence
+    min_tracking_confidence: Confidence
+    box_margin: tuple[float, float, float, float]
+    border: float
+    second_look: SecondLook
+    known_box: KnownBox
 
 
 class MediapipeDetector(Detector):
@@ -74,63 +104,21 @@ class MediapipeDetector(Detector):
     `Landmarker`).
 
     Args:
-        model: `path`, and `url`, `size`, `sha256` to fetch it once (see `model_file`).
-        running_mode: "image": every image by itself. "video": consecutive frames of one video; hands are followed,
-            which is faster, and a hand that was there is found where it moved.
-        num_hands: how many hands at most.
-        min_detection_confidence: of the palm detector, 0..1.
-        min_presence_confidence: that there is a hand in a palm's surroundings, 0..1.
-        min_tracking_confidence: in video mode, that a hand is still where it was followed to, 0..1.
-        box_margin: how far a box reaches beyond the landmarks: left, top, right, bottom, as shares of the longer side
-            of their extent.
-        border: images (not a video's frames) are first looked at with a border of this width, as a share of the longer
-            side, which repeats the outermost pixels; 0 for none. Of a hand that fills the image the palm detector takes
-            a fingertip, or the ring of two fingers, for all of it; with some room around it finds the hand.
-        second_look: see `SecondLook`.
-        known_box: see `KnownBox`.
+        values: those of `MediapipeSettings`.
 
     Raises:
-        UserError: a parameter out of range.
+        UserError: one is missing or out of range.
     """
 
     gives_landmarks = True
 
-    def __init__(
-        self,
-        model: Mapping[str, Any],
-        running_mode: str,
-        num_hands: int,
-        min_detection_confidence: float,
-        min_presence_confidence: float,
-        min_tracking_confidence: float,
-        box_margin: Sequence[float],
-        border: float,
-        second_look: Mapping[str, Any],
-        known_box: Mapping[str, Any],
-    ) -> None:
-        self.model = dict(model)
-        self._confidences = (min_detection_confidence, min_presence_confidence, min_tracking_confidence)
-        self.box_margin = tuple(float(share) for share in box_margin)
-        self.border = border
-        self.second_look, self.known_box = SecondLook(**second_look), KnownBox(**known_box)
-        self.is_video, self.num_hands = running_mode == VIDEO, num_hands
-        if running_mode not in (IMAGE, VIDEO):
-            raise UserError(f"detector.running_mode is {running_mode!r}; it is {IMAGE} or {VIDEO}")
-        if num_hands < 1:
-            raise UserError(f"detector.num_hands is {num_hands}; it must be at least 1")
-        _check_confidence("min_detection_confidence", min_detection_confidence)
-        _check_confidence("min_presence_confidence", min_presence_confidence)
-        _check_confidence("min_tracking_confidence", min_tracking_confidence)
-        _check_confidence("second_look.min_presence_confidence", self.second_look.min_presence_confidence)
-        _check_confidence("known_box.min_presence_confidence", self.known_box.min_presence_confidence)
-
-        def landmarker(is_video: bool, presence: float) -> Landmarker:
-            return Landmarker(model, is_video, num_hands, min_detection_confidence, presence, min_tracking_confidence)
-
-        self.closely = landmarker(False, min_presence_confidence)
-        self.whole = landmarker(True, min_presence_confidence) if self.is_video else self.closely
-        self.again = landmarker(False, self.second_look.min_presence_confidence)
-        self.leniently = landmarker(False, self.known_box.min_presence_confidence)
+    def __init__(self, **values: Any) -> None:
+        how = self.how = MediapipeSettings.check(values, "detector")
+        self.is_video = how.running_mode == "video"
+        self.closely = self._landmarker(False, how.min_presence_confidence)
+        self.whole = self._landmarker(True, how.min_presence_confidence) if self.is_video else self.closely
+        self.again = self._landmarker(False, how.second_look.min_presence_confidence)
+        self.leniently = self._landmarker(False, how.known_box.min_presence_confidence)
 
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
         """See `Detector.detect`. An image is looked at with a border (`border`), where that shows no hand as it is, and
@@ -140,14 +128,15 @@ class MediapipeDetector(Detector):
         without a hand do not hold up the video.
         """
         height, width = image.shape[:2]
+        border, least = self.how.border, self.how.second_look.least
         hands: list[DetectedHand] = []
-        if self.border and not self.is_video:
-            hands = self._look(self.closely, image, Region.bordered(width, height, self.border), self.second_look.least)
+        if border and not self.is_video:
+            hands = self._look(self.closely, image, Region.bordered(width, height, border), least)
         if not hands:
             hands = self._look(self.whole, image, Region(0, 0, width, height), 1)
         if not hands:
             hands = self._look_again(image)
-        return sorted(distinct(hands, SAME_HAND, self.num_hands), key=lambda hand: hand.box[0])
+        return sorted(keep_distinct(hands, SAME_HAND, self.how.num_hands), key=lambda hand: hand.box[0])
 
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """The hand whose box is known, looked for in its surroundings (`known_box`); None where it is not found.
@@ -160,11 +149,11 @@ class MediapipeDetector(Detector):
         """
         height, width = image.shape[:2]
         for landmarker in (self.closely, self.leniently):
-            for surroundings in self.known_box.surroundings:
+            for surroundings in self.how.known_box.surroundings:
                 region = Region.around(box, width, height, surroundings)
-                hands = self._look(landmarker, image, region, self.known_box.least)
+                hands = self._look(landmarker, image, region, self.how.known_box.least)
                 best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
-                if best is not None and overlap(best.box, box) >= self.known_box.overlap:
+                if best is not None and overlap(best.box, box) >= self.how.known_box.overlap:
                     return best
         if overlap(box, WHOLE_IMAGE) >= WHOLE:  # nobody said where the hand is: a folder of photographs without boxes
             return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
@@ -172,33 +161,41 @@ class MediapipeDetector(Detector):
 
     def settings(self) -> Mapping[str, Any]:
         """See `Detector.settings`."""
-        return {
-            "model": model_digest(self.model),
-            "is_video": self.is_video,
-            "num_hands": self.num_hands,
-            "confidences": self._confidences,
-            "box_margin": self.box_margin,
-            "border": self.border,
-            "second_look": asdict(self.second_look),
-            "known_box": asdict(self.known_box),
-        }
+        return {**self.how.model_dump(), "model": model_digest(self.how.model)}
+
+    def for_camera(self, look_for_more: int) -> Detector:
+        """See `Detector.for_camera`."""
+        if self.how.num_hands == 1 or look_for_more == 0:
+            return self
+        return HandFollower(MediapipeDetector(**{**self.how.model_dump(), "num_hands": 1}), self, look_for_more)
 
     def prepare(self) -> None:
         """Fetch the model."""
-        model_file(self.model)
+        model_file(self.how.model)
 
     def close(self) -> None:
         """Let go of the native tasks; the next call makes new ones."""
         for landmarker in (self.closely, self.whole, self.again, self.leniently):
             landmarker.close()
 
+    def _landmarker(self, is_video: bool, presence: float) -> Landmarker:
+        how = self.how
+        return Landmarker(
+            how.model,
+            is_video,
+            how.num_hands,
+            how.min_detection_confidence,
+            presence,
+            how.min_tracking_confidence,
+        )
+
     def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
-        stages = self.second_look.stages(image.shape[1], image.shape[0])
+        stages = self.how.second_look.stages(image.shape[1], image.shape[0])
         if self.is_video:
             regions = [region for stage in stages for region in stage]
             stages = [[regions[self.whole.frames % len(regions)]]] if regions else []
         for stage in stages:
-            least = self.second_look.least
+            least = self.how.second_look.least
             hands = [hand for region in stage for hand in self._look(self.again, image, region, least)]
             if hands:
                 return hands
@@ -224,12 +221,7 @@ class MediapipeDetector(Detector):
         """The box around landmarks as annotators draw it, inside the image; None where it is all outside."""
         (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         longer = max((x2 - x1) * width, (y2 - y1) * height)
-        left, top, right, bottom = (share * longer for share in self.box_margin)
+        left, top, right, bottom = (share * longer for share in self.how.box_margin)
         x1, x2 = max(x1 - left / width, 0.0), min(x2 + right / width, 1.0)
         y1, y2 = max(y1 - top / height, 0.0), min(y2 + bottom / height, 1.0)
         return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
-
-
-def _check_confidence(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise UserError(f"detector.{name} is {value}; it must be between 0 and 1")

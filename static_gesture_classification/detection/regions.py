@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from static_gesture_classification.detection.detector import Box, DetectedHand
+if TYPE_CHECKING:
+    from static_gesture_classification.detection.detector import DetectedHand
 
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2, as shares of the image's width and height
 MOST = 16_000  # pixels of the longer side; MediaPipe ends the process on pictures of more than 32,766
 
 
@@ -37,11 +40,10 @@ class Region:
         return cls(-border, -border, width + 2 * border, height + 2 * border)
 
     def cut(self, image: np.ndarray, least: int) -> np.ndarray:
-        """Its pixels, uint8 (h, w, 3), contiguous; enlarged where its longer side has fewer than `least` pixels.
+        """Its pixels, uint8 (h, w, 3), contiguous.
 
-        Where it has more than `MOST`, the pixels are reduced.
-
-        Where it leaves the image, the border pixels are repeated.
+        They are enlarged where the longer side has fewer than `least`, and reduced where it has more than `MOST`.
+        Where the region leaves the image, the border pixels are repeated.
         """
         height, width = image.shape[:2]
         right, bottom = self.left + self.width, self.top + self.height
@@ -76,7 +78,7 @@ def overlap(one: Box, other: Box) -> float:
     return shared / max(_area(one) + _area(other) - shared, 1e-12)
 
 
-def distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
+def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
     """The surest hands, `most` of them, of which none lies in another with more than `same` (0..1) of its box.
 
     Of two such findings the larger is kept: the smaller is a part of the hand that was taken for a whole one.

@@ -1,72 +1,85 @@
-"""Requests to a server that may be slow, cut the connection or be away for a moment: what is retried, and how long."""
+"""Requests to a server that is slow, cuts the connection or is away for a moment.
+
+`requests` with urllib3's `Retry` asks again until the server answers. Ours is what they lack: to go on inside a body
+after a cut, and to notice that the file has changed meanwhile.
+"""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
 
-from static_gesture_classification.downloads.byte_progress import say
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.terminal import say
 
-CHUNK = 1 << 20  # bytes of a file read at a time
-RECEIVED = 1 << 16  # bytes of a body read at a time: at most so many are lost to a kill
+RECEIVED = 1 << 16  # bytes of a body read at a time; a kill loses no more
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses worth asking again for
-ATTEMPTS_WITHOUT_CONTACT = 3  # nothing was ever received: most likely there is no network
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+ATTEMPTS_WITHOUT_CONTACT = 3  # where no server ever answered, there is most likely no network
+CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^)'\"]+)")
 
 
 class DownloadError(UserError):
-    """A file that cannot be fetched. The message names it, the reason and the way by hand."""
+    """A file cannot be fetched. The message names it, the reason and how to get it by hand."""
 
 
-class PassingError(Exception):
-    """A request failed in a way that often passes. `reason` is for the user, `pause` what the server asked for."""
-
-    def __init__(self, reason: str, *, contact: bool = True, pause: float = 0.0) -> None:
-        super().__init__(reason)
-        self.reason, self.contact, self.pause = reason, contact, pause
+class TransferError(Exception):
+    """A server does not give what was asked for, however often it was asked."""
 
 
-class RangeUnsatisfiableError(Exception):
-    """There is nothing in the file from the asked byte on. `total` is the file's size, None if the server keeps it."""
-
-    def __init__(self, total: int | None) -> None:
-        super().__init__(f"nothing there; the file has {total} bytes")
-        self.total = total
+class CutError(TransferError):
+    """The connection was cut, or the file changed: worth another request."""
 
 
-class FinalError(Exception):
-    """A request failed for good: the file is not there or may not be had."""
+@dataclass(frozen=True)
+class Version:
+    """A version of a file, as far as the server tells: strong ETag or else Last-Modified, and size in bytes."""
+
+    url: str
+    validator: str | None
+    total: int | None
+
+    def agrees(self, other: Version) -> bool:
+        """Whether both may be one version."""
+        totals = {self.total, other.total} - {None}
+        return (self.url, self.validator) == (other.url, other.validator) and len(totals) < 2
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A response whose body begins at byte `start` of a file of `total` bytes (None: the server does not say).
-
-    `validator` identifies this version of the file (strong ETag, else Last-Modified), None where the server has none.
-    """
+    """An answer whose body begins at byte `start` of a file; None where the file has nothing at the byte asked for."""
 
     response: requests.Response
-    start: int
-    total: int | None
-    validator: str | None
+    start: int | None
+    version: Version
 
-    def body(self) -> Iterator[bytes]:
-        """The body in pieces. Raises `PassingError` where it is cut off."""
+
+class AnnouncedRetry(urllib3.Retry):
+    """urllib3's retries. Each is announced, and no server makes us wait longer than `backoff_max`."""
+
+    def increment(
+        self, method: Any = None, url: Any = None, response: Any = None, error: Any = None, *more: Any, **pool: Any
+    ) -> AnnouncedRetry:
+        """See urllib3."""
+        following = super().increment(method, url, response, error, *more, **pool)
+        reason = f"the server answered {response.status} {response.reason}" if response else explain(error)
+        pause = (response and following.get_retry_after(response)) or following.get_backoff_time()
+        say(f"  {reason}; trying again" + (f" in {pause:.0f} s" if pause else ""))
+        return following
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """See urllib3, which fails on a value that is no time."""
         try:
-            yield from self.response.raw.stream(RECEIVED, decode_content=False)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise PassingError(f"the connection was cut ({_short(error)})") from error
-
-    def close(self) -> None:
-        """Drop the connection; the rest of the body stays unread."""
-        self.response.close()
+            return min(super().parse_retry_after(retry_after), self.backoff_max)
+        except InvalidHeader:
+            return 0.0
 
 
 @dataclass
@@ -74,8 +87,9 @@ class Connection:
     """How to talk to servers.
 
     Args:
-        attempts: failures in a row after which it is given up; anything received starts the count anew.
-        wait: seconds before the second attempt; doubles with each, up to `longest_wait`.
+        attempts: failures in a row after which it gives up; whatever is received starts the count anew.
+        wait: the second attempt follows at once, the third after twice so many seconds; each further pause doubles.
+        longest_wait: the longest pause, in seconds.
         timeout: seconds without a byte after which the connection counts as cut.
     """
 
@@ -84,122 +98,107 @@ class Connection:
     longest_wait: float = 60.0
     timeout: float = 60.0
     user_agent: str = "Mozilla/5.0 (compatible; static-gesture-classification)"
-    session: requests.Session = field(default_factory=requests.Session)
 
-    def get(self, url: str, start: int = 0, end: int | None = None, validator: str | None = None) -> Reply:
-        """Ask for a file from byte `start` on (to `end`, exclusive), as long as it is the version of `validator`.
+    def __post_init__(self) -> None:
+        retry = AnnouncedRetry(self.attempts - 1, status_forcelist=PASSING, raise_on_status=False)
+        self._retry = retry.new(backoff_factor=self.wait, backoff_max=self.longest_wait)
+        few = min(self.attempts, ATTEMPTS_WITHOUT_CONTACT) - 1
+        self._adapter = HTTPAdapter(max_retries=self._retry.new(connect=few, read=few, other=few))
+        self._session = requests.Session()
+        self._session.headers.update({"User-Agent": self.user_agent, "Accept-Encoding": "identity"})
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, self._adapter)
 
-        The reply begins at 0 where the server ignores ranges or has another version by now.
+    def get(self, url: str, start: int = 0, end: int | None = None, version: Version | None = None) -> Reply:
+        """Ask for a file from byte `start` on (to `end`, exclusive), if it still is of that version.
 
-        Raises:
-            PassingError: worth another attempt.
-            FinalError: not worth one.
-            RangeUnsatisfiableError: the file ends before `start`.
+        The reply begins at 0 where the server ignores ranges or has another version by now. Raises `TransferError`.
         """
-        headers = {"User-Agent": self.user_agent, "Accept-Encoding": "identity"}
+        headers = {}
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
-            if validator:
-                headers["If-Range"] = validator  # RFC 9110, 13.1.5
-        return self._reply(self._response(url, headers), url)
+            if version and version.validator:
+                headers["If-Range"] = version.validator  # RFC 9110, 13.1.5
+        response = self._ask(url, headers)
+        whole = f"bytes 0-0/{response.headers.get('Content-Length', '*')}"
+        part = response.headers.get("Content-Range", "")
+        match = CONTENT_RANGE.match(whole if response.status_code == 200 else part)
+        first, total = match.groups() if match else (None, "*")
+        tag = response.headers.get("ETag", "W/")
+        validator = response.headers.get("Last-Modified") if tag.startswith("W/") else tag
+        found = Version(url, validator, None if total == "*" else int(total))
+        return Reply(response, None if first is None else int(first), found)
 
-    def json(self, url: str) -> object:
-        """Ask for a small JSON document. Raises as `get` does."""
-        response = self._response(url, {"User-Agent": self.user_agent, "Accept": "application/json"})
-        try:
-            self._check(response, url)
-            return response.json()
-        except ValueError as error:
-            raise FinalError(f"the answer of {url} is not JSON") from error
+    def receive(
+        self, url: str, start: int, end: int | None, version: Version | None, accept: Callable[[Reply, int], int]
+    ) -> Iterator[bytes]:
+        """The bytes of a file from `start` on (to `end`, exclusive); where the connection is cut, it asks for the rest.
 
-    def _response(self, url: str, headers: dict[str, str]) -> requests.Response:
+        Args:
+            accept: is given each reply and the byte that was asked for, before the body is read. It returns the byte to
+                go on with: that one, or 0 to begin again; it raises where neither will do.
+
+        Raises:
+            TransferError: the server gives up or is given up.
+        """
+        position = furthest = start
+        retry = self._retry
+        while True:
+            try:
+                reply = self.get(url, position, end, version)
+                with reply.response:
+                    if reply.start is None and reply.version.total == position:
+                        return
+                    position, version = accept(reply, position), reply.version
+                    if position != reply.start:
+                        raise CutError("the file changed on the server")
+                    for piece in _body(reply.response):
+                        position += len(piece)
+                        yield piece
+                if (end or version.total) in (None, position):
+                    return
+                raise CutError("the connection was cut")
+            except CutError as error:
+                if position > furthest:
+                    furthest, retry = position, self._retry
+                try:
+                    retry = retry.increment("GET", url, error=error)
+                except MaxRetryError:
+                    raise error from None
+                retry.sleep()
+
+    def json(self, url: str) -> Any:
+        """Ask for a small JSON document. Raises `TransferError`."""
         try:
-            return self.session.get(url, headers=headers, stream=True, timeout=self.timeout)
-        except (
-            requests.exceptions.MissingSchema,
-            requests.exceptions.InvalidSchema,
-            requests.exceptions.InvalidURL,
-        ) as error:
-            raise FinalError(str(error)) from error
+            return self._ask(url, {"Accept": "application/json"}).json()
+        except (ValueError, requests.RequestException) as error:
+            raise TransferError(f"the answer of {url} is not JSON") from error
+
+    def _ask(self, url: str, headers: dict[str, str]) -> requests.Response:
+        try:
+            response = self._session.get(url, headers=headers, stream=True, timeout=self.timeout)
+        except ValueError as error:  # requests' kinds of unusable addresses
+            raise TransferError(str(error)) from error
         except requests.RequestException as error:
-            raise PassingError(f"no answer from the server ({_short(error)})", contact=False) from error
-
-    def _reply(self, response: requests.Response, url: str) -> Reply:
-        self._check(response, url)
-        start, total = 0, _length(response)
-        if response.status_code == 206:
-            match = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-            if match is None:
-                response.close()
-                raise FinalError(f"the server answered {url} with a part, but does not say which")
-            start, total = int(match[1]), None if match[3] == "*" else int(match[3])
-        return Reply(response, start, total, _validator(response))
-
-    def _check(self, response: requests.Response, url: str) -> None:
-        status = response.status_code
-        if status in (200, 206):
-            return
-        response.close()
-        if status == 416:
-            total = response.headers.get("Content-Range", "").removeprefix("bytes */")
-            raise RangeUnsatisfiableError(int(total) if total.isdecimal() else None)
-        if status in PASSING:
-            raise PassingError(f"the server answered {status} {response.reason}", pause=_retry_after(response))
-        raise FinalError(f"the server answered {status} {response.reason} for {url}")
+            raise TransferError(explain(error.args[0] if error.args else error)) from error
+        self._adapter.max_retries = self._retry
+        if response.status_code not in (200, 206, 416):
+            response.close()
+            raise TransferError(f"the server answered {response.status_code} {response.reason} for {url}")
+        return response
 
 
-@dataclass
-class Attempts:
-    """Counts failures in a row, waits between attempts, and gives up at last."""
-
-    connection: Connection
-    what: str
-    failures: int = 0
-    furthest: int = 0
-    contact: bool = False
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """One attempt: a passing error in it is said, waited for and swallowed, the last one is raised."""
-        try:
-            yield
-        except PassingError as error:
-            self._failed(error)
-
-    def reached(self, position: int) -> None:
-        """So many bytes were received in all; more than ever before means that it goes on."""
-        self.contact = True
-        if position > self.furthest:
-            self.furthest, self.failures = position, 0
-
-    def _failed(self, error: PassingError) -> None:
-        self.contact |= error.contact
-        self.failures += 1
-        limit = self.connection.attempts if self.contact else min(ATTEMPTS_WITHOUT_CONTACT, self.connection.attempts)
-        if self.failures >= limit:
-            raise error
-        pause = min(self.connection.wait * 2 ** (self.failures - 1), self.connection.longest_wait)
-        pause = max(pause, min(error.pause, self.connection.longest_wait))
-        say(f"  {self.what}: {error.reason}; trying again in {pause:.0f} s")
-        time.sleep(pause)
+def explain(error: Exception) -> str:
+    """Why there is no answer, without the layers that the libraries put around it."""
+    if isinstance(error, CutError):
+        return str(error)
+    text = str(getattr(error, "reason", error))
+    system = SYSTEM_ERROR.search(text)
+    return f"no answer from the server ({system[1] if system else text.rpartition(': ')[2]})"
 
 
-def _length(response: requests.Response) -> int | None:
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
-
-
-def _validator(response: requests.Response) -> str | None:
-    tag = response.headers.get("ETag")
-    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
-
-
-def _retry_after(response: requests.Response) -> float:
-    seconds = response.headers.get("Retry-After", "")
-    return float(seconds) if seconds.isdecimal() else 0.0
-
-
-def _short(error: Exception) -> str:
-    """The innermost reason, without the chain of wrappers around it."""
-    text = str(error)
-    return text[text.rfind("]") + 2 :].strip("')\" ") if "[Errno" in text else text[:160]
+def _body(response: requests.Response) -> Iterator[bytes]:
+    try:
+        yield from response.raw.stream(RECEIVED, decode_content=False)
+    except (HTTPError, OSError) as error:
+        raise CutError("the connection was cut") from error

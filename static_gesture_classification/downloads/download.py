@@ -5,20 +5,20 @@
     gestures download downloads.dataset=hagrid downloads.variant=annotations
     gestures download downloads.dataset=digits
 
-Everything unfinished lies in `ROOT/.download`; a content (a gesture's images) moves to its place when it is whole, and
-the record of what was fetched is written. Repeating the command goes on where it stopped, or finds nothing to do.
+Everything unfinished lies in `ROOT/.download`. A content (a gesture's images) is recorded and moves to its place when
+it is whole. Repeat the command to go on where it stopped; when all is there, it does nothing.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -26,220 +26,222 @@ from rich.filesize import decimal
 
 from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.downloads.byte_progress import say
-from static_gesture_classification.downloads.connection import Connection, DownloadError, FinalError, PassingError
+from static_gesture_classification.downloads.connection import Connection, TransferError
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.downloads.mendeley import published_files
-from static_gesture_classification.downloads.plan import Content, Item, Plan, planned
-from static_gesture_classification.downloads.range_file import BUFFER, RangeFile, RangesIgnoredError
-from static_gesture_classification.downloads.record import Record
-from static_gesture_classification.downloads.transfer import RemoteFile, by_hand, fetch
-from static_gesture_classification.downloads.unpacking import (
-    Archive,
-    ZipArchive,
-    damage_explained,
-    open_archive,
-    unpack,
-)
+from static_gesture_classification.downloads.plan import Item, make_plan
+from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
+from static_gesture_classification.downloads.record import Entry, read_record, write_record
+from static_gesture_classification.downloads.settings import DownloadSettings, PublishedFile
+from static_gesture_classification.downloads.transfer import RemoteFile, fetch, way_by_hand
+from static_gesture_classification.downloads.unpacking import Archive, explain_damage, open_archive, open_zip, unpack
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.process_lock import ProcessLock
+from static_gesture_classification.terminal import note, say
 
-WORKSHOP = ".download"  # below the root: archives, parts of archives, what is being unpacked
+WORKING = ".download"  # below the root: archives, parts of archives, what is being unpacked
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Fetch what `downloads` names."""
     try:
-        download(config.downloads)
+        download(DownloadSettings.from_config(config))
     except KeyboardInterrupt:
         say("stopped; repeat the command to go on")
         sys.exit(130)
 
 
-def download(config: DictConfig) -> None:
-    """Fetch what `config` (the `downloads` node) names, as far as it is not there yet.
+def download(settings: DownloadSettings) -> None:
+    """Fetch what the settings name, as far as it is not there yet.
 
     Raises:
-        UserError: nothing or something unknown is named; it cannot be fetched, is not what was published, does not fit.
+        UserError: an unknown part is named; a file cannot be fetched, is not what was published, or does not fit.
     """
-    plan = planned(config)
-    connection = Connection(
-        attempts=config.attempts, wait=config.wait, timeout=config.timeout, user_agent=config.user_agent
-    )
-    with workshop(plan.root) as shop:
-        record = Record(plan.root / plan.record, plan.dataset)
-        missing = [rest for item in plan.items if (rest := without_present(item, plan, record))]
-        needed = expected_bytes(missing, config.keep_archives) - bytes_in(shop)
-        require_free_disk(plan.root, max(0, needed), f"{plan.dataset} ({plan.variant})")
-        for item in with_addresses(missing, plan, config.mendeley, connection, shop):
-            fetch_item(item, plan, record, shop, connection, keep=config.keep_archives)
+    plan, root = make_plan(settings), settings.published.root
+    with working_folder(root) as folder:
+        downloader = Downloader(settings, folder)
+        missing = [rest for item in plan if (rest := downloader.without_present(item))]
+        needed = expected_bytes(missing, settings.keep_archives) - bytes_in(folder)
+        require_free_disk(root, max(0, needed), f"{settings.dataset} ({settings.variant})")
+        for item in missing:
+            downloader.fetch_contents(downloader.with_address(item))
     if missing:
-        say(f"{plan.dataset} is in {plan.root}; run the pipeline (make repro) to train with it")
+        say(f"{settings.dataset} is in {root}; run the pipeline (make repro) to train with it")
     else:
-        say(f"{plan.dataset} is in {plan.root} already; nothing was fetched")
+        say(f"{settings.dataset} is in {root} already; nothing was fetched")
 
 
 @contextmanager
-def workshop(root: Path) -> Iterator[Path]:
+def working_folder(root: Path) -> Iterator[Path]:
     """The folder for everything unfinished, for one process at a time; it is removed when nothing is left to do."""
-    shop = root / WORKSHOP
-    with explained_write_errors(shop):
-        shop.mkdir(parents=True, exist_ok=True)
-        lock = ProcessLock(shop / "lock")
+    folder = root / WORKING
+    with explained_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = ProcessLock(folder / "lock")
         if not lock.acquire():
             raise UserError(f"another download into {root} is running; wait for it or end it")
     try:
-        yield shop
-        if [path.name for path in shop.iterdir()] == ["lock"]:
-            shutil.rmtree(shop)
+        yield folder
+        if [path.name for path in folder.iterdir()] == ["lock"]:
+            shutil.rmtree(folder)
     finally:
         lock.release()
 
 
-def without_present(item: Item, plan: Plan, record: Record) -> Item | None:
-    """The item with those contents only that are not there yet; None if all are."""
-    missing = tuple(content for content in item.contents if not is_present(content, item.remote.name, plan, record))
-    return replace(item, contents=missing) if missing else None
-
-
-def is_present(content: Content, file: str, plan: Plan, record: Record) -> bool:
-    """Whether a content is in its place; where it came from elsewhere, it is said, as nothing is ever replaced."""
-    entry = record.entry(content.name)
-    if entry is not None:
-        in_place = record.in_place(content.name, plan.root)
-        if in_place and entry["file"] != file:
-            where = ", ".join(str(plan.root / place) for place in entry["places"])
-            say(f"{where} is from {entry['file']} and stays; delete it to fetch it from {file} instead")
-        return in_place
-    there = [place for path in content.present if holds_something(place := plan.root / path)]
-    if there:
-        say(f"{there[0]} is there already, not fetched by this command; it is left as it is")
-    return bool(there)
-
-
-def holds_something(place: Path) -> bool:
-    """Whether `place` is a file, or a folder with something in it."""
-    return place.is_file() or (place.is_dir() and any(place.iterdir()))
-
-
-def expected_bytes(items: Sequence[Item], keep_archives: bool) -> int:
+def expected_bytes(items: list[Item], keep_archives: bool) -> int:
     """Disk needed at most at one time, as far as it is known before anything is fetched.
 
     Archives are fetched, unpacked and deleted one by one.
     """
-    unpacked = sum(int(item.about * item.expands) for item in items if not item.shared)
-    archives = [item.about for item in items if keep_archives or not item.stream]
+    unpacked = sum(item.unpacked_bytes for item in items)
+    archives = [item.bytes for item in items if keep_archives or not item.file.stream]
     return unpacked + (sum(archives) if keep_archives else max(archives, default=0))
 
 
-def with_addresses(items: list[Item], plan: Plan, api: str, connection: Connection, shop: Path) -> Iterator[Item]:
-    """The items, those without an address looked up where the dataset is published; not before one is needed."""
-    listed: dict[str, RemoteFile] | None = None
-    for item in items:
-        if item.remote.url or plan.listing is None or (shop / item.remote.name).exists():
-            yield item
-            continue
-        if listed is None:
-            try:
-                listed = published_files(api, plan.listing, connection)
-            except DownloadError as error:
-                raise DownloadError(
-                    f"{error}. {by_hand(item.remote, shop / item.remote.name)} ({plan.page})"
-                ) from error
-        if item.remote.name not in listed:
-            raise DownloadError(
-                f"{plan.page} does not list {item.remote.name}, only {', '.join(sorted(listed))}; "
-                f"{by_hand(item.remote, shop / item.remote.name)}"
-            )
-        yield replace(item, remote=listed[item.remote.name])
+class Downloader:
+    """Brings the contents of published files to their places below the dataset's root.
 
-
-def fetch_item(item: Item, plan: Plan, record: Record, shop: Path, connection: Connection, keep: bool) -> None:
-    """Bring the item's contents to their places, through the archive on the server or one that is fetched."""
-    archive = shop / item.remote.name
-    if item.stream and not keep and not item.remote.sha256 and not archive.exists():
-        try:
-            take_from_server(item, plan, record, shop, connection)
-            return
-        except RangesIgnoredError:
-            say(f"{item.remote.url} cannot be read in parts; the whole archive is fetched")
-
-    def room_for(coming: int) -> None:
-        needed = coming + (int(item.about * item.expands) if item.about else coming)
-        require_free_disk(shop, needed, f"{item.remote.name} with what is in it")
-
-    fetch(item.remote, archive, connection, room_for)
-    if item.contents[0].members is None:
-        place_file(item.contents[0], item, archive, plan, record)
-        return
-    with open_archive(archive) as opened:
-        for content in item.contents:
-            place_content(content, item, opened, plan, record, shop)
-    if not keep:
-        archive.unlink()
-
-
-def take_from_server(item: Item, plan: Plan, record: Record, shop: Path, connection: Connection) -> None:
-    """Unpack the item's contents straight from the archive on the server.
-
-    Raises:
-        RangesIgnoredError: the server does not serve parts of files.
+    Args:
+        settings: of the dataset.
+        folder: see `working_folder`.
     """
-    url = item.remote.url
-    try:
+
+    def __init__(self, settings: DownloadSettings, folder: Path) -> None:
+        self._settings, self._published, self._root = settings, settings.published, settings.published.root
+        self._folder = folder
+        self._contents = read_record(self._root / self._published.record)
+        self._connection = Connection(
+            settings.attempts, settings.wait, timeout=settings.timeout, user_agent=settings.user_agent
+        )
+
+    def without_present(self, item: Item) -> Item | None:
+        """The item with those contents only that are not there yet; None if all are."""
+        missing = {
+            name: content
+            for name, content in item.contents.items()
+            if not self._is_present(name, content, item.remote.name)
+        }
+        return replace(item, contents=missing) if missing else None
+
+    def with_address(self, item: Item) -> Item:
+        """The item with its address; one that has none is looked up where the dataset is published, once needed."""
+        name, by_hand = item.remote.name, self._folder / item.remote.name
+        if item.remote.url or self._published.listing is None or by_hand.exists():
+            return item
+        with way_by_hand(item.remote, by_hand, self._published.page):
+            if name not in self._listed:
+                raise TransferError(f"{self._published.page} lists only {', '.join(sorted(self._listed))}")
+            found = asdict(self._listed[name])
+            return replace(item, file=item.file.model_copy(update=found))
+
+    def fetch_contents(self, item: Item) -> None:
+        """Fetch the item's contents to their places, out of the archive on the server or the whole one."""
+        archive = self._folder / item.remote.name
+        stream = item.file.stream and not self._settings.keep_archives and not item.remote.sha256
+        if stream and not archive.exists():
+            try:
+                self._take_from_server(item, archive)
+                return
+            except RangesIgnoredError:
+                say(f"{item.remote.url} cannot be read in parts; the whole archive is fetched")
+
+        def room_for(coming: int) -> None:
+            unpacked = int(item.bytes * item.file.expands) or coming
+            require_free_disk(self._folder, coming + unpacked, f"{item.remote.name} with what is in it")
+
+        fetch(item.remote, archive, self._connection, room_for)
+        if item.file.members is None:
+            self._place_file(item, archive)
+            return
+        with open_archive(archive) as opened:
+            self._place_contents(item, opened)
+        if not self._settings.keep_archives:
+            archive.unlink()
+
+    @cached_property
+    def _listed(self) -> dict[str, RemoteFile]:
+        assert self._published.listing is not None
+        return published_files(self._settings.mendeley, self._published.listing, self._connection)
+
+    def _is_present(self, name: str, content: PublishedFile, file: str) -> bool:
+        """Whether a content is in its place; says so where it came from elsewhere, as nothing is ever replaced."""
+        entry = self._contents.get(name)
+        if entry is None:
+            there = next((place for path in content.present if _holds_something(place := self._root / path)), None)
+            if there is not None:
+                say(f"{there} is there already, not fetched by this command; it is left as it is")
+            return there is not None
+        places = [self._root / place for place in entry["places"]]
+        in_place = all(place.exists() for place in places)
+        if in_place and entry["file"] != file:
+            where = ", ".join(map(str, places))
+            say(f"{where} is from {entry['file']} and stays; delete it to fetch it from {file} instead")
+        return in_place
+
+    def _take_from_server(self, item: Item, archive: Path) -> None:
+        """Unpack the item's contents straight from the archive on the server.
+
+        Raises:
+            RangesIgnoredError: the server does not serve parts of files.
+        """
+        url = item.remote.url
         with (
-            io.BufferedReader(RangeFile(url, connection), BUFFER) as remote,
-            damage_explained(url, "repeat the command, or fetch it in another way"),
+            way_by_hand(item.remote, archive),
+            RangeFile(url, self._connection) as remote,
+            explain_damage(url, "repeat the command, or fetch it in another way"),
             zipfile.ZipFile(remote) as file,
         ):
-            archive = ZipArchive(file, item.remote.name)
-            for content in item.contents:
-                place_content(content, item, archive, plan, record, shop)
-    except (PassingError, FinalError) as error:
-        raise DownloadError(f"cannot fetch {url}: {error}. {by_hand(item.remote, shop / item.remote.name)}") from error
+            self._place_contents(item, open_zip(file, item.remote.name))
 
+    def _place_contents(self, item: Item, archive: Archive) -> None:
+        """Unpack contents aside, record them, move them to their places: in this order, no kill does harm."""
+        for name, content in item.contents.items():
+            assert content.members is not None
+            aside = self._folder / f"{name}.unpacking"
+            files, size = unpack(archive, content.members, content.to, aside)
+            if content.files not in (None, files):
+                note(f"{name} has {files:,} files, {content.files:,} were published")
+            with explained_write_errors(self._root):
+                folders = [Path(path).relative_to(aside).as_posix() for path, _, names in os.walk(aside) if names]
+                self._note(name, item.remote, files, size, folders)
+                _merge(aside, self._root)
+            say(f"{name}: {files:,} files, {decimal(size)}")
 
-def place_content(content: Content, item: Item, archive: Archive, plan: Plan, record: Record, shop: Path) -> None:
-    """Unpack one content aside, record it, and move it to its place: in this order, every kill can be gone on from."""
-    assert content.members is not None
-    aside = shop / f"{content.name}.unpacking"
-    unpacked = unpack(archive, content.members, content.to, aside)
-    if content.files is not None and unpacked.files != content.files:
-        say(f"note: {content.name} has {unpacked.files:,} files, {content.files:,} were published")
-    with explained_write_errors(plan.root):
-        record.add(content.name, item.remote, unpacked.files, unpacked.bytes, folders_of_files(aside))
-        merge(aside, plan.root)
-    say(f"{content.name}: {unpacked.files:,} files, {decimal(unpacked.bytes)}")
+    def _place_file(self, item: Item, fetched: Path) -> None:
+        """Record a file that is a content by itself, and move it to its place."""
+        goal = self._root / item.file.to
+        with explained_write_errors(self._root):
+            self._note(item.file.name, item.remote, 1, fetched.stat().st_size, [item.file.to])
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(fetched, goal)
 
-
-def place_file(content: Content, item: Item, fetched: Path, plan: Plan, record: Record) -> None:
-    """Record a file that is a content by itself, and move it to its place."""
-    with explained_write_errors(plan.root):
-        record.add(content.name, item.remote, 1, fetched.stat().st_size, [content.to])
-        (plan.root / content.to).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(fetched, plan.root / content.to)
-
-
-def folders_of_files(folder: Path) -> list[str]:
-    """The folders below `folder` that hold files, relative to it."""
-    return [Path(path).relative_to(folder).as_posix() for path, _, files in os.walk(folder) if files]
-
-
-def merge(source: Path, target: Path) -> None:
-    """Move what is in `source` into `target`, whole folders where there are none of that name yet."""
-    for path in sorted(source.iterdir()):
-        goal = target / path.name
-        if path.is_dir() and goal.is_dir():
-            merge(path, goal)
-        else:
-            shutil.move(path, goal)
-    source.rmdir()
+    def _note(self, name: str, remote: RemoteFile, files: int, size: int, places: list[str]) -> None:
+        """Record a content."""
+        self._contents[name] = Entry(
+            file=remote.name, url=remote.url, sha256=remote.sha256, files=files, bytes=size, places=sorted(places)
+        )
+        write_record(self._root / self._published.record, self._settings.dataset, self._contents)
 
 
 def bytes_in(folder: Path) -> int:
     """Bytes of all files below `folder`."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _holds_something(place: Path) -> bool:
+    return place.is_file() or (place.is_dir() and any(place.iterdir()))
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Move what is in `source` into `target`, whole folders where there are none of that name yet."""
+    for path in sorted(source.iterdir()):
+        goal = target / path.name
+        if path.is_dir() and goal.is_dir():
+            _merge(path, goal)
+        else:
+            shutil.move(path, goal)
+    source.rmdir()
 
 
 if __name__ == "__main__":

@@ -2,31 +2,34 @@
 
 Names that lead out of the folder make the whole archive suspect, and nothing of it is unpacked; links and devices are
 left out. What an archive says it unpacks to is compared with the free disk first. Members that are there already,
-whole, are not written again, so that an interrupted unpacking goes on where it stopped.
+whole, are not written again, so that an interrupted unpacking goes on where it stopped. Ours because `extractall` of
+zipfile and tarfile does none of this: it renames what leads out, and writes all of it again.
 """
 
 from __future__ import annotations
 
 import lzma
 import re
+import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, Protocol
+from typing import IO, cast
 
 from rich.filesize import decimal
 
 from static_gesture_classification.atomic_files import explained_write_errors
-from static_gesture_classification.downloads.byte_progress import byte_progress, say
-from static_gesture_classification.downloads.connection import CHUNK
+from static_gesture_classification.downloads.byte_progress import ByteProgress
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.terminal import say
 
+CHUNK = 1 << 20  # bytes of a file read at a time
 SUSPICIOUS = re.compile(r"^/|\.\.|[\\:\0]")  # names worth a closer look; archives have a million others
 LARGEST_EXPANSION = 200  # times the packed size; JSON reaches 20, a bomb 1,000 and more
 ENCRYPTED = 0x1  # bit of a zip member's flags
@@ -44,31 +47,24 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Unpacked:
-    """What came out of an archive."""
-
-    files: int
-    bytes: int
-
-
-class Archive(Protocol):
+class Archive:
     """An open archive: its regular files, in the order in which they are stored."""
 
     label: str
-
-    @property
-    def members(self) -> list[Member]:
-        """All regular files; raises `DataError` for a name that leads out of the folder."""
+    members: list[Member]
 
 
-def unpack(archive: Archive, wanted: re.Pattern[str], to: str, folder: Path) -> Unpacked:
+def unpack(archive: Archive, wanted: re.Pattern[str], to: str, folder: Path) -> tuple[int, int]:
     """Unpack the members whose whole name matches `wanted` to `folder`/`to`, where `{group}` stands for a named group.
 
+    Returns:
+        how many files there are, and how many bytes.
+
     Raises:
-        DataError: a member is damaged, leads out of the folder or unpacks to far more than is believable.
+        DataError: no member matches, or two go to one place; one is damaged or unpacks to far more than is believable.
         OutputError: it does not fit on the disk, or cannot be written.
     """
-    chosen = destinations(archive, wanted, to)
+    chosen = _destinations(archive, wanted, to)
     label, packed, size = archive.label, sum(m.packed for m in chosen.values()), sum(m.size for m in chosen.values())
     if size > LARGEST_EXPANSION * max(packed, CHUNK):
         raise DataError(
@@ -77,19 +73,77 @@ def unpack(archive: Archive, wanted: re.Pattern[str], to: str, folder: Path) -> 
     missing = {path: member for path, member in chosen.items() if not _is_whole(folder / path, member)}
     require_free_disk(folder, sum(member.size for member in missing.values()), f"unpacking {label}")
     done = packed - sum(member.packed for member in missing.values())
-    with byte_progress(f"unpacking {label}", done, packed) as progress:
+    with ByteProgress(f"unpacking {label}", done, packed) as progress:
         for path, member in missing.items():
             _write(member, folder / path, label)
-            progress.advance(member.packed)
-    return Unpacked(len(chosen), size)
+            progress.add(member.packed)
+    return len(chosen), size
 
 
-def destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[str, Member]:
-    """Path below the folder -> the member that belongs there.
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open a zip or tar archive on disk.
 
     Raises:
-        DataError: there is none at all, or two belong to one place.
+        DataError: it is neither, damaged, or has a name that leads out of the folder.
     """
+    with explain_damage(str(path), "delete it and repeat the command to fetch it again"):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as file:
+                yield open_zip(file, path.name)
+        elif tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                yield open_tar(tar, path.name)
+        else:
+            raise DataError(
+                f"{path} is not a whole archive ({_looks_like(path)}); look at it, delete it and repeat the command"
+            )
+
+
+def open_zip(file: zipfile.ZipFile, label: str) -> Archive:
+    """A zip archive, on disk or on a server. Raises `DataError` as `open_archive` does, and for a password."""
+    infos = sorted(file.infolist(), key=lambda info: info.header_offset)
+    refuse_escapes([info.filename for info in infos], label)
+    if any(info.flag_bits & ENCRYPTED for info in infos):
+        raise DataError(f"{label} is protected by a password; unpack it by hand")
+    files = [info for info in infos if not info.is_dir()]
+    regular = [info for info in files if info.external_attr >> 16 & FILE_KIND in (0, REGULAR_FILE)]
+    _say_left_out(label, len(files) - len(regular))
+    members = [Member(info.filename, info.file_size, info.compress_size, partial(file.open, info)) for info in regular]
+    return Archive(label, members)
+
+
+def open_tar(file: tarfile.TarFile, label: str) -> Archive:
+    """A tar archive, compressed or not. Raises `DataError` as `open_archive` does."""
+    infos = file.getmembers()
+    refuse_escapes([info.name for info in infos], label)
+    files = [info for info in infos if not info.isdir()]
+    regular = [info for info in files if info.isreg()]
+    _say_left_out(label, len(files) - len(regular))
+    open_member = cast(Callable[[tarfile.TarInfo], IO[bytes]], file.extractfile)  # None only for what is no file
+    return Archive(label, [Member(info.name, info.size, info.size, partial(open_member, info)) for info in regular])
+
+
+@contextmanager
+def explain_damage(place: str, way_out: str) -> Iterator[None]:
+    """Turn what the archive modules raise into a `DataError` that names `place` and the way out."""
+    try:
+        yield
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
+        raise DataError(f"{place} is damaged ({error}); {way_out}") from error
+
+
+def refuse_escapes(names: list[str], label: str) -> None:
+    """Raise `DataError` for a member's name that is absolute or climbs out of the folder, on any system."""
+    for name in filter(SUSPICIOUS.search, names):
+        windows = PureWindowsPath(name)
+        outside = PurePosixPath(name).is_absolute() or windows.drive or windows.root
+        if outside or ".." in windows.parts or "\0" in name:
+            raise DataError(f"{label} has a member {name!r}, which leads out of the folder; nothing of it was unpacked")
+
+
+def _destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[str, Member]:
+    """Path below the folder -> the member that belongs there."""
     chosen: dict[str, Member] = {}
     for member in archive.members:
         match = wanted.fullmatch(member.name)
@@ -107,103 +161,12 @@ def destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[str
     return chosen
 
 
-class ZipArchive:
-    """A zip archive, on disk or on a server."""
-
-    def __init__(self, file: zipfile.ZipFile, label: str) -> None:
-        self.label, self._file = label, file
-
-    @cached_property
-    def members(self) -> list[Member]:
-        """See `Archive`."""
-        kept, links = [], 0
-        for info in sorted(self._file.infolist(), key=lambda info: info.header_offset):
-            refuse_escape(info.filename, self.label)
-            if info.flag_bits & ENCRYPTED:
-                raise DataError(f"{self.label} is protected by a password; unpack it by hand")
-            if info.is_dir():
-                continue
-            if info.external_attr >> 16 & FILE_KIND in (0, REGULAR_FILE):
-                opened = partial(self._file.open, info)
-                kept.append(Member(info.filename, info.file_size, info.compress_size, opened))
-            else:
-                links += 1
-        _say_left_out(self.label, links)
-        return kept
-
-
-class TarArchive:
-    """A tar archive, compressed or not."""
-
-    def __init__(self, file: tarfile.TarFile, label: str) -> None:
-        self.label, self._file = label, file
-
-    @cached_property
-    def members(self) -> list[Member]:
-        """See `Archive`."""
-        kept, links = [], 0
-        for info in self._file.getmembers():
-            refuse_escape(info.name, self.label)
-            if info.isreg():
-                kept.append(Member(info.name, info.size, info.size, partial(self._open, info)))
-            elif not info.isdir():
-                links += 1
-        _say_left_out(self.label, links)
-        return kept
-
-    def _open(self, info: tarfile.TarInfo) -> IO[bytes]:
-        file = self._file.extractfile(info)
-        assert file is not None  # it is for regular files
-        return file
-
-
-@contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
-    """Open a zip or tar archive on disk.
-
-    Raises:
-        DataError: it is neither, or damaged.
-    """
-    with damage_explained(str(path), "delete it and repeat the command to fetch it again"):
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as file:
-                yield ZipArchive(file, path.name)
-        elif tarfile.is_tarfile(path):
-            with tarfile.open(path) as tar:
-                yield TarArchive(tar, path.name)
-        else:
-            raise DataError(
-                f"{path} is not a whole archive ({_looks_like(path)}); look at it, delete it and repeat the command"
-            )
-
-
-@contextmanager
-def damage_explained(place: str, way_out: str) -> Iterator[None]:
-    """Turn what the archive modules raise into a `DataError` that names `place` and the way out."""
-    try:
-        yield
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
-        raise DataError(f"{place} is damaged ({error}); {way_out}") from error
-
-
-def refuse_escape(name: str, label: str) -> None:
-    """Raise `DataError` for a member's name that is absolute or climbs out of the folder, on any system."""
-    if not SUSPICIOUS.search(name):
-        return
-    windows = PureWindowsPath(name)
-    outside = PurePosixPath(name).is_absolute() or windows.is_absolute() or windows.drive or windows.root
-    if outside or ".." in windows.parts or "\0" in name:
-        raise DataError(f"{label} has a member {name!r}, which leads out of the folder; nothing of it was unpacked")
-
-
 def _write(member: Member, path: Path, label: str) -> None:
     with explained_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with member.open() as source, path.open("wb") as target:
-            written = 0
-            while piece := source.read(CHUNK):
-                target.write(piece)
-                written += len(piece)
+            shutil.copyfileobj(source, target, CHUNK)
+            written = target.tell()
     if written != member.size:
         raise DataError(
             f"{label}: {member.name} has {written:,} bytes, the archive says {member.size:,}; fetch it again"

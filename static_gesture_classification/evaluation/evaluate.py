@@ -20,100 +20,76 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.data import EvaluationSet, evaluation_sets, prepared_inputs
+from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, EvaluationSet, evaluation_sets
 from static_gesture_classification.evaluation.metrics import outcomes_of, weighted_f1_interval
 from static_gesture_classification.evaluation.predictions import Predictions, predictions_of, sample_keys
 from static_gesture_classification.evaluation.report import (
     FIGURES,
     METRICS,
     TABLES,
-    Scored,
     remove_other_splits,
+    show_scores,
     write_report,
 )
-from static_gesture_classification.evaluation.runs import read_record
-from static_gesture_classification.evaluation.shown import show
+from static_gesture_classification.evaluation.scored_set import ScoredSet
 from static_gesture_classification.samples import SPLITS
-from static_gesture_classification.terminal import console, progress_bar
+from static_gesture_classification.terminal import progress_bar, say
 from static_gesture_classification.tracking.run_folder import BEST, RunFolder
 from static_gesture_classification.training import hardware
-from static_gesture_classification.training.checkpoint import CROPS, LANDMARKS, Classifier, load_classifier
+from static_gesture_classification.training.checkpoint import Classifier, load_classifier
+from static_gesture_classification.training.inputs import Hands
 
-BATCH = {CROPS: 128, LANDMARKS: 65_536}
 TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST: "val_weighted_f1"}
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Evaluate the checkpoint."""
-    hardware.use_processor(config.trainer.threads)
-    classifier = load_classifier(Path(config.checkpoint), torch_device(config))
-    scored = [evaluated(data, classifier, config) for data in evaluation_sets(config, classifier)]
-    output = Path(config.output)
-    write_report(scored, output)
-    if prepared_inputs(config, classifier):
-        remove_other_splits(scored, output, SPLITS)
-        write_training_curves(Path(config.checkpoint), Path(config.paths.runs), output / TABLES / "training.csv")
+    settings = EvaluateSettings.from_config(config)
+    hardware.use_processor(settings.threads)
+    classifier = load_classifier(settings.checkpoint, settings.device)
+    scored = [evaluate_set(data, classifier, settings) for data in evaluation_sets(settings, classifier)]
+    write_report(scored, settings.output)
+    if settings.prepared.serves(classifier.kind):
+        remove_other_splits(scored, settings.output, SPLITS)
+        write_training_curves(settings.checkpoint, settings.runs, settings.output / TABLES / "training.csv")
     for each in scored:
-        show(each)
-    console.print(
-        f"\nwritten to {output}: {METRICS}, {FIGURES}, {TABLES}, predictions",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
-    )
+        show_scores(each)
+    say(f"\nwritten to {settings.output}: {METRICS}, {FIGURES}, {TABLES}, predictions")
 
 
-def torch_device(config: DictConfig) -> str:
-    """What `trainer.accelerator` means to torch."""
-    accelerator = hardware.accelerator(config.trainer.accelerator)
-    return "cuda" if accelerator == "gpu" else accelerator
-
-
-def evaluated(data: EvaluationSet, classifier: Classifier, config: DictConfig) -> Scored:
+def evaluate_set(data: EvaluationSet, classifier: Classifier, settings: EvaluateSettings) -> ScoredSet:
     """Predict and score one set of samples."""
-    predictions = predicted(data, classifier)
-    interval = weighted_f1_interval(outcomes_of(predictions), config.evaluation.bootstrap, config.seed)
-    return Scored(data, predictions, interval)
+    predictions = predict(data, classifier)
+    interval = weighted_f1_interval(outcomes_of(predictions), settings.bootstrap, settings.seed)
+    return ScoredSet(data, predictions, interval)
 
 
-def predicted(data: EvaluationSet, classifier: Classifier) -> Predictions:
-    """What the classifier says about each sample, with its embeddings."""
-    probabilities, embeddings, start = [], [], time.perf_counter()
+def predict(data: EvaluationSet, classifier: Classifier) -> Predictions:
+    """The classifier's prediction of each sample, with its embeddings."""
+    count = len(data.samples)
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    start = time.perf_counter()
     with progress_bar() as bar:
-        task = bar.add_task(f"evaluating {data.name}", total=len(data.rows), unit="images")
-        size = BATCH[classifier.input]
-        for rows in np.split(data.rows, range(size, len(data.rows), size)):
-            batch = said_of(data, rows, classifier)
-            probabilities.append(batch[0])
-            embeddings.append(batch[1])
+        task = bar.add_task(f"evaluating {data.name}", total=count, unit="images")
+        for rows in classifier.kind.batches(np.arange(count)):
+            parts.append(predict_rows(data.hands, rows, classifier))
             bar.advance(task, len(rows))
     seconds = time.perf_counter() - start
-    console.print(
-        f"{data.name}: {len(data.rows):,} images in {seconds:.1f} s ({len(data.rows) / seconds:,.0f} images/s)",
-        markup=False,
-    )
-    return predictions_of(
-        sample_keys(data.samples), np.concatenate(probabilities), classifier.vocabulary, np.concatenate(embeddings)
-    )
+    say(f"{data.name}: {count:,} images in {seconds:.1f} s ({count / seconds:,.0f} images/s)")
+    probabilities, embeddings = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return predictions_of(sample_keys(data.samples), probabilities, classifier.vocabulary, embeddings)
 
 
-def said_of(data: EvaluationSet, rows: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and embeddings of some rows; where no hand was found, 0 and NaN.
-
-    Raises:
-        ValueError: the classifier sees landmarks, and the samples have none.
-    """
-    if classifier.input == CROPS:
-        return classifier.predict(np.asarray(data.crops[rows]))
-    if data.points is None:
-        raise ValueError(f"the samples of {data.name} have no landmarks")
-    points = data.points[rows]
-    found = np.isfinite(points).all(axis=(1, 2))
-    said, embedded = classifier.predict(points[found])
-    probabilities = np.zeros((len(rows), said.shape[1]), np.float32)
+def predict_rows(hands: Hands, rows: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and embeddings of some hands, float32; where no hand was found, 0 and NaN."""
+    kind = classifier.kind
+    found = kind.usable(None if hands.points is None else hands.points[rows], len(rows))
+    predicted, embedded = classifier.predict(kind.take(hands.crops, hands.points, rows[found]))
+    probabilities = np.zeros((len(rows), predicted.shape[1]), np.float32)
     embeddings = np.full((len(rows), embedded.shape[1]), np.nan, np.float32)
-    probabilities[found], embeddings[found] = said, embedded
+    probabilities[found], embeddings[found] = predicted, embedded
     return probabilities, embeddings
 
 
@@ -126,7 +102,7 @@ def write_training_curves(checkpoint: Path, runs: Path, path: Path) -> None:
     try:
         table = RunFolder.open(runs / name).metrics()
     except DataError:
-        console.print(f"no run folder {runs / name}: the training curves are left out", highlight=False, markup=False)
+        say(f"no run folder {runs / name}: the training curves are left out")
         write_text(path, ",".join(["epoch", *TRAINING_CURVES.values()]) + "\n")
         return
     curves = table.reindex(columns=list(TRAINING_CURVES)).rename(columns=TRAINING_CURVES)

@@ -17,7 +17,8 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from static_gesture_classification.evaluation.predictions import NOT_FOUND, Floats, Predictions
-from static_gesture_classification.evaluation.units import Units, units_of
+from static_gesture_classification.evaluation.resampling_units import Units, units_of
+from static_gesture_classification.training.scores import f1_scores, weighted_f1, weighted_f1_of_counts
 
 CALIBRATION_BINS = 15
 CURVE_POINTS = 200
@@ -55,6 +56,10 @@ class Outcomes:
         """What a bootstrap draws: the people, as far as they are known."""
         return units_of(self.sources, self.subjects, self.sessions)
 
+    def confusion(self, rows: Any = slice(None)) -> Integers:
+        """Confusion matrix (L, L) of all samples or of some rows: rows are the ground truth, columns the prediction."""
+        return confusion_counts(self.truths[rows], self.predictions[rows], len(self.labels))
+
     def __len__(self) -> int:
         return len(self.truths)
 
@@ -63,7 +68,7 @@ class Outcomes:
 class Interval:
     """A bootstrap confidence interval: its ends, its level, what was resampled, how many of those there were.
 
-    `unit` is a kind of `units.Units`; `unknown` says of how many samples nobody knows who is in them.
+    `unit` is a kind of `resampling_units.Units`; `unknown` says of how many samples nobody knows who is in them.
     """
 
     low: float
@@ -117,7 +122,7 @@ def gesture_scores(counts: Integers, labels: Sequence[str]) -> pd.DataFrame:
         {
             "precision": _ratio(hits, predicted, np.where(seen, 0.0, np.nan)),
             "recall": _ratio(hits, support, np.full(len(hits), np.nan)),
-            "f1": np.where(seen, _ratio(2 * hits, support + predicted, np.zeros(len(hits))), np.nan),
+            "f1": np.where(seen, f1_scores(hits, support, predicted), np.nan),
             "support": support,
         },
         index=pd.Index(list(labels), name="gesture"),
@@ -134,12 +139,6 @@ def average_scores(scores: pd.DataFrame) -> pd.DataFrame:
         means = seen[["precision", "recall", "f1"]].mul(weights, axis=0).sum() / (weights.sum() or math.nan)
         rows.append({**means.to_dict(), "support": total})
     return pd.DataFrame(rows, index=pd.Index(AVERAGES, name="average"))
-
-
-def weighted_f1(counts: Integers) -> float:
-    """F1 of each gesture, weighted by its support; NaN for an empty matrix."""
-    statistics = np.stack([np.diag(counts), counts.sum(1), counts.sum(0)])[:, None]
-    return float(_weighted_f1(*statistics.astype(np.float64))[0])
 
 
 def accuracy(counts: Integers) -> float:
@@ -215,7 +214,7 @@ def breakdown(outcomes: Outcomes, by: Sequence[str]) -> pd.DataFrame:
     groups = pd.DataFrame({name: columns[name] for name in by}).groupby(list(by), sort=True).indices
     rows = []
     for key, members in groups.items():
-        counts = confusion_counts(outcomes.truths[members], outcomes.predictions[members], len(outcomes.labels))
+        counts = outcomes.confusion(members)
         pairs = error_pairs(counts, outcomes.labels)
         worst = "" if pairs.empty else "{gesture} -> {prediction} ({count})".format(**pairs.iloc[0])
         names = key if isinstance(key, tuple) else (key,)
@@ -244,7 +243,7 @@ def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: f
     What varies between one test set and the next is the people, and samples of one person resemble each other, so whole
     subjects are drawn with replacement (cluster bootstrap). With a single subject that says nothing; then samples are
     drawn, and the interval is one for that person alone. Where people are not known it is too narrow. `unit` and
-    `unknown` say which it was (see `units`).
+    `unknown` say which it was (see `resampling_units`).
     """
     drawn = outcomes.units
     about = (level, drawn.kind, drawn.count, resamples, drawn.unknown)
@@ -252,7 +251,7 @@ def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: f
         return Interval(math.nan, math.nan, *about)
     statistics = _unit_statistics(outcomes, drawn.members, drawn.count)
     totals = np.concatenate(list(resampled_totals(statistics, resamples, seed)))
-    values = _weighted_f1(*np.split(totals, 3, axis=1))
+    values = weighted_f1_of_counts(*np.split(totals, 3, axis=1))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), *about)
 
@@ -292,13 +291,6 @@ def resampled_totals(statistics: Doubles, resamples: int, seed: int) -> Iterator
         draws = random.integers(units, size=(rows, units)) + np.arange(rows)[:, None] * units
         weights = np.bincount(draws.ravel(), minlength=rows * units).reshape(rows, units)
         yield weights @ statistics
-
-
-def _weighted_f1(hits: Doubles, support: Doubles, predicted: Doubles) -> Doubles:
-    """Weighted F1 of each row of counts (rows, gestures)."""
-    f1 = _ratio(2 * hits, support + predicted, np.zeros(hits.shape))
-    total = support.sum(1)
-    return _ratio((f1 * support).sum(1), total, np.full(total.shape, np.nan))
 
 
 def _ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any], otherwise: Doubles) -> Doubles:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: numbers, tables, figures, predictions. One `Scored` set per split.
+"""An evaluation's report: files (numbers, tables, figures, predictions), and what stands in the terminal.
 
 metrics.json                          weighted_f1 and per_gesture of the main split, then every split in full
 predictions/<split>.parquet, .embeddings.npy
@@ -8,163 +8,38 @@ figures/<split>/<figure>.png, figures/<split>/errors/<gesture>_taken_for_<predic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.table import Column
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation import figures, metrics
-from static_gesture_classification.evaluation.data import EvaluationSet
-from static_gesture_classification.evaluation.error_grids import error_grids
-from static_gesture_classification.evaluation.metrics import Interval, Outcomes
-from static_gesture_classification.evaluation.predictions import Predictions, embeddings_path, write_predictions
-from static_gesture_classification.samples import person_of
+from static_gesture_classification.evaluation.evaluation_set import ASSIGNED, OFFICIAL
+from static_gesture_classification.evaluation.predictions import embeddings_path, write_predictions
+from static_gesture_classification.evaluation.resampling_units import SAMPLE, describe_units, unknown_subjects_note
+from static_gesture_classification.evaluation.sample_pictures import error_grids
+from static_gesture_classification.evaluation.scored_set import ScoredSet
+from static_gesture_classification.terminal import Table, note, say, show_table
+from static_gesture_classification.training.scores import weighted_f1
 
 METRICS, PREDICTIONS, TABLES, FIGURES = "metrics.json", "predictions", "tables", "figures"
-VERSION = 1
+PAIRS = 5  # of the commonest errors that are shown
+SPLIT_BY = {OFFICIAL: "as published", ASSIGNED: "assigned by the rules and seed of the split stage"}
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A set of samples, what the classifier said about them, and the numbers that follow.
-
-    Args:
-        data: the samples and crops.
-        predictions: row i belongs to sample i.
-        interval: of weighted F1.
-    """
-
-    data: EvaluationSet
-    predictions: Predictions
-    interval: Interval
-
-    @property
-    def name(self) -> str:
-        """The split's name."""
-        return self.data.name
-
-    @cached_property
-    def outcomes(self) -> Outcomes:
-        """Truth and prediction as class indices."""
-        return metrics.outcomes_of(self.predictions)
-
-    @cached_property
-    def counts(self) -> metrics.Integers:
-        """Confusion matrix; rows are the ground truth."""
-        return metrics.confusion_counts(self.outcomes.truths, self.outcomes.predictions, len(self.outcomes.labels))
-
-    @cached_property
-    def curves(self) -> tuple[pd.DataFrame, pd.Series]:
-        """Precision-recall curves and average precision."""
-        return metrics.precision_recall_curves(self.outcomes)
-
-    @cached_property
-    def scores(self) -> pd.DataFrame:
-        """Precision, recall, F1, support and average precision per gesture."""
-        return metrics.gesture_scores(self.counts, self.outcomes.labels).assign(average_precision=self.curves[1])
-
-    @cached_property
-    def bins(self) -> pd.DataFrame:
-        """Calibration per bin."""
-        return metrics.calibration(self.outcomes)
-
-    @cached_property
-    def pairs(self) -> pd.DataFrame:
-        """Error pairs, commonest first."""
-        return metrics.error_pairs(self.counts, self.outcomes.labels)
-
-    @cached_property
-    def sources(self) -> pd.DataFrame:
-        """Scores per source, worst first."""
-        return metrics.breakdown(self.outcomes, ["source"])
-
-    @cached_property
-    def subjects(self) -> pd.DataFrame:
-        """Scores per person, worst first."""
-        return metrics.breakdown(self.outcomes, ["source", "subject"])
-
-    @property
-    def people(self) -> int:
-        """How many people who are known the samples show."""
-        told = pd.DataFrame({"source": self.outcomes.sources, "subject": self.outcomes.subjects})
-        return int(person_of(told[told["subject"] != ""]).nunique())
-
-    @property
-    def weighted_f1(self) -> float:
-        """Weighted F1 over all gestures."""
-        return metrics.weighted_f1(self.counts)
-
-    @property
-    def unknown(self) -> dict[str, int]:
-        """Samples of gestures that the classifier does not know, by gesture; all of them count as errors."""
-        known = len(self.predictions.gestures)
-        supports = zip(self.outcomes.labels[known:], self.counts.sum(1)[known:], strict=True)
-        return {label: int(support) for label, support in supports if label != metrics.NO_HAND}
-
-    @property
-    def missed(self) -> int:
-        """Samples of which there is no prediction, since no hand was found; all of them count as errors."""
-        return int((~self.predictions.found).sum())
-
-    @property
-    def weighted_f1_of_found(self) -> float:
-        """Weighted F1 over the samples of which there is a prediction."""
-        found = self.predictions.found
-        classes = len(self.outcomes.labels)
-        return metrics.weighted_f1(
-            metrics.confusion_counts(self.outcomes.truths[found], self.outcomes.predictions[found], classes)
-        )
-
-    @property
-    def without_samples(self) -> list[str]:
-        """Gestures that the classifier knows and no sample shows; they take no part in averages."""
-        return [str(name) for name in self.scores.index[self.scores["support"] == 0]]
-
-    def numbers(self) -> dict[str, Any]:
-        """All numbers, ready for JSON."""
-        averages = metrics.average_scores(self.scores)
-        known = len(self.predictions.gestures)
-        seen = self.outcomes.truths < known
-        known_only = metrics.confusion_counts(
-            self.outcomes.truths[seen], self.outcomes.predictions[seen], len(self.outcomes.labels)
-        )
-        numbers = {
-            "weighted_f1": self.weighted_f1,
-            "weighted_f1_interval": asdict(self.interval),
-            "macro_f1": averages.loc["macro avg", "f1"],
-            "accuracy": metrics.accuracy(self.counts),
-            "calibration_error": metrics.expected_calibration_error(self.bins),
-            "mean_average_precision": self.curves[1].mean(),
-            "samples": len(self.predictions),
-            "people": self.people,
-            "people_unknown": self.interval.unknown,
-            "per_gesture": self.scores.to_dict("index"),
-            "per_source": self.sources.set_index("source")[["samples", "accuracy", "weighted_f1"]].to_dict("index"),
-            "without_samples": self.without_samples,
-        }
-        if self.unknown:
-            numbers["unknown_to_checkpoint"] = self.unknown
-            numbers["weighted_f1_of_known_gestures"] = metrics.weighted_f1(known_only)
-        if self.data.points is not None:
-            numbers["missed"] = self.missed
-            numbers["weighted_f1_of_found_hands"] = self.weighted_f1_of_found
-        if self.data.split_by:
-            numbers["split_by"] = self.data.split_by
-        ready: dict[str, Any] = metrics.json_ready(numbers)
-        return ready
+# ---- files -----------------------------------------------------------------------------------------------------------
 
 
-def main_split(scored: Sequence[Scored]) -> Scored:
+def main_split(scored: Sequence[ScoredSet]) -> ScoredSet:
     """The set whose scores stand at the top of metrics.json: test where it was evaluated, else the first."""
     return next((each for each in scored if each.name == "test"), scored[0])
 
 
-def write_report(scored: Sequence[Scored], output: Path) -> None:
+def write_report(scored: Sequence[ScoredSet], output: Path) -> None:
     """Write everything about the sets; metrics.json last.
 
     Raises:
@@ -177,7 +52,7 @@ def write_report(scored: Sequence[Scored], output: Path) -> None:
     write_json(output / METRICS, all_numbers(scored))
 
 
-def all_numbers(scored: Sequence[Scored]) -> dict[str, Any]:
+def all_numbers(scored: Sequence[ScoredSet]) -> dict[str, Any]:
     """The content of metrics.json."""
     splits = {each.name: each.numbers() for each in scored}
     top = splits[main_split(scored).name]
@@ -192,7 +67,7 @@ def all_numbers(scored: Sequence[Scored]) -> dict[str, Any]:
     }
 
 
-def write_tables(scored: Scored, folder: Path) -> None:
+def write_tables(scored: ScoredSet, folder: Path) -> None:
     """Write what is known about a set as CSV files."""
     labels = np.asarray(scored.outcomes.labels, dtype=object)
     outcomes = {"gesture": labels[scored.outcomes.truths], "prediction": labels[scored.outcomes.predictions]}
@@ -211,9 +86,9 @@ def write_tables(scored: Scored, folder: Path) -> None:
         write_text(folder / f"{scored.name}_{name}.csv", table.to_csv(index=False, float_format="%.6g"))
 
 
-def write_figures(scored: Scored, folder: Path) -> None:
+def write_figures(scored: ScoredSet, folder: Path) -> None:
     """Draw a set's figures and its grids of errors; grids of pairs that no longer occur are removed."""
-    name = f"{scored.name}: weighted F1 {scored.weighted_f1:.3f}"
+    name = f"{scored.name}: weighted F1 {weighted_f1(scored.counts):.3f}"
     error = metrics.expected_calibration_error(scored.bins)
     drawn: dict[str, Any] = {
         "confusion_matrix": figures.confusion_matrix(scored.counts, scored.outcomes.labels, name),
@@ -224,7 +99,7 @@ def write_figures(scored: Scored, folder: Path) -> None:
     for title, figure in drawn.items():
         figures.write_figure(figure, folder / f"{title}.png")
     written = set()
-    for title, grid in error_grids(scored.predictions, scored.data.crops, scored.data.rows):
+    for title, grid in error_grids(scored.predictions, scored.data.pictures):
         figures.write_figure(grid, folder / "errors" / f"{title}.png")
         written.add(f"{title}.png")
     for path in (folder / "errors").glob("*.png"):
@@ -232,7 +107,7 @@ def write_figures(scored: Scored, folder: Path) -> None:
             path.unlink()
 
 
-def remove_other_splits(scored: Sequence[Scored], output: Path, splits: Sequence[str]) -> None:
+def remove_other_splits(scored: Sequence[ScoredSet], output: Path, splits: Sequence[str]) -> None:
     """Remove what an earlier evaluation left about splits that have no samples any more."""
     for split in set(splits) - {each.name for each in scored}:
         table = output / PREDICTIONS / f"{split}.parquet"
@@ -240,3 +115,102 @@ def remove_other_splits(scored: Sequence[Scored], output: Path, splits: Sequence
         gone += (output / FIGURES / split).rglob("*.png")
         for path in gone:
             path.unlink(missing_ok=True)
+
+
+# ---- terminal --------------------------------------------------------------------------------------------------------
+
+
+def show_scores(scored: ScoredSet) -> None:
+    """Print a set's scores."""
+    numbers = scored.numbers()
+    say(f"\n{scored.name}: {headline(numbers)}")
+    for source, split_by in scored.data.split_by.items():
+        if split_by in SPLIT_BY:
+            say(f"the split of {source} is {SPLIT_BY[split_by]}")
+    show_table(gesture_table(numbers))
+    if len(scored.sources) > 1:
+        show_table(source_table(scored))
+    if len(scored.pairs):
+        show_table(pair_table(scored))
+    else:
+        say("no errors")
+    for line in remarks(scored):
+        note(line)
+
+
+def headline(numbers: Mapping[str, Any]) -> str:
+    """One line: weighted F1 with its interval, and what stands beside it."""
+    found = ""
+    if "missed" in numbers:
+        found = f"; on found hands {digits(numbers['weighted_f1_of_found_hands'])}, {numbers['missed']:,} not found"
+    return (
+        f"weighted F1 {digits(numbers['weighted_f1'])} {interval(numbers['weighted_f1_interval'])}, macro F1 "
+        f"{digits(numbers['macro_f1'])}, accuracy {digits(numbers['accuracy'])}, calibration error "
+        f"{digits(numbers['calibration_error'])}; {numbers['samples']:,} samples of {of_whom(numbers)}{found}"
+    )
+
+
+def of_whom(numbers: Mapping[str, Any]) -> str:
+    """Whom the samples show: "12 people", also where some or all are unknown."""
+    unknown, known = numbers.get("people_unknown", 0), f"{numbers['people']:,} people"
+    if not unknown:
+        return known
+    if unknown == numbers["samples"]:
+        return "unknown people"
+    return f"{known} and {unknown:,} samples of unknown people"
+
+
+def interval(value: Mapping[str, Any]) -> str:
+    """A confidence interval in words, with what was resampled."""
+    return f"({value['level']:.0%} interval {digits(value['low'])} to {digits(value['high'])}, {describe_units(value)})"
+
+
+def gesture_table(numbers: Mapping[str, Any]) -> Table:
+    """Scores per gesture."""
+    table = Table("gesture", *(_right(name) for name in ("precision", "recall", "F1", "average precision", "support")))
+    columns = ("precision", "recall", "f1", "average_precision")
+    for gesture, values in numbers["per_gesture"].items():
+        table.add_row(gesture, *(digits(values[name]) for name in columns), f"{values['support']:,}")
+    return table
+
+
+def source_table(scored: ScoredSet) -> Table:
+    """Scores per source, worst first."""
+    names = ("samples", "accuracy", "weighted F1", "commonest error")
+    table = Table("source", *(_right(name) for name in names))
+    for row in scored.sources.to_dict("records"):
+        scores = (digits(row["accuracy"]), digits(row["weighted_f1"]))
+        table.add_row(str(row["source"]), f"{row['samples']:,}", *scores, str(row["commonest_error"]))
+    return table
+
+
+def pair_table(scored: ScoredSet) -> Table:
+    """The commonest errors."""
+    table = Table("worst pairs", "taken for", *(_right(name) for name in ("samples", "of the gesture's")))
+    for row in scored.pairs.head(PAIRS).to_dict("records"):
+        table.add_row(str(row["gesture"]), str(row["prediction"]), f"{row['count']:,}", f"{row['rate']:.1%}")
+    return table
+
+
+def remarks(scored: ScoredSet) -> list[str]:
+    """What a reader should know to read the numbers right."""
+    lines = []
+    for gesture, count in scored.unknown.items():
+        lines.append(f"the checkpoint does not know {gesture}: its {count:,} samples count as errors")
+    if scored.without_samples:
+        names = ", ".join(scored.without_samples)
+        lines.append(f"no sample shows {names}; the averages are over the other gestures")
+    if scored.interval.unknown:
+        lines.append(unknown_subjects_note(scored.interval.unknown, len(scored.predictions)))
+    elif scored.interval.unit == SAMPLE and len(scored.predictions):
+        lines.append("all samples show one person, so the interval says nothing about other people")
+    return lines
+
+
+def digits(value: float | None) -> str:
+    """A score with three digits; a dash where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _right(name: str) -> Column:
+    return Column(name, justify="right")

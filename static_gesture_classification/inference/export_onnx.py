@@ -22,15 +22,13 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.onnx_classifier import (
-    CROPS,
-    INPUT_NAMES,
     OUTPUT_NAMES,
     SUFFIX,
     VERSION,
     load_onnx,
 )
-from static_gesture_classification.samples import LANDMARK_COUNT
-from static_gesture_classification.terminal import console
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint
 
 DIFFERENCE = 1e-3  # of a probability, between checkpoint and file, above which the export is refused
@@ -38,24 +36,37 @@ EXAMPLES = 5
 OPSET = 20
 
 
+class ExportOnnxSettings(Settings):
+    """Settings of `gestures export-onnx`.
+
+    Args:
+        checkpoint: that is exported.
+        output: the ONNX file, or a folder for one that is named like the checkpoint.
+    """
+
+    checkpoint: Path
+    output: Path
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> ExportOnnxSettings:
+        """Read them."""
+        return cls.read(config, "")
+
+    @property
+    def file(self) -> Path:
+        """The file to write."""
+        return self.output if self.output.suffix.lower() == SUFFIX else self.output / (self.checkpoint.stem + SUFFIX)
+
+
 @entry_point
 def main(config: DictConfig) -> None:
     """Export the checkpoint."""
-    checkpoint, output = Path(config.checkpoint), output_file(config)
-    difference = export(checkpoint, output)
-    console.print(
-        f"{output}: {decimal(output.stat().st_size)}; probabilities differ from the checkpoint's by at most "
-        f"{difference:.1g}",
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
+    settings = ExportOnnxSettings.from_config(config)
+    difference = export(settings.checkpoint, settings.file)
+    say(
+        f"{settings.file}: {decimal(settings.file.stat().st_size)}; probabilities differ from the checkpoint's by at "
+        f"most {difference:.1g}"
     )
-
-
-def output_file(config: DictConfig) -> Path:
-    """Where to export to: `output`, or in it, where it is a folder, a file named like the checkpoint."""
-    output = Path(config.output)
-    return output if output.suffix.lower() == SUFFIX else output / (Path(config.checkpoint).stem + SUFFIX)
 
 
 def export(checkpoint: Path, output: Path) -> float:
@@ -72,7 +83,7 @@ def export(checkpoint: Path, output: Path) -> float:
     model_name = str(read_checkpoint(checkpoint)["model"]["name"])
     with atomic_path(output) as partial:
         partial.write_bytes(onnx_bytes(classifier, model_name))
-        inputs = example_inputs(classifier, EXAMPLES)
+        inputs = classifier.kind.example(EXAMPLES, classifier.crop_size)
         ours, theirs = classifier.predict(inputs)[0], load_onnx(partial).predict(inputs)[0]
         difference = float(np.abs(ours - theirs).max())
         if not difference <= DIFFERENCE:  # NaN is refused too
@@ -86,15 +97,16 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
     """The ONNX file of a classifier: its network from input to probabilities, and what the file says about itself."""
     import onnx
 
-    example = torch.from_numpy(example_inputs(classifier, EXAMPLES))
+    example = classifier.kind.feed(classifier.kind.example(EXAMPLES, classifier.crop_size))
+    hands = torch.export.Dim("hands")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of deprecations inside the exporter
         program = torch.onnx.export(
-            Exported(classifier).eval(),
-            (example,),
-            input_names=[INPUT_NAMES[classifier.input]],
+            ExportedNetwork(classifier).eval(),
+            tuple(map(torch.from_numpy, example.values())),
+            input_names=list(example),
             output_names=list(OUTPUT_NAMES),
-            dynamic_shapes={"inputs": {0: torch.export.Dim("hands")}},
+            dynamic_shapes={"inputs": tuple({0: hands} for _ in example)},
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -103,38 +115,30 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
     model = program.model_proto
     gestures = {"names": list(classifier.vocabulary.names), "background": classifier.vocabulary.background}
     crop = {"size": classifier.crop_size, "margin": classifier.crop_margin}
-    said = {
+    about = {
         "onnx_version": VERSION,
         "gestures": json.dumps(gestures, ensure_ascii=False),
         "input": classifier.input,
         "crop": json.dumps(crop),
         "model": model_name,
     }
-    onnx.helper.set_model_props(model, said)
+    onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
 
-class Exported(nn.Module):
-    """A classifier's network from what it is given to what it says, as one graph."""
+class ExportedNetwork(nn.Module):
+    """A classifier's network from the arrays that it is fed with to its predictions, as one graph."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.network = classifier.network
-        self.sees_crops = classifier.input == CROPS
+        self.to_network = classifier.kind.to_network
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (n, classes) and embeddings (n, features) of crops or points."""
-        embeddings = self.network.embed(inputs.permute(0, 3, 1, 2).float() if self.sees_crops else inputs)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (n, classes) and embeddings (n, features)."""
+        embeddings = self.network.embed(self.to_network(*(array.float() for array in inputs)))
         return self.network.head(embeddings).softmax(1), embeddings
-
-
-def example_inputs(classifier: Classifier, count: int) -> np.ndarray:
-    """Random crops or points as the classifier takes them."""
-    random = np.random.default_rng(0)
-    if classifier.input == CROPS:
-        return random.integers(0, 256, (count, classifier.crop_size, classifier.crop_size, 3), np.uint8)
-    return random.random((count, LANDMARK_COUNT, 2), np.float32)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """A trained network as an ONNX file: what the file says about itself, and how it becomes a classifier.
 
-input         crops        uint8 (n, size, size, 3), RGB, for a network that sees pictures; or
-              points       float32 (n, 21, 2), in a unit that is the same for x and y, for one that sees landmarks
+inputs        those of the input kind (`InputKind.feed`): crops, uint8 (n, size, size, 3), RGB; or points, float32
+              (n, 21, 2), in a unit that is the same for x and y
 outputs       probabilities float32 (n, classes), embedding float32 (n, features)
-metadata      onnx_version, and JSON: gestures (names, background), input (crops or landmarks), crop (size, margin),
+metadata      onnx_version, and JSON: gestures (names, background), input (the kind), crop (size, margin),
               model (its name)
 """
 
@@ -11,23 +11,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.file_data import checked, parsed_json
+from static_gesture_classification.file_data import parsed_json
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.inputs import InputKind, kind_named
 
 SUFFIX = ".onnx"
 VERSION = "1"
-CROPS, LANDMARKS = "crops", "landmarks"  # what a network sees
-INPUT_NAMES = {CROPS: "crops", LANDMARKS: "points"}
 OUTPUT_NAMES = ("probabilities", "embedding")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
-_BATCH = {CROPS: 64, LANDMARKS: 16_384}
 
 
 class Gestures(TypedDict):
@@ -45,9 +43,6 @@ class Crop:
     margin: Annotated[float, Field(ge=0, le=10)]
 
 
-Seen: Any = Literal["crops", "landmarks"]
-
-
 class AnyClassifier(Protocol):
     """What `training.checkpoint.Classifier` and `OnnxClassifier` have in common."""
 
@@ -57,7 +52,11 @@ class AnyClassifier(Protocol):
 
     @property
     def input(self) -> str:
-        """What it sees: "crops" or "landmarks"."""
+        """The name of its input kind."""
+
+    @property
+    def kind(self) -> InputKind:
+        """What it sees of a hand."""
 
     @property
     def crop_size(self) -> int:
@@ -68,7 +67,7 @@ class AnyClassifier(Protocol):
         """Added on each side of the square crop, as a share of the box's longer side."""
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, classes) and embeddings (n, features), float32, of crops or points."""
+        """Probabilities (n, classes) and embeddings (n, features), float32, of inputs as the kind joins them."""
 
 
 @dataclass(frozen=True)
@@ -81,20 +80,23 @@ class OnnxClassifier:
     crop_size: int
     crop_margin: float
 
+    @property
+    def kind(self) -> InputKind:
+        """See `AnyClassifier.kind`."""
+        return kind_named(self.input)
+
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `AnyClassifier.predict`."""
-        kind = np.uint8 if self.input == CROPS else np.float32
-        name, size = INPUT_NAMES[self.input], _BATCH[self.input]
-        parts = [
-            self.session.run(OUTPUT_NAMES, {name: np.ascontiguousarray(inputs[start : start + size], kind)})
-            for start in range(0, len(inputs), size)
-        ]
-        if not parts:
+        if not len(inputs):
             probabilities, embeddings = (
                 np.zeros((0, output.shape[1]), np.float32) for output in self.session.get_outputs()
             )
             return probabilities, embeddings
+        parts = [self.session.run(OUTPUT_NAMES, self._feed(some)) for some in self.kind.batches(inputs)]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def _feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: np.ascontiguousarray(array) for name, array in self.kind.feed(inputs).items()}
 
 
 def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
@@ -118,26 +120,29 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common class, and all mean an unusable file
         raise UserError(f"{path} is not a readable ONNX file ({error}); export it again: {EXPORT}") from error
-    said = session.get_modelmeta().custom_metadata_map
-    if said.get("onnx_version") != VERSION:
+    about = session.get_modelmeta().custom_metadata_map
+    if about.get("onnx_version") != VERSION:
         raise UserError(
-            f"{path} says {said.get('onnx_version', 'nothing')} as its onnx_version, this program reads {VERSION}; "
+            f"{path} says {about.get('onnx_version', 'nothing')} as its onnx_version, this program reads {VERSION}; "
             f"export it again: {EXPORT}"
         )
     way_out = f"export it again: {EXPORT}"
-    crop = parsed_json(said.get("crop", ""), Crop, f"{path}, its crop", way_out)
-    gestures = parsed_json(said.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
-    seen = checked(said.get("input"), Seen, f"{path}, its input", way_out)
+    crop = parsed_json(about.get("crop", ""), Crop, f"{path}, its crop", way_out)
+    gestures = parsed_json(about.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
+    try:
+        kind = kind_named(str(about.get("input")))
+    except UserError as error:
+        raise UserError(f"{path}: {error}; {way_out}") from error
     vocabulary = Vocabulary.from_mapping(gestures)
-    _check_graph(session, seen, crop, vocabulary, path)
-    return OnnxClassifier(session, vocabulary, str(seen), crop.size, crop.margin)
+    _check_graph(session, kind, crop, vocabulary, path)
+    return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin)
 
 
-def _check_graph(session: Any, seen: str, crop: Crop, vocabulary: Vocabulary, path: Path) -> None:
+def _check_graph(session: Any, kind: InputKind, crop: Crop, vocabulary: Vocabulary, path: Path) -> None:
     """Raise `UserError` where the network does not take and give what the file says about it."""
-    side = [crop.size, crop.size, 3] if seen == CROPS else [21, 2]
+    expected = [(name, list(array.shape[1:])) for name, array in kind.feed(kind.example(1, crop.size)).items()]
     takes = [(each.name, list(each.shape[1:])) for each in session.get_inputs()]
     gives = {each.name: each.shape for each in session.get_outputs()}
     names = gives.get(OUTPUT_NAMES[0], ())
-    if takes != [(INPUT_NAMES[seen], side)] or not {*OUTPUT_NAMES} <= {*gives} or names[-1:] != [len(vocabulary)]:
+    if takes != expected or not {*OUTPUT_NAMES} <= {*gives} or names[-1:] != [len(vocabulary)]:
         raise UserError(f"the network in {path} is not the one that the file describes; export it again: {EXPORT}")

@@ -21,40 +21,61 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.detection.detector import detector_from_config
+from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.frames import Frame, Frames, frames
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
-from static_gesture_classification.terminal import Table, console, track
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import Table, say, show_table, track
 from static_gesture_classification.training import hardware
+from static_gesture_classification.training.settings import TrainerSettings
 
 TABLE = "predictions.csv"
 NO_HAND = "no hand found"
 NO_PICTURE = "no picture that can be read"
 
 
+class PredictSettings(Settings):
+    """Settings of `gestures predict`.
+
+    Args:
+        input: an image, a folder of images, or a video.
+        output: the table, or a folder for it.
+        checkpoint: that predicts, .ckpt or .onnx.
+        detector: finds the hands.
+        trainer: what is computed on.
+    """
+
+    input: Path
+    output: Path
+    checkpoint: Path
+    detector: DetectorSettings
+    trainer: TrainerSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> PredictSettings:
+        """Read them. Raises `UserError` where no input is named."""
+        if not config.input:
+            raise UserError("name what to look at: input=PATH of an image, a folder of images, or a video")
+        return cls.read(
+            config,
+            "",
+            input=Path(config.input).expanduser(),
+            detector=DetectorSettings.from_config(config),
+            trainer=TrainerSettings.from_config(config),
+        )
+
+
 @entry_point
 def main(config: DictConfig) -> None:
     """Recognise the gestures in `input`."""
-    source, output = frames(input_path(config)), output_file(Path(config.output))
-    hardware.use_processor(config.trainer.threads)
-    with detector_from_config(config) as detector:
-        predictor = Predictor.load(Path(config.checkpoint), detector, torch_device(config))
+    settings = PredictSettings.from_config(config)
+    source, output = frames(settings.input), output_file(settings.output)
+    hardware.use_processor(settings.trainer.threads)
+    with settings.detector.build() as detector:
+        predictor = Predictor.load(settings.checkpoint, detector, hardware.torch_device(settings.trainer.accelerator))
         outcome = recognise(source, predictor, output)
-    show(outcome, output)
-
-
-def torch_device(config: DictConfig) -> str:
-    """What `trainer.accelerator` means to torch."""
-    accelerator = hardware.accelerator(config.trainer.accelerator)
-    return "cuda" if accelerator == "gpu" else accelerator
-
-
-def input_path(config: DictConfig) -> Path:
-    """What to look at. Raises `UserError` where nothing is named."""
-    if not config.input:
-        raise UserError("name what to look at: input=PATH of an image, a folder of images, or a video")
-    return Path(config.input).expanduser()
+    show_outcome(outcome, output)
 
 
 def output_file(output: Path) -> Path:
@@ -146,14 +167,14 @@ def write_missed(outcome: Outcome, key: str, path: Path) -> None:
         writer.writerows([name, NO_PICTURE] for name in outcome.others)
 
 
-def show(outcome: Outcome, output: Path) -> None:
+def show_outcome(outcome: Outcome, output: Path) -> None:
     """Print what was found, what was not, and how long it took."""
     table = Table("gesture", "hands")
     table.columns[1].justify = "right"
     for gesture, count in outcome.gestures.most_common():
         table.add_row(gesture, f"{count:,}")
     if outcome.gestures:
-        console.print(table)
+        show_table(table)
     unit = "frames" if outcome.is_video else "images"
     lines = [
         f"{sum(outcome.gestures.values()):,} hands in {outcome.looked_at:,} {unit}; no hand in "
@@ -163,7 +184,7 @@ def show(outcome: Outcome, output: Path) -> None:
         *outcome.notes,
         f"written to {output}; what was missed to {missed_file(output)}",
     ]
-    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    say("\n".join(lines))
 
 
 def _key(frame: Frame, is_video: bool) -> str:

@@ -1,8 +1,6 @@
-"""Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier of either kind.
+"""Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier.
 
-What the classifier sees of a hand is made by the same functions as in training: crops by
-`preparation.geometry.crop_square` at the size and margin that the checkpoint was trained on, points by
-`preparation.landmark_store.points_of`.
+What the classifier sees of a hand is made by its input kind, as for training.
 """
 
 from __future__ import annotations
@@ -12,21 +10,17 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import (
-    LANDMARKS,
     SUFFIX,
     AnyClassifier,
     load_onnx,
 )
-from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.preparation.landmark_store import points_of
 
 if TYPE_CHECKING:
     from static_gesture_classification.training.checkpoint import Classifier
@@ -57,19 +51,15 @@ class Predictor:
     """Recognises gestures in images.
 
     Args:
-        classifier: of crops or of landmarks.
-        detector: finds the hands; gives landmarks where the classifier wants them.
+        classifier: of any input kind.
+        detector: finds the hands; gives landmarks where the classifier needs them.
 
     Raises:
-        UserError: the classifier wants landmarks, the detector gives none.
+        UserError: the classifier needs landmarks, the detector gives none.
     """
 
     def __init__(self, classifier: AnyClassifier, detector: Detector) -> None:
-        if classifier.input == LANDMARKS and not detector.gives_landmarks:
-            raise UserError(
-                "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
-                "or a checkpoint of crops"
-            )
+        classifier.kind.check_detector(detector)
         self.classifier = classifier
         self.detector = detector
 
@@ -101,7 +91,7 @@ class Predictor:
         """The gestures of hands that are known, one result for each.
 
         Raises:
-            UserError: the classifier sees landmarks and a hand has none.
+            UserError: the classifier needs landmarks and a hand has none.
         """
         if not hands:
             return []
@@ -115,12 +105,8 @@ class Predictor:
 
 
 def inputs_of(classifier: AnyClassifier, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
-    """What a classifier sees of hands: crops, uint8 (n, size, size, 3), or points, float32 (n, 21, 2)."""
-    if classifier.input == LANDMARKS:
-        height, width = image.shape[:2]
-        return points_of(np.stack([_landmarks(hand) for hand in hands]), width / height)
-    size, margin = classifier.crop_size, classifier.crop_margin
-    return np.stack([crop_square(image, hand.box, size, margin) for hand in hands])
+    """What a classifier sees of hands in an image."""
+    return classifier.kind.look_at(image, hands, classifier.crop_size, classifier.crop_margin)
 
 
 def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifier:
@@ -129,34 +115,27 @@ def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifi
         return load_onnx(path, threads)
     from static_gesture_classification.training.checkpoint import load_classifier  # torch takes seconds to import
 
-    return compiled(load_classifier(path, device))
+    return trace_backbone(load_classifier(path, device))
 
 
-def compiled(classifier: Classifier) -> Classifier:
-    """A crop model for one hand at a time on a processor: the same network as one graph, in half the time.
+def trace_backbone(classifier: Classifier) -> Classifier:
+    """A model of pictures for one hand at a time on a processor: its backbone as one graph, in half the time.
 
-    Where tracing changes what the network says, or the device is another, it stays as it is.
+    Where tracing changes what the network predicts, or the device is another, it stays as it is.
     """
     import torch
 
-    from static_gesture_classification.training.models.network import GestureNetwork
-
     network = classifier.network
-    if not isinstance(network, GestureNetwork) or network.head.weight.device.type != "cpu":
+    if not classifier.kind.needs_crops or network.head.weight.device.type != "cpu":
         return classifier
-    size = classifier.crop_size
-    crops = np.random.default_rng(0).integers(0, 256, (3, size, size, 3), np.uint8)
-    expected = classifier.predict(crops)[0]
-    example = torch.from_numpy(crops[:1].astype(np.float32)).permute(0, 3, 1, 2)
+    examples = classifier.kind.example(3, classifier.crop_size)
+    expected = classifier.predict(examples)[0]
+    seen: list[Any] = []  # what the backbone is called with
+    with network.backbone.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments)):
+        classifier.predict(examples[:1])
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what a trace takes for constant; the comparison below decides
-        graph = torch.jit.freeze(torch.jit.trace(network.backbone, (example - network.mean) / network.std))
+        graph = torch.jit.freeze(torch.jit.trace(network.backbone, tuple(each.clone() for each in seen)))
     fast = replace(classifier, network=copy.copy(network))
     fast.network._modules = {**network._modules, "backbone": graph}  # a copy shares its parts with the original
-    return fast if np.abs(fast.predict(crops)[0] - expected).max() < _TRACED else classifier
-
-
-def _landmarks(hand: DetectedHand) -> np.ndarray:
-    if hand.landmarks is None:
-        raise UserError("this checkpoint recognises landmarks, but this hand was found without them")
-    return hand.landmarks
+    return fast if np.abs(fast.predict(examples)[0] - expected).max() < _TRACED else classifier

@@ -7,27 +7,26 @@ While a stage works there is one hidden file, `.crops.npy.partial`:
     n records    one `RECORD` per row: what the row was made from, and whether it is there
 
 It is allocated whole at the start, so that a full disk is noticed before any work is done. Rejected rows leave gaps,
-which are closed at the end. Then every other output is written beside its place, a marker says that the set is
-complete, and the files are renamed; a command that finds the marker of a killed one finishes the renaming first. So
-a folder holds the old results or the new, never a mixture that nobody notices.
+which are closed at the end. Then the array is published together with its tables (`publishing`).
 """
 
 from __future__ import annotations
 
 import io
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
+from static_gesture_classification.atomic_files import explained_write_errors, partial_path
+from static_gesture_classification.preparation import publishing
 
 CROPS = "crops.npy"
 RECORDS = ".records.npy"  # what each published row was made from: lets the next run copy instead of decode
-MARKER = ".publishing"
 INTERRUPTED = ".crops.npy.interrupted"  # unfinished array of an earlier index, to copy rows from
 COPY_BYTES = 1 << 25
 
@@ -35,9 +34,7 @@ RECORD = np.dtype(
     [
         ("key", "V16"),  # hash of source, image, box, size, margin
         ("content", "V16"),  # hash of the image file
-        ("root", "V8"),  # hash of the root it was found under
-        ("bytes", "<i8"),  # the image file's size and modification time, to trust `content` without reading it again
-        ("mtime_ns", "<i8"),
+        ("file", "V16"),  # which file that was, in which state, to trust `content` without reading it again
         ("state", "u1"),
     ]
 )
@@ -45,7 +42,7 @@ TODO, DONE, REJECTED = 0, 1, 2
 
 _HEADER_BYTES = 128
 _HEADER = np.dtype([("magic", "S16"), ("plan", "V16"), ("rows", "<i8"), ("size", "<i8"), ("compacted", "<i8")])
-_MAGIC = b"crops-progress-1"
+_MAGIC = b"crops-progress-2"
 _COMPACTED_AT = _HEADER.itemsize - 8
 
 
@@ -196,31 +193,42 @@ def interrupted(folder: Path, size: int) -> Donor | None:
     return Donor(pixels, progress.records, progress.place())
 
 
-def publish(folder: Path, rows: int, size: int, others: list[str], array_is_new: bool) -> None:
-    """Put the finished array (its first `rows` rows) and the others, written to their partial paths, in place."""
-    names = ",".join(others)
-    write_text(folder / MARKER, f"{rows} {size} {int(array_is_new)} {names}\n")
+def publish(folder: Path, tables: Sequence[str], array_is_new: bool) -> None:
+    """Put the array, where it is new, and the tables, written to their partial paths, in place."""
+    publishing.announce(folder, [CROPS, *tables] if array_is_new else tables)
     finish_publishing(folder)
 
 
 def finish_publishing(folder: Path) -> None:
-    """Rename what a killed command had completed but not renamed; does nothing where there is nothing to do."""
-    marker = folder / MARKER
-    if not marker.is_file():
+    """Put in place what a killed command had completed; does nothing where there is nothing to do."""
+    names, partial = publishing.announced(folder), partial_path(folder / CROPS)
+    if not names:
         return
     with explained_write_errors(folder / CROPS):
-        rows, size, array_is_new, names = marker.read_text(encoding="utf-8").split()
-        partial = partial_path(folder / CROPS)
-        if int(array_is_new) and partial.is_file():
-            _finish_array(partial, int(rows), int(size))
-            partial.replace(folder / CROPS)
-        for name in names.split(","):
-            if partial_path(folder / name).is_file():
-                partial_path(folder / name).replace(folder / name)
-        (folder / INTERRUPTED).unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
-        _fresh_path(partial).unlink(missing_ok=True)
-        marker.unlink()
+        if CROPS in names and partial.is_file():
+            _finish_array(partial)
+        publishing.finish(folder)
+        for path in (folder / INTERRUPTED, partial, _fresh_path(partial)):
+            path.unlink(missing_ok=True)
+
+
+def _finish_array(path: Path) -> None:
+    """Turn a compacted array into a .npy file; may be repeated."""
+    progress = _read_progress(path)
+    with path.open("r+b") as file:
+        if progress is not None:
+            rows = (int(progress.done.sum()), progress.size, progress.size, 3)
+            header = io.BytesIO()
+            np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": rows})
+            if header.tell() != _HEADER_BYTES:
+                raise AssertionError(f"numpy's header has {header.tell()} bytes, expected {_HEADER_BYTES}")
+            file.write(header.getvalue())
+            file.seek(0)
+        np.lib.format.read_magic(file)
+        shape, *_ = np.lib.format.read_array_header_1_0(file)
+        file.truncate(_HEADER_BYTES + math.prod(shape))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def allocate(file: IO[bytes], size: int) -> None:
@@ -229,20 +237,6 @@ def allocate(file: IO[bytes], size: int) -> None:
         os.posix_fallocate(file.fileno(), 0, size)
     else:
         file.truncate(size)
-
-
-def _finish_array(path: Path, rows: int, size: int) -> None:
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
-    )
-    if header.tell() != _HEADER_BYTES:
-        raise AssertionError(f"numpy's header has {header.tell()} bytes, expected {_HEADER_BYTES}")
-    with path.open("r+b") as file:
-        file.write(header.getvalue())
-        file.truncate(_HEADER_BYTES + rows * size * size * 3)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _progress_header(plan: bytes, rows: int, size: int, compacted: int) -> bytes:

@@ -13,12 +13,10 @@ were seen then, or, failing that, the same contents.
 from __future__ import annotations
 
 import hashlib
-import math
-import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,71 +26,81 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from omegaconf import DictConfig
+from pydantic import Field
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json
-from static_gesture_classification.code_identity import code_digest
+from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.images import (
-    JPEG_FACTORS,
-    PIXELS_VERSION,
-    ImageHeader,
-    Scratch,
-    UnreadableImageError,
-    decode,
-    read_bytes,
-    read_header,
-)
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_state import file_state, file_states
+from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, read_bytes
+from static_gesture_classification.keyed_store import KEY, KeyIndex, Keys, digest
 from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation.crop_store import (
     CROPS,
     DONE,
-    MARKER,
+    RECORD,
     RECORDS,
     REJECTED,
     TODO,
     Donor,
     PartialCrops,
 )
-from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
-from static_gesture_classification.samples import (
-    BOX,
-    Rejected,
-    image_path,
-    read_arrow,
-    rejected_table,
-    sample_writer,
-    validate,
+from static_gesture_classification.preparation.cutting import cut_hands_of, cutting_code
+from static_gesture_classification.preparation.per_image import (
+    IMAGES_IN_FLIGHT,
+    SampleImages,
+    for_each_image,
+    row_keys,
 )
-from static_gesture_classification.terminal import console, progress_bar
+from static_gesture_classification.preparation.publishing import (
+    REJECTED_CSV,
+    REPORT,
+    SAMPLES,
+    check_published,
+    stage_array,
+    stage_tables,
+)
+from static_gesture_classification.samples import read_arrow
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import say
+from static_gesture_classification.workspace import Workspace
 
-__all__ = ["build_crops", "crop_square", "cut_hands", "main", "open_crops"]
+__all__ = ["REJECTED_CSV", "REPORT", "SAMPLES", "CropSettings", "CropsReport", "build_crops", "main", "open_crops"]
 
-SAMPLES, REJECTED_CSV, REPORT = "samples.parquet", "rejected.csv", "report.json"
-# A JPEG is decoded at 1/2, 1/4 or 1/8 only where the hand's square still has this many times the pixels it needs, per
-# side. At 2 the crop differs from the full decode by less than the JPEG's own loss (above 50 dB, measured on webcam
-# frames at 640 to 2560 pixels); at 1 it is visible (35 to 45 dB).
-HEADROOM = 2.0
-IMAGES_PER_TASK = 8
-TASKS_PER_WAVE = 32  # per worker; between two waves, what was decoded is made to last
-FIRST_REASONS = 10
 RETRIED = 1000  # images that could not be read before, tried again before the array is written anew
-
-
-_SCRATCH = Scratch()
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Cut the indexed samples out of their images."""
-    build_crops(
-        Path(config.paths.index) / SAMPLES,
-        Path(config.paths.crops),
-        size=int(config.crops.size),
-        margin=float(config.crops.margin),
-        max_rejected_share=float(config.crops.max_rejected_share),
-        images_optional=images_optional(config.get("sources")),
-    )
+    workspace = Workspace.from_config(config)
+    build_crops(workspace.index_table, workspace.crops, CropSettings.from_config(config))
+
+
+class CropSettings(Settings):
+    """How crops are cut; `crops` of the configuration.
+
+    Args:
+        size: side of a crop in pixels.
+        margin: share of the box's longer side that is added on each side.
+        max_rejected_share: with more unusable samples than this share the stage fails.
+        images_optional: sources of which samples without an image are left out, not rejected, where they have
+            landmarks.
+    """
+
+    size: int = Field(ge=8, le=4096)
+    margin: float = Field(ge=0, le=10)
+    max_rejected_share: float = Field(ge=0, le=1)
+    images_optional: frozenset[str] = frozenset()
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> CropSettings:
+        """Those of the crops stage."""
+        return cls.read(config, "crops", images_optional=images_optional(config.get("sources")))
+
+    def at(self, size: int, margin: float) -> CropSettings:
+        """For another geometry, such as a checkpoint's; every sample needs its image."""
+        return self.check({"size": size, "margin": margin, "max_rejected_share": self.max_rejected_share}, "crops")
 
 
 def images_optional(sources: Mapping[str, Any] | None) -> frozenset[str]:
@@ -108,8 +116,7 @@ def open_crops(folder: Path) -> np.memmap:
         DataError: the array or its table is missing, damaged, or they do not belong together.
     """
     path = folder / CROPS
-    if (folder / MARKER).exists():
-        raise DataError(f"{folder} was being replaced when the crops stage was stopped; repeat it (dvc repro)")
+    check_published(folder, "crops")
     try:
         crops = np.load(path, mmap_mode="r", allow_pickle=False)
         rows = pq.ParquetFile(folder / SAMPLES).metadata.num_rows
@@ -126,69 +133,35 @@ def open_crops(folder: Path) -> np.memmap:
     return crops
 
 
-def build_crops(
-    samples: Path,
-    output: Path,
-    size: int,
-    margin: float,
-    max_rejected_share: float,
-    images_optional: Collection[str] = (),
-) -> CropsReport:
+def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsReport:
     """Make the crops of a sample table; see the module's description.
 
     Args:
         samples: the sample table.
         output: folder to write to; finished and unfinished crops in it are made use of.
-        size: side of a crop in pixels.
-        margin: share of the box's longer side that is added on each side.
-        max_rejected_share: with more unusable samples than this share the stage fails.
-        images_optional: sources of which samples without an image are left out, not rejected, where they have
-            landmarks.
+        settings: see the class.
 
     Raises:
         DataError: no samples, or too many of them unusable (names the first ten); earlier results are untouched.
         OutputError: read-only folder, full disk; earlier results are untouched.
     """
-    _check_parameters(size, margin, max_rejected_share)
     start = time.perf_counter()
     crop_store.finish_publishing(output)
-    table, left_out = with_images(read_arrow(samples), images_optional)
-    plan = Plan.of(table, samples, size, margin, left_out)
-    published = crop_store.published(output, size)
-    plan.stat_images()
+    plan = CropPlan.of(samples, settings)
+    published = crop_store.published(output, settings.size)
     report = None if published is None else _already_made(plan, published)
     if published is not None and report is not None:
-        report.check(max_rejected_share)
-        _publish(output, plan, published.records, report, array_is_new=False)
+        report.check()
+        _publish(output, published.records, report, array_is_new=False)
     else:
-        with PartialCrops(output, plan.digest, plan.keys, size) as partial:
-            report = _fill(partial, plan, [published, crop_store.interrupted(output, size)], max_rejected_share)
-            partial.compact()
-            records = partial.records[partial.state == DONE]
+        with PartialCrops(output, digest(plan.keys.tobytes()), plan.keys, settings.size) as unfinished:
+            report = _fill(unfinished, plan, [published, crop_store.interrupted(output, settings.size)])
+            unfinished.compact()
+            records = unfinished.records[unfinished.state == DONE]
         del published
-        _publish(output, plan, records, report, array_is_new=True)
-    console.print(report.summary(time.perf_counter() - start), highlight=False, soft_wrap=True, markup=False)
+        _publish(output, records, report, array_is_new=True)
+    say(report.summary(time.perf_counter() - start))
     return report
-
-
-def cut_hands(path: Path, boxes: np.ndarray, size: int, margin: float) -> tuple[list[np.ndarray | None], str]:
-    """The crops of one image's hands, as the stage makes them, for use at once.
-
-    Args:
-        path: the image.
-        boxes: float (k, 4), normalised.
-        size: side of a crop in pixels.
-        margin: share of the box's longer side that is added on each side.
-
-    Returns:
-        k crops, uint8 (size, size, 3) RGB, or None where there is none; and why not, or "".
-    """
-    nothing_known = np.zeros(len(boxes), "V16")
-    result = _crop_image(ImageTask(path, np.arange(len(boxes)), np.asarray(boxes), nothing_known), size, margin)
-    crops: list[np.ndarray | None] = [None] * len(boxes)
-    for row, crop in zip(result.fresh.tolist(), result.crops, strict=True):
-        crops[row] = crop
-    return crops, next(iter(result.reasons.values()), "")
 
 
 def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.Table, int]:
@@ -200,154 +173,95 @@ def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.T
     chosen = table.select(["root", "image"]).take(pa.array(rows))
     images = list(zip(chosen.column("root").to_pylist(), chosen.column("image").to_pylist(), strict=True))
     kept = np.ones(len(table), bool)
-    kept[rows] = _stat_in_threads(images)[:, 0] >= 0
+    kept[rows] = file_states(images)[:, 0] >= 0
     return table.filter(pa.array(kept)), int((~kept).sum())
 
 
-@dataclass
-class Plan:
-    """What is to be made: one row per sample of `table`, in its order.
+@dataclass(frozen=True)
+class CropPlan:
+    """What is to be made: one row per sample that has an image.
 
     Attributes:
+        samples: n rows.
         keys: V16 (n,), what a row's pixels depend on besides the image's contents.
-        boxes: float64 (n, 4), normalised.
-        image_of_row: int (n,), position in `images`; `rows_of_image` is the other way round.
-        images: (root, path in it) of each image.
-        stats: int64 (images, 2), bytes and modification time in ns; -1 where there is no such file.
-        left_out: how many samples are not in `table`, since landmarks alone are known of them.
+        left_out: how many samples are not among them, since landmarks alone are known of them.
     """
 
-    table: pa.Table
-    size: int
-    margin: float
-    keys: np.ndarray
-    boxes: np.ndarray
-    images: list[tuple[str, str]]
-    image_of_row: np.ndarray
-    left_out: int = 0
-    rows_of_image: list[np.ndarray] = field(init=False)
-    roots: np.ndarray = field(init=False)
-    stats: np.ndarray = field(init=False)
+    samples: SampleImages
+    settings: CropSettings
+    keys: Keys
+    left_out: int
 
     @classmethod
-    def of(cls, table: pa.Table, path: Path, size: int, margin: float, left_out: int = 0) -> Plan:
+    def of(cls, path: Path, settings: CropSettings) -> CropPlan:
         """Plan the crops of a sample table. Raises `DataError` when it is empty or invalid."""
-        if not len(table) and not left_out:
-            raise DataError(f"{path} has no samples; enable a source that has some (sources=[...]) and run dvc repro")
-        validate(table, path)
-        boxes = np.stack([table.column(name).to_numpy() for name in BOX], axis=1)
-        encoded = (
-            pc.binary_join_element_wise(table.column("root"), table.column("image"), "\0")
-            .combine_chunks()
-            .dictionary_encode()
-        )
-        images = [(root, image) for root, _, image in (text.partition("\0") for text in encoded.dictionary.to_pylist())]
-        keys = _row_keys(table, boxes, size, margin)
-        return cls(table, size, margin, keys, boxes.astype(np.float64), images, encoded.indices.to_numpy(), left_out)
-
-    def __post_init__(self) -> None:
-        order = np.argsort(self.image_of_row, kind="stable")
-        self.rows_of_image = np.split(order, np.cumsum(np.bincount(self.image_of_row, minlength=len(self.images)))[:-1])
-        digests = {root: _digest(root.encode(), 8) for root in {root for root, _ in self.images}}
-        self.roots = np.array([digests[root] for root, _ in self.images], "V8")
+        table, left_out = with_images(read_arrow(path), settings.images_optional)
+        samples = SampleImages.of(table, path, may_be_empty=left_out > 0)
+        names = pc.binary_join_element_wise(table.column("source"), table.column("image"), "\0").to_pylist()
+        made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"
+        return cls(samples, settings, row_keys((name.encode() for name in names), samples.boxes, made), left_out)
 
     @property
     def count(self) -> int:
-        """Number of samples."""
+        """Number of rows."""
         return len(self.keys)
 
-    @property
-    def digest(self) -> bytes:
-        """Identity of the plan: hash of all keys in order."""
-        return _digest(self.keys.tobytes(), 16)
-
-    def path(self, image: int) -> Path:
-        """Where an image is."""
-        return image_path(*self.images[image])
-
-    def stat_images(self) -> None:
-        """Look at size and modification time of every image, which tells those that need not be read again."""
-        self.stats = _stat_in_threads(self.images)
-
-    def fresh(self, rows: np.ndarray, records: np.ndarray) -> np.ndarray:
+    def up_to_date(self, rows: np.ndarray, records: np.ndarray) -> np.ndarray:
         """Which `records`, one for each of `rows`, were made from the image file as it is now: bool."""
-        images = self.image_of_row[rows]
         return (
             (records["state"] == DONE)
             & (records["key"] == self.keys[rows])
-            & (records["root"] == self.roots[images])
-            & (records["bytes"] == self.stats[images, 0])
-            & (records["mtime_ns"] == self.stats[images, 1])
+            & (records["file"] == self.samples.state_keys[self.samples.of_row[rows]])
         )
 
     def missing_from(self, donor: Donor) -> np.ndarray | None:
         """Rows that a finished array lacks, where its rows are the others, in order and up to date; None otherwise."""
-        here = np.flatnonzero(np.isin(_numbers(self.keys), _numbers(donor.records["key"])))
-        if len(here) != len(donor.records) or not self.fresh(here, donor.records).all():
+        there = KeyIndex(donor.records["key"]).find(self.keys) >= 0
+        rows = np.flatnonzero(there)
+        if len(rows) != len(donor.records) or not self.up_to_date(rows, donor.records).all():
             return None
-        return np.setdiff1d(np.arange(self.count), here)
+        return np.flatnonzero(~there)
+
+    def tasks(self, rows: np.ndarray, known: Keys) -> list[ImageTask]:
+        """One task for each image of some rows; `known` V16 (n,): the contents that there is a crop of already."""
+        return [
+            ImageTask(self.samples.path(image), own, self.samples.boxes[own], known[own])
+            for image, own in self.samples.by_image(rows)
+        ]
 
 
 @dataclass
 class CropsReport:
     """What became of the samples: `state` uint8 (n,), `reasons` of the rejected by row, and how many were kept."""
 
-    plan: Plan
+    plan: CropPlan
     state: np.ndarray
     reasons: dict[int, str]
     kept: int = 0
     decoded_images: int = 0
     seconds: float = 0.0
 
-    def rejected(self) -> list[Rejected]:
-        """The rejected samples, in the order of the index."""
-        rows = sorted(self.reasons)
-        table = self.plan.table.select(["source", "sample_id"]).take(pa.array(rows, pa.int64())).to_pylist()
-        return [
-            Rejected(
-                entry["source"],
-                self.plan.path(int(self.plan.image_of_row[row])).as_posix(),
-                entry["sample_id"],
-                self.reasons[row],
-            )
-            for row, entry in zip(rows, table, strict=True)
-        ]
-
-    def check(self, max_rejected_share: float) -> None:
+    def check(self) -> None:
         """Raise `DataError` when more samples are unusable than may be."""
-        count, total = len(self.reasons), self.plan.count
-        if count <= max_rejected_share * total and (count < total or self.plan.left_out):
-            return
-        first = "\n".join(f"  {row.file}: {row.reason}" for row in self.rejected()[:FIRST_REASONS])
-        raise DataError(
-            f"{count:,} of {total:,} samples have no usable image ({count / total:.1%}; crops.max_rejected_share is "
-            f"{max_rejected_share:.1%}). The first are\n{first}\n"
-            "Repair them, take them out of the source, or raise crops.max_rejected_share. Earlier crops are untouched."
-        )
+        most = self.plan.settings.max_rejected_share
+        self.plan.samples.check_rejected(self.reasons, most, "crops", self.plan.left_out)
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         """The part of the report that depends on the data alone, not on how much of it was there before."""
-        sources = self.plan.table.column("source").to_numpy(zero_copy_only=False)
-        done = self.state == DONE
+        done, left_out = self.state == DONE, self.plan.left_out
         return {
             "samples": int(done.sum()),
             "rejected": len(self.reasons),
-            **({"without_image": self.plan.left_out} if self.plan.left_out else {}),
-            "size": self.plan.size,
-            "margin": self.plan.margin,
-            "sources": {
-                str(name): {
-                    "samples": int((done & (sources == name)).sum()),
-                    "rejected": int((~done & (sources == name)).sum()),
-                }
-                for name in sorted(set(sources))
-            },
+            **({"without_image": left_out} if left_out else {}),
+            "size": self.plan.settings.size,
+            "margin": self.plan.settings.margin,
+            "sources": self.plan.samples.counts_by_source({"samples": done, "rejected": ~done}),
         }
 
     def summary(self, seconds: float) -> str:
         """One line for the terminal."""
         rate = f" ({self.decoded_images / self.seconds:,.0f} images/s)" if self.decoded_images and self.seconds else ""
-        done, size = int((self.state == DONE).sum()), self.plan.size
+        done, size = int((self.state == DONE).sum()), self.plan.settings.size
         left_out = f", {self.plan.left_out:,} have landmarks but no image" if self.plan.left_out else ""
         return (
             f"crops: {done:,} samples of {size} x {size} pixels in {seconds:.1f} s; "
@@ -363,23 +277,42 @@ class ImageTask:
     path: Path
     rows: np.ndarray
     boxes: np.ndarray
-    known: np.ndarray
+    known: Keys
 
 
 @dataclass
 class ImageResult:
-    """What an image gave: its hash, size and time, the crops of the rows in `fresh`, and a reason per failed row."""
+    """What an image gave: its state and hash, the crops of rows that were cut, and a reason for each that failed."""
 
     rows: np.ndarray
+    state: tuple[int, int] = (-1, -1)
     content: bytes = bytes(16)
-    stat: tuple[int, int] = (-1, -1)
-    fresh: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    crops: list[np.ndarray] = field(default_factory=list)
-    reasons: dict[int, str] = field(default_factory=dict)
     decoded: bool = False
+    crops: dict[int, np.ndarray] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
 
 
-def _already_made(plan: Plan, published: Donor) -> CropsReport | None:
+def _crop_image(task: ImageTask, size: int, margin: float) -> ImageResult:
+    """Cut the hands of an image whose crops are not known."""
+    result = ImageResult(task.rows, file_state(task.path))
+    try:
+        data = read_bytes(task.path)
+        result.content = hashlib.sha256(data).digest()[:16]
+        changed = task.known != np.void(result.content)
+        result.decoded = bool(changed.any())
+        cut = cut_hands_of(data, task.boxes[changed], size, margin) if result.decoded else []
+    except UnreadableImageError as error:
+        result.reasons = dict.fromkeys(task.rows.tolist(), str(error))
+        return result
+    for row, crop in zip(task.rows[changed].tolist(), cut, strict=True):
+        if isinstance(crop, str):
+            result.reasons[row] = crop
+        else:
+            result.crops[row] = crop
+    return result
+
+
+def _already_made(plan: CropPlan, published: Donor) -> CropsReport | None:
     """The report of a finished array that is what the plan would give; None where it is not.
 
     Rows that it lacks are images that could not be read then. If they still cannot, nothing has changed.
@@ -387,286 +320,113 @@ def _already_made(plan: Plan, published: Donor) -> CropsReport | None:
     missing = plan.missing_from(published)
     if missing is None or len(missing) > RETRIED:
         return None
-    state = np.full(plan.count, DONE, np.uint8)
-    state[missing] = TODO
-    images = sorted(set(plan.image_of_row[missing].tolist()))
-    tasks = [_image_task(plan, image, state, np.zeros(plan.count, "V16")) for image in images]
-    results = _make_crops(tasks, plan.size, plan.margin)
-    if any(len(result.fresh) for result in results):
+    size, margin = plan.settings.size, plan.settings.margin
+    results = [_crop_image(task, size, margin) for task in plan.tasks(missing, np.zeros(plan.count, KEY))]
+    if any(result.crops for result in results):
         return None
+    state = np.full(plan.count, DONE, np.uint8)
     state[missing] = REJECTED
     reasons = {row: reason for result in results for row, reason in result.reasons.items()}
     return CropsReport(plan, state, reasons, kept=len(published.records))
 
 
-def _fill(partial: PartialCrops, plan: Plan, donors: Sequence[Donor | None], max_rejected_share: float) -> CropsReport:
+def _fill(unfinished: PartialCrops, plan: CropPlan, donors: Sequence[Donor | None]) -> CropsReport:
     """Bring every row of the unfinished array to DONE or REJECTED."""
-    report = CropsReport(plan, partial.state, {})
-    donated = _Donated(plan, [donor for donor in donors if donor is not None])
-    known = _keep(partial, plan, donated)
-    report.kept = int((partial.state == DONE).sum())
-    todo = [image for image, rows in enumerate(plan.rows_of_image) if (partial.state[rows] == TODO).any()]
+    donated = _Donated(unfinished, [donor for donor in donors if donor is not None])
+    _keep(unfinished, plan, donated)
+    report = CropsReport(plan, unfinished.state, {}, kept=int((unfinished.state == DONE).sum()))
+    tasks = plan.tasks(np.flatnonzero(unfinished.state == TODO), donated.records["content"])
+    cut = partial(_crop_image, size=plan.settings.size, margin=plan.settings.margin)
     start = time.perf_counter()
-    for results in _decode_in_waves(plan, todo, partial.state, known):
-        _store(partial, plan, results, donated, report)
-        report.check(max_rejected_share)
+    for results in for_each_image(cut, tasks, "crops", together=joblib.effective_n_jobs(-1) * IMAGES_IN_FLIGHT):
+        _store(unfinished, plan, results, donated, report)
+        report.check()
     report.seconds = time.perf_counter() - start
-    report.check(max_rejected_share)
+    report.check()
     return report
 
 
-def _keep(partial: PartialCrops, plan: Plan, donated: _Donated) -> np.ndarray:
-    """Take over rows whose image file is as it was; returns for each other row the content hash there is a crop of."""
-    everything = np.arange(plan.count)
-    own = partial.state == DONE
-    stale = own & ~plan.fresh(everything, partial.records)
-    donated.own[stale] = True
-    known = np.zeros(plan.count, "V16")
-    known[stale] = partial.records["content"][stale]
-    known[~own] = donated.content(everything[~own])
-    partial.state[~own | stale] = TODO
-    copied = donated.fresh_rows(everything[~own])
-    for piece in np.array_split(copied, max(1, len(copied) * partial.row_bytes // crop_store.COPY_BYTES)):
-        donated.copy(piece, partial)
-        partial.checkpoint(piece)
-    return known
-
-
 class _Donated:
-    """Where rows of the plan can be copied from: the first donor that has a row's key."""
+    """Where each row's crop lies already: in the unfinished array itself, or in the first donor that has its key.
 
-    def __init__(self, plan: Plan, donors: Sequence[Donor]) -> None:
-        self.plan, self.donors = plan, donors
-        self.own = np.zeros(plan.count, bool)  # rows whose crop lies in the unfinished array already
-        self.donor = np.full(plan.count, -1)
-        self.row = np.zeros(plan.count, np.int64)
+    Attributes:
+        records: (n,), what it was made from; zeros where there is none.
+    """
+
+    OWN, NOWHERE = -1, -2
+
+    def __init__(self, unfinished: PartialCrops, donors: Sequence[Donor]) -> None:
+        own = unfinished.state == DONE
+        self.donors = donors
+        self.records = np.where(own, unfinished.records, np.zeros((), RECORD))
+        self._donor = np.where(own, self.OWN, self.NOWHERE)
+        self._place = np.zeros(len(own), np.int64)
         for number, donor in enumerate(donors):
             usable = np.flatnonzero(donor.records["state"] == DONE)
-            found, position = _match(plan.keys, donor.records["key"][usable])
-            take = found & (self.donor < 0)
-            self.donor[take] = number
-            self.row[take] = usable[position[take]]
+            at = KeyIndex(donor.records["key"][usable]).find(unfinished.records["key"])
+            taken = np.flatnonzero((at >= 0) & (self._donor == self.NOWHERE))
+            row = usable[at[taken]]
+            self._donor[taken], self._place[taken] = number, donor.place[row]
+            self.records[taken] = donor.records[row]
 
-    def records(self, rows: np.ndarray) -> np.ndarray:
-        """The donors' records of `rows`; zeros where there is none."""
-        records = np.zeros(len(rows), crop_store.RECORD)
+    def is_own(self) -> np.ndarray:
+        """Rows whose crop lies in the unfinished array: bool (n,)."""
+        return self._donor == self.OWN
+
+    def copy(self, rows: np.ndarray, unfinished: PartialCrops) -> None:
+        """Copy the pixels of rows (ascending) that a donor has."""
         for number, donor in enumerate(self.donors):
-            at = self.donor[rows] == number
-            records[at] = donor.records[self.row[rows[at]]]
-        return records
-
-    def fresh_rows(self, rows: np.ndarray) -> np.ndarray:
-        """Those of `rows` that can be copied without a look into the image."""
-        return rows[self.plan.fresh(rows, self.records(rows))]
-
-    def content(self, rows: np.ndarray) -> np.ndarray:
-        """Hash of the image that the donated crop of each row was made from; zeros where there is none."""
-        return self.records(rows)["content"]
-
-    def copy(self, rows: np.ndarray, partial: PartialCrops) -> None:
-        """Copy rows (ascending) and their records."""
-        partial.records[rows] = self.records(rows)
-        for number, donor in enumerate(self.donors):
-            mine = rows[self.donor[rows] == number]
-            partial.write(mine, donor.pixels[donor.place[self.row[mine]]])
+            mine = rows[self._donor[rows] == number]
+            unfinished.write(mine, donor.pixels[self._place[mine]])
 
 
-def _decode_in_waves(plan: Plan, todo: list[int], state: np.ndarray, known: np.ndarray) -> Iterator[list[ImageResult]]:
-    """Decode images in parallel, a bounded number at a time."""
-    workers = joblib.effective_n_jobs(-1)
-    wave = workers * TASKS_PER_WAVE * IMAGES_PER_TASK
-    with progress_bar() as bar, joblib.Parallel(n_jobs=workers, prefer="threads", batch_size=1) as parallel:
-        task = bar.add_task("crops", total=len(todo), unit="images")
-        for first in range(0, len(todo), wave):
-            tasks = [_image_task(plan, image, state, known) for image in todo[first : first + wave]]
-            pieces = [tasks[k : k + IMAGES_PER_TASK] for k in range(0, len(tasks), IMAGES_PER_TASK)]
-            results = parallel(joblib.delayed(_make_crops)(piece, plan.size, plan.margin) for piece in pieces)
-            yield [result for piece in results for result in piece]
-            bar.advance(task, len(tasks))
-
-
-def _image_task(plan: Plan, image: int, state: np.ndarray, known: np.ndarray) -> ImageTask:
-    rows = plan.rows_of_image[image]
-    rows = rows[state[rows] == TODO]
-    return ImageTask(plan.path(image), rows, plan.boxes[rows], known[rows])
-
-
-def _make_crops(tasks: Sequence[ImageTask], size: int, margin: float) -> list[ImageResult]:
-    return [_crop_image(task, size, margin) for task in tasks]
-
-
-def _crop_image(task: ImageTask, size: int, margin: float) -> ImageResult:
-    result = ImageResult(task.rows)
-    try:
-        result.stat = _stat(task.path)
-        data = read_bytes(task.path)
-        result.content = hashlib.sha256(data).digest()[:16]
-        changed = task.known != np.void(result.content)
-        if changed.any():
-            result.decoded = True
-            _crop_rows(result, data, task.rows[changed], task.boxes[changed], size, margin)
-    except UnreadableImageError as error:
-        result.reasons = dict.fromkeys(task.rows.tolist(), str(error))
-        result.fresh, result.crops = result.fresh[:0], []
-    return result
-
-
-def _crop_rows(result: ImageResult, data: bytes, rows: np.ndarray, boxes: np.ndarray, size: int, margin: float) -> None:
-    """Decode the image once for each scale that its hands need, and crop them."""
-    header = read_header(data)
-    squares = [hand_square(header.width, header.height, box, margin) for box in boxes]
-    factors = [reduction(header, square, size) for square in squares]
-    made = []
-    for factor in sorted(set(factors)):
-        lowest = max(square.top + square.side for square, own in zip(squares, factors, strict=True) if own == factor)
-        pixels = decode(data, header, factor, math.ceil(lowest), _SCRATCH)
-        for row, square, own in zip(rows.tolist(), squares, factors, strict=True):
-            if own != factor:
-                continue
-            if square.side < 1:
-                result.reasons[row] = f"its box is smaller than a pixel ({square.side:.2g} pixels wide)"
-                continue
-            result.crops.append(resample(pixels, square.reduced(factor), size))
-            made.append(row)
-    result.fresh = np.array(made, np.int64)
-
-
-def reduction(header: ImageHeader, square: Square, size: int) -> int:
-    """The largest factor a JPEG may be decoded at for a hand: see `HEADROOM`.
-
-    1 where the square leaves the image: the border row that is repeated there would be a mean of several. It depends
-    on the one hand alone, not on others in the image, so that a crop never depends on what else is cut.
-    """
-    inside = min(
-        square.left, square.top, header.width - square.left - square.side, header.height - square.top - square.side
-    )
-    if header.is_jpeg and inside >= 0:
-        for factor in JPEG_FACTORS:
-            if square.side >= HEADROOM * size * factor and header.width % factor == 0 and header.height % factor == 0:
-                return factor
-    return 1
+def _keep(unfinished: PartialCrops, plan: CropPlan, donated: _Donated) -> None:
+    """Take over the rows whose image file is as it was."""
+    good = plan.up_to_date(np.arange(plan.count), donated.records)
+    unfinished.state[:] = np.where(good & donated.is_own(), DONE, TODO)
+    copied = np.flatnonzero(good & ~donated.is_own())
+    for piece in np.array_split(copied, max(1, len(copied) * unfinished.row_bytes // crop_store.COPY_BYTES)):
+        donated.copy(piece, unfinished)
+        unfinished.records[piece] = donated.records[piece]
+        unfinished.checkpoint(piece)
 
 
 def _store(
-    partial: PartialCrops, plan: Plan, results: list[ImageResult], donated: _Donated, report: CropsReport
+    unfinished: PartialCrops, plan: CropPlan, results: Iterable[ImageResult], donated: _Donated, report: CropsReport
 ) -> None:
-    """Write what a wave gave: new crops, and copies of rows whose image turned out to have the old contents."""
-    records, touched, fresh, crops = partial.records, [], [], []
+    """Write new crops, and copies of rows whose image turned out to have the old contents."""
+    records, touched = unfinished.records, []
+    crops: dict[int, np.ndarray] = {}
     for result in results:
         failed = np.isin(result.rows, list(result.reasons))
         good = result.rows[~failed]
         records["state"][result.rows[failed]] = REJECTED
         records["state"][good] = DONE
         records["content"][good] = np.void(result.content)
-        records["root"][good] = plan.roots[plan.image_of_row[good]]
-        records["bytes"][good], records["mtime_ns"][good] = result.stat
+        if len(good):
+            image = int(plan.samples.of_row[good[0]])
+            records["file"][good] = np.void(plan.samples.state_key(image, result.state))
         report.reasons.update(result.reasons)
         report.decoded_images += result.decoded
-        fresh.append(result.fresh)
-        crops += result.crops
+        crops |= result.crops
         touched.append(result.rows)
-    new, rows = np.concatenate(fresh), np.concatenate(touched)
-    order = np.argsort(new)
+    rows, new = np.sort(np.concatenate(touched)), np.array(sorted(crops), np.int64)
     if len(new):
-        partial.write(new[order], np.stack([crops[k] for k in order]))
+        unfinished.write(new, np.stack([crops[row] for row in new.tolist()]))
     same = np.setdiff1d(rows[records["state"][rows] == DONE], new)
     report.kept += len(same)
-    _copy_same(partial, same[~donated.own[same]], donated)
-    partial.checkpoint(np.sort(rows))
+    donated.copy(same, unfinished)
+    unfinished.checkpoint(rows)
 
 
-def _copy_same(partial: PartialCrops, rows: np.ndarray, donated: _Donated) -> None:
-    seen_now = partial.records[rows].copy()
-    donated.copy(rows, partial)
-    partial.records[rows] = seen_now
-
-
-def _publish(output: Path, plan: Plan, records: np.ndarray, report: CropsReport, array_is_new: bool) -> None:
+def _publish(output: Path, records: np.ndarray, report: CropsReport, array_is_new: bool) -> None:
     """Write the tables beside their places, then put everything in place."""
-    done = report.state == DONE
-    names = [SAMPLES, REJECTED_CSV, REPORT, RECORDS]
-    staged = {name: partial_path(output / name) for name in names}
-    table = plan.table if done.all() else plan.table.filter(pa.array(done))
+    samples, done = report.plan.samples, report.state == DONE
+    table = samples.table if done.all() else samples.table.filter(pa.array(done))
     with explained_write_errors(output):
-        _stage_samples(table, staged[SAMPLES])
-        staged[REJECTED_CSV].write_text(rejected_table(report.rejected()).to_csv(index=False), encoding="utf-8")
-        write_json(staged[REPORT], report.as_json())
-        with staged[RECORDS].open("wb") as file:
-            np.save(file, records)
-            file.flush()
-            os.fsync(file.fileno())
-        crop_store.publish(output, len(records), plan.size, names, array_is_new)
-
-
-def _stage_samples(table: pa.Table, path: Path) -> None:
-    with sample_writer(path) as writer:
-        writer.write_table(table)
-
-
-def _check_parameters(size: int, margin: float, max_rejected_share: float) -> None:
-    if not 8 <= size <= 4096:
-        raise UserError(f"crops.size is {size}; it must be between 8 and 4096 pixels")
-    if not 0 <= margin <= 10:
-        raise UserError(
-            f"crops.margin is {margin}; it must be between 0 and 10 (0.15 adds 15 % of the hand on each side)"
-        )
-    if not 0 <= max_rejected_share <= 1:
-        raise UserError(f"crops.max_rejected_share is {max_rejected_share}; it must be between 0 and 1")
-
-
-def _row_keys(table: pa.Table, boxes: np.ndarray, size: int, margin: float) -> np.ndarray:
-    suffix = f"\0{size}\0{margin!r}\0{cutting_code()}\0{PIXELS_VERSION}".encode()
-    names = pc.binary_join_element_wise(table.column("source"), table.column("image"), "\0")
-    packed = np.ascontiguousarray(boxes, np.float32).view("V16").ravel()
-    digests = [
-        _digest(name.encode() + box.tobytes() + suffix, 16) for name, box in zip(names.to_pylist(), packed, strict=True)
-    ]
-    return np.array(digests, "V16")
-
-
-def _match(wanted: np.ndarray, offered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each wanted V16 whether it is offered, and where (the first place)."""
-    if not len(offered):
-        return np.zeros(len(wanted), bool), np.zeros(len(wanted), np.int64)
-    numbers = _numbers(offered)
-    order = np.argsort(numbers, kind="stable")
-    place = np.searchsorted(numbers[order], _numbers(wanted)).clip(max=len(order) - 1)
-    position = order[place]
-    return wanted == offered[position], position
-
-
-def _numbers(keys: np.ndarray) -> np.ndarray:
-    """The first eight bytes of each key as a number, which can be sorted."""
-    return np.ascontiguousarray(keys).view("<u8")[::2]
-
-
-@cache
-def cutting_code() -> str:
-    """Hash of the code that makes a crop of an image and a box; part of every row's key."""
-    return code_digest([Path(__file__)])
-
-
-def _digest(data: bytes, size: int) -> bytes:
-    return hashlib.blake2b(data, digest_size=size).digest()
-
-
-def _stat(path: str | Path) -> tuple[int, int]:
-    try:
-        status = os.stat(path)  # noqa: PTH116  a Path for each of a million images costs more than the call
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
-
-
-def _stat_in_threads(images: Sequence[tuple[str, str]]) -> np.ndarray:
-    """Bytes and modification time in ns of (root, image) each, int64 (n, 2); -1 where there is no such file."""
-    pieces = [images[first : first + 1000] for first in range(0, len(images), 1000)] or [images]
-    return np.concatenate(joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(_stat_many)(p) for p in pieces))
-
-
-def _stat_many(images: Sequence[tuple[str, str]]) -> np.ndarray:
-    roots = {root: os.path.expanduser(root) for root, _ in images}  # noqa: PTH111  a million Paths cost more
-    return np.array([_stat(f"{roots[root]}/{name}") for root, name in images], np.int64).reshape(-1, 2)
+        stage_tables(output, table, samples.rejected(report.reasons), report.as_json())
+        stage_array(output / RECORDS, records)
+        crop_store.publish(output, [SAMPLES, REJECTED_CSV, REPORT, RECORDS], array_is_new)
 
 
 if __name__ == "__main__":

@@ -17,16 +17,12 @@ import pandas as pd
 import pyarrow as pa
 
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.preparation.publishing import REJECTED_CSV, REPORT, SAMPLES, check_published
 from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
 
-POINTS, SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT = (
-    "landmarks.npy",
-    "samples.parquet",
-    "missed.csv",
-    "rejected.csv",
-    "report.json",
-)
-MARKER = ".publishing"  # there while files are put in place
+__all__ = ["MISSED_CSV", "POINTS", "REJECTED_CSV", "REPORT", "SAMPLES", "open_landmarks", "points_of"]
+
+POINTS, MISSED_CSV = "landmarks.npy", "missed.csv"
 
 
 def points_of(landmarks: np.ndarray, aspects: np.ndarray | float) -> np.ndarray:
@@ -50,8 +46,7 @@ def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     Raises:
         DataError: a file is missing or damaged, or they do not belong together.
     """
-    if (folder / MARKER).exists():
-        raise DataError(f"{folder} was being replaced when the landmarks stage was stopped; repeat it (dvc repro)")
+    check_published(folder, "landmarks")
     try:
         points = np.load(folder / POINTS, allow_pickle=False)
     except FileNotFoundError:

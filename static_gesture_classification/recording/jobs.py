@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.planning.plan_file import (
     Example,
@@ -17,12 +16,12 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     recorded_for,
 )
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.recording.settings import AUTO, FREE, PLAN, RecordingSettings
+from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion
 
+SECONDS_WITHOUT_WINDOW = 120  # that a set takes at most when nobody can end it
 EXAMPLE_SIDE = 200  # pixels
 EXAMPLE_MARGIN = 0.15
 
@@ -79,7 +78,7 @@ class Work:
     planned: bool = False
 
 
-def work_to_do(settings: RecordingSettings, config: DictConfig, vocabulary: Vocabulary) -> Work:
+def find_work(settings: RecordingSettings) -> Work:
     """What is to be recorded, by `recording.mode`, `recording.gesture` and the plan.
 
     Raises:
@@ -87,21 +86,21 @@ def work_to_do(settings: RecordingSettings, config: DictConfig, vocabulary: Voca
         UserError: an unknown gesture; a gesture that the plan does not ask for; a plan that is already done.
     """
     if settings.gesture is not None:
-        vocabulary.index(settings.gesture)
-    path = Path(config.plan.path)
-    if settings.mode == FREE or (settings.mode == AUTO and not path.is_file()):
+        settings.vocabulary.index(settings.gesture)
+    path = settings.plan
+    if settings.mode == "free" or (settings.mode == "auto" and not path.is_file()):
         return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
-    plan = read_plan(path, vocabulary)
+    plan = read_plan(path, settings.vocabulary)
     lines = [line for line in plan.recordings if settings.gesture in (None, line.gesture)]
-    if not lines and settings.mode == PLAN:
+    if not lines and settings.mode == "plan":
         wanted = f"no {settings.gesture}" if settings.gesture else "nothing"
         raise UserError(f"{path} asks for {wanted}; record what you like with recording.mode=free")
     if not lines:
         return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
-    return _planned_work(plan, lines, path, settings)
+    return _work_of_plan(plan, lines, path, settings)
 
 
-def _planned_work(
+def _work_of_plan(
     plan: RecordingPlan, lines: Sequence[PlannedRecording], path: Path, settings: RecordingSettings
 ) -> Work:
     done = recorded_for(plan, settings.storage.root)
@@ -116,6 +115,24 @@ def _planned_work(
             "with recording.mode=free"
         )
     return Work(tuple(jobs), checkpoint=plan.checkpoint, planned=True)
+
+
+def fit_to_camera(settings: RecordingSettings, work: Work, live: bool) -> RecordingSettings:
+    """The settings, without a countdown for a file, and without what needs a window where there is none.
+
+    Raises:
+        UserError: without a window, nothing says which gesture is performed.
+    """
+    changes: dict[str, object] = {} if live else {"countdown": 0.0}
+    if settings.window == "none":
+        if any(job.gesture is None for job in work.jobs):
+            raise UserError(
+                "without a window nobody can name what was performed: give recording.gesture=NAME, or a plan "
+                "(make plan)"
+            )
+        seconds = SECONDS_WITHOUT_WINDOW if settings.seconds is None else settings.seconds
+        changes |= {"review": False, "seconds": seconds}
+    return settings.model_copy(update=changes)
 
 
 def example_picture(examples: Sequence[Example]) -> np.ndarray | None:

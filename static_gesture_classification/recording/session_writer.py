@@ -12,7 +12,6 @@ tried again, and is in the end rescued to another folder. A dropped picture stay
 from __future__ import annotations
 
 import hashlib
-import math
 import shutil
 import tempfile
 import unicodedata
@@ -20,19 +19,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import simplejpeg
 from PIL import Image
+from pydantic import Field
 
 from static_gesture_classification.active_learning.admission import Judgement
-from static_gesture_classification.atomic_files import atomic_path, explained_write_errors
+from static_gesture_classification.atomic_files import explained_write_errors
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.preparation.geometry import hand_square
+from static_gesture_classification.images import UnreadableImageError, read_image
+from static_gesture_classification.preparation.hand_pictures import cut_out, write_jpeg
 from static_gesture_classification.process_lock import ProcessLock, is_locked
-from static_gesture_classification.recording.settings import StorageSettings
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import (
     SESSION_FILE,
     RecordedImage,
@@ -45,9 +44,17 @@ UNLABELLED = ".unlabelled-"
 TRASH = ".trash"
 LOCK = ".recorder.lock"
 THUMBNAIL = 192  # pixels
-DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
-ROUNDING = 1e-6  # pixels, so that a square of whole pixels stays one
 SLUG_LENGTH = 40
+
+
+class StorageSettings(Settings):
+    """What is written of a picture, and where; see conf/recording/default.yaml."""
+
+    root: Path
+    margin: float = Field(default=0.5, ge=0, strict=True)
+    whole_frame: bool = False
+    jpeg_quality: int = Field(default=95, ge=1, le=100, strict=True)
+    rescue: Path | None = None
 
 
 @dataclass
@@ -125,14 +132,13 @@ class SessionWriter:
         Args:
             image: uint8 (height, width, 3), RGB.
             hand: in it.
-            judgement: what the checkpoint said of it; None without one.
+            judgement: by the checkpoint; None without one.
             probabilities: float32 (classes,), likewise.
         """
-        pixels, box, landmarks = cut_out(image, hand, self.settings)
-        recorded = RecordedImage(f"{self._number:06d}.jpg", box, hand.hand, landmarks=landmarks, **said(judgement))
-        quality = self.settings.jpeg_quality
-        jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality, colorspace="RGB")
-        entry = Entry(recorded, pixels, probabilities, jpeg)
+        margin = None if self.settings.whole_frame else self.settings.margin
+        cut = cut_out(image, hand.box, hand.landmarks, margin)
+        described = cut.describe(f"{self._number:06d}.jpg", hand.hand, **(judgement.recorded() if judgement else {}))
+        entry = Entry(described, cut.pixels, probabilities, cut.jpeg(self.settings.jpeg_quality))
         self.entries.append(entry)
         self._number += 1
         return entry
@@ -150,8 +156,7 @@ class SessionWriter:
         assert self.folder is not None
         for entry in self.kept:
             if entry.jpeg is not None and not (self.folder / entry.image.file).is_file():
-                with atomic_path(self.folder / entry.image.file) as partial:
-                    partial.write_bytes(entry.jpeg)
+                write_jpeg(self.folder / entry.image.file, entry.jpeg)
         self.session = replace(self.session, images=tuple(entry.image for entry in self.kept))
         write_session(self.folder, self.session)
         for entry in self.kept:
@@ -162,7 +167,7 @@ class SessionWriter:
         self.session = replace(self.session, gesture=gesture)
         self.save()
         if self.folder is not None and self.folder.name.startswith(UNLABELLED) and not self.discarded:
-            self.folder = _moved(
+            self.folder = _move(
                 self.folder, self.folder.parent / f"{self.folder.name[len(UNLABELLED) :]}_{slug(gesture)}"
             )
 
@@ -170,12 +175,12 @@ class SessionWriter:
         """Put the whole set into the trash; `restore` takes it back until `close`."""
         if self.folder is not None and not self.discarded:
             self._discarded_from = self.folder
-            self.folder = _moved(self.folder, self.settings.root / TRASH / self.folder.name)
+            self.folder = _move(self.folder, self.settings.root / TRASH / self.folder.name)
 
     def restore(self) -> None:
         """Take a discarded set back."""
         if self.folder is not None and self._discarded_from is not None:
-            self.folder = _moved(self.folder, self._discarded_from)
+            self.folder = _move(self.folder, self._discarded_from)
             self._discarded_from = None
 
     def close(self) -> None:
@@ -206,8 +211,7 @@ class SessionWriter:
         where = self.settings.rescue or Path(tempfile.gettempdir()) / "static_gesture_recordings"
         folder = unique_folder(where, f"{self.base_name}_rescued")
         for entry in lost:
-            with atomic_path(folder / entry.image.file) as partial:
-                partial.write_bytes(entry.jpeg or b"")
+            write_jpeg(folder / entry.image.file, entry.jpeg or b"")
         write_session(folder, replace(self.session, images=tuple(entry.image for entry in lost)))
         for entry in lost:
             entry.jpeg = None
@@ -228,50 +232,6 @@ class SessionWriter:
         self._lock = lock
 
 
-def cut_out(
-    image: np.ndarray, hand: DetectedHand, settings: StorageSettings
-) -> tuple[np.ndarray, tuple[float, ...], tuple[tuple[float, float], ...] | None]:
-    """What is saved of a picture: the hand with its surroundings, not the room; box and landmarks relative to it.
-
-    Args:
-        image: uint8 (height, width, 3), RGB.
-        hand: its box and landmarks normalised to the image.
-        settings: `margin` is a share of the box's longer side, added on each side of a square; what of it lies outside
-            the image is left off. With `whole_frame` all of the image is saved.
-
-    Returns:
-        the pixels, the box, the landmarks.
-    """
-    height, width = image.shape[:2]
-    left, top, right, bottom = 0, 0, width, height
-    if not settings.whole_frame:
-        square = hand_square(width, height, hand.box, settings.margin)
-        left, top = max(math.floor(square.left + ROUNDING), 0), max(math.floor(square.top + ROUNDING), 0)
-        right = min(math.ceil(square.left + square.side - ROUNDING), width)
-        bottom = min(math.ceil(square.top + square.side - ROUNDING), height)
-    scale = np.array([width, height], np.float64) / (right - left, bottom - top)
-    offset = np.array([left / width, top / height])
-    box = ((np.array(hand.box, np.float64).reshape(2, 2) - offset) * scale).clip(0, 1).round(DECIMALS)
-    marks = None
-    if hand.landmarks is not None:
-        points = ((np.asarray(hand.landmarks, np.float64) - offset) * scale).round(DECIMALS)
-        marks = tuple((float(x), float(y)) for x, y in points)
-    return image[top:bottom, left:right].copy(), tuple(float(value) for value in box.ravel()), marks
-
-
-def said(judgement: Judgement | None, choice: Judgement | None = None) -> dict[str, Any]:
-    """What a judgement leaves in `session.json`.
-
-    Args:
-        judgement: the checkpoint's.
-        choice: by which the picture was chosen, where that is another.
-    """
-    if judgement is None:
-        return {}
-    score = round(judgement.score, DECIMALS)
-    return {"prediction": judgement.prediction or None, "score": score, "kept_because": (choice or judgement).outcome}
-
-
 def check_writable(root: Path) -> None:
     """Find out before anything is recorded whether a session can be written in `root`. Raises `OutputError`."""
     with explained_write_errors(root):
@@ -281,18 +241,18 @@ def check_writable(root: Path) -> None:
             probe.flush()
 
 
-def unfinished(root: Path) -> list[Path]:
-    """Sets whose recorder was killed before their gesture was chosen, oldest first."""
-    found = sorted(root.glob(f"{UNLABELLED}*")) if root.is_dir() else []
-    return [folder for folder in found if (folder / SESSION_FILE).is_file() and not is_locked(folder / LOCK)]
+def reopen_unfinished(settings: StorageSettings) -> list[SessionWriter]:
+    """The sets whose recorder was killed before their gesture was chosen, oldest first, to go on with.
+
+    Left out are those that another recorder has, and damaged ones.
+    """
+    found = sorted(settings.root.glob(f"{UNLABELLED}*")) if settings.root.is_dir() else []
+    return [writer for folder in found if (writer := _reopen(folder, settings)) is not None]
 
 
-def reopened(folder: Path, settings: StorageSettings) -> SessionWriter | None:
-    """An unfinished set, to go on with; None where another recorder took it meanwhile or it is damaged."""
-    from static_gesture_classification.images import UnreadableImageError, read_image
-
+def _reopen(folder: Path, settings: StorageSettings) -> SessionWriter | None:
     lock = ProcessLock(folder / LOCK)
-    if not lock.acquire():
+    if not (folder / SESSION_FILE).is_file() or not lock.acquire():
         return None
     try:
         session = read_session(folder)
@@ -338,7 +298,7 @@ def slug(name: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=3).hexdigest() if text.strip() else ""
 
 
-def _moved(folder: Path, wanted: Path) -> Path:
+def _move(folder: Path, wanted: Path) -> Path:
     with explained_write_errors(wanted):
         wanted.parent.mkdir(parents=True, exist_ok=True)
         target = wanted

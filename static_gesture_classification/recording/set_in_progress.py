@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from static_gesture_classification.active_learning.admission import Judgement, Side
+import numpy as np
+
+from static_gesture_classification.active_learning.admission import Judgement, Placement
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Candidate, Selector, Verdict
-from static_gesture_classification.recording.session_writer import Entry, SessionWriter, said
+from static_gesture_classification.recording.session_writer import Entry, SessionWriter
 from static_gesture_classification.sources.recorded import RecordedImage
 
 
@@ -22,14 +24,14 @@ class SetInProgress:
         job: what is performed.
         selector: chooses pictures.
         writer: saves them.
-        side: which split the session goes to, and why.
+        placement: which split the session goes to, and why.
         trouble: why the disk refuses pictures; "" while it takes them.
     """
 
     job: Job
     selector: Selector
     writer: SessionWriter
-    side: Side
+    placement: Placement
     trouble: str = ""
     _candidates: dict[int, Candidate] = field(default_factory=dict)
     _undo: list[Callable[[], None]] = field(default_factory=list)
@@ -105,13 +107,6 @@ class SetInProgress:
         self.trouble = ""
         return True
 
-    def judged(self, entry: Entry) -> Judgement | None:
-        """What the checkpoint says of a picture, for the gesture that it is labelled with now."""
-        gesture = entry.image.gesture or self.writer.session.gesture
-        if entry.probabilities is None or not gesture:
-            return None
-        return self.selector.judged(entry.probabilities, gesture)
-
     def _keep(self, candidate: Candidate) -> None:
         sight = candidate.sight
         assert sight.hand is not None
@@ -151,11 +146,12 @@ class SetInProgress:
 
     def _show_as(self, entry: Entry, gesture: str) -> None:
         own = None if gesture == self.writer.session.gesture else gesture
-        judgement, choice = (
-            None if row is None else self.selector.judged(row, gesture)
-            for row in (entry.probabilities, entry.chosen_by)
-        )
-        entry.image = replace(entry.image, gesture=own, **said(judgement, choice))
+        judgement, choice = (self._judge(row, gesture) for row in (entry.probabilities, entry.chosen_by))
+        fields = judgement.recorded(choice.outcome if choice else None) if judgement else {}
+        entry.image = replace(entry.image, gesture=own, **fields)
+
+    def _judge(self, probabilities: np.ndarray | None, gesture: str) -> Judgement | None:
+        return None if probabilities is None else self.selector.judge(probabilities, gesture)
 
     def _set_image(self, entry: Entry, image: RecordedImage) -> None:
         entry.image = image

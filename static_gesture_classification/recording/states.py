@@ -1,4 +1,4 @@
-"""What the recorder can be doing, one class each: what its keys do, and how it reacts to pictures and to time.
+"""What the recorder can be doing, one class each: what its keys do, how it reacts to pictures and time, where it leads.
 
 Asking -> Ready -> Recording -> (Choosing) -> Reviewing -> Ready ... -> Finished
 """
@@ -6,16 +6,14 @@ Asking -> Ready -> Recording -> (Choosing) -> Reviewing -> Ready ... -> Finished
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Verdict
-from static_gesture_classification.recording.people import as_known
-from static_gesture_classification.recording.session_writer import Entry
-from static_gesture_classification.recording.set_in_progress import SetInProgress
-from static_gesture_classification.recording.window.keys import (
+from static_gesture_classification.recording.keys import (
     BACKSPACE,
     DELETE,
     DOWN,
@@ -28,46 +26,26 @@ from static_gesture_classification.recording.window.keys import (
     SHORTCUTS,
     SPACE,
     UP,
-    KeyHint,
+    Key,
 )
-
-if TYPE_CHECKING:
-    from static_gesture_classification.recording.recorder import Recorder
+from static_gesture_classification.recording.recorder import Recorder, State
+from static_gesture_classification.recording.session_writer import Entry
+from static_gesture_classification.recording.set_in_progress import SetInProgress
+from static_gesture_classification.recording.subjects import as_known
 
 COLUMNS, ROWS = 6, 3  # of the contact sheet
 RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 CLICKED = "picture:"  # what a click on a picture of the contact sheet is as a key
-
-
-class State(ABC):
-    """What the recorder is doing."""
-
-    looks = False  # whether hands are looked for in the pictures
-
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-
-    @property
-    @abstractmethod
-    def keys(self) -> list[KeyHint]:
-        """The keys that do something now."""
-
-    @abstractmethod
-    def press(self, key: str) -> None:
-        """React to a key: a character, or a name of `keys`."""
-
-    def see(self, sight: Sight) -> None:  # noqa: B027  most states only show pictures
-        """React to a picture."""
-
-    def tick(self, now: float) -> None:  # noqa: B027
-        """React to the time, in seconds of the recorder's clock."""
-
-    def camera_over(self) -> None:  # noqa: B027
-        """React to the end of all pictures."""
+ASK_SUBJECT = "Who is in front of the camera?"
+WHY_SUBJECT = (
+    "One person's pictures never stand on both sides of train and val. A short name that stays the same is enough."
+)
+ASK_ROOM = "Which camera, in which room?"
+WHY_ROOM = "For example: laptop, kitchen. It helps to see later where errors come from."
 
 
 class Asking(State):
-    """Asks for a name: of the person, or of the room.
+    """Asks for a name: of the subject, or of the room.
 
     Args:
         question: in words.
@@ -75,6 +53,8 @@ class Asking(State):
         known: names to choose from, the latest first.
         answer: takes the name.
     """
+
+    takes_text = True
 
     def __init__(
         self, recorder: Recorder, question: str, why: str, known: Sequence[str], answer: Callable[[str], None]
@@ -84,29 +64,29 @@ class Asking(State):
         self.typed = ""
         self.chosen = 0 if known else -1  # a line of `known`, or -1 for what is typed
 
-    @property
-    def keys(self) -> list[KeyHint]:
-        """See `State.keys`."""
-        choose = [KeyHint(UP, "↑ ↓", "one of before")] if self.known else []
+    def bindings(self) -> list[Key]:
+        """See `State.bindings`."""
+        known = [Key(UP, "↑ ↓", "one of before", lambda: self._step(-1)), Key(DOWN, "", "", lambda: self._step(1))]
         return [
-            KeyHint("", "type", "a name"),
-            *choose,
-            KeyHint(ENTER, "Enter", "go on"),
-            KeyHint(ESCAPE, "Esc", "quit"),
+            Key("", "type", "a name"),
+            *(known if self.known else []),
+            Key(ENTER, "Enter", "go on", self._answer),
+            Key(ESCAPE, "Esc", "quit", lambda: finish(self.recorder)),
+            Key(BACKSPACE, "", "", self._erase, also=(DELETE,)),
         ]
 
     def press(self, key: str) -> None:
-        """See `State.press`."""
-        if key == ESCAPE:
-            self.recorder.finish()
-        elif key in (UP, DOWN) and self.known:
-            self.chosen = (self.chosen + (1 if key == DOWN else -1)) % len(self.known)
-        elif key in (BACKSPACE, DELETE):
-            self.typed = self.typed[:-1]
-        elif key == ENTER:
-            self._answer()
-        elif key == SPACE or len(key) == 1:
+        """See `State.press`; characters are typed."""
+        if key == SPACE or len(key) == 1:
             self.typed, self.chosen = self.typed + (" " if key == SPACE else key), -1
+        else:
+            super().press(key)
+
+    def _step(self, lines: int) -> None:
+        self.chosen = (self.chosen + lines) % len(self.known)
+
+    def _erase(self) -> None:
+        self.typed = self.typed[:-1]
 
     def _answer(self) -> None:
         name = as_known(self.typed, self.known) if self.typed.strip() else ""
@@ -123,48 +103,32 @@ class Ready(State):
 
     looks = True
 
-    @property
-    def keys(self) -> list[KeyHint]:
-        """See `State.keys`."""
+    def bindings(self) -> list[Key]:
+        """See `State.bindings`."""
         recorder = self.recorder
-        keys = [KeyHint(SPACE, "Space", "start")]
+        keys = [Key(SPACE, "Space", "start", lambda: start_set(recorder), also=(ENTER,))]
         if recorder.more_jobs:
-            keys.append(KeyHint("n", "N", "next gesture"))
-        keys += [KeyHint("p", "P", "another person"), KeyHint("r", "R", "another room")]
+            keys.append(Key("n", "N", "next gesture", recorder.next_job))
+        keys.append(Key("p", "P", "another person", lambda: ask_subject(recorder)))
+        keys.append(Key("r", "R", "another room", lambda: ask_room(recorder)))
         if recorder.can_judge:
-            keys.append(KeyHint("h", "H", "keep all" if recorder.hard else "only what is hard"))
-        if recorder.last_set is not None:
-            keys.append(KeyHint("u", "U", "back to the last set"))
-        return [*keys, KeyHint("q", "Q", "finish")]
-
-    def press(self, key: str) -> None:
-        """See `State.press`."""
-        actions: dict[str, Callable[[], None]] = {
-            SPACE: self.recorder.start_set,
-            ENTER: self.recorder.start_set,
-            "n": self.recorder.next_job,
-            "p": self.recorder.ask_person,
-            "r": self.recorder.ask_room,
-            "h": self.recorder.toggle_hard,
-            "u": self.recorder.reopen_last_set,
-            "q": self.recorder.finish,
-            ESCAPE: self.recorder.finish,
-        }
-        actions.get(key, lambda: None)()
+            keys.append(Key("h", "H", "keep all" if recorder.hard else "only what is hard", recorder.toggle_hard))
+        return [*keys, *_back(recorder), Key("q", "Q", "finish", self.camera_over, also=(ESCAPE,))]
 
     def camera_over(self) -> None:
         """See `State.camera_over`."""
-        self.recorder.finish()
+        finish(self.recorder)
 
 
 class Recording(State):
     """Counts down, then keeps pictures until the set is full."""
 
     looks = True
+    records = True
 
     def __init__(self, recorder: Recorder, current: SetInProgress) -> None:
         super().__init__(recorder)
-        self.set = current
+        self.set: SetInProgress = current
         self.verdict: Verdict | None = None
         self.paused = False
         self.flash = 0.0  # when the latest picture was kept
@@ -173,18 +137,18 @@ class Recording(State):
         self._hopeful = self._starts  # when the latest picture was kept, or the start
         self._retry = 0.0
 
-    @property
-    def keys(self) -> list[KeyHint]:
-        """See `State.keys`."""
-        done = "name it" if self.set.job.gesture is None else "done"
+    def bindings(self) -> list[Key]:
+        """See `State.bindings`."""
         keys = [
-            KeyHint(SPACE, "Space", "go on" if self.paused else "pause"),
-            KeyHint(ENTER, "Enter", done),
-            KeyHint("u", "U", "drop the last"),
+            Key(SPACE, "Space", "go on" if self.paused else "pause", self._pause),
+            Key(ENTER, "Enter", "name it" if self.set.job.gesture is None else "done", self.finish),
+            Key("u", "U", "drop the last", self._drop_last, also=(BACKSPACE,)),
         ]
-        if self.recorder.can_judge and self.set.job.gesture is not None and not self.set.side.held_out:
-            keys.append(KeyHint("h", "H", "keep all" if self.set.selector.hard else "only what is hard"))
-        return [*keys, KeyHint(ESCAPE, "Esc", "break off")]
+        if self.recorder.can_judge and self.set.job.gesture is not None:
+            shown = "" if self.set.placement.held_out else "H"
+            text = "keep all" if self.set.selector.hard else "only what is hard"
+            keys.append(Key("h", shown, text, self._toggle_hard))
+        return [*keys, Key(ESCAPE, "Esc", "break off", self._break_off)]
 
     @property
     def countdown(self) -> int:
@@ -201,23 +165,14 @@ class Recording(State):
         """Whether nothing was kept for so long that advice is due."""
         return not self.paused and self.recorder.now - self._hopeful > self.recorder.settings.patience
 
-    def press(self, key: str) -> None:
-        """See `State.press`."""
-        if key == SPACE:
-            self.paused = not self.paused
-            self._hopeful = self.recorder.now
-        elif key == ENTER:
-            self.finish()
-        elif key in ("u", BACKSPACE) and not self.set.drop_last():
-            self.recorder.notice = "Nothing is kept yet."
-        elif key == "h" and self.recorder.can_judge and self.set.job.gesture is not None:
-            self._toggle_hard()
-        elif key == ESCAPE:
-            self.recorder.break_off(self.set)
+    @property
+    def keeps(self) -> bool:
+        """See `State`."""
+        return not (self.paused or self.countdown or self.set.trouble)
 
     def see(self, sight: Sight) -> None:
         """See `State.see`."""
-        if self.paused or self.countdown or self.set.trouble:
+        if not self.keeps:
             return
         self.verdict = self.set.see(sight)
         if self.verdict.kept is not None:
@@ -241,14 +196,30 @@ class Recording(State):
     def finish(self) -> None:
         """End the set: what waits is kept, then it is named or shown."""
         self.set.flush()
-        self.recorder.set_recorded(self.set)
+        end_set(self.recorder, self.set)
+
+    def _pause(self) -> None:
+        self.paused = not self.paused
+        self._hopeful = self.recorder.now
+
+    def _drop_last(self) -> None:
+        if not self.set.drop_last():
+            self.recorder.notice = "Nothing is kept yet."
 
     def _toggle_hard(self) -> None:
-        if self.set.side.held_out:
+        if self.set.placement.held_out:
             self.recorder.notice = "This set is held out for val: all of it is kept, hard or easy."
             return
         self.set.selector.hard = not self.set.selector.hard
         self._hopeful = self.recorder.now
+
+    def _break_off(self) -> None:
+        """Leave the set before it is full: what it has is shown; without anything it is as if it had not begun."""
+        self.set.selector.flush()
+        if self.set.kept:
+            end_set(self.recorder, self.set)
+        else:
+            self.recorder.go(Ready(self.recorder))
 
 
 class Choosing(State):
@@ -256,9 +227,9 @@ class Choosing(State):
 
     Args:
         question: in words.
-        chosen: takes the gesture.
-        cancel: goes back without one; None where one is needed.
-        shown: the pictures in question.
+        choose: takes the gesture.
+        cancel: goes back without one.
+        entries: the pictures in question.
         start: the gesture that is proposed.
     """
 
@@ -266,36 +237,35 @@ class Choosing(State):
         self,
         recorder: Recorder,
         question: str,
-        chosen: Callable[[str], None],
+        choose: Callable[[str], None],
         cancel: Callable[[], None],
-        shown: Sequence[Entry],
+        entries: Sequence[Entry],
         start: str | None = None,
     ) -> None:
         super().__init__(recorder)
-        self.question, self.chosen, self.cancel, self.shown = question, chosen, cancel, shown
+        self.question, self.choose, self.cancel, self.entries = question, choose, cancel, entries
         self.gestures = recorder.vocabulary.names
         self.line = self.gestures.index(start) if start in self.gestures else 0
 
-    @property
-    def keys(self) -> list[KeyHint]:
-        """See `State.keys`."""
+    def bindings(self) -> list[Key]:
+        """See `State.bindings`."""
         return [
-            KeyHint(UP, "↑ ↓", "choose"),
-            KeyHint(ENTER, "Enter", "take it"),
-            KeyHint("", "1 2 3 …", "take that one"),
-            KeyHint(ESCAPE, "Esc", "back"),
+            Key(UP, "↑ ↓", "choose", lambda: self._step(-1)),
+            Key(DOWN, "", "", lambda: self._step(1)),
+            Key(ENTER, "Enter", "take it", lambda: self.choose(self.gestures[self.line])),
+            Key("", "1 2 3 …", "take that one"),
+            Key(ESCAPE, "Esc", "back", self.cancel),
         ]
 
     def press(self, key: str) -> None:
-        """See `State.press`."""
-        if key in (UP, DOWN):
-            self.line = (self.line + (1 if key == DOWN else -1)) % len(self.gestures)
-        elif key == ENTER:
-            self.chosen(self.gestures[self.line])
-        elif key == ESCAPE:
-            self.cancel()
-        elif key in SHORTCUTS[: len(self.gestures)] and len(key) == 1:
-            self.chosen(self.gestures[SHORTCUTS.index(key)])
+        """See `State.press`; a shortcut takes its gesture."""
+        if len(key) == 1 and key in SHORTCUTS[: len(self.gestures)]:
+            self.choose(self.gestures[SHORTCUTS.index(key)])
+        else:
+            super().press(key)
+
+    def _step(self, lines: int) -> None:
+        self.line = (self.line + lines) % len(self.gestures)
 
 
 class Reviewing(State):
@@ -303,20 +273,19 @@ class Reviewing(State):
 
     def __init__(self, recorder: Recorder, current: SetInProgress) -> None:
         super().__init__(recorder)
-        self.set = current
+        self.set: SetInProgress = current
         self.cursor = 0
 
-    @property
-    def keys(self) -> list[KeyHint]:
-        """See `State.keys`."""
+    def bindings(self) -> list[Key]:
+        """See `State.bindings`."""
         return [
-            KeyHint("", "arrows", "choose"),
-            KeyHint(SPACE, "Space", "drop / take back"),
-            KeyHint("l", "L", "relabel"),
-            KeyHint("g", "G", "all are another gesture"),
-            KeyHint("u", "U", "undo"),
-            KeyHint("d", "D", "discard the set"),
-            KeyHint(ENTER, "Enter", "keep the set"),
+            Key("", "arrows", "choose"),
+            Key(SPACE, "Space", "drop / take back", self._drop, also=("x", DELETE, BACKSPACE)),
+            Key("l", "L", "relabel", self._relabel),
+            Key("g", "G", "all are another gesture", self._label_all),
+            Key("u", "U", "undo", self._undo),
+            Key("d", "D", "discard the set", lambda: discard(self.recorder, self.set)),
+            Key(ENTER, "Enter", "keep the set", lambda: go_on(self.recorder, self.set)),
         ]
 
     @property
@@ -330,66 +299,180 @@ class Reviewing(State):
         return self.cursor // (COLUMNS * ROWS)
 
     def press(self, key: str) -> None:
-        """See `State.press`."""
+        """See `State.press`; arrows move the cursor, a click drops a picture."""
         steps = {LEFT: -1, RIGHT: 1, UP: -COLUMNS, DOWN: COLUMNS, PAGE_UP: -COLUMNS * ROWS, PAGE_DOWN: COLUMNS * ROWS}
         if key in steps:
             self.cursor = min(max(self.cursor + steps[key], 0), len(self.entries) - 1)
-        elif key in (SPACE, "x", DELETE, BACKSPACE) and self.entries:
-            self.set.drop(self.entries[self.cursor])
         elif key.startswith(CLICKED):
             self.cursor = int(key.removeprefix(CLICKED))
-            self.set.drop(self.entries[self.cursor])
-        elif key in ("l", "g"):
-            self._ask_gesture(whole=key == "g")
-        elif key == "u" and not self.set.undo():
-            self.recorder.notice = "Nothing to undo."
-        elif key == "d":
-            self.recorder.discard(self.set)
-        elif key == ENTER:
-            self.recorder.keep(self.set)
+            self._drop()
+        else:
+            super().press(key)
 
     def tick(self, now: float) -> None:
         """See `State.tick`."""
         if self.set.trouble:
             self.set.save()
 
-    def _ask_gesture(self, whole: bool) -> None:
-        back = self._come_back
-        session = self.set.writer.session
-        if whole:
-            question, start, shown = "What do all of these show?", session.gesture, self.set.kept
+    def _drop(self) -> None:
+        if self.entries:
+            self.set.drop(self.entries[self.cursor])
 
-            def chosen(gesture: str) -> None:
-                self.set.label(gesture)
-                back()
-        else:
-            entry = self.entries[self.cursor]
-            question, start, shown = "What does this picture show?", entry.image.gesture or session.gesture, [entry]
+    def _undo(self) -> None:
+        if not self.set.undo():
+            self.recorder.notice = "Nothing to undo."
 
-            def chosen(gesture: str) -> None:
-                self.set.relabel(entry, gesture)
-                back()
+    def _relabel(self) -> None:
+        entry = self.entries[self.cursor]
+        start = entry.image.gesture or self.set.writer.session.gesture
+        self._ask("What does this picture show?", lambda gesture: self.set.relabel(entry, gesture), [entry], start)
 
-        self.recorder.go(Choosing(self.recorder, question, chosen, back, shown, start))
+    def _label_all(self) -> None:
+        self._ask("What do all of these show?", self.set.label, self.set.kept, self.set.writer.session.gesture)
 
-    def _come_back(self) -> None:
-        self.recorder.go(self)
+    def _ask(self, question: str, label: Callable[[str], None], entries: Sequence[Entry], start: str) -> None:
+        def choose(gesture: str) -> None:
+            label(gesture)
+            self.recorder.go(self)
+
+        self.recorder.go(Choosing(self.recorder, question, choose, lambda: self.recorder.go(self), entries, start))
 
 
 class Finished(State):
     """All is recorded; shows what it came to until a key is pressed."""
 
-    @property
-    def keys(self) -> list[KeyHint]:
-        """See `State.keys`."""
-        keys = [KeyHint(ENTER, "Enter", "close")]
-        if self.recorder.last_set is not None:
-            keys.append(KeyHint("u", "U", "back to the last set"))
-        return keys
+    def bindings(self) -> list[Key]:
+        """See `State.bindings`."""
+        return [Key(ENTER, "Enter", "close", self._close, also=(ESCAPE, SPACE, "q")), *_back(self.recorder)]
 
-    def press(self, key: str) -> None:
-        """See `State.press`."""
-        if key in (ENTER, ESCAPE, SPACE, "q"):
-            self.recorder.over = True
-        elif key == "u" and self.recorder.last_set is not None:
-            self.recorder.reopen_last_set()
+    def _close(self) -> None:
+        self.recorder.over = True
+
+
+# Where states lead
+
+
+def begin(recorder: Recorder) -> Recorder:
+    """Start a recorder: what is not known is asked for; sets that a killed recorder left unnamed are named first."""
+    recorder.remember_names()
+    if not recorder.subject and recorder.has_user:
+        ask_subject(recorder)
+    elif not recorder.room and recorder.has_user:
+        ask_room(recorder)
+    elif recorder.unfinished:
+        adopted = recorder.adopt(recorder.unfinished.pop(0))
+        recorder.notice = "These were recorded earlier and have no gesture yet."
+        name_set(recorder, adopted)
+    else:
+        recorder.go(Ready(recorder))
+    return recorder
+
+
+def ask_subject(recorder: Recorder) -> None:
+    """Ask who performs."""
+
+    def take(name: str) -> None:
+        recorder.subject = name
+        begin(recorder)
+
+    recorder.go(Asking(recorder, ASK_SUBJECT, WHY_SUBJECT, recorder.known.subjects, take))
+
+
+def ask_room(recorder: Recorder) -> None:
+    """Ask which camera and room."""
+
+    def take(name: str) -> None:
+        recorder.room = name
+        begin(recorder)
+
+    recorder.go(Asking(recorder, ASK_ROOM, WHY_ROOM, recorder.known.rooms, take))
+
+
+def start_set(recorder: Recorder) -> None:
+    """Begin the current job."""
+    recorder.go(Recording(recorder, recorder.new_set()))
+
+
+def end_set(recorder: Recorder, current: SetInProgress) -> None:
+    """A set has ended: it is named where that is open, then shown."""
+    if current not in recorder.sets and current.writer.entries:
+        recorder.sets.append(current)
+    if not current.kept:
+        recorder.notice = "Nothing was kept."
+        go_on(recorder, current)
+    elif not current.writer.session.gesture:
+        name_set(recorder, current)
+    elif recorder.settings.review:
+        recorder.go(Reviewing(recorder, current))
+    else:
+        go_on(recorder, current)
+
+
+def name_set(recorder: Recorder, current: SetInProgress) -> None:
+    """Ask which gesture a set shows; what the model finds likeliest over all its pictures is proposed."""
+
+    def choose(gesture: str) -> None:
+        current.label(gesture)
+        recorder.go(Reviewing(recorder, current))
+
+    rows = [entry.probabilities for entry in current.kept if entry.probabilities is not None]
+    guess = recorder.judge.names[int(np.sum(rows, axis=0).argmax())] if rows and recorder.judge is not None else None
+    question = f"Which gesture do these {len(current.kept)} pictures show?"
+    recorder.go(Choosing(recorder, question, choose, lambda: discard(recorder, current), current.kept, guess))
+
+
+def discard(recorder: Recorder, current: SetInProgress) -> None:
+    """The set goes to the trash; the same job is due again."""
+    try:
+        current.discard()
+    except OutputError as error:
+        recorder.notice = str(error)
+        return
+    recorder.notice = "The set is discarded. U brings it back."
+    recorder.go(Ready(recorder))
+
+
+def reopen_last_set(recorder: Recorder) -> None:
+    """Back to the contact sheet of the last set, taken out of the trash if it is there."""
+    current = recorder.last_set
+    if current is None:
+        return
+    try:
+        current.writer.restore()
+    except OutputError as error:
+        recorder.notice = str(error)
+        return
+    recorder.over = False
+    if current.writer.session.gesture:
+        recorder.go(Reviewing(recorder, current))
+    else:
+        name_set(recorder, current)
+
+
+def go_on(recorder: Recorder, current: SetInProgress) -> None:
+    """On from a set that is done with, which stays."""
+    if recorder.camera.over:
+        finish(recorder)
+    elif all(current.job is not job for job in recorder.work.jobs):  # it was adopted
+        begin(recorder)
+    elif current.job is recorder.job and current.job.gesture is not None and current.missing > 0:
+        recorder.want(current.missing)
+        recorder.go(Ready(recorder))
+    elif recorder.work.endless:
+        recorder.go(Ready(recorder))
+    elif recorder.more_jobs:
+        recorder.next_job()
+        start_set(recorder)
+    else:
+        finish(recorder)
+
+
+def finish(recorder: Recorder) -> None:
+    """All is done: show what it came to."""
+    recorder.go(Finished(recorder))
+
+
+def _back(recorder: Recorder) -> list[Key]:
+    if recorder.last_set is None:
+        return []
+    return [Key("u", "U", "back to the last set", lambda: reopen_last_set(recorder))]

@@ -13,14 +13,13 @@ import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers.logger import Logger
-from rich.markup import escape
 
-from static_gesture_classification.terminal import errors
+from static_gesture_classification.terminal import warn
 from static_gesture_classification.tracking.hardware import HardwareSampler
-from static_gesture_classification.tracking.mirror import LiveMirror, described, started
+from static_gesture_classification.tracking.mirror import LiveMirror, describe_error, start_mirror
 from static_gesture_classification.tracking.report import NAME, write_report
 from static_gesture_classification.tracking.run_folder import EPOCHS, STEPS, RunFolder, Scalar, Status
-from static_gesture_classification.tracking.tracker import Tracker, flattened
+from static_gesture_classification.tracking.trackers import Tracker, flatten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +52,7 @@ class RunLogger(Logger):
         self._mirrors: list[LiveMirror] = []
         self._sampler: HardwareSampler | None = None
         if getattr(rank_zero_only, "rank", 0) == 0:
-            self._mirrors = [started(run, tracker, min(patience, _START)) for tracker in trackers]
+            self._mirrors = [start_mirror(run, tracker, min(patience, _START)) for tracker in trackers]
             self._sampler = HardwareSampler(run, sampling_period) if sampling_period else None
             if self._sampler:
                 self._sampler.start()
@@ -103,7 +102,7 @@ class RunLogger(Logger):
         """Keep what a module calls its hyperparameters under `training/hyperparameters`; `conf` is apart."""
         values = vars(params) if isinstance(params, Namespace) else params
         if values:
-            self.log_values(flattened(values, "training/hyperparameters"))
+            self.log_values(flatten(values, "training/hyperparameters"))
 
     @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
@@ -203,10 +202,7 @@ class RunLogger(Logger):
         try:
             write_report(self.run)
         except Exception as error:
-            errors.print(
-                f"[yellow]warning:[/] no {escape(str(self.run.path))}/{NAME}: {escape(described(error))}",
-                highlight=False,
-            )
+            warn(f"no {self.run.path}/{NAME}: {describe_error(error)}")
 
     def _tell(self) -> None:
         for mirror in self._mirrors:

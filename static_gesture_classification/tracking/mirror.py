@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.terminal import errors
+from static_gesture_classification.terminal import warn
 from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
-from static_gesture_classification.tracking.tracker import Tracker, flattened
+from static_gesture_classification.tracking.trackers import Tracker, flatten
 
 PAUSE = 2.0  # seconds between two updates while a run goes on, which leave the processor to the training
 
@@ -70,7 +69,7 @@ class Mirror:
             self._keep_state()
 
     def _send_facts(self) -> None:
-        self._send("config", flattened(self.run.config), self.tracker.config)
+        self._send("config", flatten(self.run.config), self.tracker.config)
         self._send("tags", self.run.tags, self.tracker.tags)
         values = self.run.values()
         if best := self.run.best:
@@ -130,8 +129,6 @@ class LiveMirror:
 
     def __init__(self, run: RunFolder, tracker: Tracker) -> None:
         self._mirror = Mirror(run, tracker)
-        command = "gestures sync"
-        self._how_to_send = f"{command} run='{run.path}' logger={tracker.name}"
         self._changed = threading.Condition()
         self._wanted = 0  # news so far
         self._done = 0  # news that the tracker has, or has failed at
@@ -194,22 +191,20 @@ class LiveMirror:
         try:
             step()
         except Exception as error:  # whatever a tracker raises must not reach the training
-            self._warn(described(error))
+            self._warn(describe_error(error))
             return False
         return True
 
     def _warn(self, what: str) -> None:
         if not self._warned:
             self._warned = True
-            errors.print(
-                f"[yellow]warning:[/] tracker {escape(self._mirror.tracker.name)}: {escape(what)}. "
-                f"The run folder has everything; send it later with\n  {escape(self._how_to_send)}",
-                highlight=False,
-                soft_wrap=True,
+            warn(
+                f"tracker {self._mirror.tracker.name}: {what}. The run folder has everything; send it later with\n"
+                f"  gestures sync run='{self._mirror.run.path}' logger={self._mirror.tracker.name}"
             )
 
 
-def started(run: RunFolder, tracker: Tracker, seconds: float) -> LiveMirror:
+def start_mirror(run: RunFolder, tracker: Tracker, seconds: float) -> LiveMirror:
     """A live mirror whose tracker has started, or has had `seconds` to.
 
     Clients draw random names from Python's global generator when they start; a run's random numbers must not depend
@@ -243,7 +238,7 @@ def _fingerprint(path: Path) -> list[int] | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-def described(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """An error of a tracker's in one line: its type and the first line that says something, without decoration."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     lines = (line.strip() for line in plain.splitlines())

@@ -18,6 +18,7 @@ import pandas as pd
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
+from static_gesture_classification.tracking.trackers import Tracker
 
 MOST_METRICS = 1000  # in one request
 MOST_PARAMS = 100
@@ -34,7 +35,7 @@ _SYSTEM_TAGS = {
 }
 
 
-class MLflowTracker:
+class MLflowTracker(Tracker):
     """Mirrors a run folder to MLflow: series as metrics (steps are epochs), config as params, files as artifacts.
 
     Single numbers are metrics too, other single values are tags; each of the run's tags is a tag `tag.NAME`. MLflow's
@@ -142,12 +143,6 @@ class MLflowTracker:
             self._client.update_run(self._run_id, status=_STATUSES[status])
         else:
             self._client.set_terminated(self._run_id, status=_STATUSES[status])
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
     def _existing(self, known: str | None) -> str | None:
         from mlflow.exceptions import MlflowException

@@ -22,6 +22,7 @@ import pandas as pd
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
+from static_gesture_classification.tracking.trackers import Tracker
 
 DATA_DIRECTORY = "NEPTUNE_DATA_DIRECTORY"  # where the client keeps what it has not sent, ./.neptune unless set
 TOKEN = "NEPTUNE_API_TOKEN"
@@ -34,7 +35,7 @@ _SET_BY_SERVER = {
 _FILE_SETS = ("source_code/files",)  # the one field here whose type Neptune prescribes
 
 
-class NeptuneTracker:
+class NeptuneTracker(Tracker):
     """Mirrors a run folder to Neptune.
 
     Offline, the run goes to `trackers/neptune/offline/` of the run folder, whole again after each resumption; the

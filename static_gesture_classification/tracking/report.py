@@ -26,10 +26,10 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import say
 from static_gesture_classification.tracking.run_folder import BEST, SECONDS, RunFolder
-from static_gesture_classification.tracking.sync import selected_run
-from static_gesture_classification.tracking.tracker import flattened
+from static_gesture_classification.tracking.run_list import named_run
+from static_gesture_classification.tracking.trackers import flatten
 
 NAME = "report.html"
 REPORT = "val/classification_report"
@@ -98,9 +98,9 @@ def configuration(run: RunFolder) -> str:
     """The groups that matter for training as tables, the whole configuration folded away."""
     config = run.config
     foremost = "".join(
-        fields_table(flattened(config[group], ""), group) for group in FOREMOST if isinstance(config.get(group), dict)
+        fields_table(flatten(config[group], ""), group) for group in FOREMOST if isinstance(config.get(group), dict)
     )
-    whole = f"<details><summary>Everything</summary>{fields_table(flattened(config, ''))}</details>" if config else ""
+    whole = f"<details><summary>Everything</summary>{fields_table(flatten(config, ''))}</details>" if config else ""
     return f'<div class="columns">{foremost}</div>{whole}' if config else ""
 
 
@@ -312,9 +312,8 @@ def anchor(title: str) -> str:
 @entry_point
 def main(config: DictConfig) -> None:
     """Write the page of the run folder `run`."""
-    console.print(
-        f"open {write_report(selected_run(config))} in a browser", highlight=False, soft_wrap=True, markup=False
-    )
+    run = named_run(config.run, Path(config.paths.runs))
+    say(f"open {write_report(run)} in a browser")
 
 
 _STYLE = """

@@ -23,9 +23,10 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -46,13 +47,12 @@ if TYPE_CHECKING:
 
 VERSION = 1
 Status = Literal["running", "finished", "failed", "interrupted"]
-STATUSES: tuple[Status, ...] = ("running", "finished", "failed", "interrupted")
+STATUSES: tuple[Status, ...] = get_args(Status)
 Scalar = str | int | float | bool
 BEST = "training/val_weighted_F1"  # the series that ranks epochs and runs
 BEST_SO_FAR = "training/max_val_weighted_F1"  # its maximum as a single value, for the trackers' runs tables
 EPOCHS, STEPS, SECONDS = "epochs", "steps", "seconds"
-_RUN_COLUMNS = ["id", "creation_time", "owner", "running_time", "tags", "status", "epochs"]
-_RUN_COLUMNS += ["max_weighted_F1", "best_epoch"]
+_CHECKPOINT = re.compile(r"checkpoint_epoch=(\d+)-")
 _NOT_FIELDS = ("checkpoints", "series", "trackers")
 _PACKAGE = Path(__file__).resolve().parents[1]
 _PROJECT = _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE  # else: installed
@@ -120,7 +120,7 @@ class RunFolder:
             (run.path / "series").mkdir(exist_ok=True)
         run._take_lock()
         run._remove_unfinished()
-        run._write_record(run._begun_record())
+        run._write_record(run._begin_record())
         composed = config if isinstance(config, DictConfig) else OmegaConf.create(dict(config))
         write_text(run.path / "config.yaml", OmegaConf.to_yaml(composed, resolve=True))
         run.set_tags(tags)
@@ -133,7 +133,7 @@ class RunFolder:
         """An existing run folder, to read. Raises `DataError` when there is none at `path`."""
         run = cls(Path(path))
         if not run._record_path.is_file():
-            raise DataError(f"no run folder at {path}; runs are listed by list_runs, each holds a run.json")
+            raise DataError(f"no run folder at {path}: it holds no run.json; gestures runs lists the runs")
         run.record()
         return run
 
@@ -142,7 +142,7 @@ class RunFolder:
     def log_values(self, values: Mapping[str, Scalar]) -> None:
         """Keep single values (a field holds its last one)."""
         record = self.record()
-        record["values"].update({checked_field(field): value for field, value in values.items()})
+        record["values"] |= {check_field(field): value for field, value in values.items()}
         self._write_record(record)
 
     def log_series(self, values: Mapping[str, float], step: int, unit: str = EPOCHS) -> None:
@@ -153,8 +153,7 @@ class RunFolder:
             step: the epoch (counted from 0), optimizer step or second, as `unit` says.
             unit: "epochs", "steps" or "seconds": the file the series is in.
         """
-        checked = {checked_field(field): value for field, value in values.items()}
-        series.append(self._series_path(unit), checked, step)
+        series.append(self._series_path(unit), {check_field(field): value for field, value in values.items()}, step)
 
     def log_figure(self, field: str, figure: Figure, dpi: int = 120) -> Path:
         """Write a matplotlib figure as `<field>.png`."""
@@ -197,7 +196,7 @@ class RunFolder:
         if status == "running":
             self._take_lock()
         record = self.record()
-        _sessions(record)[-1]["ended"] = None if status == "running" else time.time()
+        record["sessions"][-1]["ended"] = None if status == "running" else time.time()
         self._write_record(record)
         write_text(self.path / "status", status + "\n")
         if status != "running":
@@ -251,7 +250,7 @@ class RunFolder:
         facts: dict[str, Scalar] = {
             "sys/id": record["run_id"],
             "sys/uid": record["uid"],
-            "sys/creation_time": _readable(record["created"]),
+            "sys/creation_time": datetime.fromtimestamp(record["created"], UTC).isoformat(timespec="seconds"),
             "sys/owner": record["owner"],
             "sys/running_time": round(self.running_time, 1),
             "sys/status": self.status,
@@ -296,16 +295,29 @@ class RunFolder:
 
     def file(self, field: str) -> Path | None:
         """The file of one field, None when there is none."""
-        folder = (self.path / field).parent
-        name = PurePosixPath(field).name
-        found = (
-            sorted(path for path in folder.glob("*") if path.stem == name and path.is_file()) if folder.is_dir() else []
-        )
-        return found[0] if found else None
+        path = self.path / field
+        return min((each for each in path.parent.glob("*") if each.stem == path.name and each.is_file()), default=None)
 
     def checkpoints(self) -> list[Path]:
         """The run's checkpoints, sorted by name."""
         return sorted(path for path in self.checkpoint_folder.glob("*.ckpt") if not path.name.startswith("."))
+
+    def epoch_checkpoints(self) -> dict[int, Path]:
+        """The kept checkpoints by epoch, ascending; the last one, which training is resumed from, is not among them."""
+        found = ((_CHECKPOINT.match(path.name), path) for path in self.checkpoints())
+        return dict(sorted((int(match.group(1)), path) for match, path in found if match))
+
+    def best_checkpoint(self) -> Path:
+        """The kept checkpoint with the highest weighted F1 on val; of equals, the earliest.
+
+        Raises:
+            UserError: there is none.
+        """
+        kept = self.epoch_checkpoints()
+        if not kept:
+            raise UserError(f"{self.path} has no checkpoint; train it first, or choose another")
+        scores = self.metrics()[BEST].reindex(list(kept)).fillna(-1.0)
+        return kept[int(scores.index[int(scores.to_numpy().argmax())])]
 
     @property
     def created(self) -> float:
@@ -315,7 +327,7 @@ class RunFolder:
     @property
     def running_time(self) -> float:
         """Seconds of training, interruptions left out."""
-        sessions = _sessions(self.record())
+        sessions = self.record()["sessions"]
         now = time.time() if self.status == "running" else self._last_sign_of_life()
         return sum(max(0.0, (each["ended"] or now) - each["started"]) for each in sessions)
 
@@ -349,7 +361,7 @@ class RunFolder:
         write_json(self._record_path, record)
 
     def _write_file(self, field: str, suffix: str, write: Any) -> Path:
-        path = self.path / (checked_field(field) + suffix)
+        path = self.path / (check_field(field) + suffix)
         with atomic_path(path) as partial:
             write(partial)
         return path
@@ -365,7 +377,7 @@ class RunFolder:
         for path in self.path.rglob(".*.partial"):
             path.unlink(missing_ok=True)
 
-    def _begun_record(self) -> dict[str, Any]:
+    def _begin_record(self) -> dict[str, Any]:
         """The record of a new run, or that of the existing one with one more session."""
         now = time.time()
         if not self._record_path.is_file():
@@ -381,87 +393,35 @@ class RunFolder:
                 "values": {},
             }
         record = self.record()
-        last = _sessions(record)[-1]
+        last = record["sessions"][-1]
         last["ended"] = last["ended"] or self._last_sign_of_life()
-        _sessions(record).append({"started": now, "ended": None})
-        return record
+        return {**record, "sessions": [*record["sessions"], {"started": now, "ended": None}]}
 
     def _record_source(self, project: Path) -> None:
-        revision = source_revision(project)
-        record = self.record()
-        names = ("commit", "branch", "message", "dirty", "digest")
-        record["source_code"] = {name: getattr(revision, name) for name in names}
-        record["source_code"]["entrypoint"] = Path(sys.argv[0]).name
-        record["environment"] = environment()
-        self._write_record(record)
+        facts = asdict(source_revision(project))
+        files = {"diff.patch": facts.pop("diff").encode(), "files.zip": facts.pop("archive")}
+        source = {**facts, "entrypoint": Path(sys.argv[0]).name}
+        self._write_record({**self.record(), "source_code": source, "environment": environment()})
         self.log_text("source_code/requirements", packages())
-        for name, content, suffix in (
-            ("diff", revision.diff.encode(), ".patch"),
-            ("files", revision.archive, ".zip"),
-        ):
+        for name, content in files.items():
+            path = Path("source_code", name)
             if content:
-                self.log_bytes(f"source_code/{name}", content, suffix)
+                self.log_bytes(path.with_suffix("").as_posix(), content, path.suffix)
             else:
-                (self.path / f"source_code/{name}{suffix}").unlink(missing_ok=True)
+                (self.path / path).unlink(missing_ok=True)
 
     def _last_sign_of_life(self) -> float:
         times = [path.stat().st_mtime for path in (*self._series_paths(), self._record_path) if path.is_file()]
         return max(times)
 
 
-def list_runs(runs_root: Path) -> pd.DataFrame:
-    """All runs below a folder, newest first.
-
-    Returns:
-        Columns id, creation_time (local time), owner, running_time (seconds), tags (joined by ", "), status, epochs,
-        max_weighted_F1, best_epoch (the last two missing before the first epoch's end). A folder that cannot be read
-        has the status "unreadable".
-    """
-    folders = sorted(path.parent for path in Path(runs_root).glob("*/run.json"))
-    rows = [_summary(folder) for folder in folders]
-    frame = pd.DataFrame(rows, columns=_RUN_COLUMNS).astype({"best_epoch": "Int64", "max_weighted_F1": float})
-    return frame.sort_values("creation_time", ascending=False, ignore_index=True)
-
-
-def checked_field(field: str) -> str:
+def check_field(field: str) -> str:
     """A field path that is safe as a path below a folder. Raises `ValueError` otherwise."""
     parts = PurePosixPath(field).parts
-    if (
-        not parts
-        or "/".join(parts) != field
-        or ".." in parts
-        or field.startswith(("/", "."))
-        or not field.isprintable()
-    ):
+    plain = parts and "/".join(parts) == field and ".." not in parts
+    if not plain or field.startswith(("/", ".")) or not field.isprintable():
         raise ValueError(f"{field!r} is no field path; use names joined by single slashes, as in val/figures/matrix")
     return field
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    try:
-        run = RunFolder.open(folder)
-        record, best = run.record(), run.best
-    except DataError:
-        return {"id": folder.name, "status": "unreadable"}
-    return {
-        "id": run.run_id,
-        "creation_time": pd.Timestamp(datetime.fromtimestamp(record["created"])),
-        "owner": record["owner"],
-        "running_time": run.running_time,
-        "tags": ", ".join(run.tags),
-        "status": run.status,
-        "epochs": len(run.metrics()),
-        "max_weighted_F1": best[1] if best else None,
-        "best_epoch": best[0] if best else None,
-    }
-
-
-def _sessions(record: dict[str, Any]) -> list[dict[str, Any]]:
-    return record["sessions"]
-
-
-def _readable(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _epoch_of(path: Path) -> int | None:

@@ -11,10 +11,12 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.terminal import console
-from static_gesture_classification.tracking.mirror import Mirror, described
+from static_gesture_classification.terminal import say
+from static_gesture_classification.tracking import trackers
+from static_gesture_classification.tracking.mirror import Mirror, describe_error
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.tracker import Tracker, trackers_from_config
+from static_gesture_classification.tracking.run_list import named_run
+from static_gesture_classification.tracking.trackers import Tracker
 
 
 def sync(run: RunFolder, tracker: Tracker) -> None:
@@ -30,31 +32,19 @@ def sync(run: RunFolder, tracker: Tracker) -> None:
         mirror.update()
         mirror.close()
     except Exception as error:
-        raise UserError(f"tracker {tracker.name}: {described(error)}") from error
-
-
-def selected_run(config: DictConfig) -> RunFolder:
-    """The run folder that `run=...` names. Raises `UserError` when it names none."""
-    if not config.run:
-        raise UserError(f"say which run: run={config.paths.runs}/RUN; there are {_names(Path(config.paths.runs))}")
-    return RunFolder.open(Path(config.run))
+        raise UserError(f"tracker {tracker.name}: {describe_error(error)}") from error
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Mirror the run folder `run` to the trackers selected by `logger`."""
-    run = selected_run(config)
-    trackers = trackers_from_config(config)
-    if not trackers:
+    run = named_run(config.run, Path(config.paths.runs))
+    chosen = trackers.from_config(config)
+    if not chosen:
         raise UserError("say where to: logger=mlflow, logger=neptune or logger=[neptune,mlflow]")
-    for tracker in trackers:
+    for tracker in chosen:
         sync(run, tracker)
-        console.print(f"{tracker.name} has all of {run.path}", highlight=False, markup=False)
-
-
-def _names(runs_root: Path) -> str:
-    names = sorted(path.parent.name for path in runs_root.glob("*/run.json"))
-    return ", ".join(names) or f"no runs in {runs_root} yet"
+        say(f"{tracker.name} has all of {run.path}")
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
-"""From crops to a trained network: batches, augmentation, networks, losses, the Lightning module, checkpoints."""
+"""From crops or landmarks to a trained network: input kinds, batches, augmentation, networks, losses, checkpoints.
 
-import static_gesture_classification.torchvision_operators  # noqa: F401  (before lightning and timm import torchvision)
+`settings` and `inputs` do without torch, which takes seconds to import.
+"""

@@ -69,9 +69,9 @@ class Augmentation(nn.Module):
         colours, affine = self.colours(count, generator), self.affine(count, size, generator)
         images = images.to(torch.float32, memory_format=torch.contiguous_format)
         if colours is not None:
-            images = _recoloured(images, *(part.to(images.device) for part in colours))
+            images = _recolour(images, *(part.to(images.device) for part in colours))
         if affine is not None:
-            images = _warped(images, _sampling(affine, size).to(images.device), self.padding)
+            images = _warp(images, _sampling(affine, size).to(images.device), self.padding)
         return images.contiguous(memory_format=torch.channels_last)
 
     def colours(self, count: int, generator: Generator) -> tuple[Tensor, Tensor] | None:
@@ -121,7 +121,7 @@ def _sampling(affine: Tensor, size: int) -> Tensor:
     return (torch.linalg.inv(pixels) @ torch.linalg.inv(affine) @ pixels)[:, :2]
 
 
-def _warped(images: Tensor, sampling: Tensor, padding: str) -> Tensor:
+def _warp(images: Tensor, sampling: Tensor, padding: str) -> Tensor:
     return grid_sample(images, _grid(sampling, images.shape[-1]), padding_mode=padding, align_corners=True)
 
 
@@ -133,7 +133,7 @@ def _grid(sampling: Tensor, size: int) -> Tensor:
     return columns.unsqueeze(1) + rows.unsqueeze(2)
 
 
-def _recoloured(images: Tensor, matrix: Tensor, contrast: Tensor) -> Tensor:
+def _recolour(images: Tensor, matrix: Tensor, contrast: Tensor) -> Tensor:
     """Colour matrices applied; contrast stretches about the image's mean grey, which every fourth pixel gives."""
     count, _, height, width = images.shape
     grey = torch.einsum("nchw,c->n", images[:, :, ::4, ::4], _LUMA.to(images)) / (

@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback, Checkpoint, RichProgressBar
-from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from static_gesture_classification.atomic_files import partial_path
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import save
+from static_gesture_classification.training.lightning import (
+    Callback,
+    Checkpoint,
+    LightningEarlyStopping,
+    LightningModule,
+    RichProgressBar,
+    TorchCheckpointIO,
+    Trainer,
+)
 from static_gesture_classification.training.module import TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1, GestureModule
 
 LAST = "last.ckpt"
@@ -139,12 +144,9 @@ class EpochLines(Callback):
         losses = " ".join(
             f"{name.removeprefix('training/')} {_shown(trainer, name)}" for name in (TRAIN_LOSS, VAL_LOSS)
         )
-        console.print(
+        say(
             f"epoch {trainer.current_epoch} ({trainer.current_epoch + 1} of {trainer.max_epochs}): {losses} "
-            f"val_weighted_F1 {_shown(trainer, WEIGHTED_F1)} ({rate:.0f} images/s, {seconds:.1f} s)",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
+            f"val_weighted_F1 {_shown(trainer, WEIGHTED_F1)} ({rate:.0f} images/s, {seconds:.1f} s)"
         )
 
 

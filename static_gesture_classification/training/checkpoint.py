@@ -6,15 +6,16 @@ no code; what they are is declared and checked in `checkpoint_entries`. A run's 
 
     checkpoint_version   1
     state_dict           the network's tensors; in a run's last checkpoint their names begin with "network."
-    model                the `model` node of the configuration: name, input ("crops" where it is absent, or
-                         "landmarks"), backbone, of a crop model normalisation
+    model                the `model` node of the configuration: name, input (its input kind; crops where it is absent),
+                         backbone, and normalisation where it sees crops
     gestures             names (in class order), background
-    crop                 size (pixels), margin (of the box's longer side); None for a landmark model
+    crop                 size (pixels), margin (of the box's longer side); None where it sees no crops
     epoch, scores        the epoch that it was written after, counted from 0, and its scores on val (or None)
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,17 +30,13 @@ from torch import Tensor
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.backbones import build_backbone
 from static_gesture_classification.training.checkpoint_entries import check_entries
-from static_gesture_classification.training.models.landmarks import LandmarkNetwork
-from static_gesture_classification.training.models.network import GestureNetwork
+from static_gesture_classification.training.inputs import Crops, InputKind, kind_named, kind_of
+from static_gesture_classification.training.models.network import Network
 
 VERSION = 1
-CROPS, LANDMARKS = "crops", "landmarks"  # what a model sees
-Network = GestureNetwork | LandmarkNetwork
 _NETWORK = "network."
 _MEMBERS = "members"  # what an earlier version's committees held
-_BATCH = {CROPS: 64, LANDMARKS: 16_384}
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Origin:
             "checkpoint_version": VERSION,
             "model": self.model,
             "gestures": {"names": list(self.vocabulary.names), "background": self.vocabulary.background},
-            "crop": {"size": self.crop_size, "margin": self.crop_margin} if input_of(self.model) == CROPS else None,
+            "crop": {"size": self.crop_size, "margin": self.crop_margin} if kind_of(self.model).needs_crops else None,
         }
 
 
@@ -68,50 +65,43 @@ class Classifier:
     Args:
         network: in evaluation mode; normalises its input itself.
         vocabulary: the gestures, in class order.
-        crop_size: side of a crop in pixels; 0 for a landmark model.
+        crop_size: side of a crop in pixels; 0 where it sees none.
         crop_margin: added on each side of the square crop, as a share of the box's longer side.
-        input: what it sees: "crops" or "landmarks".
+        input: the name of its input kind.
     """
 
     network: Network
     vocabulary: Vocabulary
     crop_size: int
     crop_margin: float
-    input: str = CROPS
+    input: str = Crops.name
+
+    @property
+    def kind(self) -> InputKind:
+        """What it sees of a hand."""
+        return kind_named(self.input)
 
     @torch.inference_mode()
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, classes) and embeddings (n, features), float32.
 
         Args:
-            inputs: RGB crops (n, size, size, 3) uint8; or points (n, 21, 2) float32, in a unit that is the same for x
-                and y, without NaN.
+            inputs: of n hands, as the kind joins them: RGB crops (n, size, size, 3) uint8, or points (n, 21, 2).
         """
-        device = self.network.head.weight.device
-        size = _BATCH[self.input]
+        head = self.network.head
+        if not len(inputs):
+            return np.zeros((0, len(self.vocabulary)), np.float32), np.zeros((0, head.in_features), np.float32)
         probabilities, embeddings = [], []
-        for start in range(0, len(inputs), size):
-            batch = torch.from_numpy(np.ascontiguousarray(inputs[start : start + size])).to(device)
-            features = self.network.embed(batch.permute(0, 3, 1, 2) if self.input == CROPS else batch).float()
+        for some in self.kind.batches(inputs):
+            features = self.network.embed(on_device(self.kind.batch(some), head.weight.device)).float()
             embeddings.append(features.cpu().numpy())
-            probabilities.append(self.network.head(features).softmax(1).cpu().numpy())
-        if not probabilities:
-            return np.zeros((0, len(self.vocabulary)), np.float32), np.zeros(
-                (0, self.network.head.in_features), np.float32
-            )
+            probabilities.append(head(features).softmax(1).cpu().numpy())
         return np.concatenate(probabilities), np.concatenate(embeddings)
 
 
-def input_of(model: Mapping[str, Any]) -> str:
-    """What a model sees by its `model` node: "crops" where it does not say, or "landmarks".
-
-    Raises:
-        UserError: anything else.
-    """
-    seen = str(model.get("input", CROPS))
-    if seen not in (CROPS, LANDMARKS):
-        raise UserError(f"model.input is {seen!r}; it is {CROPS} or {LANDMARKS}")
-    return seen
+def on_device(batch: Any, device: torch.device) -> Any:
+    """A batch, a tensor or a tuple of them, on a device."""
+    return batch.to(device) if isinstance(batch, Tensor) else tuple(part.to(device) for part in batch)
 
 
 def build_network(model: Mapping[str, Any], classes: int) -> Network:
@@ -120,11 +110,7 @@ def build_network(model: Mapping[str, Any], classes: int) -> Network:
     Raises:
         UserError: the backbone is not one of training/models/, is unknown, or its weights cannot be had.
     """
-    network, features = build_backbone(model["backbone"], pretrained=model["weights"] == "imagenet")
-    if input_of(model) == LANDMARKS:
-        return LandmarkNetwork(network, features, classes)
-    normalisation = model["normalisation"]
-    return GestureNetwork(network, features, classes, normalisation["mean"], normalisation["std"])
+    return kind_of(model).network(model, classes)
 
 
 def initial_network(model: Mapping[str, Any], vocabulary: Vocabulary) -> Network:
@@ -169,9 +155,8 @@ def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu"
     """The classifier of a checkpoint's entries; `path` is for messages. Raises `UserError` where they do not fit."""
     network = network_of(checkpoint, path).to(device).eval()
     vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]
-    if crop is None:
-        return Classifier(network, vocabulary, 0, 0.0, input_of(checkpoint["model"]))
-    return Classifier(network, vocabulary, int(crop["size"]), float(crop["margin"]))
+    size, margin = (int(crop["size"]), float(crop["margin"])) if crop else (0, 0.0)
+    return Classifier(network, vocabulary, size, margin, kind_of(checkpoint["model"]).name)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -220,6 +205,14 @@ def network_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return own or dict(state)
 
 
+def checkpoint_digest(path: Path) -> str | None:
+    """What tells a checkpoint from every other: SHA-256 of its file, None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def export_checkpoint(run_checkpoint: Path, output: Path) -> None:
     """Write what a classifier needs of a run's checkpoint to `output`: no optimizer, no paths, no times.
 
@@ -247,6 +240,5 @@ def plain_model(model: Any) -> dict[str, Any]:
 
     Where weights came from does not matter to whoever loads them, and may be a path, so it is left out.
     """
-    plain = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else dict(model)
-    assert isinstance(plain, dict)
+    plain: Any = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else model
     return {str(key): value for key, value in plain.items() if key != "weights"}

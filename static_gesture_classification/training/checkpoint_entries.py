@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from pydantic import ConfigDict, Field, with_config
 from torch import Tensor
@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_data import checked
 from static_gesture_classification.training.backbones import TARGET, factory
+from static_gesture_classification.training.inputs import kind_of
 
 WAY_OUT = "choose another checkpoint, or train again"
 _DEEPEST = 8  # of a checkpoint's plain values, which nest three levels
@@ -42,7 +43,7 @@ class Model(TypedDict):
 
     name: str
     backbone: dict[str, Plain | list[Plain]]
-    input: NotRequired[Literal["crops", "landmarks"]]
+    input: NotRequired[str]
     normalisation: NotRequired[Normalisation]
 
 
@@ -87,10 +88,10 @@ def check_entries(entries: Mapping[str, Any], path: Path) -> None:
     known = checked(dict(entries), Entries, str(path), WAY_OUT)
     try:
         factory(known["model"]["backbone"].get(TARGET))
+        needs_crops = kind_of(known["model"]).needs_crops
     except UserError as error:
         raise UserError(f"{path}: {error}; {WAY_OUT}") from error
-    sees_crops = known["model"].get("input", "crops") == "crops"
-    if sees_crops != (known["crop"] is not None) or (sees_crops and "normalisation" not in known["model"]):
+    if needs_crops != (known["crop"] is not None) or (needs_crops and "normalisation" not in known["model"]):
         raise UserError(f"{path}: its crop and normalisation do not fit what its model sees; {WAY_OUT}")
 
 

@@ -24,6 +24,12 @@ def accelerator(wanted: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def torch_device(wanted: str) -> str:
+    """What `trainer.accelerator` means to torch: `cpu`, `cuda` or `mps`."""
+    found = accelerator(wanted)
+    return "cuda" if found == "gpu" else found
+
+
 def one_device(wanted: object, accelerator: str) -> int | list[int]:
     """What `trainer.devices` names, where that is one device: 1, or the list of its number.
 

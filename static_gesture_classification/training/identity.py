@@ -15,18 +15,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from rich.markup import escape
-
 from static_gesture_classification.code_identity import code_digest, modules_below
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import note
 from static_gesture_classification.tracking.run_folder import RunFolder
+from static_gesture_classification.training.settings import TrainingSettings
 
-# The parts of the configuration that the trained weights depend on.
-NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperparams", "augs", "trainer", "seed")
 CODE_FIELD = "source_code/training"  # of a run: hash of the code that trains, see `training_code`
-_NOT_IN = {"train_hyperparams": ("fresh",), "trainer": ("fast_dev_run",)}
+# The settings that the trained weights depend on. The crops' geometry shows in the data's own hash.
+_DECISIVE = {"vocabulary", "model", "loss", "optimizer", "scheduler", "hyperparameters", "augs", "trainer", "seed"}
+_CARRYING_OUT = {"hyperparameters": {"fresh"}, "trainer": {"fast_dev_run"}}
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,9 @@ class RunIdentity:
     code: str
 
     @classmethod
-    def of(cls, config: DictConfig, data: str) -> RunIdentity:
-        """The identity of a training with a configuration on data with this hash, by today's code."""
-        return cls(fingerprint(config, data), training_code(Path(__file__).parent))
+    def of(cls, settings: TrainingSettings, data: str) -> RunIdentity:
+        """The identity of a training with these settings on data with this hash, by today's code."""
+        return cls(fingerprint(settings, data), training_code(Path(__file__).parent))
 
 
 @cache
@@ -53,13 +51,11 @@ def training_code(folder: Path) -> str:
     return code_digest([file for file in modules_below(folder) if file.name != Path(__file__).name])
 
 
-def fingerprint(config: DictConfig, data: str) -> str:
-    """Hash of the configuration that matters, the weights it starts from and the data's own hash: 8 hex digits."""
-    whole = OmegaConf.to_container(config, resolve=True)
-    parts = {node: _without(whole[node], _NOT_IN.get(node, ())) for node in NODES}  # type: ignore[call-overload,index]
-    return hashlib.blake2b(
-        json.dumps([parts, _weights(str(config.model.weights)), data], sort_keys=True).encode(), digest_size=4
-    ).hexdigest()
+def fingerprint(settings: TrainingSettings, data: str) -> str:
+    """Hash of the settings that matter, the weights it starts from and the data's own hash: 8 hex digits."""
+    parts = settings.model_dump(include=_DECISIVE, exclude=_CARRYING_OUT)
+    content = json.dumps([parts, _weights(str(settings.model["weights"])), data], sort_keys=True)
+    return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 
 def run_folder_for(runs: Path, model: str, identity: RunIdentity, fresh: bool) -> Path:
@@ -77,7 +73,7 @@ def run_folder_for(runs: Path, model: str, identity: RunIdentity, fresh: bool) -
     own = [folder for folder in there if code_of(folder) == identity.code]
     if there and not own:
         about = f"{there[-1]} has this configuration and data, but the code that trains was another: beginning anew"
-        console.print(f"[yellow]note:[/] {escape(about)}", highlight=False, soft_wrap=True)
+        note(about)
     return following if not own or (fresh and is_finished(own[-1])) else own[-1]
 
 
@@ -108,10 +104,6 @@ def _weights(weights: str) -> str:
     """Hash of the checkpoint that training starts from, "" where it starts from none."""
     path = Path(weights)
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
-
-
-def _without(node: Any, keys: Sequence[str]) -> Any:
-    return {key: value for key, value in node.items() if key not in keys} if keys else node
 
 
 def _names(base: str) -> Iterator[str]:

@@ -69,11 +69,11 @@ class LandmarkAugmentation(nn.Module):
         centred = points - centre
         extent = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(1e-6).view(-1, 1, 1)
         hands = centred / extent
-        for change in (self._with_other_fingers, self._with_noise, self._turned, self._in_perspective):
+        for change in (self._change_fingers, self._add_noise, self._turn, self._tilt):
             hands = change(hands, generator)
         return centre + (hands - hands.mean(dim=1, keepdim=True)) * extent
 
-    def _with_other_fingers(self, hands: Tensor, generator: Generator) -> Tensor:
+    def _change_fingers(self, hands: Tensor, generator: Generator) -> Tensor:
         """Bones longer or shorter, most of it alike within a finger; joints stay on the ends of their bones."""
         if self.finger_length == 0:
             return hands
@@ -83,13 +83,13 @@ class LandmarkAugmentation(nn.Module):
         ends = moved.view(-1, 5, 4, 2).cumsum(dim=2).view(-1, 20, 2)
         return torch.cat([hands[:, :1], hands[:, :1] + ends], dim=1)
 
-    def _with_noise(self, hands: Tensor, generator: Generator) -> Tensor:
+    def _add_noise(self, hands: Tensor, generator: Generator) -> Tensor:
         if self.noise == 0:
             return hands
         deviation = 2 * self.noise * torch.rand((len(hands), 1, 1), generator=generator)
         return hands + (deviation * torch.randn(hands.shape, generator=generator)).to(hands.device)
 
-    def _turned(self, hands: Tensor, generator: Generator) -> Tensor:
+    def _turn(self, hands: Tensor, generator: Generator) -> Tensor:
         chosen = self._chosen(len(hands), self.probability, generator)
         angle = chosen * torch.deg2rad(_either_way(self.rotation, (len(hands),), generator))
         shear = chosen * torch.deg2rad(_either_way(self.shear, (len(hands),), generator)).tan()
@@ -100,7 +100,7 @@ class LandmarkAugmentation(nn.Module):
         lean[:, 1, 0] = shear
         return hands @ (lean @ turn).to(hands.device)
 
-    def _in_perspective(self, hands: Tensor, generator: Generator) -> Tensor:
+    def _tilt(self, hands: Tensor, generator: Generator) -> Tensor:
         if self.perspective == 0:
             return hands
         chosen = self._chosen(len(hands), self.probability, generator).view(-1, 1, 1)

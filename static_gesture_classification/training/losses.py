@@ -15,48 +15,47 @@ _LEAST = 1e-6  # of 1 - p: the derivative of its power is infinite at 0
 ClassWeights = Mapping[str, float] | str | None
 
 
-class CrossEntropy(nn.Module):
-    """Cross-entropy with optional class weights and label smoothing.
+class WeightedLoss(nn.Module):
+    """A loss with optional class weights.
 
     Args:
         class_weights: see `weights_of`.
         vocabulary: the gestures, in class order.
         counts: training samples per gesture.
-        label_smoothing: share of the target spread over all gestures, 0 to 1.
     """
 
     weight: Tensor | None
 
+    def __init__(self, vocabulary: Vocabulary, counts: Sequence[int], class_weights: ClassWeights) -> None:
+        super().__init__()
+        self.register_buffer("weight", weights_of(class_weights, vocabulary, counts), persistent=False)
+
+
+class CrossEntropy(WeightedLoss):
+    """Cross-entropy; `label_smoothing` is the share of the target that is spread over all gestures, 0 to 1."""
+
     def __init__(
         self, vocabulary: Vocabulary, counts: Sequence[int], class_weights: ClassWeights, label_smoothing: float
     ) -> None:
-        super().__init__()
+        super().__init__(vocabulary, counts, class_weights)
         self.label_smoothing = label_smoothing
-        self.register_buffer("weight", weights_of(class_weights, vocabulary, counts), persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Mean loss of logits (n, classes) against class indices (n,)."""
         return cross_entropy(logits, targets, self.weight, label_smoothing=self.label_smoothing)
 
 
-class Focal(nn.Module):
+class Focal(WeightedLoss):
     """Focal loss (Lin et al., arXiv:1708.02002): cross-entropy times (1 - p)^gamma, p being the target's probability.
 
-    Args:
-        class_weights: see `weights_of`.
-        vocabulary: the gestures, in class order.
-        counts: training samples per gesture.
-        gamma: 0 is cross-entropy; the larger, the less the easy samples count.
+    With `gamma` 0 it is cross-entropy; the larger, the less the easy samples count.
     """
-
-    weight: Tensor | None
 
     def __init__(
         self, vocabulary: Vocabulary, counts: Sequence[int], class_weights: ClassWeights, gamma: float
     ) -> None:
-        super().__init__()
+        super().__init__(vocabulary, counts, class_weights)
         self.gamma = gamma
-        self.register_buffer("weight", weights_of(class_weights, vocabulary, counts), persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Mean loss (weighted mean, where classes are weighted) of logits (n, classes) against class indices (n,)."""

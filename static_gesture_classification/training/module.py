@@ -8,15 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.checkpoint import Network, Origin
+from static_gesture_classification.training.checkpoint import Origin
 from static_gesture_classification.training.datamodule import Batch
+from static_gesture_classification.training.lightning import LightningModule
+from static_gesture_classification.training.models.network import Network
 from static_gesture_classification.training.schedules import Schedule
 from static_gesture_classification.training.scores import Scores, scores_of
 
@@ -27,7 +28,7 @@ LEARNING_RATE = "training/lr"
 
 
 class GestureModule(LightningModule):
-    """Trains a network on crops or on landmarks.
+    """Trains a network.
 
     All randomness (augmentation, dropout) is a function of seed and epoch, so that a run that is resumed at an epoch's
     boundary goes on as if nothing had happened. The schedule moves before the epoch's checkpoint is written (Lightning
@@ -65,8 +66,8 @@ class GestureModule(LightningModule):
         self._schedule_state: dict[str, Any] | None = None
         self._generator = torch.Generator()
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits (n, classes) of RGB images (n, 3, size, size), 0 to 255, or of points (n, 21, 2)."""
+    def forward(self, inputs: Any) -> Tensor:
+        """Logits (n, classes) of a batch, as `InputKind.batch` makes it."""
         return self.network(inputs)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -79,7 +80,7 @@ class GestureModule(LightningModule):
         self.confusion.update(outputs["logits"], batch.targets)
         return outputs
 
-    def _step(self, inputs: Tensor, batch: Batch, name: str) -> dict[str, Tensor]:
+    def _step(self, inputs: Any, batch: Batch, name: str) -> dict[str, Tensor]:
         logits = self.network(inputs).float()
         loss = self.loss(logits, batch.targets)
         self.log(

@@ -1,10 +1,16 @@
-"""Scores of an epoch from its confusion matrix: what training watches. The evaluate stage computes the full set."""
+"""Scores from a confusion matrix: what training watches, and the one F1 that everything else is scored by.
+
+They are computed from counts, for many matrices at once: scikit-learn and torchmetrics go through all labels for each,
+and a bootstrap or a randomisation test asks for thousands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypedDict
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 
@@ -26,17 +32,41 @@ class Scores(TypedDict):
     per_gesture: dict[str, GestureScores]
 
 
+Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
+Doubles = npt.NDArray[np.float64]
+
+
+def f1_scores(hits: Counts, support: Counts, predicted: Counts) -> Doubles:
+    """F1 of each gesture, 0 where it was neither shown nor predicted.
+
+    Args:
+        hits, support, predicted: (..., gestures) counts of right predictions, of samples, of predictions.
+    """
+    total = support + predicted
+    return np.divide(2 * hits, total, out=np.zeros(total.shape), where=total > 0)
+
+
+def weighted_f1_of_counts(hits: Counts, support: Counts, predicted: Counts) -> Doubles:
+    """F1 weighted by support, (...), of counts as `f1_scores` takes them; NaN without a sample."""
+    weighted = (f1_scores(hits, support, predicted) * support).sum(-1)
+    total = np.asarray(support.sum(-1))
+    return np.divide(weighted, total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def weighted_f1(confusion: npt.NDArray[np.int64]) -> float:
+    """F1 of each gesture, weighted by its support, of a confusion matrix (rows the truth); NaN for an empty one."""
+    return float(weighted_f1_of_counts(np.diag(confusion), confusion.sum(1), confusion.sum(0)))
+
+
 def scores_of(confusion: Tensor, names: Sequence[str]) -> Scores:
     """Scores from counts (classes, classes), rows the truth, columns the prediction.
 
     A score without a denominator (a gesture that is never predicted, or that has no samples) is 0; macro F1 averages
     the gestures that have samples.
     """
-    counts = confusion.double()
+    counts = confusion.numpy()
     hits, support, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
-    precision, recall = hits / predicted.clamp_min(1), hits / support.clamp_min(1)
-    f1 = 2 * hits / (support + predicted).clamp_min(1)
-    total, present = support.sum().clamp_min(1), support > 0
+    precision, recall, f1 = hits / predicted.clip(1), hits / support.clip(1), f1_scores(hits, support, predicted)
     per_gesture: dict[str, GestureScores] = {
         name: {
             "precision": float(precision[i]),
@@ -47,8 +77,8 @@ def scores_of(confusion: Tensor, names: Sequence[str]) -> Scores:
         for i, name in enumerate(names)
     }
     return {
-        "weighted_f1": float((f1 * support).sum() / total),
-        "macro_f1": float(f1[present].mean()) if bool(present.any()) else 0.0,
-        "accuracy": float(hits.sum() / total),
+        "weighted_f1": float(np.nan_to_num(weighted_f1_of_counts(hits, support, predicted))),
+        "macro_f1": float(f1[support > 0].mean()) if support.any() else 0.0,
+        "accuracy": float(hits.sum() / max(support.sum(), 1)),
         "per_gesture": per_gesture,
     }

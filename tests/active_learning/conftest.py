@@ -19,7 +19,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.sources.selection import Sources
@@ -119,7 +119,8 @@ def made_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     person = samples["subject"].str.rpartition("/")[2]
     known = samples[~person.str.startswith("new")].reset_index(drop=True)
     write_samples(known, folder / "index/samples.parquet")
-    build_crops(folder / "index/samples.parquet", folder / "crops", 32, config.crops.margin, 0)
+    settings = CropSettings(size=32, margin=config.crops.margin, max_rejected_share=0)
+    build_crops(folder / "index/samples.parquet", folder / "crops", settings)
     known = known.assign(split=known["subject"].str.rpartition("/")[2].str.rstrip("12"))
     write_samples(known, folder / "splits/samples.parquet")
     learn(world)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from static_gesture_classification.active_learning.admission import (
+    AdmissionSettings,
     Judgement,
-    Kept,
     PastSession,
-    Settings,
+    SetCounts,
     judge,
     judge_all,
     past_sessions,
@@ -20,7 +20,7 @@ from static_gesture_classification.sources.recorded import RecordedImage, Sessio
 from tests.support.confused_predictions import table
 
 VOCABULARY = Vocabulary(("NONE", "ONE", "TWO", "THREE"), "NONE")
-SETTINGS = Settings(margin=0.3, easy=0.1, held_out=0.2)
+SETTINGS = AdmissionSettings(margin=0.3, easy=0.1, held_out=0.2)
 SURE_ONE, SURE_TWO, UNSURE_ONE = [0.0, 0.9, 0.1, 0.0], [0.0, 0.1, 0.9, 0.0], [0.0, 0.6, 0.4, 0.0]
 
 
@@ -65,7 +65,7 @@ def test_a_share_of_easy_ones_joins_and_no_more() -> None:
 
 
 def test_recording_one_by_one_admits_as_many_easy_ones() -> None:
-    kept = Kept()
+    kept = SetCounts()
     for number in range(100):
         judgement = said(SURE_ONE if number % 2 else SURE_TWO, "ONE", kept=kept)
         if judgement.admitted:
@@ -96,7 +96,7 @@ def test_probabilities_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize("wrong", [{"margin": 1.5}, {"easy": 1.0}, {"held_out": -0.1}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UserError, match=f"admission.{next(iter(wrong))}"):
-        Settings(**wrong)
+        AdmissionSettings.check(wrong, "admission")
 
 
 def people(count: int, share: float) -> list[str]:
@@ -117,7 +117,7 @@ def test_person_stays_on_their_side() -> None:
     ]
     assert split_for("anna", past, 0.5).split == "train"
     assert split_for("ben", past, 0.0).split == "val"
-    assert "never on two sides" in split_for("ben", past, 0.0).reason
+    assert "never in two splits" in split_for("ben", past, 0.0).reason
     assert split_for("ben", past, 0.0).held_out
 
 
@@ -148,7 +148,7 @@ def test_a_mined_person_is_on_the_side_of_the_dataset_that_they_come_from(tmp_pa
     images = (RecordedImage("0.jpg", box, subject="a1", source="hagrid"), RecordedImage("1.jpg", box, subject="bo"))
     write_session(tmp_path / "recorded/mined", Session("ONE", images=images))
     found = past_sessions(tmp_path / "recorded", tmp_path / "splits.parquet")
-    assert found == [PastSession("bo"), PastSession("hagrid/a1", side="val")]
+    assert found == [PastSession("bo"), PastSession("hagrid/a1", placed="val")]
     assert split_for("hagrid/a1", found, 0.0).split == "val"
 
 

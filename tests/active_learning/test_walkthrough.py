@@ -10,13 +10,15 @@ import pytest
 from PIL import Image
 
 from static_gesture_classification.active_learning import walkthrough
+from static_gesture_classification.active_learning.performer import Shot, frames_by_gesture
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     PlannedRecording,
     RecordingPlan,
     write_plan,
 )
-from static_gesture_classification.active_learning.walkthrough import Round, Shot
+from static_gesture_classification.active_learning.walkthrough import Round, WalkthroughSettings
+from static_gesture_classification.commands import commands
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.sources.recorded import read_session
 from tests.evaluation.conftest import composed
@@ -28,7 +30,7 @@ def rounds(tmp_path):
     """A round in an empty folder."""
     config = composed(f"walkthrough.folder={tmp_path / 'loop'}", "walkthrough.video=nowhere.mp4")
     walkthrough.begin(tmp_path / "loop")
-    return Round(config, tmp_path / "loop")
+    return Round(WalkthroughSettings.from_config(config))
 
 
 @pytest.fixture
@@ -53,24 +55,28 @@ def test_the_first_third_is_held_out_and_the_rest_is_for_the_recorder(rounds, sh
 
 
 def test_a_step_that_is_done_is_not_run_again_and_one_that_failed_is(rounds, capfd):
-    arguments = ["-c", "print('at' + ' work')"]
-    rounds.step("Work", "why it is done", arguments)
-    assert capfd.readouterr().out.count("at work") == 1
-    again = Round(rounds.config, rounds.folder)
-    again.step("Work", "why it is done", arguments)
+    rounds.step("Help", "why it is done", ["--help"])
+    assert capfd.readouterr().out.count("gestures COMMAND") == 1
+    again = Round(rounds.settings)
+    again.step("Help", "why it is done", ["--help"])
     printed = capfd.readouterr().out
-    assert "at work" not in printed
+    assert "gestures COMMAND" not in printed
     assert "done before" in printed
     for _ in range(2):
-        with pytest.raises(UserError, match="failed with status 3"):
-            Round(rounds.config, rounds.folder).step("Break", "", ["-c", "raise SystemExit(3)"])
+        with pytest.raises(UserError, match="failed with status 2"):
+            Round(rounds.settings).step("Break", "", ["no-such-command"])
 
 
 def test_every_step_shows_what_is_done_why_and_the_command(rounds, capfd):
-    rounds.step("Work", "because it must be done", ["-c", "pass"])
+    rounds.step("Help", "because it must be done", ["--help"])
     printed = capfd.readouterr().out
-    for part in ("1. Work", "because it must be done", "python -c pass", f"cd {rounds.folder}"):
+    for part in ("1. Help", "because it must be done", "gestures --help", f"cd {rounds.folder}"):
         assert part in printed.replace("\n", "")
+
+
+def test_every_command_of_the_round_is_one_of_the_console_script(rounds):
+    asked = (rounds.synthetic(), rounds.retrain(), rounds.confusions(), rounds.plan(), rounds.record("TWO"))
+    assert {arguments[0] for arguments in asked} <= set(commands())
 
 
 def test_a_finished_round_begins_anew_and_an_unfinished_one_goes_on(rounds):
@@ -93,7 +99,7 @@ def test_the_recorder_is_given_gestures_that_are_planned_and_seen(rounds, shots)
 
 def test_frames_of_the_video_are_sorted_by_the_gesture_they_show(photographs, tmp_path):
     video = photographs / "videos/webcam.mp4"
-    found = walkthrough.frames_by_gesture(video, video.with_suffix(".json"), tmp_path / "frames", VOCABULARY)
+    found = frames_by_gesture(video, video.with_suffix(".json"), tmp_path / "frames", VOCABULARY)
     truth = json.loads(video.with_suffix(".json").read_text())
     shown = [entry["hands"][0]["gesture"].upper() for entry in truth if len(entry["hands"]) == 1]
     assert {gesture: len(taken) for gesture, taken in found.items()} == {name: shown.count(name) for name in found}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from static_gesture_classification.detection.detector import Detector, detector_from_config
+from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.detection.mediapipe import MediapipeDetector
 
 
@@ -16,7 +16,7 @@ def configured(project: Path) -> Callable[..., Detector]:
 
     def build(*overrides: str) -> Detector:
         with initialize_config_dir(str(project / "conf"), version_base="1.3"):
-            return detector_from_config(compose("config", overrides=list(overrides)))
+            return Detector.from_config(compose("config", overrides=list(overrides)))
 
     return build
 

@@ -105,7 +105,7 @@ def test_the_whole_image_as_a_box_means_that_the_hand_is_anywhere_in_it(
     small = np.pad(person, ((0, 2 * len(person)), (person.shape[1], person.shape[1]), (0, 0)), mode="edge")
     found = detector.landmarks_in(small, (0.0, 0.0, 1.0, 1.0))
     (expected,) = detector.detect(small)
-    assert overlap(expected.box, (0.0, 0.0, 1.0, 1.0)) < detector.known_box.overlap
+    assert overlap(expected.box, (0.0, 0.0, 1.0, 1.0)) < detector.how.known_box.overlap
     assert found is not None
     assert overlap(found.box, expected.box) > 0.9
 
@@ -160,11 +160,11 @@ def test_nothing_is_said_on_standard_error_and_the_interpreter_ends_in_peace(
 import sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from static_gesture_classification.detection.detector import detector_from_config
+from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.images import read_image
 with initialize_config_dir(sys.argv[1], version_base="1.3"):
     config = compose("config", overrides=["detector.model.path=" + sys.argv[2]])
-left_open = detector_from_config(config)
+left_open = Detector.from_config(config)
 print(len(left_open.detect(read_image(Path(sys.argv[3])))))
 print("a message of the program's own", file=sys.stderr)
 """
@@ -200,9 +200,12 @@ def test_file_that_is_no_hand_landmarker_is_named(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("detector.running_mode=live", "running_mode is 'live'; it is image or video"),
-        ("detector.num_hands=0", "num_hands is 0"),
-        ("detector.min_detection_confidence=2", "min_detection_confidence is 2; it must be between 0 and 1"),
+        ("detector.running_mode=live", "detector.running_mode is 'live'; it must be 'image' or 'video'"),
+        ("detector.num_hands=0", "detector.num_hands is 0"),
+        (
+            "detector.min_detection_confidence=2",
+            "_detection_confidence is 2; it must be less than or equal to 1",
+        ),
     ],
 )
 def test_parameter_out_of_range_is_named(configured: Callable[..., Detector], override: str, message: str) -> None:

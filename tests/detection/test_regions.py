@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from static_gesture_classification.detection.detector import DetectedHand
-from static_gesture_classification.detection.regions import Region, distinct, overlap, tiles
+from static_gesture_classification.detection.regions import Region, keep_distinct, overlap, tiles
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 100, 3), np.uint8)
 
@@ -52,10 +52,10 @@ def test_hand_that_was_found_twice_counts_once() -> None:
     whole = DetectedHand((0.1, 0.1, 0.3, 0.3), 0.6)
     part = DetectedHand((0.15, 0.1, 0.25, 0.2), 0.9)
     other = DetectedHand((0.6, 0.1, 0.8, 0.3), 0.5)
-    assert distinct([other, part, whole], same=0.7, most=2) == [whole, other]
-    assert distinct([other, part, whole], same=0.7, most=1) == [whole]
+    assert keep_distinct([other, part, whole], same=0.7, most=2) == [whole, other]
+    assert keep_distinct([other, part, whole], same=0.7, most=1) == [whole]
 
 
 def test_hands_that_touch_are_two() -> None:
     hands = [DetectedHand((0.1, 0.1, 0.3, 0.3), 0.9), DetectedHand((0.2, 0.1, 0.4, 0.3), 0.8)]
-    assert distinct(hands, same=0.7, most=2) == hands
+    assert keep_distinct(hands, same=0.7, most=2) == hands

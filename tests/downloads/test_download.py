@@ -18,6 +18,7 @@ from PIL import Image
 from static_gesture_classification.downloads import disk_space
 from static_gesture_classification.downloads.connection import DownloadError
 from static_gesture_classification.downloads.download import download
+from static_gesture_classification.downloads.settings import DownloadSettings
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.index import read_sources
@@ -25,7 +26,7 @@ from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.sources.selection import Sources
 from tests.support.download_server import Server
 
-Configured = Callable[..., DictConfig]
+Configured = Callable[..., DownloadSettings]
 Tree = dict[str, bytes]
 
 
@@ -82,14 +83,15 @@ def overrides(server: Server, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def configured(composed: DictConfig, overrides: list[str]) -> Configured:
-    """The `downloads` node with further wishes; the sizes are those of what the local server has."""
+    """The settings with further wishes; the sizes are those of what the local server has."""
 
-    def with_wishes(*wishes: str) -> DictConfig:
+    def with_wishes(*wishes: str) -> DownloadSettings:
         changes = OmegaConf.from_dotlist([*overrides, *(f"downloads.{wish}" for wish in wishes)])
-        config = OmegaConf.merge(composed, changes).downloads
-        for file in (config.hagrid.annotations, config.hagrid.variants["512"][1], *config.hagrid.parts.values()):
+        config = OmegaConf.merge(composed, changes)
+        hagrid = config.downloads.hagrid
+        for file in (hagrid.annotations, hagrid.variants["512"][1], *hagrid.parts.values()):
             file.about = "1 MB"
-        return config
+        return DownloadSettings.from_config(config)
 
     return with_wishes
 

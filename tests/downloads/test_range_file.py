@@ -4,13 +4,13 @@ import zipfile
 import numpy as np
 import pytest
 
-from static_gesture_classification.downloads.connection import Connection, FinalError, PassingError
+from static_gesture_classification.downloads.connection import Connection, TransferError
 from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
 from tests.support.download_server import Server
 
 
 def test_reads_and_seeks_like_a_file_on_disk(server: Server, connection: Connection, noise: bytes) -> None:
-    with io.BufferedReader(RangeFile(server.publish("/a", noise), connection)) as remote:
+    with RangeFile(server.publish("/a", noise), connection) as remote:
         local = io.BytesIO(noise)
         random = np.random.default_rng(2)
         for _ in range(30):
@@ -35,14 +35,14 @@ def test_cut_connections_are_gone_on_from(server: Server, connection: Connection
 def test_a_server_that_is_gone_for_good_is_given_up(server: Server, connection: Connection, noise: bytes) -> None:
     with RangeFile(server.publish("/a", noise), connection) as remote:
         server.files["/a"].statuses = [503] * 10
-        with pytest.raises(PassingError, match="503"):
+        with pytest.raises(TransferError, match="503"):
             remote.read()
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(server: Server, connection: Connection, noise: bytes) -> None:
     with RangeFile(server.publish("/a", noise), connection) as remote:
         server.publish("/a", noise[::-1])
-        with pytest.raises(FinalError, match="changed while it was read"):
+        with pytest.raises(TransferError, match="changed while it was read"):
             remote.read()
 
 
@@ -56,7 +56,9 @@ def test_one_member_of_an_archive_costs_its_own_bytes(server: Server, connection
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("large.jpg", noise * 40)
         archive.writestr("small.jpg", noise[:100])
-    remote = io.BufferedReader(RangeFile(server.publish("/a.zip", packed.getvalue()), connection))
-    with remote, zipfile.ZipFile(remote) as archive:
+    with (
+        RangeFile(server.publish("/a.zip", packed.getvalue()), connection) as remote,
+        zipfile.ZipFile(remote) as archive,
+    ):
         assert archive.read("small.jpg") == noise[:100]
     assert all(int(header[6:].split("-")[0]) > 7_000_000 for header in server.asked("/a.zip")[1:] if header)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from static_gesture_classification.downloads.connection import Connection, DownloadError
+from static_gesture_classification.downloads.connection import AnnouncedRetry, Connection, DownloadError
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.errors import DataError, OutputError
 from tests.support.download_server import Server
@@ -103,6 +103,23 @@ def test_passing_server_errors_are_waited_out(
     url = server.publish("/a.zip", noise, statuses=[500, 503, 429])
     fetch(RemoteFile("a.zip", url), tmp_path / "a.zip", connection, anything)
     assert whole(tmp_path / "a.zip", noise)
+
+
+@pytest.mark.parametrize(("met", "attempts"), [(False, 3), (True, 5)])
+def test_who_never_met_a_server_gives_up_sooner(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], met: bool, attempts: int
+) -> None:
+    connection = Connection(attempts=5, wait=0, timeout=5)
+    if met:
+        fetch(RemoteFile("a", server.publish("/a", b"a")), tmp_path / "a", connection, anything)
+    with pytest.raises(DownloadError, match="no answer from the server"):
+        fetch(RemoteFile("b", "http://127.0.0.1:9/b"), tmp_path / "b", connection, anything)
+    assert capsys.readouterr().out.count("trying again") == attempts - 1
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("86400", 60), ("whenever", 0)])
+def test_a_server_may_ask_for_a_pause_but_not_for_a_day(asked: str, waited: float) -> None:
+    assert AnnouncedRetry(backoff_max=60).parse_retry_after(asked) == waited
 
 
 def test_a_missing_file_is_asked_for_once_and_named(server: Server, connection: Connection, tmp_path: Path) -> None:

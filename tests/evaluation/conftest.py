@@ -9,13 +9,14 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.evaluation.epoch_report import EpochReport
+from static_gesture_classification.evaluation.epoch_callback import EpochCallback
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.callbacks import LAST, Checkpoints
 from static_gesture_classification.training.checkpoint import read_checkpoint
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
+from static_gesture_classification.training.settings import TrainingSettings
 from tests.support.seeded_predictions import GESTURES, sample_table
 
 SIZE = 32
@@ -73,15 +74,16 @@ def training_config(prepared, runs, epochs: int) -> DictConfig:
 
 def train(config: DictConfig, run_id: str) -> RunFolder:
     """Train as train_static_gestures.py does, going on with the run where it exists."""
-    data = open_data(config)
+    settings = TrainingSettings.from_config(config)
+    data = open_data(settings)
     run = RunFolder.create(Path(config.paths.runs), run_id, OmegaConf.to_container(config, resolve=True))
     last = run.checkpoint_folder / LAST
     if last.is_file():
         run.resume_from(read_checkpoint(last)["epoch"] + 1)
     with RunLogger(run, sampling_period=0) as logger:
-        callbacks = [EpochReport(samples_shown=12), Checkpoints(run.checkpoint_folder, keep=3)]
-        trainer = build_trainer(config, logger, callbacks)
-        trainer.fit(build_module(config, data), data, ckpt_path=last if last.is_file() else None, weights_only=True)
+        callbacks = [EpochCallback(samples_shown=12), Checkpoints(run.checkpoint_folder, keep=3)]
+        trainer = build_trainer(settings, logger, callbacks)
+        trainer.fit(build_module(settings, data), data, ckpt_path=last if last.is_file() else None, weights_only=True)
     return run
 
 

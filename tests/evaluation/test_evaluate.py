@@ -13,11 +13,12 @@ from sklearn.metrics import f1_score
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import report
-from static_gesture_classification.evaluation.data import evaluation_sets
-from static_gesture_classification.evaluation.evaluate import evaluated, main
+from static_gesture_classification.evaluation.evaluate import evaluate_set, main
+from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, evaluation_sets
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.training.checkpoint import export_checkpoint, load_classifier
+from static_gesture_classification.training.scores import weighted_f1
 from tests.evaluation.conftest import composed
 from tests.support.seeded_predictions import GESTURES
 
@@ -178,7 +179,7 @@ def test_crops_of_another_geometry_are_refused(prepared, checkpoint, tmp_path):
 
 
 def test_an_unknown_split_names_the_splits(prepared, checkpoint, tmp_path):
-    with pytest.raises(UserError, match="train, val, test, or null"):
+    with pytest.raises(UserError, match="split is 'holdout'; it must be 'train', 'val' or 'test'"):
         evaluate(pipeline(prepared, checkpoint, tmp_path, "split=holdout"))
 
 
@@ -207,13 +208,13 @@ def test_a_full_or_read_only_output_leaves_the_earlier_result(
 ):
     before = (evaluated_output / "metrics.json").read_bytes()
     classifier = load_classifier(checkpoint)
-    settings = pipeline(prepared, checkpoint, tmp_path)
-    scored = [evaluated(data, classifier, settings) for data in evaluation_sets(settings, classifier)]
+    settings = EvaluateSettings.from_config(pipeline(prepared, checkpoint, tmp_path))
+    scored = [evaluate_set(data, classifier, settings) for data in evaluation_sets(settings, classifier)]
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="a part of this path is a file"):
         report.write_report(scored, tmp_path / "file" / "reports")
     assert (evaluated_output / "metrics.json").read_bytes() == before
-    assert not math.isnan(scored[0].weighted_f1)
+    assert not math.isnan(weighted_f1(scored[0].counts))
 
 
 def test_the_command_works_from_any_folder_on_a_runs_own_checkpoint(photographs, trained_run, project, tmp_path):

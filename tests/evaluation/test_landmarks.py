@@ -13,9 +13,8 @@ from PIL import Image
 import train_static_gestures
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation import evaluate, promote
-from static_gesture_classification.evaluation.data import with_splits_by_pictures
+from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, fill_splits
 from static_gesture_classification.evaluation.metrics import NO_HAND, confusion_counts, gesture_scores, outcomes_of
-from static_gesture_classification.evaluation.pictures import SIZE, CutPictures, drawn
 from static_gesture_classification.evaluation.predictions import (
     NOT_FOUND,
     predictions_of,
@@ -23,6 +22,7 @@ from static_gesture_classification.evaluation.predictions import (
     sample_keys,
     write_predictions,
 )
+from static_gesture_classification.evaluation.sample_pictures import SIZE, CutPictures, draw_hand
 from static_gesture_classification.samples import read_samples
 from tests.evaluation.conftest import composed
 from tests.support.posed_hands import write_hands
@@ -200,9 +200,8 @@ def test_alone_a_split_that_no_source_publishes_is_assigned_as_the_pipeline_woul
         Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "photos" / name)
     table["root"], table["source"] = str(tmp_path / "photos"), "hagrid"
     table["landmarks"] = list(random.uniform(0.2, 0.8, (20, 42)).astype(np.float32))
-    samples, split_by = with_splits_by_pictures(
-        table, composed("output=out", "splits.incomplete=warn", "crops.size=32")
-    )
+    config = composed("output=out", "splits.incomplete=warn", "crops.size=32")
+    samples, split_by = fill_splits(table, EvaluateSettings.from_config(config))
     assert set(samples["split"]) == {"train", "val", "test"}
     assert split_by == {"hagrid": "assigned"}
 
@@ -223,6 +222,6 @@ def test_pictures_are_cut_from_images_and_drawn_where_there_is_none(tmp_path: Pa
     pictures = CutPictures(samples, points)[np.array([0, 1])]
     assert pictures.shape == (2, SIZE, SIZE, 3)
     assert np.abs(pictures[0].reshape(-1, 3).mean(0) - [10, 200, 30]).max() < 5
-    assert np.array_equal(pictures[1], drawn(points[1]))
-    assert len(np.unique(drawn(points[1]))) > 10
-    assert len(np.unique(drawn(np.full((21, 2), np.nan)))) == 1
+    assert np.array_equal(pictures[1], draw_hand(points[1]))
+    assert len(np.unique(draw_hand(points[1]))) > 10
+    assert len(np.unique(draw_hand(np.full((21, 2), np.nan)))) == 1

@@ -8,11 +8,11 @@ import pytest
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import promote
-from static_gesture_classification.evaluation.data import evaluation_sets
-from static_gesture_classification.evaluation.data_version import data_version, people
-from static_gesture_classification.evaluation.evaluate import predicted
+from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
+from static_gesture_classification.evaluation.evaluate import predict
+from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, evaluation_sets
 from static_gesture_classification.evaluation.predictions import embeddings_path, write_predictions
-from static_gesture_classification.evaluation.runs import checkpoints_by_epoch, epochs_table, runs_table
+from static_gesture_classification.evaluation.runs import epochs_table, runs_table
 from static_gesture_classification.evaluation.runs import main as list_runs
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.training.checkpoint import (
@@ -35,7 +35,7 @@ def project_of(prepared, trained_run, tmp_path):
         models.mkdir(exist_ok=True)
         if not (tmp_path / "splits").exists():
             shutil.copytree(prepared / "splits", tmp_path / "splits")
-        source = checkpoints_by_epoch(trained_run)[epoch]
+        source = trained_run.epoch_checkpoints()[epoch]
         export_checkpoint(source, models / "trained.ckpt")
         if content is not None:
             save(content(read_checkpoint(models / "trained.ckpt")), models / "trained.ckpt")
@@ -56,8 +56,10 @@ def project_of(prepared, trained_run, tmp_path):
             "trainer.accelerator=cpu",
             *overrides,
         )
-        for data in evaluation_sets(config, classifier := load_classifier(models / "trained.ckpt")):
-            write_predictions(predicted(data, classifier), tmp_path / f"reports/predictions/{data.name}.parquet")
+        for data in evaluation_sets(
+            EvaluateSettings.from_config(config), classifier := load_classifier(models / "trained.ckpt")
+        ):
+            write_predictions(predict(data, classifier), tmp_path / f"reports/predictions/{data.name}.parquet")
         return config, models
 
     return make
@@ -66,7 +68,7 @@ def project_of(prepared, trained_run, tmp_path):
 @pytest.fixture(scope="session")
 def by_score(trained_run):
     """The kept epochs, worst first."""
-    kept = checkpoints_by_epoch(trained_run)
+    kept = trained_run.epoch_checkpoints()
     scores = trained_run.series("training/val_weighted_F1").set_index("step")["value"]
     ordered = sorted(kept, key=lambda epoch: scores[epoch])
     assert scores[ordered[0]] < scores[ordered[-1]]
@@ -91,7 +93,7 @@ def test_the_first_checkpoint_is_promoted_with_a_record_of_what_it_is(project_of
     assert kept["data_version"] == data_version(samples)
     assert kept["scores"]["weighted_f1"] == read_checkpoint(models / "trained.ckpt")["scores"]["weighted_f1"]
     assert kept["config"]["train_hyperparams"]["epochs"] == 3
-    assert kept["people_trained_on"].split() == people(samples, "train")
+    assert kept["people_trained_on"].split() == split_subjects(samples, "train")
 
 
 def test_a_better_checkpoint_replaces_the_best_one_and_that_is_kept(project_of, by_score):
@@ -256,26 +258,30 @@ def test_nothing_left_of_val_that_the_best_one_can_look_at_promotes_nothing(proj
     run_promote(config)
     best = (models / "best.ckpt").read_bytes()
     config, models = project_of(by_score[-1])
-    whole = promote.said_about
-    monkeypatch.setattr(promote, "said_about", lambda samples, *rest: whole(samples[:20], *rest))  # pictures are gone
+    whole = promote.predict_samples
+    monkeypatch.setattr(
+        promote, "predict_samples", lambda samples, *rest: whole(samples[:20], *rest)
+    )  # pictures are gone
     run_promote(config)
     assert (models / "best.ckpt").read_bytes() == best
     assert "can look at 20 of today's 60 val samples only" in printed(capsys)
 
 
 def test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_changed(project_of, by_score, tmp_path):
-    config, models = project_of(by_score[-1])
+    config, _ = project_of(by_score[-1])
     run_promote(config)
     samples = read_samples(tmp_path / "splits/samples.parquet")
     moved = samples["split"].where(samples["subject"] != "person 0", "val")  # it was in train
     write_samples(samples.assign(split=moved), tmp_path / "splits/samples.parquet")
-    config, models = project_of(by_score[0])
-    decision = promote.decide(promote.trained_candidate(config), models, config)
+    config, _ = project_of(by_score[0])
+    settings = promote.PromoteSettings.from_config(config)
+    decision = promote.decide(promote.trained_candidate(settings), settings)
     assert decision.samples == 60
     most = samples["split"].replace({"train": "val", "val": "train"})
     write_samples(samples.assign(split=most), tmp_path / "splits/samples.parquet")
-    config, models = project_of(by_score[0])
-    decision = promote.decide(promote.trained_candidate(config), models, config)
+    config, _ = project_of(by_score[0])
+    settings = promote.PromoteSettings.from_config(config)
+    decision = promote.decide(promote.trained_candidate(settings), settings)
     assert (decision.promote, decision.undecided) == (False, True)
     assert "trained on most of the people in today's val (120 of 120 samples)" in decision.reason
 
@@ -325,18 +331,18 @@ def test_any_kept_epoch_can_be_promoted_by_hand_and_stays(project_of, trained_ru
     by_hand, _ = project_of(by_score[-1], [f"run={trained_run.run_id}", f"epoch={by_score[0]}"])
     run_promote(by_hand)
     assert (record(models)["epoch"], record(models)["chosen"]) == (by_score[0], "by hand")
-    export_checkpoint(checkpoints_by_epoch(trained_run)[by_score[0]], models / "expected.ckpt")
+    export_checkpoint(trained_run.epoch_checkpoints()[by_score[0]], models / "expected.ckpt")
     assert (models / "best.ckpt").read_bytes() == (models / "expected.ckpt").read_bytes()
     samples = read_samples(Path(config.evaluation.samples))
     assert record(models)["data_version"] == data_version(samples)
-    assert record(models)["people_trained_on"].split() == people(samples, "train")
+    assert record(models)["people_trained_on"].split() == split_subjects(samples, "train")
     run_promote(config)  # as `dvc repro` does afterwards
     assert record(models)["epoch"] == by_score[0]
     assert "by hand" in capsys.readouterr().out
 
 
 def test_without_an_epoch_the_best_one_of_the_run_is_promoted(project_of, trained_run):
-    config, models = project_of(0 if 0 in checkpoints_by_epoch(trained_run) else 1, [f"run={trained_run.path}"])
+    config, models = project_of(0 if 0 in trained_run.epoch_checkpoints() else 1, [f"run={trained_run.path}"])
     run_promote(config)
     assert record(models)["epoch"] == trained_run.best[0]
 
@@ -385,7 +391,7 @@ def harmful(project_of, trained_run, by_score, prepared, tmp_path):
     samples = read_samples(prepared / "splits/samples.parquet")  # few samples prove nothing, so test joins val
     write_samples(samples.assign(split=samples["split"].replace("test", "val")), tmp_path / "splits/samples.parquet")
 
-    scores = read_checkpoint(checkpoints_by_epoch(trained_run)[by_score[-1]])["scores"]["per_gesture"]
+    scores = read_checkpoint(trained_run.epoch_checkpoints()[by_score[-1]])["scores"]["per_gesture"]
     ranked = sorted(scores, key=lambda gesture: -scores[gesture]["f1"])
 
     def make(*overrides):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from static_gesture_classification.detection.detector import Detector, detector_from_config
+from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.checkpoint import Origin, build_network, plain_model, save
 
@@ -39,5 +39,5 @@ def checkpoint(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
 def detector(project: Path, hand_landmarker: Path) -> Iterator[Detector]:
     with initialize_config_dir(str(project / "conf"), version_base="1.3"):
         config = compose("config", [f"detector.model.path={hand_landmarker}"])
-    with detector_from_config(config) as built:
+    with Detector.from_config(config) as built:
         yield built

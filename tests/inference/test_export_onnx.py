@@ -7,7 +7,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.inference.export_onnx import example_inputs, main
+from static_gesture_classification.inference.export_onnx import main
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.training.checkpoint import load_classifier
 from tests.inference.conftest import MARGIN, SIZE, VOCABULARY
@@ -36,7 +36,7 @@ def test_exported_network_says_what_the_checkpoint_says(
     kind: str, exported: Path, checkpoint: Made, hands: int
 ) -> None:
     original, copy = load_classifier(checkpoint(kind)), load_onnx(exported)
-    inputs = example_inputs(original, hands)
+    inputs = original.kind.example(hands, original.crop_size)
     for ours, theirs in zip(original.predict(inputs), copy.predict(inputs), strict=True):
         assert ours.shape == theirs.shape
         assert theirs.dtype == np.float32

@@ -11,7 +11,8 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor, inputs_of, load_model
-from static_gesture_classification.preparation.crops import HEADROOM, build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.cutting import HEADROOM
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX, read_samples, write_samples
@@ -27,7 +28,8 @@ def test_crops_are_those_of_the_crops_stage(checkpoint: Made, photographs: Path,
     """Byte for byte, but where the stage decodes a JPEG of a large hand at half its size: there within its noise."""
     samples = hagrid_hands(photographs / "hagrid_mini", every=40)
     write_samples(samples, tmp_path / "samples.parquet")
-    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", SIZE, MARGIN, max_rejected_share=0)
+    settings = CropSettings(size=SIZE, margin=MARGIN, max_rejected_share=0)
+    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", settings)
     stage, rows = open_crops(tmp_path / "crops"), read_samples(tmp_path / "crops" / "samples.parquet")
     predictor = Predictor.load(checkpoint("crops"), EVERYWHERE)
     same = []

@@ -16,9 +16,16 @@ from PIL import Image
 
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.images import decode, read_header, read_image
+from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation import crops as stage
-from static_gesture_classification.preparation.crops import CropsReport, build_crops, crop_square, open_crops
-from static_gesture_classification.preparation.geometry import Square
+from static_gesture_classification.preparation.crops import (
+    CropSettings,
+    CropsReport,
+    build_crops,
+    open_crops,
+)
+from static_gesture_classification.preparation.cutting import reduction
+from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
 from static_gesture_classification.samples import read_samples, write_samples
 from tests.support.photograph_table import sample, sample_table
 from tests.support.waiting import until
@@ -28,7 +35,8 @@ Dataset = Callable[[int], tuple[pd.DataFrame, Path]]
 
 
 def build(index: Path, output: Path, share: float = 0.01, size: int = SIZE, margin: float = MARGIN) -> CropsReport:
-    return build_crops(index, output, size=size, margin=margin, max_rejected_share=share)
+    settings = CropSettings.check({"size": size, "margin": margin, "max_rejected_share": share}, "crops")
+    return build_crops(index, output, settings)
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
@@ -62,20 +70,20 @@ def test_reduced_decode_loses_nothing(photographs: Path) -> None:
     large = np.asarray(frame.resize((1920, 1440), Image.Resampling.BICUBIC))
     header = read_header(data := jpeg(large))
     box = (201 / 480, 82 / 360, 330 / 480, 310 / 360)
-    square = stage.hand_square(1920, 1440, box, MARGIN)
-    factor = stage.reduction(header, square, 96)
+    square = hand_square(1920, 1440, box, MARGIN)
+    factor = reduction(header, square, 96)
     assert factor == 4
-    reduced = stage.resample(decode(data, header, factor), square.reduced(factor), 96)
+    reduced = resample(decode(data, header, factor), square.reduced(factor), 96)
     error = reduced.astype(float) - crop_square(decode(data, header), box, 96, MARGIN)
     assert 20 * np.log10(255 / np.sqrt((error**2).mean())) > 45
 
 
 def test_small_hand_and_hand_at_the_border_are_cut_from_the_full_image() -> None:
     header = read_header(jpeg(np.zeros((1080, 1920, 3), np.uint8)))
-    assert [stage.reduction(header, Square(0, 0, side), 96) for side in (96, 383, 384, 1079)] == [1, 1, 2, 4]
-    assert stage.reduction(header, Square(-1, 0, 1000), 96) == 1
+    assert [reduction(header, Square(0, 0, side), 96) for side in (96, 383, 384, 1079)] == [1, 1, 2, 4]
+    assert reduction(header, Square(-1, 0, 1000), 96) == 1
     odd = read_header(jpeg(np.zeros((1081, 1920, 3), np.uint8)))
-    assert stage.reduction(odd, Square(0, 0, 1000), 96) == 1
+    assert reduction(odd, Square(0, 0, 1000), 96) == 1
 
 
 def test_second_run_decodes_nothing(dataset: Dataset, tmp_path: Path) -> None:
@@ -266,9 +274,18 @@ def test_index_without_samples_is_an_error(tmp_path: Path) -> None:
         build(tmp_path / "samples.parquet", tmp_path / "crops")
 
 
-@pytest.mark.parametrize(("size", "margin", "share"), [(4, 0.1, 0.1), (96, -0.1, 0.1), (96, 0.1, 1.5)])
-def test_parameters_out_of_range_are_refused(tmp_path: Path, size: int, margin: float, share: float) -> None:
-    with pytest.raises(UserError, match="must be between"):
+@pytest.mark.parametrize(
+    ("size", "margin", "share", "message"),
+    [
+        (4, 0.1, 0.1, "crops.size is 4; it must be greater than or equal to 8"),
+        (96, -0.1, 0.1, "crops.margin is -0.1; it must be greater than or equal to 0"),
+        (96, 0.1, 1.5, "crops.max_rejected_share is 1.5; it must be less than or equal to 1"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(
+    tmp_path: Path, size: int, margin: float, share: float, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
         build(tmp_path / "none", tmp_path / "crops", share, size, margin)
 
 
@@ -289,11 +306,12 @@ def test_crops_that_do_not_belong_to_their_table_are_not_opened(dataset: Dataset
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from static_gesture_classification.preparation import crops, crop_store
-from static_gesture_classification.preparation.crops import build_crops
-crops.IMAGES_PER_TASK, crops.TASKS_PER_WAVE = 1, 4
+from static_gesture_classification.preparation import crops, crop_store, per_image
+from static_gesture_classification.preparation.crops import CropSettings, build_crops
+per_image.IMAGES_PER_TASK, crops.IMAGES_IN_FLIGHT, per_image.IMAGES_IN_FLIGHT = 1, 4, 4
 {fault}
-report = build_crops(Path({index!r}), Path({output!r}), size=32, margin=0.15, max_rejected_share=0.2)
+settings = CropSettings(size=32, margin=0.15, max_rejected_share=0.2)
+report = build_crops(Path({index!r}), Path({output!r}), settings)
 print(report.decoded_images)
 """
 
@@ -323,7 +341,7 @@ def run(index: Path, output: Path, fault: str = "") -> subprocess.CompletedProce
         ("crop_store.PartialCrops", "checkpoint", 4),  # rows are written, but not said to be
         ("crop_store.PartialCrops", "_note_compacted", 9),  # rows have been moved, but it is not written down
         ("crop_store", "_finish_array", 1),  # everything is complete, nothing is in place
-        ("Path", "replace", 7),  # the array is in place, not every table is
+        ("Path", "replace", 8),  # the array is in place, not every table is
     ],
 )
 def test_run_killed_at_any_point_is_continued(
@@ -366,9 +384,9 @@ def test_half_published_crops_are_not_opened(dataset: Dataset, tmp_path: Path) -
 SLOW = """
 import time
 def slow(function):
-    def slower(*arguments):
+    def slower(*arguments, **named):
         time.sleep(0.05)
-        return function(*arguments)
+        return function(*arguments, **named)
     return slower
 """
 
@@ -399,7 +417,7 @@ def test_signal_from_outside_leaves_what_was_decoded(dataset: Dataset, tmp_path:
 
 
 def rows_done(output: Path) -> int:
-    progress = stage.crop_store._read_progress(output / ".crops.npy.partial")
+    progress = crop_store._read_progress(output / ".crops.npy.partial")
     return 0 if progress is None else int(progress.done.sum())
 
 
@@ -407,15 +425,16 @@ NO_ROOM = """
 import sys
 from pathlib import Path
 from static_gesture_classification.errors import OutputError
-from static_gesture_classification.preparation.crops import build_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops
+settings = CropSettings(size=32, margin=0.15, max_rejected_share=0.01)
 small, large, output = map(Path, sys.argv[1:4])
-build_crops(small, output, size=32, margin=0.15, max_rejected_share=0.01)
+build_crops(small, output, settings)
 before = {path.name: path.read_bytes() for path in output.iterdir()}
 if len(sys.argv) > 4:
     import subprocess
     subprocess.run(["mount", "-o", "remount,ro", sys.argv[4]], check=True)
 try:
-    build_crops(large, output, size=32, margin=0.15, max_rejected_share=0.01)
+    build_crops(large, output, settings)
 except OutputError as error:
     print(error)
 assert {path.name: path.read_bytes() for path in output.iterdir()} == before, "earlier results have changed"

@@ -2,7 +2,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,16 +13,16 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from static_gesture_classification.configuration import CONF
+from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import DataError, OutputError, UserError
-from static_gesture_classification.preparation.crops import build_crops, open_crops
-from static_gesture_classification.preparation.landmark_cache import MERGED_FROM, PATTERN
-from static_gesture_classification.preparation.landmark_store import MARKER, open_landmarks
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.landmark_store import open_landmarks
 from static_gesture_classification.preparation.landmarks import (
     LandmarkSettings,
     build_landmarks,
-    row_keys,
-    settings_of,
 )
+from static_gesture_classification.preparation.looking import landmark_keys
+from static_gesture_classification.preparation.publishing import MARKER
 from static_gesture_classification.samples import read_samples, write_samples
 from tests.support.photograph_table import sample, sample_table
 
@@ -39,7 +38,11 @@ def composed(*overrides: str) -> DictConfig:
 
 
 def settings(folder: Path, *overrides: str, extract: bool | None = None) -> LandmarkSettings:
-    return replace(settings_of(composed(*overrides), extract), cache=folder / "cache")
+    return with_values(LandmarkSettings.from_config(composed(*overrides), extract), cache=folder / "cache")
+
+
+def with_values(settings: LandmarkSettings, **values: object) -> LandmarkSettings:
+    return settings.model_copy(update=values)
 
 
 @pytest.fixture
@@ -49,6 +52,19 @@ def extracting(project: Path, tmp_path: Path) -> LandmarkSettings:
     if not model.is_file():
         pytest.skip("MediaPipe's model file is not present at ../shared/models")
     return settings(tmp_path, f"detector.model.path={model}", extract=True)
+
+
+def model_of(settings: LandmarkSettings) -> dict[str, str]:
+    return settings.detector.node["model"]
+
+
+def with_detector(settings: LandmarkSettings, **values: object) -> LandmarkSettings:
+    return with_values(settings, detector=DetectorSettings(node={**settings.detector.node, **values}))
+
+
+def without_images(settings: LandmarkSettings) -> CropSettings:
+    """Crops of the same sources."""
+    return CropSettings(size=32, margin=0.15, max_rejected_share=0.01, images_optional=settings.images_optional)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -100,11 +116,11 @@ def test_published_landmarks_need_neither_detector_nor_model(tmp_path: Path) -> 
 )
 def test_landmarks_are_kept_for_the_settings_that_they_were_found_with(tmp_path: Path, override: str) -> None:
     content, boxes = np.zeros(2, "V16"), np.array([[0, 0, 1, 1], [0.2, 0.2, 0.8, 0.8]], np.float32)
-    before = row_keys(content, boxes, settings(tmp_path))
-    assert (row_keys(content, boxes, settings(tmp_path)) == before).all()
-    assert not (row_keys(content, boxes, settings(tmp_path, override)) == before).any()
+    before = landmark_keys(content, boxes, settings(tmp_path).detector)
+    assert (landmark_keys(content, boxes, settings(tmp_path).detector) == before).all()
+    assert not (landmark_keys(content, boxes, settings(tmp_path, override).detector) == before).any()
     moved = settings(tmp_path, "detector.model.path=elsewhere.task")
-    assert (row_keys(content, boxes, moved) == before).all()
+    assert (landmark_keys(content, boxes, moved.detector) == before).all()
 
 
 def test_a_detector_without_landmarks_is_refused_for_them(tmp_path: Path) -> None:
@@ -170,11 +186,10 @@ def test_only_new_boxes_images_and_detector_settings_are_looked_at(
     table.loc[0, "x2"] = np.float32(min(1.0, table["x2"][0] + 0.01))
     write_samples(table, index)
     assert build_landmarks(index, None, tmp_path / "out", extracting).extracted == 4
-    shutil.copy(extracting.detector["model"]["path"], tmp_path / "same.task")
-    moved = {**extracting.detector["model"], "path": str(tmp_path / "same.task")}
-    elsewhere = replace(extracting, detector={**extracting.detector, "model": moved})
+    shutil.copy(model_of(extracting)["path"], tmp_path / "same.task")
+    elsewhere = with_detector(extracting, model={**model_of(extracting), "path": str(tmp_path / "same.task")})
     assert build_landmarks(index, None, tmp_path / "out", elsewhere).extracted == 0
-    other = replace(extracting, detector={**extracting.detector, "min_presence_confidence": 0.3})
+    other = with_detector(extracting, min_presence_confidence=0.3)
     assert build_landmarks(index, None, tmp_path / "out", other).extracted == len(table)
 
 
@@ -187,19 +202,19 @@ def test_a_killed_run_is_gone_on_with(dataset: Dataset, extracting: LandmarkSett
         "import os, sys; from pathlib import Path;"
         "from hydra import compose, initialize_config_dir;"
         "from static_gesture_classification.configuration import CONF;"
-        "from static_gesture_classification.preparation.landmarks import build_landmarks, settings_of\n"
-        "from static_gesture_classification.preparation.landmark_cache import RecordWriter\n"
-        "append = RecordWriter.append\n"
-        "def killed(*arguments): append(*arguments); os.killpg(0, 9)\n"
-        "RecordWriter.append = killed\n"
+        "from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks\n"
+        "from static_gesture_classification.preparation.landmark_cache import ExtractedLandmarks\n"
+        "add = ExtractedLandmarks.add\n"
+        "def killed(*arguments): add(*arguments); os.killpg(0, 9)\n"
+        "ExtractedLandmarks.add = killed\n"
         "with initialize_config_dir(str(CONF), version_base='1.3'): config = compose('config', sys.argv[3:])\n"
-        "build_landmarks(Path(sys.argv[1]), None, Path(sys.argv[2]), settings_of(config, True))"
+        "build_landmarks(Path(sys.argv[1]), None, Path(sys.argv[2]), LandmarkSettings.from_config(config, True))"
     )
-    overrides = [f"landmarks.cache={tmp_path / 'cache'}", f"detector.model.path={extracting.detector['model']['path']}"]
+    overrides = [f"landmarks.cache={tmp_path / 'cache'}", f"detector.model.path={model_of(extracting)['path']}"]
     command = [sys.executable, "-c", program, str(index), str(tmp_path / "out"), *overrides]
     killed = subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True)
     assert killed.returncode == -9, killed.stderr
-    for path in (tmp_path / "cache").glob(PATTERN):
+    for path in (tmp_path / "cache" / "extracted").glob("*.bin"):
         with path.open("ab") as file:
             file.write(b"torn")
     rest = build_landmarks(index, None, tmp_path / "out", extracting)
@@ -212,7 +227,7 @@ def test_a_damaged_cache_entry_is_extracted_anew(
 ) -> None:
     _, index = dataset(6)
     build_landmarks(index, None, tmp_path / "whole", extracting)
-    (path,) = (tmp_path / "cache").glob(PATTERN)
+    path = tmp_path / "cache" / "extracted" / "landmarks.bin"
     data = bytearray(path.read_bytes())
     data[40] ^= 1
     path.write_bytes(data)
@@ -231,7 +246,7 @@ def test_unreadable_images_are_rejected_up_to_a_share(
     with pytest.raises(DataError, match=r"(?s)have no usable image.*no image in a known format"):
         build_landmarks(index, None, tmp_path / "out", extracting)
     assert not (tmp_path / "out" / "landmarks.npy").exists()
-    generous = replace(extracting, max_rejected_share=0.9)
+    generous = with_values(extracting, max_rejected_share=0.9)
     build_landmarks(index, None, tmp_path / "out", generous)
     rejected = pd.read_csv(tmp_path / "out" / "rejected.csv")
     assert set(rejected["file"].str.rpartition("/")[2]) == {Path(name).name for name in names[:2]}
@@ -252,7 +267,7 @@ def test_annotations_alone_are_enough(tmp_path: Path) -> None:
     index = indexed(table, tmp_path)
     with pytest.raises(DataError, match="the file is missing"):
         build_landmarks(index, None, tmp_path / "out", settings(tmp_path, "sources=[hagrid]"))
-    build_crops(index, tmp_path / "crops", 32, 0.15, 0.01, optional.images_optional)
+    build_crops(index, tmp_path / "crops", without_images(optional))
     assert len(open_crops(tmp_path / "crops")) == 0
     build_landmarks(index, tmp_path / "crops" / "samples.parquet", tmp_path / "out", optional)
     points, samples = open_landmarks(tmp_path / "out")
@@ -266,7 +281,7 @@ def test_whoever_is_split_already_stays_there_without_an_image_too(tmp_path: Pat
     with_image = published(tmp_path / "photos", {f"{n}.png": (40, 40) for n in range(6)})
     without = published(tmp_path / "photos", {f"gone {n}.png": (0, 0) for n in range(6)}, split="train")
     index = indexed(pd.concat([with_image, without], ignore_index=True), tmp_path)
-    build_crops(index, tmp_path / "crops", 32, 0.15, 0.01, optional.images_optional)
+    build_crops(index, tmp_path / "crops", without_images(optional))
     assert len(open_crops(tmp_path / "crops")) == 6
     sides = ["train", "val", "test", "", "train", "val"]
     write_samples(with_image.assign(split=sides), tmp_path / "splits.parquet")
@@ -317,14 +332,11 @@ def test_damaged_landmarks_are_named(tmp_path: Path) -> None:
         open_landmarks(tmp_path)
 
 
-def test_many_cache_files_become_one_and_keep_what_they_hold(
-    dataset: Dataset, extracting: LandmarkSettings, tmp_path: Path
-) -> None:
+def test_what_many_runs_have_found_is_kept(dataset: Dataset, extracting: LandmarkSettings, tmp_path: Path) -> None:
     table, index = dataset(10)
     for count in range(1, len(table) + 1):
         write_samples(table.iloc[:count], index)
         build_landmarks(index, None, tmp_path / "out", extracting)
-    assert len(list((tmp_path / "cache").glob(PATTERN))) <= MERGED_FROM
     assert build_landmarks(index, None, tmp_path / "again", extracting).extracted == 0
 
 

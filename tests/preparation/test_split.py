@@ -8,7 +8,7 @@ import pytest
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import build_crops, open_crops
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, write_split
 from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
 from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
@@ -358,7 +358,8 @@ def test_photographs_of_the_same_moment_under_two_names_are_found_and_kept_toget
 ) -> None:
     """hagrid_mini's official val has a room whose frames are those of a person in its train."""
     write_samples(hagrid_table, tmp_path / "samples.parquet")
-    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", size=96, margin=0.15, max_rejected_share=0)
+    settings = CropSettings(size=96, margin=0.15, max_rejected_share=0)
+    build_crops(tmp_path / "samples.parquet", tmp_path / "crops", settings)
     table = read_arrow(tmp_path / "crops" / "samples.parquet")
     samples = table.drop_columns(["landmarks"]).to_pandas()
     vocabulary = Vocabulary(tuple(sorted(set(samples["gesture"]))))

@@ -8,15 +8,16 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.active_learning.admission import Settings
+from static_gesture_classification.active_learning.admission import AdmissionSettings
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.jobs import Job, Work
 from static_gesture_classification.recording.judging.observer import Sight
-from static_gesture_classification.recording.recorder import Recorder, Rules
+from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.settings import RecordingSettings
+from static_gesture_classification.recording.states import begin
 
 Box = tuple[float, float, float, float]
 See = Callable[..., Sight]
@@ -99,9 +100,9 @@ def record(settings: Callable[..., RecordingSettings], vocabulary: Vocabulary, c
         names = ("recording.subject=anna", "recording.room=kitchen") if named else ()
         made = settings(*names, *overrides)
         work = Work(jobs or (Job(None, 5),), endless=not jobs, planned=bool(jobs))
-        rules = Rules(Settings(), "subject", Path("absent"))
+        made = made.model_copy(update={"vocabulary": vocabulary, "admission": AdmissionSettings()})
         judge, checkpoint = (vocabulary, "models/best.ckpt") if judged else (None, "")
-        return Recorder(made, rules, vocabulary, work, judge, checkpoint, clock=clock)
+        return begin(Recorder(made, work, judge, checkpoint, clock=clock))
 
     return recorder
 

@@ -14,7 +14,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.jobs import EXAMPLE_SIDE, Work, work_to_do
+from static_gesture_classification.recording.jobs import EXAMPLE_SIDE, Work, find_work
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion, RecordedImage, Session, write_session
 
@@ -24,8 +24,8 @@ Work_ = Callable[..., Work]
 @pytest.fixture
 def work(configuration: Callable[..., DictConfig], vocabulary: Vocabulary) -> Work_:
     def found(*overrides: str) -> Work:
-        config = configuration(*overrides)
-        return work_to_do(RecordingSettings.from_config(config), config, vocabulary)
+        settings = RecordingSettings.from_config(configuration(*overrides))
+        return find_work(settings.model_copy(update={"vocabulary": vocabulary}))
 
     return found
 

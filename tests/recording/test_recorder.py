@@ -5,6 +5,8 @@ import pytest
 
 from static_gesture_classification.recording.capture.latest_frame import ENDED, LOST, RUNNING, CameraStatus
 from static_gesture_classification.recording.jobs import Job
+from static_gesture_classification.recording.keys import CLOSED, ENTER, ESCAPE, SPACE, UP
+from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.states import (
     Asking,
@@ -13,9 +15,9 @@ from static_gesture_classification.recording.states import (
     Ready,
     Recording,
     Reviewing,
+    begin,
 )
-from static_gesture_classification.recording.window.keys import CLOSED, ENTER, ESCAPE, SPACE, UP
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, Figures, draw
+from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw
 from static_gesture_classification.sources.recorded import Confusion, Session, read_session
 from tests.recording.conftest import Clock, See
 
@@ -78,14 +80,14 @@ def test_person_and_room_are_asked_for_once(record: Record) -> None:
     assert "A name is needed" in recorder.notice
     press(recorder, *"Bo/🖐", SPACE, "2", ENTER, *"office", ENTER)
     assert isinstance(recorder.state, Ready)
-    assert (recorder.person, recorder.room) == ("Bo/🖐 2", "office")
+    assert (recorder.subject, recorder.room) == ("Bo/🖐 2", "office")
     again = record(THREE, named=False)
     assert isinstance(again.state, Ready)
-    assert (again.person, again.room) == ("Bo/🖐 2", "office")
+    assert (again.subject, again.room) == ("Bo/🖐 2", "office")
     press(again, "p", *"ANNA", ENTER)
-    assert again.person == "ANNA"
+    assert again.subject == "ANNA"
     press(again, "p", UP, ENTER)  # the line above the first is the last
-    assert again.person == "Bo/🖐 2"
+    assert again.subject == "Bo/🖐 2"
 
 
 def test_countdown_comes_before_the_first_picture(record: Record, see: See, clock: Clock) -> None:
@@ -167,18 +169,15 @@ def test_free_set_is_named_afterwards(record: Record, see: See) -> None:
 
 
 def test_set_left_unnamed_by_a_killed_recorder_is_named_first(record: Record, see: See) -> None:
-    from static_gesture_classification.recording.session_writer import reopened, unfinished
+    from static_gesture_classification.recording.session_writer import reopen_unfinished
 
     killed = record(overrides=QUICK)
     press(killed, SPACE)
     show(killed, see, range(2))
     assert isinstance(killed.state, Recording)
     killed.state.set.writer._lock.release()  # type: ignore[union-attr]
-    storage = killed.settings.storage
-    left = [reopened(folder, storage) for folder in unfinished(storage.root)]
-    next_one = Recorder(
-        killed.settings, killed.rules, killed.vocabulary, killed.work, killed.judge, "", [w for w in left if w]
-    )
+    unnamed = reopen_unfinished(killed.settings.storage)
+    next_one = begin(Recorder(killed.settings, killed.work, killed.judge, "", unnamed))
     assert isinstance(next_one.state, Choosing)
     press(next_one, "4", ENTER)
     assert isinstance(next_one.state, Ready)

@@ -16,14 +16,12 @@ from static_gesture_classification.images import read_image
 from static_gesture_classification.recording.session_writer import (
     TRASH,
     SessionWriter,
+    StorageSettings,
     check_writable,
     clear_trash,
-    cut_out,
-    reopened,
+    reopen_unfinished,
     slug,
-    unfinished,
 )
-from static_gesture_classification.recording.settings import StorageSettings
 from static_gesture_classification.sources.recorded import Session, read_session
 
 IMAGE = np.kron(np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8), np.ones((10, 10, 1), np.uint8))
@@ -34,7 +32,7 @@ HEADER = Session("THREE", "anna", "kitchen", "2026-11-22T10:15:00+01:00", checkp
 
 @pytest.fixture
 def storage(tmp_path: Path) -> StorageSettings:
-    return StorageSettings(tmp_path / "recorded", 0.5, False, 95, tmp_path / "rescue")
+    return StorageSettings(root=tmp_path / "recorded", rescue=tmp_path / "rescue")
 
 
 @pytest.fixture
@@ -83,24 +81,10 @@ def test_nothing_is_on_disk_before_the_first_picture(writer: SessionWriter, stor
     assert not storage.root.exists()
 
 
-def test_saved_is_the_hand_with_its_surroundings_and_not_the_room(storage: StorageSettings) -> None:
-    pixels, box, marks = cut_out(IMAGE, HAND, storage)  # 320 x 240; the hand is 64 x 72 pixels, its square 144
-    assert pixels.shape == (144, 144, 3)
-    assert np.array_equal(pixels, IMAGE[36:180, 88:232])
-    assert box == pytest.approx([(128 - 88) / 144, (72 - 36) / 144, (192 - 88) / 144, (144 - 36) / 144], abs=1e-4)
-    assert np.array(marks) * 144 + [88, 36] == pytest.approx(MARKS * [320, 240], abs=0.01)
-
-
-def test_cut_ends_where_the_picture_ends(storage: StorageSettings) -> None:
-    pixels, box, _ = cut_out(IMAGE, DetectedHand((0.0, 0.0, 0.2, 0.3), 1.0), storage)
-    assert np.array_equal(pixels, IMAGE[: 72 + 36, : 64 + 40])
-    assert box == pytest.approx([0, 0, 64 / 104, 72 / 108], abs=1e-4)
-
-
 def test_whole_frame_is_saved_when_asked_for(storage: StorageSettings) -> None:
-    pixels, box, _ = cut_out(IMAGE, HAND, replace(storage, whole_frame=True))
-    assert np.array_equal(pixels, IMAGE)
-    assert box == HAND.box
+    entry = SessionWriter(storage.model_copy(update={"whole_frame": True}), HEADER).take(IMAGE, HAND)
+    assert np.array_equal(entry.pixels, IMAGE)
+    assert entry.image.box == HAND.box
 
 
 def test_what_the_model_said_stays_with_the_picture(writer: SessionWriter) -> None:
@@ -159,11 +143,10 @@ def test_set_without_a_gesture_is_hidden_until_it_is_named(storage: StorageSetti
 def test_set_that_a_killed_recorder_left_unnamed_is_found_again(storage: StorageSettings) -> None:
     writer = SessionWriter(storage, replace(HEADER, gesture=""))
     take(writer, 2)
-    assert unfinished(storage.root) == []  # its recorder lives
+    assert reopen_unfinished(storage) == []  # its recorder lives
     assert writer._lock is not None
     writer._lock.release()
-    again = reopened(unfinished(storage.root)[0], storage)
-    assert again is not None
+    [again] = reopen_unfinished(storage)
     assert [entry.image for entry in again.entries] == [entry.image for entry in writer.entries]
     again.label("FIST")
     take(again)
@@ -181,7 +164,7 @@ def test_two_recorders_at_the_same_second_have_a_folder_each(storage: StorageSet
 
 
 def test_full_disk_loses_no_picture(small_disk: Path, storage: StorageSettings) -> None:
-    writer = SessionWriter(replace(storage, root=small_disk), HEADER)
+    writer = SessionWriter(storage.model_copy(update={"root": small_disk}), HEADER)
     loud = np.random.default_rng(0).integers(0, 255, IMAGE.shape, np.uint8)
 
     def fill() -> None:
@@ -206,7 +189,7 @@ def test_full_disk_loses_no_picture(small_disk: Path, storage: StorageSettings) 
 def test_disk_that_has_room_again_takes_what_waited(small_disk: Path, storage: StorageSettings) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(b"x" * 250_000)
-    writer = SessionWriter(replace(storage, root=small_disk), HEADER)
+    writer = SessionWriter(storage.model_copy(update={"root": small_disk}), HEADER)
     writer.take(IMAGE, HAND)
     with pytest.raises(OutputError, match="disk is full"):
         writer.save()

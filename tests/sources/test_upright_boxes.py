@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import cut_hands
+from static_gesture_classification.preparation.cutting import cut_hands
 from static_gesture_classification.sources.folder import Folder
 from static_gesture_classification.sources.hands import HandsDataset
 from static_gesture_classification.sources.image_size import frame_size

@@ -10,12 +10,11 @@ from pytorch_lightning.callbacks import Callback, LearningRateMonitor
 from torch.utils.data import DataLoader, TensorDataset
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.tracking import sync
+from static_gesture_classification.tracking import sync, trackers
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.mlflow import MLflowTracker
 from static_gesture_classification.tracking.neptune import NeptuneTracker
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.tracker import trackers_from_config
 from tests.support.small_runs import CONFIG
 
 
@@ -116,22 +115,22 @@ def configuration(project: Path, *overrides: str) -> Any:
     ],
 )
 def test_trackers_are_chosen_from_the_command_line(project: Path, override: str, kinds: list[type]) -> None:
-    assert [type(tracker) for tracker in trackers_from_config(configuration(project, override))] == kinds
+    assert [type(tracker) for tracker in trackers.from_config(configuration(project, override))] == kinds
 
 
 def test_neptune_is_offline_unless_there_is_a_token(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tracker,) = trackers_from_config(configuration(project))
+    (tracker,) = trackers.from_config(configuration(project))
     assert isinstance(tracker, NeptuneTracker)
     assert not tracker.is_online
     monkeypatch.setenv("NEPTUNE_API_TOKEN", "a token")
-    (tracker,) = trackers_from_config(configuration(project))
+    (tracker,) = trackers.from_config(configuration(project))
     assert isinstance(tracker, NeptuneTracker)
     assert tracker.is_online
 
 
 def test_a_missing_client_is_an_error_of_the_users(project: Path) -> None:
     with pytest.raises(UserError, match="'no_such_client' is not installed"):
-        trackers_from_config(configuration(project, "logger.neptune.client=no_such_client"))
+        trackers.from_config(configuration(project, "logger.neptune.client=no_such_client"))
 
 
 def test_the_command_sends_a_run(
@@ -149,8 +148,8 @@ def test_the_command_sends_a_run(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run=runs/none"], "no run folder at runs/none"),
-        ([], "say which run: run=runs/RUN; there are run"),
+        (["run=runs/none"], "no run runs/none in runs; there are: run"),
+        ([], "say which run of runs: run=RUN; there are: run"),
         (["run=runs/run", "logger=[]"], "logger=[neptune,mlflow]"),
     ],
 )

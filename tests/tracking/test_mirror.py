@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.tracking import trackers
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.mirror import Mirror
 from static_gesture_classification.tracking.run_folder import RunFolder, Scalar, Status
 from static_gesture_classification.tracking.sync import sync
-from static_gesture_classification.tracking.tracker import flattened, trackers_from_config
+from static_gesture_classification.tracking.trackers import flatten
 from tests.support.small_runs import CONFIG, TAGS, log_epoch, log_run
 from tests.support.waiting import PATIENCE
 
@@ -111,7 +112,7 @@ def test_a_tracker_that_fails_at_any_call_costs_nothing_but_a_warning(
     told = capsys.readouterr().err
     assert told.count("warning") == 1
     assert f"tracker notebook: ConnectionError: call {call} was lost" in told
-    assert f"tracking.sync run='{run.path}' logger=notebook" in told
+    assert f"gestures sync run='{run.path}' logger=notebook" in told
     tracker.fails_at.clear()
     sync(run, tracker)
     whole = Notebook()
@@ -151,10 +152,10 @@ def test_training_does_not_wait_for_a_tracker_that_hangs(run: RunFolder, capsys:
 
 def test_trackers_do_not_change_the_runs_random_numbers(tmp_path: Path) -> None:
     drawn = []
-    for trackers in ([], [Notebook(), Notebook()]):
+    for chosen in ([], [Notebook(), Notebook()]):
         random.seed(1)
-        run = RunFolder.create(tmp_path, f"run {len(trackers)}", CONFIG, project=tmp_path)
-        with RunLogger(run, trackers, sampling_period=0):
+        run = RunFolder.create(tmp_path, f"run {len(chosen)}", CONFIG, project=tmp_path)
+        with RunLogger(run, chosen, sampling_period=0):
             drawn.append(random.random())
     assert drawn[0] == drawn[1]
 
@@ -179,7 +180,7 @@ def test_a_failure_to_send_later_is_said_in_one_line(finished_run: RunFolder) ->
 
 
 def test_configuration_becomes_fields() -> None:
-    assert flattened({"a": {"b": {"c": 1}, "d": None}, "e": [1, {"f": 2}], "g": {}}) == {
+    assert flatten({"a": {"b": {"c": 1}, "d": None}, "e": [1, {"f": 2}], "g": {}}) == {
         "conf/a/b/c": 1,
         "conf/a/d": "None",
         "conf/e": '[1, {"f": 2}]',
@@ -188,5 +189,5 @@ def test_configuration_becomes_fields() -> None:
 
 
 def test_no_logger_means_no_tracker() -> None:
-    assert trackers_from_config({}) == []
-    assert trackers_from_config({"logger": {}}) == []
+    assert trackers.from_config({}) == []
+    assert trackers.from_config({"logger": {}}) == []

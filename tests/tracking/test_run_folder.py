@@ -12,7 +12,8 @@ from PIL import Image
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking import series
-from static_gesture_classification.tracking.run_folder import STEPS, RunFolder, list_runs
+from static_gesture_classification.tracking.run_folder import STEPS, RunFolder
+from static_gesture_classification.tracking.run_list import list_runs
 from tests.support.small_runs import CONFIG, TAGS, log_epoch
 from tests.support.waiting import PATIENCE
 

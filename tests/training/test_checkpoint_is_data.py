@@ -14,14 +14,15 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.active_learning.retraining.settings import go_on_from
+from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import evaluate, promote
-from static_gesture_classification.evaluation.contenders import contender
+from static_gesture_classification.evaluation.contenders import find_contender
 from static_gesture_classification.inference import predict
 from static_gesture_classification.inference.export_onnx import export
 from static_gesture_classification.recording.judging.observer import open_observer
+from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.training import models
 from static_gesture_classification.training.backbones import factory
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO
@@ -71,7 +72,7 @@ def with_changed(config: DictConfig, **changes: object) -> DictConfig:
 
 
 def by_predict(path: Path, config: DictConfig, folder: Path) -> None:
-    predict.Predictor.load(path, predict.detector_from_config(with_changed(config, checkpoint=str(path))))
+    predict.Predictor.load(path, predict.DetectorSettings.from_config(config).build())
 
 
 def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
@@ -79,11 +80,11 @@ def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def by_recorder(path: Path, config: DictConfig, folder: Path) -> None:
-    open_observer(config, path)
+    open_observer(JudgeSettings.from_config(config), path)
 
 
 def by_compare(path: Path, config: DictConfig, folder: Path) -> None:
-    contender(str(path), config)
+    find_contender(str(path), Path(config.paths.runs))
 
 
 def by_promote(path: Path, config: DictConfig, folder: Path) -> None:
@@ -105,9 +106,8 @@ def as_first_weights(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def as_start_of_the_quick_loop(path: Path, config: DictConfig, folder: Path) -> None:
-    quick = with_changed(config)
-    go_on_from(path, quick)
-    initial_network(OmegaConf.to_container(quick.model, resolve=True), VOCABULARY)  # type: ignore[arg-type]
+    settings = RetrainSettings.from_config(with_changed(config, retrain={"method": "head", "start": str(path)}))
+    initial_network(settings.training.model, VOCABULARY)
 
 
 LOADERS = (
@@ -214,7 +214,7 @@ def test_check_is_ours_where_hydra_lets_it_through(entries: dict[str, Any], tmp_
     [
         "static_gesture_classification.training.models.timm_models.timm.create_model",
         "static_gesture_classification.training.models.timm_models.get_close_matches",
-        "static_gesture_classification.training.models.network.GestureNetwork",
+        "static_gesture_classification.training.models.network.CropNetwork",
         "static_gesture_classification.training.models.network.backbone",
         "static_gesture_classification.training.models.backbone",
         "static_gesture_classification.training.models..backbone",

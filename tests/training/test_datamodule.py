@@ -3,16 +3,18 @@ import pytest
 import torch
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.training.datamodule import CropsDataModule
+from static_gesture_classification.training.datamodule import GestureDataModule
+from static_gesture_classification.training.inputs import KINDS, Hands
 from tests.support.patches import GESTURES, SIZE, VOCABULARY, patches, write_patches
 
 SPLITS = {"train": 10, "val": 4, "test": 4, "": 3}
 
 
-def datamodule(**changes: object) -> CropsDataModule:
-    crops, samples = patches(SPLITS)
-    return CropsDataModule(
-        **({"crops": crops, "samples": samples, "vocabulary": VOCABULARY, "batch_size": 8, "seed": 0} | changes)
+def datamodule(crops=None, samples=None, **changes: object) -> GestureDataModule:
+    given, table = patches(SPLITS)
+    hands = Hands(table if samples is None else samples, given if crops is None else crops)
+    return GestureDataModule(
+        KINDS["crops"], hands, **({"vocabulary": VOCABULARY, "batch_size": 8, "seed": 0} | changes)
     )
 
 
@@ -23,7 +25,7 @@ def test_batches_are_uint8_in_channels_last_memory_and_belong_to_their_rows() ->
     assert batch.inputs.shape == (8, 3, SIZE, SIZE)
     assert batch.inputs.is_contiguous(memory_format=torch.channels_last)
     for image, target, row in zip(batch.inputs, batch.targets, batch.rows, strict=True):
-        assert np.array_equal(image.permute(1, 2, 0), data.crops[row])
+        assert np.array_equal(image.permute(1, 2, 0), data.hands.crops[row])
         assert GESTURES[target] == data.samples["gesture"][int(row)]
 
 
@@ -103,14 +105,14 @@ def test_crops_and_table_of_different_length_do_not_fit(tmp_path) -> None:
 
 
 def test_missing_and_damaged_crops_are_named(tmp_path) -> None:
-    def opened() -> CropsDataModule:
-        splits = tmp_path / "data/splits/samples.parquet"
-        return CropsDataModule.open(tmp_path / "data/crops", splits, VOCABULARY, batch_size=8, seed=0)
+    def opened() -> Hands:
+        data = tmp_path / "data"
+        return KINDS["crops"].open(data / "crops", data / "landmarks", data / "splits/samples.parquet")
 
     with pytest.raises(DataError, match="crops"):
         opened()
     write_patches(tmp_path, SPLITS)
-    assert opened().image_size == SIZE
+    assert opened().crop_size == SIZE
     path = tmp_path / "data/crops/crops.npy"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DataError, match="crops"):

@@ -12,19 +12,21 @@ import train_static_gestures
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.predictions import read_predictions
+from static_gesture_classification.training.callbacks import EpochLines
 from static_gesture_classification.training.checkpoint import (
     Origin,
     build_network,
-    input_of,
     load_classifier,
     plain_model,
     read_checkpoint,
     save,
 )
-from static_gesture_classification.training.datamodule import LandmarksDataModule, SeededBatches
+from static_gesture_classification.training.datamodule import GestureDataModule, SeededBatches
 from static_gesture_classification.training.experiment import build_module, open_data
+from static_gesture_classification.training.inputs import KINDS, Hands, kind_of
 from static_gesture_classification.training.landmark_augmentation import LandmarkAugmentation
 from static_gesture_classification.training.models.landmarks import LandmarkNetwork
+from static_gesture_classification.training.settings import TrainingSettings
 from tests.support.posed_hands import GESTURES, VOCABULARY, hands, write_hands
 
 SMALL = ["gestures.names=[BACKGROUND,ONE,TWO,FIST]", "logger=[]", "trainer.accelerator=cpu"]
@@ -37,10 +39,16 @@ def composed(*overrides: str) -> DictConfig:
         return compose("config", [*SMALL, "model=landmarks", *overrides])
 
 
-def datamodule(**changes: object) -> LandmarksDataModule:
-    points, samples = hands({"train": 10, "val": 4, "test": 4}, missed=3)
-    given = {"points": points, "samples": samples, "vocabulary": VOCABULARY, "batch_size": 8, "seed": 0}
-    return LandmarksDataModule(**(given | changes))
+def settings(*overrides: str) -> TrainingSettings:
+    return TrainingSettings.from_config(composed(*overrides))
+
+
+def datamodule(points=None, samples=None, **changes: object) -> GestureDataModule:
+    given, table = hands({"train": 10, "val": 4, "test": 4}, missed=3)
+    known = Hands(table if samples is None else samples, points=given if points is None else points)
+    return GestureDataModule(
+        KINDS["landmarks"], known, **({"vocabulary": VOCABULARY, "batch_size": 8, "seed": 0} | changes)
+    )
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ def test_the_model_chooses_its_own_hyperparameters_and_an_explicit_choice_wins()
 
 def test_other_models_see_crops_and_keep_their_hyperparameters() -> None:
     config = composed("model=mobilenet_v2")
-    assert input_of(config.model) == "crops"
+    assert kind_of(config.model).name == "crops"
     assert config.inputs == config.paths.crops
     assert "passes" not in config.train_hyperparams
 
@@ -76,7 +84,7 @@ def test_batches_are_whole_and_hands_that_were_not_found_are_left_out() -> None:
         assert len(set(rows.tolist())) == len(rows)
         for batch in batches:
             assert batch.inputs.dtype == torch.float32
-            assert np.array_equal(batch.inputs.numpy(), data.points[batch.rows.numpy()])
+            assert np.array_equal(batch.inputs.numpy(), data.hands.points[batch.rows.numpy()])
             assert [GESTURES[target] for target in batch.targets] == data.samples["gesture"][
                 batch.rows.numpy()
             ].tolist()
@@ -136,7 +144,7 @@ def test_augmentation_of_crops_gives_what_concerns_landmarks() -> None:
 
 def test_augmentation_of_landmarks_is_not_for_crops() -> None:
     with pytest.raises(UserError, match="augs=default"):
-        build_module(composed("model=timm", "model.name=test_resnet", "augs=landmarks"), datamodule())
+        KINDS["crops"].augmentation(settings("augs=landmarks").augs)
 
 
 def test_training_reaches_a_classifier_of_landmarks(prepared: Path) -> None:
@@ -170,25 +178,18 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(prepared: Path, monk
     train(composed(*QUICK, "paths.runs=whole"))
     whole = (prepared / "models/trained.ckpt").read_bytes()
     config = composed(*QUICK, "paths.runs=parts")
-    callbacks = train_static_gestures.callbacks_of
 
     class InterruptedTrainingError(Exception):
         """What ends the first try."""
 
-    def with_interruption(config: DictConfig, run: object) -> list:
-        from pytorch_lightning.callbacks import Callback
+    def broken(self, trainer, module) -> None:  # type: ignore[no-untyped-def]
+        if trainer.current_epoch == 1:
+            raise InterruptedTrainingError
 
-        class Break(Callback):
-            def on_train_epoch_start(self, trainer, pl_module) -> None:  # type: ignore[no-untyped-def]
-                if trainer.current_epoch == 1:
-                    raise InterruptedTrainingError
-
-        return [*callbacks(config, run), Break()]  # type: ignore[arg-type]
-
-    monkeypatch.setattr(train_static_gestures, "callbacks_of", with_interruption)
-    with pytest.raises(InterruptedTrainingError):
-        train(config)
-    monkeypatch.setattr(train_static_gestures, "callbacks_of", callbacks)
+    with monkeypatch.context() as patch:
+        patch.setattr(EpochLines, "on_train_epoch_start", broken)
+        with pytest.raises(InterruptedTrainingError):
+            train(config)
     train(config)
     assert (prepared / "models/trained.ckpt").read_bytes() == whole
 
@@ -206,7 +207,7 @@ def test_crop_checkpoints_without_an_input_are_of_crops(tmp_path: Path) -> None:
 
 def test_an_unknown_input_is_named() -> None:
     with pytest.raises(UserError, match=r"model\.input is 'sounds'"):
-        open_data(composed("model.input=sounds", "inputs=nowhere"))
+        open_data(settings("model.input=sounds", "inputs=nowhere"))
 
 
 def test_training_can_start_from_a_landmark_checkpoint(prepared: Path) -> None:
@@ -215,6 +216,6 @@ def test_training_can_start_from_a_landmark_checkpoint(prepared: Path) -> None:
     assert isinstance(network, LandmarkNetwork)
     header = Origin(plain_model(config.model), VOCABULARY).header()
     save({**header, "epoch": 0, "scores": None, "state_dict": network.state_dict()}, prepared / "start.ckpt")
-    module = build_module(composed(f"model.weights={prepared / 'start.ckpt'}"), open_data(config))
+    module = build_module(settings(f"model.weights={prepared / 'start.ckpt'}"), open_data(settings()))
     started = module.network.state_dict()
     assert all(torch.equal(started[name], tensor) for name, tensor in network.state_dict().items())

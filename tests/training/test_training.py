@@ -28,7 +28,7 @@ train = train_static_gestures.main.__wrapped__  # without the command line
 @pytest.fixture(autouse=True)
 def without_epoch_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluation's figures and tables have tests of their own, and would take most of the time here."""
-    monkeypatch.setattr(train_static_gestures, "EpochReport", callbacks.Callback)
+    monkeypatch.setattr(train_static_gestures, "EpochCallback", callbacks.Callback)
 
 
 def results(project: Path) -> dict[str, bytes]:

@@ -2,12 +2,12 @@
 
 Both are scored on the same samples of the frozen val split (only `evaluate` reads test). Left out, and counted, are
 
-- people whom either of the two was trained on (unless splits.group=session): what it knows by heart says nothing;
+- subjects whom either of the two was trained on (unless splits.group=session): what it knows by heart says nothing;
 - gestures that only one of them tells apart;
 - samples that only one of them has predictions of.
 
-The verdict is that of promotion (`evaluation.paired`). Where the two tell other gestures apart, or less than half of
-val is left to compare them on, the scores do not say which one is better: then the verdict is a person's.
+The verdict is that of promotion (`evaluation.paired_comparison`). Where the two tell other gestures apart, or less than
+half of val is left to compare them on, the scores do not say which one is better: then the verdict is a person's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -24,40 +24,85 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.contenders import Contender, said_about
-from static_gesture_classification.evaluation.data_version import person_digests
+from static_gesture_classification.evaluation.checkpoint_record import subject_digests
+from static_gesture_classification.evaluation.contenders import Contender, ContenderSettings, predict_samples
 from static_gesture_classification.evaluation.metrics import confusion_counts, error_pairs, json_ready
-from static_gesture_classification.evaluation.paired import (
+from static_gesture_classification.evaluation.paired_comparison import (
     COMPARABLE_SHARE,
     PAIR_COUNTS,
     Change,
+    ChangeSettings,
     IncomparableError,
     Pairing,
     Verdict,
-    change,
     errors_of_pair,
-    paired,
+    measure_change,
+    pair_predictions,
     verdict,
 )
 from static_gesture_classification.evaluation.predictions import KEYS, Predictions
-from static_gesture_classification.evaluation.units import SAMPLE, unknown_people
+from static_gesture_classification.evaluation.resampling_units import SAMPLE, unknown_subjects_note
 from static_gesture_classification.samples import read_rows
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
 DECIDES = "val"
 SHOWN_PAIRS = 8  # of the commonest errors, where there is no plan
 LEAST_GESTURES = 2
-PEOPLE, GESTURES, SAMPLES = "of people one was trained on", "of gestures only one knows", "only one has predictions of"
+KNOWN, GESTURES, SAMPLES = "of people one was trained on", "of gestures only one knows", "only one has predictions of"
+
+
+class CompareSettings(Settings):
+    """Which two are compared, on what, and what a loss is; see conf/compare.
+
+    Args:
+        before, after: a checkpoint, a run, or a predictions table.
+        samples: table of the frozen splits.
+        output: folder of the results.
+        plan: whose pairs are watched; may be absent.
+        group: what the splits keep apart.
+        change: what a loss is.
+        contenders: where the two are, and what they look at.
+    """
+
+    before: str
+    after: str
+    samples: Path
+    output: Path
+    plan: Path
+    group: Literal["subject", "session"]
+    change: ChangeSettings
+    contenders: ContenderSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> CompareSettings:
+        """From the composed configuration."""
+        return cls.read(
+            config,
+            "compare",
+            plan=config.plan.path,
+            group=config.splits.group,
+            change=ChangeSettings.from_config(config),
+            contenders=ContenderSettings.from_config(config),
+        )
+
+    def at(self, workspace: Workspace) -> CompareSettings:
+        """The same on what another workspace holds."""
+        output = workspace.reports / "compare"
+        places = {"runs": workspace.runs, "crops": workspace.crops, "landmarks": workspace.landmarks, "output": output}
+        contenders = self.contenders.model_copy(update=places)
+        return self.model_copy(update={"samples": workspace.split_table, "output": output, "contenders": contenders})
 
 
 @dataclass(frozen=True)
-class Compared:
+class Scores:
     """Both classifiers on val.
 
     Args:
         change: the scores.
         pairs: one row per planned pair: gesture, mistaken_for (None: anything else), planned (how many were to be
-            recorded; 0 where there was no plan), and what `paired.errors_of_pair` counts.
+            recorded; 0 where there was no plan), and what `paired_comparison.errors_of_pair` counts.
         sources: one row per source: source, samples, before, after, difference, low, high (weighted F1).
         samples: one row per sample: the keys of a predictions table, before, after.
     """
@@ -79,21 +124,21 @@ class Comparison:
 
     Args:
         before, after: the classifiers.
-        compared: the two on val.
+        scores: of the two on val.
         verdict: whether the second one should take the first one's place.
         left_out: samples by reason.
-        people_left_out: how many people either was trained on.
-        planned: whether the pairs are those of a recording plan, or the commonest errors of before.
+        known_subjects: how many subjects either was trained on.
+        by_plan: whether the pairs are those of a recording plan, or the commonest errors of before.
         notes: what a reader should know besides.
     """
 
     before: Contender
     after: Contender
-    compared: Compared
+    scores: Scores
     verdict: Verdict
     left_out: dict[str, int]
-    people_left_out: int
-    planned: bool
+    known_subjects: int
+    by_plan: bool
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -104,41 +149,40 @@ class Comparison:
                 "before": {"name": self.before.name, "sha256": self.before.digest},
                 "after": {"name": self.after.name, "sha256": self.after.digest},
                 "verdict": asdict(self.verdict),
-                "left_out": {"people": self.people_left_out, "samples": self.left_out},
-                "planned": self.planned,
+                "left_out": {"people": self.known_subjects, "samples": self.left_out},
+                "planned": self.by_plan,
                 "notes": self.notes,
-                "splits": {DECIDES: self.compared.as_json()},
+                "splits": {DECIDES: self.scores.as_json()},
             }
         )
         return content
 
 
-def comparison(before: Contender, after: Contender, config: DictConfig) -> Comparison:
+def compare(before: Contender, after: Contender, settings: CompareSettings) -> Comparison:
     """Compare two classifiers.
 
     Raises:
         IncomparableError: they have too few gestures in common, one of them cannot look at val, or no val sample is
             left to compare on; says why.
     """
-    frozen = frozen_samples(before, after, config)
-    apart = config.splits.group == "subject"
-    samples, people, left_out = comparable(frozen, before, after, apart)
-    said, left_out[SAMPLES] = said_by_both(samples, before, after, config)
-    if said is None:
-        raise IncomparableError(nothing_left(before, after, left_out, config))
-    pairs, planned = pairs_to_watch(said.pairing, config)
-    both = compared(said, pairs, config)
-    decided = judged(before, after, both.change, len(frozen))
+    frozen = frozen_samples(before, after, settings.samples)
+    samples, known, left_out = leave_out(frozen, before, after, settings.group == "subject")
+    both, left_out[SAMPLES] = predict_both(samples, before, after, settings)
+    if both is None:
+        raise IncomparableError(nothing_left(before, after, left_out, settings.samples))
+    pairs, by_plan = pairs_to_watch(both.pairing, settings.plan)
+    scores = score_both(both, pairs, settings.change)
+    decided = judge(before, after, scores.change, len(frozen))
     left_out = {reason: count for reason, count in left_out.items() if count}
-    notes = remarks(before, after, both)
-    if not apart:
+    notes = remarks(before, after, scores)
+    if settings.group == "session":
         notes.append(
             "splits.group=session: people of train are among these samples, so this says nothing of new people"
         )
-    return Comparison(before, after, both, decided, left_out, people, planned, notes)
+    return Comparison(before, after, scores, decided, left_out, known, by_plan, notes)
 
 
-def judged(before: Contender, after: Contender, changed: Change, samples: int) -> Verdict:
+def judge(before: Contender, after: Contender, changed: Change, samples: int) -> Verdict:
     """The verdict; a person's where the scores are not of the same task, or of a small part of `samples`."""
     decided = verdict(changed, DECIDES)
     obstacles = only_one_knows(before, after)
@@ -160,9 +204,8 @@ def only_one_knows(before: Contender, after: Contender) -> list[str]:
     return [f"only {name} tells {', '.join(gestures)} apart" for name, gestures in alone if gestures]
 
 
-def frozen_samples(before: Contender, after: Contender, config: DictConfig) -> pd.DataFrame:
+def frozen_samples(before: Contender, after: Contender, path: Path) -> pd.DataFrame:
     """The val samples as they are split today; of two tables without a split stage, those of either."""
-    path = Path(config.compare.samples)
     if path.is_file() or after.table is None or before.table is None:
         samples = read_rows(path)
     else:
@@ -171,12 +214,12 @@ def frozen_samples(before: Contender, after: Contender, config: DictConfig) -> p
     return samples.loc[samples["split"] == DECIDES, list(KEYS)].reset_index(drop=True)
 
 
-def comparable(
-    samples: pd.DataFrame, before: Contender, after: Contender, people_apart: bool
+def leave_out(
+    samples: pd.DataFrame, before: Contender, after: Contender, subjects_apart: bool
 ) -> tuple[pd.DataFrame, int, dict[str, int]]:
-    """The samples that say something about both; how many people were left out, and samples by reason.
+    """The samples that say something about both; how many subjects were left out, and samples by reason.
 
-    Where splits keep sessions apart and not people, a person who was trained on is left in.
+    Where splits keep sessions apart and not subjects, a subject who was trained on is left in.
 
     Raises:
         IncomparableError: hardly a gesture is known to both.
@@ -187,105 +230,87 @@ def comparable(
             f"{before.name} tells {', '.join(before.gestures)} apart, {after.name} {', '.join(after.gestures)}: they "
             "have too few gestures in common to be compared"
         )
-    digests = person_digests(samples)
-    known = (before.people or frozenset()) | (after.people or frozenset()) if people_apart else frozenset()
+    digests = subject_digests(samples)
+    known = (before.subjects or frozenset()) | (after.subjects or frozenset()) if subjects_apart else frozenset()
     seen = digests.isin(known).to_numpy()
     other = ~seen & ~samples["gesture"].isin(common).to_numpy()
-    left_out = {PEOPLE: int(seen.sum()), GESTURES: int(other.sum())}
+    left_out = {KNOWN: int(seen.sum()), GESTURES: int(other.sum())}
     return samples[~seen & ~other].reset_index(drop=True), digests[seen].nunique(), left_out
 
 
 @dataclass(frozen=True)
-class SaidByBoth:
-    """Samples that both have predictions of, row by row with what both say."""
+class Both:
+    """Samples that both have predictions of, row by row with both predictions."""
 
     samples: pd.DataFrame
     pairing: Pairing
 
 
-def said_by_both(
-    samples: pd.DataFrame, before: Contender, after: Contender, config: DictConfig
-) -> tuple[SaidByBoth | None, int]:
-    """What both say about the samples that both have predictions of (None without any); how many only one has.
+def predict_both(
+    samples: pd.DataFrame, before: Contender, after: Contender, settings: CompareSettings
+) -> tuple[Both | None, int]:
+    """Predictions of the samples that both have some of (None without any); how many only one has.
 
     Raises:
         IncomparableError: one of them cannot look at the samples.
     """
     if not len(samples):
         return None, 0
-    old, new = (looked_at(samples, each, config) for each in (before, after))
+    old, new = (predict_one(samples, each, settings.contenders) for each in (before, after))
     held = [set(each.column("sample_id")) for each in (old, new)]
     common, missing = held[0] & held[1], len(held[0] ^ held[1])
     if not common:
         return None, missing
     kept = samples[samples["sample_id"].isin(common)].reset_index(drop=True)
-    pairing = paired(in_order(old, kept), in_order(new, kept), str(config.splits.group))
-    kept = kept.assign(before=named(pairing, pairing.before), after=named(pairing, pairing.after))
-    return SaidByBoth(kept, pairing), missing
+    pairing = pair_predictions(in_order(old, kept), in_order(new, kept), settings.group)
+    gestures = np.array([*pairing.labels, ""], object)  # the last: no hand was found
+    return Both(kept.assign(before=gestures[pairing.before], after=gestures[pairing.after]), pairing), missing
 
 
-def looked_at(samples: pd.DataFrame, each: Contender, config: DictConfig) -> Predictions:
-    """What one of the two says about the samples. Raises `IncomparableError` where it cannot look at them."""
+def predict_one(samples: pd.DataFrame, each: Contender, settings: ContenderSettings) -> Predictions:
+    """Predictions of one of the two. Raises `IncomparableError` where it cannot look at the samples."""
     try:
-        return said_about(samples, each, config)
+        return predict_samples(samples, each, settings)
     except UserError as error:
         raise IncomparableError(f"{each.name} cannot look at today's {DECIDES} split: {error}") from error
 
 
-def in_order(said: Predictions, samples: pd.DataFrame) -> Predictions:
-    """The predictions about these samples, in their order, with their gesture as the ground truth."""
-    at = pd.Index(said.column("sample_id")).get_indexer(pd.Index(samples["sample_id"]))
-    table = said.table.take(pa.array(at))
-    column = table.schema.get_field_index("gesture")
+def in_order(predictions: Predictions, samples: pd.DataFrame) -> Predictions:
+    """The predictions of these samples, in their order, with their gesture as the ground truth."""
+    at = pd.Index(predictions.column("sample_id")).get_indexer(pd.Index(samples["sample_id"]))
+    table = predictions.table.take(pa.array(at))
     truth = pa.array(samples["gesture"].to_numpy(object), pa.string())
-    return Predictions(table.set_column(column, "gesture", truth), said.gestures)
+    column = table.schema.get_field_index("gesture")
+    return Predictions(table.set_column(column, "gesture", truth), predictions.gestures)
 
 
-def named(pairing: Pairing, said: np.ndarray) -> np.ndarray:
-    """Class indices as gestures; "" where no hand was found."""
-    return np.array([*pairing.labels, ""], object)[said]
-
-
-def pairs_to_watch(pairing: Pairing, config: DictConfig) -> tuple[list[tuple[str, str | None, int]], bool]:
+def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | None, int]], bool]:
     """Gesture, what it is mistaken for, how many were to be recorded: by the plan, else before's commonest errors.
 
     Raises:
         DataError: the plan is damaged.
     """
-    path = Path(config.plan.path)
     if path.is_file():
-        plan = read_plan(path)
-        return [(line.gesture, line.mistaken_for, line.count) for line in plan.recordings], True
+        return [(line.gesture, line.mistaken_for, line.count) for line in read_plan(path).recordings], True
     found = pairing.before < len(pairing.labels)
     counts = confusion_counts(pairing.truths[found], pairing.before[found], len(pairing.labels))
     commonest = error_pairs(counts, pairing.labels).head(SHOWN_PAIRS)
     return [(str(row["gesture"]), str(row["prediction"]), 0) for row in commonest.to_dict("records")], False
 
 
-def compared(said: SaidByBoth, pairs: Sequence[tuple[str, str | None, int]], config: DictConfig) -> Compared:
+def score_both(both: Both, pairs: Sequence[tuple[str, str | None, int]], settings: ChangeSettings) -> Scores:
     """All numbers."""
-
-    def changed(pairing: Pairing) -> Change:
-        settings = config.compare
-        return change(
-            pairing,
-            float(settings.max_gesture_loss),
-            int(settings.resamples),
-            int(config.seed),
-            large_gesture_loss=float(settings.large_gesture_loss),
-        )
-
+    pairing = both.pairing
     rows = [
-        {"gesture": gesture, "mistaken_for": other, "planned": count, **errors_of_pair(said.pairing, gesture, other)}
+        {"gesture": gesture, "mistaken_for": other, "planned": count, **errors_of_pair(pairing, gesture, other)}
         for gesture, other, count in pairs
     ]
-    names = ["gesture", "mistaken_for", "planned", *PAIR_COUNTS]
-    pairing = said.pairing
     sources = [
-        source_row(source, changed(pairing.chosen(pairing.sources == source)))
+        source_row(source, measure_change(pairing.select(pairing.sources == source), settings))
         for source in sorted(set(pairing.sources))
     ]
-    return Compared(changed(pairing), pd.DataFrame(rows, columns=names), pd.DataFrame(sources), said.samples)
+    table = pd.DataFrame(rows, columns=["gesture", "mistaken_for", "planned", *PAIR_COUNTS])
+    return Scores(measure_change(pairing, settings), table, pd.DataFrame(sources), both.samples)
 
 
 def source_row(source: str, changed: Change) -> dict[str, Any]:
@@ -301,30 +326,30 @@ def source_row(source: str, changed: Change) -> dict[str, Any]:
     }
 
 
-def remarks(before: Contender, after: Contender, both: Compared) -> list[str]:
+def remarks(before: Contender, after: Contender, scores: Scores) -> list[str]:
     """What a reader should know to read the numbers right."""
     notes = []
     if before.digest is not None and before.digest == after.digest:
         notes.append(f"{before.name} and {after.name} are the same checkpoint")
     for each in (before, after):
-        if each.people is None:
+        if each.subjects is None:
             notes.append(
                 f"whom {each.name} was trained on is not known: if some of them are among these samples, its scores "
                 "are too high"
             )
     notes += only_one_knows(before, after)
-    if both.change.interval.unknown:
-        notes.append(f"{DECIDES}: {unknown_people(both.change.interval.unknown, both.change.samples)}")
-    elif both.change.interval.unit == SAMPLE:
+    if scores.change.interval.unknown:
+        notes.append(f"{DECIDES}: {unknown_subjects_note(scores.change.interval.unknown, scores.change.samples)}")
+    elif scores.change.interval.unit == SAMPLE:
         notes.append(f"one alone is compared on in {DECIDES}: the interval says nothing about other people or sessions")
     return notes
 
 
-def nothing_left(before: Contender, after: Contender, left_out: dict[str, int], config: DictConfig) -> str:
+def nothing_left(before: Contender, after: Contender, left_out: dict[str, int], path: Path) -> str:
     """Why there is no val sample to compare on, and what to do."""
     reasons = ", ".join(f"{count:,} samples {reason}" for reason, count in left_out.items() if count)
     return (
-        f"{before.name} and {after.name} have no sample of {DECIDES} in common (by {config.compare.samples}; left out: "
+        f"{before.name} and {after.name} have no sample of {DECIDES} in common (by {path}; left out: "
         f"{reasons or 'none'}). Compare two that were evaluated on the same splits, name those with "
         "compare.samples=FILE, or add people to val whom neither was trained on"
     )

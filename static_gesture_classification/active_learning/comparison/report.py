@@ -15,61 +15,55 @@ from rich.markup import escape
 from rich.table import Column
 from rich.text import Text
 
-from static_gesture_classification.active_learning.comparison.before_after import DECIDES, Compared, Comparison
+from static_gesture_classification.active_learning.comparison.before_after import DECIDES, Comparison, Scores
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
-from static_gesture_classification.evaluation.paired import Change, noun_of
-from static_gesture_classification.evaluation.units import PICTURE, SESSION, in_words
-from static_gesture_classification.terminal import Table, console
+from static_gesture_classification.evaluation.paired_comparison import Change, unit_noun
+from static_gesture_classification.evaluation.resampling_units import PICTURE, SESSION, describe_units
+from static_gesture_classification.terminal import Table, console, note, say, show_table
 
 JSON, FIGURE = "comparison.json", "comparison.png"
-TABLES = ("gestures", "pairs", "sources")
 CHANGED = "changed.csv"
 ANYTHING = "anything else"
 
 
-def write(result: Comparison, output: Path) -> None:
+def write_comparison(result: Comparison, output: Path) -> None:
     """Write comparison.json, the tables, the samples that changed and the figure."""
-    for name in TABLES:
-        frame = table(result.compared, name)
-        frame.insert(0, "split", DECIDES)
-        write_text(output / f"{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
-    write_text(output / CHANGED, changed_samples(result.compared).to_csv(index=False, float_format="%.6g"))
+    scores = result.scores
+    tables = {"gestures": scores.change.gestures.reset_index(), "pairs": scores.pairs, "sources": scores.sources}
+    for name, table in tables.items():
+        table = table.copy()
+        table.insert(0, "split", DECIDES)
+        write_text(output / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_text(output / CHANGED, changed_samples(scores).to_csv(index=False, float_format="%.6g"))
     write_figure(figure(result), output / FIGURE)
     write_json(output / JSON, result.as_json())
 
 
-def table(each: Compared, name: str) -> pd.DataFrame:
-    """One of the tables."""
-    if name == "gestures":
-        return each.change.gestures.reset_index()
-    return (each.pairs if name == "pairs" else each.sources).copy()
-
-
-def changed_samples(each: Compared) -> pd.DataFrame:
+def changed_samples(scores: Scores) -> pd.DataFrame:
     """The samples whose prediction changed, newly wrong ones first; column `change`: lost, gained, other."""
-    rows = each.samples[each.samples["before"] != each.samples["after"]]
+    rows = scores.samples[scores.samples["before"] != scores.samples["after"]]
     lost, gained = rows["before"] == rows["gesture"], rows["after"] == rows["gesture"]
     rows = rows.assign(change=np.select([lost, gained], ["lost", "gained"], "other"))
     order = rows["change"].map({"lost": 0, "gained": 1, "other": 2})
     return rows.iloc[np.lexsort((rows["gesture"], order))]
 
 
-def show(result: Comparison) -> None:
+def show_comparison(result: Comparison) -> None:
     """Print the comparison, the verdict last."""
     console.rule("Before and after")
     for role, contender in (("before", result.before), ("after", result.after)):
-        console.print(f"{role:6}  {escape(contender.name)}", highlight=False, soft_wrap=True)
-    each = result.compared
-    console.print(f"\n[bold]{DECIDES}[/]: {headline(each.change)}", highlight=False, soft_wrap=True)
-    console.print(gesture_table(each.change))
-    if len(each.pairs):
-        console.print(pair_table(each, result.planned))
-    if len(each.sources) > 1:
-        console.print(source_table(each))
-    for note in remarks(result):
-        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+        say(f"{role:6}  {contender.name}")
+    scores = result.scores
+    say(f"\n{DECIDES}: {headline(scores.change)}")
+    show_table(gesture_table(scores.change))
+    if len(scores.pairs):
+        show_table(pair_table(scores, result.by_plan))
+    if len(scores.sources) > 1:
+        show_table(source_table(scores))
+    for text in remarks(result):
+        note(text)
     colour = "green" if result.verdict.promote else "yellow" if result.verdict.undecided else "red"
     word = f"[bold {colour}]{advice(result)}[/]"
     console.print(f"\n[bold]verdict:[/] {word}: {escape(result.verdict.reason)}", highlight=False, soft_wrap=True)
@@ -85,8 +79,8 @@ def advice(result: Comparison) -> str:
 def headline(changed: Change) -> str:
     """One line: weighted F1 of both, and the difference with its interval."""
     return (
-        f"weighted F1 {changed.before:.4f} -> [bold]{changed.after:.4f}[/], {changed.difference:+.4f} "
-        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.people:,} {units(changed.interval)}"
+        f"weighted F1 {changed.before:.4f} -> {changed.after:.4f}, {changed.difference:+.4f} "
+        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.subjects:,} {units(changed.interval)}"
     )
 
 
@@ -97,7 +91,7 @@ def units(value: Interval) -> str:
 
 def interval(value: Interval) -> str:
     """The interval of a difference, with what was resampled."""
-    return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, {in_words(asdict(value))}"
+    return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, {describe_units(asdict(value))}"
 
 
 def heading(value: Interval) -> str:
@@ -107,7 +101,7 @@ def heading(value: Interval) -> str:
 
 def gesture_table(changed: Change) -> Table:
     """F1 of each gesture before and after, those that got worse first; "few": so few show it that nobody can tell."""
-    noun = noun_of(changed.interval.unit)
+    noun = unit_noun(changed.interval.unit)
     alone = noun == "samples"
     samples = "samples" if alone else f"samples\nof {noun}"
     columns = map(_right, (samples, "before", "after", "change", heading(changed.interval), "lost,\ngained"))
@@ -122,12 +116,12 @@ def gesture_table(changed: Change) -> Table:
     return shown
 
 
-def pair_table(each: Compared, planned: bool) -> Table:
+def pair_table(scores: Scores, by_plan: bool) -> Table:
     """The pairs before and after."""
-    title = "errors of the planned pairs" if planned else "commonest errors of before (there is no plan)"
+    title = "errors of the planned pairs" if by_plan else "commonest errors of before (there is no plan)"
     columns = (_left("gesture"), _left("taken for"), *map(_right, ("samples", "before", "after", "fixed", "new")))
     shown = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
-    for row in each.pairs.to_dict("records"):
+    for row in scores.pairs.to_dict("records"):
         errors = [f"{row[f'errors_{when}']:,} ({row[f'rate_{when}']:.1%})" for when in ("before", "after")]
         if not row["support"]:
             errors = ["-", "-"]
@@ -142,13 +136,13 @@ def pair_table(each: Compared, planned: bool) -> Table:
     return shown
 
 
-def source_table(each: Compared) -> Table:
+def source_table(scores: Scores) -> Table:
     """Weighted F1 of each source before and after."""
-    columns = map(_right, ("samples", "before", "after", "change", heading(each.change.interval)))
+    columns = map(_right, ("samples", "before", "after", "change", heading(scores.change.interval)))
     shown = Table(_left("source"), *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for row in each.sources.to_dict("records"):
-        scores = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}")
-        shown.add_row(str(row["source"]), f"{row['samples']:,}", *scores, f"{row['low']:+.3f} to {row['high']:+.3f}")
+    for row in scores.sources.to_dict("records"):
+        numbers = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}")
+        shown.add_row(str(row["source"]), f"{row['samples']:,}", *numbers, f"{row['low']:+.3f} to {row['high']:+.3f}")
     return shown
 
 
@@ -157,26 +151,26 @@ def remarks(result: Comparison) -> list[str]:
     lines = []
     if result.left_out:
         reasons = ", ".join(f"{count:,} samples {reason}" for reason, count in result.left_out.items())
-        people = f" ({result.people_left_out:,} people)" if result.people_left_out else ""
+        people = f" ({result.known_subjects:,} people)" if result.known_subjects else ""
         lines.append(f"left out: {reasons}{people}")
     return lines + result.notes
 
 
 def figure(result: Comparison) -> Figure:
     """Val: F1 of each gesture before and after with the interval of the difference; errors of each pair beside it."""
-    each = result.compared
-    gestures = each.change.gestures[each.change.gestures["support"] > 0].sort_values("difference", kind="stable")
-    height = 2.0 + 0.36 * max(len(gestures), len(each.pairs))
+    scores = result.scores
+    gestures = scores.change.gestures[scores.change.gestures["support"] > 0].sort_values("difference", kind="stable")
+    height = 2.0 + 0.36 * max(len(gestures), len(scores.pairs))
     drawn = Figure((12.5, height), dpi=DPI, layout="constrained", facecolor="white")
     drawn.suptitle(_title(result), fontsize=11, color=INK, x=0.01, ha="left")
     left, right = drawn.subplots(1, 2, width_ratios=(1.2, 1))
-    _draw_gestures(left, gestures, heading(each.change.interval))
-    _draw_pairs(right, each.pairs, result.planned)
+    _draw_gestures(left, gestures, heading(scores.change.interval))
+    _draw_pairs(right, scores.pairs, result.by_plan)
     return drawn
 
 
 def _title(result: Comparison) -> str:
-    changed = result.compared.change
+    changed = result.scores.change
     scores = (
         f"{changed.before:.4f} -> {changed.after:.4f} ({changed.interval.low:+.4f} to {changed.interval.high:+.4f}"
         f"{', too narrow' if changed.interval.unknown else ''})"
@@ -202,8 +196,8 @@ def _draw_gestures(axes: Axes, gestures: pd.DataFrame, interval: str) -> None:
     _plain(axes)
 
 
-def _draw_pairs(axes: Axes, pairs: pd.DataFrame, planned: bool) -> None:
-    title = "errors of the planned pairs" if planned else "commonest errors of before"
+def _draw_pairs(axes: Axes, pairs: pd.DataFrame, by_plan: bool) -> None:
+    title = "errors of the planned pairs" if by_plan else "commonest errors of before"
     axes.set_title(title, fontsize=9, color=INK, loc="left")
     axes.set_xlabel("% of the gesture's samples: pale before, dark after", fontsize=9, color=INK)
     positions = np.arange(len(pairs))[::-1]

@@ -33,7 +33,7 @@ WRIST, MIDDLE_BASE = 0, 9  # of MediaPipe's 21 points
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def measured(
+def measure(
     samples: pd.DataFrame, pictures: np.ndarray, seen: np.ndarray, landmarks: dict[str, np.ndarray]
 ) -> pd.DataFrame:
     """Measure samples; see the module for the columns.

@@ -17,7 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from omegaconf import DictConfig
+from pydantic import Field
 from scipy.stats import hypergeom
+
+from static_gesture_classification.settings import Settings
 
 NAMES = ("hand", "person", "session", "source")  # columns of names, the others hold numbers or truth values
 CUTS = 9  # thresholds tried of a measurement, in each direction
@@ -40,9 +44,8 @@ ABOVE = {
 ABOVE |= {"tilt": "turned by more than {} degrees"}
 
 
-@dataclass(frozen=True)
-class Rules:
-    """When a property is told.
+class SignificanceSettings(Settings):
+    """When a property is told; see conf/confusions.
 
     Args:
         level: corrected p-value below which it is told.
@@ -51,10 +54,15 @@ class Rules:
         seed: of them.
     """
 
-    level: float = 0.01
-    least_share: float = 0.3
-    permutations: int = 1000
+    level: float = Field(0.01, ge=0, le=1)
+    least_share: float = Field(0.3, ge=0, le=1)
+    permutations: int = Field(1000, ge=1)
     seed: int = 0
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> SignificanceSettings:
+        """From the composed configuration."""
+        return cls.read(config, "confusions.patterns", seed=config.seed)
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ class Predicate:
 
 
 def over_represented(
-    group: pd.DataFrame, others: pd.DataFrame, rules: Rules, tests: int = 1, findings: int = 3
+    group: pd.DataFrame, others: pd.DataFrame, rules: SignificanceSettings, tests: int = 1, findings: int = 3
 ) -> list[Finding]:
     """What is over-represented in `group`, strongest first.
 
@@ -161,7 +169,9 @@ def _told_apart(predicates: Iterator[Predicate]) -> list[Predicate]:
     return list(kept.values())
 
 
-def _corrected_p(predicates: Sequence[Predicate], member: np.ndarray, strata: np.ndarray, rules: Rules) -> np.ndarray:
+def _corrected_p(
+    predicates: Sequence[Predicate], member: np.ndarray, strata: np.ndarray, rules: SignificanceSettings
+) -> np.ndarray:
     """Corrected one-sided p-value of each predicate, given the strata."""
     holds = np.array([predicate.holds for predicate in predicates])
     tails = _tails(holds, member, strata)
@@ -199,7 +209,11 @@ def _tails(holds: np.ndarray, member: np.ndarray, strata: np.ndarray) -> np.ndar
 
 
 def _strongest(
-    predicates: Sequence[Predicate], corrected: np.ndarray, member: np.ndarray, rules: Rules, used: set[str]
+    predicates: Sequence[Predicate],
+    corrected: np.ndarray,
+    member: np.ndarray,
+    rules: SignificanceSettings,
+    used: set[str],
 ) -> int | None:
     """The predicate to tell next: lowest corrected p-value, then the largest gap between the two groups' shares."""
     shares = np.array([predicate.holds[member].mean() for predicate in predicates])
@@ -218,7 +232,7 @@ def _told(
     marginal: np.ndarray,
     member: np.ndarray,
     both: pd.DataFrame,
-    rules: Rules,
+    rules: SignificanceSettings,
 ) -> Iterator[Finding]:
     """Findings, of which those that most samples share are told as one."""
     told = {predicate.feature for predicate, _ in chosen}
@@ -249,7 +263,7 @@ def _going_along(
     predicates: Sequence[Predicate],
     marginal: np.ndarray,
     member: np.ndarray,
-    rules: Rules,
+    rules: SignificanceSettings,
     told: set[str],
 ) -> Iterator[str]:
     """Other properties that are over-represented too, but in the same samples."""

@@ -20,26 +20,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
-from rich.markup import escape
+from pydantic import Field
 from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from static_gesture_classification.active_learning.diagnosis.confusions import (
-    Confusion,
-    Confusions,
-    confusions_of,
-    pictures_from_config,
-    predictions_to_look_at,
-    show_notes,
-    unreadable,
+    ConfusionSettings,
+    read_errors,
+    remove_others,
 )
-from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measured
+from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measure
 from static_gesture_classification.active_learning.diagnosis.over_representation import (
     LEAST,
     Finding,
-    Rules,
+    SignificanceSettings,
     over_represented,
 )
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
@@ -47,28 +44,43 @@ from static_gesture_classification.evaluation.figures import Image8, image_grid,
 from static_gesture_classification.evaluation.metrics import Integers
 from static_gesture_classification.evaluation.predictions import Floats
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.terminal import console, track
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import note, say, track
 
 VERSION = 1
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
 APART = 0.2  # silhouette from which a pair's samples are said to fall apart; 0 is one cloud, 1 far islands
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The node `confusions.patterns` of the configuration, and the seed."""
+class PatternSettings(Settings):
+    """How far patterns are looked for; see conf/confusions.
 
-    pairs: int
-    compared: int
-    most_clusters: int
-    rules: Rules
+    Args:
+        confusions: whose pairs.
+        landmarks: a sample table whose landmarks tell how hands are turned; may be absent.
+        pairs: looked at, most weighted F1 at stake first.
+        compared: right samples of the same gesture that they are compared with.
+        most_clusters: into which a pair is divided.
+        significance: when a property is told.
+    """
+
+    confusions: ConfusionSettings
+    landmarks: Path
+    pairs: int = Field(ge=0)
+    compared: int = Field(ge=0)
+    most_clusters: int = Field(ge=1)
+    significance: SignificanceSettings
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Settings:
-        """From the whole composed configuration."""
-        node = config.confusions.patterns
-        rules = Rules(float(node.level), float(node.least_share), int(node.permutations), int(config.seed))
-        return cls(int(node.pairs), int(node.compared), int(node.most_clusters), rules)
+    def from_config(cls, config: DictConfig) -> PatternSettings:
+        """From the composed configuration."""
+        return cls.read(
+            config,
+            "confusions.patterns",
+            confusions=ConfusionSettings.from_config(config),
+            landmarks=config.confusions.landmarks,
+            significance=SignificanceSettings.from_config(config),
+        )
 
 
 @dataclass(frozen=True)
@@ -116,60 +128,53 @@ class Pattern:
 @entry_point
 def main(config: DictConfig) -> None:
     """Describe the pairs of a predictions table."""
-    predictions = predictions_to_look_at(Path(config.confusions.predictions), Vocabulary.from_config(config))
-    pictures = pictures_from_config(config)
-    notes = pictures.check(predictions.to_frame(), str(config.confusions.predictions))
-    confusions = confusions_of(predictions, 0, config.seed)
-    patterns = patterns_of(confusions, pictures, Path(config.confusions.landmarks), Settings.from_config(config))
-    output = Path(config.confusions.output)
-    write_json(output / "patterns.json", _as_json(patterns, str(config.confusions.predictions)))
-    write_pictures(confusions, patterns, pictures, output / "patterns", int(config.confusions.shown))
-    show(patterns)
-    show_notes([*notes, *unreadable(pictures)])
-    console.print(f"written to {output}: patterns.json, patterns/", highlight=False, soft_wrap=True, markup=False)
+    settings = PatternSettings.from_config(config)
+    about = settings.confusions
+    predictions = read_errors(about.predictions, Vocabulary.from_config(config))
+    pictures = about.pictures()
+    notes = pictures.check(predictions.to_frame(), str(about.predictions))
+    confusions = find_confusions(predictions, 0, about.seed)
+    patterns = find_patterns(confusions, pictures, settings)
+    write_json(about.output / "patterns.json", _as_json(patterns, str(about.predictions)))
+    write_pictures(confusions, patterns, pictures, about.output / "patterns", about.shown)
+    show_patterns(patterns)
+    for text in (*notes, *pictures.notes()):
+        note(text)
+    say(f"written to {about.output}: patterns.json, patterns/")
 
 
-def patterns_of(confusions: Confusions, pictures: Pictures, landmarks: Path, settings: Settings) -> list[Pattern]:
-    """The patterns of the pairs with the most weighted F1 at stake.
-
-    Args:
-        landmarks: a sample table with landmarks, which may be absent.
-    """
-    looked_at = confusions.errors[: settings.pairs]
-    if not looked_at:
-        return []
-    gestures = list(dict.fromkeys(error.gesture for error in looked_at))
-    by_gesture: dict[str, list[Confusion]] = {name: [] for name in gestures}
-    for error in looked_at:
-        by_gesture[error.gesture].append(error)
+def find_patterns(confusions: Confusions, pictures: Pictures, settings: PatternSettings) -> list[Pattern]:
+    """The patterns of the pairs with the most weighted F1 at stake."""
+    errors = confusions.errors[: settings.pairs]
+    gestures = list(dict.fromkeys(error.gesture for error in errors))
     found: dict[str, Pattern] = {}
-    for gesture, errors in track(by_gesture.items(), "patterns", len(by_gesture), "gestures"):
+    for gesture in track(gestures, "patterns", len(gestures), "gestures") if gestures else ():
+        own = [error for error in errors if error.gesture == gesture]
         right = right_samples(confusions, gesture, settings)
-        rows = np.concatenate([right, *(error.rows for error in errors)])
+        rows = np.concatenate([right, *(error.rows for error in own)])
         frame = confusions.predictions.table.take(rows).to_pandas()
-        ids = frame["sample_id"].tolist()
-        shown, points = pictures.of(frame), landmarks_of(landmarks, ids)
-        table = measured(frame, shown, pictures.seen(frame), points).set_index(pd.Index(rows))
-        for error in errors:
+        shown, points = pictures.of(frame), landmarks_of(settings.landmarks, frame["sample_id"].tolist())
+        table = measure(frame, shown, pictures.seen(frame), points).set_index(pd.Index(rows))
+        for error in own:
             found[error.name] = _pattern(error, table, right, confusions.predictions.embeddings, settings)
-    return [found[error.name] for error in looked_at]
+    return [found[error.name] for error in errors]
 
 
-def right_samples(confusions: Confusions, gesture: str, settings: Settings) -> Integers:
+def right_samples(confusions: Confusions, gesture: str, settings: PatternSettings) -> Integers:
     """Rows of a gesture's right samples, at most `compared`, drawn by a hash of seed and sample."""
     table = confusions.predictions
-    right = (table.column("gesture") == gesture) & (table.column("prediction") == gesture)
-    rows = np.flatnonzero(right)
+    rows = np.flatnonzero((table.column("gesture") == gesture) & (table.column("prediction") == gesture))
     if len(rows) <= settings.compared:
         return rows
+    seed = settings.significance.seed
     draws = [
-        hashlib.blake2b(f"{settings.rules.seed}\0{sample}".encode(), digest_size=8).digest()
+        hashlib.blake2b(f"{seed}\0{sample}".encode(), digest_size=8).digest()
         for sample in table.column("sample_id")[rows]
     ]
     return np.sort(rows[np.argsort(np.array(draws, "S8"), kind="stable")[: settings.compared]])
 
 
-def clustered(embeddings: Floats, most: int, seed: int) -> list[Integers]:
+def cluster_rows(embeddings: Floats, most: int, seed: int) -> list[Integers]:
     """Positions of each cluster's rows, largest cluster first, nearest to its middle first; one where they are a cloud.
 
     k-means on unit vectors, with the number of clusters (2 to `most`) of the highest silhouette.
@@ -184,75 +189,59 @@ def clustered(embeddings: Floats, most: int, seed: int) -> list[Integers]:
     best, labels, middles = APART, np.zeros(len(unit), np.int64), unit.mean(axis=0, keepdims=True)
     distinct = len(np.unique(unit, axis=0))
     for count in range(2, min(most, len(unit) // LEAST_IN_CLUSTER, distinct - 1) + 1):
-        fitted = KMeans(count, n_init=4, random_state=seed).fit(unit)
-        score = silhouette_score(unit, fitted.labels_)
-        if score > best and np.bincount(fitted.labels_).min() >= LEAST:
-            best, labels, middles = score, fitted.labels_, fitted.cluster_centers_
+        model = KMeans(count, n_init=4, random_state=seed).fit(unit)
+        score = silhouette_score(unit, model.labels_)
+        if score > best and np.bincount(model.labels_).min() >= LEAST:
+            best, labels, middles = score, model.labels_, model.cluster_centers_
+    distances = ((unit - middles[labels]) ** 2).sum(axis=1)
+    nearest_first = np.argsort(distances, kind="stable")
     order = np.argsort(-np.bincount(labels), kind="stable")
-    return [_from_the_middle(unit, np.flatnonzero(labels == label), middles[label]) for label in order]
+    return [nearest_first[labels[nearest_first] == label] for label in order]
 
 
 def write_pictures(
     confusions: Confusions, patterns: Sequence[Pattern], pictures: Pictures, folder: Path, shown: int
 ) -> None:
-    """Draw each pair's samples, cluster by cluster under what is said of it; remove pictures of other pairs."""
+    """Draw each pair's samples, cluster by cluster, with the findings as titles; remove pictures of other pairs."""
     for pattern in patterns:
         blocks = [_block(confusions, pictures, rows[:shown], title) for rows, title in _blocks(pattern)]
-        write_figure(_stacked(blocks), folder / f"{pattern.confusion.name}.png")
-    kept = {f"{pattern.confusion.name}.png" for pattern in patterns}
-    for path in (*folder.glob("*_taken_for_*.png"), *folder.glob("*_not_found.png")):
-        if path.name not in kept:
-            path.unlink()
+        write_figure(_stack(blocks), folder / f"{pattern.confusion.name}.png")
+    remove_others(folder, [pattern.confusion for pattern in patterns])
 
 
-def show(patterns: Sequence[Pattern]) -> None:
+def show_patterns(patterns: Sequence[Pattern]) -> None:
     """Print what is known about each pair."""
     if not patterns:
-        console.print("nothing is confused, so there is no pattern to look for", highlight=False)
+        say("nothing is confused, so there is no pattern to look for")
     for pattern in patterns:
         error = pattern.confusion
-        said = f"taken for {error.prediction}" if error.prediction else "not found"
-        console.print(
-            f"[bold]{escape(f'{error.gesture} {said}')}[/]: {error.count:,} of {error.support:,}", highlight=False
-        )
-        for line in _lines(pattern):
-            console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
-
-
-def _lines(pattern: Pattern) -> Iterator[str]:
-    yield from [finding.sentence for finding in pattern.findings] or [pattern.summary]
-    for number, cluster in enumerate(pattern.clusters, start=1):
-        said = "; ".join(finding.sentence for finding in cluster.findings) or "nothing beyond chance"
-        yield f"cluster {number} of {len(pattern.clusters)}, {len(cluster.rows):,} samples: {said}"
+        say(f"{error.title}: {error.count:,} of {error.support:,}")
+        for line in [finding.sentence for finding in pattern.findings] or [pattern.summary]:
+            say(f"  {line}")
+        for number, cluster in enumerate(pattern.clusters, start=1):
+            about = "; ".join(finding.sentence for finding in cluster.findings) or "nothing beyond chance"
+            say(f"  cluster {number} of {len(pattern.clusters)}, {len(cluster.rows):,} samples: {about}")
 
 
 def _pattern(
-    error: Confusion, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: Settings
+    error: Confusion, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
 ) -> Pattern:
-    others = table.loc[right]
-    whole = over_represented(table.loc[error.rows], others, settings.rules)
-    clusters: list[Cluster] = []
+    others, significance = table.loc[right], settings.significance
+    parts: list[Integers] = []
     if embeddings is not None and error.prediction:
-        parts = clustered(embeddings[error.rows], settings.most_clusters, settings.rules.seed)
-        if len(parts) > 1:
-            for part in parts:
-                rows = error.rows[part]
-                findings = over_represented(table.loc[rows], others, settings.rules, tests=len(parts))
-                clusters.append(Cluster(rows, tuple(findings)))
+        parts = cluster_rows(embeddings[error.rows], settings.most_clusters, significance.seed)
+    clusters = []
+    for rows in (error.rows[part] for part in parts if len(parts) > 1):
+        findings = over_represented(table.loc[rows], others, significance, tests=len(parts))
+        clusters.append(Cluster(rows, tuple(findings)))
+    whole = over_represented(table.loc[error.rows], others, significance)
     return Pattern(error, len(right), tuple(whole), tuple(clusters))
-
-
-def _from_the_middle(unit: Floats, members: Integers, middle: np.ndarray) -> Integers:
-    return members[np.argsort(((unit[members] - middle) ** 2).sum(axis=1), kind="stable")]
 
 
 def _blocks(pattern: Pattern) -> Iterator[tuple[Integers, str]]:
     error = pattern.confusion
-    said = f"taken for {error.prediction}" if error.prediction else "not found"
-    yield (
-        error.rows if not pattern.clusters else error.rows[:0],
-        f"{error.gesture} {said}, {error.count:,} samples: {pattern.summary}",
-    )
+    rows = error.rows if not pattern.clusters else error.rows[:0]
+    yield rows, f"{error.title}, {error.count:,} samples: {pattern.summary}"
     for number, cluster in enumerate(pattern.clusters, start=1):
         about = cluster.findings[0].sentence if cluster.findings else "nothing beyond chance"
         yield cluster.rows, f"cluster {number}, {len(cluster.rows):,} samples: {about}"
@@ -264,7 +253,7 @@ def _block(confusions: Confusions, pictures: Pictures, rows: Integers, title: st
     return image_grid(pictures.of(frame), captions, title, columns=8)
 
 
-def _stacked(blocks: Sequence[Image8]) -> Image8:
+def _stack(blocks: Sequence[Image8]) -> Image8:
     """Images below each other, flush left, on white."""
     width = max(block.shape[1] for block in blocks)
     padded = [np.pad(block, ((0, 0), (0, width - block.shape[1]), (0, 0)), constant_values=255) for block in blocks]

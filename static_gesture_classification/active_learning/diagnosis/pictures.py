@@ -91,6 +91,13 @@ class Pictures:
                 pictures[row] = crop_square(pixels, box, self.size, self.margin)
         return pictures
 
+    def notes(self) -> list[str]:
+        """A note on the images that could not be read, none where all could."""
+        if not self.unreadable:
+            return []
+        image, reason = next(iter(self.unreadable.items()))
+        return [f"{len(self.unreadable):,} images could not be read and are shown grey; the first: {image}: {reason}"]
+
     def seen(self, samples: pd.DataFrame) -> np.ndarray:
         """Which rows gave a picture when `of` was asked for them, and are not grey: bool (n,)."""
         return np.array([path not in self.unreadable for path in _paths(samples)], bool)

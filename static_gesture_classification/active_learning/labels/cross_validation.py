@@ -1,8 +1,7 @@
-"""What a quick classifier says about samples that it was not trained on: cross-validation over people.
+"""What a quick classifier predicts of samples that it was not trained on: cross-validation over people.
 
-The network that was trained has seen the labels of train, wrong ones too, so it cannot judge them. A logistic
-regression on features that know no labels can: one part of the people is left out in turn, and judged by what was
-learned from the others.
+The trained network has seen the labels of train, wrong ones too, so it cannot judge them. A logistic regression on
+features that know no labels can: one part of the people is left out in turn, and judged by a model of the others.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -24,19 +23,20 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.predictions import Floats
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
 from static_gesture_classification.preparation.splitting.near_duplicates import describe
 from static_gesture_classification.samples import read_rows
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import load_classifier
 from static_gesture_classification.training.models.efficientnet_lite import backbone
 from static_gesture_classification.training.models.landmark_features import features as landmark_features
-from static_gesture_classification.training.models.network import GestureNetwork
+from static_gesture_classification.training.models.network import CropNetwork
 
-LANDMARKS, PICTURES, CHECKPOINT, AUTO = "landmarks", "pictures", "checkpoint", "auto"
+LANDMARKS, PICTURES, CHECKPOINT = "landmarks", "pictures", "checkpoint"
 MOST_HAVE = 0.5  # of the samples must have landmarks for `auto` to choose them
 BATCH = 64
 COMPONENTS = 128
@@ -61,29 +61,46 @@ class Features:
     known: np.ndarray
 
 
-def features_of(samples: pd.DataFrame, config: DictConfig) -> Features:
-    """The features that `label_issues.features` asks for.
+class FeatureSettings(Settings):
+    """What a quick classifier sees, and where it is; see conf/label_issues.
 
     Args:
-        samples: n rows of the sample table.
+        features: which kind; "auto": landmarks where most samples have some, else pictures.
+        landmarks, crops: folders of the stages.
+        checkpoint: whose embeddings are taken where `features` asks for them.
+        seed: of the components.
+    """
+
+    features: Literal["auto", "landmarks", "pictures", "checkpoint"]
+    landmarks: Path
+    crops: Path
+    checkpoint: Path
+    seed: int
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> FeatureSettings:
+        """From the composed configuration."""
+        folders = {"crops": config.paths.crops, "landmarks": config.paths.landmarks}
+        return cls.read(config, "label_issues", checkpoint=config.checkpoint, seed=config.seed, **folders)
+
+
+def features_of(samples: pd.DataFrame, settings: FeatureSettings) -> Features:
+    """The features that the settings ask for, of n rows of the sample table.
 
     Raises:
-        UserError: the kind is unknown. DataError: what it needs is missing or of other samples.
+        DataError: what they are made of is missing or of other samples.
     """
-    kind = str(config.label_issues.features)
-    if kind not in (AUTO, LANDMARKS, PICTURES, CHECKPOINT):
-        raise UserError(f"label_issues.features is {kind!r}; it is {AUTO}, {LANDMARKS}, {PICTURES} or {CHECKPOINT}")
-    landmarks = Path(config.paths.landmarks)
-    if kind == LANDMARKS or (kind == AUTO and (landmarks / POINTS).is_file()):
-        found = of_landmarks(samples, landmarks)
+    kind, folder = settings.features, settings.landmarks
+    if kind == LANDMARKS or (kind == "auto" and (folder / POINTS).is_file()):
+        found = of_landmarks(samples, folder)
         if kind == LANDMARKS or found.known.mean() >= MOST_HAVE:
             return found
-    crops = crops_of(samples, Path(config.paths.crops))
+    crops = crops_of(samples, settings.crops)
     if kind == CHECKPOINT:
-        classifier = load_classifier(Path(config.checkpoint))
+        classifier = load_classifier(settings.checkpoint)
         embeddings = [classifier.predict(batch)[1] for batch in _batches(crops, "embeddings")]
         return Features(CHECKPOINT, np.concatenate(embeddings), np.ones(len(samples), bool))
-    return of_pictures(crops, config.seed)
+    return of_pictures(crops, settings.seed)
 
 
 def of_landmarks(samples: pd.DataFrame, folder: Path) -> Features:
@@ -100,7 +117,7 @@ def of_landmarks(samples: pd.DataFrame, folder: Path) -> Features:
 def of_pictures(crops: SelectedCrops, seed: int) -> Features:
     """Embeddings of a network that was trained on ImageNet alone, and gradients, both as 128 principal components."""
     network, width = backbone(IMAGENET, pretrained=True)
-    frozen = GestureNetwork(network, width, 2, MEAN, DEVIATION).eval()
+    frozen = CropNetwork(network, width, 2, MEAN, DEVIATION).eval()
     with torch.inference_mode():
         embedded = [
             frozen.embed(torch.from_numpy(batch).permute(0, 3, 1, 2)).numpy() for batch in _batches(crops, "embeddings")
@@ -142,11 +159,11 @@ def crops_of(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
     return SelectedCrops(crops, rows)
 
 
-def cross_validated(features: Features, labels: np.ndarray, people: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def cross_validate(features: Features, labels: np.ndarray, people: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """Out-of-sample probabilities (n, C), C = labels.max() + 1.
 
-    A sample is NaN where it has no features, or where nobody in the other folds shows its gesture: then nothing was
-    learned that could speak for its label.
+    A sample is NaN where it has no features, or where nobody in the other folds shows its gesture: then no model knows
+    its label.
 
     Args:
         labels: int (n,), class indices.
@@ -163,19 +180,19 @@ def cross_validated(features: Features, labels: np.ndarray, people: np.ndarray, 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # it is left out below
         parts = list(split.split(values, own, people[rows]))
-    for learned, judged in parts:
-        known = np.isin(own[judged], own[learned])
-        if not known.any() or len(np.unique(own[learned])) < 2:
+    for fitted_on, held_out in parts:
+        judged = held_out[np.isin(own[held_out], own[fitted_on])]
+        if not len(judged) or len(np.unique(own[fitted_on])) < 2:
             continue
         model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY[features.kind], max_iter=500))
-        model.fit(values[learned], own[learned])
-        said = np.zeros((int(known.sum()), probabilities.shape[1]))
-        said[:, model.classes_] = model.predict_proba(values[judged[known]])
-        probabilities[rows[judged[known]]] = said
+        model.fit(values[fitted_on], own[fitted_on])
+        predicted = np.zeros((len(judged), probabilities.shape[1]))
+        predicted[:, model.classes_] = model.predict_proba(values[judged])
+        probabilities[rows[judged]] = predicted
     return probabilities
 
 
-def tempered(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def temper(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Probabilities at the temperature at which they fit the labels best, so that those of several models compare.
 
     Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), section 4.2.
@@ -184,10 +201,9 @@ def tempered(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
         probabilities: (n, C), rows sum to 1.
         labels: (n,).
     """
-    logs = np.log(np.maximum(probabilities, 1e-7))
-
     if not len(labels):
         return probabilities
+    logs = np.log(np.maximum(probabilities, 1e-7))
     best = minimize_scalar(
         lambda exponent: _log_loss(logs * np.exp(exponent), labels), bounds=(-3, 1), method="bounded"
     )

@@ -6,7 +6,7 @@
     sample=ID to=THREE why="..."       correct a label
     sample=ID to=drop why="..."        leave a sample out
     sample=ID to=keep                  say that a label is right, so that nobody has to look again
-    apply=SUGGESTIONS.csv              take in a table whose column `decision` was filled in (see `label_issues`)
+    apply=SUGGESTIONS.csv              take in a table whose column `decision` was filled in (see `find_issues`)
     undo=ID                            take a decision back: the sample is as published again
 
 An id may be given by its beginning. `who` is Git's user.name unless it is given. `dvc repro` then trains on it.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import getpass
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,12 @@ import pandas as pd
 from omegaconf import DictConfig
 from rich import box
 
-from static_gesture_classification.active_learning.labels.suggestions import KEEP, check_decisions, read_suggestions
+from static_gesture_classification.active_learning.labels.suggestions import (
+    KEEP,
+    SHORT,
+    check_decisions,
+    read_suggestions,
+)
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
@@ -36,9 +41,9 @@ from static_gesture_classification.preparation.label_fixes import (
     write_label_fixes,
 )
 from static_gesture_classification.samples import read_rows
-from static_gesture_classification.terminal import Table, console
-
-SHORT = 10
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import Table, say, show_table
+from static_gesture_classification.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -51,45 +56,81 @@ class Decision:
     why: str
 
 
+class FixLabelsSettings(Settings):
+    """What is decided; see the module, and conf/label_issues.
+
+    Args:
+        fixes: table of the decisions.
+        index: table of all samples.
+        sample, to: which sample, and what it is.
+        apply: table of suggestions whose decisions are taken in.
+        undo: sample whose decision is taken back.
+        who, why: for the table.
+    """
+
+    fixes: Path
+    index: Path
+    sample: str | None
+    to: str | None
+    apply: Path | None
+    undo: str | None
+    who: str | None
+    why: str | None
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> FixLabelsSettings:
+        """From the composed configuration."""
+        others = {"fixes": config.label_issues.fixes, "index": Workspace.from_config(config).index_table}
+        settings = cls.read(config, "", **others)
+        asked = [name for name in ("sample", "apply", "undo") if getattr(settings, name) is not None]
+        if len(asked) > 1:
+            raise UserError(f"{' and '.join(asked)} are given; do one after the other")
+        return settings
+
+
 @entry_point
 def main(config: DictConfig) -> None:
     """List the fixes, add some, or take one back."""
-    path, vocabulary = Path(config.label_issues.fixes), Vocabulary.from_config(config)
-    fixes = list(read_label_fixes(path, vocabulary).fixes)
-    asked = [name for name in ("sample", "apply", "undo") if config[name] is not None]
-    if not asked:
-        show(fixes, path)
-        return
-    if len(asked) > 1:
-        raise UserError(f"{' and '.join(asked)} are given; do one after the other")
-    if asked == ["undo"]:
-        changed = without(fixes, str(config.undo), path)
+    settings, vocabulary = FixLabelsSettings.from_config(config), Vocabulary.from_config(config)
+    fixes = list(read_label_fixes(settings.fixes, vocabulary).fixes)
+    if settings.undo is not None:
+        changed = remove_fix(fixes, settings.undo, settings.fixes)
+    elif settings.sample is not None or settings.apply is not None:
+        decisions = decisions_from(settings, read_rows(settings.index), fixes, vocabulary)
+        changed = add_decisions(fixes, decisions, signature(settings.who))
     else:
-        index = read_rows(Path(config.paths.index) / "samples.parquet")
-        decisions = decisions_from(config, index, fixes, vocabulary)
-        changed = decided(fixes, decisions, signature(config.who))
-    write_label_fixes(changed, path)
-    show_change(fixes, changed, path)
+        show_fixes(fixes, settings.fixes)
+        return
+    write_label_fixes(changed, settings.fixes)
+    show_change(fixes, changed, settings.fixes)
 
 
 def decisions_from(
-    config: DictConfig, index: pd.DataFrame, fixes: Sequence[LabelFix], vocabulary: Vocabulary
+    settings: FixLabelsSettings, index: pd.DataFrame, fixes: Sequence[LabelFix], vocabulary: Vocabulary
 ) -> list[Decision]:
     """What the command line, or the table that it names, decides.
 
     Args:
+        settings: name a sample or a table.
         index: the indexed samples, whose labels are corrected already.
         fixes: so far; dropped samples are known from them alone.
+        vocabulary: the gestures.
 
     Raises:
         UserError: no such sample, several, an unknown gesture, nothing decided. DataError: the table is unfit.
     """
     labels = dict(zip(index["sample_id"], index["gesture"], strict=True))
     labels |= {fix.sample: fix.published for fix in fixes if fix.to == DROP}
-    if config.sample is not None:
-        sample = matching(str(config.sample), labels, "the index")
-        return [Decision(sample, labels[sample], wanted(config.to, labels[sample], vocabulary), str(config.why or ""))]
-    path = Path(config.apply)
+    if settings.sample is not None:
+        sample = find_sample(settings.sample, labels, "the index")
+        to = gesture_or_drop(settings.to, labels[sample], vocabulary)
+        return [Decision(sample, labels[sample], to, settings.why or "")]
+    assert settings.apply is not None
+    return decisions_in(settings.apply, settings.why, labels, vocabulary)
+
+
+def decisions_in(path: Path, why: str | None, labels: Mapping[str, str], vocabulary: Vocabulary) -> list[Decision]:
+    """What a table of suggestions decides; see `decisions_from`. `labels` are those of the samples today."""
     suggestions = read_suggestions(path)
     check_decisions(suggestions, vocabulary, path)
     decisions = []
@@ -100,19 +141,19 @@ def decisions_from(
             there = f"is labelled {labels[each.sample]} by now" if each.sample in labels else "is not in the index"
             raise DataError(
                 f"{path}, line {each.line}: sample {each.sample}, there {each.published}, {there}; make the "
-                "suggestions anew (label_issues), or clear its decision"
+                "suggestions anew (gestures label-issues), or clear its decision"
             )
-        decisions.append(Decision(each.sample, each.published, each.verdict, str(config.why or each.evidence)))
+        decisions.append(Decision(each.sample, each.published, each.verdict, why or each.evidence))
     if not decisions:
         raise UserError(f"nothing is decided in {path}: fill in its column `decision` (yes, drop, keep, or a gesture)")
     return decisions
 
 
-def matching(beginning: str, samples: Iterable[str], where: str) -> str:
+def find_sample(beginning: str, samples: Iterable[str], where: str) -> str:
     """The sample whose id begins so. Raises `UserError` where there is none, or more than one."""
     found = sorted(sample for sample in samples if sample.startswith(beginning))
     if not found:
-        raise UserError(f"no sample {beginning} in {where}; label_issues and the predictions tables give ids")
+        raise UserError(f"no sample {beginning} in {where}; gestures label-issues and the predictions tables give ids")
     if len(found) > 1 and beginning not in found:
         raise UserError(
             f"{len(found):,} samples in {where} begin with {beginning} ({found[0]}, {found[1]}); give more of it"
@@ -120,7 +161,7 @@ def matching(beginning: str, samples: Iterable[str], where: str) -> str:
     return beginning if beginning in found else found[0]
 
 
-def wanted(to: str | None, label: str, vocabulary: Vocabulary) -> str:
+def gesture_or_drop(to: str | None, label: str, vocabulary: Vocabulary) -> str:
     """The gesture that `to` means, or "drop"."""
     if to is None:
         raise UserError(f"say what it is: to=GESTURE ({', '.join(vocabulary)}), to={DROP}, or to={KEEP}")
@@ -131,7 +172,7 @@ def wanted(to: str | None, label: str, vocabulary: Vocabulary) -> str:
     return str(to)
 
 
-def decided(fixes: Sequence[LabelFix], decisions: Sequence[Decision], who: str) -> list[LabelFix]:
+def add_decisions(fixes: Sequence[LabelFix], decisions: Sequence[Decision], who: str) -> list[LabelFix]:
     """The fixes with decisions added; one on a sample that has a line already replaces it."""
     by_sample = {fix.sample: fix for fix in fixes}
     today = datetime.now(UTC).date().isoformat()
@@ -142,9 +183,9 @@ def decided(fixes: Sequence[LabelFix], decisions: Sequence[Decision], who: str) 
     return list(by_sample.values())
 
 
-def without(fixes: Sequence[LabelFix], sample: str, path: Path) -> list[LabelFix]:
+def remove_fix(fixes: Sequence[LabelFix], sample: str, path: Path) -> list[LabelFix]:
     """The fixes without the one on a sample. Raises `UserError` where there is none."""
-    gone = matching(sample, [fix.sample for fix in fixes], str(path))
+    gone = find_sample(sample, [fix.sample for fix in fixes], str(path))
     return [fix for fix in fixes if fix.sample != gone]
 
 
@@ -164,16 +205,16 @@ def signature(who: str | None) -> str:
         raise UserError("say who decides: who=NAME") from None
 
 
-def show(fixes: Sequence[LabelFix], path: Path) -> None:
+def show_fixes(fixes: Sequence[LabelFix], path: Path) -> None:
     """Print the fixes."""
     if not fixes:
-        console.print(f"no label is fixed in {path}", highlight=False, markup=False)
+        say(f"no label is fixed in {path}")
         return
     table = Table("sample", "from", "to", "who", "when", "why", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for fix in fixes:
         to = "right as it is" if fix.confirms else fix.to
         table.add_row(fix.sample[:SHORT], fix.published, to, fix.who, fix.when, fix.why)
-    console.print(table)
+    show_table(table)
 
 
 def show_change(before: Sequence[LabelFix], after: Sequence[LabelFix], path: Path) -> None:
@@ -182,15 +223,11 @@ def show_change(before: Sequence[LabelFix], after: Sequence[LabelFix], path: Pat
     for key in new.keys() - old.keys():
         fix = new[key]
         done = "is right as it is" if fix.confirms else "is dropped" if fix.to == DROP else f"is {fix.to}"
-        console.print(
-            f"{fix.sample}: published as {fix.published}, {done}", highlight=False, soft_wrap=True, markup=False
-        )
+        say(f"{fix.sample}: published as {fix.published}, {done}")
     for sample in {fix.sample for fix in before} - {fix.sample for fix in after}:
-        console.print(f"{sample}: as published again", highlight=False, soft_wrap=True, markup=False)
+        say(f"{sample}: as published again")
     lines = "1 line" if len(after) == 1 else f"{len(after):,} lines"
-    console.print(
-        f"{path} has {lines}; commit it, and train with it: dvc repro", highlight=False, soft_wrap=True, markup=False
-    )
+    say(f"{path} has {lines}; commit it, and train with it: dvc repro")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import DROP
 
 YES, KEEP = "yes", "keep"
+SHORT = 10  # digits of a sample's id that tables show; `gestures fix-labels` takes them too
 COLUMNS = (
     "decision", "sample", "from", "to", "quality", "likely", "evidence", "split", "source", "subject", "image",
 )  # fmt: skip
@@ -79,7 +80,7 @@ def read_suggestions(path: Path) -> list[Suggestion]:
         DataError: the file is missing, is no such table, or a line has no sample.
     """
     if not path.is_file():
-        raise DataError(f"no suggestions at {path}; make them with label_issues, or name another file")
+        raise DataError(f"no suggestions at {path}; make them with gestures label-issues, or name another file")
     return [_suggestion(row, path) for row in read_table(path, Columns(COLUMNS[:4], COLUMNS[4:])).rows]
 
 
@@ -93,7 +94,7 @@ def check_decisions(suggestions: Sequence[Suggestion], vocabulary: Vocabulary, p
             )
 
 
-def kept_decisions(suggestions: Sequence[Suggestion], path: Path) -> list[Suggestion]:
+def keep_decisions(suggestions: Sequence[Suggestion], path: Path) -> list[Suggestion]:
     """New suggestions with the decisions that the table at `path` has on the same samples with the same label."""
     try:
         earlier = {(each.sample, each.published): each.decision for each in read_suggestions(path)}

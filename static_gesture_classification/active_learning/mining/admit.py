@@ -18,14 +18,12 @@ import hashlib
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
-from PIL import Image
-from rich.markup import escape
 
 from static_gesture_classification.active_learning.admission import (
     OUTCOMES,
@@ -33,24 +31,20 @@ from static_gesture_classification.active_learning.admission import (
     VAL,
     Judgement,
     PastSession,
-    Settings,
     judge_all,
     name_here,
     past_sessions,
     split_for,
 )
 from static_gesture_classification.active_learning.mining.found_hands import SOURCE
-from static_gesture_classification.active_learning.mining.pool import digest_of, inputs_of
+from static_gesture_classification.active_learning.mining.hand_inputs import inputs_of
 from static_gesture_classification.active_learning.mining.pool_images import pictures
 from static_gesture_classification.active_learning.mining.review_list import MinedList, read_list
-from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.evaluate import torch_device
-from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError
-from static_gesture_classification.preparation.crops import SAMPLES
-from static_gesture_classification.preparation.geometry import hand_square
+from static_gesture_classification.preparation.hand_pictures import cut_out, write_jpeg
 from static_gesture_classification.samples import BOX, image_path, person_name
 from static_gesture_classification.sources.recorded import (
     MINED_FROM,
@@ -62,43 +56,43 @@ from static_gesture_classification.sources.recorded import (
     write_session,
 )
 from static_gesture_classification.sources.source import folders_in
-from static_gesture_classification.terminal import Table, console
+from static_gesture_classification.terminal import Table, say, show_table
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 PREFIX = "mined-"
-QUALITY = 95
 HELD_OUT = "held out"  # kept_because of samples that go to val whatever the model says of them
+NAMED = 3  # hands without a picture that are named
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Admit the reviewed list."""
     hardware.use_processor(config.trainer.threads)
-    mined = reviewed(config)
-    classifier = load_classifier(Path(config.checkpoint), torch_device(config))
-    root = Path(config.mining.root)
-    new = without_admitted(mined, root)
-    judged = judge_hands(new, classifier, config)
-    sides = sides_of(judged, config)
-    sessions = [session for split in (TRAIN, VAL) if (session := session_of(judged, sides, split, mined, config))]
+    settings = MiningSettings.from_config(config)
+    mined = read_reviewed(settings)
+    classifier = load_classifier(settings.checkpoint, hardware.torch_device(config.trainer.accelerator))
+    new = leave_out_admitted(mined, settings.root)
+    judged = judge_hands(new, classifier, settings)
+    splits = choose_splits(judged, settings)
+    sessions = [made for split in (TRAIN, VAL) if (made := make_session(judged, splits, split, mined, settings))]
     for session in sessions:
-        write_mined(session, root, config)
-    print_admitted(judged, sides, sessions, root)
+        write_mined(session, settings)
+    print_admitted(judged, splits, [settings.root / session.name for session in sessions])
 
 
-def reviewed(config: DictConfig) -> MinedList:
+def read_reviewed(settings: MiningSettings) -> MinedList:
     """The hands to keep. Raises `UserError` where no list is named, or it keeps none."""
-    if config.mining.list is None:
-        raise UserError(f"say which list to admit: mining.list={config.mining.output}/<pool>/list.csv")
-    path = Path(config.mining.list)
-    mined = read_list(path, Vocabulary.from_config(config))
+    path = settings.review_list
+    if path is None:
+        raise UserError(f"say which list to admit: mining.list={settings.output}/<pool>/list.csv")
+    mined = read_list(path, settings.vocabulary)
     if mined.table.empty:
         raise UserError(f"{path} keeps no hand; write yes in the column keep of those that show their gesture")
     return mined
 
 
-def without_admitted(mined: MinedList, root: Path) -> MinedList:
+def leave_out_admitted(mined: MinedList, root: Path) -> MinedList:
     """Without the hands that are in a mined session already.
 
     Raises:
@@ -114,16 +108,13 @@ def without_admitted(mined: MinedList, root: Path) -> MinedList:
     if not new.any():
         raise UserError(f"all {len(new):,} hands of this list are in {root} already; undo by deleting {root}/{PREFIX}*")
     if not new.all():
-        console.print(
-            f"{int((~new).sum()):,} hands are in {root} already and stay as they are", highlight=False, markup=False
-        )
-    table, samples = mined.table[new].reset_index(drop=True), mined.samples[new].reset_index(drop=True)
-    return MinedList(table, samples.assign(person=people_of(samples)), mined.origin)
+        say(f"{int((~new).sum()):,} hands are in {root} already and stay as they are")
+    return MinedList(mined.table[new].reset_index(drop=True), mined.samples[new].reset_index(drop=True), mined.origin)
 
 
-def people_of(samples: pd.DataFrame) -> list[str]:
-    """Who each hand is of, as `admission.PastSession` names them: people of a dataset by the name that they have in all
-    sources, others as the reviewer calls them; "" where nobody knows.
+def subjects_of(samples: pd.DataFrame) -> list[str]:
+    """Whose each hand is, as `admission.PastSession` names them: subjects of a dataset by their name in all sources,
+    others as the reviewer calls them; "" where nobody knows.
     """
     return [
         subject if source == SOURCE else name_here(person_name(source, subject))
@@ -132,58 +123,54 @@ def people_of(samples: pd.DataFrame) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Kept hands and what the checkpoint said of them.
+class JudgedHands:
+    """Reviewed hands with the checkpoint's predictions.
 
     Args:
-        samples: sample table, n rows, with a column `person` (`people_of`); `gesture` and `subject` are the reviewer's.
+        samples: sample table, n rows; `gesture` and `subject` are the reviewer's.
+        subjects: n of them (`subjects_of`).
         judgements: n of them, with the share of easy ones that may join.
         mistaken_for: n names, of the plan's lines; "" without one.
-        unseen: hands of which the checkpoint saw nothing: sample_id and reason.
+        unseen: hands that the checkpoint could not see: image and reason.
     """
 
     samples: pd.DataFrame
+    subjects: list[str]
     judgements: list[Judgement]
     mistaken_for: list[str]
     unseen: list[tuple[str, str]]
 
 
-def judge_hands(mined: MinedList, classifier: Classifier, config: DictConfig) -> Judged:
+def judge_hands(mined: MinedList, classifier: Classifier, settings: MiningSettings) -> JudgedHands:
     """Judge the hands by the current checkpoint, on their pool images.
 
     Raises:
         DataError: none of them can be seen (the images are gone).
     """
-    samples, unseen = mined.samples, []
-    seen: dict[int, np.ndarray] = {}
-    for row, content in inputs_of(samples, np.arange(len(samples)), classifier, config):
-        if isinstance(content, str):
-            unseen.append((str(samples["image"].iloc[row]), content))
-        else:
-            seen[row] = content
+    inputs = dict(inputs_of(mined.samples, np.arange(len(mined.samples)), classifier, settings.detector))
+    seen = {row: content for row, content in sorted(inputs.items()) if not isinstance(content, str)}
+    images = mined.samples["image"]
+    unseen = [(str(images.iloc[row]), content) for row, content in inputs.items() if isinstance(content, str)]
     if not seen:
         raise DataError(f"none of the hands can be seen: {unseen[0][0]}: {unseen[0][1]}; mine again")
-    rows = sorted(seen)
-    probabilities, _ = classifier.predict(np.stack([seen[row] for row in rows]))
-    samples, table = samples.iloc[rows].reset_index(drop=True), mined.table.iloc[rows]
-    settings = Settings.from_config(config.admission)
+    probabilities, _ = classifier.predict(np.stack(list(seen.values())))
+    samples, table = mined.samples.iloc[list(seen)].reset_index(drop=True), mined.table.iloc[list(seen)]
     own = table["gesture"] == table["line"].str.partition(" taken for ")[0]  # the reviewer may have said another
     mistaken_for = table["mistaken_for"].where(own, "").tolist()
     judgements = judge_all(
-        probabilities, samples["gesture"].tolist(), classifier.vocabulary, settings, mistaken_for
-    ).with_easy_share(settings.easy)
-    return Judged(samples, list(judgements), mistaken_for, unseen)
+        probabilities, samples["gesture"].tolist(), classifier.vocabulary, settings.admission, mistaken_for
+    ).with_easy_share(settings.admission.easy)
+    return JudgedHands(samples, subjects_of(samples), list(judgements), mistaken_for, unseen)
 
 
-def sides_of(judged: Judged, config: DictConfig) -> dict[str, str]:
-    """Person -> split. People come in an order that depends on nothing but who they are."""
-    past = past_sessions(Path(config.mining.root), Path(config.paths.splits) / SAMPLES)
-    share = config.mining.held_out
-    sides: dict[str, str] = {}
-    for person in sorted(set(judged.samples["person"]), key=lambda name: _hash(f"{config.seed}\0{name}")):
-        sides[person] = VAL if split_for(person, past, share).held_out else TRAIN
-        past.append(PastSession(person, sides[person]))
-    return sides
+def choose_splits(judged: JudgedHands, settings: MiningSettings) -> dict[str, str]:
+    """Subject -> split. Subjects come in an order that depends on nothing but who they are."""
+    past = past_sessions(settings.root, settings.workspace.split_table)
+    splits: dict[str, str] = {}
+    for subject in sorted(set(judged.subjects), key=lambda name: _hash(f"{settings.seed}\0{name}")):
+        splits[subject] = VAL if split_for(subject, past, settings.held_out).held_out else TRAIN
+        past.append(PastSession(subject, splits[subject]))
+    return splits
 
 
 @dataclass(frozen=True)
@@ -193,53 +180,51 @@ class MinedSession:
     Args:
         name: of its folder.
         session: its content, without images.
-        rows: of the judged samples, which become its images.
-        judged: the samples.
+        rows: of the judged hands, which become its images.
+        judged: the hands.
     """
 
     name: str
     session: Session
     rows: list[int]
-    judged: Judged
+    judged: JudgedHands
 
 
-def session_of(
-    judged: Judged, sides: dict[str, str], split: str, mined: MinedList, config: DictConfig
+def make_session(
+    judged: JudgedHands, splits: dict[str, str], split: str, mined: MinedList, settings: MiningSettings
 ) -> MinedSession | None:
-    """The session of the people of one split: all of them in val, those that the rule admits in train; or None."""
+    """The session of the subjects of one split: all their hands in val, those that the rule admits in train."""
     rows = [
         row
-        for row, (person, judgement) in enumerate(zip(judged.samples["person"], judged.judgements, strict=True))
-        if sides[person] == split and (split == VAL or judgement.admitted)
+        for row, (subject, judgement) in enumerate(zip(judged.subjects, judged.judgements, strict=True))
+        if splits[subject] == split and (split == VAL or judgement.admitted)
     ]
     if not rows:
         return None
     samples = judged.samples.iloc[rows]
-    content = split + "\0".join(
-        sorted(f"{sample} {gesture}" for sample, gesture in zip(samples["sample_id"], samples["gesture"], strict=True))
-    )
+    names, gestures = samples["sample_id"].tolist(), samples["gesture"].tolist()
+    content = split + "\0".join(sorted(f"{name} {gesture}" for name, gesture in zip(names, gestures, strict=True)))
     pool = re.sub(r"[^\w.-]+", "_", mined.origin.pool.rstrip("/").rpartition("/")[2])
-    pairs = {(samples["gesture"].iloc[at], judged.mistaken_for[row]) for at, row in enumerate(rows)}
+    pairs = {(gesture, judged.mistaken_for[row]) for gesture, row in zip(gestures, rows, strict=True)}
     confusion = Confusion(*pairs.pop()) if len(pairs) == 1 and all(next(iter(pairs))) else None
     session = Session(
         gesture=str(samples["gesture"].mode().iloc[0]),
         camera=f"{MINED_FROM}{mined.origin.pool}",
         confusion=confusion,
-        checkpoint=f"{config.checkpoint} ({digest_of(Path(config.checkpoint))})",
+        checkpoint=f"{settings.checkpoint} ({settings.digest})",
         split=split,
     )
     return MinedSession(f"{PREFIX}{pool}-{_hash(content)}", session, rows, judged)
 
 
-def write_mined(mined: MinedSession, root: Path, config: DictConfig) -> None:
+def write_mined(mined: MinedSession, settings: MiningSettings) -> None:
     """Write a session: its images first, then session.json.
 
     Raises:
         OutputError: read-only folder, full disk; without session.json what is there does not count.
     """
-    folder = root / mined.name
-    samples = mined.judged.samples
-    margin = max(config.mining.surroundings, config.crops.margin)
+    folder, samples = settings.root / mined.name, mined.judged.samples
+    margin = max(settings.surroundings, settings.crops.margin)
     rows_of: dict[Path, list[int]] = {}
     for row in mined.rows:
         rows_of.setdefault(image_path(samples["root"].iloc[row], samples["image"].iloc[row]), []).append(row)
@@ -247,84 +232,53 @@ def write_mined(mined: MinedSession, root: Path, config: DictConfig) -> None:
     for path, pixels in pictures(rows_of):
         for row in rows_of[path]:
             if not isinstance(pixels, UnreadableImageError):
-                images[row] = write_image(folder, pixels, samples.iloc[row], mined, row, margin)
-    ordered = tuple(images[row] for row in mined.rows if row in images)
-    write_session(folder, Session(**{**vars(mined.session), "images": ordered}))
+                images[row] = write_hand(folder, pixels, mined, row, margin)
+    write_session(folder, replace(mined.session, images=tuple(images[row] for row in mined.rows if row in images)))
 
 
-def write_image(
-    folder: Path, pixels: np.ndarray, sample: pd.Series, mined: MinedSession, row: int, margin: float
-) -> RecordedImage:
-    """Cut a hand with its surroundings out, save it as JPEG, and describe it."""
-    height, width = pixels.shape[:2]
+def write_hand(folder: Path, pixels: np.ndarray, mined: MinedSession, row: int, margin: float) -> RecordedImage:
+    """Save a hand with its surroundings, and describe it."""
+    sample, marks = mined.judged.samples.iloc[row], mined.judged.samples["landmarks"].iloc[row]
     box = [float(sample[name]) for name in BOX]
-    left, top, right, bottom = surroundings(width, height, box, margin)
+    cut = cut_out(pixels, box, None if marks is None else np.reshape(marks, (-1, 2)), margin)
     file = f"{sample['sample_id']}.jpg"
-    with atomic_path(folder / file) as partial:
-        cut = np.ascontiguousarray(pixels[top:bottom, left:right])
-        Image.fromarray(cut).save(partial, "JPEG", quality=QUALITY, subsampling=0)
-    scale = np.array([width, height]) / [right - left, bottom - top]
-    shift = np.array([left, top]) / [right - left, bottom - top]
-    judgement = mined.judged.judgements[row]
-    held_out = mined.session.split == VAL
-    marks = sample["landmarks"]
-    return RecordedImage(
-        file=file,
-        box=tuple(np.clip(np.reshape(box, (2, 2)) * scale - shift, 0, 1).ravel().tolist()),
-        hand=str(sample["hand"]),
+    write_jpeg(folder / file, cut.jpeg())
+    return cut.describe(
+        file,
+        str(sample["hand"]),
         gesture=None if sample["gesture"] == mined.session.gesture else str(sample["gesture"]),
-        landmarks=None if marks is None else _pairs(np.reshape(marks, (-1, 2)) * scale - shift),
-        prediction=judgement.prediction,
-        score=round(judgement.score, 4),
-        kept_because=HELD_OUT if held_out else judgement.outcome,
         subject=str(sample["subject"]),
         source=None if sample["source"] == SOURCE else str(sample["source"]),
+        **mined.judged.judgements[row].recorded(HELD_OUT if mined.session.split == VAL else None),
     )
-
-
-def surroundings(width: int, height: int, box: Sequence[float], margin: float) -> tuple[int, int, int, int]:
-    """The part of an image to keep around a hand: left, top, right, bottom in whole pixels, inside the image."""
-    square = hand_square(width, height, box, margin)
-    return (
-        max(0, int(np.floor(square.left))),
-        max(0, int(np.floor(square.top))),
-        min(width, int(np.ceil(square.left + square.side))),
-        min(height, int(np.ceil(square.top + square.side))),
-    )
-
-
-def _pairs(points: np.ndarray) -> tuple[tuple[float, float], ...]:
-    return tuple((float(x), float(y)) for x, y in points.round(6))
 
 
 def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def print_admitted(judged: Judged, sides: dict[str, str], sessions: Sequence[MinedSession], root: Path) -> None:
+def print_admitted(judged: JudgedHands, splits: dict[str, str], folders: Sequence[Path]) -> None:
     """Print what became of the hands, and what to do next."""
     table = Table(title="kept hands, by what the model says of them", title_justify="left")
     table.add_column("outcome")
     for heading in ("hands", "to train", "held out for val", "left out"):
         table.add_column(heading, justify="right")
     for outcome in OUTCOMES:
-        counts = _counts(judged, sides, outcome)
-        table.add_row(outcome, *(f"{count:,}" for count in counts))
-    console.print(table)
-    for image, reason in judged.unseen[:3]:
-        console.print(f"[yellow]left out:[/] {escape(image)}: {escape(reason)}", highlight=False, soft_wrap=True)
-    if not sessions:
-        console.print("Nothing joins: the model is sure and right about all of them.")
+        table.add_row(outcome, *(f"{count:,}" for count in _counts(judged, splits, outcome)))
+    show_table(table)
+    for image, reason in judged.unseen[:NAMED]:
+        say(f"left out: {image}: {reason}")
+    if not folders:
+        say("Nothing joins: the model is sure and right about all of them.")
         return
-    folders = [str(root / session.name) for session in sessions]
-    console.print(f"written: {', '.join(folders)}", highlight=False, soft_wrap=True, markup=False)
+    say(f"written: {', '.join(map(str, folders))}")
     for line in next_commands(folders):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        say(line)
 
 
-def next_commands(folders: Sequence[str]) -> list[str]:
+def next_commands(folders: Sequence[Path]) -> list[str]:
     """What to run next, and how to undo it."""
-    quoted = " ".join(shlex.quote(folder) for folder in folders)
+    quoted = " ".join(shlex.quote(str(folder)) for folder in folders)
     return [
         "Then: gestures retrain   # within a minute: do they help?",
         f"      dvc add {quoted}   # keep them under version control",
@@ -333,14 +287,14 @@ def next_commands(folders: Sequence[str]) -> list[str]:
     ]
 
 
-def _counts(judged: Judged, sides: dict[str, str], outcome: str) -> tuple[int, int, int, int]:
+def _counts(judged: JudgedHands, splits: dict[str, str], outcome: str) -> tuple[int, int, int, int]:
     of = [
-        (sides[person], judgement.admitted)
-        for person, judgement in zip(judged.samples["person"], judged.judgements, strict=True)
+        (splits[subject], judgement.admitted)
+        for subject, judgement in zip(judged.subjects, judged.judgements, strict=True)
         if judgement.outcome == outcome
     ]
-    train = sum(side == TRAIN and admitted for side, admitted in of)
-    held = sum(side == VAL for side, _ in of)
+    train = sum(split == TRAIN and admitted for split, admitted in of)
+    held = sum(split == VAL for split, _ in of)
     return len(of), train, held, len(of) - train - held
 
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.admission import (
     ERROR,
     PLANNED_ERROR,
+    AdmissionSettings,
     Judgements,
-    Settings,
     judge_all,
 )
-from static_gesture_classification.active_learning.mining.pool import HELD_OUT, Pool, crops_of
+from static_gesture_classification.active_learning.mining.hand_inputs import crops_of
+from static_gesture_classification.active_learning.mining.pool import HELD_OUT, Pool
+from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.active_learning.mining.similarity import centre, diverse, likeness
 from static_gesture_classification.active_learning.planning.plan_file import PlannedRecording
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS
-from static_gesture_classification.preparation.crops import SAMPLES, open_crops
+from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 from static_gesture_classification.samples import held_together, read_samples
 from static_gesture_classification.terminal import track
@@ -50,7 +50,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Ranked:
+class Ranking:
     """Hands that would serve a line, best first.
 
     Args:
@@ -71,9 +71,9 @@ class Ranked:
     eligible: int
 
 
-def ranked(
-    line: PlannedRecording, examples: Examples, pool: Pool, vocabulary: Vocabulary, settings: Settings
-) -> Ranked:
+def rank(
+    line: PlannedRecording, examples: Examples, pool: Pool, vocabulary: Vocabulary, settings: AdmissionSettings
+) -> Ranking:
     """The pool's hands that the admission rule would let in for a line, most worthwhile first.
 
     Args:
@@ -100,7 +100,7 @@ def ranked(
     score = (first + np.where(np.isnan(similarity), 1 - judgements.margin, similarity)).astype(np.float32)
     most = max(LEAST_LOOKED_AT, LOOKED_AT * line.count)
     best = np.argsort(-score, kind="stable")[:most]
-    return Ranked(line, rows[best], score[best], similarity[best], judgements.take(best), len(rows))
+    return Ranking(line, rows[best], score[best], similarity[best], judgements.take(best), len(rows))
 
 
 def _of_the_pair(line: PlannedRecording, probabilities: Floats, vocabulary: Vocabulary) -> Floats:
@@ -117,7 +117,7 @@ class Looks:
         row: pool row -> position in `crops`; rows without a readable image are absent.
         crops: uint8 (k, size, size, 3) RGB.
         in_index: pool rows that are near-duplicates of a hand in the index.
-        held_out: people of the pool of whom a hand is a near-duplicate of one in val or test.
+        held_out: subjects of the pool of whom a hand is a near-duplicate of one in val or test.
         same: pool row -> pool rows that are near-duplicates of it.
     """
 
@@ -128,31 +128,26 @@ class Looks:
     same: dict[int, set[int]] = field(default_factory=dict)
 
 
-def look_at(pool: Pool, rows: Sequence[int], config: DictConfig) -> Looks:
-    """Cut candidates out and compare them with the index's crops and with one another.
-
-    Args:
-        pool: the pool.
-        rows: of it; may repeat.
-        config: the composed configuration.
-    """
-    index = open_crops(Path(config.paths.crops)) if (Path(config.paths.crops) / CROPS).is_file() else None
-    size = config.crops.size if index is None else index.shape[1]
+def look_at(pool: Pool, rows: Sequence[int], settings: MiningSettings) -> Looks:
+    """Cut candidates (rows of the pool, which may repeat) out; compare them with the index and with one another."""
+    folder = settings.workspace.crops
+    index = open_crops(folder) if (folder / CROPS).is_file() else None
+    size = settings.crops.size if index is None else index.shape[1]
     distinct = np.array(sorted(set(rows)), np.int64)
-    seen = track(crops_of(pool.samples, distinct, size, config.crops.margin), "candidates", len(distinct), "hands")
+    seen = track(crops_of(pool.samples, distinct, size, settings.crops.margin), "candidates", len(distinct), "hands")
     cut = {row: crop for row, crop in seen if not isinstance(crop, str)}
     own = np.array(sorted(cut), np.int64)
     crops = np.stack([cut[row] for row in own.tolist()]) if len(own) else np.zeros((0, size, size, 3), np.uint8)
     looks = Looks({int(row): at for at, row in enumerate(own)}, crops)
     if len(own):
-        away = _held_out(config, 0 if index is None else len(index))
-        _compare(looks, own, index, away, held_together(pool.samples).to_numpy(object), config.seed)
+        away = _held_out(settings, 0 if index is None else len(index))
+        _compare(looks, own, index, away, held_together(pool.samples).to_numpy(object), settings.seed)
     return looks
 
 
-def _held_out(config: DictConfig, count: int) -> npt.NDArray[np.bool_]:
+def _held_out(settings: MiningSettings, count: int) -> npt.NDArray[np.bool_]:
     """Which of the index's crops are in val or test: bool (count,)."""
-    path = Path(config.paths.splits) / SAMPLES
+    path = settings.workspace.split_table
     away = read_samples(path)["split"].isin(HELD_OUT).to_numpy() if path.is_file() else np.zeros(0, bool)
     return away if len(away) == count else np.zeros(count, bool)
 
@@ -207,15 +202,15 @@ class Chosen:
     """The hands proposed for a line.
 
     Args:
-        ranked: where they come from.
+        ranking: where they come from.
         at: int (m,), positions in it, best first.
         in_index: how many were left out as near-duplicates of hands in the index.
         repeated: likewise, of hands proposed before.
         unreadable: how many have no readable image.
-        held_out: how many are of people who seem to be in val or test.
+        held_out: how many are of subjects who seem to be in val or test.
     """
 
-    ranked: Ranked
+    ranking: Ranking
     at: Integers
     in_index: int = 0
     held_out: int = 0
@@ -223,7 +218,7 @@ class Chosen:
     unreadable: int = 0
 
 
-def choose(pool: Pool, rankings: Sequence[Ranked], looks: Looks, config: DictConfig) -> list[Chosen]:
+def choose(pool: Pool, rankings: Sequence[Ranking], looks: Looks, settings: MiningSettings) -> list[Chosen]:
     """For each line the hands to propose; a hand is proposed once, for the first line that it serves."""
     taken: set[int] = set()
     mean = centre(pool.store.embeddings, pool.rows)
@@ -237,16 +232,16 @@ def choose(pool: Pool, rankings: Sequence[Ranked], looks: Looks, config: DictCon
             ranking.score[at],
             np.asarray(pool.store.embeddings[pool.rows[rows]], np.float32) - mean,
             subjects[rows],
-            ranking.line.count if config.mining.count is None else config.mining.count,
-            config.mining.diversity,
-            config.mining.per_subject,
+            ranking.line.count if settings.count is None else settings.count,
+            settings.diversity,
+            settings.per_subject,
         )
         taken |= set(rows[order].tolist())
         found.append(replace(candidates, at=at[order]))
     return found
 
 
-def _distinct(ranking: Ranked, looks: Looks, taken: set[int], subjects: npt.NDArray[np.object_]) -> Chosen:
+def _distinct(ranking: Ranking, looks: Looks, taken: set[int], subjects: npt.NDArray[np.object_]) -> Chosen:
     """A ranking without near-duplicates of the index, of what is taken, and of one another; the better one stays.
 
     Who has a near-duplicate in val or test was recorded together with it, so nothing of theirs may be learned from.

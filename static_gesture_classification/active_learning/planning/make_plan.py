@@ -14,22 +14,18 @@ hand learns nothing from more of it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from pydantic import Field
 
-from static_gesture_classification.active_learning.diagnosis.confusions import (
-    Confusion,
-    Confusions,
-    confusions_of,
-    pictures_from_config,
-    predictions_to_look_at,
-)
-from static_gesture_classification.active_learning.diagnosis.patterns import Settings as PatternSettings
-from static_gesture_classification.active_learning.diagnosis.patterns import patterns_of
+from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
+from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     Example,
@@ -37,48 +33,69 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     RecordingPlan,
     as_markdown,
     recorded_for,
-    show,
+    show_plan,
     write_plan,
 )
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.units import in_words
+from static_gesture_classification.evaluation.resampling_units import describe_units
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, held_together, read_samples
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import NAME as RECORDED
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import say
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How many samples a round records: in all, at least and at most a line, for each error seen, for little data."""
-
-    samples: int
-    least: int
-    most: int
-    per_error: int
-    for_little_data: float
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.least <= self.most:
-            raise UserError(f"plan.least is {self.least} and plan.most {self.most}; it takes 1 <= least <= most")
-        if self.samples < self.least:
-            raise UserError(f"plan.budget is {self.samples}, less than plan.least ({self.least}), so there is no line")
-        if not 0 <= self.for_little_data <= 1:
-            raise UserError(f"plan.for_little_data is {self.for_little_data}; it is a share, from 0 to 1")
-
-
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Settings):
     """What a gesture should have."""
 
-    train_samples: int
-    train_people: int
-    val_samples: int
-    val_people: int
+    train_samples: int = Field(ge=0)
+    train_people: int = Field(ge=0)
+    val_samples: int = Field(ge=0)
+    val_people: int = Field(ge=0)
+
+
+class PlanSettings(Settings):
+    """What the plan is made of, and where it goes; see conf/plan.
+
+    Args:
+        path: of the plan; the table to read lies beside it.
+        checkpoint: whose errors are followed, as the plan names it.
+        samples: table of the data there are.
+        least_errors: samples of a pair that is followed.
+        wanted: what a gesture should have.
+        uncounted_sources: which do not count as data.
+        examples: samples shown with a line.
+        recorded: folder of the recorded sessions.
+        budget: how many samples.
+        patterns: what the samples of a pair have in common; their `confusions` name the predictions.
+    """
+
+    path: Path
+    checkpoint: str
+    samples: Path
+    least_errors: int = Field(ge=1)
+    wanted: Wanted
+    uncounted_sources: frozenset[str]
+    examples: int = Field(ge=0)
+    recorded: Path
+    budget: BudgetSettings
+    patterns: PatternSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> PlanSettings:
+        """From the composed configuration."""
+        patterns = PatternSettings.from_config(config)
+        confusions = patterns.confusions.model_copy(update={"predictions": Path(config.plan.predictions)})
+        return cls.read(
+            config,
+            "plan",
+            recorded=config.recording.root,
+            budget=BudgetSettings.read(config, "plan"),
+            patterns=patterns.model_copy(update={"confusions": confusions}),
+        )
 
 
 @dataclass(frozen=True)
@@ -97,76 +114,63 @@ class Stock:
 
     def shortfall(self, wanted: Wanted) -> float:
         """How far the scarcest of the four is from what is wanted: 0 (there is enough) to 1 (there is none)."""
-        pairs = [(getattr(self, field.name), getattr(wanted, field.name)) for field in fields(wanted)]
+        pairs = [(getattr(self, field), getattr(wanted, field)) for field in Wanted.model_fields]
         return max(0.0, *(1 - has / wants for has, wants in pairs if wants > 0))
 
     def in_words(self, wanted: Wanted) -> str:
         """What there is, and of what falls short, how much is wanted."""
-        sides, at_most = [], "" if self.people_known else "at most "
+        parts, at_most = [], "" if self.people_known else "at most "
         for split in ("train", "val"):
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
             wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
             if not samples:
-                sides.append(f"none in {split} ({wants[0]:,} samples of {_people(wants[1])} wanted)")
+                parts.append(f"none in {split} ({wants[0]:,} samples of {_people(wants[1])} wanted)")
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
             of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
-            sides.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_people(people)}{of_people}")
-        return ", ".join(sides)
+            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_people(people)}{of_people}")
+        return ", ".join(parts)
 
 
 @entry_point
 def main(config: DictConfig) -> None:
     """Plan what to record, and print it."""
-    plan = planned(config)
-    path = Path(config.plan.path)
-    write_plan(plan, path)
-    write_text(path.with_suffix(".md"), as_markdown(plan))
-    show(plan, recorded_for(plan, Path(config.recording.root)))
-    console.print(f"written to {path} and {path.with_suffix('.md')}", highlight=False, soft_wrap=True, markup=False)
+    settings = PlanSettings.from_config(config)
+    plan = make_plan(settings, Vocabulary.from_config(config))
+    write_plan(plan, settings.path)
+    table = settings.path.with_suffix(".md")
+    write_text(table, as_markdown(plan))
+    show_plan(plan, recorded_for(plan, settings.recorded))
+    say(f"written to {settings.path} and {table}")
 
 
-def planned(config: DictConfig) -> RecordingPlan:
-    """The plan that the configuration asks for.
+def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
+    """The plan by val's errors and the data there are.
 
     Raises:
-        DataError: predictions or samples are missing or unfit, or of test. UserError: numbers that make no plan.
+        DataError: predictions or samples are missing or unfit, or of test.
     """
-    vocabulary = Vocabulary.from_config(config)
-    confusions = errors_to_follow(config, vocabulary)
-    samples = read_samples(Path(config.plan.samples))
-    recorded = samples[~samples["source"].isin(list(config.plan.uncounted_sources))]
-    budget, wanted = budget_from_config(config), Wanted(**config.plan.wanted)
-    pairs = worth_following(confusions, vocabulary, int(config.plan.least_errors))
-    lacking = little_data(recorded, vocabulary, wanted, fallback=not pairs)
-    of_pairs, of_lacking = shared(budget, pairs, [weight for _, weight in lacking])
-    examples = int(config.plan.examples)
-    patterns = summaries(pairs[: len(of_pairs)], confusions, config)
-    lines = [_for_pair(*each, confusions, examples) for each in zip(pairs, of_pairs, patterns, strict=False)]
+    about = settings.patterns.confusions
+    confusions = find_confusions(read_errors(about.predictions, vocabulary), about.bootstrap, about.seed)
+    samples = read_samples(settings.samples)
+    counted = samples[~samples["source"].isin(settings.uncounted_sources)]
+    pairs = worth_following(confusions, vocabulary, settings.least_errors)
+    lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)
+    of_pairs, of_lacking = share(settings.budget, pairs, [weight for _, weight in lacking])
+    patterns = summaries(pairs[: len(of_pairs)], confusions, settings.patterns)
+    lines = [_for_pair(*each, confusions, settings.examples) for each in zip(pairs, of_pairs, patterns, strict=False)]
     lines += [
-        _for_little_data(stock, count, recorded, wanted, examples)
+        _for_little_data(stock, count, counted, settings)
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
     notes = tuple(_notes(confusions, pairs))
-    return RecordingPlan(VERSION, str(config.plan.checkpoint), tuple(lines), notes, taken_in(samples))
+    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in(samples))
 
 
 def taken_in(samples: pd.DataFrame) -> tuple[str, ...]:
     """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))
-
-
-def budget_from_config(config: DictConfig) -> Budget:
-    """The numbers of the node `plan`."""
-    plan = config.plan
-    return Budget(int(plan.budget), int(plan.least), int(plan.most), int(plan.per_error), float(plan.for_little_data))
-
-
-def errors_to_follow(config: DictConfig, vocabulary: Vocabulary) -> Confusions:
-    """The confusions of val's predictions. Raises `DataError` where the table holds samples of test."""
-    predictions = predictions_to_look_at(Path(config.plan.predictions), vocabulary)
-    return confusions_of(predictions, int(config.confusions.bootstrap), config.seed)
 
 
 def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors: int) -> list[Confusion]:
@@ -195,45 +199,10 @@ def little_data(
     return [(stock, 1.0) for stock in stocks[:FEWEST]]  # all of the same shortfall, so the fewest people come first
 
 
-def shared(budget: Budget, pairs: Sequence[Confusion], lacking: Sequence[float]) -> tuple[list[int], list[int]]:
-    """Samples for the first pairs, and for the first of the gestures that lack data, both in descending order.
-
-    Gestures that lack data get their share of the budget, and what the pairs cannot use.
-    """
-    stakes = [pair.f1_at_stake for pair in pairs]
-    limits = [max(budget.least, min(budget.most, budget.per_error * pair.count)) for pair in pairs]
-    share = max(budget.least, round(budget.samples * budget.for_little_data)) if budget.for_little_data else 0
-    kept = min(share, budget.samples) if pairs else budget.samples
-    for_lacking = allotted(lacking, [budget.most] * len(lacking), kept, budget.least)
-    for_pairs = allotted(stakes, limits, budget.samples - sum(for_lacking), budget.least)
-    left = budget.samples - sum(for_pairs)
-    return for_pairs, allotted(lacking, [budget.most] * len(lacking), left, budget.least)
-
-
-def allotted(weights: Sequence[float], limits: Sequence[int], samples: int, least: int) -> list[int]:
-    """Samples for the first of `weights` (descending, above 0), in proportion to them.
-
-    As many lines as there are whose proportional part is at least `least`; none gets more than its limit, and what a
-    limit cuts off goes to the others. In whole numbers, never more than `samples` in all.
-    """
-    lines = next((n for n in range(len(weights), 0, -1) if samples * weights[n - 1] >= least * sum(weights[:n])), 0)
-    counts = [0] * lines
-    for _ in range(samples):
-        open_ = [line for line in range(lines) if counts[line] < limits[line]]
-        if not open_:
-            break
-        # The next sample goes to the line that is furthest below its part (the method of Sainte-Lague).
-        counts[max(open_, key=lambda line: weights[line] / (2 * counts[line] + 1))] += 1
-    return counts
-
-
-def summaries(pairs: Sequence[Confusion], confusions: Confusions, config: DictConfig) -> list[str]:
+def summaries(pairs: Sequence[Confusion], confusions: Confusions, settings: PatternSettings) -> list[str]:
     """What the samples of each pair have in common, "" where nothing is known to be."""
-    if not pairs:
-        return []
-    looked_at = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
-    pictures = pictures_from_config(config)
-    patterns = patterns_of(looked_at, pictures, Path(config.confusions.landmarks), PatternSettings.from_config(config))
+    chosen = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
+    patterns = find_patterns(chosen, settings.confusions.pictures(), settings) if pairs else []
     known = {pattern.confusion.name: pattern.summary for pattern in patterns if pattern.findings}
     return [known.get(pair.name, "") for pair in pairs]
 
@@ -251,7 +220,7 @@ def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
 
 def _for_pair(pair: Confusion, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:
     low, high = pair.interval.low, pair.interval.high
-    narrow = f", {in_words(asdict(pair.interval))}" if pair.interval.unknown else ""
+    narrow = f", {describe_units(asdict(pair.interval))}" if pair.interval.unknown else ""
     ends = f"{pair.interval.level:.0%} interval {100 * low:.0f} to {100 * high:.0f} %{narrow}"
     interval = "" if np.isnan(low) else f", {ends}"
     reason = (
@@ -259,26 +228,16 @@ def _for_pair(pair: Confusion, count: int, pattern: str, confusions: Confusions,
         f"weighted F1 {pair.f1_at_stake:+.4f} if none were. {_sentence(pair.whereabouts)}{_sentence(pattern)}"
     )
     shown = confusions.predictions.table.take(pair.rows[:examples]).to_pandas()
-    return PlannedRecording(
-        pair.gesture,
-        pair.prediction,
-        count,
-        pair.count,
-        pair.rate,
-        pair.f1_at_stake,
-        reason.strip(),
-        tuple(_examples(shown)),
-    )
+    about = (pair.gesture, pair.prediction, count, pair.count, pair.rate, pair.f1_at_stake)
+    return PlannedRecording(*about, reason.strip(), tuple(_examples(shown)))
 
 
-def _for_little_data(
-    stock: Stock, count: int, samples: pd.DataFrame, wanted: Wanted, examples: int
-) -> PlannedRecording:
-    scarce = "little data" if stock.shortfall(wanted) > 0 else "fewest people"
-    reason = f"{scarce}: {stock.in_words(wanted)}. Best by people who have not been recorded yet."
+def _for_little_data(stock: Stock, count: int, samples: pd.DataFrame, settings: PlanSettings) -> PlannedRecording:
+    scarce = "little data" if stock.shortfall(settings.wanted) > 0 else "fewest people"
+    reason = f"{scarce}: {stock.in_words(settings.wanted)}. Best by people who have not been recorded yet."
     own = samples[(samples["gesture"] == stock.gesture) & (samples["split"] == "train")]
-    of_each_person = own[~held_together(own).duplicated()].head(examples)
-    return PlannedRecording(stock.gesture, None, count, 0, 0.0, 0.0, reason, tuple(_examples(of_each_person)))
+    one_of_each = own[~held_together(own).duplicated()].head(settings.examples)
+    return PlannedRecording(stock.gesture, None, count, 0, 0.0, 0.0, reason, tuple(_examples(one_of_each)))
 
 
 def _examples(samples: pd.DataFrame) -> Iterator[Example]:

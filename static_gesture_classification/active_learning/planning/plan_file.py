@@ -19,7 +19,6 @@ from typing import Annotated
 
 from pydantic import Field
 from rich import box
-from rich.markup import escape
 from rich.table import Column
 
 from static_gesture_classification.atomic_files import write_json
@@ -29,7 +28,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import image_path
 from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
 from static_gesture_classification.sources.source import folders_in
-from static_gesture_classification.terminal import Table, console
+from static_gesture_classification.terminal import Table, note, say, show_table
 
 VERSION = 2
 MAKE = "gestures plan"
@@ -145,20 +144,16 @@ def recorded_for(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None]
     return found
 
 
-def show(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int] | None = None) -> None:
+def show_plan(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int] | None = None) -> None:
     """Print a plan, and how much of it was `recorded_for` it already."""
     if plan.recordings:
-        console.print(f"record next, {plan.count:,} samples:", highlight=False)
-        console.print(_table(plan))
+        say(f"record next, {plan.count:,} samples:")
+        show_table(_table(plan))
     there = sum(min(line.count, (recorded or {}).get((line.gesture, line.mistaken_for), 0)) for line in plan.recordings)
     if there:
-        console.print(
-            f"{there:,} of them are recorded already, and wait to be taken in: dvc repro",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for note in plan.notes:
-        console.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
+        say(f"{there:,} of them are recorded already, and wait to be taken in: dvc repro")
+    for text in plan.notes:
+        note(text)
 
 
 def as_markdown(plan: RecordingPlan) -> str:
@@ -181,8 +176,8 @@ def _markdown(plan: RecordingPlan) -> Iterator[str]:
         yield from ("", "| record | taken for | samples | why |", "|---|---|---:|---|")
     for line in plan.recordings:
         yield f"| {line.gesture} | {line.mistaken_for or ''} | {line.count} | {line.reason.replace('|', '/')} |"
-    for note in plan.notes:
-        yield from ("", f"Note: {note}.")
+    for remark in plan.notes:
+        yield from ("", f"Note: {remark}.")
     if any(line.examples for line in plan.recordings):
         yield from ("", "## Examples")
     for line in plan.recordings:

@@ -1,11 +1,11 @@
 """A split for the quick loop: what is divided stays divided, and new samples join without moving anyone.
 
 Before and after can only be compared where val and test stay what they were. So samples that the pipeline's split (or
-an earlier quick one) knows keep their side, and a new sample goes, by its person (see `split.tied_together`),
+an earlier quick one) knows keep their split, and a new sample goes, by its subject (see `split.tied_together`),
 
-- to train where that person is in train, to val where they are in val;
+- to train where that subject is in train, to val where they are in val;
 - nowhere where they are in test: the test split is for looking at, and what is in it cannot be trained on;
-- of a person who is new: where a recorded session or a dataset says, else to train.
+- of a subject who is new: where a recorded session or a dataset says, else to train.
 
 New samples for train that show the same moment as a known one of val or test are left out, their whole session too.
 Where nothing is divided yet, the split stage's own rules divide everything.
@@ -28,14 +28,14 @@ from static_gesture_classification.samples import SPLITS, read_rows
 
 TRAIN, VAL, TEST = SPLITS
 UNUSED = ""
-FIRST = (TEST, TRAIN, VAL)  # which of several sides of a person counts, as in the split stage
+FIRST = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
 IN_TEST = "their person is in test"
 SEEN = "they show the same moment as a sample of val or test"
 
 
 @dataclass
 class FrozenSplit:
-    """The side of each sample, and what became of the new ones.
+    """The split of each sample, and what became of the new ones.
 
     Args:
         samples: the sample table with `split` filled in.
@@ -50,21 +50,21 @@ class FrozenSplit:
     divided_anew: bool = False
 
     def counts(self) -> dict[str, int]:
-        """New samples by the side they joined."""
+        """New samples by the split they joined."""
         joined = self.samples.loc[self.new, "split"].value_counts()
         return {split: int(joined[split]) for split in SPLITS if split in joined.index}
 
 
-def earlier_sides(tables: Sequence[Path]) -> dict[str, str]:
-    """Sample id -> side, by the first of these split tables that knows it; one that is not there is passed over."""
-    sides: dict[str, str] = {}
+def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
+    """Sample id -> split, by the first of these tables that knows it; one that is not there is passed over."""
+    splits: dict[str, str] = {}
     for path in reversed([path for path in tables if path.is_file()]):
         table = read_rows(path)
-        sides |= dict(zip(table["sample_id"], table["split"], strict=True))
-    return sides
+        splits |= dict(zip(table["sample_id"], table["split"], strict=True))
+    return splits
 
 
-def frozen_split(
+def freeze_split(
     samples: pd.DataFrame, crops: np.ndarray, earlier: dict[str, str], settings: SplitSettings, vocabulary: Vocabulary
 ) -> FrozenSplit:
     """Divide samples, most of which are divided already.
@@ -72,54 +72,55 @@ def frozen_split(
     Args:
         samples: sample table of n rows; `split` is what a session or a dataset says, or empty.
         crops: uint8 (n, size, size, 3); row i belongs to row i of `samples`.
-        earlier: see `earlier_sides`.
+        earlier: see `earlier_splits`.
         settings: of the split stage.
         vocabulary: the gestures.
 
     Raises:
-        DataError: nothing is divided yet, and there are too few people to do so.
+        DataError: nothing is divided yet, and there are too few subjects to do so.
     """
     known = samples["sample_id"].isin(earlier).to_numpy()
     if not known.any():
         divided, _ = split_samples(samples, crops, settings, vocabulary)
         return FrozenSplit(samples.assign(split=divided["split"].to_numpy()), ~known, divided_anew=True)
-    side = samples["sample_id"].map(earlier).to_numpy(object)
-    side[~known] = joining(samples, side, known, settings)
-    left_out = {}
-    in_test = ~known & (side == TEST)
-    left_out[IN_TEST] = int(in_test.sum())
-    side[in_test] = UNUSED
-    seen = same_moment(samples, crops, side, known, settings.seed)
-    left_out[SEEN] = int(seen.sum())
-    side[seen] = UNUSED
-    return FrozenSplit(samples.assign(split=side), ~known, {reason: n for reason, n in left_out.items() if n})
+    splits = samples["sample_id"].map(earlier).to_numpy(object)
+    splits[~known] = splits_of_new(samples, splits, known, settings)
+    in_test = ~known & (splits == TEST)
+    splits[in_test] = UNUSED
+    seen = same_moment(samples, crops, splits, known, settings.seed)
+    splits[seen] = UNUSED
+    left_out = {reason: int(rows.sum()) for reason, rows in ((IN_TEST, in_test), (SEEN, seen)) if rows.any()}
+    return FrozenSplit(samples.assign(split=splits), ~known, left_out)
 
 
-def joining(samples: pd.DataFrame, side: np.ndarray, known: np.ndarray, settings: SplitSettings) -> np.ndarray:
-    """The side of each new sample: by its person, else as its session or dataset says, else train."""
-    people = tied_together(samples, settings.group)
-    said = samples["split"].to_numpy(object)
-    by_person = sides_of(people[known], side[known])
-    by_publication = sides_of(people[~known], said[~known]) if settings.respect_official else {}
+def splits_of_new(samples: pd.DataFrame, splits: np.ndarray, known: np.ndarray, settings: SplitSettings) -> np.ndarray:
+    """The split of each new sample: by its subject, else as its session or dataset says, else train."""
+    subjects = tied_together(samples, settings.group)
+    published = samples["split"].to_numpy(object)
+    by_subject = splits_by_subject(subjects[known], splits[known])
+    by_publication = splits_by_subject(subjects[~known], published[~known]) if settings.respect_official else {}
     return np.array(
-        [by_person.get(person) or by_publication.get(person) or TRAIN for person in people[~known].tolist()], object
+        [by_subject.get(each) or by_publication.get(each) or TRAIN for each in subjects[~known].tolist()], object
     )
 
 
-def sides_of(people: np.ndarray, side: np.ndarray) -> dict[int, str]:
-    """Person -> side, of those that are on one."""
-    sides: dict[int, str] = {}
+def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str]:
+    """Subject -> split, of those that are in one."""
+    found: dict[int, str] = {}
     for split in reversed(FIRST):
-        sides |= dict.fromkeys(people[side == split].tolist(), split)
-    return sides
+        found |= dict.fromkeys(subjects[splits == split].tolist(), split)
+    return found
 
 
-def same_moment(samples: pd.DataFrame, crops: np.ndarray, side: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
+def same_moment(
+    samples: pd.DataFrame, crops: np.ndarray, splits: np.ndarray, known: np.ndarray, seed: int
+) -> np.ndarray:
     """New train samples in whose session something shows the same moment as a known one of val or test: bool (n,)."""
-    new, held = np.flatnonzero(~known & (side == TRAIN)), np.flatnonzero(known & np.isin(side, (VAL, TEST)))
-    if not len(new) or not len(held):
+    new = np.flatnonzero(~known & (splits == TRAIN))
+    held_out = np.flatnonzero(known & np.isin(splits, (VAL, TEST)))
+    if not len(new) or not len(held_out):
         return np.zeros(len(samples), bool)
-    rows = np.concatenate([new, held])
+    rows = np.concatenate([new, held_out])
     links = near_duplicates(crops[rows], (np.arange(len(rows)) >= len(new)).astype(int), seed)
     sessions = identity(samples, "session")
-    return np.isin(sessions, sessions[rows[links.first]]) & ~known & (side == TRAIN)
+    return np.isin(sessions, sessions[rows[links.first]]) & ~known & (splits == TRAIN)

@@ -1,13 +1,9 @@
-"""The last layer of a crop model anew, on embeddings that are kept: new samples count at once, and nothing else moves.
+"""The last layer of a crop model anew, on stored embeddings: new samples count at once, and nothing else moves.
 
-The layer is a multinomial logistic regression on the frozen backbone's embeddings, held to the layer it starts from:
-
-    mean cross-entropy over train + strength * |weights - weights of the start|^2
-
-With much strength it stays what it was, with little it is that of the new data alone. Which strength is best is decided
-by weighted F1 on people of train who are held out in turn, never on val, which is to judge the outcome; no change at
-all is among the choices. Held out are people whom the start was not trained on, where there are at least two: of the
-others it knows the answers, and would seem better than it is.
+The layer is held to the one it starts from (see `training.last_layer`), with a strength for each training sample.
+Which strength is best is decided by weighted F1 on subjects of train who are held out in turn, never on val, which is
+to judge the outcome; no change at all is among the choices. Held out are subjects whom the start was not trained on,
+where there are at least two: of the others it knows the answers, and would seem better than it is.
 """
 
 from __future__ import annotations
@@ -20,34 +16,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from sklearn.model_selection import StratifiedGroupKFold
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from static_gesture_classification.evaluation.metrics import Floats, Integers, confusion_counts, weighted_f1
+from static_gesture_classification.evaluation.metrics import Floats, Integers, confusion_counts
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import Classifier
+from static_gesture_classification.training.last_layer import LastLayer, deviation, fit_last_layer
+from static_gesture_classification.training.scores import weighted_f1
 
 BATCH = 256
-FOLDS = 5  # at most; fewer where there are fewer people
-STEPS = 60  # of L-BFGS at most; it ends sooner where nothing changes any more
+FOLDS = 5  # at most; fewer where there are fewer subjects
 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear layer.
+    """A last layer, and how it was chosen.
 
     Args:
-        weights, bias: (C, D), (C,).
+        layer: the layer.
         strength: what it was fitted with; None: it is as it was.
-        weighted_f1: of that strength, on people who were held out; NaN where nobody could be.
-        judges: how many people those were.
+        weighted_f1: of that strength, on subjects who were held out; NaN where nobody could be.
+        judges: how many subjects those were.
     """
 
-    weights: Floats
-    bias: Floats
+    layer: LastLayer
     strength: float | None
     weighted_f1: float = math.nan
     judges: int = 0
@@ -61,16 +54,16 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What a crop model says about n crops: embeddings (n, D), probabilities (n, C); how many were computed now."""
+class Embedded:
+    """What a crop model makes of n crops: embeddings (n, D), probabilities (n, C); how many were computed now."""
 
     embeddings: Floats
     probabilities: Floats
     computed: int
 
 
-def kept_embeddings(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Kept:
-    """What a crop model says about crops, computed for those only that are not kept in `folder` yet.
+def embed_crops(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Embedded:
+    """Embeddings and probabilities of crops, computed for those only that the store does not hold yet.
 
     Args:
         classifier: a crop model.
@@ -89,88 +82,58 @@ def kept_embeddings(classifier: Classifier, checkpoint: str, crops: np.ndarray, 
             probabilities, embeddings = classifier.predict(crops[rows])
             writer.add([keys[row] for row in rows], embeddings, probabilities)
     at = store.rows(keys)
-    return Kept(store.embeddings[at].astype(np.float32), np.asarray(store.probabilities[at]), len(missing))
+    return Embedded(store.embeddings[at].astype(np.float32), np.asarray(store.probabilities[at]), len(missing))
 
 
-def refitted(
-    classifier: Classifier,
+def refit(
+    start: LastLayer,
     embeddings: Floats,
     targets: Integers,
-    people: np.ndarray,
+    subjects: np.ndarray,
     new: np.ndarray,
     strengths: Sequence[float],
 ) -> Head:
-    """The head of the strength that does best on people who are held out, fitted on all samples.
+    """The head of the strength that does best on subjects who are held out, fitted to all samples.
 
     Args:
-        classifier: the start.
-        embeddings: (n, D) of the training samples.
+        start: the layer it is held to.
+        embeddings: (n, D) float32 of the training samples.
         targets: (n,) class indices.
-        people: int (n,), who each sample shows; nobody is on both sides of a fold.
-        new: bool (n,), samples of people whom the start was not trained on.
-        strengths: see the module's text; tried from the strongest on, each starting where the last one ended.
+        subjects: int (n,), whom each sample shows; nobody is on both sides of a fold.
+        new: bool (n,), samples of subjects whom the start was not trained on.
+        strengths: for each sample; tried from the strongest on, each search beginning where the last one ended.
     """
-    judging = np.flatnonzero(new) if len(np.unique(people[new])) > 1 else np.arange(len(people))
-    judges = len(np.unique(people[judging]))
+    judging = np.flatnonzero(new) if len(np.unique(subjects[new])) > 1 else np.arange(len(subjects))
+    judges = len(np.unique(subjects[judging]))
     if judges < 2:
-        *_, head = fitted(classifier, embeddings, targets, [max(strengths)])
+        *_, head = fit_heads(start, embeddings, targets, [max(strengths)])
         return head
-    said = np.zeros((1 + len(strengths), len(targets)), np.int64)
-    for held_out in folds(targets, people, judging):
-        learned = np.setdiff1d(np.arange(len(targets)), held_out)
-        heads = fitted(classifier, embeddings[learned], targets[learned], strengths)
-        said[:, held_out] = [predicted(head, embeddings[held_out]) for head in heads]
-    classes = len(classifier.vocabulary)
-    scores = [weighted_f1(confusion_counts(targets[judging], each[judging], classes)) for each in said]
+    predicted = np.zeros((1 + len(strengths), len(targets)), np.int64)
+    for held_out in folds(targets, subjects, judging):
+        rest = np.setdiff1d(np.arange(len(targets)), held_out)
+        heads = fit_heads(start, embeddings[rest], targets[rest], strengths)
+        predicted[:, held_out] = [head.layer.scores(embeddings[held_out]).argmax(1) for head in heads]
+    scores = [weighted_f1(confusion_counts(targets[judging], each[judging], len(start.bias))) for each in predicted]
     best = int(np.argmax(scores))  # of equals the first: the one that changes least
-    kept = sorted(strengths, reverse=True)[:best]
-    *_, head = fitted(classifier, embeddings, targets, kept)
+    *_, head = fit_heads(start, embeddings, targets, sorted(strengths, reverse=True)[:best])
     return replace(head, weighted_f1=scores[best], judges=judges)
 
 
-def folds(targets: Integers, people: np.ndarray, judging: Integers) -> Iterator[Integers]:
-    """Rows that are held out together: each of `judging` once, whole people, the gestures alike as far as they go."""
-    count = min(FOLDS, len(np.unique(people[judging])))
+def folds(targets: Integers, subjects: np.ndarray, judging: Integers) -> Iterator[Integers]:
+    """Rows that are held out together: each of `judging` once, whole subjects, the gestures alike as far as they go."""
+    count = min(FOLDS, len(np.unique(subjects[judging])))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
-        parts = StratifiedGroupKFold(count).split(judging, targets[judging], people[judging])
+        parts = StratifiedGroupKFold(count).split(judging, targets[judging], subjects[judging])
         held_out = [judging[rows] for _, rows in parts]
     yield from (rows for rows in held_out if len(rows))
 
 
-def fitted(classifier: Classifier, embeddings: Floats, targets: Integers, strengths: Sequence[float]) -> Iterator[Head]:
+def fit_heads(start: LastLayer, embeddings: Floats, targets: Integers, strengths: Sequence[float]) -> Iterator[Head]:
     """The head as it is, then one per strength, strongest first."""
-    start = [
-        parameter.detach().cpu().float() for parameter in (classifier.network.head.weight, classifier.network.head.bias)
-    ]
-    yield Head(start[0].numpy(), start[1].numpy(), None)
-    features, labels = torch.from_numpy(embeddings), torch.from_numpy(targets)
-    scale = features.std(0).clamp_min(1e-6)  # an even step in every direction, whatever the features' units
-    current = [start[0] * scale, start[1].clone()]
+    yield Head(start, None)
+    scale, wanted = deviation(embeddings), np.eye(len(start.bias), dtype=np.float32)[targets]
+    layer = start
     for strength in sorted(strengths, reverse=True):
-        current = fit(features / scale, labels, current, (start[0] * scale, start[1]), float(strength))
-        yield Head((current[0] / scale).numpy(), current[1].numpy(), float(strength))
-
-
-def fit(
-    features: Tensor, labels: Tensor, begin: Sequence[Tensor], start: Sequence[Tensor], strength: float
-) -> list[Tensor]:
-    """Minimise the loss of the module's text from `begin` on; weights and bias."""
-    parameters = [tensor.clone().requires_grad_() for tensor in begin]
-    optimizer = torch.optim.LBFGS(parameters, max_iter=STEPS, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimizer.zero_grad()
-        value = cross_entropy(features @ parameters[0].T + parameters[1], labels)
-        value = value + strength * sum(((now - then) ** 2).sum() for now, then in zip(parameters, start, strict=True))
-        value.backward()
-        return value
-
-    optimizer.step(loss)
-    return [parameter.detach() for parameter in parameters]
-
-
-def predicted(head: Head, embeddings: Floats) -> Integers:
-    """Class indices (n,) that a head says of embeddings (n, D)."""
-    said: Integers = (embeddings @ head.weights.T + head.bias).argmax(1)
-    return said
+        layer = fit_last_layer(start, embeddings, wanted, strength * len(targets), scale, layer)
+        yield Head(layer, strength)

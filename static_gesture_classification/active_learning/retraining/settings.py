@@ -1,120 +1,164 @@
-"""The quick loop's configuration: the project's, with paths of its own, and a model that trains in seconds.
+"""The quick loop's settings: those of the stages, at folders of its own, with a model that trains in seconds.
 
-Nothing that the pipeline derives is touched. What the quick loop starts from (the pipeline's split and crops, the crop
-model to go on from, the plan) is named before the paths change.
+Nothing that the pipeline derives is touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+from pydantic import Field
 
+from static_gesture_classification.active_learning.comparison.before_after import CompareSettings
+from static_gesture_classification.configuration import expand_homes
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.training.checkpoint import CROPS, LANDMARKS, input_of, read_checkpoint
+from static_gesture_classification.preparation.crops import CropSettings
+from static_gesture_classification.preparation.index import IndexSettings
+from static_gesture_classification.preparation.landmarks import LandmarkSettings
+from static_gesture_classification.preparation.split import SplitSettings
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.training.checkpoint import read_checkpoint
+from static_gesture_classification.training.inputs import kind_of
+from static_gesture_classification.training.settings import TrainingSettings
+from static_gesture_classification.workspace import Workspace
 
-BY_LANDMARKS, BY_CROPS, HEAD, FINETUNE = "landmarks", "crops", "head", "finetune"
-FROM_SCRATCH = (BY_LANDMARKS, BY_CROPS)
-METHODS = (*FROM_SCRATCH, HEAD, FINETUNE)
-CHOICES = {BY_LANDMARKS: ("model=landmarks",), BY_CROPS: (), HEAD: (), FINETUNE: ("train_hyperparams=finetune",)}
+BY_LANDMARKS, HEAD, FINETUNE = "landmarks", "head", "finetune"
+GO_ON = (HEAD, FINETUNE)  # from a checkpoint; the others train from scratch
+CHOICES = {BY_LANDMARKS: ("model=landmarks",), FINETUNE: ("train_hyperparams=finetune",)}
 
 
-@dataclass(frozen=True)
-class QuickLoop:
-    """What a quick retrain works with.
+class FinetuneSettings(Settings):
+    """How a whole crop model is trained on; see conf/retrain.
 
     Args:
-        config: the configuration, with the quick loop's paths.
-        method: one of `METHODS`.
+        epochs, lr: as of train_hyperparams.
+        replayed: samples of the known ones that are trained on beside the new ones.
+    """
+
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    replayed: int = Field(ge=0)
+
+
+class RetrainSettings(Settings):
+    """What the quick loop trains, and where it works; see conf/retrain.
+
+    Args:
+        method: how it trains.
         start: the checkpoint that head and finetune go on from.
-        pipeline_splits, pipeline_crops, pipeline_runs: what the pipeline divided, cut and trained, where it did.
+        workspace: where the quick loop keeps what it derives.
+        pipeline: the pipeline's.
+        embeddings: folder of the embedding stores.
+        strengths: that hold the last layer to the one it starts from.
+        finetune: see there.
+        force: whether the new model takes the best one's place whatever the comparison says.
+        index, crops, split, landmarks, training, compare: of the stages, which work in `workspace`.
     """
 
-    config: DictConfig
-    method: str
+    method: Literal["landmarks", "crops", "head", "finetune"]
     start: Path
-    pipeline_splits: Path
-    pipeline_crops: Path
-    pipeline_runs: Path
+    workspace: Workspace
+    pipeline: Workspace
+    embeddings: Path
+    strengths: tuple[float, ...] = Field(min_length=1)
+    finetune: FinetuneSettings
+    force: bool
+    index: IndexSettings
+    crops: CropSettings
+    split: SplitSettings
+    landmarks: LandmarkSettings
+    training: TrainingSettings
+    compare: CompareSettings
 
-    @property
-    def models(self) -> Path:
-        """Where the checkpoints go."""
-        return Path(self.config.paths.models)
+    @classmethod
+    def from_config(cls, config: DictConfig) -> RetrainSettings:
+        """From the composed configuration, with the choices that the method implies and the command line leaves open.
 
-    @property
-    def reports(self) -> Path:
-        """Where reports go."""
-        return Path(self.config.paths.reports)
+        Raises:
+            UserError: a value is not allowed, the method does not train this kind of model, or the checkpoint to go on
+                from is missing or no crop model.
+        """
+        implied = CHOICES.get(str(config.retrain.method), ())
+        if implied and HydraConfig.initialized():  # else a caller has composed it, and has chosen
+            given = list(HydraConfig.get().overrides.task)
+            config = compose("config", overrides=[*without_those(implied, given), *given])
+            expand_homes(config)
+        workspace = Workspace.read(config, "retrain.paths")
+        settings = cls.read(
+            config,
+            "retrain",
+            workspace=workspace,
+            pipeline=Workspace.from_config(config),
+            embeddings=config.retrain.paths.embeddings,
+            strengths=config.retrain.head.strengths,
+            force=config.force,
+            index=IndexSettings.from_config(config),
+            crops=CropSettings.from_config(config),
+            split=SplitSettings.from_config(config),
+            landmarks=LandmarkSettings.from_config(config, extract=True),
+            training=TrainingSettings.from_config(config).model_copy(update={"workspace": workspace}),
+            compare=CompareSettings.from_config(config).at(workspace),
+        )
+        if settings.method in GO_ON:
+            settings = settings.going_on_from(read_checkpoint(settings.start))
+        training = settings.training
+        if (settings.method == BY_LANDMARKS) == kind_of(training.model).needs_crops:
+            raise UserError(
+                f"retrain.method={settings.method} does not train model={training.model['name']}; choose another of "
+                "the two"
+            )
+        return settings.model_copy(
+            update={"training": training.model_copy(update={"configuration": configuration_of(training)})}
+        )
 
-    @property
-    def splits(self) -> Path:
-        """The quick loop's split table."""
-        return Path(self.config.paths.splits) / "samples.parquet"
+    def going_on_from(self, entries: Mapping[str, Any]) -> RetrainSettings:
+        """With model and crop geometry of a checkpoint's entries.
+
+        Raises:
+            UserError: it is no crop model.
+        """
+        if kind_of(entries["model"]).needs_landmarks:
+            raise UserError(
+                f"{self.start} is a model of landmarks; retrain.method={self.method} goes on from a crop model. "
+                f"Name one with retrain.start=FILE, or use retrain.method={BY_LANDMARKS}"
+            )
+        size, margin = int(entries["crop"]["size"]), float(entries["crop"]["margin"])
+        training, changed = self.training, {"epochs": self.finetune.epochs, "lr": self.finetune.lr}
+        optimizer = dict(training.optimizer)
+        if optimizer.get("lr") == training.hyperparameters.lr:  # it refers to train_hyperparams
+            optimizer["lr"] = self.finetune.lr
+        training = training.model_copy(
+            update={
+                "model": {**entries["model"], "weights": str(self.start)},
+                "crop_size": size,
+                "crop_margin": margin,
+                "hyperparameters": training.hyperparameters.model_copy(update=changed),
+                "optimizer": optimizer,
+            }
+        )
+        crops = self.crops.model_copy(update={"size": size, "margin": margin})
+        return self.model_copy(update={"training": training, "crops": crops})
 
 
-def quick_loop(config: DictConfig) -> QuickLoop:
-    """The quick loop of a composed configuration.
-
-    Raises:
-        UserError: an unknown method; or the checkpoint to start from is missing or no crop model.
-    """
-    method, start = str(config.retrain.method), Path(config.retrain.start)
-    if method not in METHODS:
-        raise UserError(f"retrain.method is {method!r}; it is one of {', '.join(METHODS)}")
-    pipeline = (Path(config.paths.splits) / "samples.parquet", Path(config.paths.crops), Path(config.paths.runs))
-    quick: Any = OmegaConf.create(OmegaConf.to_container(composed_for(method, config), resolve=True))
-    quick.paths = {**quick.paths, **quick.retrain.paths}
-    if method not in FROM_SCRATCH:
-        go_on_from(start, quick)
-    if input_of(quick.model) != (LANDMARKS if method == BY_LANDMARKS else CROPS):
-        raise UserError(f"retrain.method={method} does not train model={quick.model.name}; choose another of the two")
-    point_at_own_paths(quick)
-    return QuickLoop(quick, method, start, *pipeline)
-
-
-def composed_for(method: str, config: DictConfig) -> DictConfig:
-    """The configuration with the choices that the method implies, where the command line does not choose itself."""
-    if not HydraConfig.initialized():  # composed by a caller, who has chosen
-        return config
-    given = list(HydraConfig.get().overrides.task)
-    return compose("config", overrides=[*without_those(CHOICES[method], given), *given])
+def configuration_of(training: TrainingSettings) -> dict[str, Any]:
+    """The whole configuration that a run and a checkpoint's record keep, with what the quick loop changes of it."""
+    composed, how = training.configuration, training.hyperparameters
+    return {
+        **composed,
+        "paths": training.workspace.model_dump(mode="json"),
+        "model": training.model,
+        "optimizer": training.optimizer,
+        "train_hyperparams": {**composed["train_hyperparams"], "epochs": how.epochs, "lr": how.lr},
+        "crops": {**composed["crops"], "size": training.crop_size, "margin": training.crop_margin},
+    }
 
 
 def without_those(choices: Sequence[str], given: Sequence[str]) -> list[str]:
     """The choices whose group the command line does not choose from."""
     groups = {override.partition("=")[0].lstrip("+~") for override in given}
     return [choice for choice in choices if choice.partition("=")[0] not in groups]
-
-
-def go_on_from(start: Path, quick: DictConfig) -> None:
-    """Take model, gestures and crop geometry from the checkpoint to go on from."""
-    entries = read_checkpoint(start)
-    if input_of(entries["model"]) != CROPS:
-        raise UserError(
-            f"{start} is a model of {LANDMARKS}; retrain.method={quick.retrain.method} goes on from a crop model. "
-            f"Name one with retrain.start=FILE, or use retrain.method={BY_LANDMARKS}"
-        )
-    quick.model = {**entries["model"], "weights": str(start)}
-    quick.crops.size, quick.crops.margin = int(entries["crop"]["size"]), float(entries["crop"]["margin"])
-    quick.train_hyperparams.epochs = quick.retrain.finetune.epochs
-    quick.train_hyperparams.lr = quick.retrain.finetune.lr
-
-
-def point_at_own_paths(quick: DictConfig) -> None:
-    """Let what depends on paths follow the quick loop's."""
-    paths = quick.paths
-    quick.inputs = paths[LANDMARKS if input_of(quick.model) == LANDMARKS else CROPS]
-    quick.checkpoint, quick.output = f"{paths.models}/trained.ckpt", paths.reports
-    quick.split = None
-    quick.evaluation.crops, quick.evaluation.landmarks = paths.crops, paths.landmarks
-    quick.evaluation.samples = f"{paths.splits}/samples.parquet"
-    quick.compare.crops, quick.compare.landmarks = paths.crops, paths.landmarks
-    quick.compare.samples = f"{paths.splits}/samples.parquet"
-    quick.compare.output = f"{paths.reports}/compare"
-    quick.logger = {}  # trackers are for the runs that stay

@@ -7,14 +7,15 @@ import re
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_names import printable
 from static_gesture_classification.inference.frames import Frames, VideoFrames, frames
-from static_gesture_classification.recording.settings import ALL, CameraSettings
+from static_gesture_classification.settings import Settings
 
 STREAM = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 DEVICES = Path("/dev")
@@ -25,6 +26,17 @@ OTHER_SOURCES = (
     "another camera (recording.source=1), a video or a folder of images (recording.source=FILE), or a stream "
     "(recording.source=URL)"
 )
+
+
+class CameraSettings(Settings):
+    """How pictures come in; see conf/recording/default.yaml."""
+
+    pace: Literal["real", "all"]
+    size: tuple[int, int]
+    rate: float = Field(ge=0, strict=True)
+    stall_seconds: float = Field(ge=0, strict=True)
+    black_seconds: float = Field(ge=0, strict=True)
+    reconnect_seconds: float = Field(ge=0, strict=True)
 
 
 class CameraLostError(Exception):
@@ -38,6 +50,11 @@ class Camera(ABC):
     live: bool  # whether it can come back after it was lost, and whether its pictures cannot wait
     seconds: float = 0.0  # from one picture to the next, for those that wait
     waits: bool = False  # whether each picture waits until it is looked at (a video or folder taken frame by frame)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What could not be read, once the end was reached."""
+        return []
 
     @abstractmethod
     def read(self) -> np.ndarray | None:
@@ -149,7 +166,7 @@ class FileCamera(Camera):
         self.name = printable(path.name)
         self._frames: Frames = frames(path)
         self._iterator = iter(self._frames)
-        self.waits = settings.pace == ALL or not self._frames.is_video
+        self.waits = settings.pace == "all" or not self._frames.is_video
         rate = self._frames.rate if isinstance(self._frames, VideoFrames) else 1 / APART
         self.seconds = 1 / (rate or settings.rate or 30)
         self._due: float | None = None
@@ -175,7 +192,7 @@ class FileCamera(Camera):
 
     @property
     def remarks(self) -> list[str]:
-        """What could not be read, once the end was reached."""
+        """See `Camera.remarks`."""
         return [*(f"{skipped.name}: {skipped.reason}" for skipped in self._frames.skipped), *self._frames.notes]
 
 

@@ -12,8 +12,7 @@ from typing import Self
 import numpy as np
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.recording.capture.camera import Camera, CameraLostError
-from static_gesture_classification.recording.settings import CameraSettings
+from static_gesture_classification.recording.capture.camera import Camera, CameraLostError, CameraSettings
 
 BLACK = 10  # mean grey level (0..255) up to which a picture counts as black
 RETRY_SECONDS = 0.5

@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.embedding_store import HEADER, EmbeddingStore
-from static_gesture_classification.inference.onnx_classifier import LANDMARKS, AnyClassifier
+from static_gesture_classification.inference.onnx_classifier import AnyClassifier
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
 from static_gesture_classification.recording.judging.learning_head import LastLayer, LearningLayer, last_layer
+from static_gesture_classification.recording.judging.settings import JudgeSettings
 
 
 def open_learning_layer(
-    config: DictConfig, classifier: AnyClassifier, checkpoint: Path, model: Path
+    settings: JudgeSettings, classifier: AnyClassifier, checkpoint: Path, model: Path
 ) -> tuple[LearningLayer | None, str]:
     """The last layer of the judging model that learns from what is kept; None where it cannot or is not to.
 
     Args:
-        config: the composed configuration.
+        settings: see `JudgeSettings`.
         classifier: judges.
         checkpoint: as it was named.
         model: the file that the classifier was made of: the checkpoint, or what it was exported to.
@@ -28,17 +28,16 @@ def open_learning_layer(
     Returns:
         the layer, and what to say of it: with what it learns, or why it does not; "" where it is not to.
     """
-    settings = config.recording
     if settings.refit_every == 0:
         return None, ""
     try:
         start = last_layer(model)
-        if classifier.input == LANDMARKS:
-            folder = landmark_folder(config, checkpoint)
-            known = embeddings_of_points(classifier, folder, settings.refit_samples, config.seed)
+        if not classifier.kind.needs_crops:
+            folder = landmark_folder(settings, checkpoint)
+            known = embeddings_of_points(classifier, folder, settings.refit_samples, settings.seed)
         else:
-            folder = Path(config.retrain.paths.embeddings)
-            known = kept_embeddings(folder, checkpoint, start, classifier, settings.refit_samples, config.seed)
+            folder = settings.embeddings
+            known = kept_embeddings(folder, checkpoint, start, classifier, settings.refit_samples, settings.seed)
     except (DataError, UserError) as error:
         return None, f"it does not learn from what is kept, and judges as it is: {error}"
     about = (
@@ -47,16 +46,16 @@ def open_learning_layer(
     return LearningLayer(start, known, settings.refit_every, settings.refit_strength), about
 
 
-def landmark_folder(config: DictConfig, checkpoint: Path) -> Path:
+def landmark_folder(settings: JudgeSettings, checkpoint: Path) -> Path:
     """The folder of the landmarks that a checkpoint was trained on: `recording.refit_landmarks`, or by where it lies.
 
     Raises:
         DataError: there is none.
     """
-    if config.recording.refit_landmarks is not None:
-        return Path(config.recording.refit_landmarks)
-    folders = [Path(config.paths.landmarks), Path(config.retrain.paths.landmarks)]
-    if Path(config.retrain.paths.models).resolve() in checkpoint.resolve().parents:
+    if settings.refit_landmarks is not None:
+        return settings.refit_landmarks
+    folders = [settings.pipeline.landmarks, settings.quick_loop.landmarks]
+    if settings.quick_loop.models.resolve() in checkpoint.resolve().parents:
         folders.reverse()
     present = next((folder for folder in folders if (folder / POINTS).is_file()), None)
     if present is None:
@@ -77,7 +76,7 @@ def embeddings_of_points(classifier: AnyClassifier, folder: Path, most: int, see
     rows = np.flatnonzero((samples["split"] == "train").to_numpy() & np.isfinite(points).all(axis=(1, 2)))
     if not len(rows):
         raise DataError(f"{folder} has no training samples with landmarks")
-    return classifier.predict(points[drawn(rows, most, seed)])[1]
+    return classifier.predict(points[draw_rows(rows, most, seed)])[1]
 
 
 def kept_embeddings(
@@ -88,9 +87,9 @@ def kept_embeddings(
     Raises:
         DataError: it has kept none of this checkpoint, or they are damaged.
     """
-    from static_gesture_classification.evaluation.runs import digest_of
+    from static_gesture_classification.training.checkpoint import checkpoint_digest
 
-    digest = str(digest_of(checkpoint))
+    digest = str(checkpoint_digest(checkpoint))
     kept = folder / digest[:16]
     width, gestures = start.weights.shape[1], classifier.vocabulary.names
     store = EmbeddingStore(kept, digest, width, gestures) if (kept / HEADER).is_file() else ()
@@ -99,9 +98,9 @@ def kept_embeddings(
             f"{folder} keeps no embeddings of {checkpoint}; the quick loop with retrain.method=head keeps those of the "
             "checkpoint that it starts from"
         )
-    return store.embeddings[drawn(np.arange(len(store)), most, seed)].astype(np.float32)
+    return store.embeddings[draw_rows(np.arange(len(store)), most, seed)].astype(np.float32)
 
 
-def drawn(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+def draw_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
     """At most so many of the rows, int (n,), in their order; equal seeds draw equal rows."""
     return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

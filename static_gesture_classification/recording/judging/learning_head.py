@@ -48,7 +48,7 @@ class LastLayer:
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class Lesson:
     """A sample that was kept: what it is known by, its embedding (D,), the class index of the gesture performed."""
 
     key: int
@@ -57,7 +57,7 @@ class Kept:
 
 
 @dataclass(frozen=True, eq=False)
-class Refitted:
+class LearnedLayer:
     """A layer, and how many kept samples it has learned from."""
 
     layer: LastLayer
@@ -81,12 +81,12 @@ class LearningLayer:
         import scipy.optimize  # noqa: F401  here, because an import in the thread of the fit would hold up the others
 
         self.start, self.known, self.every, self.strength = start, known, every, strength
-        self.newest: Refitted | None = None
+        self.newest: LearnedLayer | None = None
         self._fitted_on: frozenset[tuple[int, int]] = frozenset()
         self._met: frozenset[tuple[int, int]] = frozenset()  # what any fit was on
         self._thread: Thread | None = None
 
-    def learn_from(self, kept: Sequence[Kept]) -> None:
+    def learn_from(self, kept: Sequence[Lesson]) -> None:
         """Begin a fit where enough was kept since the last one, or what it was on was dropped, relabelled, taken back.
 
         Call it as often as you like with all that is kept; while a fit runs it does nothing.
@@ -109,16 +109,16 @@ class LearningLayer:
         if self._thread is not None:
             self._thread.join()
 
-    def _fit(self, kept: list[Kept]) -> None:
+    def _fit(self, kept: list[Lesson]) -> None:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # the other cores look for hands
-            layer = fitted(self.start, self.known, kept, self.strength)
+            layer = fit_layer(self.start, self.known, kept, self.strength)
         if np.isfinite(layer.weights).all() and np.isfinite(layer.bias).all():
-            self.newest = Refitted(layer, len(kept))
+            self.newest = LearnedLayer(layer, len(kept))
 
 
-def fitted(start: LastLayer, known: Floats, kept: Sequence[Kept], strength: float) -> LastLayer:
+def fit_layer(start: LastLayer, known: Floats, kept: Sequence[Lesson], strength: float) -> LastLayer:
     """The layer that minimises the module's loss; arguments as of `LearningLayer`."""
     from scipy.optimize import minimize
 

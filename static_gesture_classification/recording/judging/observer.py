@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.detection.detector import DetectedHand, Detector, detector_from_config
+from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning import open_learning_layer
 from static_gesture_classification.recording.judging.learning_head import LearningLayer
-from static_gesture_classification.recording.settings import LARGEST, LEFT, RIGHT, SUREST
+from static_gesture_classification.recording.judging.settings import Hand, JudgeSettings
 from static_gesture_classification.terminal import console
 
 ONNX = ".onnx"
@@ -70,7 +69,7 @@ class Observer:
         self,
         detector: Detector,
         predictor: Predictor | None,
-        rule: str,
+        rule: Hand,
         checkpoint: str = "",
         learner: LearningLayer | None = None,
         about_learner: str = "",
@@ -104,69 +103,62 @@ class Observer:
         return Sight(captured, tuple(hands), hand, recognised, refitted, newest.learned)
 
 
-def choose_hand(hands: list[DetectedHand], rule: str) -> DetectedHand | None:
+def choose_hand(hands: list[DetectedHand], rule: Hand) -> DetectedHand | None:
     """The hand that counts; None where there is none that the rule allows."""
-    if rule in (LEFT, RIGHT):
+    if rule in ("left", "right"):
         hands = [hand for hand in hands if hand.hand == rule]
-    weight = (lambda hand: hand.score) if rule == SUREST else _area
+    weight = (lambda hand: hand.score) if rule == "surest" else _area
     return max(hands, key=weight, default=None)
 
 
-def rule_in_words(rule: str) -> str:
+def rule_in_words(rule: Hand) -> str:
     """The rule for several hands, for the screen."""
-    return {LARGEST: "the larger one counts", SUREST: "the surest one counts"}.get(rule, f"the {rule} one counts")
+    return {"largest": "the larger one counts", "surest": "the surest one counts"}.get(rule, f"the {rule} one counts")
 
 
-def open_observer(config: DictConfig, checkpoint: Path | None) -> Observer:
+def open_observer(settings: JudgeSettings, checkpoint: Path | None) -> Observer:
     """The observer that the configuration describes.
 
     Args:
-        config: the composed configuration.
+        settings: see `JudgeSettings`.
         checkpoint: that judges; None for none.
 
     Raises:
         UserError: the detector cannot be made, the checkpoint is unusable or does not fit the detector.
     """
-    detector = open_detector(config)
+    detector = open_detector(settings)
     if checkpoint is None:
-        return Observer(detector, None, config.recording.hand)
-    model = fast_model(checkpoint) if config.recording.onnx else checkpoint
+        return Observer(detector, None, settings.hand)
+    model = fast_model(checkpoint) if settings.onnx else checkpoint
     predictor = Predictor.load(model, detector)
-    learner, about = open_learning_layer(config, predictor.classifier, checkpoint, model)
-    return Observer(detector, predictor, config.recording.hand, str(checkpoint), learner, about)
+    learner, about = open_learning_layer(settings, predictor.classifier, checkpoint, model)
+    return Observer(detector, predictor, settings.hand, str(checkpoint), learner, about)
 
 
-def open_detector(config: DictConfig) -> Detector:
-    """The configured detector with `recording.detector`'s changes; a `HandFollower` where it may find several hands."""
-    known = {key: value for key, value in config.recording.detector.items() if key in config.detector}
-    changed = OmegaConf.merge(config, {"detector": known})
-    assert isinstance(changed, DictConfig)
-    every = config.recording.look_for_more
-    if config.detector.get("num_hands", 1) == 1 or every == 0:
-        return detector_from_config(changed)
-    return HandFollower(detector_from_config(changed, num_hands=1), detector_from_config(changed), every)
+def open_detector(settings: JudgeSettings) -> Detector:
+    """The recorder's detector, for the pictures of a camera."""
+    return settings.detector.build().for_camera(settings.look_for_more)
 
 
-def judging_checkpoint(config: DictConfig, planned: str) -> Path | None:
+def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
     """The checkpoint that judges: the one asked for, else the plan's, else the chosen, else the quick loop's.
 
     Args:
-        config: the composed configuration.
+        settings: see `JudgeSettings`.
         planned: the plan's checkpoint; "" without a plan.
 
     Raises:
         UserError: the one that `recording.checkpoint` names does not exist.
     """
-    asked = config.recording.checkpoint
+    asked = settings.checkpoint
     if asked is not None:
-        path = Path(asked).expanduser()
-        if not path.is_file():
+        if not asked.is_file():
             raise UserError(
                 f"recording.checkpoint is {asked}, which does not exist; leave it out for the chosen one, or train one"
             )
-        return path
-    usual = [planned, f"{config.paths.models}/best.ckpt", *config.recording.other_checkpoints]
-    return next((Path(path) for path in usual if path and Path(path).is_file()), None)
+        return asked
+    usual = [*([Path(planned)] if planned else []), *settings.other_checkpoints]
+    return next((path for path in usual if path.is_file()), None)
 
 
 def fast_model(checkpoint: Path) -> Path:
@@ -198,38 +190,3 @@ def fast_model(checkpoint: Path) -> Path:
 def _area(hand: DetectedHand) -> float:
     x1, y1, x2, y2 = hand.box
     return (x2 - x1) * (y2 - y1)
-
-
-class HandFollower(Detector):
-    """Follows one hand from picture to picture, which is fast, and looks now and then whether there are more.
-
-    MediaPipe searches the whole picture for as long as it finds fewer hands than it may, so that a detector of two
-    hands that sees one costs twice one of one hand. As soon as two are seen, the detector of many goes on.
-
-    Args:
-        one: a detector of one hand.
-        many: a detector of more.
-        every: pictures between two looks for more hands.
-    """
-
-    def __init__(self, one: Detector, many: Detector, every: int) -> None:
-        self.one = one
-        self.many = many
-        self.every = every
-        self.gives_landmarks = one.gives_landmarks  # type: ignore[misc]  # as those that it is made of
-        self._until_look = 0
-
-    def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        """See `Detector.detect`."""
-        if self._until_look > 0:
-            self._until_look -= 1
-            return self.one.detect(image)
-        hands = self.many.detect(image)
-        if len(hands) < 2:
-            self._until_look = self.every
-        return hands
-
-    def close(self) -> None:
-        """Close both."""
-        self.one.close()
-        self.many.close()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from static_gesture_classification.recording.settings import SelectionSettings
+from static_gesture_classification.recording.judging.settings import SelectionSettings
 
 SIDE = 96  # pixels that a hand's longer side is reduced to before its sharpness is measured
 NOISE = 25.0  # grey levels squared, of a camera's noise: a blank wall is not sharp because of it

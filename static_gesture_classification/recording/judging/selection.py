@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from static_gesture_classification.active_learning.admission import EASY, Judgement, Kept, Settings, judge
+from static_gesture_classification.active_learning.admission import EASY, AdmissionSettings, Judgement, SetCounts, judge
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.recording.judging.novelty import Appearance, appearance, least_difference
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.picture_quality import quality_problem
 from static_gesture_classification.recording.judging.policies import hardness
-from static_gesture_classification.recording.settings import SelectionSettings
+from static_gesture_classification.recording.judging.settings import SelectionSettings
 
 NO_HAND, UNFIT, KNOWN, ALIKE, WAITING, KEPT = "no hand", "unfit", "known", "alike", "waiting", "kept"
 TYPICAL = 4.0  # differences (see `novelty`) from which on a hand is as new as can be
@@ -61,7 +61,7 @@ class Selector:
     """
 
     settings: SelectionSettings
-    rule: Settings
+    rule: AdmissionSettings
     vocabulary: Vocabulary | None = None
     gesture: str | None = None
     mistaken_for: str | None = None
@@ -93,12 +93,12 @@ class Selector:
         """A dropped picture was taken back."""
         self._kept.append(restored)
 
-    def judged(self, probabilities: np.ndarray, gesture: str) -> Judgement | None:
+    def judge(self, probabilities: np.ndarray, gesture: str) -> Judgement | None:
         """What the model says of a hand that shows `gesture`; None where nobody judges."""
         if self.vocabulary is None:
             return None
         mistaken_for = self.mistaken_for if gesture == self.gesture else None
-        return judge(probabilities, gesture, self.vocabulary, self.rule, mistaken_for, self._counted())
+        return judge(probabilities, gesture, self.vocabulary, self.rule, mistaken_for, self._count())
 
     def _consider(self, sight: Sight) -> Verdict:
         if sight.hand is None:
@@ -106,9 +106,9 @@ class Selector:
         problem = quality_problem(sight.image, sight.hand.box, self.settings)
         if problem:
             return Verdict(UNFIT, f"skipped: {problem}")
-        judgement, judge = None, self._judge(sight)
-        if self.gesture is not None and judge is not None:
-            judgement = self.judged(judge.probabilities, self.gesture)
+        judgement, judging = None, self._judging(sight)
+        if self.gesture is not None and judging is not None:
+            judgement = self.judge(judging.probabilities, self.gesture)
         if self.hard and judgement is not None and not judgement.admitted:
             return Verdict(KNOWN, "the model knows this one: turn, tilt, move, change the light")
         return self._offer(sight, judgement)
@@ -121,7 +121,7 @@ class Selector:
             return self._keep_best_when_due(sight, Verdict(ALIKE, "like one that is kept already: move a little"))
         value = self._hardness(sight) * min(1.0, novelty / TYPICAL) ** self.settings.novelty
         if self._best is None or value > self._best.value:
-            self._best = Candidate(sight, look, judgement, value, self._judge(sight))
+            self._best = Candidate(sight, look, judgement, value, self._judging(sight))
         return self._keep_best_when_due(sight, Verdict(WAITING, "looking for the best of a few"))
 
     def _keep_best_when_due(self, sight: Sight, otherwise: Verdict) -> Verdict:
@@ -136,21 +136,21 @@ class Selector:
         self._last_kept = sight.captured.time
         return Verdict(KEPT, _why(best.judgement), best)
 
-    def _judge(self, sight: Sight) -> RecognisedHand | None:
+    def _judging(self, sight: Sight) -> RecognisedHand | None:
         """Whose word counts: in hard mode that of the model that has learned from what is kept."""
         return sight.newest if self.hard else sight.recognised
 
     def _hardness(self, sight: Sight) -> float:
-        judge = self._judge(sight)
-        if not self.hard or judge is None or self.vocabulary is None:
+        judging = self._judging(sight)
+        if not self.hard or judging is None or self.vocabulary is None:
             return 1.0
         if self.gesture is None or self.gesture not in self.vocabulary:  # new to the model: all of it is hard
             return 1.0
-        return float(hardness(judge.probabilities[None], self.vocabulary.index(self.gesture))[0])
+        return float(hardness(judging.probabilities[None], self.vocabulary.index(self.gesture))[0])
 
-    def _counted(self) -> Kept:
+    def _count(self) -> SetCounts:
         easy = sum(candidate.judgement is not None and candidate.judgement.outcome == EASY for candidate in self._kept)
-        return Kept(hard=len(self._kept) - easy, easy=easy)
+        return SetCounts(hard=len(self._kept) - easy, easy=easy)
 
 
 def _why(judgement: Judgement | None) -> str:

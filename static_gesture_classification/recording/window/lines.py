@@ -6,11 +6,11 @@ from rich.markup import escape
 
 from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
 from static_gesture_classification.recording.judging.selection import KEPT
+from static_gesture_classification.recording.keys import ENTER, SPACE
+from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import Finished, Ready, Recording
-from static_gesture_classification.recording.window.keys import ENTER, SPACE
-from static_gesture_classification.recording.window.screens import Figures
 from static_gesture_classification.terminal import console
 
 SECONDS_BETWEEN_LINES = 1.0
@@ -52,10 +52,10 @@ class Lines:
             return
         self._started.add(recorder.number)
         self._kept = 0
-        job, side = state.set.job, state.set.side
+        job, placement = state.set.job, state.set.placement
         mode = "only what is hard for the model" if state.set.selector.hard else "everything that differs"
         _print(f"[bold]{escape(job.title)}[/]: {job.count} pictures, keeping {mode}")
-        for text in (job.reason, side.reason):
+        for text in (job.reason, placement.reason):
             if text:
                 _print(f"  {escape(text)}")
 
@@ -68,7 +68,7 @@ class Lines:
             self._say(text, recorder.now, f"[yellow]{escape(text)}[/]")
         if state.verdict is not None and state.verdict.outcome != KEPT:
             hands = len(sight.hands) if sight is not None else 0
-            several = f" ({hands} hands: {rule_in_words(recorder.settings.selection.hand)})" if hands > 1 else ""
+            several = f" ({hands} hands: {rule_in_words(recorder.settings.judge.hand)})" if hands > 1 else ""
             self._say(state.verdict.text, recorder.now, f"[dim]           {escape(state.verdict.text + several)}[/]")
 
     def _say(self, text: str, now: float, line: str) -> None:

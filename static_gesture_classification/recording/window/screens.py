@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from static_gesture_classification.recording.capture.latest_frame import ENDED, 
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
 from static_gesture_classification.recording.judging.selection import KEPT, WAITING
+from static_gesture_classification.recording.keys import SHORTCUTS
+from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.session_writer import Entry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
@@ -44,7 +45,6 @@ from static_gesture_classification.recording.window.drawing import (
     text_width,
     wrapped,
 )
-from static_gesture_classification.recording.window.keys import SHORTCUTS
 
 WIDTH, HEIGHT = 1160, 720
 HEADER, FOOTER = 64, 52
@@ -55,23 +55,6 @@ EDGE = 20
 STRIP = 38  # below the header of what is no live picture, for messages
 FLASH_SECONDS = 0.35
 LEGEND = "→ is what the model says of a picture. A click drops it or takes it back."
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What the screen says of the speed.
-
-    Args:
-        camera: pictures a second that the camera gives.
-        looked: pictures a second that are looked at.
-        dropped: pictures that a newer one replaced before they were looked at.
-        remark: the latest thing that happened to the camera.
-    """
-
-    camera: float = 0.0
-    looked: float = 0.0
-    dropped: int = 0
-    remark: str = ""
 
 
 def draw(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
@@ -184,13 +167,13 @@ def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sig
         canvas.frame(x1, y1, x2, y2, MUTED, 2)
         canvas.text("not this one", x1 + 4, max(y1 - 22, HEADER), 14, MUTED)
         return
-    said = sight.newest if recorder.hard_now else sight.recognised
+    recognised = sight.newest if recorder.hard_now else sight.recognised
     colour = ACCENT
-    if said is not None and recorder.job.gesture is not None:
-        colour = GOOD if said.gesture == recorder.job.gesture else WARNING
+    if recognised is not None and recorder.job.gesture is not None:
+        colour = GOOD if recognised.gesture == recorder.job.gesture else WARNING
     canvas.frame(x1, y1, x2, y2, colour, 3)
-    if said is not None:
-        text = f"{said.gesture} {said.score:.0%}"
+    if recognised is not None:
+        text = f"{recognised.gesture} {recognised.score:.0%}"
         top = max(y1 - 34, HEADER)
         canvas.fill(x1, top, x1 + text_width(text, 22, True) + 16, top + 34, colour)
         canvas.text(text, x1 + 8, top + 2, 22, (12, 16, 22), bold=True)
@@ -198,7 +181,7 @@ def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sig
 
 def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
     x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
-    for label, value in (("person", recorder.person or "nobody named"), ("room", recorder.room)):
+    for label, value in (("person", recorder.subject or "nobody named"), ("room", recorder.room)):
         canvas.text(label, x, y, 15, MUTED)
         canvas.text(value, x + 70, y - 2, 18, TEXT, True, width - 70)
         y += 28
@@ -255,7 +238,7 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
         text = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         y = canvas.paragraph(text, x, y, width, 15, MUTED)
     mode = "only what is hard for the model" if current.selector.hard else "everything that differs"
-    if current.side.held_out:
+    if current.placement.held_out:
         mode = "everything: this session is held out for val"
     return canvas.paragraph(f"keeping {mode}", x, y, width, 15, MUTED) + 10
 
@@ -277,15 +260,15 @@ def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int)
     x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
     if not recorder.can_judge or y > BODY[1] - 110:
         return y
-    said = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
-    learned = sight.learned if sight is not None and said is not sight.recognised else 0
+    recognised = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
+    learned = sight.learned if sight is not None and recognised is not sight.recognised else 0
     text = f"the model says (learned: {learned} kept)" if learned else "the model says"
     canvas.text(text, x, y, 14, MUTED, most=width)
     y += 24
-    if said is None or recorder.judge is None:
+    if recognised is None or recorder.judge is None:
         canvas.text("no hand", x, y, 16, MUTED)
         return y + 78
-    probabilities = said.probabilities
+    probabilities = recognised.probabilities
     for row in np.argsort(-probabilities)[:3]:
         name, share = recorder.judge.names[row], float(probabilities[row])
         colour = GOOD if name == recorder.job.gesture else ACCENT if recorder.job.gesture is None else WARNING
@@ -305,7 +288,7 @@ def _countdown(canvas: Canvas, seconds: int) -> None:
 
 
 def _rule(recorder: Recorder) -> str:
-    return rule_in_words(recorder.settings.selection.hand)
+    return rule_in_words(recorder.settings.judge.hand)
 
 
 # Naming a set, the contact sheet, the end
@@ -313,13 +296,13 @@ def _rule(recorder: Recorder) -> str:
 
 def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, state.question, "")
-    if len(state.shown) == 1:
-        picture = fitted(state.shown[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
+    if len(state.entries) == 1:
+        picture = fitted(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
         canvas.paste(picture, EDGE, HEADER + STRIP)
-        shown = []
+        entries = []
     else:
-        shown = list(state.shown[:: max(1, len(state.shown) // 12)][:12])
-    for number, entry in enumerate(shown):
+        entries = list(state.entries[:: max(1, len(state.entries) // 12)][:12])
+    for number, entry in enumerate(entries):
         x, y = EDGE + number % 4 * 170, HEADER + STRIP + number // 4 * 185
         _tile(canvas, entry, x, y, 160, 175)
     x, y, width = 720, HEADER + STRIP, WIDTH - 720 - EDGE
@@ -394,7 +377,7 @@ def _finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight 
     text = f"{_counted(total, 'picture')} in {_counted(len(recorder.saved), 'session')} saved"
     y = canvas.paragraph(text if total else "Nothing was recorded", x, y, width, 28, bold=True) + 12
     for current in recorder.saved[-9:]:
-        split = "held out for val" if current.side.held_out else "to train" if current.side.split else ""
+        split = "held out for val" if current.placement.held_out else "to train" if current.placement.split else ""
         canvas.text(current.writer.session.gesture or "not named yet", x, y, 18, TEXT, True, 220)
         canvas.text(_counted(len(current.kept), "picture"), x + 240, y, 18)
         canvas.text(split, x + 400, y, 18, MUTED)

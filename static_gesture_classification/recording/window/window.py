@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.recording.judging.observer import Sight
-from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.window.drawing import Canvas
-from static_gesture_classification.recording.window.keys import (
+from static_gesture_classification.recording.keys import (
     BACKSPACE,
     CLOSED,
     DELETE,
@@ -30,7 +28,10 @@ from static_gesture_classification.recording.window.keys import (
     SPACE,
     UP,
 )
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, Figures, draw
+from static_gesture_classification.recording.loop import Figures
+from static_gesture_classification.recording.recorder import Recorder
+from static_gesture_classification.recording.window.drawing import Canvas
+from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw
 
 if TYPE_CHECKING:
     import pygame

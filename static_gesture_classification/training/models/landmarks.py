@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.training.models import landmark_features
+from static_gesture_classification.training.models.network import Network
 
 Width = Annotated[int, Field(ge=1, le=8192)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -49,24 +50,9 @@ def backbone(
     return nn.Sequential(*layers), width
 
 
-class LandmarkNetwork(nn.Module):
-    """Backbone and head, so that embeddings and logits come out of the same pass.
+class LandmarkNetwork(Network):
+    """A network of points (n, 21, 2) float32 in a unit that is the same for x and y."""
 
-    Args:
-        backbone: takes features (n, F), gives embeddings (n, width).
-        width: length of an embedding.
-        classes: number of gestures.
-    """
-
-    def __init__(self, backbone: nn.Module, width: int, classes: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Linear(width, classes)
-
-    def embed(self, points: Tensor) -> Tensor:
-        """Embeddings (n, width) of points (n, 21, 2) float32 in a unit that is the same for x and y."""
-        return self.backbone(landmark_features.features(points))
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Logits (n, classes) of points (n, 21, 2) float32 in a unit that is the same for x and y."""
-        return self.head(self.embed(points))
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Embeddings (n, width) of points."""
+        return self.backbone(landmark_features.features(inputs))

@@ -1,20 +1,42 @@
-"""A gesture network: normalisation, a backbone that makes features, and a linear head that makes logits."""
+"""Gesture networks: a backbone that makes embeddings, and a linear head that makes logits of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-class GestureNetwork(nn.Module):
+class Network(nn.Module):
     """Backbone and head, so that embeddings and logits come out of the same pass.
 
     Args:
-        backbone: takes normalised images (n, 3, size, size), gives features (n, features).
-        features: length of a feature vector.
+        backbone: makes embeddings (n, width) of what `embed` hands it.
+        width: length of an embedding.
         classes: number of gestures.
+    """
+
+    def __init__(self, backbone: nn.Module, width: int, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(width, classes)
+
+    def embed(self, inputs: Any) -> Tensor:
+        """Embeddings (n, width) of a batch, as the model's input kind makes it (see `inputs`)."""
+        return self.backbone(inputs)
+
+    def forward(self, inputs: Any) -> Tensor:
+        """Logits (n, classes) of a batch."""
+        return self.head(self.embed(inputs))
+
+
+class CropNetwork(Network):
+    """A network of RGB images (n, 3, size, size), uint8 or float, 0 to 255, which it normalises.
+
+    Args:
+        backbone, width, classes: see `Network`.
         mean, std: per RGB channel, of pixel values scaled to 0..1.
     """
 
@@ -22,19 +44,13 @@ class GestureNetwork(nn.Module):
     std: Tensor
 
     def __init__(
-        self, backbone: nn.Module, features: int, classes: int, mean: Sequence[float], std: Sequence[float]
+        self, backbone: nn.Module, width: int, classes: int, mean: Sequence[float], std: Sequence[float]
     ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Linear(features, classes)
+        super().__init__(backbone, width, classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Penultimate features (n, features) of RGB images (n, 3, size, size), uint8 or float, 0 to 255."""
-        return self.backbone((images - self.mean) / self.std)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (n, classes) of RGB images (n, 3, size, size), uint8 or float, 0 to 255."""
-        return self.head(self.embed(images))
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Embeddings (n, width) of images."""
+        return self.backbone((inputs - self.mean) / self.std)

@@ -17,7 +17,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     write_plan,
 )
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.data_version import people
+from static_gesture_classification.evaluation.checkpoint_record import split_subjects
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
     predictions_of,
@@ -323,7 +323,7 @@ def test_a_checkpoint_of_another_crop_geometry_looks_at_crops_of_its_own(prepare
 
 
 def test_where_sessions_are_kept_apart_people_stay_and_sessions_are_resampled(prepared):
-    everyone = " ".join(people(prepared.assign(split="train"), "train"))
+    everyone = " ".join(split_subjects(prepared.assign(split="train"), "train"))
     write_checkpoint(Path("old.ckpt"), *CROPS_MODEL, record={"people_trained_on": everyone})
     write_checkpoint(Path("new.ckpt"), *CROPS_MODEL, seed=1)
     result = compared("compare.before=old.ckpt", "compare.after=new.ckpt", "splits.group=session")
@@ -335,9 +335,11 @@ def test_where_sessions_are_kept_apart_people_stay_and_sessions_are_resampled(pr
 def test_people_that_either_was_trained_on_are_left_out_and_counted(prepared, capsys):
     val = prepared[prepared["split"] == "val"]
     one, two = (val[val["subject"] == f"b person {number}"].assign(split="train") for number in (3, 4))
-    write_checkpoint(Path("old.ckpt"), *CROPS_MODEL, record={"people_trained_on": " ".join(people(one, "train"))})
     write_checkpoint(
-        Path("new.ckpt"), *CROPS_MODEL, seed=1, record={"people_trained_on": " ".join(people(two, "train"))}
+        Path("old.ckpt"), *CROPS_MODEL, record={"people_trained_on": " ".join(split_subjects(one, "train"))}
+    )
+    write_checkpoint(
+        Path("new.ckpt"), *CROPS_MODEL, seed=1, record={"people_trained_on": " ".join(split_subjects(two, "train"))}
     )
     result = compared("compare.before=old.ckpt", "compare.after=new.ckpt")
     assert result["left_out"] == {"people": 2, "samples": {"of people one was trained on": 20}}
@@ -354,7 +356,7 @@ def test_whom_a_checkpoint_was_trained_on_being_unknown_is_said(prepared):
 
 
 def test_nobody_left_to_compare_on_is_an_error_that_says_why(prepared):
-    everyone = " ".join(people(prepared.assign(split="train"), "train"))
+    everyone = " ".join(split_subjects(prepared.assign(split="train"), "train"))
     write_checkpoint(Path("old.ckpt"), *CROPS_MODEL, record={"people_trained_on": everyone})
     write_checkpoint(Path("new.ckpt"), *CROPS_MODEL, seed=1)
     with pytest.raises(DataError, match="120 samples of people one was trained on"):

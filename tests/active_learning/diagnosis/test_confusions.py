@@ -10,14 +10,13 @@ from sklearn.metrics import f1_score
 
 from static_gesture_classification.active_learning.diagnosis import confusions as module
 from static_gesture_classification.active_learning.diagnosis.confusions import (
-    confusions_of,
     pair_grid,
-    predictions_to_look_at,
-    rate_intervals,
-    show,
+    read_errors,
+    show_confusions,
     write_confusions,
     write_pairs,
 )
+from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions, rate_intervals
 from static_gesture_classification.active_learning.diagnosis.pictures import GREY, Pictures
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.predictions import write_predictions
@@ -29,7 +28,7 @@ ROOMS = [("ONE", "room1", 10), ("ONE", "room5", 10), ("TWO", "room1", 12), ("THR
 
 
 def errors_of(rows=ROOMS, wrong=None, **columns):
-    return confusions_of(predicted(table(rows, **columns), wrong), resamples=200, seed=0)
+    return find_confusions(predicted(table(rows, **columns), wrong), resamples=200, seed=0)
 
 
 def test_f1_at_stake_is_what_weighted_f1_gains_when_the_pair_is_right():
@@ -98,7 +97,7 @@ def test_interval_over_people_is_wide_where_one_person_has_all_errors():
 def test_perfect_matrix_has_no_pairs_and_is_said_to_be_perfect(wrong, capsys, tmp_path):
     errors = errors_of(wrong=wrong)
     assert errors.pairs == ()
-    show(errors, 10)
+    show_confusions(errors, 10)
     assert "nothing is confused" in capsys.readouterr().out
     write_confusions(errors, tmp_path, "val.parquet")
     assert json.loads((tmp_path / "confusions.json").read_text())["pairs"] == []
@@ -106,7 +105,7 @@ def test_perfect_matrix_has_no_pairs_and_is_said_to_be_perfect(wrong, capsys, tm
 
 def test_table_without_samples_is_no_error(capsys, tmp_path):
     errors = errors_of([])
-    show(errors, 10)
+    show_confusions(errors, 10)
     assert "no sample" in capsys.readouterr().out
     write_confusions(errors, tmp_path, "val.parquet")
     assert json.loads((tmp_path / "confusions.json").read_text())["weighted_f1"] is None
@@ -160,7 +159,7 @@ def test_pictures_are_cut_from_the_images_where_there_are_no_crops(tmp_path):
     assert red.shape == (16, 16, 3)
     assert red[..., 0].min() > 150 > 80 > red[..., 1].max()
     assert (grey == GREY).all()
-    assert "image_1.jpg: the file is missing" in module.unreadable(pictures)[0]
+    assert "image_1.jpg: the file is missing" in pictures.notes()[0]
 
 
 def test_grid_shows_the_most_certain_errors_first(tmp_path):
@@ -200,13 +199,13 @@ def test_labels_that_changed_since_the_evaluation_are_noted(tmp_path):
 def test_predictions_of_another_vocabulary_are_refused_with_both(tmp_path):
     write_predictions(predicted(table(ROOMS)), tmp_path / "val.parquet")
     with pytest.raises(DataError, match=r"val\.parquet .*NONE, ONE, TWO, THREE.*FIST, PALM"):
-        predictions_to_look_at(tmp_path / "val.parquet", Vocabulary(("FIST", "PALM")))
+        read_errors(tmp_path / "val.parquet", Vocabulary(("FIST", "PALM")))
 
 
 def test_predictions_on_test_are_refused(tmp_path):
     write_predictions(predicted(table([("ONE", "a", 2)], split=["val", "test"])), tmp_path / "some.parquet")
     with pytest.raises(DataError, match=r"some\.parquet holds 1 samples of test: .*confusions\.predictions"):
-        predictions_to_look_at(tmp_path / "some.parquet", VOCABULARY)
+        read_errors(tmp_path / "some.parquet", VOCABULARY)
 
 
 def test_command_prints_the_table_and_writes_everything(tmp_path, capsys):

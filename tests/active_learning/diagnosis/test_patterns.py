@@ -7,15 +7,18 @@ import pandas as pd
 import pytest
 
 from static_gesture_classification.active_learning.diagnosis import patterns as module
-from static_gesture_classification.active_learning.diagnosis.confusions import confusions_of
-from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measured, tilts
-from static_gesture_classification.active_learning.diagnosis.over_representation import Rules, over_represented
-from static_gesture_classification.active_learning.diagnosis.patterns import clustered
+from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measure, tilts
+from static_gesture_classification.active_learning.diagnosis.over_representation import (
+    SignificanceSettings,
+    over_represented,
+)
+from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
+from static_gesture_classification.active_learning.diagnosis.patterns import cluster_rows
 from static_gesture_classification.evaluation.predictions import write_predictions
 from static_gesture_classification.samples import LANDMARK_COUNT, write_samples
 from tests.support.confused_predictions import VOCABULARY, composed, predicted, table
 
-RULES = Rules(permutations=300)
+SIGNIFICANCE = SignificanceSettings(permutations=300)
 
 
 def hands(count: int, seed: int = 0, **columns) -> pd.DataFrame:
@@ -39,7 +42,7 @@ def test_left_hands_that_are_small_are_told_as_one_with_counts():
     errors = hands(41, 1)
     errors.loc[:30, "hand"], errors.loc[:30, "size"] = "left", np.linspace(30, 58, 31)
     errors.loc[31:, "hand"], errors.loc[31:, "size"] = "right", np.linspace(90, 190, 10)
-    finding, *_ = over_represented(errors, hands(300, 2), RULES)
+    finding, *_ = over_represented(errors, hands(300, 2), SIGNIFICANCE)
     assert finding.text.startswith("left hands smaller than")
     assert (finding.count, finding.total) == (31, 41)
     assert finding.usual < 0.15
@@ -49,19 +52,19 @@ def test_left_hands_that_are_small_are_told_as_one_with_counts():
 
 @pytest.mark.parametrize("count", [2, 5, 30])
 def test_samples_like_all_others_make_no_story(count):
-    told = [over_represented(hands(count, seed), hands(300, 100 + seed), RULES) for seed in range(6)]
+    told = [over_represented(hands(count, seed), hands(300, 100 + seed), SIGNIFICANCE) for seed in range(6)]
     assert [findings for findings in told if findings] == []
 
 
 def test_two_samples_make_no_story_however_alike():
     errors = hands(2, hand="left", size=20.0, brightness=250.0)
-    assert over_represented(errors, hands(300, 5, hand="right"), RULES) == []
+    assert over_represented(errors, hands(300, 5, hand="right"), SIGNIFICANCE) == []
 
 
 def test_what_only_goes_along_with_a_person_is_no_second_finding():
     errors, others = hands(20, 1), hands(300, 2)
     errors[["person", "session", "brightness"]] = ["eve of photos", "evening", 20.0]
-    findings = over_represented(errors, others, RULES)
+    findings = over_represented(errors, others, SIGNIFICANCE)
     assert len(findings) == 1
     told = findings[0].sentence
     assert "eve of photos" in told or "darker than" in told
@@ -74,7 +77,7 @@ def test_independent_properties_are_two_findings():
     errors.loc[:29, "brightness"] = 10.0
     errors.loc[30:, "edge"] = True
     errors.loc[:29, "edge"] = False
-    texts = [finding.text for finding in over_represented(errors, others, RULES)]
+    texts = [finding.text for finding in over_represented(errors, others, SIGNIFICANCE)]
     assert any("darker than" in text for text in texts)
     assert any("at the image's edge" in text for text in texts)
     assert len(texts) == 2
@@ -82,25 +85,27 @@ def test_independent_properties_are_two_findings():
 
 def test_measurement_that_is_mostly_unknown_is_left_out():
     errors = hands(20, 1, tilt=np.nan)
-    assert all("turned" not in finding.text for finding in over_represented(errors, hands(300, 2, tilt=5.0), RULES))
+    assert all(
+        "turned" not in finding.text for finding in over_represented(errors, hands(300, 2, tilt=5.0), SIGNIFICANCE)
+    )
 
 
 def test_nothing_to_compare_with_is_no_error():
-    assert over_represented(hands(20), hands(0), RULES) == []
+    assert over_represented(hands(20), hands(0), SIGNIFICANCE) == []
 
 
 def test_clusters_are_found_where_embeddings_fall_apart_and_only_there():
     random = np.random.default_rng(0)
     one = random.normal(size=(30, 8)).astype(np.float32)
-    assert len(clustered(one, 5, 0)) == 1
+    assert len(cluster_rows(one, 5, 0)) == 1
     apart = np.concatenate([random.normal((9, 0, 0), 0.3, (20, 3)), random.normal((0, 9, 0), 0.3, (10, 3))])
-    parts = clustered(apart.astype(np.float32), 5, 0)
+    parts = cluster_rows(apart.astype(np.float32), 5, 0)
     assert [sorted(part.tolist()) for part in parts] == [list(range(20)), list(range(20, 30))]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
 def test_few_or_equal_embeddings_are_one_cluster(count):
-    assert len(clustered(np.ones((count, 4), np.float32), 5, 0)) == 1
+    assert len(cluster_rows(np.ones((count, 4), np.float32), 5, 0)) == 1
 
 
 def test_measurements_of_a_picture(tmp_path):
@@ -110,7 +115,7 @@ def test_measurements_of_a_picture(tmp_path):
     samples = table([("ONE", "anna", 2)], root=str(tmp_path), x1=np.float32(0.0))
     flat, striped = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32, 3), np.uint8)
     striped[:, ::2] = 255
-    values = measured(samples, np.stack([flat, striped]), np.array([True, True]), {})
+    values = measure(samples, np.stack([flat, striped]), np.array([True, True]), {})
     assert values["size"][0] == pytest.approx(120)  # 0.6 of 200 pixels
     assert np.isnan(values["size"][1])  # there is no such image
     assert values["brightness"][0] == pytest.approx(90, abs=0.5)
@@ -120,8 +125,8 @@ def test_measurements_of_a_picture(tmp_path):
     assert values["tilt"].isna().all()
 
 
-def test_pictures_that_could_not_be_had_are_not_measured():
-    values = measured(table([("ONE", "anna", 1)]), np.zeros((1, 32, 32, 3), np.uint8), np.array([False]), {})
+def test_pictures_that_could_not_be_had_are_not_measure():
+    values = measure(table([("ONE", "anna", 1)]), np.zeros((1, 32, 32, 3), np.uint8), np.array([False]), {})
     assert values[["brightness", "sharpness", "size"]].isna().all(axis=None)
 
 
@@ -186,6 +191,6 @@ def test_perfect_predictions_have_no_pattern(tmp_path, capsys):
 def test_same_input_gives_the_same_patterns(tmp_path):
     samples = table([("ONE", f"person {i}", 6) for i in range(10)])
     predictions = predicted(samples, dict.fromkeys(range(12), "TWO"))
-    errors = confusions_of(predictions, 0, 0)
+    errors = find_confusions(predictions, 0, 0)
     assert errors.pairs[0].rows.tolist() == list(range(12))
     assert command(tmp_path, predictions) == command(tmp_path, predictions)

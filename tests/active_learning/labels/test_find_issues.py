@@ -13,14 +13,14 @@ from static_gesture_classification.active_learning.labels import decide as fixin
 from static_gesture_classification.active_learning.labels import find_issues as module
 from static_gesture_classification.active_learning.labels.cross_validation import (
     Features,
-    cross_validated,
+    cross_validate,
     of_pictures,
-    tempered,
+    temper,
 )
-from static_gesture_classification.active_learning.labels.decide import decided, matching
+from static_gesture_classification.active_learning.labels.decide import add_decisions, find_sample
 from static_gesture_classification.active_learning.labels.suggestions import (
     Suggestion,
-    kept_decisions,
+    keep_decisions,
     read_suggestions,
     write_suggestions,
 )
@@ -152,7 +152,7 @@ def test_crops_of_other_samples_are_refused(world, tmp_path):
 
 
 def test_unknown_features_are_refused(world, tmp_path):
-    with pytest.raises(UserError, match=r"label_issues\.features is 'pixels'; it is auto, landmarks"):
+    with pytest.raises(UserError, match=r"label_issues\.features is 'pixels'; it must be 'auto', 'landmarks'"):
         issues_of(world, tmp_path, "label_issues.features=pixels")
 
 
@@ -169,7 +169,7 @@ def test_nobody_is_judged_by_what_was_learned_from_themselves():
     people = np.repeat(np.arange(10), 4)
     labels = np.random.default_rng(0).integers(0, 2, 40)
     values = np.eye(40, dtype=np.float32)  # each sample is recognised, so learning by heart would give certainty
-    said = cross_validated(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
+    said = cross_validate(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
     assert said[np.arange(40), labels].max() < 0.9
 
 
@@ -177,21 +177,21 @@ def test_what_is_known_of_a_person_is_not_learned_from_their_other_samples():
     """Features name the person and nothing else: whoever learned from the same person would be surer than chance."""
     people, labels = np.repeat(np.arange(10), 4), np.repeat(np.arange(10) % 2, 4)
     values = np.eye(10, dtype=np.float32)[people]
-    said = cross_validated(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
+    said = cross_validate(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
     assert said == pytest.approx(0.5, abs=0.05)
 
 
 def test_gesture_that_one_person_alone_shows_is_not_judged():
     people, labels = np.repeat(np.arange(6), 4), np.repeat([0, 1, 0, 1, 0, 2], 4)
     values = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
-    said = cross_validated(Features("landmarks", values, np.ones(24, bool)), labels, people, 5, 0)
+    said = cross_validate(Features("landmarks", values, np.ones(24, bool)), labels, people, 5, 0)
     assert np.isnan(said[labels == 2]).all()
     assert np.isfinite(said[labels != 2]).all()
 
 
 def test_one_person_cannot_be_cross_validated():
     values = np.zeros((4, 2), np.float32)
-    said = cross_validated(Features("landmarks", values, np.ones(4, bool)), np.array([0, 1, 0, 1]), np.zeros(4), 5, 0)
+    said = cross_validate(Features("landmarks", values, np.ones(4, bool)), np.array([0, 1, 0, 1]), np.zeros(4), 5, 0)
     assert np.isnan(said).all()
 
 
@@ -200,7 +200,7 @@ def test_overconfident_probabilities_are_tempered():
     labels = random.integers(0, 3, 300)
     said = np.full((300, 3), 0.0005)
     said[np.arange(300), np.where(random.random(300) < 0.8, labels, (labels + 1) % 3)] = 0.999
-    mild = tempered(said, labels)
+    mild = temper(said, labels)
     assert mild.max() == pytest.approx(0.8, abs=0.05)
     assert (mild.argmax(axis=1) == said.argmax(axis=1)).all()
 
@@ -235,7 +235,7 @@ def test_label_is_corrected_dropped_kept_and_taken_back(world, tmp_path):
 
 def test_new_decision_on_a_sample_replaces_the_line_and_keeps_the_published_label():
     earlier = [LabelFix("ab12", "ONE", "TWO", "eva", "2026-01-02", "", 2)]
-    (fix,) = decided(earlier, [fixing.Decision("ab12", "TWO", "THREE", "look again")], "bo")
+    (fix,) = add_decisions(earlier, [fixing.Decision("ab12", "TWO", "THREE", "look again")], "bo")
     assert (fix.published, fix.to, fix.who) == ("ONE", "THREE", "bo")
 
 
@@ -257,8 +257,8 @@ def test_unclear_decision_is_refused(world, tmp_path, overrides, message):
 
 
 def test_beginning_of_an_id_is_enough_where_it_is_one_samples():
-    assert matching("ab", ["ab12", "cd34"], "x") == "ab12"
-    assert matching("ab", ["ab", "ab12"], "x") == "ab"
+    assert find_sample("ab", ["ab12", "cd34"], "x") == "ab12"
+    assert find_sample("ab", ["ab", "ab12"], "x") == "ab"
 
 
 def test_id_of_digits_stays_as_it_was_typed(project, world, tmp_path):
@@ -296,7 +296,7 @@ def test_decisions_stay_when_the_table_is_made_again(world, tmp_path):
 def test_decision_on_a_label_that_has_changed_since_is_not_kept(tmp_path):
     write_suggestions([Suggestion(**(vars(SUGGESTED) | {"decision": "yes"}))], tmp_path / "s.csv")
     changed = Suggestion(**(vars(SUGGESTED) | {"published": "THREE"}))
-    assert [each.decision for each in kept_decisions([SUGGESTED, changed], tmp_path / "s.csv")] == ["yes", ""]
+    assert [each.decision for each in keep_decisions([SUGGESTED, changed], tmp_path / "s.csv")] == ["yes", ""]
 
 
 @pytest.mark.parametrize(

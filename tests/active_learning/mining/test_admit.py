@@ -7,12 +7,13 @@ import pytest
 
 from static_gesture_classification.active_learning.mining import admit
 from static_gesture_classification.active_learning.mining import mine as mining
-from static_gesture_classification.active_learning.mining.pool import digest_of
+from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
-from static_gesture_classification.preparation.crops import cut_hands
+from static_gesture_classification.preparation.cutting import cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.preparation.hand_pictures import cut_out
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.samples import person_of
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
@@ -48,7 +49,7 @@ def test_kept_hands_become_a_recorded_session_with_what_the_model_said(world: Wo
     assert len(session.images) == 4
     assert session.gesture == "TWO"
     assert (session.confusion.gesture, session.confusion.mistaken_for) == ("TWO", "THREE")
-    assert session.checkpoint == f"{checkpoint(world)} ({digest_of(checkpoint(world))})"
+    assert session.checkpoint == f"{checkpoint(world)} ({MiningSettings.from_config(world.config()).digest})"
     assert session.split == "train"
     for image in session.images:
         assert (image.prediction, image.kept_because) == ("THREE", "planned error")
@@ -71,13 +72,9 @@ def test_session_is_read_by_the_index(world: World, review: Path) -> None:
 def test_cut_out_hand_gives_the_crop_that_the_whole_picture_gives(tmp_path: Path, photographs: Path) -> None:
     path = sorted((photographs / "hagrid_mini/like").glob("*.jpg"))[0]
     pixels = read_image(path)
-    height, width = pixels.shape[:2]
     box = (0.5, 0.38, 0.6, 0.55)
-    left, top, right, bottom = admit.surroundings(width, height, box, 0.5)
-    cut = pixels[top:bottom, left:right]
-    scale = np.array([width, height, width, height]) / np.tile([right - left, bottom - top], 2)
-    shift = np.tile([left / (right - left), top / (bottom - top)], 2)
-    own = crop_square(cut, np.array(box) * scale - shift, 96, 0.15)
+    cut = cut_out(pixels, box, None, 0.5)
+    own = crop_square(cut.pixels, cut.box, 96, 0.15)
     [whole], _ = cut_hands(path, np.array([box]), 96, 0.15)
     assert np.abs(own.astype(int) - whole).max() <= 1
 

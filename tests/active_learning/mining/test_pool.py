@@ -9,18 +9,10 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from static_gesture_classification.active_learning.mining.found_hands import find_hands
-from static_gesture_classification.active_learning.mining.pool import (
-    Pool,
-    PoolHands,
-    digest_of,
-    hand_keys,
-    inputs_of,
-    open_pool,
-    pool_hands,
-    seen_by,
-    with_embeddings,
-)
+from static_gesture_classification.active_learning.mining.hand_inputs import hand_keys, inputs_of, seen_by
+from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, embed, open_pool, pool_hands
 from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, frame_name, pictures
+from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.errors import DataError, UserError
@@ -38,8 +30,12 @@ PROBABILITIES = np.full((5, 2), 0.5, np.float32)
 
 
 def pool_of(world: World, *overrides: str) -> Pool:
-    path = checkpoint(world)
-    return open_pool(world.config(*overrides), load_classifier(path), digest_of(path))
+    settings = settings_of(world, *overrides)
+    return open_pool(settings, load_classifier(settings.checkpoint))
+
+
+def settings_of(world: World, *overrides: str) -> MiningSettings:
+    return MiningSettings.from_config(world.config(f"checkpoint={checkpoint(world)}", *overrides))
 
 
 def store(folder: Path, checkpoint: str = "a") -> EmbeddingStore:
@@ -53,9 +49,8 @@ def test_pool_of_a_source_is_what_is_not_in_the_index(world: World) -> None:
 
 
 def test_embeddings_are_those_of_the_crops_stage(world: World) -> None:
-    config = world.config("mining.pool=folder", f"paths.index={world.folder / 'nowhere'}", "paths.splits=nowhere")
+    pool = pool_of(world, "mining.pool=folder", f"paths.index={world.folder / 'nowhere'}", "paths.splits=nowhere")
     classifier = load_classifier(checkpoint(world))
-    pool = open_pool(config, classifier, digest_of(checkpoint(world)))
     known = read_samples(world.folder / "crops/samples.parquet")
     rows = pool.rows[[list(pool.samples["sample_id"]).index(sample) for sample in known["sample_id"]]]
     probabilities, embeddings = classifier.predict(open_crops(world.folder / "crops")[:])
@@ -129,7 +124,9 @@ def landmark_classifier(config: DictConfig) -> Classifier:
     return Classifier(build_network(config.model, len(vocabulary)).eval(), vocabulary, 0, 0.0, "landmarks")
 
 
-def test_landmark_model_sees_the_landmarks_of_the_pool_in_a_common_unit(world: World, unlabelled: Path) -> None:
+def test_landmark_model_sees_the_landmarks_of_the_pool_in_a_common_unit(
+    world: World, unlabelled: Path, tmp_path: Path
+) -> None:
     config = world.config("model=landmarks", "model.weights=none")
     classifier = landmark_classifier(config)
     samples = find_hands(unlabelled / "new3", lambda: BoxDetector([0, 0, 1, 1]), "whole", unlabelled).samples
@@ -137,7 +134,8 @@ def test_landmark_model_sees_the_landmarks_of_the_pool_in_a_common_unit(world: W
     Image.fromarray(wide).save(unlabelled / "new3/TWO_odd0.png")
     marks = np.random.default_rng(0).random((len(samples), 21, 2)).astype(np.float32)
     samples["landmarks"] = [row.ravel() for row in marks]
-    pool = with_embeddings(PoolHands("heap", samples), classifier, "d", config)
+    settings = settings_of(world).model_copy(update={"cache": tmp_path / "cache"})
+    pool = embed(PoolHands("heap", samples), classifier, settings)
     aspects = np.where(pool.samples["image"] == "TWO_odd0.png", 2.0, 1.0)
     np.testing.assert_allclose(pool.probabilities, classifier.predict(points_of(marks, aspects))[0], atol=1e-5)
 
@@ -145,9 +143,9 @@ def test_landmark_model_sees_the_landmarks_of_the_pool_in_a_common_unit(world: W
 def test_landmark_model_needs_a_detector_of_landmarks_where_there_are_none(
     world: World, unlabelled: Path, whole_picture: tuple[str, ...]
 ) -> None:
-    config = world.config("model=landmarks", "model.weights=none", f"mining.pool={unlabelled}", *whole_picture)
+    overrides = ("model=landmarks", "model.weights=none", f"mining.pool={unlabelled}", *whole_picture)
     with pytest.raises(UserError, match="choose detector=mediapipe"):
-        open_pool(config, landmark_classifier(config), "d")
+        open_pool(settings_of(world, *overrides), landmark_classifier(world.config(*overrides)))
 
 
 def test_who_is_in_a_loose_picture_or_a_video_is_not_known(tmp_path: Path) -> None:
@@ -175,23 +173,25 @@ def test_a_landmark_model_sees_what_any_detector_of_landmarks_finds(
 ) -> None:
     monkeypatch.setattr("static_gesture_classification.detection.box.BoxDetector", Marking)
     overrides = (f"mining.pool={unlabelled}", "detector=box", "detector.box=[0,0,0.9,1]")
-    config = world.config(*overrides)
-    samples = pool_hands(config).samples.assign(landmarks=None)
-    seen = dict(inputs_of(samples, np.arange(len(samples)), SimpleNamespace(input="landmarks"), config))
+    settings = settings_of(world, *overrides)
+    samples = pool_hands(settings).samples.assign(landmarks=None)
+    seen = dict(inputs_of(samples, np.arange(len(samples)), SimpleNamespace(input="landmarks"), settings.detector))
     assert len(seen) == len(samples) > 0
     assert all(points.shape == (21, 2) for points in seen.values())
 
 
 @pytest.mark.parametrize("seen", ["crops", "landmarks"])
 def test_what_is_kept_of_a_hand_depends_on_who_found_its_landmarks(world: World, unlabelled: Path, seen: str) -> None:
-    configs = [
-        world.config(f"mining.pool={unlabelled}", "detector=box", f"detector.box=[0,0,{right},1]") for right in (0.8, 1)
+    settings = [
+        settings_of(world, f"mining.pool={unlabelled}", "detector=box", f"detector.box=[0,0,{right},1]")
+        for right in (0.8, 1)
     ]
-    samples = pool_hands(configs[0]).samples
-    first, second = (hand_keys(samples, seen_by(SimpleNamespace(input=seen), config)) for config in configs)
+    samples = pool_hands(settings[0]).samples
+    detectors = [each.detector for each in settings]
+    first, second = (hand_keys(samples, seen_by(SimpleNamespace(input=seen), detector)) for detector in detectors)
     assert (first == second) is (seen == "crops")
     marked = samples.assign(landmarks=[np.zeros(42, np.float32)] * len(samples))
-    first, second = (hand_keys(marked, seen_by(SimpleNamespace(input=seen), config)) for config in configs)
+    first, second = (hand_keys(marked, seen_by(SimpleNamespace(input=seen), detector)) for detector in detectors)
     assert first == second
 
 
@@ -220,7 +220,7 @@ def test_what_was_found_in_pixels_that_were_read_another_way_is_looked_for_anew(
     world: World, unlabelled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from static_gesture_classification.active_learning.mining import found_hands
-    from static_gesture_classification.active_learning.mining import pool as module
+    from static_gesture_classification.active_learning.mining import hand_inputs as module
 
     samples = find_hands(unlabelled, lambda: BoxDetector([0, 0, 1, 1]), "whole", tmp_path / "cache").samples
     keys = module.hand_keys(samples, lambda marks: b"")
@@ -297,7 +297,5 @@ def test_two_commands_do_not_write_one_store(tmp_path: Path) -> None:
 
 
 def test_retrained_checkpoint_gets_embeddings_of_its_own(world: World, tmp_path: Path) -> None:
-    path = checkpoint(world)
-    other = tmp_path / "other.ckpt"
-    other.write_bytes(path.read_bytes() + b"\0")
-    assert digest_of(other) != digest_of(path)
+    (tmp_path / "other.ckpt").write_bytes(checkpoint(world).read_bytes() + b"\0")
+    assert settings_of(world, f"checkpoint={tmp_path / 'other.ckpt'}").digest != settings_of(world).digest

@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-from static_gesture_classification.active_learning.diagnosis.confusions import confusions_of
+from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
 from static_gesture_classification.active_learning.planning import make_plan as module
+from static_gesture_classification.active_learning.planning.budget import BudgetSettings, allot, share
 from static_gesture_classification.active_learning.planning.make_plan import (
-    Budget,
+    PlanSettings,
     Stock,
     Wanted,
-    allotted,
     little_data,
-    planned,
-    shared,
+    make_plan,
 )
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
@@ -22,7 +21,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     as_markdown,
     read_plan,
     recorded_for,
-    show,
+    show_plan,
     write_plan,
 )
 from static_gesture_classification.errors import DataError, UserError
@@ -37,6 +36,10 @@ ROWS = [(gesture, f"person {i}", 6) for gesture in GESTURES for i in range(6)]
 WANTED = Wanted(train_samples=100, train_people=10, val_samples=20, val_people=3)
 
 
+def plan_of(config):
+    return make_plan(PlanSettings.from_config(config), VOCABULARY)
+
+
 def of_samples(tmp_path, wrong=None, *overrides, rows=ROWS, **columns):
     """The plan for samples whose val is predicted with errors in the rows `wrong`."""
     split = np.where(np.arange(sum(count for *_, count in rows)) % 2, "train", "val")
@@ -44,7 +47,7 @@ def of_samples(tmp_path, wrong=None, *overrides, rows=ROWS, **columns):
     write_samples(samples, tmp_path / "samples.parquet")
     val = samples[samples["split"] == "val"].reset_index(drop=True)
     write_predictions(predicted(val, wrong), tmp_path / "val.parquet")
-    return planned(
+    return plan_of(
         composed(
             f"plan.predictions={tmp_path / 'val.parquet'}",
             f"plan.samples={tmp_path / 'samples.parquet'}",
@@ -156,7 +159,7 @@ def test_predictions_on_test_are_refused(tmp_path):
     gestures = (f"gestures.names=[{','.join(VOCABULARY)}]", "gestures.background=NONE")
     config = composed(f"plan.predictions={tmp_path / 'val.parquet'}", *gestures)
     with pytest.raises(DataError, match=r"val\.parquet holds 144 samples of test: .*plan\.predictions"):
-        planned(config)
+        plan_of(config)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +167,7 @@ def test_predictions_on_test_are_refused(tmp_path):
     [
         ("plan.budget=5", "plan.budget is 5, less than plan.least"),
         ("plan.least=0", "plan.least is 0"),
-        ("plan.most=3", "plan.most 3"),
+        ("plan.most=3", "plan.most is 3, less than plan.least"),
         ("plan.for_little_data=2", "plan.for_little_data is 2"),
     ],
 )
@@ -174,22 +177,22 @@ def test_numbers_that_make_no_plan_are_refused(tmp_path, override, message):
 
 
 def test_allotment_is_proportional_within_its_limits():
-    assert allotted([3, 2, 1], [50, 50, 50], 60, 10) == [30, 20, 10]
-    assert allotted([3, 2, 0.01], [50, 50, 50], 60, 10) == [36, 24]  # the third is not worth a line
-    assert allotted([3, 2, 1], [12, 50, 50], 60, 10) == [12, 32, 16]
-    assert allotted([1, 1], [10, 10], 100, 10) == [10, 10]
-    assert allotted([], [], 100, 10) == []
-    assert allotted([1.0] * 10, [50] * 10, 30, 10) == [10, 10, 10]
+    assert allot([3, 2, 1], [50, 50, 50], 60, 10) == [30, 20, 10]
+    assert allot([3, 2, 0.01], [50, 50, 50], 60, 10) == [36, 24]  # the third is not worth a line
+    assert allot([3, 2, 1], [12, 50, 50], 60, 10) == [12, 32, 16]
+    assert allot([1, 1], [10, 10], 100, 10) == [10, 10]
+    assert allot([], [], 100, 10) == []
+    assert allot([1.0] * 10, [50] * 10, 30, 10) == [10, 10, 10]
 
 
 def test_budget_is_shared_and_what_one_kind_cannot_use_goes_to_the_other():
-    pairs = confusions_of(predicted(table(ROWS), {36: "TWO", 37: "TWO", 38: "TWO", 39: "TWO"}), 0, 0).pairs
-    budget = Budget(samples=100, least=10, most=50, per_error=5, for_little_data=0.3)
-    assert shared(budget, pairs, [1.0, 1.0]) == ([20], [40, 40])
-    assert shared(budget, pairs, []) == ([20], [])
-    assert shared(budget, (), [1.0, 1.0, 1.0]) == ([], [34, 33, 33])
-    wide = Budget(samples=100, least=10, most=100, per_error=50, for_little_data=0.3)
-    assert shared(wide, pairs, [1.0]) == ([70], [30])
+    pairs = find_confusions(predicted(table(ROWS), {36: "TWO", 37: "TWO", 38: "TWO", 39: "TWO"}), 0, 0).pairs
+    budget = BudgetSettings(budget=100, least=10, most=50, per_error=5, for_little_data=0.3)
+    assert share(budget, pairs, [1.0, 1.0]) == ([20], [40, 40])
+    assert share(budget, pairs, []) == ([20], [])
+    assert share(budget, (), [1.0, 1.0, 1.0]) == ([], [34, 33, 33])
+    wide = BudgetSettings(budget=100, least=10, most=100, per_error=50, for_little_data=0.3)
+    assert share(wide, pairs, [1.0]) == ([70], [30])
 
 
 def test_shortfall_is_that_of_the_scarcest():
@@ -284,7 +287,7 @@ def test_a_plan_that_is_made_again_remembers_what_was_recorded_for_it(tmp_path, 
     for _ in range(2):
         plan = of_samples(tmp_path, wrong, *enough())
         assert recorded_for(plan, tmp_path / "recorded") == {("ONE", "TWO"): 4}
-    show(plan, recorded_for(plan, tmp_path / "recorded"))
+    show_plan(plan, recorded_for(plan, tmp_path / "recorded"))
     assert "4 of them are recorded already" in capsys.readouterr().out
     names = [f"monday/{number}.jpg" for number in range(sum(count for *_, count in ROWS))]
     taken_in = of_samples(tmp_path, wrong, *enough(), source="recorded", image=names)

@@ -9,22 +9,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from PIL import Image
 
 from static_gesture_classification.active_learning.comparison import before_after as comparison_module
 from static_gesture_classification.active_learning.retraining.frozen_split import (
     IN_TEST,
     SEEN,
-    earlier_sides,
-    frozen_split,
+    earlier_splits,
+    freeze_split,
 )
-from static_gesture_classification.active_learning.retraining.head import folds, kept_embeddings, refitted
-from static_gesture_classification.active_learning.retraining.methods import refit_head, replayed
+from static_gesture_classification.active_learning.retraining.head import embed_crops, folds, refit
+from static_gesture_classification.active_learning.retraining.methods import refit_head, replay
 from static_gesture_classification.active_learning.retraining.retrain import retrain
-from static_gesture_classification.active_learning.retraining.settings import quick_loop
+from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
+from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.data_version import people
-from static_gesture_classification.evaluation.paired import Verdict
+from static_gesture_classification.evaluation.checkpoint_record import split_subjects
+from static_gesture_classification.evaluation.paired_comparison import Verdict
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.preparation.split import SplitSettings
 from static_gesture_classification.process_lock import ProcessLock
@@ -39,6 +42,7 @@ from static_gesture_classification.training.checkpoint import (
     read_checkpoint,
     save,
 )
+from static_gesture_classification.training.last_layer import LastLayer
 from tests.evaluation.conftest import composed
 from tests.support.seeded_predictions import GESTURES, VOCABULARY, sample_table
 from tests.support.stage_commands import LABELS, PEOPLE, digests, inside, save_photographs
@@ -73,7 +77,7 @@ def joined(divided, more, crops=None, settings=SETTINGS):
     samples, earlier, pictures = divided
     together = pd.concat([samples, more], ignore_index=True)
     crops = noise(len(more), seed=1) if crops is None else crops
-    return frozen_split(together, np.concatenate([pictures, crops]), earlier, settings, VOCABULARY)
+    return freeze_split(together, np.concatenate([pictures, crops]), earlier, settings, VOCABULARY)
 
 
 @pytest.mark.parametrize(("subject", "side"), [("person 2", "train"), ("person 6", "val"), ("somebody new", "train")])
@@ -115,7 +119,7 @@ def test_where_only_sessions_are_kept_apart_a_person_of_val_can_be_trained_on(di
 
 def test_without_an_earlier_split_everything_is_divided_by_the_split_stages_rules(divided):
     samples, _, crops = divided
-    frozen = frozen_split(samples, crops, {}, SETTINGS, VOCABULARY)
+    frozen = freeze_split(samples, crops, {}, SETTINGS, VOCABULARY)
     assert frozen.divided_anew
     sides = frozen.samples.groupby("subject")["split"].nunique()
     assert sides.max() == 1
@@ -127,8 +131,8 @@ def test_the_first_split_table_that_knows_a_sample_says_where_it_is(tmp_path):
     write_samples(samples[:2].assign(split="val"), tmp_path / "pipeline.parquet")
     write_samples(samples.assign(split="train"), tmp_path / "quick.parquet")
     tables = [tmp_path / "pipeline.parquet", tmp_path / "none.parquet", tmp_path / "quick.parquet"]
-    assert list(earlier_sides(tables).values()).count("val") == 2
-    assert earlier_sides(tables)[samples["sample_id"][2]] == "train"
+    assert list(earlier_splits(tables).values()).count("val") == 2
+    assert earlier_splits(tables)[samples["sample_id"][2]] == "train"
 
 
 # ---- the last layer anew ---------------------------------------------------------------------------------------------
@@ -149,14 +153,19 @@ def start(tmp_path) -> Classifier:
     return load_classifier(crop_checkpoint(tmp_path / "start.ckpt"))
 
 
+def layer_of(classifier) -> LastLayer:
+    head = classifier.network.head
+    return LastLayer(head.weight.detach().numpy(), head.bias.detach().numpy())
+
+
 def test_embeddings_that_are_kept_are_not_computed_again(start, tmp_path):
     crops = noise(20)
-    first = kept_embeddings(start, "digest", crops, tmp_path / "kept")
+    first = embed_crops(start, "digest", crops, tmp_path / "kept")
     assert first.computed == 20
     probabilities, embeddings = start.predict(crops)
     np.testing.assert_allclose(first.embeddings, embeddings, rtol=2e-3, atol=1e-4)  # half precision
     np.testing.assert_allclose(first.probabilities, probabilities, atol=1e-6)
-    again = kept_embeddings(start, "digest", np.concatenate([noise(5, seed=2), crops]), tmp_path / "kept")
+    again = embed_crops(start, "digest", np.concatenate([noise(5, seed=2), crops]), tmp_path / "kept")
     assert again.computed == 5
     np.testing.assert_array_equal(again.embeddings[5:], first.embeddings)
 
@@ -172,7 +181,7 @@ def embedded(width, people, each=20, seed=0):
 
 def test_a_head_fitted_anew_learns_and_is_chosen_by_people_who_are_held_out(start):
     embeddings, targets, person = embedded(start.network.head.in_features, people=8)
-    head = refitted(start, embeddings, targets, person, np.ones(160, bool), [0.1, 0.01, 0.001])
+    head = refit(layer_of(start), embeddings, targets, person, np.ones(160, bool), [0.1, 0.01, 0.001])
     assert head.strength is not None
     assert head.judges == 8
     assert head.weighted_f1 > 0.9
@@ -181,13 +190,13 @@ def test_a_head_fitted_anew_learns_and_is_chosen_by_people_who_are_held_out(star
 def test_a_head_that_others_gain_nothing_by_stays_as_it_was(start):
     random = np.random.default_rng(0)
     embeddings = random.normal(size=(200, start.network.head.in_features)).astype(np.float32)
-    weight, bias = (tensor.detach().numpy() for tensor in (start.network.head.weight, start.network.head.bias))
-    right = (embeddings @ weight.T + bias).argmax(1)
+    layer = layer_of(start)
+    right = layer.scores(embeddings).argmax(1)
     person = np.arange(200) // 50
     wrong = np.where(person == 0, random.permutation(right), right)  # one is mislabelled, known, and does not judge
-    head = refitted(start, embeddings, wrong, person, person > 0, [0.001])
+    head = refit(layer_of(start), embeddings, wrong, person, person > 0, [0.001])
     assert (head.strength, head.weighted_f1, head.judges) == (None, 1.0, 3)
-    np.testing.assert_array_equal(head.weights, weight)
+    np.testing.assert_array_equal(head.layer.weights, layer.weights)
 
 
 def test_nobody_is_learned_from_while_being_judged(start):
@@ -201,17 +210,59 @@ def test_nobody_is_learned_from_while_being_judged(start):
 
 def test_where_nobody_can_be_held_out_the_strongest_hold_is_taken_and_it_is_said(start):
     embeddings, targets, person = embedded(start.network.head.in_features, people=1)
-    head = refitted(start, embeddings, targets, person, np.ones(20, bool), [0.001, 0.1])
+    head = refit(layer_of(start), embeddings, targets, person, np.ones(20, bool), [0.001, 0.1])
     assert head.strength == 0.1
     assert head.choice("people") == "with strength 0.1, the strongest: train has no two people to choose by"
 
 
 def test_samples_that_are_replayed_show_the_gestures_alike():
     gestures = np.array(["ONE"] * 90 + ["TWO"] * 30 + ["FIST"] * 5, object)
-    rows = replayed(gestures, np.ones(125, bool), 25, seed=0)
+    rows = replay(gestures, np.ones(125, bool), 25, seed=0)
     counts = pd.Series(gestures[rows]).value_counts()
     assert counts.to_dict() == {"ONE": 10, "TWO": 10, "FIST": 5}
     assert len(set(rows.tolist())) == 25
+
+
+# ---- its settings ----------------------------------------------------------------------------------------------------
+
+
+def test_every_stage_works_in_the_quick_loops_folders_and_none_in_the_pipelines():
+    settings = RetrainSettings.from_config(composed("model=landmarks"))
+    quick, contenders = settings.workspace, settings.compare.contenders
+    assert settings.training.workspace == quick
+    assert settings.training.configuration["paths"]["crops"] == quick.crops.as_posix()
+    assert (settings.compare.samples, settings.compare.output) == (quick.split_table, quick.reports / "compare")
+    assert (contenders.runs, contenders.crops, contenders.landmarks) == (quick.runs, quick.crops, quick.landmarks)
+    assert not set(quick.model_dump().values()) & set(settings.pipeline.model_dump().values())
+
+
+def test_a_crop_model_is_gone_on_with_at_its_own_geometry_and_learning_rate(tmp_path):
+    start = crop_checkpoint(tmp_path / "start.ckpt")
+    choices = ("retrain.method=finetune", f"retrain.start={start}", "train_hyperparams=finetune")
+    settings = RetrainSettings.from_config(composed(*choices, "crops.size=64", "retrain.finetune.lr=0.0002"))
+    training = settings.training
+    assert (settings.crops.size, training.crop_size, training.configuration["crops"]["size"]) == (32, 32, 32)
+    assert (training.model["name"], training.model["weights"]) == ("test_resnet", str(start))
+    assert (training.optimizer["lr"], training.hyperparameters.epochs) == (0.0002, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "model", "lr"),
+    [
+        ([], "landmarks", 0.01),
+        (["train_hyperparams=quick"], "landmarks", 0.003),
+        (["retrain.method=crops"], "resnet18", 0.003),
+        (["retrain.method=crops", "model=mobilenet_v2"], "mobilenet_v2", 0.003),
+    ],
+)
+def test_the_method_chooses_what_the_command_line_does_not(given, model, lr):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        HydraConfig.instance().set_config(compose("config", given, return_hydra_config=True))
+        try:
+            training = RetrainSettings.from_config(compose("config", given)).training
+        finally:
+            HydraConfig.instance().cfg = None
+    assert (training.model["name"], training.optimizer["lr"]) == (model, lr)
 
 
 # ---- the whole loop --------------------------------------------------------------------------------------------------
@@ -251,7 +302,7 @@ def write_recording(folder, gesture, label, count=6, split=""):
 
 def quick(*overrides):
     """Run the quick loop in the current folder; returns its summary."""
-    retrain(quick_loop(composed(*QUICK, *overrides)))
+    retrain(RetrainSettings.from_config(composed(*QUICK, *overrides)))
     return json.loads(Path("reports/quick/retrain.json").read_text())
 
 
@@ -349,13 +400,14 @@ def test_labels_of_val_do_not_change_the_head_that_is_fitted(project_folder):
     with pipeline_results():
         write_recording(Path("data/recorded/zoe"), "TWO", "peace")
         quick("retrain.method=head")
-        loop = quick_loop(composed(*QUICK, "retrain.method=head"))
+        settings = RetrainSettings.from_config(composed(*QUICK, "retrain.method=head"))
+        table = settings.workspace.split_table
         before = read_checkpoint(Path("models/quick/trained.ckpt"))["state_dict"]
-        samples = read_samples(loop.splits)
+        samples = read_samples(table)
         val = samples["split"] == "val"
         samples.loc[val, "gesture"] = np.random.default_rng(0).permutation(samples.loc[val, "gesture"])
-        write_samples(samples, loop.splits)
-        refit_head(loop)
+        write_samples(samples, table)
+        refit_head(settings)
     after = read_checkpoint(Path("models/quick/trained.ckpt"))["state_dict"]
     assert all(torch.equal(before[name], after[name]) for name in before)
 
@@ -427,7 +479,7 @@ def test_a_model_of_other_gestures_takes_the_best_ones_place_only_when_told_to(p
 def test_a_best_one_that_knows_all_of_val_is_not_replaced_unasked(project_folder, capsys):
     samples = read_samples(Path("data/quick/splits/samples.parquet"))
     record = json.loads(Path("models/quick/best.json").read_text())
-    everyone = " ".join(people(samples.assign(split="train"), "train"))
+    everyone = " ".join(split_subjects(samples.assign(split="train"), "train"))
     Path("models/quick/best.json").write_text(json.dumps(record | {"people_trained_on": everyone}))
     best = Path("models/quick/best.ckpt").read_bytes()
     summary = quick("model=landmarks", "seed=3")
@@ -490,7 +542,7 @@ def test_two_retrains_at_once_are_told_apart(project_folder):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["retrain.method=magic"], "retrain.method is 'magic'; it is one of landmarks, crops, head, finetune"),
+        (["retrain.method=magic"], "retrain.method is 'magic'; it must be 'landmarks', 'crops', 'head' or 'finetune'"),
         (["retrain.method=crops", "model=landmarks"], "retrain.method=crops does not train model=landmarks"),
         (["retrain.method=landmarks", "model=resnet18"], "retrain.method=landmarks does not train model=resnet18"),
         (["retrain.method=head"], "no checkpoint at models/best.ckpt"),

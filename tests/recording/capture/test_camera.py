@@ -12,14 +12,16 @@ from static_gesture_classification.opencv import cv2
 from static_gesture_classification.recording.capture import camera as camera_module
 from static_gesture_classification.recording.capture.camera import (
     Camera,
+    CameraSettings,
     FileCamera,
     LiveCamera,
     check_device,
     open_camera,
 )
-from static_gesture_classification.recording.settings import CameraSettings
 
-SETTINGS = CameraSettings("all", (640, 480), 30, 60, 60, 60)
+SETTINGS = CameraSettings(
+    pace="all", size=(640, 480), rate=30, stall_seconds=60, black_seconds=60, reconnect_seconds=60
+)
 
 
 def pictures(camera: Camera) -> list[np.ndarray]:
@@ -54,7 +56,7 @@ def test_truncated_video_gives_what_it_has_and_says_so(tmp_path: Path, clip: Cal
 
 def test_video_plays_at_its_own_rate_unless_each_picture_is_wanted(tmp_path: Path, clip: Callable[..., Path]) -> None:
     path = clip(tmp_path / "clip.avi", 3)
-    real = open_camera(str(path), CameraSettings("real", (640, 480), 30, 60, 60, 60))
+    real = open_camera(str(path), SETTINGS.model_copy(update={"pace": "real"}))
     assert (real.waits, open_camera(str(path), SETTINGS).waits) == (False, True)
     assert real.seconds == pytest.approx(1 / 15)
     assert len(pictures(real)) == 3

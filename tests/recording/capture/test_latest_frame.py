@@ -3,13 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.recording.capture.camera import Camera, CameraLostError
+from static_gesture_classification.recording.capture.camera import Camera, CameraLostError, CameraSettings
 from static_gesture_classification.recording.capture.latest_frame import (
     BLACK_PICTURE,
     ENDED,
@@ -19,11 +18,12 @@ from static_gesture_classification.recording.capture.latest_frame import (
     CameraStatus,
     LatestFrame,
 )
-from static_gesture_classification.recording.settings import CameraSettings
 from tests.support.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.concurrent
-SETTINGS = CameraSettings("real", (640, 480), 30, 60, 60, 60)
+SETTINGS = CameraSettings(
+    pace="real", size=(640, 480), rate=30, stall_seconds=60, black_seconds=60, reconnect_seconds=60
+)
 GREY = np.full((48, 64, 3), 128, np.uint8)
 
 
@@ -77,7 +77,7 @@ def test_no_picture_of_a_file_that_waits_is_dropped() -> None:
 
 def test_video_that_is_held_waits_and_is_not_at_its_end_before_it_goes_on() -> None:
     camera = Scripted(lambda: iter([GREY] * 5), live=False)
-    frames = LatestFrame(camera, replace(SETTINGS, stall_seconds=0.01, black_seconds=0.01))
+    frames = LatestFrame(camera, SETTINGS.model_copy(update={"stall_seconds": 0.01, "black_seconds": 0.01}))
     frames.play(False)
     with frames:
         until(lambda: frames.take(0.01) is not None)
@@ -100,7 +100,7 @@ def test_camera_that_stalls_is_told_of_and_recovers() -> None:
             time.sleep(0.01)
             yield GREY
 
-    with LatestFrame(Scripted(pictures), replace(SETTINGS, stall_seconds=0.1)) as frames:
+    with LatestFrame(Scripted(pictures), SETTINGS.model_copy(update={"stall_seconds": 0.1})) as frames:
         until(lambda: frames.status.state == STALLED)
         assert "Is camera 0 still plugged in?" in frames.status.message
         go_on.set()
@@ -113,7 +113,7 @@ def test_black_pictures_are_told_of() -> None:
             time.sleep(0.01)
             yield np.full_like(GREY, 3)
 
-    with LatestFrame(Scripted(pictures), replace(SETTINGS, black_seconds=0.1)) as frames:
+    with LatestFrame(Scripted(pictures), SETTINGS.model_copy(update={"black_seconds": 0.1})) as frames:
         until(lambda: frames.status.state == BLACK_PICTURE)
         assert "lens covered" in frames.status.message
 
@@ -139,7 +139,7 @@ def test_camera_that_stays_away_ends_the_recording_and_says_so() -> None:
         while True:
             yield CameraLostError("camera 0 stopped giving pictures")
 
-    with LatestFrame(Scripted(pictures), replace(SETTINGS, reconnect_seconds=0.1)) as frames:
+    with LatestFrame(Scripted(pictures), SETTINGS.model_copy(update={"reconnect_seconds": 0.1})) as frames:
         assert frames.take(PATIENCE) is not None
         until(lambda: frames.status.state == LOST)
         assert "did not come back" in frames.status.message

@@ -10,10 +10,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.active_learning.admission import EASY, ERROR, Side
+from static_gesture_classification.active_learning.admission import EASY, ERROR, Placement
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.runs import digest_of
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.inference.predictor import Predictor
@@ -25,21 +24,29 @@ from static_gesture_classification.recording.judging.learning import (
     open_learning_layer,
 )
 from static_gesture_classification.recording.judging.learning_head import (
-    Kept,
     LastLayer,
     LearningLayer,
-    fitted,
+    Lesson,
+    fit_layer,
     last_layer,
 )
 from static_gesture_classification.recording.judging.observer import Observer, Sight
 from static_gesture_classification.recording.judging.selection import KEPT
+from static_gesture_classification.recording.judging.settings import JudgeSettings
+from static_gesture_classification.recording.keys import ENTER, SPACE
+from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.states import Recording
-from static_gesture_classification.recording.window.keys import ENTER, SPACE
-from static_gesture_classification.recording.window.screens import Figures, draw
+from static_gesture_classification.recording.window.screens import draw
 from static_gesture_classification.samples import sample_id, write_samples
 from static_gesture_classification.sources.recorded import read_session
-from static_gesture_classification.training.checkpoint import Origin, build_network, load_classifier, save
+from static_gesture_classification.training.checkpoint import (
+    Origin,
+    build_network,
+    checkpoint_digest,
+    load_classifier,
+    save,
+)
 
 pytestmark = pytest.mark.concurrent
 
@@ -139,7 +146,7 @@ def outcome(recorder: Recorder, observer: Observer, variation: int) -> str:
     newest = look(observer, variation).newest
     assert gesture is not None
     assert newest is not None
-    judgement = recorder.state.set.selector.judged(newest.probabilities, gesture)
+    judgement = recorder.state.set.selector.judge(newest.probabilities, gesture)
     assert judgement is not None
     return judgement.outcome
 
@@ -213,9 +220,9 @@ def test_set_that_is_held_out_or_may_be_teaches_nothing(recording: Callable[...,
     recorder = recording()
     show(recorder, observer, 0, 3)
     assert isinstance(recorder.state, Recording)
-    assert (recorder.state.set.side.split, len(recorder.lessons)) == ("train", 3)
+    assert (recorder.state.set.placement.split, len(recorder.lessons)) == ("train", 3)
     for split in ("val", ""):
-        recorder.state.set.side = Side(split, "")
+        recorder.state.set.placement = Placement(split, "")
         assert recorder.lessons == []
 
 
@@ -235,7 +242,7 @@ def test_fit_keeps_what_the_checkpoint_says_of_known_samples(checkpoint: Path, k
     start, classifier = last_layer(checkpoint), load_classifier(checkpoint)
     probabilities, embeddings = classifier.predict(np.stack([hand(0, variation) for variation in range(10)]))
     wrong = int(probabilities[0].argmin())
-    layer = fitted(start, known, [Kept(row, embeddings[row], wrong) for row in range(5)], 0.1)
+    layer = fit_layer(start, known, [Lesson(row, embeddings[row], wrong) for row in range(5)], 0.1)
     assert (layer.probabilities(embeddings[5:]).argmax(1) == wrong).all()
     before, after = start.probabilities(known), layer.probabilities(known)
     assert (before.argmax(1) == after.argmax(1)).mean() > 0.95
@@ -245,7 +252,7 @@ def test_fit_keeps_what_the_checkpoint_says_of_known_samples(checkpoint: Path, k
 def test_sample_that_the_checkpoint_knows_changes_little(checkpoint: Path, known: np.ndarray) -> None:
     start = last_layer(checkpoint)
     sure = int(start.probabilities(known).max(axis=1).argmax())
-    layer = fitted(start, known, [Kept(0, known[sure], int(start.probabilities(known[sure]).argmax()))], 0.1)
+    layer = fit_layer(start, known, [Lesson(0, known[sure], int(start.probabilities(known[sure]).argmax()))], 0.1)
     assert np.abs(layer.probabilities(known) - start.probabilities(known)).mean() < 0.01
 
 
@@ -279,18 +286,20 @@ def write_landmarks(folder: Path, splits: list[str]) -> None:
 
 
 @pytest.fixture
-def places(configuration: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., DictConfig]:
-    return lambda *changes: configuration(
-        f"paths.landmarks={tmp_path / 'full'}",
-        f"retrain.paths.landmarks={tmp_path / 'quick'}",
-        f"retrain.paths.models={tmp_path / 'models'}",
-        f"retrain.paths.embeddings={tmp_path / 'embeddings'}",
-        *changes,
+def places(configuration: Callable[..., DictConfig], tmp_path: Path) -> Callable[..., JudgeSettings]:
+    return lambda *changes: JudgeSettings.from_config(
+        configuration(
+            f"paths.landmarks={tmp_path / 'full'}",
+            f"retrain.paths.landmarks={tmp_path / 'quick'}",
+            f"retrain.paths.models={tmp_path / 'models'}",
+            f"retrain.paths.embeddings={tmp_path / 'embeddings'}",
+            *changes,
+        )
     )
 
 
 def test_landmarks_are_those_that_the_checkpoint_was_trained_on(
-    places: Callable[..., DictConfig], tmp_path: Path
+    places: Callable[..., JudgeSettings], tmp_path: Path
 ) -> None:
     config, quick, chosen = places(), tmp_path / "models/best.ckpt", Path("models/best.ckpt")
     with pytest.raises(DataError, match="make retrain"):
@@ -303,7 +312,7 @@ def test_landmarks_are_those_that_the_checkpoint_was_trained_on(
 
 
 def test_training_samples_are_what_holds_the_layer(
-    places: Callable[..., DictConfig], checkpoint: Path, tmp_path: Path
+    places: Callable[..., JudgeSettings], checkpoint: Path, tmp_path: Path
 ) -> None:
     classifier = load_classifier(checkpoint)
     write_landmarks(tmp_path / "full", ["train", "val", "train", "train", "test", "train"])
@@ -317,7 +326,7 @@ def test_training_samples_are_what_holds_the_layer(
 
 
 def test_without_training_samples_hard_mode_goes_on_and_says_why(
-    places: Callable[..., DictConfig], checkpoint: Path, tmp_path: Path
+    places: Callable[..., JudgeSettings], checkpoint: Path, tmp_path: Path
 ) -> None:
     classifier = load_classifier(checkpoint)
     learner, about = open_learning_layer(places(), classifier, checkpoint, checkpoint)
@@ -334,7 +343,7 @@ def test_crop_model_learns_where_the_quick_loop_kept_embeddings_of_it(checkpoint
     classifier, start = load_classifier(checkpoint), LastLayer(np.ones((4, 6), np.float32), np.ones(4, np.float32))
     with pytest.raises(DataError, match="keeps no embeddings of"):
         kept_embeddings(tmp_path, checkpoint, start, classifier, 10, 0)
-    digest = str(digest_of(checkpoint))
+    digest = str(checkpoint_digest(checkpoint))
     embeddings = np.arange(12, dtype=np.float32).reshape(2, 6)
     with EmbeddingStore(tmp_path / digest[:16], digest, 6, classifier.vocabulary.names).writer() as writer:
         writer.add([b"a" * 16, b"b" * 16], embeddings, np.full((2, 4), 0.25, np.float32))

@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.detection.follower import HandFollower
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
@@ -15,12 +16,12 @@ from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning_head import last_layer
 from static_gesture_classification.recording.judging.observer import (
-    HandFollower,
     Observer,
     choose_hand,
     fast_model,
     judging_checkpoint,
 )
+from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -70,16 +71,17 @@ def test_judge_is_the_one_asked_for_then_the_plans_then_the_chosen_one(
     configuration: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the checkout may have checkpoints of its own
-    config = configuration(f"paths.models={tmp_path}")
+    judge = lambda *changes: JudgeSettings.from_config(configuration(*changes))  # noqa: E731
+    config = judge(f"paths.models={tmp_path}")
     assert judging_checkpoint(config, "") is None
     (tmp_path / "best.ckpt").touch()
     assert judging_checkpoint(config, "gone.ckpt") == tmp_path / "best.ckpt"
     (tmp_path / "plan.ckpt").touch()
     assert judging_checkpoint(config, str(tmp_path / "plan.ckpt")) == tmp_path / "plan.ckpt"
-    asked = configuration(f"recording.checkpoint={tmp_path / 'best.ckpt'}")
+    asked = judge(f"recording.checkpoint={tmp_path / 'best.ckpt'}")
     assert judging_checkpoint(asked, str(tmp_path / "plan.ckpt")) == tmp_path / "best.ckpt"
     with pytest.raises(UserError, match=r"no\.ckpt, which does not exist"):
-        judging_checkpoint(configuration("recording.checkpoint=no.ckpt"), "")
+        judging_checkpoint(judge("recording.checkpoint=no.ckpt"), "")
 
 
 def test_checkpoint_is_exported_once_and_judges_what_is_seen(project: Path, tmp_path: Path) -> None:

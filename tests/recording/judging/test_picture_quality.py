@@ -3,9 +3,11 @@ import pytest
 from PIL import Image, ImageFilter
 
 from static_gesture_classification.recording.judging.picture_quality import quality_problem, sharpness
-from static_gesture_classification.recording.settings import SelectionSettings
+from static_gesture_classification.recording.judging.settings import SelectionSettings
 
-SETTINGS = SelectionSettings("largest", 8, 1.0, 0.0, 1.0, 0.03, 32, 0.005)
+SETTINGS = SelectionSettings(
+    best_of=8, novelty=1.0, interval=0.0, near_identical=1.0, min_sharpness=0.03, min_hand=32, edge=0.005
+)
 BOX = (0.3, 0.3, 0.7, 0.7)
 
 

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from static_gesture_classification.active_learning.admission import Settings
+from static_gesture_classification.active_learning.admission import AdmissionSettings
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.judging.selection import (
     ALIKE,
@@ -28,7 +28,7 @@ RIGHT, UNSURE, WRONG, PLANNED = (
 def selector(settings: Callable[..., RecordingSettings], vocabulary: Vocabulary) -> Callable[..., Selector]:
     def made(*overrides: str, hard: bool = True, judged: bool = True) -> Selector:
         chosen = settings("recording.interval=0", *overrides).selection
-        return Selector(chosen, Settings(), vocabulary if judged else None, "THREE", "TWO", hard)
+        return Selector(chosen, AdmissionSettings(), vocabulary if judged else None, "THREE", "TWO", hard)
 
     return made
 
@@ -94,5 +94,5 @@ def test_best_that_waits_is_kept_at_the_end(selector, see: See) -> None:
 
 def test_gesture_that_the_model_does_not_know_is_always_hard(settings, vocabulary: Vocabulary, see: See) -> None:
     chosen = settings("recording.best_of=1").selection
-    new = Selector(chosen, Settings(), vocabulary, "VULCAN", None, True)
+    new = Selector(chosen, AdmissionSettings(), vocabulary, "VULCAN", None, True)
     assert new.consider(see(0, RIGHT)).kept.judgement.outcome == "error"

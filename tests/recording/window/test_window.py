@@ -9,10 +9,7 @@ import pytest
 
 from static_gesture_classification.recording.capture.camera import open_camera
 from static_gesture_classification.recording.capture.latest_frame import LatestFrame
-from static_gesture_classification.recording.loop import run
-from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.window.drawing import Canvas
-from static_gesture_classification.recording.window.keys import (
+from static_gesture_classification.recording.keys import (
     BACKSPACE,
     CLOSED,
     DELETE,
@@ -24,6 +21,9 @@ from static_gesture_classification.recording.window.keys import (
     SPACE,
     UP,
 )
+from static_gesture_classification.recording.loop import run
+from static_gesture_classification.recording.recorder import Recorder
+from static_gesture_classification.recording.window.drawing import Canvas
 from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH
 from static_gesture_classification.recording.window.window import Window
 
@@ -75,7 +75,7 @@ def test_names_typed_faster_than_pictures_come_are_whole(
     camera = open_camera(str(clip(tmp_path / "clip.avi", 2)), recorder.settings.camera)
     with LatestFrame(camera, recorder.settings.camera) as frames:
         run(recorder, None, frames, window)  # type: ignore[arg-type]  nothing is looked at
-    assert (recorder.person, recorder.room) == ("Zoë Müller", "office 漢字")
+    assert (recorder.subject, recorder.room) == ("Zoë Müller", "office 漢字")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,254 @@
+"""Which gesture is taken for which: every directed pair (gesture, prediction), how often, by whom, and what it costs.
+
+What a pair costs is the weighted F1 at stake:
+
+    at_stake(g, p) = F(C') - F(C),    C' = C, but with the C[g, p] samples of the pair moved to C[g, g]
+
+where C is the confusion matrix (rows: ground truth) and F its weighted F1, the mean of all gestures' F1 weighted by
+their samples. It counts both ends of an error, the recall of g and the precision of p, so it is comparable over pairs.
+The stakes of two pairs do not add up exactly.
+
+A hand that was not found (models that work on landmarks; its prediction is "") is no confusion: those samples are
+listed apart, by gesture, with the same numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts
+from static_gesture_classification.evaluation.predictions import Predictions
+from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT
+from static_gesture_classification.samples import held_together
+from static_gesture_classification.training.scores import weighted_f1
+
+NOT_FOUND = ""  # the prediction where no hand was found
+MOST = 0.5  # share of a pair's samples above which one subject or source is named
+MORE = 1.25  # times its share of the gesture's samples that a source must have of the errors
+LONGEST_NAME = 12
+DRAWS = 2_000_000  # of subjects at a time, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Part:
+    """How much of a pair one source or subject has.
+
+    Args:
+        source, subject: names; the subject is "" for a whole source, and for all whom nobody knows.
+        count: samples with the error.
+        support: samples of the gesture.
+    """
+
+    source: str
+    subject: str
+    count: int
+    support: int
+
+    @property
+    def rate(self) -> float:
+        """Share of its samples of the gesture that have the error."""
+        return self.count / self.support
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One directed pair.
+
+    Args:
+        gesture: the ground truth.
+        prediction: what it was taken for; "" where no hand was found.
+        count: samples with the error.
+        support: samples of the gesture.
+        rate: their ratio.
+        interval: of the rate, over subjects as far as they are known (see `resampling_units`).
+        f1_at_stake: see the module.
+        sources, people: the sources and subjects that show the gesture, most errors first.
+        rows: (count,) rows of the predictions table, highest score first.
+    """
+
+    gesture: str
+    prediction: str
+    count: int
+    support: int
+    rate: float
+    interval: Interval
+    f1_at_stake: float
+    sources: tuple[Part, ...]
+    people: tuple[Part, ...]
+    rows: Integers
+
+    @property
+    def title(self) -> str:
+        """`TWO taken for THREE`, `TWO not found`."""
+        return f"{self.gesture} taken for {self.prediction}" if self.prediction else f"{self.gesture} not found"
+
+    @property
+    def name(self) -> str:
+        """The same for a file: `TWO_taken_for_THREE`, `TWO_not_found`."""
+        return f"{self.gesture}_taken_for_{self.prediction}" if self.prediction else f"{self.gesture}_not_found"
+
+    @property
+    def whereabouts(self) -> str:
+        """Where the errors come from: the subject who has most of them, else how many subjects, and what source.
+
+        A source is named where it has more of the errors than of the gesture's samples.
+        """
+        first, source = self.people[0], self.sources[0]
+        several = len(self.sources) > 1
+        unknown = sum(part.count for part in self.people if not part.subject)
+        if unknown > MOST * self.count:
+            some = "" if unknown == self.count else f"{unknown:,} of {self.count:,} "
+            return f"{some}from people whom nobody knows"
+        name = subject_name(first.source, first.subject) if several else shorten(first.subject)
+        if len(self.people) == 1:
+            return f"all from {name}, alone in showing it"
+        if first.count == self.count:
+            return f"all from {name}" if self.count > 1 else f"from {name}"
+        if first.count > max(1, MOST * self.count):
+            return f"{first.count:,} of {self.count:,} from {name}"
+        spread = f"{sum(part.count > 0 for part in self.people if part.subject):,} people"
+        if several and source.count / self.count > max(MOST, MORE * source.support / self.support):
+            most = "all" if source.count == self.count else f"{source.count:,} of {self.count:,}"
+            return f"{spread}, {most} in {source.source}"
+        return spread
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """All errors of a predictions table.
+
+    Args:
+        predictions: the table.
+        weighted_f1: of all samples; NaN without any.
+        pairs: most weighted F1 at stake first.
+        not_found: one per gesture of which some hands were not found.
+    """
+
+    predictions: Predictions
+    weighted_f1: float
+    pairs: tuple[Confusion, ...]
+    not_found: tuple[Confusion, ...]
+
+    @property
+    def errors(self) -> tuple[Confusion, ...]:
+        """Pairs and hands not found, most weighted F1 at stake first."""
+        return tuple(sorted((*self.pairs, *self.not_found), key=_worst_first))
+
+
+def find_confusions(predictions: Predictions, resamples: int, seed: int) -> Confusions:
+    """All errors of a predictions table.
+
+    Args:
+        predictions: n predictions, n >= 0.
+        resamples: for the rates' intervals.
+        seed: of the resampling.
+    """
+    columns = ["gesture", "prediction", "score", "source", "subject", "session", "image"]
+    frame = predictions.table.select(columns).to_pandas()
+    frame["unit"] = held_together(frame)
+    labels = sorted(set(frame["gesture"]) | set(frame["prediction"]) | set(predictions.gestures))
+    index = {label: position for position, label in enumerate(labels)}
+    truths, predicted = (frame[name].map(index).to_numpy(np.int64) for name in ("gesture", "prediction"))
+    counts = confusion_counts(truths, predicted, len(labels))
+    wrong = counts * ~np.eye(len(labels), dtype=bool)
+    errors = []
+    for truth in np.flatnonzero(wrong.any(axis=1)):
+        own = frame[truths == truth]
+        for pair in _errors_of(own, [labels[column] for column in np.flatnonzero(wrong[truth])], resamples, seed):
+            errors.append(replace(pair, f1_at_stake=f1_at_stake(counts, int(truth), index[pair.prediction])))
+    errors.sort(key=_worst_first)
+    pairs = tuple(error for error in errors if error.prediction != NOT_FOUND)
+    not_found = tuple(error for error in errors if error.prediction == NOT_FOUND)
+    return Confusions(predictions, weighted_f1(counts), pairs, not_found)
+
+
+def f1_at_stake(counts: Integers, truth: int, prediction: int) -> float:
+    """Weighted F1 that would be gained if the samples of one cell were right; see the module.
+
+    Args:
+        counts: confusion matrix (L, L), rows are the ground truth.
+        truth, prediction: the cell.
+    """
+    mended = counts.copy()
+    mended[truth, truth] += mended[truth, prediction]
+    mended[truth, prediction] = 0
+    return weighted_f1(mended) - weighted_f1(counts)
+
+
+def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: int, unknown: int = 0) -> list[Interval]:
+    """Percentile bootstrap intervals of errors' rates; subjects are drawn with replacement (`weighted_f1_interval`).
+
+    With one subject only, samples are drawn, and the interval says nothing about others; `unit` says which it was.
+
+    Args:
+        errors: (subjects, pairs), how many samples of each subject have each error.
+        supports: (subjects,), samples of each subject, above 0.
+        unknown: of how many of them nobody knows who is in them; each of their recordings and pictures is a row.
+    """
+    several = PICTURE if unknown else SUBJECT
+    unit, units = (several, len(supports)) if len(supports) > 1 else (SAMPLE, int(supports[0]))
+    about = (LEVEL, unit, units, resamples, unknown)
+    if not resamples:
+        return [Interval(math.nan, math.nan, *about)] * errors.shape[1]
+    random = np.random.default_rng(seed)
+    if unit == SAMPLE:
+        rates = random.binomial(units, errors[0] / units, size=(resamples, errors.shape[1])) / units
+    else:
+        both = np.column_stack([errors, supports]).astype(np.float64)
+        chunk = max(1, DRAWS // units)
+        sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
+        even = np.full(units, 1 / units)
+        totals = np.concatenate([random.multinomial(units, even, size=size) @ both for size in sizes])
+        rates = totals[:, :-1] / totals[:, -1:]
+    ends = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return [Interval(float(low), float(high), *about) for low, high in ends.T]
+
+
+def subject_name(source: str, subject: str) -> str:
+    """A subject for a table: `Subject3 of hands`; long names are cut, the files have them whole."""
+    return f"{shorten(subject.removeprefix(f'{source}/'))} of {source}"
+
+
+def shorten(name: str) -> str:
+    """A name that fits a table's cell: published ones may be hashes of 64 digits."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 4]}..."
+
+
+def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:
+    """The errors of one gesture's samples: one per wrong prediction, without what is at stake."""
+    wrong = {f"wrong {name}": (own["prediction"] == name).to_numpy() for name in predictions}
+    columns = ["support", *wrong]
+    table = own[["source", "subject", "unit"]].join(pd.DataFrame({"support": 1, **wrong}, index=own.index))
+    people = table.groupby(["source", "subject"], sort=True)[columns].sum().reset_index()
+    sources = people.groupby("source", sort=True)[columns].sum().reset_index()
+    units = table.groupby("unit", sort=True)[columns].sum().to_numpy(np.int64)
+    unknown = int((own["subject"] == "").sum())
+    intervals = rate_intervals(units[:, 1:], units[:, 0], resamples, seed, unknown)
+    for prediction, (column, mask), interval in zip(predictions, wrong.items(), intervals, strict=True):
+        errors = own[mask].sort_values("score", ascending=False, kind="stable")
+        yield Confusion(
+            gesture=str(errors["gesture"].iloc[0]),
+            prediction=prediction,
+            count=len(errors),
+            support=len(own),
+            rate=len(errors) / len(own),
+            interval=interval,
+            f1_at_stake=math.nan,
+            sources=tuple(_parts(sources, column)),
+            people=tuple(_parts(people, column)),
+            rows=errors.index.to_numpy(np.int64),
+        )
+
+
+def _parts(sums: pd.DataFrame, column: str) -> Iterator[Part]:
+    for row in sums.sort_values(column, ascending=False, kind="stable").to_dict("records"):
+        yield Part(str(row["source"]), str(row.get("subject", "")), int(row[column]), int(row["support"]))
+
+
+def _worst_first(error: Confusion) -> tuple[float, int, str]:
+    return (-error.f1_at_stake, -error.count, error.name)

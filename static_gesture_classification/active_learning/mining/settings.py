@@ -1,0 +1,94 @@
+"""The settings of mining: the `mining` node of the configuration, and what else the search needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
+
+from static_gesture_classification.active_learning.admission import AdmissionSettings
+from static_gesture_classification.detection.detector import DetectorSettings
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.preparation.crops import CropSettings
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.sources.source import Source
+from static_gesture_classification.training.checkpoint import checkpoint_digest
+from static_gesture_classification.workspace import Workspace
+
+
+class MiningSettings(Settings):
+    """The `mining` node, explained in conf/mining/default.yaml, and what else mining and admitting need.
+
+    Args:
+        review_list: `mining.list`.
+        checkpoint: of the current model.
+        crops: of the pipeline.
+        sources: name -> opens the source with all that it holds.
+        seed: of what is drawn.
+    """
+
+    pool: str | None
+    plan: Path
+    predictions: Path
+    output: Path
+    cache: Path
+    count: int | None = Field(ge=1)
+    examples: int = Field(ge=1)
+    diversity: float = Field(ge=0)
+    per_subject: int = Field(ge=1)
+    review_list: Path | None
+    root: Path
+    held_out: float = Field(ge=0, le=1)
+    surroundings: float = Field(ge=0)
+    checkpoint: Path
+    crops: CropSettings
+    vocabulary: Vocabulary
+    sources: Mapping[str, Callable[[], Source]]
+    detector: DetectorSettings
+    admission: AdmissionSettings
+    workspace: Workspace
+    seed: int
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> MiningSettings:
+        """From `config.mining`.
+
+        Raises:
+            UserError: a value is not allowed; names it and what is.
+        """
+        return cls.read(
+            config,
+            "mining",
+            review_list=config.mining.list,
+            checkpoint=config.checkpoint,
+            crops=CropSettings.from_config(config),
+            vocabulary=Vocabulary.from_config(config),
+            sources=_whole_sources(config),
+            detector=DetectorSettings.from_config(config),
+            admission=AdmissionSettings.from_config(config),
+            workspace=Workspace.from_config(config),
+            seed=config.seed,
+        )
+
+    @property
+    def digest(self) -> str:
+        """What tells the checkpoint from another: 16 hex digits."""
+        return str(checkpoint_digest(self.checkpoint))[:16]
+
+
+def _whole_sources(config: DictConfig) -> dict[str, Callable[[], Source]]:
+    """Each configured source, also with what `max_per_gesture` or `gestures` keep out of the index."""
+    whole = {"max_per_gesture": None, "gestures": None, "enabled": True}
+
+    def open_source(name: str) -> Source:
+        return Sources.build({name: OmegaConf.merge(config.sources[name], whole)}, config.seed)[0]
+
+    return {
+        str(name): partial(open_source, str(name))
+        for name, node in (config.sources or {}).items()
+        if node is not None and node.get("_target_")
+    }

@@ -1,0 +1,234 @@
+"""What a training run keeps about each epoch: predictions tables, the classification report, confusion matrices.
+
+Fields, besides those that the module logs:
+
+    datasets/version                              value: see checkpoint_record
+    datasets/train_people                         text: digests of the people that are trained on, one a line
+    datasets/{train,val}_distribution             bar chart of samples per gesture
+    datasets/{train,val}_samples/sample_<i>       pictures; train's beside what augmentation makes of it
+    predictions/{train,val}/<epoch>               the predictions table
+    val/figures/confusion_matrices/<epoch>
+    val/classification_report/<gesture or average>/<precision|recall|f1-score|support>    series
+    val/error_pairs/<epoch>/<gesture>_taken_for_<prediction>     pictures; of the best and of the last epoch
+
+Epochs are counted from 0 and have four digits. Where an epoch goes through the training samples several times, what is
+kept of train is its last pass.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+
+from static_gesture_classification.evaluation import figures
+from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
+from static_gesture_classification.evaluation.metrics import (
+    average_scores,
+    gesture_scores,
+    outcomes_of,
+)
+from static_gesture_classification.evaluation.predictions import (
+    Predictions,
+    predictions_of,
+    read_predictions,
+    sample_keys,
+    write_predictions,
+)
+from static_gesture_classification.evaluation.sample_pictures import draw_parts, error_grids, pictures_of
+from static_gesture_classification.tracking.logger import RunLogger
+from static_gesture_classification.tracking.run_folder import RunFolder
+from static_gesture_classification.training.checkpoint import on_device
+from static_gesture_classification.training.datamodule import GestureDataModule
+from static_gesture_classification.training.inputs import SelectedRows
+from static_gesture_classification.training.module import GestureModule
+from static_gesture_classification.training.scores import weighted_f1
+
+VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
+REPORT = "val/classification_report"
+COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
+TILE = 160
+
+
+class EpochCallback(Callback):
+    """Gathers what the steps of an epoch put out, and writes it to every `RunLogger` of the trainer at its end.
+
+    During an epoch it only keeps references to the steps' tensors. Without a `RunLogger` it does nothing.
+
+    Args:
+        samples_shown: samples of each split that are logged at the start, the gestures in turn.
+    """
+
+    def __init__(self, samples_shown: int = 20) -> None:
+        self.samples_shown = samples_shown
+        self._outputs: dict[str, deque[dict[str, Tensor]]] = {}
+        self._keys: pa.Table | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log what is trained and validated on."""
+        if not _loggers(trainer):
+            return
+        data = _data(trainer)
+        self._keys = sample_keys(data.samples)
+        for logger in _loggers(trainer):
+            logger.log_values({VERSION_FIELD: data_version(data.samples)})
+            logger.log_text(SUBJECTS_FIELD, "\n".join(split_subjects(data.samples, "train")))
+        for split in ("train", "val"):
+            counts = pd.Series(data.counts(split), index=list(data.vocabulary))
+            figure = figures.distribution(counts, f"Samples per gesture, {split}: {counts.sum():,}")
+            shown = shown_samples(data, split, self.samples_shown, pl_module if split == "train" else None)
+            for logger in _loggers(trainer):
+                logger.log_figure(f"datasets/{split}_distribution", figure)
+                for index, image in enumerate(shown):
+                    logger.log_image(f"datasets/{split}_samples/sample_{index}", image)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with nothing, also after an epoch that was broken off."""
+        passes = _data(trainer).passes if self._keys is not None else 1
+        self._outputs = {"train": deque(maxlen=max(1, int(trainer.num_training_batches) // passes)), "val": deque()}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep what the step put out."""
+        self._keep("train", outputs)
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        """Keep what the step put out."""
+        if not trainer.sanity_checking:
+            self._keep("val", outputs)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the epoch; Lightning calls this after validation and before the epoch's checkpoint."""
+        if self._keys is None:
+            return
+        epoch = trainer.current_epoch
+        for split, outputs in self._outputs.items():
+            if not outputs:
+                continue
+            predictions = self._predictions(outputs, _data(trainer), pl_module)
+            for logger in _loggers(trainer):
+                write_epoch(logger, predictions, split, epoch)
+        self._outputs = {}
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the errors of the best and of the last epoch."""
+        for logger in _loggers(trainer):
+            for epoch in best_and_last(logger.run):
+                predictions = read_predictions(predictions_file(logger.run, "val", epoch))
+                rows = pd.Index(_data(trainer).samples["sample_id"]).get_indexer(predictions.column("sample_id"))
+                for name, grid in error_grids(predictions, SelectedRows(pictures_of(_data(trainer)), rows)):
+                    logger.log_image(f"val/error_pairs/{epoch:04d}/{name}", grid)
+
+    def _keep(self, split: str, outputs: Any) -> None:
+        if self._keys is not None:
+            self._outputs[split].append({name: outputs[name].detach() for name in ("logits", "rows")})
+
+    def _predictions(
+        self, outputs: Iterable[dict[str, Tensor]], data: GestureDataModule, module: LightningModule
+    ) -> Predictions:
+        """The predictions of an epoch's steps in the order of the sample table, of all processes."""
+        logits, rows = (torch.cat([step[name] for step in outputs]) for name in ("logits", "rows"))
+        if module.trainer.world_size > 1:
+            logits, rows = (torch.cat(list(module.all_gather(tensor))) for tensor in (logits, rows))
+        unique, first = np.unique(rows.cpu().numpy(), return_index=True)
+        probabilities = logits.float().softmax(1).cpu().numpy()[first]
+        assert self._keys is not None
+        return predictions_of(self._keys.take(unique), probabilities, data.vocabulary)
+
+
+def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: int) -> None:
+    """Write the predictions table of an epoch and split; of val, its report and its confusion matrix as well."""
+    write_predictions(predictions, predictions_file(logger.run, split, epoch))
+    if split != "val":
+        return
+    outcomes = outcomes_of(predictions)
+    counts = outcomes.confusion()
+    title = f"val, epoch {epoch}: weighted F1 {weighted_f1(counts):.4f}"
+    logger.log_many_series(report_series(counts, outcomes.labels), epoch)
+    logger.log_figure(
+        f"val/figures/confusion_matrices/{epoch:04d}", figures.confusion_matrix(counts, outcomes.labels, title)
+    )
+
+
+def report_series(counts: np.ndarray, labels: tuple[str, ...]) -> dict[str, float]:
+    """The classification report of a confusion matrix as values by field; scores that do not exist are left out."""
+    scores = gesture_scores(counts, labels)
+    report = pd.concat([scores, average_scores(scores)]).rename(columns=COLUMNS)
+    return {
+        f"{REPORT}/{row}/{column}": float(value)
+        for row, values in report.iterrows()
+        for column, value in values.items()
+        if not np.isnan(value)
+    }
+
+
+def predictions_file(run: RunFolder, split: str, epoch: int) -> Path:
+    """Where a run keeps the predictions of an epoch (counted from 0) for train or val."""
+    return run.path / "predictions" / split / f"{epoch:04d}.parquet"
+
+
+def best_and_last(run: RunFolder) -> list[int]:
+    """The epochs with the highest weighted F1 on val, and the last, of those whose predictions are kept."""
+    kept = sorted(int(path.stem) for path in (run.path / "predictions" / "val").glob("*.parquet"))
+    best = run.best
+    wanted = {best[0] if best else None, kept[-1] if kept else None}
+    return [epoch for epoch in kept if epoch in wanted]
+
+
+def shown_samples(
+    data: GestureDataModule, split: str, count: int, module: LightningModule | None = None
+) -> list[np.ndarray]:
+    """Pictures of a split's samples, gestures in turn: uint8 RGB, headed by the gesture, source and person below.
+
+    With a module, each stands beside what its augmentation makes of it.
+    """
+    chosen = _in_turn(data.targets[data.rows[split]], count, data.seed)
+    rows = data.rows[split][chosen]
+    pictures = np.asarray(pictures_of(data)[rows])
+    augmented = _augment(data, rows, module) if isinstance(module, GestureModule) else None
+    images = []
+    for position, row in enumerate(rows):
+        sample = data.samples.iloc[int(row)]
+        captions = [f"{sample['source']} {sample['subject']}", "augmented"]
+        tiles = pictures[position][None]
+        if augmented is not None:
+            tiles = np.stack([pictures[position], augmented[position]])
+        title = str(sample["gesture"])
+        images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=TILE))
+    return images
+
+
+def _in_turn(targets: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Positions of `count` samples: one of each gesture, then a second of each, chosen at random."""
+    order = np.random.default_rng(seed).permutation(len(targets))
+    turn = pd.Series(targets[order]).groupby(targets[order]).cumcount().to_numpy()
+    return order[np.lexsort((targets[order], turn))][:count]
+
+
+@torch.no_grad()
+def _augment(data: GestureDataModule, rows: np.ndarray, module: GestureModule) -> np.ndarray:
+    """What augmentation makes of some hands, as pictures; drawn from a generator of its own."""
+    batch = on_device(data.kind.batch(data.kind.take(data.hands.crops, data.hands.points, rows)), module.device)
+    return draw_parts(data.kind.parts_of(module.augmentation(batch, torch.Generator().manual_seed(0))))
+
+
+def _loggers(trainer: Trainer) -> list[RunLogger]:
+    return [logger for logger in trainer.loggers if isinstance(logger, RunLogger)] if trainer.is_global_zero else []
+
+
+def _data(trainer: Trainer) -> GestureDataModule:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    assert isinstance(data, GestureDataModule), "EpochCallback needs Trainer.fit(module, GestureDataModule)"
+    return data

@@ -1,0 +1,251 @@
+"""What a checkpoint is evaluated on: samples of a split, with the crops, at its own geometry, or landmarks it sees.
+
+The pipeline hands over crops or landmarks, and splits, that are made already. Alone, `evaluate` reads the configured
+sources, cuts the crops or extracts the landmarks itself, and keeps them below its output, where a repeated evaluation
+finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+from pydantic import Field
+
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.evaluation.sample_pictures import CutPictures
+from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
+from static_gesture_classification.preparation.index import IndexSettings, read_sources
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
+from static_gesture_classification.preparation.split import SplitSettings, split_samples
+from static_gesture_classification.samples import read_samples, write_samples
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.terminal import say
+from static_gesture_classification.training import hardware
+from static_gesture_classification.training.checkpoint import Classifier
+from static_gesture_classification.training.inputs import Hands, InputKind, Rows
+
+ALL = "all"
+OFFICIAL, ASSIGNED, NONE = "official", "assigned", "none"
+
+
+class PreparedInputs(Settings):
+    """Folders of what is prepared already; of `evaluation`.
+
+    Args:
+        crops, landmarks: for checkpoints that see them; None prepares the sources.
+        samples: sample table with splits that goes with the crops; None takes the one beside them.
+    """
+
+    crops: Path | None = None
+    landmarks: Path | None = None
+    samples: Path | None = None
+
+    def serves(self, kind: InputKind) -> bool:
+        """Whether all is named that a kind of model sees."""
+        return not (kind.needs_crops and not self.crops) and not (kind.needs_landmarks and not self.landmarks)
+
+    def open(self, kind: InputKind) -> Hands:
+        """Open what a kind of model sees. Raises `DataError` where it is missing, damaged or does not fit together."""
+        table = self.samples or (self.crops or Path()) / "samples.parquet"
+        return kind.open(self.crops or Path(), self.landmarks or Path(), table)
+
+
+class EvaluateSettings(Settings):
+    """What is evaluated, on what, and where results go; and what samples of the sources are prepared with.
+
+    Args:
+        checkpoint: what is evaluated.
+        split: None takes all samples of the sources; of what is prepared, val and test.
+        output: folder of the results; what is prepared for them lies below it.
+        prepared: what is evaluated on, where it is prepared already.
+        bootstrap: resamples for the confidence interval.
+        seed: of the resampling.
+        device: torch's name of what the checkpoint computes on.
+        threads: processor threads; None takes one per core.
+        runs: the folder of all runs.
+        index: what the sources hold.
+        crops: of the crops that splits are assigned by.
+        division: how samples without a published split are divided.
+        extraction: how landmarks are found.
+    """
+
+    checkpoint: Path
+    split: Literal["train", "val", "test"] | None
+    output: Path
+    prepared: PreparedInputs
+    bootstrap: int = Field(ge=0)
+    seed: int
+    device: str
+    threads: int | None
+    runs: Path
+    index: IndexSettings
+    crops: CropSettings
+    division: SplitSettings
+    extraction: LandmarkSettings
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> EvaluateSettings:
+        """Of the whole configuration."""
+        return cls.read(
+            config,
+            "",
+            prepared=PreparedInputs.read(config, "evaluation"),
+            bootstrap=config.evaluation.bootstrap,
+            device=hardware.torch_device(config.trainer.accelerator),
+            threads=config.trainer.threads,
+            runs=config.paths.runs,
+            index=IndexSettings.from_config(config),
+            crops=CropSettings.from_config(config),
+            division=SplitSettings.from_config(config),
+            extraction=LandmarkSettings.from_config(config, extract=True),
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """Samples to evaluate on.
+
+    Args:
+        name: "val", "test", "train", or "all" where no split was asked for.
+        hands: n samples with what the classifier sees of them.
+        split_by: per source, where its split comes from: "official" (published), "assigned" (by the rules of the split
+            stage, with the configuration's seed and shares), or "none" where all samples are taken.
+    """
+
+    name: str
+    hands: Hands
+    split_by: dict[str, str]
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """The sample table, n rows."""
+        return self.hands.samples
+
+    @property
+    def pictures(self) -> Rows:
+        """The samples to look at, by row: their crops, or cut when they are looked at."""
+        hands = self.hands
+        return CutPictures(hands.samples, hands.points) if hands.crops is None else hands.crops
+
+
+def evaluation_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
+    """What the settings ask for: what is prepared where they name it, else the sources.
+
+    Raises:
+        UserError, DataError: the crops do not fit the checkpoint, or nothing is left to evaluate on.
+    """
+    if settings.prepared.serves(classifier.kind):
+        yield from prepared_sets(settings, classifier)
+    else:
+        yield source_set(settings, classifier)
+
+
+def prepared_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
+    """The split asked for, or val and test, of what is prepared; a split without samples is left out, saying so."""
+    hands = settings.prepared.open(classifier.kind)
+    folder = settings.prepared.crops if hands.points is None else settings.prepared.landmarks
+    check_geometry(hands, classifier, settings.prepared)
+    splits = hands.samples["split"]
+    wanted = [settings.split] if settings.split else ["val", "test"]
+    if not splits.isin(wanted).any():
+        raise DataError(f"{folder} has no sample in {' or '.join(wanted)}; {_there_is(hands.samples)}")
+    for split in wanted:
+        rows = np.flatnonzero(splits == split)
+        if len(rows):
+            yield EvaluationSet(split, hands.select(rows), {})
+        else:
+            say(f"no sample in {split}; {_there_is(hands.samples)}")
+
+
+def check_geometry(hands: Hands, classifier: Classifier, prepared: PreparedInputs) -> None:
+    """Raise `UserError` where prepared crops have another size or margin than the checkpoint was trained on."""
+    if not fits(hands, classifier):
+        raise UserError(
+            f"the crops in {prepared.crops} have size {hands.crop_size} and margin {hands.crop_margin}, the checkpoint "
+            f"was trained on size {classifier.crop_size} and margin {classifier.crop_margin}; leave out "
+            "evaluation.crops, so that crops are made for it"
+        )
+
+
+def fits(hands: Hands, classifier: Classifier) -> bool:
+    """Whether prepared hands have the classifier's crop size and margin, where it sees crops."""
+    margins = (None, classifier.crop_margin)  # None: not known
+    return hands.crops is None or (hands.crop_size == classifier.crop_size and hands.crop_margin in margins)
+
+
+def source_set(settings: EvaluateSettings, classifier: Classifier) -> EvaluationSet:
+    """Samples of the configured sources, of one split or all, prepared as the checkpoint wants it.
+
+    Raises:
+        DataError: the sources have no sample in the split; says which splits they have.
+    """
+    index, split = settings.index, settings.split
+    samples, _ = read_sources(index.sources, index.vocabulary, index.max_rejected_share, index.label_fixes())
+    split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)
+    if split is not None:
+        unpublished = ~has_official_split(samples)
+        samples, split_by = fill_splits(choose(samples, unpublished | (samples["split"] == split), split), settings)
+        samples = choose(samples, samples["split"] == split, split)
+    folder = settings.output / "prepared"
+    hands = prepare_hands(samples, folder, classifier, settings.crops, settings.extraction)
+    return EvaluationSet(split or ALL, hands, split_by)
+
+
+def prepare_hands(
+    samples: pd.DataFrame, folder: Path, classifier: Classifier, cutting: CropSettings, extraction: LandmarkSettings
+) -> Hands:
+    """Cut crops at the classifier's geometry, or find landmarks, whichever it sees, and keep them below a folder.
+
+    What is there already is not made again; samples that cannot be used are left out.
+    """
+    table, crops, landmarks = folder / "samples.parquet", folder / "crops", folder / "landmarks"
+    write_samples(samples, table)
+    if classifier.kind.needs_crops:
+        build_crops(table, crops, cutting.at(classifier.crop_size, classifier.crop_margin))
+    if classifier.kind.needs_landmarks:
+        build_landmarks(table, None, landmarks, extraction)
+    return classifier.kind.open(crops, landmarks, crops / "samples.parquet")
+
+
+def fill_splits(samples: pd.DataFrame, settings: EvaluateSettings) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Fill in the splits of sources that publish none, as the split stage would; says per source whose they are.
+
+    Crops are cut for it, as the crops stage would: they tell near-duplicates.
+    """
+    official = has_official_split(samples)
+    split_by = dict(sorted(zip(samples["source"], np.where(official, OFFICIAL, ASSIGNED), strict=True)))
+    if official.all():
+        return samples, split_by
+    folder = settings.output / "prepared" / "splits"
+    write_samples(samples[~official], folder / "samples.parquet")
+    build_crops(folder / "samples.parquet", folder / "crops", settings.crops)
+    own = read_samples(folder / "crops" / "samples.parquet")
+    # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
+    division = settings.division.model_copy(update={"incomplete": "warn"})
+    own, _ = split_samples(own, open_crops(folder / "crops"), division, settings.index.vocabulary)
+    return pd.concat([samples[official], own], ignore_index=True), split_by
+
+
+def has_official_split(samples: pd.DataFrame) -> pd.Series:
+    """Whether the source of each sample publishes a split."""
+    return samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
+
+
+def choose(samples: pd.DataFrame, wanted: pd.Series, split: str) -> pd.DataFrame:
+    """The wanted rows. Raises `DataError` where there are none; says which splits there are."""
+    if not wanted.any():
+        raise DataError(f"no sample in the split {split}; {_there_is(samples)}")
+    return samples[wanted].reset_index(drop=True)
+
+
+def _there_is(samples: pd.DataFrame) -> str:
+    counts = samples["split"].replace("", "without a split").value_counts()
+    return (
+        f"there are {', '.join(f'{count:,} {name}' for name, count in counts.items())}; choose another with split=..."
+    )

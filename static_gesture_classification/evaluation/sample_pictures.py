@@ -1,0 +1,108 @@
+"""Rows of samples: of those without prepared crops cut out of their images, or drawn; and grids of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from static_gesture_classification.evaluation.figures import BLUE, INK, PALE, Image8, error_grid
+from static_gesture_classification.evaluation.metrics import NO_HAND, error_pairs, outcomes_of
+from static_gesture_classification.evaluation.predictions import Predictions
+from static_gesture_classification.images import UnreadableImageError, read_image
+from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.samples import BOX, image_path
+from static_gesture_classification.training.datamodule import GestureDataModule
+from static_gesture_classification.training.inputs import Parts, Rows
+
+SIZE, MARGIN = 112, 0.15
+SHOWN = 48  # samples per grid of errors; the predictions table lists all
+_INSIDE = 0.8  # of a drawn picture's side is the hand
+_FINER = 3  # times as large is drawn, then shrunk, for smooth lines
+# The wrist to each finger's root and along it to the tip, and across the palm; MediaPipe's order.
+BONES = (
+    *((0, 1), (1, 2), (2, 3), (3, 4), (0, 5), (5, 6), (6, 7), (7, 8), (9, 10), (10, 11), (11, 12)),
+    *((13, 14), (14, 15), (15, 16), (0, 17), (17, 18), (18, 19), (19, 20), (5, 9), (9, 13), (13, 17)),
+)
+
+
+class CutPictures:
+    """Rows that are cut out of their images when they are looked at; drawn where an image cannot be read.
+
+    Args:
+        samples: n rows with root, image and box.
+        points: (n, 21, 2) float32, drawn where there is no image; None draws an empty picture.
+    """
+
+    def __init__(self, samples: pd.DataFrame, points: np.ndarray | None = None) -> None:
+        self.samples, self.points = samples, points
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """uint8 (k, SIZE, SIZE, 3), RGB, of k rows."""
+        return np.stack([self._picture(int(row)) for row in np.atleast_1d(rows)])
+
+    def _picture(self, row: int) -> np.ndarray:
+        sample = self.samples.iloc[row]
+        try:
+            image = read_image(image_path(str(sample["root"]), str(sample["image"])))
+        except UnreadableImageError:
+            return draw_hand(np.full((21, 2), np.nan, np.float32) if self.points is None else self.points[row])
+        return crop_square(image, [float(sample[name]) for name in BOX], SIZE, MARGIN)
+
+
+def draw_hand(points: np.ndarray, size: int = SIZE) -> Image8:
+    """Points (21, 2) as a hand of lines, uint8 (size, size, 3); without a line where they are NaN."""
+    side = size * _FINER
+    canvas = Image.new("RGB", (side, side), PALE)
+    if np.isfinite(points).all():
+        low, high = points.min(axis=0), points.max(axis=0)
+        scale = _INSIDE * side / max(float((high - low).max()), 1e-6)
+        placed = [tuple(point) for point in ((points - (low + high) / 2) * scale + side / 2).tolist()]
+        draw = ImageDraw.Draw(canvas)
+        for start, end in BONES:
+            draw.line([placed[start], placed[end]], fill=BLUE, width=2 * _FINER)
+        for x, y in placed:
+            draw.ellipse([x - 2 * _FINER, y - 2 * _FINER, x + 2 * _FINER, y + 2 * _FINER], fill=INK)
+    return np.asarray(canvas.resize((size, size), Image.Resampling.LANCZOS))
+
+
+def pictures_of(data: GestureDataModule) -> Rows:
+    """Rows of a data module's samples: its crops, or cut out of the images."""
+    hands = data.hands
+    return CutPictures(hands.samples, hands.points) if hands.crops is None else hands.crops
+
+
+def draw_parts(parts: Parts) -> np.ndarray:
+    """What a network is given, to look at: uint8 (n, size, size, 3), crops as they are, points as drawn hands."""
+    if parts.crops is not None:
+        return parts.crops
+    assert parts.points is not None
+    return np.stack([draw_hand(hand) for hand in parts.points])
+
+
+def error_grids(predictions: Predictions, pictures: Rows) -> Iterator[tuple[str, Image8]]:
+    """One grid per (ground truth, prediction) pair that occurs, commonest pair first.
+
+    Args:
+        predictions: n predictions.
+        pictures: of the samples, row by row.
+
+    Yields:
+        A name, `TWO_taken_for_THREE` (or `TWO_no_hand_found`), and the grid as (height, width, 3) uint8 RGB.
+    """
+    outcomes = outcomes_of(predictions)
+    scores = predictions.table.column("score").to_numpy()
+    pairs = error_pairs(outcomes.confusion(), outcomes.labels)
+    for gesture, mistaken in zip(pairs["gesture"].astype(str), pairs["prediction"].astype(str), strict=True):
+        truth, prediction = outcomes.labels.index(gesture), outcomes.labels.index(mistaken)
+        errors = np.flatnonzero((outcomes.truths == truth) & (outcomes.predictions == prediction))
+        shown = errors[np.argsort(-scores[errors], kind="stable")][:SHOWN]
+        images = predictions.table.column("image").take(shown).to_pylist()
+        names = [image.rpartition("/")[2] for image in images]
+        grid = error_grid(np.asarray(pictures[shown]), scores[shown].tolist(), names, gesture, mistaken, len(errors))
+        yield f"{gesture}_{NO_HAND.replace(' ', '_') if mistaken == NO_HAND else f'taken_for_{mistaken}'}", grid

@@ -1,0 +1,139 @@
+"""Rows by key, kept on disk: what took long to work out is worked out once.
+
+    keys.bin     16 bytes a row: a hash of all that the row depends on
+    and one file for each column, row after row
+
+Rows are only ever appended, each block's keys last, so that a kill at any moment costs the rows of one block: what lies
+behind the last whole row is cut off when the next block comes. Of rows with the same key the last one counts. Several
+commands may add to one store: each holds its lock while it appends a block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.process_lock import ProcessLock
+
+KEYS, LOCK = "keys.bin", ".appending.lock"
+KEY = np.dtype("V16")
+LONGEST_WAIT = 30.0  # seconds for the lock; a block is written in milliseconds
+
+Keys = npt.NDArray[np.void]
+Integers = npt.NDArray[np.int64]
+
+
+def digest(data: bytes) -> bytes:
+    """A key of 16 bytes: the hash of all that a row depends on."""
+    return hashlib.blake2b(data, digest_size=KEY.itemsize).digest()
+
+
+class KeyIndex:
+    """Finds keys among others, V16 (n,). Of equal ones it finds the last."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self._order = np.argsort(_numbers(keys), kind="stable")
+        self._sorted = _numbers(keys)[self._order]
+
+    def find(self, wanted: Keys) -> Integers:
+        """Where each of the wanted keys V16 (k,) is: int (k,), -1 where it is not there."""
+        if not len(self.keys):
+            return np.full(len(wanted), -1)
+        place = np.searchsorted(self._sorted, _numbers(wanted), side="right") - 1
+        position = self._order[place.clip(min=0)]
+        return np.where(self.keys[position] == wanted, position, -1)
+
+
+class KeyedStore:
+    """A store in a folder.
+
+    Args:
+        folder: made when the first rows are added.
+        columns: file name -> type of a row's entry; an array's is `numpy.dtype(("<f4", (21, 2)))`. What changes its
+            type needs another name.
+    """
+
+    def __init__(self, folder: Path, columns: Mapping[str, np.dtype[Any]]) -> None:
+        self.folder = folder
+        self._types = {**columns, KEYS: KEY}
+        self._rows = self._rows_on_disk()
+        self._index = KeyIndex(np.array(self.column(KEYS)))
+        self._added: dict[bytes, int] = {}
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def find(self, keys: Keys) -> Integers:
+        """The row of each key V16 (n,): int (n,), -1 where it is not there."""
+        rows = self._index.find(keys)
+        if self._added:
+            rows = np.array([self._added.get(k.tobytes(), row) for k, row in zip(keys, rows, strict=True)], np.int64)
+        return rows
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """All rows of a column, memory-mapped."""
+        if not self._rows:
+            return np.zeros(0, self._types[name])
+        return np.memmap(self.folder / name, self._types[name], "r", shape=(self._rows,))
+
+    def add(self, keys: Keys, columns: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Append rows, and make them last.
+
+        Args:
+            keys: V16 (n,).
+            columns: n entries of each column.
+
+        Raises:
+            UserError: the store is locked by another command.
+            OutputError: read-only folder, full disk; what was added before stays.
+        """
+        with explained_write_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _locked(self.folder / LOCK):
+                first = self._rows_on_disk()
+                for name, kind in self._types.items():  # the keys last
+                    values = keys if name == KEYS else columns[name]
+                    with (self.folder / name).open("ab") as file:
+                        file.truncate(first * kind.itemsize)
+                        file.write(np.ascontiguousarray(values, kind.base).tobytes())
+                        file.flush()
+                        os.fsync(file.fileno())
+        self._added.update((key.tobytes(), first + number) for number, key in enumerate(keys))
+        self._rows = first + len(keys)
+
+    def _rows_on_disk(self) -> int:
+        """How many rows are there as a whole."""
+        files = [(self.folder / name, kind.itemsize) for name, kind in self._types.items()]
+        return min(path.stat().st_size // size if path.is_file() else 0 for path, size in files)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock, start = ProcessLock(path), time.monotonic()
+    while not lock.acquire():
+        if time.monotonic() - start > LONGEST_WAIT:
+            raise UserError(
+                f"{path.parent} is locked by another command, or its file system has no locks; end the other command, "
+                "or let the configuration name another folder for it"
+            )
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _numbers(keys: Keys) -> npt.NDArray[np.uint64]:
+    """The first eight bytes of each key as a number, which can be sorted."""
+    return np.ascontiguousarray(keys).view("<u8")[::2]

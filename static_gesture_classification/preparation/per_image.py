@@ -1,0 +1,173 @@
+"""What the stages that make something of pictures share: for each image of some samples do this, in parallel.
+
+A stage says what it makes of one picture. Here are the images of a sample table, the work through them, the keys by
+which a row is known to be up to date, and the samples whose image cannot be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+from typing import TypeVar
+
+import joblib
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.file_state import file_states
+from static_gesture_classification.images import PIXELS_VERSION
+from static_gesture_classification.keyed_store import KEY, Keys, digest
+from static_gesture_classification.samples import BOX, Rejected, image_path, validate
+from static_gesture_classification.terminal import progress_bar
+
+IMAGES_PER_TASK = 8
+IMAGES_IN_FLIGHT = 256  # per worker: so many results at most wait to be taken
+ALONE = 48  # so few images are done before another process has started
+FIRST_REASONS = 10
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SampleImages:
+    """The images of a sample table.
+
+    Attributes:
+        table: n samples.
+        boxes: float32 (n, 4), normalised.
+        images: (root, path in it) of each image.
+        of_row: int (n,), position in `images`.
+    """
+
+    table: pa.Table
+    boxes: np.ndarray
+    images: list[tuple[str, str]]
+    of_row: np.ndarray
+
+    @classmethod
+    def of(cls, table: pa.Table, path: Path, may_be_empty: bool = False) -> SampleImages:
+        """The images of the table at `path`. Raises `DataError` when it is empty or invalid."""
+        if not len(table) and not may_be_empty:
+            raise DataError(f"{path} has no samples; enable a source that has some (sources=[...]) and run dvc repro")
+        validate(table, path)
+        boxes = np.stack([table.column(name).to_numpy() for name in BOX], axis=1)
+        joined = pc.binary_join_element_wise(table.column("root"), table.column("image"), "\0").combine_chunks()
+        encoded = joined.dictionary_encode()
+        images = [(root, name) for root, _, name in (text.partition("\0") for text in encoded.dictionary.to_pylist())]
+        return cls(table, boxes, images, encoded.indices.to_numpy())
+
+    def path(self, image: int) -> Path:
+        """Where an image is."""
+        return image_path(*self.images[image])
+
+    @cached_property
+    def states(self) -> np.ndarray:
+        """Bytes and modification time in ns of each image, int64 (images, 2), -1 where it is not there."""
+        return file_states(self.images)
+
+    @cached_property
+    def state_keys(self) -> Keys:
+        """V16 (images,): which file each image is, in which state, read in which way."""
+        return np.array([self.state_key(number, state) for number, state in enumerate(self.states.tolist())], KEY)
+
+    def state_key(self, image: int, state: Sequence[int]) -> bytes:
+        """See `state_keys`."""
+        root, name = self.images[image]
+        return digest(f"{PIXELS_VERSION}\0{root}\0{name}\0{state[0]}\0{state[1]}".encode())
+
+    def by_image(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Images in order, with those of the rows that belong to each, ascending."""
+        if not len(rows):
+            return
+        images = self.of_row[rows]
+        order = np.argsort(images, kind="stable")
+        starts = np.flatnonzero(np.diff(images[order], prepend=-1))
+        for members in np.split(rows[order], starts[1:]):
+            yield int(self.of_row[members[0]]), members
+
+    def rejected(self, reasons: Mapping[int, str]) -> list[Rejected]:
+        """Rows that were rejected, in the order of the table, for a reason each."""
+        rows = sorted(reasons)
+        table = self.table.select(["source", "sample_id"]).take(pa.array(rows, pa.int64())).to_pylist()
+        files = [self.path(image).as_posix() for image in self.of_row[rows].tolist()]
+        return [
+            Rejected(entry["source"], file, entry["sample_id"], reasons[row])
+            for row, file, entry in zip(rows, files, table, strict=True)
+        ]
+
+    def check_rejected(self, reasons: Mapping[int, str], most: float, stage: str, others: int = 0) -> None:
+        """Raise `DataError` when more samples are rejected than may be, or all.
+
+        Args:
+            reasons: of the rejected rows.
+            most: share of the rows that may be rejected, `max_rejected_share` of the stage.
+            stage: "crops" or "landmarks".
+            others: samples that are not in the table, and are not missed.
+        """
+        count, total = len(reasons), len(self.table)
+        if count <= most * total and (count < total or others):
+            return
+        first = "\n".join(f"  {row.file}: {row.reason}" for row in self.rejected(reasons)[:FIRST_REASONS])
+        raise DataError(
+            f"{count:,} of {total:,} samples have no usable image ({count / total:.1%}; {stage}.max_rejected_share is "
+            f"{most:.1%}). The first are\n{first}\nRepair them, take them out of the source, or raise "
+            f"{stage}.max_rejected_share. Earlier {stage} are untouched."
+        )
+
+    def counts_by_source(self, kinds: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
+        """How many samples of each source are of each kind: bool (n,)."""
+        sources = self.table.column("source").to_numpy(zero_copy_only=False)
+        return {
+            str(name): {kind: int((rows & (sources == name)).sum()) for kind, rows in kinds.items()}
+            for name in sorted(set(sources))
+        }
+
+
+def row_keys(pictures: Iterable[bytes], boxes: np.ndarray, made: str) -> Keys:
+    """V16 (n,): what is made of each hand depends on its picture, its box float32 (n, 4), and how it is `made`."""
+    packed = np.ascontiguousarray(boxes, np.float32).view(KEY).ravel()
+    ending = made.encode()
+    return np.array([digest(each + box.tobytes() + ending) for each, box in zip(pictures, packed, strict=True)], KEY)
+
+
+def for_each_image(
+    work: Callable[[Task], Result], tasks: Sequence[Task], what: str, together: int, processes: bool = False
+) -> Iterator[list[Result]]:
+    """Do some work in parallel, with progress; what comes of it is handed over in order, some at a time.
+
+    Whoever makes the results last before asking for more loses no more than these when the command is killed.
+
+    Args:
+        work: called with each task, in threads or processes.
+        tasks: one for each image.
+        what: is done, for the progress bar.
+        together: so many results at once.
+        processes: work in other processes, unless the tasks are few.
+    """
+    workers = 1 if processes and len(tasks) <= ALONE else joblib.effective_n_jobs(-1)
+    prefer = "processes" if processes else "threads"
+    with (
+        progress_bar() as bar,
+        joblib.Parallel(n_jobs=workers, prefer=prefer, batch_size=1, return_as="generator") as parallel,
+    ):
+        shown = bar.add_task(what, total=len(tasks), unit="images")
+        for wave in _pieces(tasks, max(together, workers * IMAGES_IN_FLIGHT)):
+            calls = (joblib.delayed(_do)(work, piece) for piece in _pieces(wave, IMAGES_PER_TASK))
+            results = chain.from_iterable(parallel(calls))
+            while some := list(islice(results, together)):
+                yield some
+                bar.advance(shown, len(some))
+
+
+def _do(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+    return [work(task) for task in tasks]
+
+
+def _pieces(items: Sequence[Task], size: int) -> Iterator[Sequence[Task]]:
+    return (items[first : first + size] for first in range(0, len(items), size))

@@ -1,0 +1,70 @@
+"""What decides which pictures are kept: thresholds, the model that judges, and how it learns meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from omegaconf import DictConfig
+from pydantic import Field
+
+from static_gesture_classification.detection.detector import DetectorSettings
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.workspace import Workspace
+
+Hand = Literal["largest", "surest", "left", "right"]
+
+
+class SelectionSettings(Settings):
+    """Which pictures are worth keeping; see conf/recording/default.yaml."""
+
+    best_of: int = Field(ge=1, strict=True)
+    novelty: float = Field(ge=0, strict=True)
+    interval: float = Field(ge=0, strict=True)
+    near_identical: float = Field(ge=0, strict=True)
+    min_sharpness: float = Field(ge=0, strict=True)
+    min_hand: int = Field(ge=1, strict=True)
+    edge: float = Field(ge=0, strict=True)
+
+
+class JudgeSettings(Settings):
+    """What looks at the pictures and judges them; the others of its fields are in conf/recording/default.yaml.
+
+    Args:
+        other_checkpoints: what judges where nothing is asked for and the plan names none, the first that exists.
+        detector: of the recorder.
+        pipeline, quick_loop: where the two keep their landmarks.
+        embeddings: where the quick loop keeps those of crop models.
+        seed: of what is drawn.
+    """
+
+    hand: Hand
+    look_for_more: int = Field(ge=0, strict=True)
+    checkpoint: Path | None
+    other_checkpoints: tuple[Path, ...]
+    onnx: bool
+    refit_every: int = Field(ge=0, strict=True)
+    refit_strength: float = Field(gt=0, strict=True)
+    refit_samples: int = Field(ge=1, strict=True)
+    refit_landmarks: Path | None
+    detector: DetectorSettings
+    pipeline: Workspace
+    quick_loop: Workspace
+    embeddings: Path
+    seed: int
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> JudgeSettings:
+        """From `config.recording`, with its changes of `config.detector`."""
+        changes = {str(key): value for key, value in config.recording.detector.items()}
+        pipeline = Workspace.from_config(config)
+        return cls.read(
+            config,
+            "recording",
+            other_checkpoints=[pipeline.best, *config.recording.other_checkpoints],
+            detector=DetectorSettings.from_config(config, changes),
+            pipeline=pipeline,
+            quick_loop=Workspace.read(config, "retrain.paths"),
+            embeddings=config.retrain.paths.embeddings,
+            seed=config.seed,
+        )

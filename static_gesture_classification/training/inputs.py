@@ -1,0 +1,349 @@
+"""What a model sees of a hand: its input kind, which its `model` node and its checkpoint name.
+
+A kind says what it needs of a prepared hand (a crop, landmarks, or both), makes one array of it with a row for each
+hand, and knows the network, the augmentation and the ONNX inputs that go with such rows. What works with hands asks
+the kind and does not know which there are. A new one is a class here, its entry in `KINDS`, and a YAML in conf/model/
+with `model.input`, and `model.prepared: landmarks` where it needs landmarks (the stages watch that folder).
+
+    prepare   needs_crops, needs_landmarks, check_detector
+    open      open, usable, sample_table
+    a hand    join (of crops and points), take, look_at (in an image), example
+    batch     feed (named arrays), batch (tensors), parts_of (and back, to look at)
+    train     network, augmentation, describe
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+import pandas as pd
+
+from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.file_data import read_json
+from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.preparation.landmark_store import open_landmarks, points_of
+from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
+from static_gesture_classification.workspace import Workspace
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from static_gesture_classification.detection.detector import DetectedHand, Detector
+    from static_gesture_classification.training.models.network import Network
+
+
+class Rows(Protocol):
+    """An array with a row for each hand, or what gives the same when it is indexed."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class SelectedRows:
+    """Some rows of an array, which stays where it is (on disk)."""
+
+    array: Rows
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        return self.array[self.rows[rows]]
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Prepared hands.
+
+    Args:
+        samples: the sample table, n rows.
+        crops: uint8 (n, size, size, 3), RGB; None where the kind needs none.
+        points: float32 (n, 21, 2), in units of the image's height, NaN where no hand was found; None likewise.
+        crop_size, crop_margin: how the crops were cut; the margin is None where that is not known.
+
+    Raises:
+        DataError: they do not fit together.
+    """
+
+    samples: pd.DataFrame
+    crops: Rows | None = None
+    points: np.ndarray | None = None
+    crop_size: int = 0
+    crop_margin: float | None = None
+
+    def __post_init__(self) -> None:
+        for noun, part in (("crops", self.crops), ("hands", self.points)):
+            if part is not None and len(part) != len(self.samples):
+                raise DataError(
+                    f"{len(part)} {noun} and {len(self.samples)} rows in the table do not fit together; run dvc repro"
+                )
+
+    def select(self, rows: np.ndarray) -> Hands:
+        """Some of the hands."""
+        crops = None if self.crops is None else SelectedRows(self.crops, rows)
+        points = None if self.points is None else self.points[rows]
+        return replace(self, samples=self.samples.iloc[rows].reset_index(drop=True), crops=crops, points=points)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What can be looked at of model inputs: crops uint8 (n, size, size, 3), points float32 (n, 21, 2)."""
+
+    crops: np.ndarray | None = None
+    points: np.ndarray | None = None
+
+
+class InputKind(ABC):
+    """See the module.
+
+    Attributes:
+        name: in `model.input` and in checkpoints.
+        needs_crops, needs_landmarks: what of a hand has to be prepared.
+        batch_size: hands that go through the network at once where nothing is learned.
+    """
+
+    name: ClassVar[str]
+    needs_crops: ClassVar[bool] = False
+    needs_landmarks: ClassVar[bool] = False
+    batch_size: ClassVar[int] = 64
+
+    @abstractmethod
+    def join(self, crops: np.ndarray | None, points: np.ndarray | None) -> np.ndarray:
+        """Inputs of n hands, one array (n, ...); of more parts than one a structured array."""
+
+    @abstractmethod
+    def feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Inputs as the arguments of the network, by the name that an ONNX file gives them."""
+
+    @abstractmethod
+    def to_network(self, *arguments: Tensor) -> Any:
+        """What the network takes, a tensor or a tuple of them, of the tensors of `feed`."""
+
+    @abstractmethod
+    def parts_of(self, batch: Any) -> Parts:
+        """What can be looked at of what the network takes, of an augmented batch too."""
+
+    @abstractmethod
+    def network(self, model: Mapping[str, Any], classes: int) -> Network:
+        """The network of a `model` node, with random weights or, where `model.weights` says so, ImageNet's."""
+
+    @abstractmethod
+    def augmentation(self, augs: Mapping[str, Any]) -> nn.Module:
+        """What changes a batch while training, of the `augs` node: takes what the network takes, and a generator."""
+
+    @abstractmethod
+    def describe(self, hands: Hands) -> str:
+        """What is trained on, as a table's title."""
+
+    def batch(self, inputs: np.ndarray) -> Any:
+        """Inputs as the network takes them, on the CPU."""
+        import torch
+
+        arrays = (np.ascontiguousarray(array) for array in self.feed(inputs).values())
+        return self.to_network(*(torch.from_numpy(array) for array in arrays))
+
+    def batches(self, inputs: np.ndarray) -> Iterator[np.ndarray]:
+        """Inputs in pieces of `batch_size`, one at least."""
+        for start in range(0, max(len(inputs), 1), self.batch_size):
+            yield inputs[start : start + self.batch_size]
+
+    def take(self, crops: Rows | None, points: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
+        """Inputs of some rows of prepared hands; what the kind does not need is not looked at."""
+        return self.join(
+            np.asarray(crops[rows]) if self.needs_crops and crops is not None else None,
+            points[rows] if self.needs_landmarks and points is not None else None,
+        )
+
+    def look_at(
+        self, image: np.ndarray, hands: Sequence[DetectedHand], crop_size: int, crop_margin: float
+    ) -> np.ndarray:
+        """Inputs of hands in an image, uint8 (height, width, 3) RGB.
+
+        Raises:
+            UserError: landmarks are needed, and a hand has none.
+        """
+        crops = points = None
+        if self.needs_crops:
+            crops = np.stack([crop_square(image, hand.box, crop_size, crop_margin) for hand in hands])
+        if self.needs_landmarks:
+            points = points_of(np.stack([_landmarks(hand) for hand in hands]), image.shape[1] / image.shape[0])
+        return self.join(crops, points)
+
+    def example(self, count: int, crop_size: int) -> np.ndarray:
+        """Random inputs, always the same."""
+        random = np.random.default_rng(0)
+        crops = points = None
+        if self.needs_crops:
+            crops = random.integers(0, 256, (count, crop_size, crop_size, 3), np.uint8)
+        if self.needs_landmarks:
+            points = random.random((count, LANDMARK_COUNT, 2), np.float32)
+        return self.join(crops, points)
+
+    def open(self, crops: Path, landmarks: Path, samples: Path) -> Hands:
+        """Open what is prepared.
+
+        Args:
+            crops, landmarks: their folders; what the kind does not need is not looked at.
+            samples: the table that the crops belong to, with splits; landmarks have their own.
+
+        Raises:
+            DataError: something is missing, damaged, or does not fit together.
+        """
+        points: np.ndarray | None = None
+        if self.needs_landmarks:
+            points, table = open_landmarks(landmarks)
+        if not self.needs_crops:
+            return Hands(table, points=points)
+        array, cut = open_crops(crops), read_rows(samples)
+        rows: Rows = array
+        if len(array) != len(cut):
+            raise DataError(f"{len(array)} crops and {len(cut)} rows in {samples} do not fit together; run dvc repro")
+        if points is None:
+            table = cut
+        else:
+            at = pd.Index(cut["sample_id"]).get_indexer(pd.Index(table["sample_id"]))
+            points, table, rows = (
+                points[at >= 0],
+                table[at >= 0].reset_index(drop=True),
+                SelectedRows(array, at[at >= 0]),
+            )
+        report = crops / "report.json"
+        made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
+        return Hands(table, rows, points, array.shape[1], made.get("margin"))
+
+    def usable(self, points: np.ndarray | None, count: int) -> np.ndarray:
+        """Which of `count` hands can be seen, bool (count,): not those whose landmarks were looked for in vain."""
+        if not self.needs_landmarks or points is None:
+            return np.ones(count, bool)
+        return np.isfinite(points).all(axis=(1, 2))
+
+    def sample_table(self, workspace: Workspace) -> Path:
+        """The sample table, with splits, of what a model of this kind is trained on."""
+        return workspace.landmarks / "samples.parquet" if self.needs_landmarks else workspace.split_table
+
+    def check_detector(self, detector: Detector) -> None:
+        """Raise `UserError` where a detector does not give what is needed of its hands."""
+        if self.needs_landmarks and not detector.gives_landmarks:
+            raise UserError(
+                "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
+                "or a checkpoint of crops"
+            )
+
+
+class Crops(InputKind):
+    """RGB crops, uint8 (n, size, size, 3); the network takes (n, 3, size, size) in channels-last memory."""
+
+    name = "crops"
+    needs_crops = True
+
+    def join(self, crops: np.ndarray | None, points: np.ndarray | None) -> np.ndarray:
+        """See `InputKind.join`."""
+        assert crops is not None
+        return crops
+
+    def feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """See `InputKind.feed`."""
+        return {"crops": np.asarray(inputs, np.uint8)}
+
+    def to_network(self, *arguments: Tensor) -> Tensor:
+        """See `InputKind.to_network`."""
+        return arguments[0].permute(0, 3, 1, 2)
+
+    def parts_of(self, batch: Any) -> Parts:
+        """See `InputKind.parts_of`."""
+        return Parts(crops=batch.float().round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
+
+    def network(self, model: Mapping[str, Any], classes: int) -> Network:
+        """See `InputKind.network`."""
+        from static_gesture_classification.training.backbones import build_backbone
+        from static_gesture_classification.training.models.network import CropNetwork
+
+        backbone, width = build_backbone(model["backbone"], pretrained=model["weights"] == "imagenet")
+        return CropNetwork(backbone, width, classes, model["normalisation"]["mean"], model["normalisation"]["std"])
+
+    def augmentation(self, augs: Mapping[str, Any]) -> nn.Module:
+        """See `InputKind.augmentation`."""
+        from static_gesture_classification.training.augmentation import Augmentation
+
+        try:
+            return Augmentation(**augs)
+        except TypeError as error:
+            raise UserError(
+                f"augs does not fit a model of crops ({error}); choose augs=default, strong or none"
+            ) from error
+
+    def describe(self, hands: Hands) -> str:
+        """See `InputKind.describe`."""
+        return f"Crops of {hands.crop_size} x {hands.crop_size} pixels"
+
+
+class Landmarks(InputKind):
+    """Points, float32 (n, 21, 2), in a unit that is the same for x and y, without NaN."""
+
+    name = "landmarks"
+    needs_landmarks = True
+    batch_size = 16_384
+
+    def join(self, crops: np.ndarray | None, points: np.ndarray | None) -> np.ndarray:
+        """See `InputKind.join`."""
+        assert points is not None
+        return points
+
+    def feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """See `InputKind.feed`."""
+        return {"points": np.asarray(inputs, np.float32)}
+
+    def to_network(self, *arguments: Tensor) -> Tensor:
+        """See `InputKind.to_network`."""
+        return arguments[0]
+
+    def parts_of(self, batch: Any) -> Parts:
+        """See `InputKind.parts_of`."""
+        return Parts(points=batch.cpu().numpy())
+
+    def network(self, model: Mapping[str, Any], classes: int) -> Network:
+        """See `InputKind.network`."""
+        from static_gesture_classification.training.backbones import build_backbone
+        from static_gesture_classification.training.models.landmarks import LandmarkNetwork
+
+        return LandmarkNetwork(*build_backbone(model["backbone"], pretrained=model["weights"] == "imagenet"), classes)
+
+    def augmentation(self, augs: Mapping[str, Any]) -> nn.Module:
+        """See `InputKind.augmentation`."""
+        from static_gesture_classification.training.landmark_augmentation import LandmarkAugmentation
+
+        return LandmarkAugmentation.from_config(augs)
+
+    def describe(self, hands: Hands) -> str:
+        """See `InputKind.describe`."""
+        return "Hands with landmarks"
+
+
+KINDS: dict[str, InputKind] = {kind.name: kind for kind in (Crops(), Landmarks())}
+
+
+def kind_named(name: str) -> InputKind:
+    """The kind of this name. Raises `UserError` where there is none."""
+    if name not in KINDS:
+        raise UserError(f"model.input is {name!r}; it is {' or '.join(KINDS)}")
+    return KINDS[name]
+
+
+def kind_of(model: Mapping[str, Any]) -> InputKind:
+    """The kind that a `model` node, or a checkpoint's entry, names; crops where it names none."""
+    return kind_named(str(model.get("input", Crops.name)))
+
+
+def _landmarks(hand: DetectedHand) -> np.ndarray:
+    if hand.landmarks is None:
+        raise UserError("this checkpoint recognises landmarks, but this hand was found without them")
+    return hand.landmarks

@@ -1,0 +1,89 @@
+"""The last layer of a classifier, fitted anew to embeddings and held to the layer it starts from.
+
+It is a multinomial logistic regression on the frozen backbone's embeddings. What is minimised:
+
+    sum of cross-entropies + strength * |weights - weights of the start|^2
+
+with embeddings in units of their deviation, so that a step is as long in every direction. With much strength the layer
+stays what it was, with little it is that of the data alone. The quick loop fits it to labels
+(`active_learning.retraining.head`), the recorder to what is kept (`recording.judging.learning_head`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+STEPS = 100  # of L-BFGS at most
+LEAST_DEVIATION = 1e-6  # of an embedding's entry, below which it says nothing
+
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class LastLayer:
+    """From embeddings to gestures: weights float32 (C, D), bias float32 (C,)."""
+
+    weights: Floats
+    bias: Floats
+
+    def scores(self, embeddings: Floats) -> Floats:
+        """Logits (..., C) of embeddings (..., D)."""
+        scores: Floats = embeddings @ self.weights.T + self.bias
+        return scores
+
+    def probabilities(self, embeddings: Floats) -> npt.NDArray[np.float32]:
+        """Probabilities (..., C) float32 of embeddings (..., D)."""
+        scores = self.scores(embeddings)
+        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def deviation(embeddings: Floats) -> npt.NDArray[np.float32]:
+    """The standard deviation of each entry of embeddings (n, D), never 0: (D,)."""
+    return np.maximum(embeddings.std(axis=0), LEAST_DEVIATION).astype(np.float32)
+
+
+def fit_last_layer(
+    start: LastLayer,
+    embeddings: Floats,
+    targets: Floats,
+    strength: float,
+    scale: Floats,
+    begin: LastLayer | None = None,
+) -> LastLayer:
+    """The layer that minimises the module's loss.
+
+    Args:
+        start: what it is held to.
+        embeddings: (n, D) float32.
+        targets: (n, C) float32, the probabilities that each is to have.
+        strength: how strongly it is held.
+        scale: (D,), the deviation of embeddings.
+        begin: where the search begins, the nearer the sooner it ends; None: at the start.
+    """
+    from scipy.optimize import minimize  # takes a second
+
+    inputs = np.column_stack([embeddings / scale, np.ones(len(embeddings), np.float32)])
+    origin = _flat(start, scale)
+    shape = (len(start.bias), inputs.shape[1])
+
+    def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        scores = inputs @ flat.reshape(shape).T.astype(np.float32)
+        scores -= scores.max(axis=1, keepdims=True)
+        powers = np.exp(scores)
+        sums = powers.sum(axis=1, keepdims=True)
+        entropies = ((np.log(sums) - scores) * targets).sum(dtype=np.float64)
+        gradient = ((powers / sums - targets).T @ inputs).ravel() + 2 * strength * (flat - origin)
+        return float(entropies + strength * ((flat - origin) ** 2).sum()), gradient
+
+    first = origin if begin is None else _flat(begin, scale)
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    layer = found.x.reshape(shape).astype(np.float32)
+    return LastLayer(layer[:, :-1] / scale, layer[:, -1])
+
+
+def _flat(layer: LastLayer, scale: Floats) -> npt.NDArray[np.float64]:
+    return np.column_stack([layer.weights * scale, layer.bias]).astype(np.float64).ravel()

@@ -1,0 +1,104 @@
+"""The settings of a training: what the model is, how it learns, and what it computes on."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
+
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.settings import Settings
+from static_gesture_classification.workspace import Workspace
+
+# The nodes of the configuration that the trained weights depend on.
+NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperparams", "augs", "trainer", "seed")
+
+
+class HyperParameters(Settings):
+    """How long is trained and on how much at once; `train_hyperparams` of the configuration.
+
+    Args:
+        lr, momentum, weight_decay: for the optimizer, whose node refers to them.
+        batch_size: samples per step.
+        epochs: after each of them the model is validated.
+        passes: how often an epoch goes through the training samples.
+        early_stopping: epochs without a better weighted F1 on val after which training stops; None: never.
+        keep_checkpoints: of the best epochs, besides the last one.
+        overfit_samples: train and validate on this many training samples only; None: on all.
+        fresh: begin another run where there is a finished one.
+    """
+
+    lr: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    batch_size: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    passes: int = Field(default=1, ge=1)
+    early_stopping: int | None = Field(default=None, ge=0)
+    keep_checkpoints: int = Field(default=1, ge=1)
+    overfit_samples: int | None = Field(default=None, ge=0)
+    fresh: bool = False
+
+
+class TrainerSettings(Settings):
+    """What is computed on, and how exactly; `trainer` of the configuration (see conf/trainer/)."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: Any = 1
+    precision: str = "auto"
+    deterministic: bool = True
+    threads: int | None = Field(default=None, ge=1)
+    gradient_clip: float | None = None
+    fast_dev_run: bool | int = False
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> TrainerSettings:
+        """Read the node `trainer`."""
+        return cls.read(config, "trainer")
+
+
+class TrainingSettings(Settings):
+    """All that a training depends on but its data.
+
+    Args:
+        vocabulary: the gestures, in class order.
+        model, loss, optimizer, scheduler, augs: nodes of the configuration, plain values.
+        hyperparameters, trainer: see their classes.
+        crop_size, crop_margin: what crops have to be like: pixels, and share of the box's longer side.
+        workspace: where data and results lie.
+        seed: of everything random.
+        tags: further short labels of the run.
+        configuration: the whole configuration, plain values, which the run folder keeps.
+    """
+
+    vocabulary: Vocabulary
+    model: dict[str, Any]
+    loss: dict[str, Any]
+    optimizer: dict[str, Any]
+    scheduler: dict[str, Any]
+    augs: dict[str, Any]
+    hyperparameters: HyperParameters
+    trainer: TrainerSettings
+    crop_size: int = Field(ge=1)
+    crop_margin: float = Field(ge=0)
+    workspace: Workspace
+    seed: int
+    tags: list[str] = Field(default_factory=list)
+    configuration: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> TrainingSettings:
+        """Read the nodes that a training is made of."""
+        return cls.read(
+            config,
+            "",
+            vocabulary=Vocabulary.from_config(config),
+            hyperparameters=HyperParameters.read(config, "train_hyperparams"),
+            trainer=TrainerSettings.from_config(config),
+            crop_size=config.crops.size,
+            crop_margin=config.crops.margin,
+            workspace=Workspace.from_config(config),
+            tags=config.get("tags") or [],
+            configuration=OmegaConf.to_container(config, resolve=True),
+        )
