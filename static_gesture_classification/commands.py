@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         _stage("synthetic", "synthetic.generate", "make pictures of posed hands", "synthetic + poses"),
         _stage("contact-sheet", "synthetic.contact_sheet", "show the synthetic hands on one picture", "synthetic"),
         _stage("index", "preparation.index", "list all samples of the sources", f"index + {_DATA}"),
+        _stage("sources", "sources.contents", "note what each source holds, for the pipeline", "+ sources"),
         _stage("crops", "preparation.crops", "cut out and keep every hand", "crops"),
         _stage("split", "preparation.split", "divide subjects into train, val and test", "split"),
         _stage("landmarks", "preparation.landmarks", "find 21 points in every hand", "landmarks + detector"),
@@ -57,7 +58,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         _stage("runs", "evaluation.runs", "list training runs, their epochs and checkpoints", "runs"),
         _stage("report", "tracking.report", "write a run as a web page", "report"),
         _stage("sync", "tracking.sync", "send a run to trackers", "sync + logger"),
-        _stage("summary", "evaluation.summary", "say where results are and what is next", "paths"),
+        _stage("summary", "evaluation.summary", "say where results are and what is next"),
         _stage("compose", "configuration", "write params.yaml for the pipeline"),
     ),
     "Improve": (

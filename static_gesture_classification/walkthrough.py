@@ -182,7 +182,7 @@ class Round:
 
     def record(self, gesture: str) -> list[str]:
         """The recorder without a window, following the plan for one gesture."""
-        what = (f"recording.source={CLIPS}/{gesture}", f"recording.gesture={gesture}", "window=none")
+        what = (f"recording.source={CLIPS}/{gesture}", f"recording.gesture={gesture}", "recording.window=none")
         who = (f"recording.subject={PERFORMER}", "recording.room=video", "admission.held_out=0")
         return ["record", *what, *who, f"recording.checkpoint={self.settings.quick.best.as_posix()}", *self.common()]
 

@@ -64,7 +64,7 @@ def awkward(cases: Path, tmp_path_factory: pytest.TempPathFactory) -> Awkward:
     overrides += [f"paths.{name}={folder / name}" for name in ("index", "crops")]
     overrides += ["crops.max_rejected_share=0.2", "index.max_rejected_share=0.2", f"mining.cache={folder / 'pool'}"]
     overrides += ["detector=box", "detector.box=[0,0,1,1]", "trainer.accelerator=cpu", "trainer.threads=1"]
-    config = composed(*overrides, f"mining.pool={folder / 'photos'}", f"input={folder / 'photos'}")
+    config = composed(*overrides, f"mining.pool={folder / 'photos'}", f"predict.input={folder / 'photos'}")
     index.main.__wrapped__(config)  # type: ignore[attr-defined]
     crops.main.__wrapped__(config)  # type: ignore[attr-defined]
     return Awkward(folder / "photos", config)
@@ -157,7 +157,7 @@ def test_predict_sees_what_the_crops_stage_saw(
     awkward: Awkward, seen: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = awkward.config.copy()
-    config.checkpoint, config.output = str(untrained(tmp_path)), str(tmp_path / "hands.csv")
+    config.predict.checkpoint, config.predict.output = str(untrained(tmp_path)), str(tmp_path / "hands.csv")
     predict.main.__wrapped__(config)  # type: ignore[attr-defined]
     with (tmp_path / "hands.csv").open(newline="", encoding="utf-8") as file:
         assert sorted(row["image"] for row in csv.DictReader(file)) == sorted(seen)
@@ -202,7 +202,7 @@ def test_home_folder_may_be_written_short(
     monkeypatch.setenv("HOME", str(awkward.root.parent))
     config = awkward.config.copy()
     config.sources.folder.root = "~/photos"
-    config.paths.index, config.paths.crops, config.input = "~/i", "~/c", "~/photos/THUMBS_UP/turned.jpg"
+    config.paths.index, config.paths.crops, config.predict.input = "~/i", "~/c", "~/photos/THUMBS_UP/turned.jpg"
     if expand:
         expand_homes(config)
         assert str(config.sources.folder.root) == str(awkward.root)

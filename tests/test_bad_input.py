@@ -175,7 +175,7 @@ def test_names_with_spaces_and_other_letters(stage: Stage, workplace: Path) -> N
     for name in ("index", "crops", "split"):
         outcome = stage(name, "sources.hagrid.root=фото рук, 100 % [neu]")
         assert outcome.status == 0, outcome.printed
-    outcome = stage("evaluate", "checkpoint=мой = 1.ckpt", "output=отчёт")
+    outcome = stage("evaluate", "evaluate.checkpoint=мой = 1.ckpt", "evaluate.output=отчёт")
     assert outcome.status == 0, outcome.printed
     images = pd.read_parquet("отчёт/predictions/test.parquet")["image"]
     assert set(images) == {f"{label}/{name}-{label}.jpg" for name in people["test"] for label in LABELS}
@@ -269,7 +269,7 @@ def test_one_person_only(refused: Refused, stage: Stage) -> None:
 def test_a_checkpoint_that_is_none(refused: Refused, content: bytes | None) -> None:
     if content is not None:
         Path("other.ckpt").write_bytes(content)
-    message = refused("evaluate", "checkpoint=other.ckpt")
+    message = refused("evaluate", "evaluate.checkpoint=other.ckpt")
     assert "other.ckpt" in message
 
 

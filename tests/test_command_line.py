@@ -21,7 +21,7 @@ Compose = Callable[..., Any]
 # Settings that are null until they are set, and no text: numbers, lists, maps. A new one belongs here or in
 # `conf_files.TEXT_OR_NULL`.
 NO_TEXT = {
-    "download.parts", "download.hagrid.parts_by_default", "epoch", "loss.class_weights", "mining.count",
+    "download.parts", "download.hagrid.parts_by_default", "promote.epoch", "loss.class_weights", "mining.count",
     "recording.seconds", "sources.coco.annotations", "train_hyperparams.early_stopping",
     "train_hyperparams.overfit_samples", "trainer.gradient_clip", "trainer.threads",
 }  # fmt: skip
@@ -46,14 +46,14 @@ def value() -> Compose:
         ("sources=[hagrid,hands]", "sources=[hagrid,hands]"),
         ("--config-name", "--config-name"),
         ("~logger", "~logger"),
-        ("checkpoint=runs/a/best.ckpt", "checkpoint=runs/a/best.ckpt"),
-        ("checkpoint=runs/a/epoch=49-F1=0.88.ckpt", "checkpoint='runs/a/epoch=49-F1=0.88.ckpt'"),
+        ("predict.checkpoint=runs/a/best.ckpt", "predict.checkpoint=runs/a/best.ckpt"),
+        ("predict.checkpoint=runs/a/epoch=49-F1=0.88.ckpt", "predict.checkpoint='runs/a/epoch=49-F1=0.88.ckpt'"),
         ("sources.folder.root=/home/Ünï côd/日本", "sources.folder.root='/home/Ünï côd/日本'"),
-        ("output=it's here", 'output="it\'s here"'),
+        ("predict.output=it's here", 'output="it\'s here"'),
         ("x='already quoted = fine'", "x='already quoted = fine'"),
         ("recording.subject='12'", "recording.subject='12'"),
         ("recording.subject=null", "recording.subject=null"),
-        ("input=${paths.runs}", "input=${paths.runs}"),
+        ("predict.input=${paths.runs}", "predict.input=${paths.runs}"),
         ("recording.subject=12", "recording.subject='12'"),
         ("++new.thing=a,b", "++new.thing='a,b'"),
     ],
@@ -76,7 +76,15 @@ def test_text_is_text_whatever_it_looks_like(text: str, value: Compose) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["input", "checkpoint", "run", "output", "recording.room", "recording.source", "sources.folder.root", "window"],
+    [
+        "predict.input",
+        "evaluate.checkpoint",
+        "runs.run",
+        "evaluate.output",
+        "recording.room",
+        "recording.source",
+        "sources.folder.root",
+    ],
 )
 def test_paths_and_names_stay_as_typed(key: str, value: Compose) -> None:
     assert value(f"{key}=2024_11_05") == "2024_11_05"
@@ -89,7 +97,7 @@ def test_paths_and_names_stay_as_typed(key: str, value: Compose) -> None:
         ("train_hyperparams.lr=1e-3", 0.001),
         ("recording.hard=true", True),
         ("recording.seconds=5", 5),
-        ("epoch=3", 3),
+        ("promote.epoch=3", 3),
         ("recording.subject=null", None),
         ("sources.folder.gestures=[ONE,TWO]", ["ONE", "TWO"]),
         ("gestures.names=[кулак, it's one, 3, FIST]", ["кулак", "it's one", 3, "FIST"]),

@@ -91,12 +91,18 @@ def pipeline(traced: Traced) -> list[str]:
 
 
 def predict(video: Path, *overrides: str) -> Command:
-    return [f"{PACKAGE}.inference.predict", f"input={video}", "output=seen.csv", "trainer.threads=1", *overrides]
+    return [
+        f"{PACKAGE}.inference.predict",
+        f"predict.input={video}",
+        "predict.output=seen.csv",
+        "trainer.threads=1",
+        *overrides,
+    ]
 
 
 def record(video: Path, *overrides: str) -> Command:
     settings = (
-        "window=none",
+        "recording.window=none",
         "recording.mode=free",
         "recording.gesture=FIST",
         "recording.min_sharpness=0",

@@ -38,7 +38,7 @@ def test_settings_hold_the_nodes_values_and_those_that_stand_elsewhere() -> None
     ("change", "message"),
     [
         ({"share": 1}, "splits.share is 1; it must be less than 1"),
-        ({"group": "room"}, "split.group is 'room'; it must be 'subject' or 'session'"),
+        ({"group": "room"}, "splits.group is 'room'; it must be 'subject' or 'session'"),
         ({"count": 2.5}, "splits.count is 2.5; it must be a valid integer"),
         ({"part": {"rate": 0}}, "splits.part.rate is 0; it must be greater than 0"),
         ({"part": {}}, "splits.part.rate is missing"),

@@ -39,9 +39,9 @@ def test_a_detector_is_a_file_and_a_yaml(
                 f"hydra.searchpath=[file://{Path(__file__).parent}/added/conf]",
                 "detector=everywhere",
                 "landmarks.extract=always",
-                f"checkpoint={model}",
-                "input=picture.png",
-                "output=predictions.csv",
+                f"predict.checkpoint={model}",
+                "predict.input=picture.png",
+                "predict.output=predictions.csv",
             ],
         )
     assert Detector.from_config(config).identity() == Everywhere(0.4).identity() != Everywhere(0.3).identity()

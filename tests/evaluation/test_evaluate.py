@@ -37,8 +37,8 @@ def checkpoint(trained_run, tmp_path_factory):
 def pipeline(prepared, checkpoint, output, *overrides):
     """The configuration that the pipeline's stage runs with."""
     return composed(
-        f"checkpoint={checkpoint}",
-        f"output={output}",
+        f"evaluate.checkpoint={checkpoint}",
+        f"evaluate.output={output}",
         f"evaluate.crops={prepared / 'crops'}",
         f"evaluate.samples={prepared / 'splits/samples.parquet'}",
         "trainer.threads=1",
@@ -51,10 +51,10 @@ def pipeline(prepared, checkpoint, output, *overrides):
 def alone(photographs, checkpoint, output, *overrides):
     """The configuration of an evaluation on HaGRID's layout."""
     return composed(
-        f"checkpoint={checkpoint}",
+        f"evaluate.checkpoint={checkpoint}",
         "sources=[hagrid]",
         f"sources.hagrid.root={photographs / 'hagrid_mini'}",
-        f"output={output}",
+        f"evaluate.output={output}",
         "trainer.threads=1",
         "trainer.accelerator=cpu",
         "evaluate.bootstrap=100",
@@ -122,7 +122,7 @@ def test_what_no_longer_is_so_is_removed_when_the_pipeline_evaluates_again(
     stale = tmp_path / "figures/val/errors/ONE_taken_for_NOTHING.png"
     stale.parent.mkdir(exist_ok=True)
     stale.write_bytes(b"")
-    evaluate(pipeline(prepared, checkpoint, tmp_path, "split=val"))
+    evaluate(pipeline(prepared, checkpoint, tmp_path, "evaluate.split=val"))
     assert not stale.exists()
     assert not list(tmp_path.rglob("*test*.csv"))
     assert not list(tmp_path.rglob("test*.parquet"))
@@ -131,7 +131,7 @@ def test_what_no_longer_is_so_is_removed_when_the_pipeline_evaluates_again(
 
 
 def test_an_evaluation_alone_takes_the_official_split(photographs, checkpoint, tmp_path, capsys):
-    evaluate(alone(photographs, checkpoint, tmp_path, "split=test"))
+    evaluate(alone(photographs, checkpoint, tmp_path, "evaluate.split=test"))
     content = json.loads((tmp_path / "metrics.json").read_text())
     published = [
         len(item["bboxes"])
@@ -146,7 +146,7 @@ def test_an_evaluation_alone_takes_the_official_split(photographs, checkpoint, t
 
 
 def test_an_evaluation_alone_of_a_source_without_splits_assigns_them_and_says_so(photographs, checkpoint, tmp_path):
-    settings = alone(photographs, checkpoint, tmp_path, "split=val")
+    settings = alone(photographs, checkpoint, tmp_path, "evaluate.split=val")
     settings.sources = composed("sources=[recorded_legacy,hands]").sources
     settings.sources.recorded_legacy.root = str(photographs / "recorded_legacy")
     settings.sources.hands.root = str(photographs / "hands_mini")
@@ -162,7 +162,7 @@ def test_a_split_without_samples_is_an_error_that_says_what_there_is(photographs
     for gesture in (photographs / "hagrid_mini").iterdir():
         (root / gesture.name).exists() or (root / gesture.name).symlink_to(gesture)
     with pytest.raises(DataError, match=r"no sample in the split test; there are .* train"):
-        evaluate(alone(photographs, checkpoint, tmp_path, "split=test", f"sources.hagrid.root={root}"))
+        evaluate(alone(photographs, checkpoint, tmp_path, "evaluate.split=test", f"sources.hagrid.root={root}"))
     samples = read_samples(prepared / "splits/samples.parquet")
     write_samples(samples.assign(split="train"), tmp_path / "samples.parquet")
     settings = pipeline(prepared, checkpoint, tmp_path, f"evaluate.samples={tmp_path / 'samples.parquet'}")
@@ -180,14 +180,18 @@ def test_crops_of_another_geometry_are_refused(prepared, checkpoint, tmp_path):
 
 def test_an_unknown_split_names_the_splits(prepared, checkpoint, tmp_path):
     with pytest.raises(UserError, match="split is 'holdout'; it must be 'train', 'val' or 'test'"):
-        evaluate(pipeline(prepared, checkpoint, tmp_path, "split=holdout"))
+        evaluate(pipeline(prepared, checkpoint, tmp_path, "evaluate.split=holdout"))
 
 
 def test_gestures_that_one_side_does_not_know_are_said_and_counted(prepared, checkpoint, tmp_path, capsys):
     samples = read_samples(prepared / "splits/samples.parquet")
     samples["gesture"] = samples["gesture"].replace({"FIST": "ROCK"})
     write_samples(samples, tmp_path / "samples.parquet")
-    evaluate(pipeline(prepared, checkpoint, tmp_path, f"evaluate.samples={tmp_path / 'samples.parquet'}", "split=test"))
+    evaluate(
+        pipeline(
+            prepared, checkpoint, tmp_path, f"evaluate.samples={tmp_path / 'samples.parquet'}", "evaluate.split=test"
+        )
+    )
     content = json.loads((tmp_path / "metrics.json").read_text())["test"]
     assert content["unknown_to_checkpoint"] == {
         "ROCK": int((samples["gesture"][samples["split"] == "test"] == "ROCK").sum())
@@ -217,12 +221,12 @@ def test_a_full_or_read_only_output_leaves_the_earlier_result(
 
 def test_the_command_works_from_any_folder_on_a_runs_own_checkpoint(photographs, trained_run, project, tmp_path):
     name = next(path for path in trained_run.checkpoints() if "=" in path.name)
-    command = [sys.executable, "-m", "static_gesture_classification.evaluation.evaluate", f"checkpoint={name}"]
+    command = [sys.executable, "-m", "static_gesture_classification.evaluation.evaluate", f"evaluate.checkpoint={name}"]
     command += [
         "sources=[hagrid]",
         f"sources.hagrid.root={photographs / 'hagrid_mini'}",
-        "split=val",
-        "output=my results",
+        "evaluate.split=val",
+        "evaluate.output=my results",
     ]
     environment = {**os.environ, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -49,8 +49,8 @@ def small(*overrides: str) -> DictConfig:
 
 def in_pipeline(*overrides: str) -> DictConfig:
     return small(
-        "checkpoint=models/trained.ckpt",
-        "output=reports",
+        "evaluate.checkpoint=models/trained.ckpt",
+        "evaluate.output=reports",
         "evaluate.crops=data/crops",
         "evaluate.landmarks=data/landmarks",
         "evaluate.samples=data/splits/samples.parquet",
@@ -128,7 +128,7 @@ def test_the_terminal_says_how_many_hands_were_not_found(
     project_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(project_folder)
-    evaluated(in_pipeline("split=test", "output=reports/again"))
+    evaluated(in_pipeline("evaluate.split=test", "evaluate.output=reports/again"))
     printed = capsys.readouterr().out
     assert f"{MISSED} not found" in " ".join(printed.split())
     assert NO_HAND in printed
@@ -152,7 +152,9 @@ def test_a_worse_landmark_model_is_not_promoted(
     for name in ("best.ckpt", "best.json"):
         (tmp_path / name).write_bytes((project_folder / "models" / name).read_bytes())
     train(small(*worse, *models))
-    evaluated(in_pipeline(*worse, *models, f"checkpoint={tmp_path / 'trained.ckpt'}", f"output={tmp_path}"))
+    evaluated(
+        in_pipeline(*worse, *models, f"evaluate.checkpoint={tmp_path / 'trained.ckpt'}", f"evaluate.output={tmp_path}")
+    )
     promoted(small(*worse, *models))
     assert (tmp_path / "best.ckpt").read_bytes() == before
     assert "not promoted" in capsys.readouterr().out
@@ -165,7 +167,7 @@ def test_alone_landmarks_are_extracted_and_found_again(
     if not model.is_file():
         pytest.skip("MediaPipe's model file is not present at ../shared/models")
     config = small(
-        f"checkpoint={project_folder / 'models/trained.ckpt'}",
+        f"evaluate.checkpoint={project_folder / 'models/trained.ckpt'}",
         "sources=[hagrid]",
         f"sources.hagrid.root={photographs / 'hagrid_mini'}",
         "sources.hagrid.max_per_gesture=4",
@@ -173,8 +175,8 @@ def test_alone_landmarks_are_extracted_and_found_again(
         "gestures.names=[BACKGROUND,ONE,TWO,THREE,FOUR,FIVE,THUMBS_UP,THUMBS_DOWN,OKAY,FIST]",
         f"detector.model.path={model}",
         f"landmarks.cache={tmp_path / 'cache'}",
-        f"output={tmp_path / 'out'}",
-        "split=null",
+        f"evaluate.output={tmp_path / 'out'}",
+        "evaluate.split=null",
     )
     evaluated(config)
     said = read_predictions(tmp_path / "out/predictions/all.parquet")
@@ -200,7 +202,7 @@ def test_alone_a_split_that_no_source_publishes_is_assigned_as_the_pipeline_woul
         Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "photos" / name)
     table["root"], table["source"] = str(tmp_path / "photos"), "hagrid"
     table["landmarks"] = list(random.uniform(0.2, 0.8, (20, 42)).astype(np.float32))
-    config = composed("output=out", "split.incomplete=warn", "crops.size=32")
+    config = composed("evaluate.output=out", "split.incomplete=warn", "crops.size=32")
     samples, split_by = fill_splits(table, EvaluateSettings.from_config(config))
     assert set(samples["split"]) == {"train", "val", "test"}
     assert split_by == {"hagrid": "assigned"}
@@ -208,7 +210,7 @@ def test_alone_a_split_that_no_source_publishes_is_assigned_as_the_pipeline_woul
 
 def test_landmarks_that_are_not_there_are_named(project_folder: Path, tmp_path: Path) -> None:
     config = in_pipeline(
-        f"checkpoint={project_folder / 'models/trained.ckpt'}", f"evaluate.landmarks={tmp_path / 'nowhere'}"
+        f"evaluate.checkpoint={project_folder / 'models/trained.ckpt'}", f"evaluate.landmarks={tmp_path / 'nowhere'}"
     )
     with pytest.raises(DataError, match="run the landmarks stage"):
         evaluated(config)

@@ -47,8 +47,8 @@ def project_of(prepared, trained_run, tmp_path):
             f"paths.splits={tmp_path / 'splits'}",
             f"paths.runs={trained_run.path.parent}",
             f"paths.reports={tmp_path / 'reports'}",
-            f"checkpoint={models / 'trained.ckpt'}",
-            f"output={tmp_path / 'reports'}",
+            f"evaluate.checkpoint={models / 'trained.ckpt'}",
+            f"evaluate.output={tmp_path / 'reports'}",
             f"evaluate.crops={prepared / 'crops'}",
             f"evaluate.samples={tmp_path / 'splits/samples.parquet'}",
             "evaluate.bootstrap=10",
@@ -154,7 +154,7 @@ def test_checkpoints_of_other_gestures_cannot_be_compared_and_the_best_one_stays
 
 
 def test_what_cannot_be_compared_is_promoted_when_told_to(of_other_gestures):
-    config, models = of_other_gestures("force=true")
+    config, models = of_other_gestures("promote.force=true")
     run_promote(config)
     assert (models / "best.ckpt").read_bytes() == (models / "trained.ckpt").read_bytes()
     assert record(models)["reason"].startswith("told to (force=true), although they cannot be compared")
@@ -328,7 +328,7 @@ def test_a_promotion_killed_between_its_files_is_finished_by_repeating_it(projec
 def test_any_kept_epoch_can_be_promoted_by_hand_and_stays(project_of, trained_run, by_score, capsys):
     config, models = project_of(by_score[-1])
     run_promote(config)
-    by_hand, _ = project_of(by_score[-1], [f"run={trained_run.run_id}", f"epoch={by_score[0]}"])
+    by_hand, _ = project_of(by_score[-1], [f"promote.run={trained_run.run_id}", f"promote.epoch={by_score[0]}"])
     run_promote(by_hand)
     assert (record(models)["epoch"], record(models)["chosen"]) == (by_score[0], "by hand")
     export_checkpoint(trained_run.epoch_checkpoints()[by_score[0]], models / "expected.ckpt")
@@ -342,16 +342,16 @@ def test_any_kept_epoch_can_be_promoted_by_hand_and_stays(project_of, trained_ru
 
 
 def test_without_an_epoch_the_best_one_of_the_run_is_promoted(project_of, trained_run):
-    config, models = project_of(0 if 0 in trained_run.epoch_checkpoints() else 1, [f"run={trained_run.path}"])
+    config, models = project_of(0 if 0 in trained_run.epoch_checkpoints() else 1, [f"promote.run={trained_run.path}"])
     run_promote(config)
     assert record(models)["epoch"] == trained_run.best[0]
 
 
 def test_an_unknown_run_or_epoch_names_those_there_are(project_of, trained_run, by_score):
-    config, _ = project_of(by_score[0], ["run=nothing"])
+    config, _ = project_of(by_score[0], ["promote.run=nothing"])
     with pytest.raises(UserError, match=f"no run nothing .* there are: .*{trained_run.run_id}"):
         run_promote(config)
-    config, _ = project_of(by_score[0], [f"run={trained_run.run_id}", "epoch=77"])
+    config, _ = project_of(by_score[0], [f"promote.run={trained_run.run_id}", "promote.epoch=77"])
     with pytest.raises(UserError, match="no checkpoint of epoch 77; it kept those of 0, 1, 2"):
         run_promote(config)
 
@@ -423,7 +423,7 @@ def test_a_candidate_that_loses_a_gesture_is_refused_though_its_score_is_higher(
 
 
 def test_a_refused_candidate_is_promoted_when_told_to(harmful):
-    config, models, gesture = harmful("force=true")
+    config, models, gesture = harmful("promote.force=true")
     run_promote(config)
     assert (models / "best.ckpt").read_bytes() == (models / "trained.ckpt").read_bytes()
     kept = record(models)
@@ -442,7 +442,7 @@ def test_a_loss_within_the_set_amount_is_no_reason_to_refuse(harmful):
 def test_a_lower_score_is_promoted_only_when_told_to(project_of, by_score):
     config, models = project_of(by_score[-1])
     run_promote(config)
-    config, _ = project_of(by_score[0], ["force=true"])
+    config, _ = project_of(by_score[0], ["promote.force=true"])
     run_promote(config)
     assert record(models)["epoch"] == by_score[0]
 

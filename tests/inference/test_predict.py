@@ -23,7 +23,7 @@ def predict(project: Path, hand_landmarker: Path, checkpoint: Made) -> Callable[
     """The command, with overrides."""
 
     def run(*overrides: str, model: str = "landmarks") -> None:
-        settings = [f"checkpoint={checkpoint(model)}", "trainer.accelerator=cpu", "trainer.threads=1"]
+        settings = [f"predict.checkpoint={checkpoint(model)}", "trainer.accelerator=cpu", "trainer.threads=1"]
         if model == "landmarks":
             settings.append(f"detector.model.path={hand_landmarker}")
         with initialize_config_dir(str(project / "conf"), version_base="1.3"):
@@ -52,7 +52,7 @@ def read(path: Path) -> Table:
 
 
 def test_folder_gives_one_row_per_hand(predict: Callable[..., None], palms: Path, tmp_path: Path) -> None:
-    predict(f"input={palms}", f"output={tmp_path / 'hands.csv'}")
+    predict(f"predict.input={palms}", f"predict.output={tmp_path / 'hands.csv'}")
     rows = read(tmp_path / "hands.csv")
     assert list(rows[0]) == ["image", "x1", "y1", "x2", "y2", "gesture", "score", *VOCABULARY.names]
     assert [row["image"] for row in rows] == ["more/of them/palm.jpg", "palm.jpg"]
@@ -68,7 +68,7 @@ def test_folder_gives_one_row_per_hand(predict: Callable[..., None], palms: Path
 def test_what_gave_no_row_is_listed_beside(
     predict: Callable[..., None], palms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    predict(f"input={palms}", f"output={tmp_path / 'hands.csv'}")
+    predict(f"predict.input={palms}", f"predict.output={tmp_path / 'hands.csv'}")
     missed = {row["image"]: row["reason"] for row in read(tmp_path / "hands.missed.csv")}
     assert set(missed) == {"grey.png", "half.jpg"}
     assert missed["grey.png"] == "no hand found"
@@ -84,19 +84,19 @@ def test_video_gives_frame_numbers(predict: Callable[..., None], palms: Path, tm
     for frame in (image, np.full_like(image, 90), image):
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     writer.release()
-    predict(f"input={tmp_path / 'clip.avi'}", f"output={tmp_path / 'hands.csv'}")
+    predict(f"predict.input={tmp_path / 'clip.avi'}", f"predict.output={tmp_path / 'hands.csv'}")
     assert [row["frame"] for row in read(tmp_path / "hands.csv")] == ["0", "2"]
     assert read(tmp_path / "hands.missed.csv") == [{"frame": "1", "reason": "no hand found"}]
 
 
 def test_output_that_is_a_folder_gets_a_table(predict: Callable[..., None], palms: Path, tmp_path: Path) -> None:
-    predict(f"input={palms / 'palm.jpg'}", f"output={tmp_path / 'results'}")
+    predict(f"predict.input={palms / 'palm.jpg'}", f"predict.output={tmp_path / 'results'}")
     assert [row["image"] for row in read(tmp_path / "results" / "predictions.csv")] == ["palm.jpg"]
 
 
 def test_checkpoint_of_crops_works_with_a_fixed_box(predict: Callable[..., None], palms: Path, tmp_path: Path) -> None:
     box = ("detector=box", "detector.box=[0.25,0.25,0.75,0.75]")
-    predict(f"input={palms}", f"output={tmp_path / 'hands.csv'}", *box, model="crops")
+    predict(f"predict.input={palms}", f"predict.output={tmp_path / 'hands.csv'}", *box, model="crops")
     corners = {
         row["image"]: [float(row[name]) for name in ("x1", "y1", "x2", "y2")] for row in read(tmp_path / "hands.csv")
     }
@@ -109,7 +109,7 @@ def test_input_without_a_picture_leaves_an_earlier_table_alone(predict: Callable
     (tmp_path / "photos" / "bad.jpg").write_text("no picture")
     (tmp_path / "hands.csv").write_text("earlier")
     with pytest.raises(DataError, match=r"not one image could be read.*\n.*bad.jpg"):
-        predict(f"input={tmp_path / 'photos'}", f"output={tmp_path / 'hands.csv'}")
+        predict(f"predict.input={tmp_path / 'photos'}", f"predict.output={tmp_path / 'hands.csv'}")
     assert (tmp_path / "hands.csv").read_text() == "earlier"
 
 

@@ -20,7 +20,13 @@ from static_gesture_classification.sources.recorded import Recorded, Session, re
 from tests.support.waiting import PATIENCE, until
 
 Clip = Callable[..., Path]
-BOXED = ("detector=box", "recording.min_sharpness=0", "window=none", "recording.gesture=FIST", "recording.interval=0")
+BOXED = (
+    "detector=box",
+    "recording.min_sharpness=0",
+    "recording.window=none",
+    "recording.gesture=FIST",
+    "recording.interval=0",
+)
 GESTURES = Vocabulary(("BACKGROUND", "ONE", "TWO", "THREE", "FOUR", "FIVE", "FIST"), "BACKGROUND")
 
 
@@ -87,7 +93,7 @@ def command(project: Path, tmp_path: Path) -> Command:
 
 def test_video_of_a_person_becomes_a_session(command: Command, photographs: Path) -> None:
     status, printed = command.run(
-        "window=none",
+        "recording.window=none",
         "recording.gesture=FIVE",
         "recording.count=6",
         "recording.pace=all",
@@ -172,7 +178,7 @@ def test_place_that_cannot_be_written_is_an_error_before_anything_is_recorded(co
 
 def test_video_without_hands_records_nothing_and_says_so(command: Command, clip: Clip, photographs: Path) -> None:
     status, printed = command.run(
-        "window=none",
+        "recording.window=none",
         "recording.gesture=FIST",
         "recording.pace=all",
         f"recording.source={clip(command.folder / 'clip.avi', 8)}",
@@ -206,7 +212,7 @@ def test_video_that_changes_its_size_and_is_cut_off_gives_what_it_has(command: C
 
 def test_without_a_window_something_must_say_what_is_performed(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 2)
-    status, printed = command.run("window=none", "detector=box", f"recording.source={video}")
+    status, printed = command.run("recording.window=none", "detector=box", f"recording.source={video}")
     assert status == 1
     assert "give recording.gesture=NAME" in printed
 

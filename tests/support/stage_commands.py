@@ -30,7 +30,7 @@ LITTLE = (
     "train_hyperparams.batch_size=16", "trainer.threads=1", "logger=[]", "evaluate.bootstrap=5",
     "model=timm", "model.name=test_resnet",
 )  # fmt: skip
-PIPELINE = ("checkpoint=models/trained.ckpt", "output=reports", "evaluate.crops=data/crops")
+PIPELINE = ("evaluate.checkpoint=models/trained.ckpt", "evaluate.output=reports", "evaluate.crops=data/crops")
 EVALUATE = (*PIPELINE, "evaluate.samples=data/splits/samples.parquet")
 
 

@@ -139,7 +139,7 @@ def test_the_command_sends_a_run(
     monkeypatch.chdir(tmp_path)
     run = RunFolder.create(Path("runs"), "a=1 é", CONFIG, project=tmp_path)
     run.set_status("finished")
-    monkeypatch.setattr(sys, "argv", ["sync", "run=runs/a=1 é"])
+    monkeypatch.setattr(sys, "argv", ["sync", "sync.run=runs/a=1 é"])
     sync.main()
     assert "neptune has all of runs/a=1 é" in capsys.readouterr().out
     assert len(list((run.path / "trackers" / "neptune" / "offline").iterdir())) == 1
@@ -148,9 +148,9 @@ def test_the_command_sends_a_run(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run=runs/none"], "no run runs/none in runs; there are: run"),
+        (["sync.run=runs/none"], "no run runs/none in runs; there are: run"),
         ([], "say which run of runs: run=RUN; there are: run"),
-        (["run=runs/run", "logger=[]"], "logger=[neptune,mlflow]"),
+        (["sync.run=runs/run", "logger=[]"], "logger=[neptune,mlflow]"),
     ],
 )
 def test_the_command_says_what_is_missing(

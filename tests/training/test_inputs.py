@@ -145,9 +145,11 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
         Predictor.load(both / f"models/trained.{suffix}", Posed()).predict(image)[0] for suffix in ("ckpt", "onnx")
     )
     assert one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
-    prepared = [f"evaluation.{name}=data/{name}" for name in ("crops", "landmarks")]
-    where = ["evaluate.samples=data/splits/samples.parquet", "evaluate.bootstrap=10", "output=reports"]
-    evaluate.main.__wrapped__(composed(SEARCHED, "model=both", "checkpoint=models/trained.ckpt", *prepared, *where))
+    prepared = [f"evaluate.{name}=data/{name}" for name in ("crops", "landmarks")]
+    where = ["evaluate.samples=data/splits/samples.parquet", "evaluate.bootstrap=10", "evaluate.output=reports"]
+    evaluate.main.__wrapped__(
+        composed(SEARCHED, "model=both", "evaluate.checkpoint=models/trained.ckpt", *prepared, *where)
+    )
     predictions = read_predictions(both / "reports/predictions/val.parquet")
     right = predictions.column("gesture") == predictions.column("prediction")
     assert len(predictions) == 20

@@ -71,7 +71,7 @@ def test_the_model_chooses_its_own_hyperparameters_and_an_explicit_choice_wins()
 def test_other_models_see_crops_and_keep_their_hyperparameters() -> None:
     config = composed("model=mobilenet_v2")
     assert kind_of(config.model).name == "crops"
-    assert config.inputs == config.paths.crops
+    assert config.paths.inputs == config.paths.crops
     assert "passes" not in config.train_hyperparams
 
 

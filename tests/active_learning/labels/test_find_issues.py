@@ -209,17 +209,17 @@ SUGGESTED = Suggestion("ab12", "ONE", "TWO", 0.01, True, "cross-validation 0.97"
 
 
 def decide(world: Path, tmp_path: Path, *overrides: str) -> dict[str, LabelFix]:
-    fixing.main.__wrapped__(config_of(world, tmp_path, "who=eva", *overrides))
+    fixing.main.__wrapped__(config_of(world, tmp_path, "fix_labels.who=eva", *overrides))
     return {fix.sample: fix for fix in read_label_fixes(tmp_path / "fixes.csv", VOCABULARY).fixes}
 
 
 def sample_of(row: int) -> str:
-    return f"sample='{row:024x}'"
+    return f"fix_labels.sample='{row:024x}'"
 
 
 def test_label_is_corrected_dropped_kept_and_taken_back(world, tmp_path):
     first, second, third = (f"{row:024x}" for row in (0, 1, 2))
-    fixes = decide(world, tmp_path, sample_of(0), "to=TWO", "why='thumb, hidden'")
+    fixes = decide(world, tmp_path, sample_of(0), "fix_labels.to=TWO", "fix_labels.why='thumb, hidden'")
     assert (fixes[first].published, fixes[first].to, fixes[first].who, fixes[first].why) == (
         "NONE",
         "TWO",
@@ -227,10 +227,10 @@ def test_label_is_corrected_dropped_kept_and_taken_back(world, tmp_path):
         "thumb, hidden",
     )
     assert len(fixes[first].when) == 10
-    decide(world, tmp_path, sample_of(1), "to=drop")
-    fixes = decide(world, tmp_path, sample_of(2), "to=keep")
+    decide(world, tmp_path, sample_of(1), "fix_labels.to=drop")
+    fixes = decide(world, tmp_path, sample_of(2), "fix_labels.to=keep")
     assert [fixes[sample].to for sample in (first, second, third)] == ["TWO", "drop", "NONE"]
-    assert set(decide(world, tmp_path, f"undo='{first}'")) == {second, third}
+    assert set(decide(world, tmp_path, f"fix_labels.undo='{first}'")) == {second, third}
 
 
 def test_new_decision_on_a_sample_replaces_the_line_and_keeps_the_published_label():
@@ -242,12 +242,12 @@ def test_new_decision_on_a_sample_replaces_the_line_and_keeps_the_published_labe
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ((sample_of(0), "to=FIVE"), "unknown gesture 'FIVE'"),
+        ((sample_of(0), "fix_labels.to=FIVE"), "unknown gesture 'FIVE'"),
         ((sample_of(0),), "say what it is: to=GESTURE"),
-        (("sample=zz", "to=drop"), "no sample zz in the index"),
-        (("sample='00'", "to=drop"), "samples in the index begin with 00"),
-        ((sample_of(0), "undo=a"), "sample and undo are given"),
-        (("undo=zz",), r"no sample zz in .*fixes\.csv"),
+        (("fix_labels.sample=zz", "fix_labels.to=drop"), "no sample zz in the index"),
+        (("fix_labels.sample='00'", "fix_labels.to=drop"), "samples in the index begin with 00"),
+        ((sample_of(0), "fix_labels.undo=a"), "sample and undo are given"),
+        (("fix_labels.undo=zz",), r"no sample zz in .*fixes\.csv"),
     ],
 )
 def test_unclear_decision_is_refused(world, tmp_path, overrides, message):
@@ -266,7 +266,16 @@ def test_id_of_digits_stays_as_it_was_typed(project, world, tmp_path):
     samples = read_samples(world / "index/samples.parquet")
     samples.loc[0, "sample_id"] = "12e5"
     write_samples(samples, tmp_path / "index/samples.parquet")
-    command = [sys.executable, "-m", fixing.__name__, *places, "sample=12e5", "to=drop", "why=1,2", "who=eva"]
+    command = [
+        sys.executable,
+        "-m",
+        fixing.__name__,
+        *places,
+        "fix_labels.sample=12e5",
+        "fix_labels.to=drop",
+        "fix_labels.why=1,2",
+        "fix_labels.who=eva",
+    ]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     with (tmp_path / "fixes.csv").open() as file:
         assert [(row["sample"], row["to"], row["why"]) for row in csv.DictReader(file)] == [("12e5", "drop", "1,2")]
@@ -279,7 +288,7 @@ def test_table_that_was_filled_in_is_applied_as_a_whole(world, tmp_path):
     write_suggestions(
         [Suggestion(**(vars(issue) | {"decision": word})) for issue, word in zip(issues, decisions, strict=False)], path
     )
-    fixes = decide(world, tmp_path, f"apply={path}")
+    fixes = decide(world, tmp_path, f"fix_labels.apply={path}")
     expected = [issues[0].to, "drop", issues[2].published, "NONE"]
     assert [fixes[issue.sample].to for issue in issues[:4]] == expected
     assert len(fixes) == 4
@@ -313,14 +322,14 @@ def test_decision_on_a_label_that_has_changed_since_is_not_kept(tmp_path):
 def test_unfit_table_of_suggestions_is_refused_with_its_line(world, tmp_path, text, message):
     (tmp_path / "s.csv").write_text(text.format(f"{0:024x}"))
     with pytest.raises(UserError, match=message):
-        decide(world, tmp_path, f"apply={tmp_path / 's.csv'}")
+        decide(world, tmp_path, f"fix_labels.apply={tmp_path / 's.csv'}")
     assert not (tmp_path / "fixes.csv").exists()
 
 
 def test_damaged_file_of_fixes_stays_as_it_is(world, tmp_path):
     (tmp_path / "fixes.csv").write_text("sample,from\n")
     with pytest.raises(DataError, match=r"fixes\.csv, line 1"):
-        decide(world, tmp_path, sample_of(0), "to=TWO")
+        decide(world, tmp_path, sample_of(0), "fix_labels.to=TWO")
     assert (tmp_path / "fixes.csv").read_text() == "sample,from\n"
 
 

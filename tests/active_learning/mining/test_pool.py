@@ -36,7 +36,7 @@ def pool_of(world: World, *overrides: str) -> Pool:
 
 
 def settings_of(world: World, *overrides: str) -> MiningSettings:
-    return MiningSettings.from_config(world.config(f"checkpoint={checkpoint(world)}", *overrides))
+    return MiningSettings.from_config(world.config(f"mining.checkpoint={checkpoint(world)}", *overrides))
 
 
 def store(folder: Path, checkpoint: str = "a") -> EmbeddingStore:
@@ -301,4 +301,4 @@ def test_two_commands_do_not_write_one_store(tmp_path: Path) -> None:
 
 def test_retrained_checkpoint_gets_embeddings_of_its_own(world: World, tmp_path: Path) -> None:
     (tmp_path / "other.ckpt").write_bytes(checkpoint(world).read_bytes() + b"\0")
-    assert settings_of(world, f"checkpoint={tmp_path / 'other.ckpt'}").digest != settings_of(world).digest
+    assert settings_of(world, f"mining.checkpoint={tmp_path / 'other.ckpt'}").digest != settings_of(world).digest

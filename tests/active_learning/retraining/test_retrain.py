@@ -472,7 +472,9 @@ def test_a_model_of_other_gestures_takes_the_best_ones_place_only_when_told_to(p
     assert "tells FIST apart" in summary["verdict"]["reason"]
     assert Path("models/quick/best.ckpt").read_bytes() == best != Path("models/quick/trained.ckpt").read_bytes()
     assert "repeat the command with force=true" in capsys.readouterr().out
-    assert quick("model=landmarks", fewer, "sources.hagrid.labels.fist=ignore", "force=true")["verdict"]["promote"]
+    assert quick("model=landmarks", fewer, "sources.hagrid.labels.fist=ignore", "retrain.force=true")["verdict"][
+        "promote"
+    ]
     assert Path("models/quick/best.ckpt").read_bytes() == Path("models/quick/trained.ckpt").read_bytes()
 
 
