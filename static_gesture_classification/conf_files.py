@@ -150,13 +150,15 @@ def declared(conf: Path) -> Declared:
     return result
 
 
-def default_sources(conf: Path) -> list[str]:
+def default_sources(*folders: Path) -> list[str]:
     """The sources that are read when none are named: those whose file has a line `# @default N`, by N, then by name.
+
+    Each of `folders` is laid out as conf/.
 
     Rows of the sample table come in this order, and of a picture that two sources have the first one's is kept.
     """
     marked = {}
-    for file in (conf / "sources").glob("*.yaml"):
+    for file in (file for folder in folders for file in (folder / "sources").glob("*.yaml")):
         if found := DEFAULT_SOURCE.search(file.read_text(encoding="utf-8-sig")):
             marked[file.stem] = int(found[1])
     return sorted(marked, key=lambda name: (marked[name], name))
