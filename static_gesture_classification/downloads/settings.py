@@ -1,4 +1,4 @@
-"""What conf/downloads/ says: how to fetch, and for each dataset which files are published and what is in them.
+"""What conf/download/ says: how to fetch, and for each dataset which files are published and what is in them.
 
 There is one YAML per dataset, so that an address that has moved is corrected there, and a new dataset needs no code. A
 dataset has parts (gestures, subjects). Each variant lists its files, with KEY in place of the part's name: a file with
@@ -89,7 +89,7 @@ class PublishedDataset(Settings):
 
 
 class DownloadSettings(Settings):
-    """What to fetch, and how: see conf/downloads/settings.yaml."""
+    """What to fetch, and how: see conf/download/settings.yaml."""
 
     model_config = ConfigDict(extra="forbid")
 
