@@ -89,7 +89,7 @@ class PublishedDataset(Settings):
 
 
 class DownloadSettings(Settings):
-    """What to fetch, and how: see conf/download/settings.yaml."""
+    """What to fetch, and how: see conf/download/default.yaml."""
 
     model_config = ConfigDict(extra="forbid")
 
