@@ -67,14 +67,16 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         _stage("label-issues", "active_learning.labels.find_issues", "list probably wrong labels", "label_issues"),
         _stage("fix-labels", "active_learning.labels.decide", "correct labels, or drop samples", "fix_labels"),
         _stage("plan", "active_learning.planning.make_plan", "decide what to record next", "plan + confusions"),
-        _stage("mine", "active_learning.mining.mine", "search pictures for what the plan asks for", f"mining + detector {_DATA}"),
+        _stage(
+            "mine", "active_learning.mining.mine", "search pictures for what is planned", f"mining + detector {_DATA}"
+        ),
         _stage(
             "admit",
             "active_learning.mining.admit",
             "take the mined hands that you kept for training",
             "mining + admission",
         ),
-        _command("record", "record_gestures", "record samples from a camera, as the plan asks", "recording + admission detector"),
+        _command("record", "record_gestures", "record samples from a camera", "recording + admission detector"),
         _stage(
             "retrain",
             "active_learning.retraining.retrain",
