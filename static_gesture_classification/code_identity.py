@@ -65,7 +65,7 @@ def closure(files: Iterable[Path], root: Path = ROOT) -> set[Path]:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            names = _imported(file.read_bytes())
+            names = _imports_of(file.read_bytes())
             waiting += [path for name in names for path in _files_of(name, root)]
     return found
 
@@ -92,10 +92,10 @@ def _meaning(source: bytes) -> str:
 
 
 @cache
-def _imported(source: bytes) -> frozenset[str]:
+def _imports_of(source: bytes) -> frozenset[str]:
     """Dotted names that may be modules of the package: `from a.b import c` may mean the module a.b.c."""
     names: set[str] = set()
-    for node in _executed(ast.parse(source)):
+    for node in _runtime_nodes(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -103,13 +103,13 @@ def _imported(source: bytes) -> frozenset[str]:
     return frozenset(name for name in names if name.partition(".")[0] == PACKAGE)
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
+def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those below `if TYPE_CHECKING:`."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
             continue
         yield child
-        yield from _executed(child)
+        yield from _runtime_nodes(child)
 
 
 def _files_of(name: str, root: Path) -> Iterator[Path]:

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
-from static_gesture_classification.conf_files import Declared, declared
+from static_gesture_classification.conf_files import Declared, read_declared
 from static_gesture_classification.errors import UserError
 
 MULTIRUN = ("-m", "--multirun")
@@ -29,10 +29,10 @@ def as_typed(arguments: list[str], conf: Path, own: Sequence[str] = ()) -> list[
         UserError: a setting is given several values without --multirun.
     """
     multirun = bool(set(MULTIRUN) & set(arguments))
-    return [quoted(qualified(argument, declared(conf), own), conf, multirun) for argument in arguments]
+    return [quote(qualify(argument, read_declared(conf), own), conf, multirun) for argument in arguments]
 
 
-def qualified(argument: str, known: Declared, own: Sequence[str]) -> str:
+def qualify(argument: str, known: Declared, own: Sequence[str]) -> str:
     """One override with the whole name of its setting: `input=DIR` is `predict.input=DIR` for `gestures predict`."""
     key, separator, _ = argument.partition("=")
     if not separator or not re.fullmatch(r"[A-Za-z_][\w.]*", key) or key in known.defaults:
@@ -41,7 +41,7 @@ def qualified(argument: str, known: Declared, own: Sequence[str]) -> str:
     return argument if group is None else f"{group}.{argument}"
 
 
-def quoted(argument: str, conf: Path, multirun: bool = False) -> str:
+def quote(argument: str, conf: Path, multirun: bool = False) -> str:
     """One override, quoted where that is needed for its value to be what was typed.
 
     A text setting (`Declared.is_text`) may be any text: 12, 1e5, true, 2024_11_05, or one with commas, blanks, brackets
@@ -50,8 +50,8 @@ def quoted(argument: str, conf: Path, multirun: bool = False) -> str:
     key, separator, value = argument.partition("=")
     if argument.startswith(("-", "~")) or not separator:
         return argument
-    known, name = declared(conf), key.lstrip("+").partition("@")[0].replace("/", ".")
-    override = _parsed(argument)
+    known, name = read_declared(conf), key.lstrip("+").partition("@")[0].replace("/", ".")
+    override = _parse(argument)
     if override is not None and override.is_sweep_override():
         if multirun:
             return argument
@@ -68,7 +68,7 @@ def quoted(argument: str, conf: Path, multirun: bool = False) -> str:
 
 def _item(text: str) -> str:
     """An item of a list, in quotes where Hydra cannot read it."""
-    return text if _parsed(f"item={text}") else hydra_text(text)
+    return text if _parse(f"item={text}") else hydra_text(text)
 
 
 def hydra_text(value: str) -> str:
@@ -89,7 +89,7 @@ def _is_text(override: Override, typed: str) -> bool:
     return isinstance(override._value, QuotedString) or value == typed or bool(PLAIN_TEXT.fullmatch(typed))
 
 
-def _parsed(argument: str) -> Override | None:
+def _parse(argument: str) -> Override | None:
     try:
         return OverridesParser.create().parse_override(argument)
     except HydraException:

@@ -127,7 +127,7 @@ class Declared:
 
 
 @lru_cache(maxsize=4)
-def declared(conf: Path) -> Declared:
+def read_declared(conf: Path) -> Declared:
     """The settings of all files of conf/, whichever are chosen.
 
     Raises:

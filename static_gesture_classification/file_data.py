@@ -38,7 +38,7 @@ def read_json(path: Path, kind: type[T], way_out: str, version: tuple[str, int] 
         DataError: it is missing, cannot be read, is not whole JSON, has another version, or does not hold `kind`.
     """
     try:
-        text = decoded(path.read_bytes())
+        text = decode_text(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"there is no {path}; {way_out}") from error
     except OSError as error:
@@ -47,7 +47,7 @@ def read_json(path: Path, kind: type[T], way_out: str, version: tuple[str, int] 
         raise DataError(f"{path} is not whole JSON (neither UTF-8 nor UTF-16: {error}); {way_out}") from error
     if version is not None:
         _check_version(text, path, way_out, *version)
-    return parsed_json(text, kind, str(path), way_out)
+    return parse_json(text, kind, str(path), way_out)
 
 
 def read_yaml(path: Path, way_out: str) -> dict[str, Any]:
@@ -57,23 +57,23 @@ def read_yaml(path: Path, way_out: str) -> dict[str, Any]:
         DataError: it is missing, cannot be read, or is something else.
     """
     try:
-        content = yaml.safe_load(decoded(path.read_bytes())) or {}
+        content = yaml.safe_load(decode_text(path.read_bytes())) or {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f"{path} is not readable YAML ({error}); {way_out}") from error
-    return checked(content, dict[str, Any], str(path), way_out)
+    return check_type(content, dict[str, Any], str(path), way_out)
 
 
-def parsed_json(text: str, kind: type[T], where: str, way_out: str) -> T:
+def parse_json(text: str, kind: type[T], where: str, way_out: str) -> T:
     """JSON text as `kind`; `where` it comes from is for messages. See `read_json`."""
     try:
         return cast(T, _adapter(kind).validate_json(text, strict=True))  # type: ignore[arg-type]
     except ValidationError as error:
         if error.errors(include_url=False)[0]["type"] == "json_invalid":
-            raise DataError(f"{where} is not whole JSON ({_explained(error)}); {way_out}") from error
-        raise DataError(f"{where}: {_explained(error)}; {way_out}") from error
+            raise DataError(f"{where} is not whole JSON ({_explain(error)}); {way_out}") from error
+        raise DataError(f"{where}: {_explain(error)}; {way_out}") from error
 
 
-def checked(value: object, kind: type[T], where: str, way_out: str) -> T:
+def check_type(value: object, kind: type[T], where: str, way_out: str) -> T:
     """A value out of a file, such as a mapping of plain values, if it is a `kind`, strictly.
 
     Raises:
@@ -82,10 +82,10 @@ def checked(value: object, kind: type[T], where: str, way_out: str) -> T:
     try:
         return cast(T, _adapter(kind).validate_python(value, strict=True))  # type: ignore[arg-type]
     except ValidationError as error:
-        raise DataError(f"{where}: {_explained(error)}; {way_out}") from error
+        raise DataError(f"{where}: {_explain(error)}; {way_out}") from error
 
 
-def decoded(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """The text of a file, without its byte-order mark. Raises `UnicodeDecodeError`."""
     return data.decode(next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8"))
 
@@ -132,7 +132,7 @@ def _check_version(text: str, path: Path, way_out: str, key: str, read: int) -> 
         raise DataError(f"{path} has {key.replace('_', ' ')} {found!r:.{_SHOWN}}, this program reads {read}; {way_out}")
 
 
-def _explained(error: ValidationError) -> str:
+def _explain(error: ValidationError) -> str:
     """The first thing that does not fit: where it is, what is wrong with it, and what it is."""
     first = error.errors(include_url=False)[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")

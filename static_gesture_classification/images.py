@@ -92,7 +92,7 @@ class Scratch(threading.local):
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole image file. Raises `UnreadableImageError` when it is missing, a folder, empty or forbidden."""
-    with _explained(path):
+    with _explain_errors(path):
         data = path.read_bytes()
     if not data:
         raise UnreadableImageError("the file is empty (zero bytes)")
@@ -102,10 +102,10 @@ def read_bytes(path: Path) -> bytes:
 def read_header(data: bytes) -> ImageHeader:
     """Size and orientation of an encoded image. Raises `UnreadableImageError` when it is no image, or a giant one."""
     if data.startswith(_JPEG_START):
-        return _not_giant(_read_jpeg_header(data))
+        return _refuse_giant(_read_jpeg_header(data))
     if data.startswith(_PNG_START):
-        return _not_giant(_read_png_header(io.BytesIO(data)))
-    return _not_giant(_read_other_header(io.BytesIO(data)))
+        return _refuse_giant(_read_png_header(io.BytesIO(data)))
+    return _refuse_giant(_read_other_header(io.BytesIO(data)))
 
 
 def image_header(path: Path) -> ImageHeader:
@@ -114,18 +114,18 @@ def image_header(path: Path) -> ImageHeader:
     Raises:
         UnreadableImageError: it is missing, a folder, empty, forbidden, no image, or a giant one.
     """
-    with _explained(path), path.open("rb", buffering=0) as file:
+    with _explain_errors(path), path.open("rb", buffering=0) as file:
         start = file.read(_HEADER_BYTES)
         if not start:
             raise UnreadableImageError("the file is empty (zero bytes)")
         if start.startswith(_PNG_START):
-            return _not_giant(_read_png_header(file))
+            return _refuse_giant(_read_png_header(file))
         if not start.startswith(_JPEG_START):
-            return _not_giant(_read_other_header(io.BufferedReader(file)))
+            return _refuse_giant(_read_other_header(io.BufferedReader(file)))
         try:
-            return _not_giant(_read_jpeg_header(start))
+            return _refuse_giant(_read_jpeg_header(start))
         except UnreadableImageError:
-            return _not_giant(_read_jpeg_header(start + file.readall()))
+            return _refuse_giant(_read_jpeg_header(start + file.readall()))
 
 
 def decode(
@@ -154,7 +154,7 @@ def decode(
         stored = _decode_jpeg(data, factor, scratch)
     if stored is None:
         stored = _decode_with_pillow(data, factor)
-    return _upright(stored, header.orientation)
+    return _turn_upright(stored, header.orientation)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -170,7 +170,7 @@ def read_with_header(path: Path) -> tuple[np.ndarray, ImageHeader]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     """Turn the system's errors on reading a file into `UnreadableImageError`."""
     try:
         yield
@@ -185,7 +185,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise UnreadableImageError(f"it cannot be read: {error.strerror or error}") from None
 
 
-def _not_giant(header: ImageHeader) -> ImageHeader:
+def _refuse_giant(header: ImageHeader) -> ImageHeader:
     if header.width * header.height > MAX_PIXELS:
         raise UnreadableImageError(
             f"{header.width} x {header.height} pixels; the limit is {MAX_PIXELS // 1_000_000} million"
@@ -298,7 +298,7 @@ def _upright_header(width: int, height: int, orientation: int, is_jpeg: bool, mo
     return ImageHeader(width, height, orientation, is_jpeg, more_frames)
 
 
-def _upright(stored: np.ndarray, orientation: int) -> np.ndarray:
+def _turn_upright(stored: np.ndarray, orientation: int) -> np.ndarray:
     transpose, flip_rows, flip_columns = _UPRIGHT[orientation]
     turned = stored.transpose(1, 0, 2) if transpose else stored
     return turned[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.process_lock import ProcessLock
 
@@ -100,9 +100,9 @@ class KeyedStore:
         """
         if not len(keys):
             return
-        with explained_write_errors(self.folder):
+        with explain_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _locked(self.folder / LOCK):
+            with _hold_lock(self.folder / LOCK):
                 first = self._rows_on_disk()
                 for name, kind in self._types.items():  # the keys last
                     values = keys if name == KEYS else columns[name]
@@ -121,7 +121,7 @@ class KeyedStore:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _hold_lock(path: Path) -> Iterator[None]:
     lock, start = ProcessLock(path), time.monotonic()
     while not lock.acquire():
         if time.monotonic() - start > LONGEST_WAIT:

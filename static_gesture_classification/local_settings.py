@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from hydra.utils import get_object
 
-from static_gesture_classification.conf_files import NULL, Declared, Entry, check_names, declared, entries
+from static_gesture_classification.conf_files import NULL, Declared, Entry, check_names, entries, read_declared
 from static_gesture_classification.errors import UserError
 
 LOCAL = "local/default.yaml"
@@ -38,7 +38,7 @@ def check_local_settings(conf: Path, own: Path | None = None) -> None:
     file = folder / LOCAL
     if not file.is_file():
         return
-    known = declared(conf)
+    known = read_declared(conf)
     settings = list(entries(file))
     free: list[tuple[str, ...]] = []  # groups in which every setting is allowed
     for entry in settings:
@@ -65,9 +65,9 @@ def _check(entry: Entry, known: Declared) -> None:
     path = ".".join(entry.path)
     if "." in entry.path[-1] and known.knows(path):
         raise UserError(
-            f"{entry.where()}: {entry.path[-1]}: a dot does not lead into a group here; write\n\n{_nested(path)}"
+            f"{entry.where()}: {entry.path[-1]}: a dot does not lead into a group here; write\n\n{_nest(path)}"
         )
-    if not known.knows(path) and not _taken_by_target(entry, known):
+    if not known.knows(path) and not _target_takes(entry, known):
         raise UserError(f"{entry.where()}: there is no setting {path}{_nearest(entry, known)}")
     if path in known.groups and path not in known.defaults and _is_value(entry):
         raise UserError(
@@ -90,7 +90,7 @@ def _is_value(entry: Entry) -> bool:
     )
 
 
-def _taken_by_target(entry: Entry, known: Declared) -> bool:
+def _target_takes(entry: Entry, known: Declared) -> bool:
     """Whether what is made of the group (its `_target_`) has an argument of that name."""
     for target in known.defaults.get(".".join([*entry.path[:-1], "_target_"]), []):
         try:
@@ -122,5 +122,5 @@ def _nearest(entry: Entry, known: Declared) -> str:
     return f"; {group or 'the top level'} has {', '.join(_below(group, known)[:20])}"
 
 
-def _nested(path: str) -> str:
+def _nest(path: str) -> str:
     return "\n".join(f"{'  ' * depth}{name}:" for depth, name in enumerate(path.split(".")))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout, lock_descriptor
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # some network file systems have none
 
@@ -40,7 +40,7 @@ class ProcessLock:
             return True
         lock = FileLock(self.path, blocking=False, thread_local=False, preserve_lock_file=True)
         try:
-            with explained_write_errors(self.path):
+            with explain_write_errors(self.path):
                 lock.acquire()
         except Timeout:
             return False

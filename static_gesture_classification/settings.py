@@ -75,5 +75,5 @@ def _message(error: Any, key: str) -> str:
         return f"{place} is missing"
     if error["type"] == "extra_forbidden":
         return f"{place} is {error['input']!r}, but there is no such setting"
-    said = str(error["msg"]).removeprefix("Value error, ")
-    return f"{place} is {error['input']!r}; it {SHOULD.sub('must ', said)}"
+    rule = SHOULD.sub("must ", str(error["msg"]).removeprefix("Value error, "))
+    return f"{place} is {error['input']!r}; it {rule}"

@@ -60,14 +60,16 @@ class Landmarker:
         """
         if self._process != os.getpid():
             self._let_go()
-        with self._lock, nullcontext() if self._has_said_all else without_meaningless_messages():
+        with self._lock, nullcontext() if self._has_logged_all else without_meaningless_messages():
             task = self._task or self._load()
             import mediapipe
 
             image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
             self.frames += 1
             found = task.detect_for_video(image, self.frames * FRAME_MS) if self.is_video else task.detect(image)
-        self._has_said_all |= bool(found.hand_landmarks)  # each remark is made once, the last one with the first hand
+        self._has_logged_all |= bool(
+            found.hand_landmarks
+        )  # MediaPipe logs each remark once, the last with the first hand
         return found
 
     def close(self) -> None:
@@ -88,7 +90,7 @@ class Landmarker:
         self._finalizer: weakref.finalize | None = None
         self._process = os.getpid()
         self._lock = threading.RLock()
-        self._has_said_all = False
+        self._has_logged_all = False
 
     def _let_go(self) -> None:
         if self._finalizer is not None:

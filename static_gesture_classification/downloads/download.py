@@ -24,11 +24,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.downloads.connection import Connection, TransferError
 from static_gesture_classification.downloads.disk_space import require_free_disk
-from static_gesture_classification.downloads.mendeley import published_files
+from static_gesture_classification.downloads.mendeley import list_files
 from static_gesture_classification.downloads.plan import Item, make_plan
 from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
 from static_gesture_classification.downloads.record import Entry, read_record, write_record
@@ -76,7 +76,7 @@ def download(settings: DownloadSettings) -> None:
 def working_folder(root: Path) -> Iterator[Path]:
     """The folder for everything unfinished, for one process at a time; it is removed when nothing is left to do."""
     folder = root / WORKING
-    with explained_write_errors(folder):
+    with explain_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = ProcessLock(folder / "lock")
         if not lock.acquire():
@@ -162,7 +162,7 @@ class Downloader:
     @cached_property
     def _listed(self) -> dict[str, RemoteFile]:
         assert self._published.listing is not None
-        return published_files(self._settings.mendeley, self._published.listing, self._connection)
+        return list_files(self._settings.mendeley, self._published.listing, self._connection)
 
     def _is_present(self, name: str, content: PublishedFile, file: str) -> bool:
         """Whether a content is in its place; says so where it came from elsewhere, as nothing is ever replaced."""
@@ -202,7 +202,7 @@ class Downloader:
             files, size = unpack(archive, content.members, content.to, aside)
             if content.files not in (None, files):
                 note(f"{name} has {files:,} files, {content.files:,} were published")
-            with explained_write_errors(self._root):
+            with explain_write_errors(self._root):
                 folders = [Path(path).relative_to(aside).as_posix() for path, _, names in os.walk(aside) if names]
                 self._note(name, item.remote, files, size, folders)
                 _merge(aside, self._root)
@@ -211,7 +211,7 @@ class Downloader:
     def _place_file(self, item: Item, fetched: Path) -> None:
         """Record a file that is a content by itself, and move it to its place."""
         goal = self._root / item.file.to
-        with explained_write_errors(self._root):
+        with explain_write_errors(self._root):
             self._note(item.file.name, item.remote, 1, fetched.stat().st_size, [item.file.to])
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(fetched, goal)

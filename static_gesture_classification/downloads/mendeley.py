@@ -12,7 +12,7 @@ from static_gesture_classification.downloads.settings import Listing
 from static_gesture_classification.downloads.transfer import RemoteFile
 
 
-def published_files(api: str, listing: Listing, connection: Connection) -> dict[str, RemoteFile]:
+def list_files(api: str, listing: Listing, connection: Connection) -> dict[str, RemoteFile]:
     """File name -> file, of all folders of the dataset. Raises `TransferError`."""
     address, found = f"{api}/{listing.dataset}", {}
     try:

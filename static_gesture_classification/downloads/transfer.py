@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path, write_json
 from static_gesture_classification.downloads.byte_progress import ByteProgress
 from static_gesture_classification.downloads.connection import (
     Connection,
@@ -53,7 +53,7 @@ def fetch(remote: RemoteFile, destination: Path, connection: Connection, room_fo
     if destination.exists():
         check(destination, remote)
         return destination
-    with explained_write_errors(destination), way_by_hand(remote, destination):
+    with explain_write_errors(destination), way_by_hand(remote, destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         partial = PartialFile(partial_path(destination), remote, room_for)
         partial.complete(connection)

@@ -23,7 +23,7 @@ from typing import IO, cast
 
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.downloads.byte_progress import ByteProgress
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.errors import DataError
@@ -162,7 +162,7 @@ def _destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[st
 
 
 def _write(member: Member, path: Path, label: str) -> None:
-    with explained_write_errors(path):
+    with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with member.open() as source, path.open("wb") as target:
             shutil.copyfileobj(source, target, CHUNK)

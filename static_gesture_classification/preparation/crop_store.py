@@ -4,7 +4,7 @@ While a stage works there is one hidden file, `.crops.npy.partial`:
 
     128 bytes    progress header (`_HEADER`); becomes the .npy header when the array is complete
     n rows       size x size x 3 bytes each, in the order of the index
-    n records    one `RECORD` per row: what the row was made from, and whether it is there
+    n records    one `ROW_RECORD` per row: what the row was made from, and whether it is there
 
 It is allocated whole at the start, so that a full disk is noticed before any work is done. Rejected rows leave gaps,
 which are closed at the end. Then the array is published together with its tables (`publishing`).
@@ -22,15 +22,15 @@ from typing import IO
 
 import numpy as np
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path
 from static_gesture_classification.preparation import publishing
 
-CROPS = "crops.npy"
+CROPS_FILE = "crops.npy"
 RECORDS = ".records.npy"  # what each published row was made from: lets the next run copy instead of decode
 INTERRUPTED = ".crops.npy.interrupted"  # unfinished array of an earlier index, to copy rows from
 COPY_BYTES = 1 << 25
 
-RECORD = np.dtype(
+ROW_RECORD = np.dtype(
     [
         ("key", "V16"),  # hash of source, image, box, size, margin
         ("content", "V16"),  # hash of the image file
@@ -70,9 +70,9 @@ class PartialCrops:
         Raises:
             OutputError: the folder is read-only, or the disk has no room for the whole array.
         """
-        self.path = partial_path(folder / CROPS)
+        self.path = partial_path(folder / CROPS_FILE)
         self.size, self.count, self.row_bytes = size, len(keys), size * size * 3
-        with explained_write_errors(folder / CROPS):
+        with explain_write_errors(folder / CROPS_FILE):
             folder.mkdir(parents=True, exist_ok=True)
             resumed = _read_progress(self.path)
             if resumed is not None and resumed.plan == plan and not resumed.compacted:
@@ -97,7 +97,7 @@ class PartialCrops:
             self.path.unlink(missing_ok=True)
 
     def _allocate(self, plan: bytes, keys: np.ndarray) -> None:
-        self.records = np.zeros(self.count, RECORD)
+        self.records = np.zeros(self.count, ROW_RECORD)
         self.records["key"] = keys
         fresh = _fresh_path(self.path)
         try:
@@ -131,7 +131,7 @@ class PartialCrops:
         self._sync()
         for start, stop in _runs(rows):
             first = int(rows[start])
-            self._file.seek(self._records_at + first * RECORD.itemsize)
+            self._file.seek(self._records_at + first * ROW_RECORD.itemsize)
             self._file.write(self.records[first : first + stop - start].tobytes())
         self._file.flush()
 
@@ -166,24 +166,24 @@ class PartialCrops:
         os.fsync(self._file.fileno())
 
 
-def published(folder: Path, size: int) -> Donor | None:
+def open_published(folder: Path, size: int) -> Donor | None:
     """The finished array of an earlier run, when it has this size and its records."""
     try:
-        rows = np.load(folder / CROPS, mmap_mode="r", allow_pickle=False)
+        rows = np.load(folder / CROPS_FILE, mmap_mode="r", allow_pickle=False)
         records = np.load(folder / RECORDS, allow_pickle=False)
     except (OSError, ValueError):
         return None
     if (
         rows.shape[1:] != (size, size, 3)
         or rows.dtype != np.uint8
-        or records.dtype != RECORD
+        or records.dtype != ROW_RECORD
         or len(records) != len(rows)
     ):
         return None
     return Donor(rows, records, np.arange(len(rows)))
 
 
-def interrupted(folder: Path, size: int) -> Donor | None:
+def open_interrupted(folder: Path, size: int) -> Donor | None:
     """The array of a run that was killed, where it could not simply be continued."""
     path = folder / INTERRUPTED
     progress = _read_progress(path)
@@ -195,17 +195,17 @@ def interrupted(folder: Path, size: int) -> Donor | None:
 
 def publish(folder: Path, tables: Sequence[str], array_is_new: bool) -> None:
     """Put the array, where it is new, and the tables, written to their partial paths, in place."""
-    publishing.announce(folder, [CROPS, *tables] if array_is_new else tables)
+    publishing.announce(folder, [CROPS_FILE, *tables] if array_is_new else tables)
     finish_publishing(folder)
 
 
 def finish_publishing(folder: Path) -> None:
     """Put in place what a killed command had completed; does nothing where there is nothing to do."""
-    names, partial = publishing.announced(folder), partial_path(folder / CROPS)
+    names, partial = publishing.read_announced(folder), partial_path(folder / CROPS_FILE)
     if not names:
         return
-    with explained_write_errors(folder / CROPS):
-        if CROPS in names and partial.is_file():
+    with explain_write_errors(folder / CROPS_FILE):
+        if CROPS_FILE in names and partial.is_file():
             _finish_array(partial)
         publishing.finish(folder)
         for path in (folder / INTERRUPTED, partial, _fresh_path(partial)):
@@ -274,10 +274,10 @@ def _read_progress(path: Path) -> _Progress | None:
             header = np.frombuffer(start, _HEADER)[0]
             rows, size = int(header["rows"]), int(header["size"])
             records_at = _HEADER_BYTES + rows * size * size * 3
-            if header["magic"] != _MAGIC or path.stat().st_size != records_at + rows * RECORD.itemsize:
+            if header["magic"] != _MAGIC or path.stat().st_size != records_at + rows * ROW_RECORD.itemsize:
                 return None
             file.seek(records_at)
-            records = np.frombuffer(file.read(), RECORD).copy()
+            records = np.frombuffer(file.read(), ROW_RECORD).copy()
     except OSError:
         return None
     return _Progress(header["plan"].tobytes(), size, int(header["compacted"]), records)

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from omegaconf import DictConfig
 from pydantic import Field
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_state import file_state, file_states
@@ -35,11 +35,11 @@ from static_gesture_classification.images import PIXELS_VERSION, read_bytes
 from static_gesture_classification.keyed_store import KEY, KeyIndex, Keys, digest
 from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation.crop_store import (
-    CROPS,
+    CROPS_FILE,
     DONE,
-    RECORD,
     RECORDS,
     REJECTED,
+    ROW_RECORD,
     TODO,
     Donor,
     PartialCrops,
@@ -115,9 +115,9 @@ def open_crops(folder: Path) -> np.memmap:
     Raises:
         DataError: the array or its table is missing, damaged, or they do not belong together.
     """
-    crops = open_array(folder / CROPS, "crops", "uint8", (None, None, 3))
+    crops = open_array(folder / CROPS_FILE, "crops", "uint8", (None, None, 3))
     if crops.shape[1] != crops.shape[2]:
-        raise DataError(f"{folder / CROPS} holds {crops.shape}, which are no squares; delete it and run dvc repro")
+        raise DataError(f"{folder / CROPS_FILE} holds {crops.shape}, which are no squares; delete it and run dvc repro")
     return crops
 
 
@@ -136,14 +136,14 @@ def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsRep
     start = time.perf_counter()
     crop_store.finish_publishing(output)
     plan = CropPlan.of(samples, settings)
-    published = crop_store.published(output, settings.size)
-    report = None if published is None else _already_made(plan, published)
+    published = crop_store.open_published(output, settings.size)
+    report = None if published is None else _report_finished(plan, published)
     if published is not None and report is not None:
         report.check()
         _publish(output, published.records, report, array_is_new=False)
     else:
         with PartialCrops(output, digest(plan.keys.tobytes()), plan.keys, settings.size) as unfinished:
-            report = _fill(unfinished, plan, [published, crop_store.interrupted(output, settings.size)])
+            report = _fill(unfinished, plan, [published, crop_store.open_interrupted(output, settings.size)])
             unfinished.compact()
             records = unfinished.records[unfinished.state == DONE]
         del published
@@ -282,7 +282,7 @@ def _by_row(task: ImageTask, cut: Cut | str) -> dict[int, np.ndarray | str]:
     return dict.fromkeys(task.rows.tolist(), cut) if isinstance(cut, str) else cut.crops
 
 
-def _already_made(plan: CropPlan, published: Donor) -> CropsReport | None:
+def _report_finished(plan: CropPlan, published: Donor) -> CropsReport | None:
     """The report of a finished array that is what the plan would give; None where it is not.
 
     Rows that it lacks are images that could not be read then. If they still cannot, nothing has changed.
@@ -303,7 +303,7 @@ def _already_made(plan: CropPlan, published: Donor) -> CropsReport | None:
 
 def _fill(unfinished: PartialCrops, plan: CropPlan, donors: Sequence[Donor | None]) -> CropsReport:
     """Bring every row of the unfinished array to DONE or REJECTED."""
-    donated = _Donated(unfinished, [donor for donor in donors if donor is not None])
+    donated = _DonatedRows(unfinished, [donor for donor in donors if donor is not None])
     _keep(unfinished, plan, donated)
     report = CropsReport(plan, {}, kept=int((unfinished.state == DONE).sum()))
     tasks = plan.samples.tasks(np.flatnonzero(unfinished.state == TODO))
@@ -317,7 +317,7 @@ def _fill(unfinished: PartialCrops, plan: CropPlan, donors: Sequence[Donor | Non
     return report
 
 
-class _Donated:
+class _DonatedRows:
     """Where each row's crop lies already: in the unfinished array itself, or in the first donor that has its key.
 
     Attributes:
@@ -329,7 +329,7 @@ class _Donated:
     def __init__(self, unfinished: PartialCrops, donors: Sequence[Donor]) -> None:
         own = unfinished.state == DONE
         self.donors = donors
-        self.records = np.where(own, unfinished.records, np.zeros((), RECORD))
+        self.records = np.where(own, unfinished.records, np.zeros((), ROW_RECORD))
         self._donor = np.where(own, self.OWN, self.NOWHERE)
         self._place = np.zeros(len(own), np.int64)
         for number, donor in enumerate(donors):
@@ -351,7 +351,7 @@ class _Donated:
             unfinished.write(mine, donor.pixels[self._place[mine]])
 
 
-def _keep(unfinished: PartialCrops, plan: CropPlan, donated: _Donated) -> None:
+def _keep(unfinished: PartialCrops, plan: CropPlan, donated: _DonatedRows) -> None:
     """Take over the rows whose image file is as it was."""
     good = plan.up_to_date(np.arange(plan.count), donated.records)
     unfinished.state[:] = np.where(good & donated.is_own(), DONE, TODO)
@@ -366,7 +366,7 @@ def _store(
     unfinished: PartialCrops,
     plan: CropPlan,
     results: Sequence[tuple[ImageTask, Cut | str]],
-    donated: _Donated,
+    donated: _DonatedRows,
     report: CropsReport,
 ) -> None:
     """Write new crops, and copies of rows whose image turned out to have the old contents."""
@@ -396,8 +396,8 @@ def _publish(output: Path, records: np.ndarray, report: CropsReport, array_is_ne
     """Write the tables beside their places, then put everything in place."""
     samples = report.plan.samples
     table = samples.table.filter(pa.array(report.made)) if report.reasons else samples.table
-    with explained_write_errors(output):
-        stage_tables(output, table, samples.rejected(report.reasons), report.as_json())
+    with explain_write_errors(output):
+        stage_tables(output, table, samples.list_rejected(report.reasons), report.as_json())
         stage_array(output / RECORDS, records)
         crop_store.publish(output, [SAMPLES, REJECTED_CSV, REPORT, RECORDS], array_is_new)
 

@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from omegaconf import DictConfig
 from pydantic import Field
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import UserError
@@ -48,7 +48,7 @@ from static_gesture_classification.preparation.landmark_store import (
 )
 from static_gesture_classification.preparation.looking import detector_of, landmark_keys, look_in_image
 from static_gesture_classification.preparation.per_image import SampleImages, for_each_image
-from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, landmark_array, read_arrow
+from static_gesture_classification.samples import SCHEMA, SPLITS, landmark_array, landmark_column, read_arrow
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.workspace import Workspace
@@ -318,23 +318,15 @@ def publish(output: Path, table: pa.Table, report: LandmarksReport) -> None:
     aspects = np.full(len(sizes), plan.settings.aspect_without_image, np.float32)
     aspects[known] = sizes[known, 0] / sizes[known, 1]
     landmarks = plan.landmarks[kept]
-    with explained_write_errors(output):
-        rejected = plan.samples.rejected(report.reasons)
-        publishing.stage_tables(output, _with_landmarks(table, landmarks), rejected, report.as_json())
+    with explain_write_errors(output):
+        rejected = plan.samples.list_rejected(report.reasons)
+        column = SCHEMA.field("landmarks"), landmark_column(landmarks)
+        table = table.append_column(*column).select(SCHEMA.names).cast(SCHEMA)
+        publishing.stage_tables(output, table, rejected, report.as_json())
         write_text(partial_path(output / MISSED_CSV), report.missed_rows().to_csv(index=False))
         publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         publishing.announce(output, [SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT, POINTS])
         publishing.finish(output)
-
-
-def _with_landmarks(table: pa.Table, landmarks: np.ndarray) -> pa.Table:
-    """The table with the column of landmarks in its place, null where there are none."""
-    found = np.isfinite(landmarks).all(axis=(1, 2))
-    offsets = np.concatenate([[0], np.cumsum(found) * 2 * LANDMARK_COUNT]).astype(np.int32)
-    kind = SCHEMA.field("landmarks").type
-    values = pa.array(landmarks[found].reshape(-1), pa.float32())
-    column = pa.ListArray.from_arrays(pa.array(offsets), values, type=kind, mask=pa.array(~found))
-    return table.append_column(SCHEMA.field("landmarks"), column).select(SCHEMA.names).cast(SCHEMA)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ class SampleImages:
         own = [(int(self.of_row[members[0]]), members) for members in np.split(rows[order], starts[1:])]
         return [ImageTask(image, self.path(image), members, self.boxes[members]) for image, members in own]
 
-    def rejected(self, reasons: Mapping[int, str]) -> list[Rejected]:
+    def list_rejected(self, reasons: Mapping[int, str]) -> list[Rejected]:
         """Rows that were rejected, in the order of the table, for a reason each."""
         rows = sorted(reasons)
         table = self.table.select(["source", "sample_id"]).take(pa.array(rows, pa.int64())).to_pylist()
@@ -122,7 +122,7 @@ class SampleImages:
         count, total = len(reasons), len(self.table)
         if count <= most * total and (count < total or others):
             return
-        first = "\n".join(f"  {row.file}: {row.reason}" for row in self.rejected(reasons)[:FIRST_REASONS])
+        first = "\n".join(f"  {row.file}: {row.reason}" for row in self.list_rejected(reasons)[:FIRST_REASONS])
         raise DataError(
             f"{count:,} of {total:,} samples have no usable image ({count / total:.1%}; {stage}.max_rejected_share is "
             f"{most:.1%}). The first are\n{first}\nRepair them, take them out of the source, or raise "

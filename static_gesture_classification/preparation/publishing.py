@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import (
     atomic_path,
-    explained_write_errors,
+    explain_write_errors,
     partial_path,
     write_json,
     write_text,
@@ -48,7 +48,7 @@ def announce(folder: Path, names: Sequence[str]) -> None:
     write_text(folder / MARKER, "\n".join(names))
 
 
-def announced(folder: Path) -> list[str]:
+def read_announced(folder: Path) -> list[str]:
     """Names of the files that are complete but maybe not all in place, as a command leaves them that is killed then."""
     marker = folder / MARKER
     return marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
@@ -56,8 +56,8 @@ def announced(folder: Path) -> list[str]:
 
 def finish(folder: Path) -> None:
     """Put in place what was announced; does nothing where nothing was."""
-    names = announced(folder)
-    with explained_write_errors(folder):
+    names = read_announced(folder)
+    with explain_write_errors(folder):
         for name in names:
             if partial_path(folder / name).is_file():
                 partial_path(folder / name).replace(folder / name)

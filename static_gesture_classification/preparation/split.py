@@ -7,7 +7,7 @@ Reads the crops, writes to `paths.splits`: `samples.parquet`, the same rows in t
 
 What is kept together, in this order:
 
-1. A person (`samples.person_of`), a session, the hands of one image. With `split.group=session` a person may be
+1. A person (`samples.subject_of`), a session, the hands of one image. With `split.group=session` a person may be
    in two splits, a session may not. Where the person is not known, sessions and images are kept together.
 2. People who share near-duplicate pictures (`near_duplicates`): they were recorded together.
 
@@ -47,8 +47,8 @@ from static_gesture_classification.preparation.splitting.report import (
     UNUSED,
     SplitReport,
     codes,
+    count_distinct,
     counts_by,
-    distinct,
     identity,
     linked_pairs,
     print_report,
@@ -57,7 +57,7 @@ from static_gesture_classification.preparation.splitting.report import (
     subjects_in,
     unknown_by_source,
 )
-from static_gesture_classification.samples import SCHEMA, SPLITS, held_together, read_arrow, write_samples
+from static_gesture_classification.samples import SCHEMA, SPLITS, group_of, read_arrow, write_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.workspace import Workspace
@@ -151,7 +151,7 @@ def split_samples(
         raise DataError("there are no samples to split; run the index and crops stages on a source that has some")
     vocabulary.indices(sorted(set(samples["gesture"])))
     report = SplitReport()
-    subjects = tied_together(samples, settings.group)
+    subjects = tie_rows(samples, settings.group)
     links = Links.none() if crops is None else near_duplicates(crops, subjects, settings.seed)
     official = official_splits(samples, settings)
     units, allowed = settle(samples, subjects, links, official, report)
@@ -182,7 +182,7 @@ def split_others(
     Raises:
         DataError: nothing is split already, and there are too few people (see `split_samples`).
     """
-    subjects = tied_together(samples, settings.group)
+    subjects = tie_rows(samples, settings.group)
     splits = split_numbers(samples)
     used = known & (splits != UNUSED)
     of_subject = np.full(subjects.max() + 1, UNUSED)
@@ -203,7 +203,7 @@ def split_others(
     return SPLIT_NAMES[result], remark
 
 
-def tied_together(samples: pd.DataFrame, group: str) -> np.ndarray:
+def tie_rows(samples: pd.DataFrame, group: str) -> np.ndarray:
     """Number of the person that each row belongs to: int (n,); rows that share a subject, session or image share it."""
     keys = ["session"] if group == "session" else ["subject", "session"]
     ties = [identity(samples, key) for key in keys]
@@ -264,8 +264,8 @@ def settle(
     elsewhere = ~in_test & pinned[:, [TRAIN, VAL]].any(axis=1)
     apart = touches_test[units] & elsewhere[subjects]
     units = np.unique(np.stack([units, apart], axis=1), axis=0, return_inverse=True)[1].ravel()
-    allowed = _allowed(samples, units, _official_splits_in(units, official.splits), official)
-    _contradictions(samples, units, allowed, official, report)
+    allowed = _allowed_splits(samples, units, _official_splits_in(units, official.splits), official)
+    _settle_contradictions(samples, units, allowed, official, report)
     return units, allowed
 
 
@@ -277,7 +277,7 @@ def _official_splits_in(groups: np.ndarray, splits: np.ndarray) -> np.ndarray:
     return found
 
 
-def _allowed(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
+def _allowed_splits(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
     """Splits each unit may go to: its official one (test before train before val), or, without one, any."""
     allowed = np.ones((len(published), 3), bool)
     for split in (VAL, TRAIN, TEST):
@@ -295,7 +295,7 @@ def _allowed(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, of
     return allowed
 
 
-def _contradictions(
+def _settle_contradictions(
     samples: pd.DataFrame, units: np.ndarray, allowed: np.ndarray, official: Official, report: SplitReport
 ) -> None:
     """Leave out train and val rows of people in test, and count where official splits contradict the rules."""
@@ -345,7 +345,7 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitS
     if have:
         _fail_empty([SPLITS[split] for split in open_], report)
     what = {"subject": "person", "session": "session"}[settings.group]
-    people = sorted(set(held_together(samples) if settings.group == "subject" else samples["session"]))
+    people = sorted(set(group_of(samples) if settings.group == "subject" else samples["session"]))
     shown = ", ".join(people[:3]) + (", ..." if len(people) > 3 else "")
     raise DataError(
         f"the {len(samples):,} samples show {_number(len(groups.counts), what)} that can be kept apart ({shown}), "
@@ -357,7 +357,7 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitS
 def _nearest(found: int, samples: pd.DataFrame, settings: SplitSettings) -> str:
     """The nearest that is possible, as advice."""
     more = len(settings.requested) - found
-    sessions = len(set(tied_together(samples, "session").tolist()))
+    sessions = len(set(tie_rows(samples, "session").tolist()))
     advice = [f"record or add {_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
     if found == 2 and len(settings.requested) == 3:
         advice.append("set split.test=0 to divide into train and val only")
@@ -384,7 +384,7 @@ def _conclude(
     report.sources = counts_by(pd.Categorical(samples["source"]), splits)
     report.people = subjects_in(samples, splits)
     report.unknown = unknown_by_source(samples) if settings.group == "subject" else {}
-    report.sessions = distinct(identity(samples, "session"), splits)
+    report.sessions = count_distinct(identity(samples, "session"), splits)
     report.links = linked_pairs(samples, links, splits)
     report.proof = prove(result, links, settings.group)
     _check_complete(report, groups, samples, settings)

@@ -1,7 +1,7 @@
 """What the formats of labelling tools share: finding pictures by name, pixels to shares, who it is, official splits.
 
 Such a format lists, per picture, boxes with a label and perhaps attributes. A source of this kind reads its files into
-`Marked` hands, in the format's own units; everything else is done here, the same for all of them.
+`MarkedHand` hands, in the format's own units; everything else is done here, the same for all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.image_files import files_below
-from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected, subject_name
 from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.image_size import NO_BOX, file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
@@ -33,7 +33,7 @@ ATTRIBUTES = {"subject": "subject", "session": "session", "hand": "hand"}
 
 
 @dataclass(frozen=True)
-class Marked:
+class MarkedHand:
     """One hand as an annotation file marks it.
 
     Args:
@@ -67,7 +67,7 @@ class AnnotationFile:
     """
 
     name: str
-    hands: Iterable[Marked]
+    hands: Iterable[MarkedHand]
     near: Sequence[str] = ("",)
     split: str = ""
     rejected: list[Rejected] = field(default_factory=list)
@@ -114,7 +114,7 @@ class PictureIndex:
             return self.files[chosen[0]], None
         return None, f"{len(chosen)} files have this name: {', '.join(chosen[:3])}" if chosen else NOT_FOUND
 
-    def named(self, *suffixes: str) -> list[str]:
+    def by_suffix(self, *suffixes: str) -> list[str]:
         """Paths of the files whose names end so (in small letters), sorted."""
         return sorted(path for path in self.files.values() if path.lower().endswith(suffixes))
 
@@ -187,7 +187,7 @@ class Annotated(Source):
             hands.rejected = file.rejected
             yield hands
 
-    def _hand(self, reading: Reading, file: AnnotationFile, marked: Marked) -> Hand:
+    def _hand(self, reading: Reading, file: AnnotationFile, marked: MarkedHand) -> Hand:
         image, problem = reading.pictures.find(marked.picture, file.near)
         box: tuple[float, ...] = NO_BOX
         landmarks: tuple[float, ...] | None = None
@@ -220,7 +220,7 @@ class Annotated(Source):
         return f"it is in {split or 'no split'} ({named_in}) and in {file.split or 'no split'} ({file.name})"
 
     def _shares(
-        self, reading: Reading, image: str, marked: Marked
+        self, reading: Reading, image: str, marked: MarkedHand
     ) -> tuple[tuple[float, ...], tuple[float, ...] | None, str | None]:
         """Box and landmarks as shares of the upright picture, or what is wrong."""
         units: tuple[float, float] | str
@@ -235,7 +235,7 @@ class Annotated(Source):
             return box, None, None
         return box, tuple(value / units[axis % 2] for axis, value in enumerate(marked.landmarks)), None
 
-    def _units_of(self, reading: Reading, image: str, marked: Marked) -> tuple[float, float] | str:
+    def _units_of(self, reading: Reading, image: str, marked: MarkedHand) -> tuple[float, float] | str:
         """What the numbers are divided by: pixels as stated, checked against the picture as it is seen upright."""
         if image not in reading.sizes:
             reading.sizes[image] = frame_size(self.folder / image)
@@ -259,11 +259,8 @@ class Annotated(Source):
         hand = hand if hand in ("left", "right") else ""
         if not subject:
             return (*self.unknown_subject(image, session), hand)
-        return self._named(subject), self._named(session or subject), hand
-
-    def _named(self, name: str) -> str:
-        """A person or session by its whole name: what was exported from here has the source in it already."""
-        return name if "/" in name else f"{self.name}/{name}"
+        # what was exported from here has the source in its names already
+        return subject_name(self.name, subject), subject_name(self.name, session or subject), hand
 
 
 def same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:

@@ -66,8 +66,8 @@ def unit_of(boxes: Sequence[TableBox], where: str, setting: str) -> str:
     if shares and larger:
         other = PIXELS if max(max(each.box) for each in larger) > PERCENT_TO else f"{PIXELS} or {PERCENT}"
         raise DataError(
-            f"{where}: line {shares[0].line} {_shown(shares[0].box)} is in {SHARES} of the image's size, line "
-            f"{larger[0].line} {_shown(larger[0].box)} in {other}; give all boxes in one unit"
+            f"{where}: line {shares[0].line} {_format_box(shares[0].box)} is in {SHARES} of the image's size, line "
+            f"{larger[0].line} {_format_box(larger[0].box)} in {other}; give all boxes in one unit"
         )
     if not larger:
         return SHARES
@@ -90,8 +90,8 @@ def _pixels_or_percent(boxes: Sequence[TableBox], where: str, setting: str) -> s
         return PIXELS
     raise DataError(
         f"{where}: no number is above 100, so the boxes may be in {PIXELS} or in {PERCENT} of the image's size (line "
-        f"{boxes[0].line}: {_shown(boxes[0].box)}, of an image of {boxes[0].size[0]} x {boxes[0].size[1]}); say which: "
-        f"{setting}={PERCENT if in_one_corner else PIXELS} is likely"
+        f"{boxes[0].line}: {_format_box(boxes[0].box)}, of an image of {boxes[0].size[0]} x {boxes[0].size[1]}); "
+        f"say which: {setting}={PERCENT if in_one_corner else PIXELS} is likely"
     )
 
 
@@ -99,5 +99,5 @@ def _has_area(box: tuple[float, ...]) -> bool:
     return box[2] > box[0] and box[3] > box[1]
 
 
-def _shown(box: tuple[float, ...]) -> str:
+def _format_box(box: tuple[float, ...]) -> str:
     return f"({', '.join(f'{value:.4g}' for value in box)})"

@@ -27,7 +27,7 @@ from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     numbers,
     positive_size,
@@ -54,11 +54,11 @@ class Coco(Annotated):
     def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
         """See `Annotated.files`; one piece per JSON."""
         if self.annotations is not None:
-            return [self._listed(name, split or "", pictures) for name, split in self.annotations.items()]
-        found = [name for name in pictures.named(".json") if has_keys(self.folder / name)]
+            return [self._file_with_split(name, split or "", pictures) for name, split in self.annotations.items()]
+        found = [name for name in pictures.by_suffix(".json") if has_keys(self.folder / name)]
         return [[self._file(name, split_in(name))] for name in found]
 
-    def _listed(self, name: str, split: str, pictures: PictureIndex) -> list[AnnotationFile]:
+    def _file_with_split(self, name: str, split: str, pictures: PictureIndex) -> list[AnnotationFile]:
         if name not in pictures.files:
             raise DataError(f"{self.root}/{name} is not there; mend sources.{self.name}.annotations")
         return [self._file(name, official_split(split, f"sources.{self.name}.annotations"))]
@@ -66,9 +66,11 @@ class Coco(Annotated):
     def _file(self, name: str, split: str) -> AnnotationFile:
         rejected: list[Rejected] = []
         notes: list[str] = []
-        return AnnotationFile(name, self._marked(name, rejected, notes), picture_folders(name), split, rejected, notes)
+        return AnnotationFile(
+            name, self._read_hands(name, rejected, notes), picture_folders(name), split, rejected, notes
+        )
 
-    def _marked(self, name: str, rejected: list[Rejected], notes: list[str]) -> Iterator[Marked]:
+    def _read_hands(self, name: str, rejected: list[Rejected], notes: list[str]) -> Iterator[MarkedHand]:
         content = read_json(self.folder / name)
         if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in LISTS):
             notes.append(f"{name} is not COCO detection (it lacks images, annotations or categories) and is left out")
@@ -82,7 +84,7 @@ class Coco(Annotated):
                 rejected.append(Rejected(self.name, name, entry, problem))
                 continue
             with_hands.add(annotation["image_id"])
-            yield marked(images[annotation["image_id"]], categories[annotation["category_id"]], annotation, entry)
+            yield make_hand(images[annotation["image_id"]], categories[annotation["category_id"]], annotation, entry)
         bare = len(images.keys() - with_hands)
         if bare:
             notes.append(f"{name}: {bare:,} of {len(images):,} images have no annotation")
@@ -119,13 +121,13 @@ def entry_of(
     return entry, None
 
 
-def marked(image: dict[str, Any], category: dict[str, Any], annotation: dict[str, Any], entry: str) -> Marked:
+def make_hand(image: dict[str, Any], category: dict[str, Any], annotation: dict[str, Any], entry: str) -> MarkedHand:
     """One annotation as a hand; a box that is not four numbers is left as it is, to be reported."""
     box: object = annotation.get("bbox")
     four = numbers(box, 4)
     if four is not None:
         box = [four[0], four[1], four[0] + four[2], four[1] + four[3]]
-    return Marked(
+    return MarkedHand(
         picture=str(image["file_name"]),
         label=str(category["name"]),
         box=box,

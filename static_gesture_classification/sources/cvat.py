@@ -33,7 +33,7 @@ from static_gesture_classification.sources.annotated import (
     WHOLE,
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     around,
     positive_size,
@@ -67,7 +67,7 @@ class Cvat(Annotated):
 
     def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
         """See `Annotated.files`; one piece per XML."""
-        return [self._by_split(name, pictures) for name in pictures.named(".xml")]
+        return [self._by_split(name, pictures) for name in pictures.by_suffix(".xml")]
 
     def _by_split(self, name: str, pictures: PictureIndex) -> Iterator[AnnotationFile]:
         """An XML's pictures, those of each split together: an image names its own."""
@@ -91,7 +91,7 @@ class Cvat(Annotated):
         hands = self._in_video(tracks, root, name, near, pictures, counted)
         yield AnnotationFile(name, hands, near, split_in(name), counted.rejected, counted.notes)
 
-    def _in_images(self, images: Sequence[Element], counted: Counted) -> Iterator[Marked]:
+    def _in_images(self, images: Sequence[Element], counted: Counted) -> Iterator[MarkedHand]:
         for image in images:
             picture = image.get("name") or ""
             size = positive_size(image.get("width"), image.get("height"))
@@ -104,7 +104,9 @@ class Cvat(Annotated):
             if not drawn and tags:
                 labels = [tag.get("label") or "" for tag in tags]
                 problem = f"it has several tags: {', '.join(labels)}" if len(labels) > 1 else None
-                yield Marked(picture, labels[0], WHOLE, SHARES, size, attributes=shared, entry=picture, problem=problem)
+                yield MarkedHand(
+                    picture, labels[0], WHOLE, SHARES, size, attributes=shared, entry=picture, problem=problem
+                )
 
     def _in_video(
         self,
@@ -114,7 +116,7 @@ class Cvat(Annotated):
         near: Sequence[str],
         pictures: PictureIndex,
         counted: Counted,
-    ) -> Iterator[Marked]:
+    ) -> Iterator[MarkedHand]:
         if tracks:
             frames = self._frames(name, near, pictures)
             size = video_size(root)
@@ -150,7 +152,7 @@ class Cvat(Annotated):
 
 def hand_in(
     shape: Element, label: str | None, picture: str, size: Size | None, shared: Mapping[str, str], entry: str
-) -> Marked:
+) -> MarkedHand:
     """A box or polygon as a hand."""
     values = {key: value for key, value in shape.attrib.items() if key in (*SIDES, "points", "rotation")}
     box: tuple[float, ...] | None = None
@@ -159,7 +161,7 @@ def hand_in(
         box = box_of(shape) if shape.tag == "box" else around(points_in(shape))
     except ValueError:
         problem = f"its {shape.tag} is not made of numbers: {', '.join(f'{key} {values[key]!r}' for key in values)}"
-    return Marked(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
+    return MarkedHand(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
 
 
 def box_of(shape: Element) -> tuple[float, float, float, float]:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from omegaconf import DictConfig, OmegaConf
 from pydantic import field_validator
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, OutputError
 from static_gesture_classification.gestures import Vocabulary
@@ -97,7 +97,7 @@ class ExportSettings(Settings):
 
     @field_validator("output", mode="before")
     @classmethod
-    def _named(cls, output: object) -> object:
+    def _require_folder(cls, output: object) -> object:
         if output is None:
             raise ValueError("must name a folder: export.output=FOLDER")
         return output
@@ -174,7 +174,7 @@ def export(
     check_output(output, samples, replace)
     check_gestures(samples, settings.gestures)
     partial = partial_path(output)
-    with explained_write_errors(output):
+    with explain_write_errors(output):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:

@@ -31,7 +31,7 @@ from static_gesture_classification.sources.folder_layout import (
     LabelFolder,
     foreign_export,
     label_folders,
-    split_named,
+    split_of_word,
 )
 from static_gesture_classification.sources.image_size import file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import (
@@ -125,7 +125,7 @@ class Folder(Source):
         listed = {hand.image for hand in hands if hand.image is not None}
         if self.boxes is not None and not hands:
             self._refuse_exports()
-        found: list[Piece] = [partial(self._listed, hands, pattern)] if hands else []
+        found: list[Piece] = [partial(self._hands_in_table, hands, pattern)] if hands else []
         folders = self.label_folders()
         below = [self._files(folder.path) for folder in folders]
         for folder, files in zip(folders, below, strict=True):
@@ -171,7 +171,7 @@ class Folder(Source):
     def _below_split(self, path: str) -> str:
         """A path without the folder of a split before it."""
         first, _, rest = path.partition("/")
-        return rest if "/" in rest and first not in self.labels and split_named(first) else path
+        return rest if "/" in rest and first not in self.labels and split_of_word(first) else path
 
     def _files(self, folder: str) -> FilesBelow:
         """All files in a folder, by their paths below the root."""
@@ -216,7 +216,7 @@ class Folder(Source):
             found.append(ListedHand(row, image, box_in(row, table), size))
         return found
 
-    def _listed(self, hands: Sequence[ListedHand], pattern: re.Pattern[str] | None) -> list[Hands]:
+    def _hands_in_table(self, hands: Sequence[ListedHand], pattern: re.Pattern[str] | None) -> list[Hands]:
         unit = self._unit(hands)
         seen: Counter[str] = Counter()
         rows, rejected = [], []
@@ -289,8 +289,8 @@ class Folder(Source):
 
     def _split_of(self, image: str, stated: str, where: str) -> str:
         if stated:
-            return official_split(split_named(stated) or stated, where)
-        return split_named(image.partition("/")[0]) if self._below_split(image) != image else ""
+            return official_split(split_of_word(stated) or stated, where)
+        return split_of_word(image.partition("/")[0]) if self._below_split(image) != image else ""
 
 
 class ImageFinder:
@@ -311,12 +311,12 @@ class ImageFinder:
         for path in (f"{folder}/{tail}" if folder else tail for tail in tails for folder in near):
             if (self.root / path).is_file():
                 return path, None
-        same_name = self._named(parts[-1]) if parts else []
+        same_name = self._paths_of(parts[-1]) if parts else []
         if len(same_name) == 1:
             return same_name[0], None
         return None, f"{len(same_name)} images are called so; name its folder too" if same_name else "image not found"
 
-    def _named(self, name: str) -> list[str]:
+    def _paths_of(self, name: str) -> list[str]:
         if self._by_name is None:
             self._by_name = defaultdict(list)
             for path in files_below(self.root).images:

@@ -35,7 +35,7 @@ class LabelFolder:
     split: str = ""
 
 
-def split_named(name: str) -> str:
+def split_of_word(name: str) -> str:
     """The split that a folder's name or a word means; empty for any other."""
     return SPLIT_WORDS.get(name.strip().casefold(), "")
 
@@ -49,7 +49,7 @@ def label_folders(root: Path, labels: Sequence[str]) -> list[LabelFolder]:
     """
     found = []
     for name in folders_in(root):
-        split = "" if name in labels else split_named(name)
+        split = "" if name in labels else split_of_word(name)
         below = folders_in(root / name) if split else []
         if below:
             found += [LabelFolder(label, f"{name}/{label}", split) for label in below]
@@ -72,7 +72,7 @@ def places(root: Path) -> Iterator[Path]:
     yield root
     for name in folders_in(root):
         yield root / name
-        if split_named(name) or name.casefold() in ANNOTATIONS:
+        if split_of_word(name) or name.casefold() in ANNOTATIONS:
             yield from (root / name / below for below in folders_in(root / name))
 
 

@@ -67,8 +67,8 @@ class HandsDataset(Source):
         return found
 
     def _row(self, subject: str, name: str, image: str | None, cells: dict[str, str | None]) -> Iterator[Hand]:
-        person = f"{self.name}/{subject}"
-        shown = [(column, cell, parsed_box(cell)) for column, cell in cells.items() if parsed_box(cell) != ABSENT]
+        who = f"{self.name}/{subject}"
+        shown = [(column, cell, parse_box(cell)) for column, cell in cells.items() if parse_box(cell) != ABSENT]
         size = frame_size(self.folder / image) if image and shown else "image not found"
         for number, (column, cell, box) in enumerate(shown):
             label, _, view = column.partition("_")
@@ -78,15 +78,13 @@ class HandsDataset(Source):
             else:
                 x, y, width, height = box
                 normalised, problem = in_shares((x, y, x + width, y + height), size)
-            yield Hand(
-                name, image, label, normalised, person, person, number, SIDES.get(view[-1:], ""), problem=problem
-            )
+            yield Hand(name, image, label, normalised, who, who, number, SIDES.get(view[-1:], ""), problem=problem)
 
 
-def parsed_box(cell: str | None) -> tuple[float, ...] | None:
+def parse_box(cell: str | None) -> tuple[float, ...] | None:
     """The numbers of `[x y w h]`, or None where it is not four numbers.
 
-    >>> parsed_box("[201 82 129 228]")
+    >>> parse_box("[201 82 129 228]")
     (201.0, 82.0, 129.0, 228.0)
     """
     try:

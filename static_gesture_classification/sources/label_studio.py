@@ -37,7 +37,7 @@ from static_gesture_classification.sources.annotated import (
     PERCENT,
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     around,
     numbers,
@@ -91,16 +91,18 @@ class LabelStudio(Annotated):
 
     def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
         """See `Annotated.files`; one piece per JSON."""
-        return [[self._file(name, pictures)] for name in pictures.named(".json") if is_list(self.folder / name)]
+        return [[self._file(name, pictures)] for name in pictures.by_suffix(".json") if is_list(self.folder / name)]
 
     def _file(self, name: str, pictures: PictureIndex) -> AnnotationFile:
         counted = Counted()
         beside = name.rpartition("/")[0]
         near = (beside, f"{beside}/images".lstrip("/"))
-        hands = self._marked(name, near, pictures, counted)
+        hands = self._read_hands(name, near, pictures, counted)
         return AnnotationFile(name, hands, near, split_in(name), rejected=counted.rejected, notes=counted.notes)
 
-    def _marked(self, name: str, near: Sequence[str], pictures: PictureIndex, counted: Counted) -> Iterator[Marked]:
+    def _read_hands(
+        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: Counted
+    ) -> Iterator[MarkedHand]:
         content = read_json(self.folder / name)
         entries = content if isinstance(content, list) else [content]
         for task in self._tasks(entries, name, counted):
@@ -151,7 +153,7 @@ class LabelStudio(Annotated):
         candidates = (task.data.get(name) for name in fields if name)
         return next((text for text in candidates if isinstance(text, str) and names_picture(text)), None)
 
-    def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[Marked]:
+    def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[MarkedHand]:
         regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for place, result in enumerate(task.results):
             if isinstance(result, dict) and isinstance(result.get("value"), dict):
@@ -159,11 +161,11 @@ class LabelStudio(Annotated):
         attributes = {key: str(value) for key, value in task.data.items() if isinstance(value, str | int)}
         shapes = {key for key, results in regions.items() if any(kind_of(result) in DRAWN for result in results)}
         for key in regions.keys() - shapes:
-            attributes |= chosen(regions[key])
+            attributes |= choices_in(regions[key])
         for number, key in enumerate(key for key in regions if key in shapes):
             entry = f"{task.entry} region {number}"
             for result in (result for result in regions[key] if kind_of(result) in DRAWN):
-                marked = drawn_hand(result, picture, attributes | chosen(regions[key]), entry)
+                marked = drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
                 yield self._as_stored(marked, result.get("image_rotation"))
         if not shapes:
             yield from self._whole(task, picture, regions, attributes, counted)
@@ -171,14 +173,14 @@ class LabelStudio(Annotated):
         if others:
             counted.tasks["regions that are neither boxes nor polygons are left out"] += others
 
-    def _as_stored(self, marked: Marked, rotation: object) -> Marked:
+    def _as_stored(self, marked: MarkedHand, rotation: object) -> MarkedHand:
         """Undo the turn that versions before 1.0 gave boxes of pictures that were looked at sideways."""
         if rotation not in SIDEWAYS or marked.size is None or marked.box is None:
             return marked
         actual = frame_size(self.folder / marked.picture)
         if isinstance(actual, str) or same_shape(marked.size, actual) or not same_shape(marked.size[::-1], actual):
             return marked
-        return replace(marked, box=turned_back(marked.box, rotation), size=marked.size[::-1])
+        return replace(marked, box=turn_back(marked.box, rotation), size=marked.size[::-1])
 
     def _whole(
         self,
@@ -187,9 +189,9 @@ class LabelStudio(Annotated):
         regions: Mapping[str, list[dict[str, Any]]],
         attributes: Mapping[str, str],
         counted: Counted,
-    ) -> Iterator[Marked]:
+    ) -> Iterator[MarkedHand]:
         """The hand of a picture in which nothing is drawn, by what was chosen for it."""
-        labels = {name: label for results in regions.values() for name, label in chosen(results).items()}
+        labels = {name: label for results in regions.values() for name, label in choices_in(results).items()}
         wanted = [
             label
             for name, label in labels.items()
@@ -199,7 +201,7 @@ class LabelStudio(Annotated):
             counted.tasks["tasks have neither a box nor a choice and are left out"] += 1
         for label in wanted[:1]:
             problem = f"several labels were chosen for it: {', '.join(wanted)}" if len(wanted) > 1 else None
-            yield Marked(
+            yield MarkedHand(
                 picture, label, WHOLE_PICTURE, PERCENT, attributes=attributes, entry=task.entry, problem=problem
             )
 
@@ -231,7 +233,7 @@ def kind_of(result: Mapping[str, Any]) -> str:
     return next((kind for kind in kinds if kind in result["value"]), str(result.get("type") or "").lower())
 
 
-def chosen(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+def choices_in(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """What was chosen or typed for a region: name of the control -> text."""
     found: dict[str, str] = {}
     for result in results:
@@ -242,7 +244,7 @@ def chosen(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> Marked:
+def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> MarkedHand:
     """A rectangle or polygon as a hand."""
     kind, value = kind_of(result), result["value"]
     labels = value.get(kind)
@@ -255,7 +257,7 @@ def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str,
     elif points is None:
         problem = f"its {kind.removesuffix('labels')} is not made of numbers: {str(value)[:80]}"
     box = list(around(points)) if points else None
-    return Marked(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
+    return MarkedHand(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
 
 
 def corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
@@ -279,7 +281,7 @@ def polygon(value: Mapping[str, Any]) -> list[tuple[float, float]] | None:
     return known if known and len(known) == len(pairs) else None
 
 
-def turned_back(box: Any, rotation: object) -> list[float]:
+def turn_back(box: Any, rotation: object) -> list[float]:
     """A box in percent of a picture turned clockwise by 90 or 270 degrees, in percent of the picture itself."""
     x1, y1, x2, y2 = box
     return [y1, 100 - x2, y2, 100 - x1] if rotation == 90 else [100 - y2, x1, 100 - y1, x2]

@@ -14,7 +14,7 @@ A session is one burst of one gesture by one person before one camera: a folder 
 an image's `gesture` and `subject` override the session's (a mined session has hands of many people, and those of each
 are a session of their own to the split stage). `source` says whose name the image's `subject` is: where a hand was
 mined from a dataset, the two are those of the original, so that its person stays one and the same
-(`samples.person_of`). Without a subject nobody knows who it is. `prediction`, `score` (its probability) and
+(`samples.subject_of`). Without a subject nobody knows who it is. `prediction`, `score` (its probability) and
 `kept_because` are what `checkpoint` said of the image when it was admitted (the reason, in the recorder's hard mode, is
 its last layer's as it was fitted anew by then: docs/recording.md); they may be null or absent. Images beside it that
 `images` does not list do not count, so that a recorder that saves each image first and `session.json` after it leaves,
@@ -32,7 +32,7 @@ from typing import Any
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import PlainName, Text, read_json
-from static_gesture_classification.samples import LANDMARK_COUNT, person_name
+from static_gesture_classification.samples import LANDMARK_COUNT, subject_name
 from static_gesture_classification.sources.image_size import file_problem, in_shares
 from static_gesture_classification.sources.source import (
     Hand,
@@ -157,9 +157,9 @@ class Recorded(Source):
             seen[image.file] = seen.get(image.file, 0) + 1
         return [Hands.of(f"{name}/{SESSION_FILE}", rows, [] if rows else [f"{name}: no images"])]
 
-    def _person(self, session: Session, image: RecordedImage) -> str:
+    def _subject(self, session: Session, image: RecordedImage) -> str:
         if image.source:
-            return person_name(image.source, image.subject or "")
+            return subject_name(image.source, image.subject or "")
         own = image.subject or session.subject
         return f"{self.name}/{own}" if own else ""
 
@@ -167,13 +167,13 @@ class Recorded(Source):
         path = f"{name}/{image.file}"
         box, problem = in_shares(image.box, (exists and file_problem(self.folder / path)) or (1, 1))
         marks = [value for point in image.landmarks or () for value in point]
-        who = person_name(image.source, image.subject or "") if image.source else image.subject
+        who = subject_name(image.source, image.subject or "") if image.source else image.subject
         return Hand(
             name=image.file,
             image=path if exists else None,
             label=image.gesture or session.gesture,
             box=box,
-            subject=self._person(session, image),
+            subject=self._subject(session, image),
             session=f"{self.name}/{name}" + (f"/{who}" if who else ""),
             number=number,
             hand=image.hand if image.hand in ("left", "right") else "",

@@ -70,7 +70,7 @@ class RepeatedImages:
         if not len(table):
             return table, []
         source = table["source"][0].as_py()
-        paths = self._resolved(table)
+        paths = self._resolve(table)
         images = pd.util.hash_array(np.array(paths, dtype=object), categorize=False)
         reasons: dict[int, str] = {}
         for row, (image, hand) in enumerate(zip(images.tolist(), with_boxes(images, table).tolist(), strict=True)):
@@ -97,7 +97,7 @@ class RepeatedImages:
             self._owners[image] = owner
         return owner
 
-    def _resolved(self, table: pa.Table) -> list[str]:
+    def _resolve(self, table: pa.Table) -> list[str]:
         root = table["root"][0].as_py()
         parts = [path.rpartition("/") for path in table["image"].to_pylist()]
         for folder in {folder for folder, _, _ in parts}:

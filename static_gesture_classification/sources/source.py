@@ -32,7 +32,15 @@ from static_gesture_classification.image_files import (
     is_hidden,
     is_image,
 )
-from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
+from static_gesture_classification.samples import (
+    LANDMARK_COUNT,
+    SCHEMA,
+    SPLITS,
+    Rejected,
+    group_of,
+    landmark_column,
+    sample_id,
+)
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
 __all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image"]
@@ -230,7 +238,7 @@ class Source(ABC):
     def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
         pieces = self.pieces()
         progress(0, len(pieces))
-        if passed_over := self._passed_over():
+        if passed_over := self._find_unnameable():
             yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
@@ -241,7 +249,7 @@ class Source(ABC):
             for each in (label for batch in batches for label in batch.unknown):
                 unknown.setdefault(each.label, UnknownLabel(each.label, each.file)).hands += each.hands
         if unknown:
-            raise DataError(message(self.name, self.root, unknown.values(), self._known(vocabulary)))
+            raise DataError(message(self.name, self.root, unknown.values(), self._label_map(vocabulary)))
 
     def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
         with without_garbage_collection():
@@ -269,7 +277,7 @@ class Source(ABC):
 
     def check(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
         """Map labels, check boxes and images, and make table rows of what is good."""
-        known = self._known(vocabulary)
+        known = self._label_map(vocabulary)
         gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
@@ -277,7 +285,7 @@ class Source(ABC):
         problems |= {row: "image not found" for row, image in enumerate(hands.image) if image is None} | hands.problems
         bad = np.zeros(len(gesture), bool)
         bad[list(problems)] = True
-        rejected = [self._rejected(hands, row, problems[row]) for row in np.flatnonzero(wanted & bad).tolist()]
+        rejected = [self._reject(hands, row, problems[row]) for row in np.flatnonzero(wanted & bad).tolist()]
         rows = np.flatnonzero(wanted & ~bad)
         return Batch(
             table=self._table(hands, rows, box, gesture),
@@ -287,7 +295,7 @@ class Source(ABC):
             notes=hands.notes,
             passed_over=hands.passed_over,
             not_images=hands.not_images,
-            animated=self._animated(hands.image[row] for row in rows),
+            animated=self._find_animated(hands.image[row] for row in rows),
             unknown=[
                 UnknownLabel(label, hands.file, count)
                 for label, count in Counter(hands.label).items()
@@ -295,16 +303,16 @@ class Source(ABC):
             ],
         )
 
-    def _known(self, vocabulary: Vocabulary) -> dict[str, str]:
+    def _label_map(self, vocabulary: Vocabulary) -> dict[str, str]:
         """Published label -> gesture; a gesture's own name needs no entry."""
         return {name: name for name in vocabulary} | dict(self.labels)
 
-    def _animated(self, images: Iterable[str | None]) -> list[str]:
+    def _find_animated(self, images: Iterable[str | None]) -> list[str]:
         """Those of a piece's images that have more than one frame; most formats have none, and are not opened."""
         candidates = dict.fromkeys(name for name in images if name and name.lower().endswith(MANY_FRAMES))
         return [name for name in candidates if has_more_frames(self.folder / name)]
 
-    def _passed_over(self) -> list[Rejected]:
+    def _find_unnameable(self) -> list[Rejected]:
         """What lies in the root under a name that no table can hold."""
         try:
             names = [name for name in os.listdir(self.folder) if not is_text(name)]  # noqa: PTH208  Paths cost more
@@ -312,7 +320,7 @@ class Source(ABC):
             return []
         return [Rejected(self.name, printable(name), printable(name), NOT_UTF8) for name in sorted(names)]
 
-    def _rejected(self, hands: Hands, row: int, reason: str) -> Rejected:
+    def _reject(self, hands: Hands, row: int, reason: str) -> Rejected:
         return Rejected(
             self.name, hands.image[row] or hands.file, f"{hands.name[row]} hand {hands.number[row]}", reason
         )
@@ -335,7 +343,7 @@ class Source(ABC):
             "subject": texts(hands.subject),
             "session": texts(hands.session),
             "hand": texts(hands.hand),
-            "landmarks": _landmark_array(hands.landmarks, rows),
+            "landmarks": pa.nulls(len(rows)) if hands.landmarks is None else landmark_column(hands.landmarks[rows]),
             "split": texts(hands.split),
         }
         columns |= {name: pa.repeat(value, len(rows)) for name, value in constant.items()}
@@ -391,13 +399,13 @@ def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iter
 
 def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
     frame = table.select(["gesture", "source", "subject", "session", "image"]).to_pandas()
-    frame["person"] = held_together(frame)
+    frame["group"] = group_of(frame)
     frame["draw"] = [
         hashlib.blake2b(f"{seed}\0{sample}".encode(), digest_size=8).hexdigest()
         for sample in table["sample_id"].to_pylist()
     ]
     frame = frame.sort_values("draw", kind="stable")
-    frame["round"] = frame.groupby(["gesture", "person"]).cumcount()
+    frame["round"] = frame.groupby(["gesture", "group"]).cumcount()
     chosen = frame.sort_values(["round", "draw"], kind="stable").groupby("gesture").head(most)
     return table.take(np.sort(chosen.index.to_numpy()))
 
@@ -407,13 +415,13 @@ def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
 
     Hidden ones are left out, and those whose name is not UTF-8.
     """
-    found = [entry for entry in _listed(folder) if not is_folder(entry)]
+    found = [entry for entry in _scan(folder) if not is_folder(entry)]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
 def folders_in(folder: Path) -> list[str]:
     """Names of the folders in a folder, sorted, hidden ones left out, and those whose name is not UTF-8."""
-    return sorted(entry.name for entry in _listed(folder) if is_folder(entry))
+    return sorted(entry.name for entry in _scan(folder) if is_folder(entry))
 
 
 def every_file(folder: Path) -> Iterator[str]:
@@ -426,14 +434,14 @@ def every_file(folder: Path) -> Iterator[str]:
         if real in seen:
             continue
         seen.add(real)
-        for entry in _listed(Path(place)):
+        for entry in _scan(Path(place)):
             if is_folder(entry):
                 todo.append(entry.path)
             else:
                 yield entry.path
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not is_hidden(entry.name) and is_text(entry.name)]
@@ -451,16 +459,6 @@ def official_split(name: str, where: str) -> str:
     if name in ("", *SPLITS):
         return name
     raise DataError(f"{where}: unknown split {name!r}; splits are {', '.join(SPLITS)}, or empty")
-
-
-def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray[np.intp]) -> pa.Array:
-    kind = SCHEMA.field("landmarks").type
-    if landmarks is None:
-        return pa.nulls(len(rows), kind)
-    chosen = landmarks[rows]
-    known = np.isfinite(chosen).all(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARK_COUNT]).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, chosen[known].ravel(), type=kind, mask=pa.array(~known))
 
 
 @contextmanager

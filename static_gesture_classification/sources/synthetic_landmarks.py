@@ -97,7 +97,7 @@ class SyntheticLandmarks(Source):
             subject=entry["user_id"],
             session=entry["user_id"],
             hand=hand.handedness,
-            split=self.dataset.splits[hand.person.number],
+            split=self.dataset.splits[hand.subject.number],
             landmarks=landmarks.ravel().tolist(),
         )
 

@@ -54,13 +54,13 @@ def _hands(count: int) -> str:
 
 def lines(source: str, wanted: Mapping[str, str]) -> str:
     """The lines of conf/local/default.yaml that map labels to gestures."""
-    mapped = "\n".join(f"      {_quoted(label)}: {_quoted(gesture)}" for label, gesture in wanted.items())
+    mapped = "\n".join(f"      {_quote(label)}: {_quote(gesture)}" for label, gesture in wanted.items())
     return f"sources:\n  {source}:\n    labels:\n{mapped}"
 
 
 def override(source: str, wanted: Mapping[str, str]) -> str | None:
     """The same as an override of Hydra, or None where its grammar has no way to write one of the labels."""
-    pairs = ", ".join(f"{_escaped(label)}: {_escaped(gesture)}" for label, gesture in wanted.items())
+    pairs = ", ".join(f"{_escape(label)}: {_escape(gesture)}" for label, gesture in wanted.items())
     text = f"++sources.{source}.labels={{{pairs}}}"
     try:
         read = OverridesParser.create().parse_override(text).value()
@@ -85,7 +85,7 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]+|[\W_]*\d+[\W_]*$", "", name.casefold())
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """Text as YAML reads it back: in quotes unless it is a plain word that can be nothing else."""
     plain = re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII) and text.lower() not in YAML_WORDS
     return text if plain else json.dumps(text, ensure_ascii=False)
@@ -94,5 +94,5 @@ def _quoted(text: str) -> str:
 YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return re.sub(r"([\\()\[\]{}:=,])", r"\\\1", text)

@@ -28,7 +28,7 @@ from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.annotated import (
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     positive_size,
     split_in,
@@ -60,7 +60,7 @@ class Voc(Annotated):
         stems = {path.rpartition(".")[0]: path for path in pictures.files.values() if is_image(path)}
         listed = self._lists(pictures)
         groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for name in pictures.named(".xml"):
+        for name in pictures.by_suffix(".xml"):
             folder = name.rpartition("/")[0]
             devkit = devkit_of(folder)
             below = name.removeprefix(f"{devkit}/").removeprefix("Annotations/").rpartition(".")[0]
@@ -71,7 +71,7 @@ class Voc(Annotated):
     def _lists(self, pictures: PictureIndex) -> dict[tuple[str, str], str]:
         """Official split by the folder that holds ImageSets, and the XML's path below Annotations without suffix."""
         found: dict[tuple[str, str], str] = {}
-        files = [path for path in pictures.named(".txt") if path.rpartition("/")[0].endswith(LISTS)]
+        files = [path for path in pictures.by_suffix(".txt") if path.rpartition("/")[0].endswith(LISTS)]
         known = [path for path in files if PurePosixPath(path).stem in SPLIT_WORDS]
         for path in sorted(known, key=lambda path: PurePosixPath(path).stem != "trainval"):  # train and val overrule it
             devkit = path.rpartition("/")[0].removesuffix(LISTS).strip("/")
@@ -86,12 +86,12 @@ class Voc(Annotated):
         below = folder.removeprefix(devkit).strip("/").removeprefix("Annotations")
         near = [f"{devkit}/{PICTURES}{below}".strip("/"), folder, f"{devkit}/{PICTURES}".strip("/"), devkit]
         return AnnotationFile(
-            folder or ".", self._marked(names, near, stems, rejected), near, split=split, rejected=rejected
+            folder or ".", self._read_hands(names, near, stems, rejected), near, split=split, rejected=rejected
         )
 
-    def _marked(
+    def _read_hands(
         self, names: Sequence[str], near: Sequence[str], stems: dict[str, str], rejected: list[Rejected]
-    ) -> Iterator[Marked]:
+    ) -> Iterator[MarkedHand]:
         for name in names:
             try:
                 root = read_xml(self.folder / name)
@@ -105,7 +105,7 @@ class Voc(Annotated):
             size = positive_size(root.findtext("size/width"), root.findtext("size/height"))
             for number, thing in enumerate(root.iter("object")):
                 box, problem = self._box(thing)
-                yield Marked(
+                yield MarkedHand(
                     picture=picture,
                     label=(thing.findtext("name") or "").strip(),
                     box=box,

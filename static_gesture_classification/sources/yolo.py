@@ -30,7 +30,7 @@ from static_gesture_classification.sources.annotated import (
     SHARES,
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     around,
 )
@@ -112,7 +112,7 @@ class Yolo(Annotated):
         ]
 
     def _description(self, pictures: PictureIndex) -> Description | None:
-        here = [path for path in pictures.named(".yaml", ".yml") if "/" not in path]
+        here = [path for path in pictures.by_suffix(".yaml", ".yml") if "/" not in path]
         usual = [name for name in DESCRIPTIONS if name in here]
         chosen = [self.data] if self.data is not None else usual[:1] or here
         if len(chosen) > 1:
@@ -120,7 +120,7 @@ class Yolo(Annotated):
                 f"source {self.name}: {self.root} has {', '.join(chosen)}; say which with sources.{self.name}.data"
             )
         if chosen:
-            return self._described(chosen[0])
+            return self._read_description(chosen[0])
         for name in CLASS_LISTS:
             if name in pictures.files:
                 lines = (self.folder / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()
@@ -137,7 +137,7 @@ class Yolo(Annotated):
         pairs = (line.partition("=") for line in text.splitlines())
         return splits_in({key.strip(): place.strip() for key, _, place in pairs}, {})
 
-    def _described(self, file: str) -> Description:
+    def _read_description(self, file: str) -> Description:
         where = f"{self.root}/{file}"
         try:
             content = yaml.safe_load((self.folder / file).read_text(encoding="utf-8-sig"))
@@ -157,7 +157,7 @@ class Yolo(Annotated):
 
     def _images(self, place: str, description: Description, pictures: PictureIndex) -> list[str] | None:
         """Pictures of a folder or a list, as paths below the root; None where it is not there."""
-        path = self._resolved(place, description)
+        path = self._resolve(place, description)
         if path is None:
             return None
         if path.is_dir():
@@ -170,7 +170,7 @@ class Yolo(Annotated):
         # Ultralytics: `./` is the folder of the list, everything else as it stands. What is not there is reported.
         return [pictures.find(name, (beside,))[0] or name.removeprefix("./") for name in named]
 
-    def _resolved(self, place: str, description: Description) -> Path | None:
+    def _resolve(self, place: str, description: Description) -> Path | None:
         """A folder or list that data.yaml names, by Ultralytics' rules, or as what of its path lies below the root.
 
         `path` is taken from beside data.yaml; `../` is Roboflow's way to say `./`; a path of another machine
@@ -202,7 +202,7 @@ class Yolo(Annotated):
         folders = {path.rpartition("/")[0] for path in expected if "labels" in path.split("/")}
         alone = [
             path
-            for path in pictures.named(".txt")
+            for path in pictures.by_suffix(".txt")
             if path.rpartition("/")[0] in folders and path not in expected and not path.endswith(CLASS_LISTS)
         ]
         return [Rejected(self.name, path, "the whole file", "image not found") for path in alone]
@@ -210,12 +210,12 @@ class Yolo(Annotated):
     def _split(
         self, split: str, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
     ) -> AnnotationFile:
-        hands = self._marked(images, description, pictures, count)
+        hands = self._read_hands(images, description, pictures, count)
         return AnnotationFile(description.file, hands, split=split, rejected=count.rejected, notes=count.notes)
 
-    def _marked(
+    def _read_hands(
         self, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
-    ) -> Iterator[Marked]:
+    ) -> Iterator[MarkedHand]:
         without = 0
         for image in images:
             labels = label_file(image)
@@ -228,19 +228,19 @@ class Yolo(Annotated):
         if without:
             count.notes.append(f"{without:,} of {len(images):,} images have no label file: no hands in them")
 
-    def _hands(self, image: str, labels: str, description: Description, count: Found) -> Iterator[Marked]:
+    def _hands(self, image: str, labels: str, description: Description, count: Found) -> Iterator[MarkedHand]:
         text = (self.folder / labels).read_text(encoding="utf-8-sig", errors="replace")
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip():
                 continue
-            row = parsed(line, description.points)
+            row = parse_line(line, description.points)
             entry = f"{labels} line {number}"
             if row.problem is None and row.label not in description.names:
                 row.problem = f"class {row.label} is not in names (0 to {max(description.names, default=0)})"
             if row.problem is not None:
                 count.rejected.append(Rejected(self.name, labels, f"line {number}", row.problem))
                 continue
-            yield Marked(image, description.names[row.label], row.box, SHARES, landmarks=row.landmarks, entry=entry)
+            yield MarkedHand(image, description.names[row.label], row.box, SHARES, landmarks=row.landmarks, entry=entry)
 
 
 def label_file(image: str) -> str:
@@ -252,7 +252,7 @@ def label_file(image: str) -> str:
     return "/labels/".join(f"/{image}".rsplit("/images/", 1)).lstrip("/").rpartition(".")[0] + ".txt"
 
 
-def parsed(line: str, points: tuple[int, int]) -> Row:
+def parse_line(line: str, points: tuple[int, int]) -> Row:
     """One line of a label file; `points`: how many the description promises, and how many numbers each has."""
     parts = line.split()
     try:

@@ -19,7 +19,7 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.synthetic.people import Person, draw_person
+from static_gesture_classification.synthetic.people import Subject, draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import PosedHand, draw_hand, photograph
 from static_gesture_classification.synthetic.settings import SyntheticSettings
@@ -85,7 +85,7 @@ class SyntheticDataset:
     def styles(self) -> dict[str, str]:
         """Per gesture, the hash of all that its pictures depend on."""
         settings = self.settings
-        common = [self.people, settings.seed, settings.size, settings.quality, settings.variety, self._code]
+        common = [self.subjects, settings.seed, settings.size, settings.quality, settings.variety, self._code]
         described = {gesture: [asdict(variant) for variant in self.poses.gestures[gesture]] for gesture in self._round}
         return {
             gesture: _hash(gesture, json.dumps([variants, common], sort_keys=True))
@@ -111,31 +111,31 @@ class SyntheticDataset:
         return f"{picture.gesture}/{self.name(picture)}.jpg"
 
     @cached_property
-    def people(self) -> int:
+    def subjects(self) -> int:
         """How many people there are: no more than pictures of a gesture, since each shows every gesture."""
         return min(self.settings.people, -(-self.settings.images // len(self._round)))
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
-        """The split of each person. People are drawn alike, so it does not matter who is held out."""
+        """The split of each subject. People are drawn alike, so it does not matter who is held out."""
         shares = {name: share for name in ("test", "val") if (share := getattr(self.settings, name)) > 0}
-        held_out = [name for name, share in shares.items() for _ in range(max(round(share * self.people), 1))]
-        ranked = held_out[: self.people - 1]
-        ranked += ["train"] * (self.people - len(ranked))
+        held_out = [name for name, share in shares.items() for _ in range(max(round(share * self.subjects), 1))]
+        ranked = held_out[: self.subjects - 1]
+        ranked += ["train"] * (self.subjects - len(ranked))
         # Multiples of the golden ratio modulo 1 are in every part of 0..1 as often as in any other.
-        ranks = np.argsort(np.argsort(np.arange(self.people) * 0.6180339887498949 % 1.0))
+        ranks = np.argsort(np.argsort(np.arange(self.subjects) * 0.6180339887498949 % 1.0))
         return tuple(ranked[rank] for rank in ranks)
 
-    def draw_person(self, number: int) -> Person:
-        """Draw person `number`, the same one each time."""
+    def draw_subject(self, number: int) -> Subject:
+        """Draw subject `number`, the same one each time."""
         identity = _hash(self.settings.seed, "person", str(number))
-        return draw_person(number, identity[:32], _generator(identity))
+        return draw_subject(number, identity[:32], _generator(identity))
 
     def draw_hand(self, picture: Picture) -> tuple[PosedHand, np.random.Generator]:
         """Pose the hand of a picture; also returns the random generator with which to photograph it."""
         rng = _generator(_hash(self.settings.seed, picture.gesture, str(picture.number)))
-        person = self.draw_person(picture.number % self.people)
-        return draw_hand(picture.gesture, person, self.poses, self.settings.size, rng, self.settings.variety), rng
+        subject = self.draw_subject(picture.number % self.subjects)
+        return draw_hand(picture.gesture, subject, self.poses, self.settings.size, rng, self.settings.variety), rng
 
     def photograph(self, picture: Picture) -> npt.NDArray[np.uint8]:
         """Take a picture, not yet a JPEG file: uint8 (size, size, 3)."""
@@ -158,7 +158,7 @@ def annotate(hand: PosedHand) -> Annotation:
         "labels": [hand.gesture],
         "united_bbox": None,
         "united_label": None,
-        "user_id": hand.person.user_id,
+        "user_id": hand.subject.user_id,
         "hand_landmarks": [[[round(float(x), 6), round(float(y), 6)] for x, y in hand.landmarks]],
         "leading_hand": hand.handedness,
         "meta": None,

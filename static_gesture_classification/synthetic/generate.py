@@ -24,7 +24,7 @@ from typing import Any
 import joblib
 from omegaconf import DictConfig
 
-from static_gesture_classification.atomic_files import explained_write_errors, write_json, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
@@ -34,7 +34,7 @@ from static_gesture_classification.terminal import say, track
 
 SOURCE = "synthetic"
 USUAL_ROOT = "data/synthetic"
-RECORD = "synthetic.json"
+SYNTHETIC_RECORD = "synthetic.json"
 CHUNK = 8  # pictures that a process takes at a time
 
 
@@ -51,7 +51,7 @@ def generate(dataset: SyntheticDataset, root: Path) -> int:
     photographs = take_pictures(dataset, root)
     write_annotations(dataset, root, photographs)
     remove_stale(root, {root / dataset.file(each.picture) for each in photographs})
-    write_json(root / RECORD, {"digest": dataset.digest, "images": len(photographs)})
+    write_json(root / SYNTHETIC_RECORD, {"digest": dataset.digest, "images": len(photographs)})
     return sum(each.is_new for each in photographs)
 
 
@@ -71,16 +71,16 @@ def claim(root: Path) -> None:
     if _read_record(root) is None:
         if root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
             raise DataError(
-                f"{root} is not empty and was not written by the generator (it has no {RECORD}); "
+                f"{root} is not empty and was not written by the generator (it has no {SYNTHETIC_RECORD}); "
                 f"set sources.synthetic.root to a folder of its own, or move its contents away"
             )
-        write_json(root / RECORD, {"digest": "", "images": 0})
+        write_json(root / SYNTHETIC_RECORD, {"digest": "", "images": 0})
 
 
 def take_pictures(dataset: SyntheticDataset, root: Path) -> list[Photograph]:
     """Take all pictures that are missing, in parallel; returns all, in the dataset's order."""
     pictures = dataset.pictures
-    with explained_write_errors(root):
+    with explain_write_errors(root):
         for gesture in dataset.vocabulary:
             (root / gesture).mkdir(parents=True, exist_ok=True)
     _remove(root.glob("*/.*.partial"))
@@ -100,7 +100,7 @@ def write_annotations(dataset: SyntheticDataset, root: Path, photographs: Sequen
         root / "annotations" / split / f"{gesture}.json": {} for split in SPLITS for gesture in dataset.vocabulary
     }
     for each in photographs:
-        split = dataset.splits[each.picture.number % dataset.people]
+        split = dataset.splits[each.picture.number % dataset.subjects]
         file = root / "annotations" / split / f"{each.picture.gesture}.json"
         files[file][dataset.name(each.picture)] = each.annotation
     for file, content in files.items():
@@ -115,7 +115,7 @@ def write_empty(root: Path) -> None:
         (root / "annotations" / split).mkdir(parents=True, exist_ok=True)
     _remove(root.glob("annotations/*/*"))
     remove_stale(root, set())
-    write_json(root / RECORD, {"digest": "", "images": 0})
+    write_json(root / SYNTHETIC_RECORD, {"digest": "", "images": 0})
 
 
 def remove_stale(root: Path, expected: set[Path]) -> None:
@@ -129,7 +129,7 @@ def remove_stale(root: Path, expected: set[Path]) -> None:
 
 def _read_record(root: Path) -> dict[str, Any] | None:
     try:
-        return read_json(root / RECORD, dict[str, Any], "")
+        return read_json(root / SYNTHETIC_RECORD, dict[str, Any], "")
     except DataError:
         return None
 
@@ -149,7 +149,7 @@ def main(config: DictConfig) -> None:
         return
     dataset, root = SyntheticDataset.from_config(config), Path(source.root)
     taken = generate(dataset, root)
-    count = f"{len(dataset.pictures):,} pictures of {dataset.people} people"
+    count = f"{len(dataset.pictures):,} pictures of {dataset.subjects} people"
     say(f"synthetic hands: {count} in {root}, {taken:,} of them new")
 
 

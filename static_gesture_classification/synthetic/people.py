@@ -22,7 +22,7 @@ TONE_SHARES = (8, 13, 17, 16, 13, 10, 8, 6, 5, 4)
 
 
 @dataclass(frozen=True)
-class Person:
+class Subject:
     """One synthetic person; sleeves change from picture to picture, but come from the person's wardrobe."""
 
     number: int
@@ -33,7 +33,7 @@ class Person:
     bare_arms: float
 
 
-def draw_person(number: int, user_id: str, rng: np.random.Generator) -> Person:
+def draw_subject(number: int, user_id: str, rng: np.random.Generator) -> Subject:
     """Draw a person; everything follows from `rng`."""
     build = rng.normal(0, 1)  # one number for slender to stout, because fingers, palms and thickness go together
     lengths = 1 + 0.045 * rng.normal() + rng.normal(0, 0.022, 4)
@@ -46,7 +46,7 @@ def draw_person(number: int, user_id: str, rng: np.random.Generator) -> Person:
         tips=float(np.clip(rng.normal(0.97, 0.06), 0.82, 1.1)),
     )
     wardrobe = tuple(_draw_cloth(rng) for _ in range(3))
-    return Person(number, user_id, proportions, _draw_skin(rng), wardrobe, float(rng.uniform(0.25, 0.9)))
+    return Subject(number, user_id, proportions, _draw_skin(rng), wardrobe, float(rng.uniform(0.25, 0.9)))
 
 
 def to_linear(colour: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""One photograph: a person, a pose, a camera, light, a background, and what the camera does to the picture."""
+"""One photograph: a subject, a pose, a camera, light, a background, and what the camera does to the picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
-from static_gesture_classification.synthetic.people import Person
+from static_gesture_classification.synthetic.people import Subject
 from static_gesture_classification.synthetic.poses import PoseBook, View
 from static_gesture_classification.synthetic.renderer import Camera, render
 from static_gesture_classification.synthetic.shading import Light
@@ -43,7 +43,7 @@ class PosedHand:
     """
 
     gesture: str
-    person: Person
+    subject: Subject
     handedness: str
     view: View
     skeleton: Skeleton
@@ -55,17 +55,17 @@ class PosedHand:
 
 
 def draw_hand(
-    gesture: str, person: Person, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
+    gesture: str, subject: Subject, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
 ) -> PosedHand:
     """Pose a person's hand and put it before a camera; no picture yet. See `photograph` for `variety`."""
     for _ in range(TRIES):
         pose, view = poses.draw(gesture, rng, variety)
-        skeleton = pose_skeleton(pose, person.proportions)
+        skeleton = pose_skeleton(pose, subject.proportions)
         if skeleton.thumb_gap < THUMB_TOLERANCE:
             break
     handedness = "left" if rng.random() < 0.5 else "right"
-    sleeve = None if rng.random() < person.bare_arms else Sleeve(float(rng.uniform(-4, 110)), float(rng.uniform(1, 9)))
-    capsules = clothe(skeleton, person.proportions, sleeve)
+    sleeve = None if rng.random() < subject.bare_arms else Sleeve(float(rng.uniform(-4, 110)), float(rng.uniform(1, 9)))
+    capsules = clothe(skeleton, subject.proportions, sleeve)
     turn = _make_rotation(view) * np.array([[-1.0 if handedness == "left" else 1.0], [-1.0], [-1.0]])
     centre = skeleton.joints[1:, 0].mean(axis=0) * 0.8
     place = _draw_place(rng)
@@ -78,7 +78,7 @@ def draw_hand(
     landmarks = camera.project(to_camera(skeleton.landmarks())) / size
     palm_frame = np.stack([to_camera(np.array([-40.0, 8.0, 0.0])), turn @ [1 / 72.0, 0, 0], turn @ [0, 1 / 88.0, 0]])
     box = _pad(_measure_extent(photographed, camera), size)
-    return PosedHand(gesture, person, handedness, view, skeleton, photographed, palm_frame, camera, landmarks, box)
+    return PosedHand(gesture, subject, handedness, view, skeleton, photographed, palm_frame, camera, landmarks, box)
 
 
 def photograph(hand: PosedHand, rng: np.random.Generator, variety: float = 1.0) -> npt.NDArray[np.uint8]:
@@ -88,8 +88,8 @@ def photograph(hand: PosedHand, rng: np.random.Generator, variety: float = 1.0) 
         variety: from 0, a friendly studio, to 1: any room, any light, any camera.
     """
     light, exposure = _draw_light(rng, variety)
-    cloth = hand.person.wardrobe[rng.integers(len(hand.person.wardrobe))]
-    colour, alpha = render(hand.capsules, hand.palm_frame, hand.camera, hand.person.skin, cloth, light)
+    cloth = hand.subject.wardrobe[rng.integers(len(hand.subject.wardrobe))]
+    colour, alpha = render(hand.capsules, hand.palm_frame, hand.camera, hand.subject.skin, cloth, light)
     background = draw_background(rng, hand.camera.size, variety)
     background = _cast_shadow(background, alpha, rng)
     picture = _paste_hand(background, colour * exposure, alpha)

@@ -11,7 +11,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, write_split
 from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
-from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
+from static_gesture_classification.samples import read_arrow, read_samples, subject_of, to_arrow, write_samples
 from static_gesture_classification.terminal import console, errors
 from tests.support.photograph_table import sample, sample_table
 
@@ -123,7 +123,7 @@ def test_a_hand_that_was_mined_from_a_dataset_stays_on_its_persons_side() -> Non
     for row in mined:
         row |= {"subject": f"own/{row['subject']}", "session": f"mined/{row['subject']}"}
     table, report = split(people(12) + mined)
-    assert table.groupby(person_of(table))["split"].nunique().max() == 1
+    assert table.groupby(subject_of(table))["split"].nunique().max() == 1
     assert sum(report.people.values()) == 12
 
 

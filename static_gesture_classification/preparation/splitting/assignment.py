@@ -89,11 +89,11 @@ def _goal(groups: Groups, free: np.ndarray, shares: np.ndarray) -> _Goal:
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
     settled = np.setdiff1d(np.arange(len(groups.counts)), free)
     base = _totals(groups.allowed[settled].argmax(axis=1), groups.counts[settled])
-    wanted = _wanted(base, weights.T @ groups.counts[free], shares)
+    wanted = _targets(base, weights.T @ groups.counts[free], shares)
     return _Goal(base, wanted, groups.counts.sum(axis=0) > 0, shares > 0)
 
 
-def _wanted(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def _targets(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Free samples wanted per split: their share, more where settled ones are too few, less where too many.
 
     At least half and at most twice the share, so that a large dataset with official splits does not claim all of a

@@ -69,7 +69,7 @@ class Links:
     def __len__(self) -> int:
         return len(self.first)
 
-    def joined(self, other: Links) -> Links:
+    def join(self, other: Links) -> Links:
         """These links and those of `other` that are not among them, in order."""
         pairs = np.stack(
             [np.concatenate(ends) for ends in ((self.first, other.first), (self.second, other.second))], axis=1
@@ -93,17 +93,17 @@ def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int) -> Links:
     """
     if len(np.unique(groups)) < 2:
         return Links.none()
-    copies = identical(crops, groups)
+    copies = find_identical(crops, groups)
     descriptors = describe(crops, seed)
     first, second = candidate_pairs(descriptors, groups, seed)
     for band in (COARSE, FINE):
         similarity = verify(crops, first, second, band)
         same = similarity >= band.least
         first, second, similarity = first[same], second[same], similarity[same]
-    return copies.joined(Links(first, second, similarity))
+    return copies.join(Links(first, second, similarity))
 
 
-def identical(crops: np.ndarray, groups: np.ndarray) -> Links:
+def find_identical(crops: np.ndarray, groups: np.ndarray) -> Links:
     """Link every crop to the first that is the same byte for byte, however many there are of it.
 
     The search for candidates looks at a few neighbours of each row only. Blank pictures tell nothing and are left out.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.preparation.splitting.near_duplicates import Links
-from static_gesture_classification.samples import SPLITS, held_together, person_of
+from static_gesture_classification.samples import SPLITS, group_of, subject_of
 from static_gesture_classification.terminal import Table, note, say, show_table, warn
 
 PAIRS = "near_duplicates.csv"
@@ -61,7 +61,7 @@ def prove(samples: pd.DataFrame, links: Links, group: str) -> dict[str, int]:
     used = splits != UNUSED
     proof = {}
     keys = {"people": "subject", "sessions": "session"} if group == "subject" else {"sessions": "session"}
-    has_subject = (person_of(samples) != "").to_numpy()
+    has_subject = (subject_of(samples) != "").to_numpy()
     for what, key in keys.items():
         known = used & has_subject if key == "subject" else used
         frame = pd.DataFrame({"key": identity(samples, key)[known], "split": splits[known]})
@@ -107,24 +107,24 @@ def split_numbers(samples: pd.DataFrame) -> np.ndarray:
 
 
 def identity(samples: pd.DataFrame, key: str) -> np.ndarray:
-    """A number for each person (`key` "subject", see `held_together`) or session of a source ("session"): int (n,).
+    """A number for each person (`key` "subject", see `group_of`) or session of a source ("session"): int (n,).
 
     Where one is not known, the next narrower thing that is takes its place: the session, then the image.
     """
     if key == "subject":
-        return codes(held_together(samples))
+        return codes(group_of(samples))
     return codes(samples["source"], samples["session"].where(samples["session"] != "", samples["image"]))
 
 
 def subjects_in(samples: pd.DataFrame, splits: np.ndarray) -> dict[str, int]:
     """How many known subjects occur in each split, "unused" among them."""
-    known = (person_of(samples) != "").to_numpy()
-    return distinct(identity(samples[known], "subject"), splits[known])
+    known = (subject_of(samples) != "").to_numpy()
+    return count_distinct(identity(samples[known], "subject"), splits[known])
 
 
 def unknown_by_source(samples: pd.DataFrame) -> dict[str, int]:
     """Samples of which nobody knows who is in them, by source; sources without any are left out."""
-    counts = samples.loc[person_of(samples) == "", "source"].value_counts().sort_index()
+    counts = samples.loc[subject_of(samples) == "", "source"].value_counts().sort_index()
     return {str(source): int(count) for source, count in counts.items()}
 
 
@@ -147,7 +147,7 @@ def counts_by(values: pd.Categorical, splits: np.ndarray) -> dict[str, dict[str,
     }
 
 
-def distinct(numbers: np.ndarray, splits: np.ndarray) -> dict[str, int]:
+def count_distinct(numbers: np.ndarray, splits: np.ndarray) -> dict[str, int]:
     """How many different `numbers` occur in each split, "unused" among them."""
     return {name: len(np.unique(numbers[splits == split])) for split, name in [*enumerate(SPLITS), (UNUSED, "unused")]}
 

@@ -40,7 +40,7 @@ class CocoFormat:
     way_back = ("sources=[coco]", "sources.coco.root={folder}")
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`."""
+        """See `pictures.Format.place`."""
         names = Names()
         return [
             replace(picture, target=names.new(below(picture, f"images/{picture.split or NO_SPLIT}")))

@@ -23,7 +23,7 @@ class FolderFormat:
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`; one for each hand, or for each gesture."""
+        """See `pictures.Format.place`; one for each hand, or for each gesture."""
         names = Names()
         return [
             replace(one, target=names.new(target_of(one))) for picture in pictures for one in apart(picture, settings)

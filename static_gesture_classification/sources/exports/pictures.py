@@ -20,9 +20,9 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.images import UnreadableImageError, decode, read_bytes, read_header
-from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected, subject_name
 from static_gesture_classification.settings import Settings
 
 QUALITY = 95
@@ -135,8 +135,8 @@ def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
         hand = ExportedHand(
             gesture=row["gesture"],
             box=(float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"])),
-            subject=whole_name(row["source"], row["subject"]),
-            session=whole_name(row["source"], row["session"]),
+            subject=subject_name(row["source"], row["subject"]),
+            session=subject_name(row["source"], row["session"]),
             hand=row["hand"],
             source_label=row["source_label"],
             landmarks=None if points is None else np.asarray(points, np.float32).reshape(LANDMARK_COUNT, 2),
@@ -146,11 +146,6 @@ def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
         Picture(Path(root).expanduser() / image, source, image, split, tuple(hands))
         for (root, image, source, split), hands in groups.items()
     ]
-
-
-def whole_name(source: str, name: str) -> str:
-    """A person or session by a name that tells them from those of other sources; empty stays empty."""
-    return name if not name or "/" in name else f"{source}/{name}"
 
 
 def below(picture: Picture, folder: str) -> str:
@@ -177,18 +172,18 @@ def _put(picture: Picture, folder: Path, link: bool) -> Picture:
     data = read_bytes(picture.path)
     header = read_header(data)
     target = folder / picture.target
-    with explained_write_errors(target):
+    with explain_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if not picture.cut and header.orientation == 1:
-            _copied(picture.path, data, target, link)
+            _copy(picture.path, data, target, link)
             return replace(picture, size=(header.width, header.height))
         pixels = decode(data, header)
         if picture.cut:
-            pixels = cut_out(pixels, picture.hands[0].box, picture.margin)
-        return replace(picture, target=_saved(pixels, picture.target, folder), size=pixels.shape[1::-1])
+            pixels = cut_with_margin(pixels, picture.hands[0].box, picture.margin)
+        return replace(picture, target=_save(pixels, picture.target, folder), size=pixels.shape[1::-1])
 
 
-def _copied(source: Path, data: bytes, target: Path, link: bool) -> None:
+def _copy(source: Path, data: bytes, target: Path, link: bool) -> None:
     if link:
         try:
             os.link(source.resolve(), target)
@@ -199,7 +194,7 @@ def _copied(source: Path, data: bytes, target: Path, link: bool) -> None:
     shutil.copystat(source, target)
 
 
-def _saved(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
+def _save(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
     """Save pixels as JPEG or PNG, under a name that says so; returns the name."""
     suffix = PurePosixPath(target).suffix.lower()
     name = target
@@ -213,7 +208,7 @@ def _saved(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
     return name
 
 
-def cut_out(pixels: npt.NDArray[np.uint8], box: Sequence[float], margin: float) -> npt.NDArray[np.uint8]:
+def cut_with_margin(pixels: npt.NDArray[np.uint8], box: Sequence[float], margin: float) -> npt.NDArray[np.uint8]:
     """A hand's box with a margin (a share of its longer side) around it, as far as it lies in the picture."""
     height, width = pixels.shape[:2]
     x1, y1, x2, y2 = (side * (width, height)[axis % 2] for axis, side in enumerate(box))

@@ -20,7 +20,7 @@ class TableFormat:
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`."""
+        """See `pictures.Format.place`."""
         names = Names()
         return [replace(picture, target=names.new(below(picture, "images"))) for picture in pictures]
 

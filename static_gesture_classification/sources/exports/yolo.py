@@ -43,7 +43,7 @@ class YoloFormat:
     )
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`."""
+        """See `pictures.Format.place`."""
         names = Names()
         return [replace(picture, target=names.new(target_of(picture))) for picture in pictures]
 
