@@ -1,9 +1,8 @@
 """Tables that people edit: CSV as spreadsheets, labelling tools and text editors save it.
 
-Read are: commas, semicolons, tabs or bars; a first line `sep=;`; UTF-8 with or without a byte-order mark, UTF-16,
-Windows-1252; decimal commas; any line end; column names in other capitals, with spaces, hyphens or underscores, or by
-another name that the caller knows; blank lines and columns. What cannot be read is an error that says what it is and
-where.
+It reads commas, semicolons, tabs or bars; a first line `sep=;`; UTF-8 with or without a byte-order mark, UTF-16 and
+Windows-1252; decimal commas; any line end; blank lines and columns. Capitals, spaces, hyphens and underscores in column
+names do not matter, and the caller may give synonyms. An error names the file, the line and the problem.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ SHOWN = 60  # characters of a line in a message
 
 @dataclass(frozen=True)
 class Columns:
-    """What a table's columns are called.
+    """The columns of a table.
 
     Args:
-        required: a table without one of these is an error.
-        one_of: groups of columns that say the same in different ways; one of the groups has to be there whole.
-        optional: known besides; other columns are left alone.
-        synonyms: other name -> one of these. Capitals, spaces, hyphens and underscores make no difference.
+        required: a table must have all of these.
+        one_of: groups of columns; a table must have all columns of one group.
+        optional: a table may have these; other columns are ignored.
+        synonyms: other name -> name of a column.
     """
 
     required: Sequence[str]
@@ -60,18 +59,18 @@ class Columns:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """All names that have a meaning."""
+        """The names of all columns."""
         return tuple(
             dict.fromkeys([*self.required, *(name for group in self.one_of for name in group), *self.optional])
         )
 
     def needs(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those without which a table of these columns is of no use; of `one_of` the first group that is whole."""
+        """The columns that a table must have; of `one_of` the first group that it has whole, else the first."""
         whole = [group for group in self.one_of if set(group) <= set(names)] or self.one_of
         return (*self.required, *(whole[0] if whole else ()))
 
     def recognise(self, header: Sequence[str]) -> list[str]:
-        """The known name of each column of a header, empty for others. Their own names go before synonyms."""
+        """The known name of each column of a header, "" for an unknown one. Own names go before synonyms."""
         own = {plain(name): name for name in self.known}
         other = {plain(name): meant for name, meant in (self.synonyms or {}).items()}
         names = [own.get(plain(name), "") for name in header]
@@ -92,7 +91,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table, without blank ones, and which known columns it has."""
+    """The rows of a table that are not blank, and its known columns."""
 
     columns: frozenset[str]
     rows: list[Row]
@@ -103,12 +102,11 @@ def read_table(path: Path, columns: Columns, shown: str | None = None) -> Table:
 
     Args:
         path: the file.
-        columns: what is looked for.
-        shown: how messages call the file; None for its path.
+        columns: its columns.
+        shown: the name of the file in messages; None for its path.
 
     Raises:
-        DataError: it is not a table of text, a column is missing or there twice, or a line has too many values; names
-            the file and the line.
+        DataError: it is no text, a column is missing or there twice, or a line has too many values; names the line.
     """
     name = shown or str(path)
     lines = _lines(_text(path, name), name, columns)
@@ -205,7 +203,7 @@ def _check_header(names: Sequence[str], header: Sequence[str], columns: Columns,
 
 
 def _what_it_is(header: Sequence[str], columns: Columns) -> str:
-    """What a first line is that does not name the columns, and the way out."""
+    """Why a first line does not name the columns, and the way out."""
     wanted = ",".join(columns.needs(header))
     if not header:
         return f"it is empty; its first line must be {wanted}"

@@ -1,7 +1,7 @@
-"""A lock file that a process holds until it lets go or ends, also by a kill.
+"""A lock file that a process holds until it releases it or ends, even by a kill.
 
-`filelock` does the locking. Ours is what it leaves open: a yes or no instead of an exception, a file system without
-locks, and asking whether a file is locked without the right to write it.
+`filelock` does the locking. It lacks: an answer instead of an exception, file systems without locks, and a test of a
+lock file that may not be written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ProcessLock:
     def acquire(self) -> bool:
         """Take the lock without waiting; returns whether this object holds it now.
 
-        It does not where another holds it, or where the file system has no locks.
+        False where another object holds it, or where the file system has no locks.
 
         Raises:
             OutputError: the lock file cannot be written.
@@ -52,18 +52,18 @@ class ProcessLock:
         return True
 
     def release(self) -> None:
-        """Let go of the lock; does nothing where it is not held."""
+        """Release the lock, if this object holds it."""
         if self._lock is not None:
             self._lock.release()
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process (this one included) holds the lock at `path`; always so without locks in the system."""
+    """Whether a living process, perhaps this one, holds the lock at `path`; True on file systems without locks."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
-    except OSError:  # another user's run or a read-only disk: on most file systems, reading is enough
+    except OSError:  # another user's run or a read-only disk: most file systems can test a lock that is open to read
         descriptor = os.open(path, os.O_RDONLY)
     try:
         return not lock_descriptor(descriptor, blocking=False)

@@ -1,7 +1,7 @@
-"""The sample table, one row per hand: its columns, identity of a hand, reading, writing, validating.
+"""The sample table, one row per hand: its columns, the identity of a hand, reading, writing, validating.
 
-On disk it is Parquet with the schema below and `sample_table_version` in its metadata; in memory a pyarrow table
-(stages that stream) or a pandas frame (everything else).
+On disk it is Parquet with the schema below and `sample_table_version` in its metadata. In memory it is a pyarrow table
+where stages stream, else a pandas frame.
 
 A subject has one name in all sources (`subject_of`): a hand that was mined from a dataset keeps its subject there.
 Where nobody knows who it is, `subject` is empty.
@@ -54,7 +54,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that could not become a sample: which file, which entry of it, and why."""
+    """An entry of a file that is no sample, and why."""
 
     source: str
     file: str
@@ -62,7 +62,7 @@ class Rejected:
     reason: str
 
     def __post_init__(self) -> None:
-        for name in ("file", "item"):  # names of files may be no UTF-8, which no table can hold
+        for name in ("file", "item"):  # a table can hold UTF-8 only
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
@@ -72,7 +72,7 @@ def image_path(root: str | Path, image: str) -> Path:
 
 
 def sample_id(source: str, image: str, hand: str | int) -> str:
-    """Stable identity of a hand: 24 hex digits of a hash of source name, image path in it, and hand in the image."""
+    """Stable identity of a hand: 24 hex digits of a hash of source, image path and hand in the image."""
     return hashlib.blake2b(f"{source}\0{image}\0{hand}".encode(), digest_size=12).hexdigest()
 
 
@@ -110,7 +110,7 @@ def rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
 
 @contextmanager
 def sample_writer(path: Path) -> Iterator[pq.ParquetWriter]:
-    """Write a sample table in pieces: a Parquet writer with the schema, atomic as a whole."""
+    """A Parquet writer for a sample table in pieces; the file appears when it is whole."""
     with atomic_path(path) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
         yield writer
 
@@ -133,7 +133,7 @@ def read_samples(path: Path) -> pd.DataFrame:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Read a sample table as a frame without its landmarks, which take most of the memory and time.
+    """Read a sample table as a frame without landmarks, which take most of the memory and time.
 
     Raises:
         DataError: as `read_samples`.
@@ -202,7 +202,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def validate(table: pa.Table, path: Path) -> None:
-    """Check what every later stage relies on: unique ids, boxes inside the image with an area, known split names.
+    """Check that ids are unique, boxes lie inside the image and have an area, and splits are known.
 
     Raises:
         DataError: names the table, the rule and the first offending sample.
