@@ -1,4 +1,4 @@
-"""Parts of an image that are looked at by themselves, and the way back from their coordinates to the image's."""
+"""Parts of an image that a detector searches, and the way back from their coordinates to the image's."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ class Region:
         return cls(min(left, width - 1), min(top, height - 1), side, side)
 
     @classmethod
-    def bordered(cls, width: int, height: int, share: float) -> Region:
+    def with_border(cls, width: int, height: int, share: float) -> Region:
         """An image with a border around it, as wide as `share` of its longer side."""
         border = round(share * max(width, height))
         return cls(-border, -border, width + 2 * border, height + 2 * border)
 
     def cut(self, image: np.ndarray, least: int) -> np.ndarray:
-        """Its pixels, uint8 (h, w, 3), contiguous.
+        """Its pixels, uint8 (h, w, 3), contiguous, with a longer side of `least` to `MOST` pixels.
 
-        They are enlarged where the longer side has fewer than `least`, and reduced where it has more than `MOST`.
         Where the region leaves the image, the border pixels are repeated.
         """
         height, width = image.shape[:2]
@@ -59,7 +58,7 @@ class Region:
         return np.ascontiguousarray(pixels)
 
     def to_image(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
-        """Points (n, 2) that are normalised by this region, normalised by an image of width x height instead."""
+        """Points (n, 2), normalised to this region, in coordinates normalised to an image of width x height."""
         origin, size = (self.left, self.top), (self.width, self.height)
         return ((np.asarray(points, np.float64) * size + origin) / (width, height)).astype(np.float32)
 
@@ -79,9 +78,9 @@ def overlap(one: Box, other: Box) -> float:
 
 
 def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
-    """The surest hands, `most` of them, of which none lies in another with more than `same` (0..1) of its box.
+    """The `most` surest hands, without any whose box lies in another hand's with more than the share `same` (0..1).
 
-    Of two such findings the larger is kept: the smaller is a part of the hand that was taken for a whole one.
+    The larger of the two stays: the smaller one is a part of that hand.
     """
     kept: list[DetectedHand] = []
     for hand in sorted(hands, key=lambda hand: -_area(hand.box)):

@@ -1,4 +1,4 @@
-"""Looking up the files of a Mendeley Data dataset: address, size and SHA-256, as its public interface lists them.
+"""Lists the files of a Mendeley Data dataset with address, size and SHA-256, by its public interface.
 
 GET <api>/<dataset>/folders/<version>                     [{"id", "name", "parent_id"}, ...]
 GET <api>/<dataset>/files?folder_id=<id>&version=<n>      [{"filename", "content_details": {"size", "sha256_hash",
