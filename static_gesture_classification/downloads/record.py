@@ -1,7 +1,7 @@
 """The record of the contents that were fetched into a dataset's folder: their file, size and places.
 
-It lies in a folder that the pipeline watches, so that `dvc repro` notices a new gesture, and is the same on each machine
-and day.
+It lies in a folder that the pipeline watches, so that `dvc repro` notices a new gesture, and is the same on each
+machine and day.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Unpacks wanted members of archives from elsewhere to their places, and nothing anywhere else.
 
 An archive with a name that leads out of the folder is refused as a whole; links and devices are left out. The unpacked
-size is compared with the free disk first. Whole files that exist are not written again, so that an interrupted unpacking
-continues. This is ours because `extractall` of zipfile and tarfile renames escaping members and writes all of them.
+size is compared with the free disk first. Whole files that exist are not written again, so that an interrupted
+unpacking continues. This is ours because `extractall` of zipfile and tarfile renames escaping members and writes all of
+them.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@
       <track id="0" label="like"><box frame="0" outside="0" keyframe="1" xtl="..." .../></track>          for video
     </annotations>
 
-Boxes are in pixels; `rotation` turns one clockwise about its centre, and the box around the turned one is taken, as
-around a polygon. A tag is the label of the whole picture where nothing is drawn in it; its attributes hold for all that
-is drawn. A video's frames have to be there as pictures, `images/frame_000000.png`, as "CVAT for video 1.1" saves them;
-a video is one session. Other shapes are counted and left out. XML with entities is refused.
+Boxes are in pixels; `rotation` turns a box clockwise about its centre. A turned box or a polygon becomes the box around
+it. Without a shape, a tag labels the whole picture; otherwise its attributes apply to all shapes. A video's frames must
+lie there as pictures, `images/frame_000000.png`, as "CVAT for video 1.1" saves them; a video is one session. Other
+shapes are counted and left out. XML with entities is refused.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Size = tuple[float, float]
 
 @dataclass
 class Counted:
-    """What is left out, for the report."""
+    """Left-out entries and shapes, for the report."""
 
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Counted:
 
 @dataclass(kw_only=True)
 class Cvat(Annotated):
-    """Reads CVAT for images 1.1, and CVAT for video 1.1 where the frames lie beside it."""
+    """Reads CVAT for images 1.1, and CVAT for video 1.1 with its frames as pictures."""
 
     layout = "CVAT annotations (annotations.xml)"
 
@@ -70,7 +70,7 @@ class Cvat(Annotated):
         return [self._by_split(name, pictures) for name in pictures.by_suffix(".xml")]
 
     def _by_split(self, name: str, pictures: PictureIndex) -> Iterator[AnnotationFile]:
-        """An XML's pictures, those of each split together: an image names its own."""
+        """The images of an XML by split, then its video; each image names its split."""
         try:
             root = read_xml(self.folder / name)
         except NotWholeError as error:
@@ -134,7 +134,7 @@ class Cvat(Annotated):
             counted.notes.append(f"{name}: shapes that are neither boxes nor polygons are left out: {shapes}")
 
     def _frames(self, name: str, near: Sequence[str], pictures: PictureIndex) -> dict[str, str]:
-        """Number of a frame, six digits -> its picture."""
+        """Six-digit number of a frame -> its picture."""
         found: dict[str, str] = {}
         for path in sorted(pictures.paths):
             folder, _, file = path.rpartition("/")
@@ -165,7 +165,7 @@ def hand_in(
 
 
 def box_of(shape: Element) -> tuple[float, float, float, float]:
-    """A box in pixels, or the one around it where it is turned. Raises `ValueError` where a side is not a number."""
+    """A box in pixels, or the box around a turned one. Raises `ValueError` for a coordinate that is no number."""
     x1, y1, x2, y2 = (float(shape.get(side, "")) for side in SIDES)
     turn = math.radians(float(shape.get("rotation", "0")))
     if not turn or x2 <= x1 or y2 <= y1:
@@ -177,7 +177,7 @@ def box_of(shape: Element) -> tuple[float, float, float, float]:
 
 
 def points_in(polygon: Element) -> list[tuple[float, float]]:
-    """The points of `x,y;x,y;...`. Raises `ValueError` where one is no pair of numbers."""
+    """The points of `x,y;x,y;...`. Raises `ValueError` for anything else."""
     pairs = [[float(number) for number in pair.split(",")] for pair in polygon.get("points", "").split(";")]
     return [(x, y) for x, y in pairs]
 
@@ -188,7 +188,7 @@ def attributes_of(shape: Element) -> dict[str, str]:
 
 
 def split_of(image: Element, name: str) -> str:
-    """The official split of an image: its subset, else what the XML's path names."""
+    """The official split of an image, by its subset, else by the XML's path."""
     return SPLIT_WORDS.get((image.get("subset") or "").lower(), "") or split_in(name)
 
 
