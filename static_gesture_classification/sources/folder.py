@@ -1,16 +1,15 @@
-"""A folder per label, which is what most people have.
+"""A folder per label, the most common layout.
 
-    <label>/<image>                  who it is, is not known, unless `subject_pattern` finds it in the name
+    <label>/<image>                  the subject is unknown, unless `subject_pattern` finds it in the name
     <label>/<subject>/.../<image>    the folder below the label names the subject, the innermost one the session
-    <split>/<label>/...              likewise, below train, val or test (also validation, training, ...)
+    <split>/<label>/...              the same below train, val or test (also validation, training, ...)
     boxes.csv                        image, x1, y1, x2, y2 [, label, subject, session, hand, split]; optional
 
-The whole image is the box, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
-the root, or the file's name where no other is called so. `edited_tables` reads the CSV however it was saved, under the
-column names of labelling tools too; instead of x2, y2 it may have width and height, with x1, y1 or xcenter, ycenter.
-In which unit the boxes are is found out (`box_units`) or stated; pixels are those of the upright picture, as labelling
-tools show it. With a `label` column images may lie anywhere below the root; without, the first folder of their path is
-the label.
+The box is the whole image, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
+the root, or a unique file name. The CSV may have any separator and the column names of labelling tools
+(`edited_tables`), and width and height, with x1, y1 or xcenter, ycenter, instead of x2, y2. The unit of the boxes is
+stated or found (`box_units`); pixels are those of the upright picture. With a `label` column images may lie anywhere
+below the root; without, the first folder of their path is the label.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ CORNER_AND_SIZE = ("x1", "y1", "width", "height")
 CENTRE_AND_SIZE = ("xcenter", "ycenter", "width", "height")
 BOX_FORMS = (CORNERS, CORNER_AND_SIZE, CENTRE_AND_SIZE)
 OPTIONAL = ("label", "subject", "session", "hand", "split")
-# What labelling tools call the columns: TensorFlow's and Roboflow's, RetinaNet's, VIA's, COCO's, YOLO's words.
+# Column names of labelling tools: TensorFlow, Roboflow, RetinaNet, VIA, COCO, YOLO.
 SYNONYMS = {
     "image": ("filename", "file", "path", "filepath", "image path", "image name", "image file", "img", "img path"),
     "x1": ("xmin", "left", "x", "x top left", "bbox x1", "bbox x"),
@@ -76,13 +75,13 @@ COLUMNS = Columns(
 
 @dataclass(frozen=True)
 class ListedHand:
-    """A line of the table with the image that it means.
+    """A line of the table with its image.
 
     Args:
         row: the line.
         image: path below the root, None where there is no such image.
-        box: x1, y1, x2, y2 in the table's unit, or the text that is there where one is not a number.
-        size: width and height of the image in pixels, or why it has none.
+        box: x1, y1, x2, y2 in the table's unit, or its text where one is no number.
+        size: width and height of the image in pixels, or the problem.
     """
 
     row: Row
@@ -92,7 +91,7 @@ class ListedHand:
 
     @property
     def name(self) -> str:
-        """The image as the table calls it, with forward slashes."""
+        """The image's name in the table, with forward slashes."""
         return image_of(self.row)
 
 
@@ -100,14 +99,14 @@ class ListedHand:
 class Folder(Source):
     """Reads folders of images and an optional CSV of boxes.
 
-    Where neither folder nor CSV nor pattern tells the subject, it is "", and people cannot be kept apart; their
+    The subject comes from the folder, the CSV or the pattern. Where it is unknown (""), subjects cannot be kept apart;
     near-duplicates still are in one split.
 
     Args:
-        boxes: name of the CSV in the root; None to take whole images, whatever lies beside them.
-        units: of the boxes in the CSV: pixels, percent, shares; None finds it out.
+        boxes: name of the CSV in the root; None for whole images, with any other files beside them.
+        units: of the boxes in the CSV: pixels, percent, shares; None to find it.
         subject_pattern: regular expression on the path below the root; its first group is the subject, a group called
-            `session`, where there is one, the session.
+            `session`, if there is one, the session.
     """
 
     boxes: str | None = "boxes.csv"
@@ -118,7 +117,7 @@ class Folder(Source):
         """See `Source.pieces`; one for the CSV, then one per label's folder.
 
         Raises:
-            DataError: no image, a CSV that cannot be read, or the export of a tool that another source reads.
+            DataError: there is no image, the CSV is unreadable, or another source reads this layout.
         """
         pattern = subject_regex(self.subject_pattern, self.name)
         hands = self._listed_hands()
@@ -155,11 +154,11 @@ class Folder(Source):
         if export:
             raise DataError(
                 f"source {self.name}: {self.root} looks like {export}. To take whole images as they lie in label "
-                f"folders all the same, set sources.{self.name}.boxes=null"
+                f"folders nevertheless, set sources.{self.name}.boxes=null"
             )
 
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
-        """Subject and session of an image by its path below the root; the subject is "" where nothing tells it."""
+        """Subject and session of an image by its path below the root; the subject is "" where unknown."""
         parts = PurePosixPath(self._below_split(path)).parts
         subject, session = subject_in_path(path, pattern)
         if subject:
@@ -169,7 +168,7 @@ class Folder(Source):
         return self.unknown_subject(path)
 
     def _below_split(self, path: str) -> str:
-        """A path without the folder of a split before it."""
+        """A path without the leading folder of a split."""
         first, _, rest = path.partition("/")
         return rest if "/" in rest and first not in self.labels and split_of_word(first) else path
 
@@ -178,7 +177,7 @@ class Folder(Source):
         return files_below(self.folder, folder)
 
     def _beside(self, below: Sequence[FilesBelow], listed: Set[str]) -> list[Hands]:
-        """What is there besides images with a label, for the report."""
+        """All files but images with a label, for the report."""
         hands = Hands.of(self.name, [])
         hands.not_images = [name for files in below for name in files.not_images if name not in listed]
         refused = [entry for files in below for entry in files.refused]
@@ -204,7 +203,7 @@ class Folder(Source):
         return f"{self.root}/{self.boxes}"
 
     def _listed_hands(self) -> list[ListedHand]:
-        """The lines of the CSV, with the images that they mean; none where there is no CSV."""
+        """The lines of the CSV with their images; none without a CSV."""
         if self.boxes is None or not (self.folder / self.boxes).is_file():
             return []
         table = read_table(self.folder / self.boxes, COLUMNS, self._table_name)
@@ -233,7 +232,7 @@ class Folder(Source):
         return [result]
 
     def _unit(self, hands: Sequence[ListedHand]) -> str:
-        """The unit of the CSV's boxes, as stated or found out."""
+        """The unit of the CSV's boxes, stated or found."""
         setting = f"sources.{self.name}.units"
         if self.units is not None:
             if self.units not in UNITS:
@@ -267,7 +266,7 @@ class Folder(Source):
         box, problem = in_shares(hand.box, size)
         if problem is None and unit != SHARES and max(map(float, hand.box)) <= SHARES_TO:
             problem = f"box of no more than two {unit}: {hand.box}"
-        side = cells["hand"].lower()
+        handedness = cells["hand"].lower()
         return Hand(
             name=hand.name,
             image=image,
@@ -276,7 +275,7 @@ class Folder(Source):
             subject=subject,
             session=session,
             number=number,
-            hand=side if side in ("left", "right") else "",
+            hand=handedness if handedness in ("left", "right") else "",
             split=self._split_of(image, cells["split"], where),
             problem=problem,
         )
@@ -294,17 +293,17 @@ class Folder(Source):
 
 
 class ImageFinder:
-    """Finds the image that a table means: by its path below the root, or by what of the path is there."""
+    """Finds the image that a table names: by its path, the end of its path, or its file name."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._by_name: dict[str, list[str]] | None = None
 
     def find(self, image: str, near: Sequence[str]) -> tuple[str, None] | tuple[None, str]:
-        """Path of an image below the root, or None and why there is none.
+        """Path of an image below the root, or None and the reason.
 
-        Of a path that leads further up than the root, the first folders are left out. A file name alone is looked for
-        in the folders `near`, then everywhere.
+        The first folders of a path that begins above the root are dropped. A file name alone is searched in the folders
+        `near`, then everywhere.
         """
         parts = [part for part in PurePosixPath(image).parts if part not in ("/", "..")]
         tails = ["/".join(parts[start:]) for start in range(len(parts))]
@@ -325,12 +324,12 @@ class ImageFinder:
 
 
 def image_of(row: Row) -> str:
-    """The image that a line is about: a path with forward slashes."""
+    """The image of a line: a path with forward slashes."""
     return row["image"].replace("\\", "/").removeprefix("./")
 
 
 def box_in(row: Row, table: Table) -> tuple[float, ...] | str:
-    """x1, y1, x2, y2 of a line, in the table's unit, or what stands there where it is not four numbers."""
+    """x1, y1, x2, y2 of a line in the table's unit, or its text where it is not four numbers."""
     form = next(form for form in BOX_FORMS if set(form) <= table.columns)
     try:
         a, b, c, d = (decimal(row[name]) for name in form)

@@ -1,12 +1,12 @@
-"""HANDS (Nuzzi et al., doi:10.17632/ndrczc35bt): frames of five people before a camera, both hands, boxes in pixels.
+"""HANDS (Nuzzi et al., doi:10.17632/ndrczc35bt): frames of five subjects, both hands, boxes in pixels.
 
-One folder per person with a CSV beside its images:
+One folder per subject with a CSV beside its images:
 
     SubjectN/SubjectN.txt               rgb, depth, then one column per gesture and hand
     SubjectN/SubjectN/<k>_color.png
 
-A cell is `[x y w h]` in pixels of the frame, `[0 0 0 0]` where that hand does not show that gesture. The paths in the
-CSV have backslashes and name a folder `Color` that the archives do not have: only the file name of them is used.
+A cell is `[x y w h]` in pixels of the frame, `[0 0 0 0]` if that hand does not show that gesture. The paths in the CSV
+have backslashes and a folder `Color` that the archives lack: only their file names are used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIDES = {"R": "right", "L": "left"}  # last letter of a column's view: VFR, VFL,
 
 @dataclass(kw_only=True)
 class HandsDataset(Source):
-    """Reads HANDS. A person's frames are one session: they were taken in one go."""
+    """Reads HANDS. A subject's frames are one session."""
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per subject."""
@@ -58,7 +58,7 @@ class HandsDataset(Source):
         return [Hands.of(file, rows)]
 
     def _images(self, subject: str) -> dict[str, str]:
-        """File name -> path relative to the root; the archives' own folder first, then what the CSV claims."""
+        """File name -> path relative to the root; the archives' folder first, then that of the CSV."""
         found: dict[str, str] = {}
         for folder in (f"{subject}/{subject}", f"{subject}/Color", subject):
             for name in files_in(self.folder / folder):
@@ -82,7 +82,7 @@ class HandsDataset(Source):
 
 
 def parse_box(cell: str | None) -> tuple[float, ...] | None:
-    """The numbers of `[x y w h]`, or None where it is not four numbers.
+    """The numbers of `[x y w h]`, or None unless there are four.
 
     >>> parse_box("[201 82 129 228]")
     (201.0, 82.0, 129.0, 228.0)

@@ -86,7 +86,7 @@ def configured(composed: DictConfig, overrides: list[str]) -> Configured:
     """The settings with further wishes; the sizes are those of what the local server has."""
 
     def with_wishes(*wishes: str) -> DownloadSettings:
-        changes = OmegaConf.from_dotlist([*overrides, *(f"downloads.{wish}" for wish in wishes)])
+        changes = OmegaConf.from_dotlist([*overrides, *(f"download.{wish}" for wish in wishes)])
         config = OmegaConf.merge(composed, changes)
         hagrid = config.download.hagrid
         for file in (hagrid.annotations, hagrid.variants["512"][1], *hagrid.parts.values()):

@@ -14,7 +14,7 @@ Planner = Callable[..., list[Item]]
 @pytest.fixture
 def configured(composed: DictConfig) -> Configured:
     def with_wishes(*wishes: str) -> DownloadSettings:
-        changes = OmegaConf.from_dotlist([f"downloads.{wish}" for wish in wishes])
+        changes = OmegaConf.from_dotlist([f"download.{wish}" for wish in wishes])
         return DownloadSettings.from_config(OmegaConf.merge(composed, changes))
 
     return with_wishes
@@ -101,7 +101,7 @@ def dataset_of_ones_own(composed: DictConfig, **file: object) -> DictConfig:
     described = {"name": "KEY.zip", "members": "(?P<image>[^/]+)", "to": "KEY/{image}", "present": ["KEY"], **file}
     own = {
         "page": "https://example.org", "root": "data/own", "record": "downloaded.json", "parts_by_default": "all",
-        "server": "https://example.org/data", "parts": {"a": {"url": "${downloads.own.server}/a.zip"}},
+        "server": "https://example.org/data", "parts": {"a": {"url": "${download.own.server}/a.zip"}},
         "variants": {"full": [described]},
     }  # fmt: skip
     config = OmegaConf.create(OmegaConf.to_container(composed))
