@@ -43,7 +43,7 @@ from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.parsing import NotWholeError, read_xml
 from static_gesture_classification.sources.source import is_image
 
-SIDES = ("xtl", "ytl", "xbr", "ybr")
+CORNERS = ("xtl", "ytl", "xbr", "ybr")
 DRAWN = ("box", "polygon")
 OTHER_SHAPES = ("polyline", "points", "cuboid", "mask", "skeleton", "ellipse")
 
@@ -154,7 +154,7 @@ def hand_in(
     shape: Element, label: str | None, picture: str, size: Size | None, shared: Mapping[str, str], entry: str
 ) -> MarkedHand:
     """A box or polygon as a hand."""
-    values = {key: value for key, value in shape.attrib.items() if key in (*SIDES, "points", "rotation")}
+    values = {key: value for key, value in shape.attrib.items() if key in (*CORNERS, "points", "rotation")}
     box: tuple[float, ...] | None = None
     problem = None
     try:
@@ -166,7 +166,7 @@ def hand_in(
 
 def box_of(shape: Element) -> tuple[float, float, float, float]:
     """A box in pixels, or the box around a turned one. Raises `ValueError` for a coordinate that is no number."""
-    x1, y1, x2, y2 = (float(shape.get(side, "")) for side in SIDES)
+    x1, y1, x2, y2 = (float(shape.get(name, "")) for name in CORNERS)
     turn = math.radians(float(shape.get("rotation", "0")))
     if not turn or x2 <= x1 or y2 <= y1:
         return x1, y1, x2, y2

@@ -1,7 +1,7 @@
 """HaGRID's layout (read again by sources/hagrid.py): annotations/<split>/<gesture>.json, <gesture>/<name>.<suffix>.
 
-A picture belongs to the first gesture in it that is not the background. `user_id` is the subject, `leading_hand`
-version 1's field for the hand, where all hands of a picture are the same one.
+A picture belongs to its first gesture that is not the background. `user_id` is the subject; `leading_hand`, a field of
+version 1, is the hand if all hands of a picture are left, or all right.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class HagridFormat:
 
 
 def file_name(picture: Picture) -> str:
-    """A name that differs from others' without its suffix too, since annotations leave that out."""
+    """A name that is unique without its suffix, which annotations leave out."""
     stem, _, suffix = flat(picture).rpartition(".")
     split = f"{picture.split}_" if picture.split else ""
     return f"{split}{stem}_{suffix}.{suffix}" if suffix.lower() != "jpg" else f"{split}{stem}.{suffix}"

@@ -31,6 +31,6 @@ class TableFormat:
             table.writerow(COLUMNS)
             for picture in pictures:
                 for hand in picture.hands:
-                    sides = (f"{side:.9g}" for side in hand.box)
+                    box = (f"{value:.9g}" for value in hand.box)
                     texts = (hand.gesture, hand.subject, hand.session, hand.hand, picture.split)
-                    table.writerow([picture.target, *sides, *texts])
+                    table.writerow([picture.target, *box, *texts])
