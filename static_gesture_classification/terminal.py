@@ -84,9 +84,7 @@ def track(items: Iterable[Item], description: str, total: int, unit: str = "imag
             done += 1
             bar.advance(task)
     seconds = time.perf_counter() - start
-    console.print(
-        f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)", markup=False
-    )
+    say(f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)")
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""A picture of the synthetic hands: one row per gesture, one column per person.
+"""A picture of the synthetic hands: one row per gesture, one column per subject.
 
 gestures contact-sheet synthetic.contact_sheet=docs/images/synthetic_hands.jpg
 """
@@ -20,7 +20,7 @@ QUALITY = 80
 
 
 def draw_contact_sheet(dataset: SyntheticDataset, subjects: int = SUBJECTS) -> Image.Image:
-    """Draw the first pictures of every gesture, as the dataset has them; RGB."""
+    """Draw the first pictures of every gesture; RGB."""
     gestures, height = dataset.vocabulary.names, TILE + LABEL_HEIGHT
     sheet = Image.new("RGB", (subjects * TILE, len(gestures) * height), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)

@@ -1,4 +1,4 @@
-"""The synthetic dataset: which pictures it has, who shows them, and how one is taken. Generator processes run this."""
+"""The synthetic dataset: its pictures, its subjects, and how to take a picture. Generator processes run this."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class SyntheticDataset:
-    """All pictures that follow from the settings. Raises `UserError` for fewer pictures than gestures."""
+    """The pictures of some settings. Raises `UserError` for fewer pictures than gestures."""
 
     vocabulary: Vocabulary
     settings: SyntheticSettings
@@ -66,7 +66,7 @@ class SyntheticDataset:
 
     @cached_property
     def pictures(self) -> list[Picture]:
-        """Every picture; gestures take turns, so that any beginning of the list is balanced."""
+        """All pictures; gestures take turns, so that any first part of the list is balanced."""
         taken = Counter[str]()
         pictures = []
         for i in range(self.settings.images):
@@ -77,13 +77,13 @@ class SyntheticDataset:
 
     @cached_property
     def _round(self) -> tuple[str, ...]:
-        """Each gesture once, the background as often as the settings say."""
+        """Each gesture once, the background `background_times`."""
         names, background = self.vocabulary.names, self.vocabulary.background
         return names if background is None else names + (background,) * (self.settings.background_times - 1)
 
     @cached_property
     def styles(self) -> dict[str, str]:
-        """Per gesture, the hash of all that its pictures depend on."""
+        """Gesture -> hash of everything that its pictures depend on."""
         settings = self.settings
         common = [self.subjects, settings.seed, settings.size, settings.quality, settings.variety, self._code]
         described = {gesture: [asdict(variant) for variant in self.poses.gestures[gesture]] for gesture in self._round}
@@ -98,11 +98,11 @@ class SyntheticDataset:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of all that the dataset as a whole depends on."""
+        """Hash of everything that the dataset depends on."""
         return _hash(*self.styles.values(), self.settings.model_dump_json(exclude=UNSEEN))
 
     def name(self, picture: Picture) -> str:
-        """File name of a picture without its suffix: in the form of a UUID, as HaGRID's are."""
+        """File name of a picture without its suffix, in the form of a UUID, as in HaGRID."""
         digits = _hash(self.styles[picture.gesture], str(picture.number))
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
@@ -112,17 +112,17 @@ class SyntheticDataset:
 
     @cached_property
     def subjects(self) -> int:
-        """How many people there are: no more than pictures of a gesture, since each shows every gesture."""
+        """Number of subjects: at most as many as pictures of a gesture, since each shows every gesture."""
         return min(self.settings.people, -(-self.settings.images // len(self._round)))
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
-        """The split of each subject. People are drawn alike, so it does not matter who is held out."""
+        """The split of each subject. All are drawn alike, so it does not matter who is held out."""
         shares = {name: share for name in ("test", "val") if (share := getattr(self.settings, name)) > 0}
         held_out = [name for name, share in shares.items() for _ in range(max(round(share * self.subjects), 1))]
         ranked = held_out[: self.subjects - 1]
         ranked += ["train"] * (self.subjects - len(ranked))
-        # Multiples of the golden ratio modulo 1 are in every part of 0..1 as often as in any other.
+        # Multiples of the golden ratio modulo 1 are spread evenly over 0..1.
         ranks = np.argsort(np.argsort(np.arange(self.subjects) * 0.6180339887498949 % 1.0))
         return tuple(ranked[rank] for rank in ranks)
 
@@ -144,7 +144,7 @@ class SyntheticDataset:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture that is on the disk; `is_new` says that it was missing before."""
+    """A picture on the disk; `is_new`: it was missing before."""
 
     picture: Picture
     annotation: Annotation
@@ -152,7 +152,7 @@ class Photograph:
 
 
 def annotate(hand: PosedHand) -> Annotation:
-    """The annotation of one picture, as HaGRID v2 has it; numbers are rounded to millionths of the picture."""
+    """The annotation of a picture in HaGRID v2's form; numbers are rounded to millionths of the picture."""
     return {
         "bboxes": [[round(value, 6) for value in hand.box]],
         "labels": [hand.gesture],
@@ -166,7 +166,7 @@ def annotate(hand: PosedHand) -> Annotation:
 
 
 def take_missing(dataset: SyntheticDataset, root: Path, pictures: list[Picture]) -> list[Photograph]:
-    """Take those of a few pictures that are missing, and annotate all of them."""
+    """Take the missing pictures of a list, and annotate all."""
     photographs = []
     for picture in pictures:
         hand, rng = dataset.draw_hand(picture)

@@ -4,13 +4,13 @@
 
 Written to the root of the source `synthetic`:
 
-    <gesture>/<name>.jpg                              the name is a hash of all that the picture depends on
+    <gesture>/<name>.jpg                              the name is a hash of everything that the picture depends on
     annotations/{train,val,test}/<gesture>.json       HaGRID v2: bboxes, labels, user_id, hand_landmarks, ...
     synthetic.json                                    the hash of the settings, once the dataset is complete
 
-Picture j of a gesture depends only on j, the gesture's poses, the settings and this code. So an interrupted run goes on
-where it stopped, and the number of processes changes nothing. The stage writes annotations when all pictures are there,
-then removes pictures of earlier settings.
+Picture j of a gesture depends only on j, the gesture's poses, the settings and this code. So an interrupted run
+continues, and the number of processes changes nothing. The annotations come after all pictures; then pictures of
+earlier settings are removed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CHUNK = 8  # pictures that a process takes at a time
 
 
 def generate(dataset: SyntheticDataset, root: Path) -> int:
-    """Bring the pictures under `root` up to date; returns how many were missing.
+    """Bring the pictures in `root` up to date; returns the number of new ones.
 
     Raises:
         DataError: `root` holds something else.
@@ -67,7 +67,7 @@ def is_complete(dataset: SyntheticDataset, root: Path) -> bool:
 
 
 def claim(root: Path) -> None:
-    """Mark a new folder as the generator's own. Raises `DataError` for one with other things: they would be deleted."""
+    """Mark a new folder as the generator's. Raises `DataError` for one with other files, which it would delete."""
     if _read_record(root) is None:
         if root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
             raise DataError(
@@ -119,7 +119,7 @@ def write_empty(root: Path) -> None:
 
 
 def remove_stale(root: Path, expected: set[Path]) -> None:
-    """Remove pictures that do not belong to the result, unfinished files, and folders left empty."""
+    """Remove pictures of earlier settings, unfinished files, and empty folders."""
     patterns = ("*/*.jpg", "*/.*.partial", ".*.partial")
     _remove(path for pattern in patterns for path in root.glob(pattern) if path not in expected)
     for folder in root.iterdir():
@@ -141,7 +141,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Generate the synthetic dataset that the configuration describes, or an empty one where it is not asked for."""
+    """Generate the configured synthetic dataset, or an empty one where its source is not selected."""
     source = config.sources.get(SOURCE)
     if source is None or not source.get("enabled", True):
         write_empty(Path(USUAL_ROOT))

@@ -22,14 +22,14 @@ Box = tuple[float, float, float, float]
 HAND_SHARE = (0.42, 0.86)  # of the picture's side, taken by the longer side of the box
 DISTANCE = (280.0, 950.0)  # millimetres from the lens to the middle of the hand
 BOX_PADDING = 0.015  # of the box's longer side; annotators leave a little air
-# Poses in which the thumb cannot reach what it is to touch are drawn again.
+# Poses in which the thumb cannot reach its target are drawn again.
 THUMB_TOLERANCE = 5.0  # millimetres
 TRIES = 12
 
 
 @dataclass(frozen=True)
 class PosedHand:
-    """A hand before the camera: everything the picture and its annotation need.
+    """A hand before the camera, for the picture and its annotation.
 
     Args:
         gesture: what it shows.
@@ -57,7 +57,7 @@ class PosedHand:
 def draw_hand(
     gesture: str, subject: Subject, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
 ) -> PosedHand:
-    """Pose a person's hand and put it before a camera; no picture yet. See `photograph` for `variety`."""
+    """Pose a subject's hand before a camera; see `photograph` for the picture and `variety`."""
     for _ in range(TRIES):
         pose, view = poses.draw(gesture, rng, variety)
         skeleton = pose_skeleton(pose, subject.proportions)
@@ -107,7 +107,7 @@ def _make_rotation(view: View) -> Vector:
 
 
 def _draw_place(rng: np.random.Generator) -> Vector:
-    """Where the middle of the hand is, in camera coordinates: off the axis as far as a webcam sees."""
+    """The middle of the hand in camera coordinates, off the axis within a webcam's view."""
     distance = np.exp(rng.uniform(*np.log(DISTANCE)))
     angles = np.clip(rng.normal(0, np.radians(9), 2), -np.radians(22), np.radians(22))
     return np.array([distance * np.tan(angles[0]), distance * np.tan(angles[1]), distance])
@@ -123,7 +123,7 @@ def _measure_extent(capsules: Capsules, camera: Camera) -> Vector:
 
 
 def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> Camera:
-    """Choose the picture out of what the lens sees: the hand takes a drawn share of it and lies inside it."""
+    """Choose the picture in the lens's view: the hand takes a drawn share of it and lies inside it."""
     extent = _measure_extent(capsules, Camera(size, 1.0, (0.0, 0.0)))
     longer = max(extent[2] - extent[0], extent[3] - extent[1])
     focal = float(rng.uniform(*HAND_SHARE)) * size / longer
@@ -174,7 +174,7 @@ def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.flo
 def _cast_shadow(
     background: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Now and then the hand is near the wall and throws a shadow on it."""
+    """Sometimes cast the shadow of the hand on the background, as on a near wall."""
     if rng.random() > 0.3:
         return background
     shift = rng.normal(0, 0.04 * len(alpha), 2).astype(int)
@@ -186,7 +186,7 @@ def _cast_shadow(
 def _paste_hand(
     background: npt.NDArray[np.float32], colour: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """The hand, in linear light, over the background, in sRGB 0..255; worked out where the hand is."""
+    """Paste the hand, in linear light, on the background, in sRGB 0..255."""
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if len(rows):
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -180,7 +180,7 @@ def _march_cone(
     left: int, top: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
     distances: Any,
 ) -> Number:  # fmt: skip
-    """How deep all rays of a tile may go from depth `z` on without touching anything; `FAR` where all miss the hand."""
+    """The depth, from `z` on, that all rays of a tile reach without a touch; `FAR` where all miss the hand."""
     half = np.float32(TILE * 0.71) * pixel
     u = (np.float32(left + TILE // 2) - x0) * pixel
     v = (np.float32(top + TILE // 2) - y0) * pixel
@@ -200,7 +200,7 @@ def _trace_pixel(
     row: int, column: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
     distances: Any, lists: Any, start: int, depth: Any, alpha: Any, normal: Any, owner: Any, openness: Any,
 ) -> None:  # fmt: skip
-    """Follow the ray of one pixel from depth `z` on, and fill in what it meets."""
+    """Follow the ray of one pixel from depth `z` on, and write the surface that it meets."""
     one, e = np.float32(1.0), np.float32(0.4)
     u = (np.float32(column) + np.float32(0.5) - x0) * pixel
     v = (np.float32(row) + np.float32(0.5) - y0) * pixel

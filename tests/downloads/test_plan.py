@@ -64,7 +64,7 @@ def test_gestures_of_the_vocabulary_stand_for_all_their_labels(plan: Planner) ->
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
-        ([], r"downloads\.dataset is None; choose one of hands, hagrid, digits"),
+        ([], r"download\.dataset is None; choose one of hands, hagrid, digits"),
         (["dataset=imagenet"], "download.dataset is imagenet"),
         (["dataset=hagrid"], r'name what to fetch.*make download-hagrid GESTURES="like dislike".*like \(42\.2 GiB\)'),
         (["dataset=hagrid", "parts=[wave]"], "hagrid has no 'wave'. There are like"),
@@ -84,11 +84,11 @@ def test_sizes_are_read_as_people_write_them(plan: Planner) -> None:
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ("attempts=0", r"downloads\.attempts is 0; it must be greater than or equal to 1"),
-        ("wait=soon", r"downloads\.wait is 'soon'; it must be a valid number"),
-        ("keep_archives=perhaps", r"downloads\.keep_archives is 'perhaps'; it must be a valid boolean"),
-        ("digits.parts.digits.about=lots", r"downloads\.digits\.parts\.digits\.about is 'lots'; .*such as 1\.5 GiB"),
-        ("hands.parts.Subject1.sha256=1", r"downloads\.hands\.parts\.Subject1\.sha256 is 1; it must match"),
+        ("attempts=0", r"download\.attempts is 0; it must be greater than or equal to 1"),
+        ("wait=soon", r"download\.wait is 'soon'; it must be a valid number"),
+        ("keep_archives=perhaps", r"download\.keep_archives is 'perhaps'; it must be a valid boolean"),
+        ("digits.parts.digits.about=lots", r"download\.digits\.parts\.digits\.about is 'lots'; .*such as 1\.5 GiB"),
+        ("hands.parts.Subject1.sha256=1", r"download\.hands\.parts\.Subject1\.sha256 is 1; it must match"),
         ("digits.parts_by_default=null", "digits: name what to fetch, or all, as in download.parts=all"),
     ],
 )
@@ -119,10 +119,10 @@ def test_a_dataset_of_ones_own_needs_no_code(composed: DictConfig) -> None:
     [
         (
             {"members": "("},
-            r"downloads\.own\.variants\.full\.0\.members is '\('; it must be a valid regular",
+            r"download\.own\.variants\.full\.0\.members is '\('; it must be a valid regular",
         ),
-        ({"membrs": "x"}, r"downloads\.own\.variants\.full\.0\.membrs is 'x', but there is no such setting"),
-        ({"to": None}, r"downloads\.own\.variants\.full\.0\.to is None; it must be a valid string"),
+        ({"membrs": "x"}, r"download\.own\.variants\.full\.0\.membrs is 'x', but there is no such setting"),
+        ({"to": None}, r"download\.own\.variants\.full\.0\.to is None; it must be a valid string"),
     ],
 )
 def test_a_wrong_description_of_a_file_is_named_with_its_key(
