@@ -146,13 +146,15 @@ def read_declared(conf: Path) -> Declared:
     return result
 
 
-def default_sources(conf: Path) -> list[str]:
+def default_sources(*folders: Path) -> list[str]:
     """The sources that are read by default: their files have a line `# @default N`. Sorted by N, then by name.
+
+    Each of `folders` is laid out as conf/.
 
     The rows of the sample table have this order. Where two sources have one picture, the first source keeps it.
     """
     marked = {}
-    for file in (conf / "sources").glob("*.yaml"):
+    for file in (file for folder in folders for file in (folder / "sources").glob("*.yaml")):
         if found := DEFAULT_SOURCE.search(file.read_text(encoding="utf-8-sig")):
             marked[file.stem] = int(found[1])
     return sorted(marked, key=lambda name: (marked[name], name))

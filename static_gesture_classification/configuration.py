@@ -68,12 +68,12 @@ for _choice in _HYDRA.defaults:
 ConfigStore.instance().store(group="hydra", name="config", node=_HYDRA, provider="static_gesture_classification")
 
 
-def register_default_sources(conf: Path = CONF) -> None:
-    """Make `sources: default` stand for the files of conf/sources that say they are default (`default_sources`)."""
-    ConfigStore.instance().store(group="sources", name="default", node={"defaults": default_sources(conf)})
+def register_default_sources(*folders: Path) -> None:
+    """Make `sources: default` stand for the files of sources/ that say they are default (`default_sources`)."""
+    ConfigStore.instance().store(group="sources", name="default", node={"defaults": default_sources(*folders)})
 
 
-register_default_sources()
+register_default_sources(CONF, OWN_CONF)
 
 
 def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:

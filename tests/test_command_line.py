@@ -49,7 +49,7 @@ def value() -> Compose:
         ("predict.checkpoint=runs/a/best.ckpt", "predict.checkpoint=runs/a/best.ckpt"),
         ("predict.checkpoint=runs/a/epoch=49-F1=0.88.ckpt", "predict.checkpoint='runs/a/epoch=49-F1=0.88.ckpt'"),
         ("sources.folder.root=/home/Ünï côd/日本", "sources.folder.root='/home/Ünï côd/日本'"),
-        ("predict.output=it's here", 'output="it\'s here"'),
+        ("predict.output=it's here", 'predict.output="it\'s here"'),
         ("x='already quoted = fine'", "x='already quoted = fine'"),
         ("recording.subject='12'", "recording.subject='12'"),
         ("recording.subject=null", "recording.subject=null"),

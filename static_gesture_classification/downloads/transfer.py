@@ -83,7 +83,7 @@ def check(path: Path, remote: RemoteFile) -> None:
     size = path.stat().st_size
     advice = (
         f"It was kept; delete it to fetch it again. If {remote.url} itself has changed, correct its size and sha256 in "
-        "conf/downloads/"
+        "conf/download/"
     )
     if remote.size is not None and size != remote.size:
         raise DataError(f"{path} has {size:,} bytes, published are {remote.size:,}. {advice}")
@@ -131,7 +131,7 @@ class PartialFile:
             raise DataError(
                 f"{self._remote.url} offers {total:,} bytes, published are {self._remote.size:,}: it has changed, or "
                 "the server sends something else. Look at it in a browser; if it is the right file, correct its size "
-                f"and sha256 in conf/downloads/ ({self.path.name} is kept)"
+                f"and sha256 in conf/download/ ({self.path.name} is kept)"
             )
         same = self._version is not None and self._version.agrees(reply.version)
         position = asked if same and reply.start == asked else 0

@@ -158,7 +158,7 @@ def _destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[st
     if not chosen:
         raise DataError(
             f"{archive.label} has nothing that looks like {wanted.pattern}; "
-            "if its layout has changed, correct `members` in conf/downloads/"
+            "if its layout has changed, correct `members` in conf/download/"
         )
     return chosen
 

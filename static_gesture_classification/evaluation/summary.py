@@ -25,7 +25,7 @@ NEXT = {
     "  see what is confused": "gestures confusions",
     "  know what to record next": "make plan",
     "  record it": "make record",
-    "  train on your own data": 'README.md, "Train on your own data"',
+    "  train on your own data": 'README.md, "Your own data"',
     "  look at plots": "dvc plots show",
     "  try another model": "dvc exp run -S model=efficientnet_lite0",
     "  compare with the last commit": "dvc metrics diff",

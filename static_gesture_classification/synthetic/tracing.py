@@ -201,7 +201,7 @@ def _trace_pixel(
     distances: Any, lists: Any, start: int, depth: Any, alpha: Any, normal: Any, owner: Any, openness: Any,
 ) -> None:  # fmt: skip
     """Follow the ray of one pixel from depth `z` on, and write the surface that it meets."""
-    one, e = np.float32(1.0), np.float32(0.4)
+    one, e, near, far = np.float32(1.0), np.float32(0.4), np.float32(3.0), np.float32(9.0)
     u = (np.float32(column) + np.float32(0.5) - x0) * pixel
     v = (np.float32(row) + np.float32(0.5) - y0) * pixel
     stride = np.float32(0.97) / np.float32(np.sqrt(u * u + v * v + one))
@@ -231,7 +231,6 @@ def _trace_pixel(
     length = one / max(np.float32(np.sqrt(nx * nx + ny * ny + nz * nz)), np.float32(1e-6))
     nx, ny, nz = nx * length, ny * length, nz * length
     normal[row, column, 0], normal[row, column, 1], normal[row, column, 2] = nx, ny, nz
-    near, far = np.float32(3.0), np.float32(9.0)  # millimetres out of the skin
     near_open = _clamp(sdf(x + near * nx, y + near * ny, z + near * nz, tile, roles, count, distances) / near)
     far_open = _clamp(sdf(x + far * nx, y + far * ny, z + far * nz, tile, roles, count, distances) / far)
     openness[row, column] = (np.float32(0.25) + np.float32(0.75) * near_open) * (

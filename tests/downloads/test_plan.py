@@ -105,7 +105,7 @@ def dataset_of_ones_own(composed: DictConfig, **file: object) -> DictConfig:
         "variants": {"full": [described]},
     }  # fmt: skip
     config = OmegaConf.create(OmegaConf.to_container(composed))
-    return OmegaConf.merge(config, {"downloads": {"dataset": "own", "own": own}})
+    return OmegaConf.merge(config, {"download": {"dataset": "own", "own": own}})
 
 
 def test_a_dataset_of_ones_own_needs_no_code(composed: DictConfig) -> None:

@@ -142,7 +142,7 @@ def test_a_wrong_size_is_noticed_before_anything_is_fetched(
     server: Server, connection: Connection, noise: bytes, tmp_path: Path
 ) -> None:
     remote = RemoteFile("a.zip", server.publish("/a.zip", noise), size=1234)
-    with pytest.raises(DataError, match=r"offers 200,000 bytes, published are 1,234.*conf/downloads"):
+    with pytest.raises(DataError, match=r"offers 200,000 bytes, published are 1,234.*conf/download"):
         fetch(remote, tmp_path / "a.zip", connection, anything)
     assert not (tmp_path / "a.zip").exists()
 

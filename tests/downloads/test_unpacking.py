@@ -143,5 +143,5 @@ def test_two_files_for_one_place_are_refused(tmp_path: Path) -> None:
 
 def test_an_archive_with_another_layout_says_what_was_looked_for(tmp_path: Path) -> None:
     archive = zipped(tmp_path / "a.zip", {"x/a.png": b"1"})
-    with pytest.raises(DataError, match=r"a\.zip has nothing that looks like .*conf/downloads"):
+    with pytest.raises(DataError, match=r"a\.zip has nothing that looks like .*conf/download"):
         unpacked(archive, tmp_path / "out", re.compile(r".*/(?P<image>[^/]+\.jpg)"), "{image}")

@@ -33,7 +33,7 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     register_default_sources(tmp_path / "conf")
     yield tmp_path / "conf"
-    register_default_sources()
+    register_default_sources(CONF)
 
 
 def test_sources_that_are_read_by_default_come_in_their_order() -> None:
