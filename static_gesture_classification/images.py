@@ -107,7 +107,7 @@ def read_header(data: bytes) -> ImageHeader:
 
 
 def image_header(path: Path) -> ImageHeader:
-    """The header of an image file, of which no more is read than necessary.
+    """The header of an image file, which is read only as far as necessary.
 
     Raises:
         UnreadableImageError: it is missing, a folder, empty, forbidden, no image, or has too many pixels.
@@ -285,7 +285,7 @@ def _has_more_frames(image: Image.Image) -> bool:
         if more and isinstance(image, TiffImageFile):
             image.seek(1)
             return not image.tag_v2.get(_PAGE_KIND, 0) & 1  # a smaller copy of the first page is none
-    except Exception:  # the second is damaged; decoders raise whatever damaged bytes lead them to
+    except Exception:  # the second is damaged; decoders raise any exception for damaged bytes
         return True
     return more
 
@@ -376,7 +376,7 @@ def _open_with_pillow(file: BinaryIO) -> Image.Image:
         raise UnreadableImageError(NO_IMAGE) from None
     except Image.DecompressionBombError:
         raise UnreadableImageError(f"more than {MAX_PIXELS // 1_000_000} million pixels") from None
-    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+    except Exception as error:  # decoders raise any exception for damaged bytes
         raise UnreadableImageError(f"the image is damaged ({error})") from None
 
 
@@ -395,7 +395,7 @@ def _decode_with_pillow(data: bytes, factor: int) -> np.ndarray:
             pixels = _rgb(image)
         except UnreadableImageError:
             raise
-        except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        except Exception as error:  # decoders raise any exception for damaged bytes
             raise UnreadableImageError(f"the image is truncated or damaged ({error})") from None
     return np.asarray(pixels.reduce(factor) if factor > 1 else pixels)
 

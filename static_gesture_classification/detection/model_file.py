@@ -17,7 +17,7 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
     """The model file of a `detector.model` node, fetched if it is not there.
 
     Args:
-        model: `path`, and `url`, `size` (bytes) and `sha256`, each of which may be null.
+        model: `path`, and `url`, `size` (bytes) and `sha256`; each may be null.
         connection: how to fetch it.
 
     Raises:

@@ -73,7 +73,7 @@ def tiles(width: int, height: int, columns: int, rows: int, share: float) -> Ite
 
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union of two boxes, 0..1."""
-    shared = _shared(one, other)
+    shared = _intersection(one, other)
     return shared / max(_area(one) + _area(other) - shared, 1e-12)
 
 
@@ -84,12 +84,12 @@ def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[Det
     """
     kept: list[DetectedHand] = []
     for hand in sorted(hands, key=lambda hand: -_area(hand.box)):
-        if all(_shared(hand.box, other.box) <= same * _area(hand.box) for other in kept):
+        if all(_intersection(hand.box, other.box) <= same * _area(hand.box) for other in kept):
             kept.append(hand)
     return sorted(kept, key=lambda hand: -hand.score)[:most]
 
 
-def _shared(one: Box, other: Box) -> float:
+def _intersection(one: Box, other: Box) -> float:
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     return max(wide, 0.0) * max(high, 0.0)

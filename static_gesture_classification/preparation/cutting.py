@@ -73,7 +73,7 @@ def cut_hands_of(data: bytes, boxes: np.ndarray, size: int, margin: float) -> li
         pixels = decode(data, header, factor, math.ceil(lowest), _SCRATCH)
         for hand in hands:
             if squares[hand].side >= 1:
-                cut[hand] = resample(pixels, squares[hand].reduced(factor), size)
+                cut[hand] = resample(pixels, squares[hand].reduce(factor), size)
     return cut
 
 

@@ -29,7 +29,7 @@ class Square:
     top: float
     side: float
 
-    def reduced(self, factor: int) -> Square:
+    def reduce(self, factor: int) -> Square:
         """The same square in the image reduced by `factor`."""
         return Square(self.left / factor, self.top / factor, self.side / factor)
 

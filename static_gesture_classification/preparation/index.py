@@ -119,7 +119,7 @@ class IndexReport:
     counts: pd.DataFrame = field(default_factory=lambda: sum_counts([]))
     rejected: list[Rejected] = field(default_factory=list)
 
-    def all_rejected(self) -> pd.DataFrame:
+    def rejected_entries(self) -> pd.DataFrame:
         """The content of rejected.csv: rejected entries, then ignored files, which do not count as bad."""
         return rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
 
@@ -193,7 +193,7 @@ def index_sources(
         check_share(report, max_rejected_share)
     write_json(output / "report.json", report.as_json())
     write_text(output / "counts.csv", report.counts.to_csv(index=False))
-    write_text(output / "rejected.csv", report.all_rejected().to_csv(index=False))
+    write_text(output / "rejected.csv", report.rejected_entries().to_csv(index=False))
     return report
 
 
@@ -211,7 +211,7 @@ def read_sources(
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
     tables = list(_tables(sources, report))
     check_share(report, max_rejected_share)
-    return to_frame(pa.concat_tables(tables)), report.all_rejected()
+    return to_frame(pa.concat_tables(tables)), report.rejected_entries()
 
 
 def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:

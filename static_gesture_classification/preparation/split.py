@@ -109,7 +109,7 @@ class SplitSettings(Settings):
 
     @field_validator("settled", mode="before")
     @classmethod
-    def _none_settled(cls, settled: object) -> object:
+    def _default_settled(cls, settled: object) -> object:
         return settled or ()
 
     @field_validator("test")

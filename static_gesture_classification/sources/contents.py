@@ -38,7 +38,7 @@ def contents(source: Source) -> dict[str, Any]:
     """
     files = size = 0
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(source.watched()) if source.present() else ():
+    for path in sorted(source.paths_to_watch()) if source.present() else ():
         try:
             state = os.stat(path)  # noqa: PTH116  a million Paths cost more
         except OSError:  # a link to nowhere

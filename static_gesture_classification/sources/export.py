@@ -282,7 +282,7 @@ def print_export(made: Export, name: str) -> None:
         note(f"left out: {entry.file}: {entry.reason}")
     if len(made.rejected) > SHOWN:
         note(f"and {len(made.rejected) - SHOWN:,} more, see {made.folder / README}")
-    say(f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} says what is lost")
+    say(f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} names what is lost")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class Hagrid(Source):
         size = sum((self.folder / file).stat().st_size for _, _, file in self._annotation_files())
         return min(WORKERS, os.cpu_count() or 1) if size > PARALLEL_FROM else 1
 
-    def watched(self) -> Iterator[str]:
+    def paths_to_watch(self) -> Iterator[str]:
         """The annotations and the folders of images: a folder's time changes when an image comes or goes."""
         for gesture in self._gestures():
             yield from (str(self.folder / place) for place in (*(file for _, file in gesture.files), *gesture.folders))

@@ -166,14 +166,14 @@ class LabelStudio(Annotated):
             entry = f"{task.entry} region {number}"
             for result in (result for result in regions[key] if kind_of(result) in DRAWN):
                 marked = drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
-                yield self._as_stored(marked, result.get("image_rotation"))
+                yield self._undo_turn(marked, result.get("image_rotation"))
         if not shapes:
             yield from self._whole(task, picture, regions, attributes, counted)
         others = sum(kind_of(result) in OTHER_SHAPES for results in regions.values() for result in results)
         if others:
             counted.tasks["regions that are neither boxes nor polygons are left out"] += others
 
-    def _as_stored(self, marked: MarkedHand, rotation: object) -> MarkedHand:
+    def _undo_turn(self, marked: MarkedHand, rotation: object) -> MarkedHand:
         """Turn a box back that a version before 1.0 turned with the annotator's view."""
         if rotation not in SIDEWAYS or marked.size is None or marked.box is None:
             return marked

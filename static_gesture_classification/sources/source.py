@@ -189,7 +189,7 @@ class Source(ABC):
         """Number of processes that read."""
         return 1
 
-    def watched(self) -> Iterable[str]:
+    def paths_to_watch(self) -> Iterable[str]:
         """Paths whose change makes a new reading necessary: all files, unless a source needs fewer."""
         return every_file(self.folder)
 

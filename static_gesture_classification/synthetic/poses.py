@@ -205,9 +205,7 @@ def _read_ranges(
     _check_names(where, value, limits)
     missing = [name for name in limits if name not in value and name not in defaults]
     if missing:
-        raise UserError(
-            f"{where} says nothing of {', '.join(missing)}; give a range of degrees for each, such as [0, 10]"
-        )
+        raise UserError(f"{where} lacks {', '.join(missing)}; give a range of degrees for each, such as [0, 10]")
     return {name: _read_range(f"{where}.{name}", name, value.get(name, defaults.get(name)), limits) for name in limits}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 Number = Any  # a float32 of compiled code
 
 TILE = 8
-NEAREST = 40.0  # millimetres before the lens; `renderer.pack` cuts off what is nearer
+NEAREST = 40.0  # millimetres before the lens; `renderer.pack` cuts off nearer parts
 FAR = 1e9
 PALM_BLEND, FINGER_BLEND, ROOT_BLEND = 8.0, 2.2, 7.0  # millimetres over which capsules melt together
 REACH = 11.0  # millimetres around a capsule within which it changes the picture (blending, occlusion)
