@@ -34,7 +34,7 @@ def partial_path(path: Path) -> Path:
 
 
 @contextmanager
-def explained_write_errors(path: Path) -> Iterator[None]:
+def explain_write_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's write errors into an `OutputError` that names `path` and the way out."""
     try:
         yield
@@ -52,7 +52,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         OutputError: the folder is read-only, the disk is full.
     """
     partial = partial_path(path)
-    with explained_write_errors(path):
+    with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield partial

@@ -12,15 +12,15 @@ from static_gesture_classification.errors import UserError
 
 
 def build(node: Mapping[str, Any], name: str, **arguments: Any) -> Any:
-    """Instantiate a node of the configuration (its `_target_`), lists and mappings as plain Python ones.
+    """Instantiate the `_target_` of a node, with plain lists and dictionaries.
 
     Args:
-        node: the node.
-        name: what it is called in the configuration, for messages.
-        arguments: passed on beside the node's own.
+        node: of the configuration.
+        name: of the node, for messages.
+        arguments: passed to the target, besides the node's own.
 
     Raises:
-        UserError: the target's own one, or one that says why it could not be built.
+        UserError: the target raises one, or cannot be built.
     """
     try:
         return instantiate(node, _convert_="all", **arguments)

@@ -1,7 +1,6 @@
-"""Which code made a result: a hash of the modules that it comes from and of all that they import from this package.
+"""Which code made a result: a hash of its modules and of all modules of this package that they import.
 
-Comments, docstrings and the layout of lines do not count, nor do modules that only carry things out (`SURROUNDINGS`):
-only a change of what the code works out asks for the work to be done again.
+Comments, docstrings, line breaks and modules that change no result (`SURROUNDINGS`) do not count.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pathlib import Path
 
 PACKAGE = "static_gesture_classification"
 ROOT = Path(__file__).resolve().parent.parent
-# What they do (reading and writing files, fetching, saying how far a command is) shows in no result.
+# Modules that read and write files, fetch, or show progress: no result depends on them.
 SURROUNDINGS = (
     "atomic_files",
     "code_identity",
@@ -40,7 +39,7 @@ _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionD
 
 
 def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:
-    """Hash of what source files, and the modules that they import, work out: 32 hex digits.
+    """Hash of source files and of the modules that they import: 32 hex digits.
 
     Args:
         files: see `closure`; their order does not matter.
@@ -51,9 +50,7 @@ def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:
 
 
 def closure(files: Iterable[Path], root: Path = ROOT) -> set[Path]:
-    """Source files with all modules of the package that they import, at their top or anywhere in them.
-
-    What is imported for type checkers alone is left out.
+    """Source files with all modules of the package that they import, inside functions too, but not for type checkers.
 
     Args:
         files: of the package, or scripts that import it.
@@ -65,7 +62,7 @@ def closure(files: Iterable[Path], root: Path = ROOT) -> set[Path]:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            names = _imported(file.read_bytes())
+            names = _imports_of(file.read_bytes())
             waiting += [path for name in names for path in _files_of(name, root)]
     return found
 
@@ -92,10 +89,10 @@ def _meaning(source: bytes) -> str:
 
 
 @cache
-def _imported(source: bytes) -> frozenset[str]:
+def _imports_of(source: bytes) -> frozenset[str]:
     """Dotted names that may be modules of the package: `from a.b import c` may mean the module a.b.c."""
     names: set[str] = set()
-    for node in _executed(ast.parse(source)):
+    for node in _runtime_nodes(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -103,13 +100,13 @@ def _imported(source: bytes) -> frozenset[str]:
     return frozenset(name for name in names if name.partition(".")[0] == PACKAGE)
 
 
-def _executed(node: ast.AST) -> Iterator[ast.AST]:
+def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """All nodes but those below `if TYPE_CHECKING:`."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
             continue
         yield child
-        yield from _executed(child)
+        yield from _runtime_nodes(child)
 
 
 def _files_of(name: str, root: Path) -> Iterator[Path]:

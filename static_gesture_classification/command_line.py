@@ -1,4 +1,4 @@
-"""Overrides on the command line: what is typed for a text setting is that text; a list of values needs --multirun."""
+"""Overrides on the command line: text settings take any text as typed; several values need --multirun."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 
-from static_gesture_classification.conf_files import Declared, declared
+from static_gesture_classification.conf_files import Declared, read_declared
 from static_gesture_classification.errors import UserError
 
 MULTIRUN = ("-m", "--multirun")
@@ -18,21 +18,21 @@ PLAIN_TEXT = re.compile(r"null|\$\{.*\}|")
 
 
 def as_typed(arguments: list[str], conf: Path, own: Sequence[str] = ()) -> list[str]:
-    """Arguments of a command as Hydra wants them: settings by their whole name, values quoted where needed.
+    """Arguments of a command as Hydra wants them: with whole names of settings, and quoted values where needed.
 
     Args:
-        arguments: what was typed.
+        arguments: as the user typed them.
         conf: the folder of all settings.
-        own: the command's own groups, whose settings may be typed without the group.
+        own: the command's own groups: their settings need no group.
 
     Raises:
         UserError: a setting is given several values without --multirun.
     """
     multirun = bool(set(MULTIRUN) & set(arguments))
-    return [quoted(qualified(argument, declared(conf), own), conf, multirun) for argument in arguments]
+    return [quote(qualify(argument, read_declared(conf), own), conf, multirun) for argument in arguments]
 
 
-def qualified(argument: str, known: Declared, own: Sequence[str]) -> str:
+def qualify(argument: str, known: Declared, own: Sequence[str]) -> str:
     """One override with the whole name of its setting: `input=DIR` is `predict.input=DIR` for `gestures predict`."""
     key, separator, _ = argument.partition("=")
     if not separator or not re.fullmatch(r"[A-Za-z_][\w.]*", key) or key in known.defaults:
@@ -41,17 +41,17 @@ def qualified(argument: str, known: Declared, own: Sequence[str]) -> str:
     return argument if group is None else f"{group}.{argument}"
 
 
-def quoted(argument: str, conf: Path, multirun: bool = False) -> str:
-    """One override, quoted where that is needed for its value to be what was typed.
+def quote(argument: str, conf: Path, multirun: bool = False) -> str:
+    """One override, its value quoted where Hydra would read it differently.
 
-    A text setting (`Declared.is_text`) may be any text: 12, 1e5, true, 2024_11_05, or one with commas, blanks, brackets
-    and other letters; null and references stay what they are. Of other settings only what Hydra cannot read is quoted.
+    The value of a text setting (`Declared.is_text`) may be any text: 12, 1e5, true, or with commas and brackets; null
+    and references keep their meaning. The value of another setting is quoted where Hydra cannot read it.
     """
     key, separator, value = argument.partition("=")
     if argument.startswith(("-", "~")) or not separator:
         return argument
-    known, name = declared(conf), key.lstrip("+").partition("@")[0].replace("/", ".")
-    override = _parsed(argument)
+    known, name = read_declared(conf), key.lstrip("+").partition("@")[0].replace("/", ".")
+    override = _parse(argument)
     if override is not None and override.is_sweep_override():
         if multirun:
             return argument
@@ -68,28 +68,28 @@ def quoted(argument: str, conf: Path, multirun: bool = False) -> str:
 
 def _item(text: str) -> str:
     """An item of a list, in quotes where Hydra cannot read it."""
-    return text if _parsed(f"item={text}") else hydra_text(text)
+    return text if _parse(f"item={text}") else hydra_text(text)
 
 
 def hydra_text(value: str) -> str:
-    """A text in the quotes of Hydra's grammar.
+    """Quote a text by Hydra's grammar.
 
     >>> hydra_text("it's here")
     '"it\\'s here"'
     """
     mark = '"' if "'" in value and '"' not in value else "'"
-    # a backslash counts as such, except before a quotation mark
+    # a backslash escapes only before a quotation mark
     escaped = re.sub(rf"(\\*)({mark}|$)", lambda found: found[1] * 2 + (f"\\{mark}" if found[2] else ""), value)
     return f"{mark}{escaped}{mark}"
 
 
 def _is_text(override: Override, typed: str) -> bool:
-    """Whether Hydra reads the text that was typed (or null, or a text in quotes)."""
+    """Whether Hydra reads an override as the text that was typed, as a text in quotes, or as null."""
     value = override.value()
     return isinstance(override._value, QuotedString) or value == typed or bool(PLAIN_TEXT.fullmatch(typed))
 
 
-def _parsed(argument: str) -> Override | None:
+def _parse(argument: str) -> Override | None:
     try:
         return OverridesParser.create().parse_override(argument)
     except HydraException:

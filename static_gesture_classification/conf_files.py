@@ -1,8 +1,7 @@
-"""What the files of conf/ say: every setting with its defaults and its place, read without composing.
+"""Every setting in conf/ with its defaults and its place, read without Hydra.
 
-Hydra composes one configuration out of these files. Two things have to be known besides: which settings are text, so
-that what is typed on the command line stays as typed, and which there are at all, so that a mistyped one in
-conf/local/ is not ignored.
+The command line needs to know which settings are text, to take them as typed. conf/local/ needs to know which settings
+exist, to refuse a mistyped one.
 """
 
 from __future__ import annotations
@@ -70,10 +69,7 @@ LABELS = "labels"  # maps of labels to gestures: keys and values are names
 
 @dataclass(frozen=True)
 class Entry:
-    """A setting in a file: its path, the node, and where it stands.
-
-    `key` is the node of its name; None for an item of a list.
-    """
+    """A setting in a file. `key` is the node of its name; None for an item of a list."""
 
     path: tuple[str, ...]
     node: yaml.Node
@@ -82,7 +78,7 @@ class Entry:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it is a value, not a group of settings (an empty group is a value)."""
+        """Whether it is a value; an empty group of settings is one too."""
         return not isinstance(self.node, yaml.MappingNode) or not self.node.value
 
     def where(self, node: yaml.Node | None = None) -> str:
@@ -92,18 +88,18 @@ class Entry:
 
 @dataclass
 class Declared:
-    """The settings of conf/ without conf/local/: path -> default values, one per file that gives one."""
+    """The settings of conf/ without conf/local/: path -> default values, one for each file that has it."""
 
     defaults: dict[str, list[Any]] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)  # paths of nodes that hold settings
     choices: set[str] = field(default_factory=set)  # groups of files to choose from, as in model=resnet18
 
     def knows(self, path: str) -> bool:
-        """Whether there is a setting, a group of settings, or a choice of this name."""
+        """Whether a setting, a group of settings or a choice has this path."""
         return path in self.defaults or path in self.groups or path in self.choices
 
     def is_text(self, path: str) -> bool:
-        """Whether a setting's value is text: as its default says, or for null, `TEXT_OR_NULL`."""
+        """Whether a setting is text, by its default or, where that is null, by `TEXT_OR_NULL`."""
         if any(fnmatchcase(path, text) for text in TEXT_OR_NULL) or LABELS in path.split(".")[:-1]:
             return True
         return any(isinstance(value, str) and value != AUTO for value in self._values(path))
@@ -120,18 +116,18 @@ class Declared:
             yield from found or ([] if default is None else [yaml.load(default, Loader)])
 
     def _absolute(self, reference: str, path: str) -> str:
-        """The path that a reference means: each dot at its beginning is a level up from the setting."""
+        """The path that a reference means: each leading dot is a level up from the setting."""
         name = reference.lstrip(".")
         up = len(reference) - len(name)
         return ".".join([*path.split(".")[:-up], name]) if up else name
 
 
 @lru_cache(maxsize=4)
-def declared(conf: Path) -> Declared:
-    """The settings of all files of conf/, whichever are chosen.
+def read_declared(conf: Path) -> Declared:
+    """Read the settings of all files of conf/.
 
     Raises:
-        UserError: a file is not YAML; a gesture or label is no text because quotes are missing.
+        UserError: a file is not YAML; a gesture or label lacks quotes, so that it is no text.
     """
     result = Declared()
     for file in sorted(conf.rglob("*.yaml")):
@@ -151,11 +147,11 @@ def declared(conf: Path) -> Declared:
 
 
 def default_sources(*folders: Path) -> list[str]:
-    """The sources that are read when none are named: those whose file has a line `# @default N`, by N, then by name.
+    """The sources that are read by default: their files have a line `# @default N`. Sorted by N, then by name.
 
     Each of `folders` is laid out as conf/.
 
-    Rows of the sample table come in this order, and of a picture that two sources have the first one's is kept.
+    The rows of the sample table have this order. Where two sources have one picture, the first source keeps it.
     """
     marked = {}
     for file in (file for folder in folders for file in (folder / "sources").glob("*.yaml")):
@@ -165,7 +161,7 @@ def default_sources(*folders: Path) -> list[str]:
 
 
 def package_of(file: Path, group: str) -> tuple[str, ...]:
-    """Where a file's settings go: as its first line says, else as its folder is called."""
+    """Where a file's settings go, by its first line, else by its folder."""
     with file.open(encoding="utf-8-sig") as lines:
         header = PACKAGE.match(lines.readline())
     package = header.group(1) if header else group.replace("/", ".")
@@ -173,10 +169,10 @@ def package_of(file: Path, group: str) -> tuple[str, ...]:
 
 
 def entries(file: Path) -> Iterator[Entry]:
-    """All settings of a file, groups before what is in them; lists are values. Without Hydra's `defaults`.
+    """All settings of a file but Hydra's `defaults`; a group comes before its settings; a list is a value.
 
     Raises:
-        UserError: it cannot be read, is not YAML, or holds no settings; names the line.
+        UserError: the file is not UTF-8, is not YAML, or holds no settings; names the line.
     """
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -208,14 +204,14 @@ def _below(node: yaml.MappingNode, path: tuple[str, ...], file: Path) -> Iterato
 
 
 def value_of(node: yaml.Node) -> Any:
-    """The plain value of a node; a list as a list, without its items."""
+    """The plain value of a node; a list without its items."""
     if isinstance(node, yaml.ScalarNode):
         return node.value if node.tag == TEXT_TAG else yaml.safe_load(node.value) if not node.style else node.value
     return [] if isinstance(node, yaml.SequenceNode) else {}
 
 
 def check_names(entry: Entry, package: tuple[str, ...] = ()) -> None:
-    """Raise `UserError` where a gesture or a label is read as a truth value, a number or nothing for want of quotes."""
+    """Raise `UserError` for a gesture or label that YAML reads as a truth value, a number or null: it needs quotes."""
     path = (*package, *entry.path)
     names: list[yaml.Node] = []
     if LABELS in path[:-1]:

@@ -1,9 +1,8 @@
 """Tables that people edit: CSV as spreadsheets, labelling tools and text editors save it.
 
-Read are: commas, semicolons, tabs or bars; a first line `sep=;`; UTF-8 with or without a byte-order mark, UTF-16,
-Windows-1252; decimal commas; any line end; column names in other capitals, with spaces, hyphens or underscores, or by
-another name that the caller knows; blank lines and columns. What cannot be read is an error that says what it is and
-where.
+It reads commas, semicolons, tabs or bars; a first line `sep=;`; UTF-8 with or without a byte-order mark, UTF-16 and
+Windows-1252; decimal commas; any line end; blank lines and columns. Capitals, spaces, hyphens and underscores in column
+names do not matter, and the caller may give synonyms. An error names the file, the line and the problem.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ SHOWN = 60  # characters of a line in a message
 
 @dataclass(frozen=True)
 class Columns:
-    """What a table's columns are called.
+    """The columns of a table.
 
     Args:
-        required: a table without one of these is an error.
-        one_of: groups of columns that say the same in different ways; one of the groups has to be there whole.
-        optional: known besides; other columns are left alone.
-        synonyms: other name -> one of these. Capitals, spaces, hyphens and underscores make no difference.
+        required: a table must have all of these.
+        one_of: groups of columns; a table must have all columns of one group.
+        optional: a table may have these; other columns are ignored.
+        synonyms: other name -> name of a column.
     """
 
     required: Sequence[str]
@@ -60,18 +59,18 @@ class Columns:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """All names that have a meaning."""
+        """The names of all columns."""
         return tuple(
             dict.fromkeys([*self.required, *(name for group in self.one_of for name in group), *self.optional])
         )
 
-    def needed(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Those without which a table of these columns is of no use; of `one_of` the first group that is whole."""
+    def needs(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The columns that a table must have; of `one_of` the first group that it has whole, else the first."""
         whole = [group for group in self.one_of if set(group) <= set(names)] or self.one_of
         return (*self.required, *(whole[0] if whole else ()))
 
-    def named(self, header: Sequence[str]) -> list[str]:
-        """The known name of each column of a header, empty for others. Their own names go before synonyms."""
+    def recognise(self, header: Sequence[str]) -> list[str]:
+        """The known name of each column of a header, "" for an unknown one. Own names go before synonyms."""
         own = {plain(name): name for name in self.known}
         other = {plain(name): meant for name, meant in (self.synonyms or {}).items()}
         names = [own.get(plain(name), "") for name in header]
@@ -92,7 +91,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table, without blank ones, and which known columns it has."""
+    """The rows of a table that are not blank, and its known columns."""
 
     columns: frozenset[str]
     rows: list[Row]
@@ -103,17 +102,16 @@ def read_table(path: Path, columns: Columns, shown: str | None = None) -> Table:
 
     Args:
         path: the file.
-        columns: what is looked for.
-        shown: how messages call the file; None for its path.
+        columns: its columns.
+        shown: the name of the file in messages; None for its path.
 
     Raises:
-        DataError: it is not a table of text, a column is missing or there twice, or a line has too many values; names
-            the file and the line.
+        DataError: it is no text, a column is missing or there twice, or a line has too many values; names the line.
     """
     name = shown or str(path)
     lines = _lines(_text(path, name), name, columns)
     number, header = next(lines, (1, []))
-    names = columns.named(header)
+    names = columns.recognise(header)
     _check_header(names, header, columns, f"{name}, line {number}")
     rows = [Row(line, _cells(names, cells, f"{name}, line {line}", columns)) for line, cells in lines]
     return Table(frozenset(filter(None, names)), rows)
@@ -184,13 +182,13 @@ def _separator(text: str, columns: Columns) -> tuple[str, int]:
     """The character between the cells, and how many lines stand before the header to say so."""
     beginning = text[:100_000].splitlines()
     first = next((line for line in beginning if line.strip()), "")
-    told = re.fullmatch(r'"?sep=(.)"?[,;\t]*', first, re.IGNORECASE)
-    if told:
-        return told.group(1), beginning.index(first) + 1
+    stated = re.fullmatch(r'"?sep=(.)"?[,;\t]*', first, re.IGNORECASE)
+    if stated:
+        return stated.group(1), beginning.index(first) + 1
 
     def fit(separator: str) -> tuple[int, int]:
         cells = [cell.strip(' "') for cell in first.split(separator)]
-        return sum(map(bool, columns.named(cells))), len(cells)
+        return sum(map(bool, columns.recognise(cells))), len(cells)
 
     return max(SEPARATORS, key=fit), 0
 
@@ -199,31 +197,31 @@ def _check_header(names: Sequence[str], header: Sequence[str], columns: Columns,
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{where}: there are two columns {', '.join(twice)}; keep one of each")
-    missing = [name for name in columns.needed(names) if name not in names]
+    missing = [name for name in columns.needs(names) if name not in names]
     if missing:
         raise DataError(f"{where} lacks the columns {', '.join(missing)}; {_what_it_is(header, columns)}")
 
 
 def _what_it_is(header: Sequence[str], columns: Columns) -> str:
-    """What a first line is that does not name the columns, and the way out."""
-    wanted = ",".join(columns.needed(header))
+    """Why a first line does not name the columns, and the way out."""
+    wanted = ",".join(columns.needs(header))
     if not header:
         return f"it is empty; its first line must be {wanted}"
     if len(header) == 1 and any(separator in header[0] for separator in SEPARATORS):
         return f"each of its lines is in quotation marks as a whole; save it as CSV without them: {wanted}"
     if sum(_is_number(cell) for cell in header) >= min(2, len(header)):
         return f"it has no line of column names, this is a line of data; put one above it, such as {wanted}"
-    return f"its first line must name them, it is {_shortened(','.join(header))!r}"
+    return f"its first line must name them, it is {_shorten(','.join(header))!r}"
 
 
 def _cells(names: Sequence[str], cells: list[str], where: str, columns: Columns) -> dict[str, str]:
-    cut_off = [name for name in names[len(cells) :] if name in columns.needed(names)]
+    cut_off = [name for name in names[len(cells) :] if name in columns.needs(names)]
     if cut_off:
         raise DataError(f"{where}: {len(cells)} values for {len(names)} columns, none for {', '.join(cut_off)}")
     if any(cells[len(names) :]):
         commas = sum(bool(re.fullmatch(r"\d+", cell)) for cell in cells) > len(names) // 2
         hint = "; put numbers with a decimal comma in quotation marks, or part the columns by ;" if commas else ""
-        raise DataError(f"{where}: {len(cells)} values for {len(names)} columns: {_shortened(','.join(cells))!r}{hint}")
+        raise DataError(f"{where}: {len(cells)} values for {len(names)} columns: {_shorten(','.join(cells))!r}{hint}")
     found = {name: cell for name, cell in zip(names, cells, strict=False) if name}
     return {name: found.get(name, "") for name in columns.known}
 
@@ -236,5 +234,5 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -1,10 +1,10 @@
-"""What comes out of a file is data: of the types declared for it, or an error that names the file. It never runs.
+"""Files as data of declared types: anything else is an error that names the file. No file runs code.
 
-A file that was made elsewhere (a checkpoint, a session, a plan) may say anything. Each kind of file declares its
-content as data classes or annotated types; what does not fit is refused, before anything else looks at it. Nothing here
-resolves a reference, imports what a file names, or follows a path out of the folder that the file is about.
+A file from elsewhere (a checkpoint, a session, a plan) may hold anything. Each kind of file declares its content as
+data classes or annotated types, and other content is refused first. Nothing here resolves a reference, imports what a
+file names, or follows a path out of its folder.
 
-JSON may begin with a byte-order mark, as programs on Windows write it, and be UTF-8 or UTF-16.
+JSON may be UTF-8 or UTF-16, with or without a byte-order mark.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _SHOWN = 60  # characters of a value in a message
 
 
 def read_json(path: Path, kind: type[T], way_out: str, version: tuple[str, int] | None = None) -> T:
-    """Read a JSON file as `kind`: a data class, a container or an annotated type; other keys of objects are left out.
+    """Read a JSON file as `kind`: a data class, a container or an annotated type; unknown keys are ignored.
 
     Args:
         path: the file.
-        kind: its types, strictly: no text for a number, no number for a text.
-        way_out: what to do with a file that cannot be used, for messages.
-        version: of the file's format: its key and the one that this program reads.
+        kind: checked strictly: no text for a number, no number for a text.
+        way_out: for messages about an unusable file.
+        version: the key of the format's version, and the version that this program reads.
 
     Raises:
-        DataError: it is missing, cannot be read, is not whole JSON, has another version, or does not hold `kind`.
+        DataError: it is missing, unreadable, not whole JSON, of another version, or no `kind`.
     """
     try:
-        text = decoded(path.read_bytes())
+        text = decode_text(path.read_bytes())
     except FileNotFoundError as error:
         raise DataError(f"there is no {path}; {way_out}") from error
     except OSError as error:
@@ -47,45 +47,45 @@ def read_json(path: Path, kind: type[T], way_out: str, version: tuple[str, int] 
         raise DataError(f"{path} is not whole JSON (neither UTF-8 nor UTF-16: {error}); {way_out}") from error
     if version is not None:
         _check_version(text, path, way_out, *version)
-    return parsed_json(text, kind, str(path), way_out)
+    return parse_json(text, kind, str(path), way_out)
 
 
 def read_yaml(path: Path, way_out: str) -> dict[str, Any]:
     """Read a YAML file that maps names to plain values.
 
     Raises:
-        DataError: it is missing, cannot be read, or is something else.
+        DataError: it is missing, unreadable, or something else.
     """
     try:
-        content = yaml.safe_load(decoded(path.read_bytes())) or {}
+        content = yaml.safe_load(decode_text(path.read_bytes())) or {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(f"{path} is not readable YAML ({error}); {way_out}") from error
-    return checked(content, dict[str, Any], str(path), way_out)
+    return check_type(content, dict[str, Any], str(path), way_out)
 
 
-def parsed_json(text: str, kind: type[T], where: str, way_out: str) -> T:
-    """JSON text as `kind`; `where` it comes from is for messages. See `read_json`."""
+def parse_json(text: str, kind: type[T], where: str, way_out: str) -> T:
+    """JSON text as `kind`; `where` names its origin in messages. See `read_json`."""
     try:
         return cast(T, _adapter(kind).validate_json(text, strict=True))  # type: ignore[arg-type]
     except ValidationError as error:
         if error.errors(include_url=False)[0]["type"] == "json_invalid":
-            raise DataError(f"{where} is not whole JSON ({_explained(error)}); {way_out}") from error
-        raise DataError(f"{where}: {_explained(error)}; {way_out}") from error
+            raise DataError(f"{where} is not whole JSON ({_explain(error)}); {way_out}") from error
+        raise DataError(f"{where}: {_explain(error)}; {way_out}") from error
 
 
-def checked(value: object, kind: type[T], where: str, way_out: str) -> T:
-    """A value out of a file, such as a mapping of plain values, if it is a `kind`, strictly.
+def check_type(value: object, kind: type[T], where: str, way_out: str) -> T:
+    """A plain value from a file, if it strictly is a `kind`.
 
     Raises:
-        DataError: it is not; names `where` it comes from and what does not fit.
+        DataError: it is none; names `where` it comes from and the part that does not fit.
     """
     try:
         return cast(T, _adapter(kind).validate_python(value, strict=True))  # type: ignore[arg-type]
     except ValidationError as error:
-        raise DataError(f"{where}: {_explained(error)}; {way_out}") from error
+        raise DataError(f"{where}: {_explain(error)}; {way_out}") from error
 
 
-def decoded(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """The text of a file, without its byte-order mark. Raises `UnicodeDecodeError`."""
     return data.decode(next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8"))
 
@@ -106,7 +106,7 @@ def path_inside(path: str) -> str:
 
 
 def _as_text(value: object) -> object:
-    """Nothing as "", a whole number (a person called 7) as its digits."""
+    """None as "", a whole number (a subject called 7) as its digits."""
     if value is None:
         return ""
     return str(value) if type(value) is int else value
@@ -132,8 +132,8 @@ def _check_version(text: str, path: Path, way_out: str, key: str, read: int) -> 
         raise DataError(f"{path} has {key.replace('_', ' ')} {found!r:.{_SHOWN}}, this program reads {read}; {way_out}")
 
 
-def _explained(error: ValidationError) -> str:
-    """The first thing that does not fit: where it is, what is wrong with it, and what it is."""
+def _explain(error: ValidationError) -> str:
+    """The first error: its place, the value and the rule."""
     first = error.errors(include_url=False)[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     message = first["msg"].removeprefix("Value error, ").removeprefix("Invalid JSON: ").removeprefix("Input ")

@@ -1,10 +1,10 @@
-"""Names of files, which on Linux may be any bytes: whether a table can hold one, and how to print it where not."""
+"""Names of files, which on Linux may be any bytes: whether a table can hold one, and how to print it otherwise."""
 
 from __future__ import annotations
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is UTF-8, so that tables can hold it; on Linux a name may be any bytes."""
+    """Whether a name is UTF-8, so that a table can hold it."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

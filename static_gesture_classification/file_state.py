@@ -1,4 +1,4 @@
-"""The state of files: size and modification time, by which it is known whether what was made of them is up to date."""
+"""The state of files: size and modification time, which tell whether a result made of them is up to date."""
 
 from __future__ import annotations
 

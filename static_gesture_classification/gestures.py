@@ -12,11 +12,11 @@ from static_gesture_classification.errors import UserError
 
 
 def require_text(names: Iterable[object], setting: str) -> None:
-    """Raise `UserError` where a name is no text: YAML and Hydra read NO, on, 1 and 1e5 as something else.
+    """Raise `UserError` for a gesture or label that is no text: YAML and Hydra read NO, on, 1 and 1e5 otherwise.
 
     Args:
         names: of gestures or labels.
-        setting: where they are from, for the message.
+        setting: that holds them, for the message.
     """
     for name in names:
         if not isinstance(name, str):
@@ -32,7 +32,7 @@ class Vocabulary:
 
     Args:
         names: gesture names in class order, unique.
-        background: the name that stands for hands that show none of the others; one of `names`, or None.
+        background: the gesture of hands that show none of the others; one of `names`, or None.
     """
 
     names: tuple[str, ...]
@@ -54,12 +54,12 @@ class Vocabulary:
 
     @classmethod
     def from_config(cls, config: DictConfig) -> Vocabulary:
-        """The vocabulary that `gestures` of the configuration names; raises as `from_mapping`."""
+        """From `gestures` of the configuration; raises as `from_mapping`."""
         return cls.from_mapping(config.gestures)
 
     @classmethod
     def from_mapping(cls, gestures: Mapping[str, Any]) -> Vocabulary:
-        """Build from `names` and, where there is one, `background`, as a checkpoint or the configuration has them.
+        """From `names` and, if there, `background`, as a checkpoint or the configuration has them.
 
         Raises:
             UserError: a name is not text, because quotes are missing; see also the class.
@@ -81,7 +81,7 @@ class Vocabulary:
         return name in self.names
 
     def index(self, name: str) -> int:
-        """Class index of a gesture. Raises `UserError` that lists the vocabulary when it is not in it."""
+        """Class index of a gesture. Raises `UserError`, which lists the vocabulary, for any other name."""
         try:
             return self.names.index(name)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Which files are pictures, and which of them a folder holds; the same for sources, predict, pools and the recorder."""
+"""Which files are images, and which files a folder holds: one rule for sources, predict, pools and the recorder."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ NAMED = 5  # files in a line
 
 NOT_UTF8 = "its name is not UTF-8 (rename it)"
 LOOP = "a link to a folder that it lies in; it is not followed"
-NO_FILE = "no regular file"  # a pipe, say, of which reading would never end
+NO_FILE = "no regular file"  # reading a pipe, say, would never end
 
 
 @dataclass
 class FilesBelow:
-    """What is in a folder and below it; hidden files are left out.
+    """The files in a folder and below it, without hidden ones.
 
     Args:
-        images: paths relative to the folder with forward slashes, in the order of names.
-        videos, others: those of files that are videos, or neither.
-        refused: files and folders that cannot be taken, with the reason; their names are fit to print.
+        images: paths relative to the folder with forward slashes, sorted.
+        videos, others: likewise, for videos and for all other files.
+        refused: files and folders that cannot be used, by their printable name, with the reason.
     """
 
     images: list[str] = field(default_factory=list)
@@ -43,22 +43,22 @@ class FilesBelow:
 
     @property
     def not_images(self) -> list[str]:
-        """Videos and others, in the order of names."""
+        """Videos and others, sorted."""
         return sorted(self.videos + self.others)
 
 
 def is_image(name: str) -> bool:
-    """Whether a file name ends as an image's does."""
+    """Whether a file name has the suffix of an image."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def is_video(name: str) -> bool:
-    """Whether a file name ends as a video's does."""
+    """Whether a file name has the suffix of a video."""
     return name.lower().endswith(VIDEO_SUFFIXES)
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden by its name, or litter of a system."""
+    """Whether a file or folder is hidden, or left there by the operating system."""
     return name.startswith(".") or name.lower() in LITTER
 
 
@@ -81,13 +81,12 @@ def files_below(root: Path, folder: str = "") -> FilesBelow:
 
 
 def _look_into(place: str, below: str, real: str, above: tuple[str, ...], found: FilesBelow) -> None:
-    """Add what is in a folder.
+    """Add the files of a folder to `found`.
 
     Args:
-        place: its path; `real` without links.
+        place: its path; `real` is the same without links.
         below: its path relative to the root.
-        above: where, without links, the root and the links that led here are.
-        found: gets what is there.
+        above: real paths of the root and of the links that led here.
     """
     try:
         with os.scandir(place) as listing:
@@ -118,13 +117,13 @@ def _follow(entry: os.DirEntry[str], name: str, real: str, above: tuple[str, ...
 
 
 def _holds(folder: str, other: str) -> bool:
-    """Whether a folder is another, or lies above it; paths without links."""
+    """Whether a folder is another or lies above it; both are real paths."""
     return folder == other or other.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _sort_in(entry: os.DirEntry[str], name: str, found: FilesBelow) -> None:
     kind = found.images if is_image(entry.name) else found.videos if is_video(entry.name) else found.others
-    if entry.is_symlink() or _is_file(entry):  # whether a link leads anywhere is seen when it is opened
+    if entry.is_symlink() or _is_file(entry):  # a broken link is found when it is opened
         kind.append(name)
     elif kind is not found.others:
         found.refused.append((name, NO_FILE))
@@ -146,7 +145,7 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def has_more_frames(path: Path) -> bool:
-    """Whether an image file is an animation, or has further pages; False where that cannot be told."""
+    """Whether an image file is an animation or has further pages; False where it is unreadable."""
     if not path.name.lower().endswith(MANY_FRAMES):
         return False
     try:
@@ -157,7 +156,7 @@ def has_more_frames(path: Path) -> bool:
 
 
 def describe_animated(names: Sequence[str]) -> list[str]:
-    """A line for a report about images that have more than one frame; none without."""
+    """A report's line about images with more than one frame; none without."""
     if not names:
         return []
     subject = "1 animated or multi-page picture"
@@ -167,7 +166,7 @@ def describe_animated(names: Sequence[str]) -> list[str]:
 
 
 def describe_others(names: Sequence[str]) -> list[str]:
-    """A line for a report about files that are no images, by suffix; none without."""
+    """A report's line about files that are no images, by suffix; none without."""
     if not names:
         return []
     subject = "1 file is no picture" if len(names) == 1 else f"{len(names):,} files are no pictures"
@@ -177,6 +176,6 @@ def describe_others(names: Sequence[str]) -> list[str]:
 
 
 def some_of(names: Sequence[str], separator: str = ", ") -> str:
-    """The first of some names, and how many more there are."""
+    """The first names, and how many more there are."""
     more = f"{separator}and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return separator.join(names[:NAMED]) + more

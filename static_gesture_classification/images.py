@@ -1,9 +1,8 @@
 """Image files to RGB pixels: JPEG by libjpeg-turbo (simplejpeg), every other format by Pillow.
 
-The one place that opens a picture, for every source, stage and command, so that all agree on what it looks like: as a
-viewer shows it. EXIF orientation is applied (and its size is that of the upright picture), what is transparent lies on
-white, 16-bit pixels are scaled to 8 bit, of an animation or of several pages the first is taken. A file that is damaged
-is refused, not half decoded.
+Every source, stage and command opens images here, so that all see them as a viewer does: upright by EXIF orientation,
+on white where transparent, scaled from 16 to 8 bits. Of an animation the first frame counts, of several pages the first
+one. A damaged file is refused, not half decoded.
 """
 
 from __future__ import annotations
@@ -23,23 +22,22 @@ import simplejpeg
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-# Part of the keys under which pixels, or what was found in them, are kept: raise it when a file gives other pixels.
+# Part of the keys of all results that are kept of pixels: raise it when a file gives other pixels.
 PIXELS_VERSION = 2
-# Pixels that may be decoded: 450 MB of RGB. Larger files are damaged, malicious, or no photograph of a hand.
+# 450 MB of RGB. Larger files are damaged, malicious, or no photograph of a hand.
 MAX_PIXELS = 150_000_000
-# Pillow warns of images above 89 million pixels on its own account; the limit here is the one above.
+# Pillow has a limit of its own, 89 million pixels.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")  # odd EXIF data, which only costs the orientation
 
 JPEG_FACTORS = (8, 4, 2)
 NO_IMAGE = "this is no image in a known format"
-# Pillow's names of the formats that are tried, whatever a file is called. Not all that it has: some run other programs
-# (EPS), some take anything for their own (TGA).
+# The formats of Pillow that are tried, whatever the file's suffix. Others run programs (EPS) or accept any file (TGA).
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "PPM", "AVIF", "JPEG2000")
 _JPEG_START = b"\xff\xd8\xff"
 _JPEG_END = b"\xff\xd9"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-_HEADER_BYTES = 1 << 16  # of a JPEG, in which its size is found, if it is no odd one
+_HEADER_BYTES = 1 << 16  # the size of most JPEGs is found in these
 _ROW_STEP = 32  # no JPEG block is higher
 _ORIENTATION, _PAGE_KIND = 0x0112, 0x00FE  # TIFF 6.0: Orientation, NewSubfileType
 _EXIF_SIZES = {1: 1, 3: 2, 4: 4}  # bytes of a BYTE, a SHORT, a LONG
@@ -60,15 +58,15 @@ _DAMAGED = ("Premature end", "premature end", "Corrupt JPEG data", "Inconsistent
 
 
 class UnreadableImageError(Exception):
-    """A file that gives no picture. The message is the reason alone (`the file is missing`), to follow a file name."""
+    """A file that is no readable image. The message is the reason alone (`the file is missing`), without its name."""
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What an encoded image says of itself: upright width and height in pixels, EXIF orientation, format.
+    """Upright width and height of an encoded image in pixels, its EXIF orientation and its format.
 
-    `orientation` is how the decoder's pixels still have to be turned. `more_frames` is whether an animation or further
-    pages follow the picture that is taken; a phone's JPEG or HEIC with a second picture in it has none.
+    `orientation` tells how to turn the decoder's pixels. `more_frames` tells whether it is an animation or has further
+    pages; the second picture in a phone's JPEG or HEIC is neither.
     """
 
     width: int
@@ -92,7 +90,7 @@ class Scratch(threading.local):
 
 def read_bytes(path: Path) -> bytes:
     """Read a whole image file. Raises `UnreadableImageError` when it is missing, a folder, empty or forbidden."""
-    with _explained(path):
+    with _explain_errors(path):
         data = path.read_bytes()
     if not data:
         raise UnreadableImageError("the file is empty (zero bytes)")
@@ -100,32 +98,32 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_header(data: bytes) -> ImageHeader:
-    """Size and orientation of an encoded image. Raises `UnreadableImageError` when it is no image, or a giant one."""
+    """The header of an encoded image. Raises `UnreadableImageError` when it is no image, or has too many pixels."""
     if data.startswith(_JPEG_START):
-        return _not_giant(_read_jpeg_header(data))
+        return _refuse_giant(_read_jpeg_header(data))
     if data.startswith(_PNG_START):
-        return _not_giant(_read_png_header(io.BytesIO(data)))
-    return _not_giant(_read_other_header(io.BytesIO(data)))
+        return _refuse_giant(_read_png_header(io.BytesIO(data)))
+    return _refuse_giant(_read_other_header(io.BytesIO(data)))
 
 
 def image_header(path: Path) -> ImageHeader:
-    """What `read_header` says of a file, which is not read further than need be.
+    """The header of an image file, which is read only as far as necessary.
 
     Raises:
-        UnreadableImageError: it is missing, a folder, empty, forbidden, no image, or a giant one.
+        UnreadableImageError: it is missing, a folder, empty, forbidden, no image, or has too many pixels.
     """
-    with _explained(path), path.open("rb", buffering=0) as file:
+    with _explain_errors(path), path.open("rb", buffering=0) as file:
         start = file.read(_HEADER_BYTES)
         if not start:
             raise UnreadableImageError("the file is empty (zero bytes)")
         if start.startswith(_PNG_START):
-            return _not_giant(_read_png_header(file))
+            return _refuse_giant(_read_png_header(file))
         if not start.startswith(_JPEG_START):
-            return _not_giant(_read_other_header(io.BufferedReader(file)))
+            return _refuse_giant(_read_other_header(io.BufferedReader(file)))
         try:
-            return _not_giant(_read_jpeg_header(start))
+            return _refuse_giant(_read_jpeg_header(start))
         except UnreadableImageError:
-            return _not_giant(_read_jpeg_header(start + file.readall()))
+            return _refuse_giant(_read_jpeg_header(start + file.readall()))
 
 
 def decode(
@@ -135,11 +133,11 @@ def decode(
 
     Args:
         data: the encoded image.
-        header: what `read_header` said of it.
-        factor: 1, or one of `JPEG_FACTORS` for a JPEG: pixel (x, y) of the result then stands for the square of
-            `factor` source pixels that begins at (x * factor, y * factor), and the sides are rounded up.
-        rows: how many of the upper source rows are needed; the result may then end below them.
-        scratch: memory to decode into, where the result is done with before it is used again.
+        header: its header.
+        factor: 1, or for a JPEG one of `JPEG_FACTORS`: each pixel is the mean of `factor` x `factor` source pixels;
+            width and height are rounded up.
+        rows: how many upper source rows are needed; the result may end below them.
+        scratch: memory to decode into; the result is valid until its next use.
 
     Returns:
         uint8 (height, width, 3), upright.
@@ -154,7 +152,7 @@ def decode(
         stored = _decode_jpeg(data, factor, scratch)
     if stored is None:
         stored = _decode_with_pillow(data, factor)
-    return _upright(stored, header.orientation)
+    return _turn_upright(stored, header.orientation)
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -163,14 +161,14 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def read_with_header(path: Path) -> tuple[np.ndarray, ImageHeader]:
-    """What `read_image` gives, and what the file says of itself."""
+    """The pixels of an image file (see `read_image`) and its header."""
     data = read_bytes(path)
     header = read_header(data)
     return decode(data, header), header
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     """Turn the system's errors on reading a file into `UnreadableImageError`."""
     try:
         yield
@@ -185,7 +183,7 @@ def _explained(path: Path) -> Iterator[None]:
         raise UnreadableImageError(f"it cannot be read: {error.strerror or error}") from None
 
 
-def _not_giant(header: ImageHeader) -> ImageHeader:
+def _refuse_giant(header: ImageHeader) -> ImageHeader:
     if header.width * header.height > MAX_PIXELS:
         raise UnreadableImageError(
             f"{header.width} x {header.height} pixels; the limit is {MAX_PIXELS // 1_000_000} million"
@@ -253,13 +251,13 @@ def exif_orientation(exif: bytes) -> int:
 def _read_other_header(file: BinaryIO) -> ImageHeader:
     file.seek(0)
     with _open_with_pillow(file) as image:
-        exif = image.info.get("exif") or b""  # nothing of a TIFF's or HEIC's orientation: those come upright already
+        exif = image.info.get("exif") or b""  # a TIFF or HEIC has none: Pillow gives them upright
         orientation = exif_orientation(exif.removeprefix(b"Exif\0\0"))
         return _upright_header(*image.size, orientation, is_jpeg=False, more_frames=_has_more_frames(image))
 
 
 def _read_png_header(file: BinaryIO | io.FileIO) -> ImageHeader:
-    """From the chunks of a PNG, of which none is decoded: its EXIF data may lie behind the pixels."""
+    """The header of a PNG from its chunks, without decoding: its EXIF data may lie behind the pixels."""
     file.seek(len(_PNG_START))
     width, height, orientation, frames = 0, 0, 1, 1
     while len(start := file.read(8)) == 8:
@@ -280,14 +278,14 @@ def _read_png_header(file: BinaryIO | io.FileIO) -> ImageHeader:
 
 
 def _has_more_frames(image: Image.Image) -> bool:
-    if image.format == "HEIF":  # its other pictures are no frames
+    if image.format == "HEIF":  # other pictures in it are no frames
         return False
     try:
         more = bool(getattr(image, "is_animated", False))
         if more and isinstance(image, TiffImageFile):
             image.seek(1)
             return not image.tag_v2.get(_PAGE_KIND, 0) & 1  # a smaller copy of the first page is none
-    except Exception:  # the second is damaged; decoders raise whatever damaged bytes lead them to
+    except Exception:  # the second is damaged; decoders raise any exception for damaged bytes
         return True
     return more
 
@@ -298,17 +296,17 @@ def _upright_header(width: int, height: int, orientation: int, is_jpeg: bool, mo
     return ImageHeader(width, height, orientation, is_jpeg, more_frames)
 
 
-def _upright(stored: np.ndarray, orientation: int) -> np.ndarray:
+def _turn_upright(stored: np.ndarray, orientation: int) -> np.ndarray:
     transpose, flip_rows, flip_columns = _UPRIGHT[orientation]
     turned = stored.transpose(1, 0, 2) if transpose else stored
     return turned[:: -1 if flip_rows else 1, :: -1 if flip_columns else 1]
 
 
 def _decode_upper_jpeg(data: bytes, rows: int, factor: int, scratch: Scratch | None) -> np.ndarray | None:
-    """The upper rows of a sequential JPEG, as they are in the whole; None where it has to be decoded whole.
+    """The upper rows of a sequential JPEG; None where it must be decoded as a whole.
 
-    Such a JPEG is stored row by row, so a header that gives a smaller height makes the decoder stop early. It then
-    warns of the data that is left; that the file is whole is seen by its end marker.
+    Such a JPEG is stored row by row, so a smaller height in its header makes the decoder stop early. The decoder then
+    warns of the rest; the end marker shows that the file is whole.
     """
     frame = _sequential_frame(data)
     size = _jpeg_size(data)
@@ -344,7 +342,7 @@ def _sequential_frame(data: bytes) -> _Frame | None:
 
 
 def _decode_jpeg(data: bytes, factor: int, scratch: Scratch | None) -> np.ndarray | None:
-    """Stored pixels by libjpeg-turbo; None where it has no decoder for the kind of JPEG (CMYK, say)."""
+    """Stored pixels by libjpeg-turbo; None for kinds of JPEG that it cannot decode (CMYK, say)."""
     size = _jpeg_size(data)
     if size is None:
         return None
@@ -378,14 +376,14 @@ def _open_with_pillow(file: BinaryIO) -> Image.Image:
         raise UnreadableImageError(NO_IMAGE) from None
     except Image.DecompressionBombError:
         raise UnreadableImageError(f"more than {MAX_PIXELS // 1_000_000} million pixels") from None
-    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+    except Exception as error:  # decoders raise any exception for damaged bytes
         raise UnreadableImageError(f"the image is damaged ({error})") from None
 
 
 @cache
 def _formats_with_heif() -> tuple[str, ...]:
-    """The formats to try on a file of the family that HEIC and AVIF belong to; phones save HEIC."""
-    import pi_heif  # here, since it costs 40 ms and few have such files
+    """The formats to try on a file that may be HEIC, as phones save it, or AVIF."""
+    import pi_heif  # here, because it takes 40 ms and is seldom needed
 
     pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     return (*_FORMATS, "HEIF")
@@ -397,7 +395,7 @@ def _decode_with_pillow(data: bytes, factor: int) -> np.ndarray:
             pixels = _rgb(image)
         except UnreadableImageError:
             raise
-        except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        except Exception as error:  # decoders raise any exception for damaged bytes
             raise UnreadableImageError(f"the image is truncated or damaged ({error})") from None
     return np.asarray(pixels.reduce(factor) if factor > 1 else pixels)
 
@@ -415,7 +413,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """16-bit grey, scaled: Pillow would clip it to 255."""
+    """Scale 16-bit grey; Pillow would clip it to 255."""
     stored = np.asarray(image).astype(np.int64)
     if stored.max(initial=0) > 0xFFFF:
         raise UnreadableImageError("pixels of more than 16 bits have no known range; save it with 8 bits per channel")
@@ -427,7 +425,7 @@ def _from_deep_grey(image: Image.Image) -> Image.Image:
 
 
 def _from_other_colours(image: Image.Image) -> Image.Image:
-    """CMYK by its own colour profile where it has one, L*a*b* by its definition."""
+    """Convert CMYK by its colour profile, if it has one, and L*a*b* by its definition."""
     embedded = image.info.get("icc_profile") if image.mode == "CMYK" else None
     if image.mode == "CMYK" and not embedded:
         return image.convert("RGB")
@@ -441,7 +439,7 @@ def _from_other_colours(image: Image.Image) -> Image.Image:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """A picture that is transparent in places, on white, whatever colours are hidden there."""
+    """Put a partly transparent picture on white."""
     transparent = image.info.get("transparency")
     if image.mode == "RGB" and isinstance(transparent, tuple) and max(transparent) > 255:
         image.info["transparency"] = tuple(value >> 8 for value in transparent)  # of 16 bits, as the pixels were

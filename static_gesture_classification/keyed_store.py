@@ -1,11 +1,10 @@
-"""Rows by key, kept on disk: what took long to work out is worked out once.
+"""Rows by key, kept on disk: results that take long are computed once.
 
-    keys.bin     16 bytes a row: a hash of all that the row depends on
+    keys.bin     16 bytes a row: a hash of everything that the row depends on
     and one file for each column, row after row
 
-Rows are only ever appended, each block's keys last, so that a kill at any moment costs the rows of one block: what lies
-behind the last whole row is cut off when the next block comes. Of rows with the same key the last one counts. Several
-commands may add to one store: each holds its lock while it appends a block.
+Rows are appended in blocks, the keys of a block last. A kill costs the rows of one block: the next block overwrites an
+unfinished one. The last row of a key counts. Several commands may add to one store: a lock guards each block.
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.process_lock import ProcessLock
 
 KEYS, LOCK = "keys.bin", ".appending.lock"
 KEY = np.dtype("V16")
-LONGEST_WAIT = 30.0  # seconds for the lock; a block is written in milliseconds
+LONGEST_WAIT = 30.0  # seconds for the lock; writing a block takes milliseconds
 
 Keys = npt.NDArray[np.void]
 Integers = npt.NDArray[np.int64]
 
 
 def digest(data: bytes) -> bytes:
-    """A key of 16 bytes: the hash of all that a row depends on."""
+    """A key of 16 bytes: the hash of everything that a row depends on."""
     return hashlib.blake2b(data, digest_size=KEY.itemsize).digest()
 
 
 class KeyIndex:
-    """Finds keys among others, V16 (n,). Of equal ones it finds the last."""
+    """Finds keys in an array V16 (n,); of equal ones the last."""
 
     def __init__(self, keys: Keys) -> None:
         self.keys = keys
@@ -47,7 +46,7 @@ class KeyIndex:
         self._sorted = _numbers(keys)[self._order]
 
     def find(self, wanted: Keys) -> Integers:
-        """Where each of the wanted keys V16 (k,) is: int (k,), -1 where it is not there."""
+        """Positions of the keys `wanted` V16 (k,): int (k,), -1 for absent ones."""
         if not len(self.keys):
             return np.full(len(wanted), -1)
         place = np.searchsorted(self._sorted, _numbers(wanted), side="right") - 1
@@ -59,9 +58,9 @@ class KeyedStore:
     """A store in a folder.
 
     Args:
-        folder: made when the first rows are added.
-        columns: file name -> type of a row's entry; an array's is `numpy.dtype(("<f4", (21, 2)))`. What changes its
-            type needs another name.
+        folder: created with the first rows.
+        columns: file name -> type of an entry, such as `numpy.dtype(("<f4", (21, 2)))`. A column of another type needs
+            another name.
     """
 
     def __init__(self, folder: Path, columns: Mapping[str, np.dtype[Any]]) -> None:
@@ -75,7 +74,7 @@ class KeyedStore:
         return self._rows
 
     def find(self, keys: Keys) -> Integers:
-        """The row of each key V16 (n,): int (n,), -1 where it is not there."""
+        """The row of each key V16 (n,): int (n,), -1 for absent ones."""
         rows = self._index.find(keys)
         if self._added:
             rows = np.array([self._added.get(k.tobytes(), row) for k, row in zip(keys, rows, strict=True)], np.int64)
@@ -88,7 +87,7 @@ class KeyedStore:
         return np.memmap(self.folder / name, self._types[name], "r", shape=(self._rows,))
 
     def add(self, keys: Keys, columns: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Append rows, and make them last.
+        """Append rows and flush them to the disk.
 
         Args:
             keys: V16 (n,).
@@ -96,13 +95,13 @@ class KeyedStore:
 
         Raises:
             UserError: the store is locked by another command.
-            OutputError: read-only folder, full disk; what was added before stays.
+            OutputError: read-only folder, full disk; earlier rows stay.
         """
         if not len(keys):
             return
-        with explained_write_errors(self.folder):
+        with explain_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _locked(self.folder / LOCK):
+            with _hold_lock(self.folder / LOCK):
                 first = self._rows_on_disk()
                 for name, kind in self._types.items():  # the keys last
                     values = keys if name == KEYS else columns[name]
@@ -115,13 +114,13 @@ class KeyedStore:
         self._rows = first + len(keys)
 
     def _rows_on_disk(self) -> int:
-        """How many rows are there as a whole."""
+        """The number of whole rows."""
         files = [(self.folder / name, kind.itemsize) for name, kind in self._types.items()]
         return min(path.stat().st_size // size if path.is_file() else 0 for path, size in files)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _hold_lock(path: Path) -> Iterator[None]:
     lock, start = ProcessLock(path), time.monotonic()
     while not lock.acquire():
         if time.monotonic() - start > LONGEST_WAIT:
@@ -137,5 +136,5 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _numbers(keys: Keys) -> npt.NDArray[np.uint64]:
-    """The first eight bytes of each key as a number, which can be sorted."""
+    """The first eight bytes of each key as a number, for sorting."""
     return np.ascontiguousarray(keys).view("<u8")[::2]

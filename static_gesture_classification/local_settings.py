@@ -1,4 +1,4 @@
-"""conf/local/default.yaml, the settings of one machine: what is in it is used, or said to be wrong, never ignored."""
+"""conf/local/default.yaml, the settings of one machine: each is used or refused, never ignored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from hydra.utils import get_object
 
-from static_gesture_classification.conf_files import NULL, Declared, Entry, check_names, declared, entries
+from static_gesture_classification.conf_files import NULL, Declared, Entry, check_names, entries, read_declared
 from static_gesture_classification.errors import UserError
 
 LOCAL = "local/default.yaml"
@@ -25,11 +25,11 @@ def check_local_settings(conf: Path, own: Path | None = None) -> None:
 
     Args:
         conf: the folder whose files declare the settings.
-        own: the folder that has `local/default.yaml`, where that is another.
+        own: the folder of `local/default.yaml`, where it is another.
 
     Raises:
-        UserError: the file is in the wrong place, is not YAML in UTF-8, or has a setting that there is not; names
-            file, line and the nearest setting.
+        UserError: the file is in the wrong place, is no YAML in UTF-8, or has an unknown setting; names the line and
+            the nearest setting.
     """
     folder = own or conf
     for name in ELSEWHERE:
@@ -38,7 +38,7 @@ def check_local_settings(conf: Path, own: Path | None = None) -> None:
     file = folder / LOCAL
     if not file.is_file():
         return
-    known = declared(conf)
+    known = read_declared(conf)
     settings = list(entries(file))
     free: list[tuple[str, ...]] = []  # groups in which every setting is allowed
     for entry in settings:
@@ -52,7 +52,7 @@ def check_local_settings(conf: Path, own: Path | None = None) -> None:
 
 
 def _is_open(entry: Entry, own: Iterable[Entry], known: Declared) -> bool:
-    """Whether a group takes any setting: it is named so, is a map of labels, or says itself what is made of it."""
+    """Whether a group may hold any setting: it is in `OPEN`, maps labels, or is new and has a `_target_`."""
     path = ".".join(entry.path)
     if entry.path[0] in OPEN or entry.path[-1] == "labels":
         return True
@@ -65,9 +65,9 @@ def _check(entry: Entry, known: Declared) -> None:
     path = ".".join(entry.path)
     if "." in entry.path[-1] and known.knows(path):
         raise UserError(
-            f"{entry.where()}: {entry.path[-1]}: a dot does not lead into a group here; write\n\n{_nested(path)}"
+            f"{entry.where()}: {entry.path[-1]}: a dot does not lead into a group here; write\n\n{_nest(path)}"
         )
-    if not known.knows(path) and not _taken_by_target(entry, known):
+    if not known.knows(path) and not _target_takes(entry, known):
         raise UserError(f"{entry.where()}: there is no setting {path}{_nearest(entry, known)}")
     if path in known.groups and path not in known.defaults and _is_value(entry):
         raise UserError(
@@ -77,7 +77,7 @@ def _check(entry: Entry, known: Declared) -> None:
 
 
 def _choice(entry: Entry, known: Declared) -> str:
-    """How a file of conf/<group>/ is chosen, in words; empty where the group is none of files."""
+    """How to choose a file of conf/<group>/, in words; "" for other groups."""
     group, chosen = "/".join(entry.path), getattr(entry.node, "value", "")
     if group not in known.choices or not isinstance(chosen, str):
         return ""
@@ -90,12 +90,12 @@ def _is_value(entry: Entry) -> bool:
     )
 
 
-def _taken_by_target(entry: Entry, known: Declared) -> bool:
-    """Whether what is made of the group (its `_target_`) has an argument of that name."""
+def _target_takes(entry: Entry, known: Declared) -> bool:
+    """Whether the `_target_` of the group has an argument of that name."""
     for target in known.defaults.get(".".join([*entry.path[:-1], "_target_"]), []):
         try:
             arguments = inspect.signature(get_object(target)).parameters.values()
-        except Exception:  # an import of a library that is not there; Hydra says so when it is made
+        except Exception:  # a library is missing; Hydra reports that when it builds the target
             return True
         if any(each.name == entry.path[-1] or each.kind is each.VAR_KEYWORD for each in arguments):
             return True
@@ -103,7 +103,7 @@ def _taken_by_target(entry: Entry, known: Declared) -> bool:
 
 
 def _below(group: str, known: Declared) -> list[str]:
-    """Names directly below a group; of the top for an empty one."""
+    """Names directly below a group; "" is the top level."""
     prefix = f"{group}." if group else ""
     paths = (*known.defaults, *known.groups, *known.choices)
     names = {path[len(prefix) :].split(".")[0] for path in paths if path.startswith(prefix)}
@@ -111,7 +111,7 @@ def _below(group: str, known: Declared) -> list[str]:
 
 
 def _nearest(entry: Entry, known: Declared) -> str:
-    """The setting that is probably meant, in words; empty where none is near."""
+    """The setting that is probably meant, or all names of the group, in words."""
     group = ".".join(entry.path[:-1])
     elsewhere = sorted(path for path in (*known.defaults, *known.groups) if path.rpartition(".")[2] == entry.path[-1])
     if elsewhere:
@@ -122,5 +122,5 @@ def _nearest(entry: Entry, known: Declared) -> str:
     return f"; {group or 'the top level'} has {', '.join(_below(group, known)[:20])}"
 
 
-def _nested(path: str) -> str:
+def _nest(path: str) -> str:
     return "\n".join(f"{'  ' * depth}{name}:" for depth, name in enumerate(path.split(".")))

@@ -2,11 +2,10 @@
 
     from static_gesture_classification.opencv import cv2
 
-The pipeline's stages work without it: they read images through simplejpeg and Pillow, since opencv-python needs libGL
-as soon as it is imported.
+The pipeline's stages work without it, because importing opencv-python needs libGL.
 
 Raises:
-    UserError: on import, where libGL (or another system library that OpenCV wants) is missing; says what to install.
+    UserError: on import, where libGL or another system library is missing; says what to install.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ import os
 
 from static_gesture_classification.errors import UserError
 
-# What is wrong with a file or a camera is said by us; OpenCV and its FFmpeg would write it to the screen as well. Both
-# look at these once, when they are loaded.
+# We report errors of files and cameras; OpenCV and its FFmpeg would print them too. Both read these when loaded.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 

@@ -1,7 +1,7 @@
-"""A lock file that a process holds until it lets go or ends, also by a kill.
+"""A lock file that a process holds until it releases it or ends, even by a kill.
 
-`filelock` does the locking. Ours is what it leaves open: a yes or no instead of an exception, a file system without
-locks, and asking whether a file is locked without the right to write it.
+`filelock` does the locking. It lacks: an answer instead of an exception, file systems without locks, and a test of a
+lock file that may not be written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout, lock_descriptor
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # some network file systems have none
 
@@ -31,7 +31,7 @@ class ProcessLock:
     def acquire(self) -> bool:
         """Take the lock without waiting; returns whether this object holds it now.
 
-        It does not where another holds it, or where the file system has no locks.
+        False where another object holds it, or where the file system has no locks.
 
         Raises:
             OutputError: the lock file cannot be written.
@@ -40,7 +40,7 @@ class ProcessLock:
             return True
         lock = FileLock(self.path, blocking=False, thread_local=False, preserve_lock_file=True)
         try:
-            with explained_write_errors(self.path):
+            with explain_write_errors(self.path):
                 lock.acquire()
         except Timeout:
             return False
@@ -52,18 +52,18 @@ class ProcessLock:
         return True
 
     def release(self) -> None:
-        """Let go of the lock; does nothing where it is not held."""
+        """Release the lock, if this object holds it."""
         if self._lock is not None:
             self._lock.release()
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process (this one included) holds the lock at `path`; always so without locks in the system."""
+    """Whether a living process, perhaps this one, holds the lock at `path`; True on file systems without locks."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return False
-    except OSError:  # another user's run or a read-only disk: on most file systems, reading is enough
+    except OSError:  # another user's run or a read-only disk: most file systems can test a lock that is open to read
         descriptor = os.open(path, os.O_RDONLY)
     try:
         return not lock_descriptor(descriptor, blocking=False)

@@ -1,10 +1,10 @@
-"""The sample table, one row per hand: its columns, identity of a hand, reading, writing, validating.
+"""The sample table, one row per hand: its columns, the identity of a hand, reading, writing, validating.
 
-On disk it is Parquet with the schema below and `sample_table_version` in its metadata; in memory a pyarrow table
-(stages that stream) or a pandas frame (everything else).
+On disk it is Parquet with the schema below and `sample_table_version` in its metadata. In memory it is a pyarrow table
+where stages stream, else a pandas frame.
 
-A person has one name in all sources (`person_of`): a hand that was mined from a dataset and recorded anew is still that
-dataset's person. Where the person is not known, `subject` is empty.
+A subject has one name in all sources (`subject_of`): a hand that was mined from a dataset keeps its subject there.
+Where nobody knows who it is, `subject` is empty.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SCHEMA = pa.schema(
         ("gesture", pa.string()),  # one of the vocabulary
         ("source", pa.string()),  # name of the source that published it
         ("source_label", pa.string()),  # label as published
-        ("subject", pa.string()),  # the person or room, see `person_of`; "" where not known
+        ("subject", pa.string()),  # the person or room, see `subject_of`; "" where unknown
         ("session", pa.string()),  # one burst of recording
         ("hand", pa.string()),  # "left", "right" or ""
         # x, y of 21 points, normalised; or null. Not a fixed-size list: Parquet does not read those back beside nulls.
@@ -54,7 +54,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row that could not become a sample: which file, which entry of it, and why."""
+    """An entry of a file that is no sample, and why."""
 
     source: str
     file: str
@@ -62,7 +62,7 @@ class Rejected:
     reason: str
 
     def __post_init__(self) -> None:
-        for name in ("file", "item"):  # names of files may be no UTF-8, which no table can hold
+        for name in ("file", "item"):  # a table can hold UTF-8 only
             object.__setattr__(self, name, printable(getattr(self, name)))
 
 
@@ -72,38 +72,35 @@ def image_path(root: str | Path, image: str) -> Path:
 
 
 def sample_id(source: str, image: str, hand: str | int) -> str:
-    """Stable identity of a hand: 24 hex digits of a hash of source name, image path in it, and hand in the image."""
+    """Stable identity of a hand: 24 hex digits of a hash of source, image path and hand in the image."""
     return hashlib.blake2b(f"{source}\0{image}\0{hand}".encode(), digest_size=12).hexdigest()
 
 
-def person_name(source: str, subject: str) -> str:
-    """The one name of a person: `<source>/<subject>`, unless the subject is such a name already; "" of nobody.
+def subject_name(source: str, subject: str) -> str:
+    """The name of a subject (or session) in all sources: `<source>/<subject>`; a name that has a slash stays, "" too.
 
-    >>> person_name("hagrid", "a1"), person_name("recorded", "hagrid/a1"), person_name("folder", "")
+    >>> subject_name("hagrid", "a1"), subject_name("recorded", "hagrid/a1"), subject_name("folder", "")
     ('hagrid/a1', 'hagrid/a1', '')
     """
     return subject if not subject or "/" in subject else f"{source}/{subject}"
 
 
-def person_of(samples: pd.DataFrame) -> pd.Series:
-    """The person of each row, by one name in all sources; "" where not known.
-
-    From the columns source and subject.
-    """
+def subject_of(samples: pd.DataFrame) -> pd.Series:
+    """The subject of each row by its name in all sources, from the columns source and subject; "" where unknown."""
     pairs = samples[["source", "subject"]].astype(str)
-    names = {pair: person_name(*pair) for pair in pairs.drop_duplicates().itertuples(index=False, name=None)}
-    people = [names[pair] for pair in pairs.itertuples(index=False, name=None)]
-    return pd.Series(people, samples.index, dtype=object, name="person")
+    names = {pair: subject_name(*pair) for pair in pairs.drop_duplicates().itertuples(index=False, name=None)}
+    subjects = [names[pair] for pair in pairs.itertuples(index=False, name=None)]
+    return pd.Series(subjects, samples.index, dtype=object, name="subject")
 
 
-def held_together(samples: pd.DataFrame) -> pd.Series:
-    """The name of the group that each row must stay with: its person, else its session, else its image.
+def group_of(samples: pd.DataFrame) -> pd.Series:
+    """The group that each row must not be split from: its subject, else its session, else its image.
 
     From the columns source, subject, session and image.
     """
-    person = person_of(samples)
+    subjects = subject_of(samples)
     narrower = samples["session"].where(samples["session"] != "", samples["image"])
-    return person.where(person != "", samples["source"].astype(object) + ": " + narrower).rename("held_together")
+    return subjects.where(subjects != "", samples["source"].astype(object) + ": " + narrower).rename("group")
 
 
 def rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
@@ -113,7 +110,7 @@ def rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
 
 @contextmanager
 def sample_writer(path: Path) -> Iterator[pq.ParquetWriter]:
-    """Write a sample table in pieces: a Parquet writer with the schema, atomic as a whole."""
+    """A Parquet writer for a sample table in pieces; the file appears when it is whole."""
     with atomic_path(path) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
         yield writer
 
@@ -136,7 +133,7 @@ def read_samples(path: Path) -> pd.DataFrame:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Read a sample table as a frame without its landmarks, which take most of the memory and time.
+    """Read a sample table as a frame without landmarks, which take most of the memory and time.
 
     Raises:
         DataError: as `read_samples`.
@@ -174,6 +171,15 @@ def landmark_array(table: pa.Table) -> np.ndarray:
     return result.reshape(-1, LANDMARK_COUNT, 2)
 
 
+def landmark_column(landmarks: np.ndarray) -> pa.ListArray:
+    """Landmarks (n, 21, 2) or (n, 42) as the column of a sample table, null where a coordinate is NaN."""
+    flat = np.asarray(landmarks, np.float32).reshape(-1, 2 * LANDMARK_COUNT)
+    known = np.isfinite(flat).all(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARK_COUNT]).astype(np.int32)
+    kind = SCHEMA.field("landmarks").type
+    return pa.ListArray.from_arrays(offsets, flat[known].ravel(), type=kind, mask=pa.array(~known))
+
+
 def to_arrow(samples: pd.DataFrame) -> pa.Table:
     """Frame to pyarrow table with the schema. Raises `DataError` that names missing columns."""
     missing = [name for name in SCHEMA.names if name not in samples.columns]
@@ -196,7 +202,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 
 def validate(table: pa.Table, path: Path) -> None:
-    """Check what every later stage relies on: unique ids, boxes inside the image with an area, known split names.
+    """Check that ids are unique, boxes lie inside the image and have an area, and splits are known.
 
     Raises:
         DataError: names the table, the rule and the first offending sample.

@@ -1,7 +1,7 @@
-"""Settings: what one capability needs of the configuration, typed, checked and frozen.
+"""Settings: the part of the configuration that one capability needs, typed, checked and frozen.
 
-`DictConfig` ends in a command's `main`: it builds `Settings`, and everything below takes those. A capability declares
-its settings once, with the values that are allowed, and says in `from_config` where they stand:
+A command's `main` turns the `DictConfig` into `Settings`; everything below takes those. A capability declares its
+settings once, with the allowed values, and reads them in `from_config`:
 
     class SplitSettings(Settings):
         val: float = Field(ge=0, lt=1)
@@ -28,7 +28,7 @@ SHOULD = re.compile(r"^[A-Z]\w* should ")  # how pydantic's messages begin: "Inp
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen; a value of the wrong type or out of its range is an error that names its key."""
+    """Base of all settings: frozen; a wrong type or a value out of range is an error that names the key."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", allow_inf_nan=False, arbitrary_types_allowed=True, coerce_numbers_to_str=True
@@ -40,12 +40,11 @@ class Settings(BaseModel):
 
         Args:
             config: the composed configuration.
-            key: dotted path of the node; of its entries, those that the class declares are taken.
-            others: fields that stand elsewhere, by name; they take the place of the node's.
+            key: dotted path of the node; only entries that the class declares are read.
+            others: fields from elsewhere, by name; they replace the node's.
 
         Raises:
-            UserError: a value is missing, has another type or is not allowed; names the key, the value and what is
-                allowed.
+            UserError: a value is missing, of another type, or not allowed; names the key, the value and the rule.
         """
         node = OmegaConf.select(config, key, default={}) if key else config
         content = _plain(node)
@@ -75,5 +74,5 @@ def _message(error: Any, key: str) -> str:
         return f"{place} is missing"
     if error["type"] == "extra_forbidden":
         return f"{place} is {error['input']!r}, but there is no such setting"
-    said = str(error["msg"]).removeprefix("Value error, ")
-    return f"{place} is {error['input']!r}; it {SHOULD.sub('must ', said)}"
+    rule = SHOULD.sub("must ", str(error["msg"]).removeprefix("Value error, "))
+    return f"{place} is {error['input']!r}; it {rule}"

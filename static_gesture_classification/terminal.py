@@ -1,4 +1,4 @@
-"""What is said to people: lines, notes, tables, next steps, and the progress of long work."""
+"""Output for people: lines, notes, tables, next steps, and the progress of long work."""
 
 from __future__ import annotations
 
@@ -23,17 +23,14 @@ errors = Console(stderr=True)
 
 
 def print_anything() -> None:
-    """Let the console print what its encoding has no sign for (a Cyrillic path under cp1252) in another way, not fail.
-
-    Work that is done would else end in a traceback because a name cannot be shown.
-    """
+    """Escape characters that the console's encoding lacks (a Cyrillic path under cp1252), instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 class Table(rich.table.Table):
-    """A table whose titles, headings and cells are shown as they are: a gesture may be called [x] or [bold]."""
+    """A table whose texts are no markup: a gesture may be called [x] or [bold]."""
 
     def __init__(self, *headings: Column | str, title: str | None = None, **options: Any) -> None:
         super().__init__(title=None if title is None else escape(title), **options)
@@ -78,7 +75,7 @@ def progress_bar() -> Progress:
 
 
 def track(items: Iterable[Item], description: str, total: int, unit: str = "images") -> Iterator[Item]:
-    """Yield `items` while showing progress; closes with a line `description: total unit in s (rate)`."""
+    """Yield `items` and show progress; at the end a line `description: total unit in s (rate)`."""
     start, done = time.perf_counter(), 0
     with progress_bar() as bar:
         task = bar.add_task(description, total=total, unit=unit)
@@ -87,23 +84,21 @@ def track(items: Iterable[Item], description: str, total: int, unit: str = "imag
             done += 1
             bar.advance(task)
     seconds = time.perf_counter() - start
-    console.print(
-        f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)", markup=False
-    )
+    say(f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)")
 
 
 def say(text: str) -> None:
-    """Print a line as it is: no markup, no colours of its own, not folded (a path stays whole)."""
+    """Print a line as it is: without markup, colours or folding (a path stays whole)."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
-    """Print what a reader should know besides, as `note: ...`."""
+    """Print `note: ...`, for something that a reader should know."""
     console.print(f"[yellow]note:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    """Print what is probably not meant, as `warning: ...`, to standard error."""
+    """Print `warning: ...` to standard error, for something that the user probably does not want."""
     errors.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
@@ -113,7 +108,7 @@ def show_table(table: rich.table.Table) -> None:
 
 
 def next_steps(steps: Mapping[str, str]) -> None:
-    """Print what can be done next: purposes and the commands for them, aligned."""
+    """Print the next steps: purpose and command, aligned."""
     width = max(map(len, steps), default=0)
     for purpose, command in steps.items():
         say(f"{purpose:{width}}  {command}")

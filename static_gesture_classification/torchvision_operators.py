@@ -1,4 +1,4 @@
-"""Makes torchvision importable beside a CPU-only torch; the only module that imports torchvision.
+"""The one place that imports torchvision; works beside a CPU-only torch.
 
 torchvision's PyPI wheel for Linux is built for CUDA. Beside a CPU-only torch its compiled operators do not load,
 and `import torchvision` raises `operator torchvision::nms does not exist`. Declaring the two operators that its

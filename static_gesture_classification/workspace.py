@@ -1,4 +1,4 @@
-"""The workspace: where the files of a pipeline lie, or those of the quick loop, which has one of its own."""
+"""The workspace: where the files of a pipeline, or of the quick loop, lie."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from static_gesture_classification.settings import Settings
 
 
 class Workspace(Settings):
-    """Folders, and the files in them that more than one stage knows; `paths` of the configuration.
+    """The folders of a pipeline, and files in them that several stages use; `paths` of the configuration.
 
     Args:
-        index, crops, splits, landmarks: what the stages of preparation write.
+        index, crops, splits, landmarks: written by the stages of preparation.
         runs: one folder per training run.
-        models: checkpoints that were chosen, each with its record.
+        models: chosen checkpoints, each with its record.
         reports: metrics, predictions, figures, plan.
     """
 
@@ -34,7 +34,7 @@ class Workspace(Settings):
 
     @classmethod
     def at(cls, root: str | Path) -> Workspace:
-        """One below a folder of its own, laid out as the pipeline's.
+        """A workspace below `root`, laid out as the pipeline's.
 
         >>> Workspace.at("data/loop").split_table.as_posix()
         'data/loop/splits/samples.parquet'
@@ -53,12 +53,12 @@ class Workspace(Settings):
 
     @property
     def trained(self) -> Path:
-        """The last training's best epoch; its record lies beside it, as `.json`."""
+        """The best epoch of the last training; its record is the `.json` beside it."""
         return self.models / "trained.ckpt"
 
     @property
     def best(self) -> Path:
-        """The checkpoint that was promoted; its record lies beside it, as `.json`."""
+        """The promoted checkpoint; its record is the `.json` beside it."""
         return self.models / "best.ckpt"
 
     def predictions(self, split: str) -> Path:

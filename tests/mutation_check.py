@@ -176,7 +176,7 @@ MUTATIONS = (
     one(
         "a photograph's orientation",
         "images.py",
-        "    return _upright(stored, header.orientation)\n",
+        "    return _turn_upright(stored, header.orientation)\n",
         "    return stored\n",
         "tests/test_images.py::test_exif_orientation_turns_the_picture_upright",
     ),
@@ -367,7 +367,7 @@ MUTATIONS = (
     one(
         "intervals resample people",
         "evaluation/resampling_units.py",
-        "    members, names = pd.factorize(held_together(frame.assign(image=each)))\n",
+        "    members, names = pd.factorize(group_of(frame.assign(image=each)))\n",
         "    members, names = pd.factorize(each)\n",
         "tests/evaluation/test_paired_comparison.py",
         "tests/evaluation/test_resampling_units.py",

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.support.stage_commands import LABELS, PEOPLE, STAGES, Outcome, digests, inside, run, save_photographs
+from tests.support.stage_commands import LABELS, STAGES, SUBJECTS, Outcome, digests, inside, run, save_photographs
 
 RESULTS = {
     "index": ["data/index"],
@@ -115,7 +115,7 @@ def test_truncated_json(refused: Refused) -> None:
 
 
 def test_pictures_that_are_truncated_empty_something_else_or_too_small(refused: Refused, stage: Stage) -> None:
-    ada, bo, chloe, dan = (Path(f"photos/like/{name}-like.jpg") for name in PEOPLE["train"])
+    ada, bo, chloe, dan = (Path(f"photos/like/{name}-like.jpg") for name in SUBJECTS["train"])
     ada.write_bytes(ada.read_bytes()[:400])
     bo.write_bytes(b"")
     chloe.write_text("<html>not found</html>")
@@ -168,7 +168,7 @@ def test_two_sources_with_the_same_image(stage: Stage, workplace: Path) -> None:
 
 
 def test_names_with_spaces_and_other_letters(stage: Stage, workplace: Path) -> None:
-    people = {split: [f"名前 {name} größe" for name in names] for split, names in PEOPLE.items()}
+    people = {split: [f"名前 {name} größe" for name in names] for split, names in SUBJECTS.items()}
     save_photographs(Path("фото рук, 100 % [neu]"), people)
     shutil.rmtree("data")
     shutil.copy("models/trained.ckpt", "мой = 1.ckpt")

@@ -12,8 +12,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from static_gesture_classification.command_line import as_typed, quoted
-from static_gesture_classification.conf_files import TEXT_OR_NULL, declared
+from static_gesture_classification.command_line import as_typed, quote
+from static_gesture_classification.conf_files import TEXT_OR_NULL, read_declared
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 
@@ -59,7 +59,7 @@ def value() -> Compose:
     ],
 )
 def test_only_what_needs_it_is_quoted(argument: str, expected: str) -> None:
-    assert quoted(argument, CONF) == expected
+    assert quote(argument, CONF) == expected
 
 
 TEXTS = (
@@ -111,7 +111,7 @@ def test_numbers_truth_values_and_lists_stay_what_they_are(argument: str, expect
 
 
 def test_every_setting_that_may_be_null_is_known_to_be_text_or_not() -> None:
-    known = declared(CONF)
+    known = read_declared(CONF)
     null = {path for path, values in known.defaults.items() if None in values and not known.is_text(path)}
     undecided = {path for path in null if path.rpartition(".")[2] not in ("gestures", "max_per_gesture")} - NO_TEXT
     assert not undecided

@@ -11,7 +11,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from static_gesture_classification import configuration
-from static_gesture_classification.conf_files import declared
+from static_gesture_classification.conf_files import read_declared
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.local_settings import check_local_settings
@@ -39,7 +39,7 @@ def write(conf: Path) -> Any:
     yield save
     for path in written:
         path.unlink()
-    declared.cache_clear()
+    read_declared.cache_clear()
 
 
 SETTINGS = """crops:

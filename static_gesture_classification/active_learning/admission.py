@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import person_name, person_of, read_rows
+from static_gesture_classification.samples import read_rows, subject_name, subject_of
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import NAME, SESSION_FILE, RecordedImage, Session, read_session
 from static_gesture_classification.sources.source import folders_in
@@ -309,13 +309,13 @@ def past_sessions(root: Path, split_table: Path | None = None, source: str = NAM
 
 
 def name_here(person: str, source: str = NAME) -> str:
-    """A person (see `samples.person_of`) as `PastSession` names them."""
+    """A person (see `samples.subject_of`) as `PastSession` names them."""
     return person.removeprefix(f"{source}/")
 
 
 def _subject(session: Session, image: RecordedImage, source: str) -> str:
     if image.source:
-        return name_here(person_name(image.source, image.subject or ""), source)
+        return name_here(subject_name(image.source, image.subject or ""), source)
     return image.subject or session.subject
 
 
@@ -323,6 +323,6 @@ def _placed(split_table: Path, source: str) -> dict[str, str]:
     """Subject (where nobody knows: session) -> split, of all sources: who was mined from a dataset is in it too."""
     samples = read_rows(split_table)
     samples = samples[samples["split"] != ""]
-    subjects = person_of(samples)
+    subjects = subject_of(samples)
     named = subjects.where(subjects != "", samples["session"])
     return {name_here(str(name), source): split for name, split in zip(named, samples["split"], strict=True) if name}

@@ -1,4 +1,4 @@
-"""A fixed box as the hand: for a camera before which the hand is always held in the same place."""
+"""A fixed box as the hand, for a hand that stays in one place before the camera."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from static_gesture_classification.errors import UserError
 
 
 class BoxDetector(Detector):
-    """Says that there is a hand in the given box of every image.
+    """Reports a hand in the given box of every image.
 
     Args:
         box: x1, y1, x2, y2, as shares (0..1) of the image's width and height, or, where a value is above 1, in pixels.

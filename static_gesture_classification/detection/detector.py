@@ -1,7 +1,7 @@
-"""What every hand detector shares: what it gives, how it is called, and how one is made from the configuration.
+"""The interface of hand detectors, and how to build one from the configuration.
 
-A detector is one file and one YAML in conf/detector/, whose `_target_` names its class. What it found is kept under its
-`identity`, so that another detector, other settings or other code look anew.
+A detector is one file and one YAML in conf/detector/, whose `_target_` names its class. Its results are kept under its
+`identity`: with another class, settings or code it looks anew.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.settings import Settings
 
-IN_BOX = 0.3  # intersection over union from which a hand that was found is the one whose box is known
+IN_BOX = 0.3  # intersection over union from which a detected hand is the one whose box is known
 
 
 @dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
@@ -35,7 +35,7 @@ class DetectedHand:
     Args:
         box: x1, y1, x2, y2, normalised to 0..1 of the image's width and height; has an area.
         score: how sure the detector is, 0..1.
-        hand: the person's own "left" or "right" hand, for an image that is not mirrored; "" where that is not known.
+        hand: the subject's "left" or "right" hand, if the image is not mirrored; "" where unknown.
         landmarks: float32 (21, 2), x and y normalised like the box, in MediaPipe's order; may leave the image.
         world_landmarks: float32 (21, 3), metres, origin in the hand's middle.
     """
@@ -59,10 +59,10 @@ class Detector(ABC):
 
     @abstractmethod
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        """The hands in an image, uint8 (height, width, 3) RGB, from left to right; none where none is found."""
+        """The hands in an image, uint8 (height, width, 3) RGB, from left to right."""
 
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
-        """The hand whose box is known: of those that are found in the image the one in it; None where there is none.
+        """The detected hand that fits a known box best; None where none fits.
 
         Args:
             image: uint8 (height, width, 3), RGB.
@@ -72,37 +72,36 @@ class Detector(ABC):
         return best if best is not None and overlap(best.box, box) >= IN_BOX else None
 
     def settings(self) -> Mapping[str, Any]:
-        """All that what it finds depends on, but for its code: plain values, a file by its hash."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its settings, so that nothing can be kept of it")
+        """Everything but its code that its results depend on: plain values, a file by its hash."""
+        raise NotImplementedError(f"{type(self).__name__} has no settings(), so its results cannot be kept")
 
     def identity(self) -> str:
         """Which detector this is: 32 hex digits of a hash of its class, its settings and its code.
 
         Raises:
-            UserError, DataError: a file that it needs is missing or is not the one that it should be.
+            UserError, DataError: a file that it needs is missing or another.
         """
         name, code = type(self).__qualname__, code_digest([Path(inspect.getfile(type(self)))])
         content = json.dumps([name, self.settings(), code], sort_keys=True)
         return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
     def for_camera(self, look_for_more: int) -> Detector:
-        """This detector for the consecutive pictures of a camera, before which there is one hand most of the time.
+        """This detector for consecutive frames of a camera, which mostly sees one hand.
 
         Args:
-            look_for_more: pictures after which it looks for further hands, where looking for one is faster; 0: always
-                look for all.
+            look_for_more: number of frames between two searches for more than one hand; 0: search in every frame.
         """
         return self
 
     def prepare(self) -> None:  # noqa: B027
-        """Fetch what it needs, once, before several processes want it.
+        """Fetch the files that it needs, before several processes use it.
 
         Raises:
             UserError, DataError: see `identity`.
         """
 
     def close(self) -> None:  # noqa: B027  most detectors hold nothing
-        """Let go of what the detector holds. It may be called more than once."""
+        """Release native resources. It may be called more than once."""
 
     def __enter__(self) -> Self:
         return self
@@ -114,10 +113,10 @@ class Detector(ABC):
 
 
 class DetectorSettings(Settings):
-    """Which detector, and how it is set up. It can be pickled, and is equal to another of the same values.
+    """The settings of a detector. They can be pickled and compared.
 
     Args:
-        node: the node `detector` of the configuration, plain values: `_target_` names the class, the rest are its
+        node: the node `detector` of the configuration in plain values: `_target_` names the class, the others are its
             arguments.
     """
 
@@ -129,7 +128,7 @@ class DetectorSettings(Settings):
 
         Args:
             config: the composed configuration.
-            changes: take the place of the detector's settings of the same names; what it does not have is left out.
+            changes: replace the detector's settings of the same names; others are ignored.
         """
         known = {key: value for key, value in (changes or {}).items() if key in config.detector}
         return cls.check({}, "detector", node=OmegaConf.merge(config.detector, known))

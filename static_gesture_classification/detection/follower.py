@@ -1,4 +1,4 @@
-"""Follows one hand from picture to picture, which is fast, and looks now and then whether there are more."""
+"""Follows one hand from frame to frame, which is fast, and searches for more hands now and then."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 
 
 class HandFollower(Detector):
-    """A detector of one hand, and one of many that looks in every so many pictures.
+    """Uses a detector of one hand, and now and then a detector of several.
 
-    MediaPipe searches the whole picture for as long as it finds fewer hands than it may, so that a detector of two
-    hands that sees one costs twice one of one hand. As soon as two are seen, the detector of many goes on.
+    MediaPipe searches the whole image until it finds the greatest number of hands. So a detector of two hands that sees
+    one takes twice the time. While there are two hands, the detector of several is used.
 
     Args:
         one: a detector of one hand.
-        many: a detector of more.
-        every: pictures between two looks for more hands.
+        many: a detector of several hands.
+        every: number of frames between two searches for more hands.
     """
 
     def __init__(self, one: Detector, many: Detector, every: int) -> None:

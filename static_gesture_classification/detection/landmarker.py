@@ -1,4 +1,4 @@
-"""One task of MediaPipe: its native resources, from loading to letting go, in whatever process or thread it is used."""
+"""One task of MediaPipe: loads and releases its native resources in every process and thread."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from static_gesture_classification.detection.model_file import model_file
 from static_gesture_classification.detection.native_messages import without_meaningless_messages
 from static_gesture_classification.errors import UserError
 
-FRAME_MS = 33  # video mode wants growing timestamps; only their order matters to it
+FRAME_MS = 33  # video mode needs growing timestamps; only their order matters
 
 
 class Landmarker:
-    """MediaPipe's Hand Landmarker, loaded when it is first used.
+    """MediaPipe's Hand Landmarker, loaded on first use.
 
-    It can be pickled and forked: a worker process loads one for itself, in about 0.1 s. Calls from several threads
-    are done one by one.
+    It can be pickled and forked: a worker process loads its own in about 0.1 s. Calls from several threads run one by
+    one.
 
     Args:
         model: see `model_file`.
-        is_video: whether the pictures are consecutive frames, in which hands are followed.
-        num_hands: how many hands at most.
+        is_video: whether images are consecutive frames, so that hands are tracked.
+        num_hands: the greatest number of hands.
         detection, presence, tracking: least confidences, 0..1.
     """
 
@@ -60,18 +60,20 @@ class Landmarker:
         """
         if self._process != os.getpid():
             self._let_go()
-        with self._lock, nullcontext() if self._has_said_all else without_meaningless_messages():
+        with self._lock, nullcontext() if self._has_logged_all else without_meaningless_messages():
             task = self._task or self._load()
             import mediapipe
 
             image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
             self.frames += 1
             found = task.detect_for_video(image, self.frames * FRAME_MS) if self.is_video else task.detect(image)
-        self._has_said_all |= bool(found.hand_landmarks)  # each remark is made once, the last one with the first hand
+        self._has_logged_all |= bool(
+            found.hand_landmarks
+        )  # MediaPipe logs each remark once, the last with the first hand
         return found
 
     def close(self) -> None:
-        """Let go of the task; the next call makes a new one."""
+        """Release the task; the next call loads a new one."""
         with self._lock:
             self._let_go()
 
@@ -88,7 +90,7 @@ class Landmarker:
         self._finalizer: weakref.finalize | None = None
         self._process = os.getpid()
         self._lock = threading.RLock()
-        self._has_said_all = False
+        self._has_logged_all = False
 
     def _let_go(self) -> None:
         if self._finalizer is not None:
@@ -107,7 +109,7 @@ class Landmarker:
                 **self.options,
             )
             self._task = HandLandmarker.create_from_options(options)
-        except (ImportError, OSError) as error:  # OSError: ctypes cannot load a library that MediaPipe's wants
+        except (ImportError, OSError) as error:  # OSError: ctypes cannot load a system library
             raise UserError(
                 f"MediaPipe, which finds hands, cannot be loaded ({error}). Install the system libraries that it "
                 "wants; on Debian and Ubuntu: apt-get install libegl1 libgles2 libgl1 libglib2.0-0"
@@ -121,9 +123,8 @@ class Landmarker:
 def ignore_profiling_ticks() -> None:
     """Keep MediaPipe's profiler from ending the process.
 
-    Its library (1.2.2) may send SIGPROF from time to time, which it handles itself. Whoever puts signals' handlers back
-    to what Python knows of, as Lightning does after a training, puts back the default for SIGPROF, which is to end the
-    process. So Python is told to ignore it. Only the main thread can do that; elsewhere nothing changes.
+    Its library (1.2.2) may send SIGPROF and handles it. Lightning resets all signal handlers after a training, and the
+    default of SIGPROF ends the process. So Python ignores it. Only the main thread can set that; others change nothing.
     """
     if (
         hasattr(signal, "SIGPROF")
@@ -134,11 +135,11 @@ def ignore_profiling_ticks() -> None:
 
 
 def _release(task: Any, process: int) -> None:
-    """Close a task, wherever and whenever: its own clean-up hangs in a forked process and fails at the very end."""
+    """Close a task safely: its own clean-up hangs in a forked process and fails when the interpreter ends."""
     if process == os.getpid():
         try:
             task.close()
-        except RuntimeError:  # the interpreter is ending, and the task's thread with it
+        except RuntimeError:  # the interpreter is ending
             task._handle = None
-    else:  # forked: the threads that serve the task stayed in the parent
+    else:  # forked: the task's threads stayed in the parent
         task._handle = None

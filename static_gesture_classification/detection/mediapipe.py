@@ -21,19 +21,19 @@ from static_gesture_classification.settings import Settings
 
 WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
 WHOLE = 0.98  # share of the image from which a box is the image itself
-SAME_HAND = 0.7  # share of a finding's box that lies in another's, above which they are one hand
+SAME_HAND = 0.7  # two boxes are of one hand if a larger share of one lies in the other
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 class SecondLook(Settings):
-    """Where to look more leniently when nothing was found: the image with a border, then overlapping tiles, enlarged.
+    """A second, more lenient search if the first finds nothing: the image with a border, then enlarged tiles.
 
     Args:
-        min_presence_confidence: replaces the first look's.
-        border: width of the border, as a share of the image's longer side; 0 for none.
-        columns, rows: how many tiles; 0 for none.
+        min_presence_confidence: replaces that of the first search.
+        border: width of the border as a share of the image's longer side; 0 for none.
+        columns, rows: number of overlapping tiles; 0 for none.
         share: a tile's width and height as a share of the image's.
-        least: pixels to which the longer side of what is looked at is enlarged.
+        least: smaller regions are enlarged until their longer side has as many pixels.
     """
 
     min_presence_confidence: Confidence
@@ -44,20 +44,19 @@ class SecondLook(Settings):
     least: int
 
     def stages(self, width: int, height: int) -> list[list[Region]]:
-        """The regions to look at in turn until something is found; those of one stage together."""
-        bordered = [Region.bordered(width, height, self.border)] if self.border else []
-        return [bordered, list(tiles(width, height, self.columns, self.rows, self.share))]
+        """The stages of regions to search until one stage has a hand."""
+        border = [Region.with_border(width, height, self.border)] if self.border else []
+        return [border, list(tiles(width, height, self.columns, self.rows, self.share))]
 
 
 class KnownBox(Settings):
-    """How a hand is looked for whose box is known.
+    """How to look for a hand whose box is known.
 
     Args:
-        min_presence_confidence: of a second try, after one at that of the first look in whole images.
-        surroundings: sides of the squares that are looked at in turn until the hand is found, as multiples of the
-            box's longer side.
-        least: pixels to which a square's side is enlarged.
-        overlap: intersection over union that a finding must have with the box to be that hand.
+        min_presence_confidence: of a second search; the first uses that of whole images.
+        surroundings: squares around the box to search until the hand is found, as multiples of its longer side.
+        least: smaller squares are enlarged to as many pixels per side.
+        overlap: least intersection over union of the hand and the box.
     """
 
     min_presence_confidence: Confidence
@@ -67,22 +66,22 @@ class KnownBox(Settings):
 
 
 class MediapipeSettings(Settings):
-    """How hands are looked for.
+    """How to look for hands.
 
     Args:
         model: `path`, and `url`, `size`, `sha256` to fetch it once (see `model_file`).
-        running_mode: "image": every image by itself. "video": consecutive frames of one video; hands are followed,
-            which is faster, and a hand that was there is found where it moved.
-        num_hands: how many hands at most.
+        running_mode: "image": every image by itself. "video": consecutive frames of one video, in which hands are
+            tracked, which is faster.
+        num_hands: the greatest number of hands.
         min_detection_confidence: of the palm detector.
         min_presence_confidence: that there is a hand in a palm's surroundings.
-        min_tracking_confidence: in video mode, that a hand is still where it was followed to.
+        min_tracking_confidence: in video mode, that a tracked hand is still there.
         box_margin: how far a box reaches beyond the landmarks: left, top, right, bottom, as shares of the longer side
             of their extent.
-        border: images (not a video's frames) are first looked at with a border of this width, as a share of the longer
-            side, which repeats the outermost pixels; 0 for none. Of a hand that fills the image the palm detector takes
-            a fingertip, or the ring of two fingers, for all of it; with some room around it finds the hand.
-        second_look, known_box: see there.
+        border: width of a border that repeats the outermost pixels of an image (not of a video's frame), as a share
+            of the longer side; 0 for none. Without it, the palm detector takes a fingertip or the ring of two fingers
+            for a hand that fills the image.
+        second_look, known_box: see the classes.
     """
 
     model: dict[str, Any]
@@ -100,11 +99,10 @@ class MediapipeSettings(Settings):
 class MediapipeDetector(Detector):
     """MediaPipe's Hand Landmarker.
 
-    An object costs nothing until it is first used. It can be pickled and forked, and used from several threads (see
-    `Landmarker`).
+    It loads on first use, can be pickled and forked, and used from several threads (see `Landmarker`).
 
     Args:
-        values: those of `MediapipeSettings`.
+        values: see `MediapipeSettings`.
 
     Raises:
         UserError: one is missing or out of range.
@@ -121,17 +119,16 @@ class MediapipeDetector(Detector):
         self.leniently = self._landmarker(False, how.known_box.min_presence_confidence)
 
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        """See `Detector.detect`. An image is looked at with a border (`border`), where that shows no hand as it is, and
-        where that shows none either, again (`second_look`).
+        """See `Detector.detect`. Searches the image with a border (`border`), then without, then `second_look`.
 
-        In video mode only one of the second look's regions is looked at in each frame, in turn, so that frames
-        without a hand do not hold up the video.
+        In video mode the second look searches one region per frame, in turn, so that frames without a hand do not slow
+        down the video.
         """
         height, width = image.shape[:2]
         border, least = self.how.border, self.how.second_look.least
         hands: list[DetectedHand] = []
         if border and not self.is_video:
-            hands = self._look(self.closely, image, Region.bordered(width, height, border), least)
+            hands = self._look(self.closely, image, Region.with_border(width, height, border), least)
         if not hands:
             hands = self._look(self.whole, image, Region(0, 0, width, height), 1)
         if not hands:
@@ -139,9 +136,9 @@ class MediapipeDetector(Detector):
         return sorted(keep_distinct(hands, SAME_HAND, self.how.num_hands), key=lambda hand: hand.box[0])
 
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
-        """The hand whose box is known, looked for in its surroundings (`known_box`); None where it is not found.
+        """The hand in a known box, from a search in its surroundings (`known_box`); None where there is none.
 
-        Where the box is the whole image, the hand may be anywhere in it: the largest one is taken.
+        If the box is the whole image, as in photographs without boxes, the largest hand in it counts.
 
         Args:
             image: uint8 (height, width, 3), RGB.
@@ -155,7 +152,7 @@ class MediapipeDetector(Detector):
                 best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
                 if best is not None and overlap(best.box, box) >= self.how.known_box.overlap:
                     return best
-        if overlap(box, WHOLE_IMAGE) >= WHOLE:  # nobody said where the hand is: a folder of photographs without boxes
+        if overlap(box, WHOLE_IMAGE) >= WHOLE:
             return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
         return None
 
@@ -174,7 +171,7 @@ class MediapipeDetector(Detector):
         model_file(self.how.model)
 
     def close(self) -> None:
-        """Let go of the native tasks; the next call makes new ones."""
+        """Release the native tasks; the next call loads new ones."""
         for landmarker in (self.closely, self.whole, self.again, self.leniently):
             landmarker.close()
 
@@ -212,13 +209,13 @@ class MediapipeDetector(Detector):
             points = region.to_image(np.array([(mark.x, mark.y) for mark in marks]), width, height)
             box = self._box(points, width, height)
             if box is not None:
-                side = handedness[0].category_name.lower()
+                hand = handedness[0].category_name.lower()
                 metres = np.array([(mark.x, mark.y, mark.z) for mark in world], np.float32)
-                hands.append(DetectedHand(box, float(handedness[0].score), side, points, metres))
+                hands.append(DetectedHand(box, float(handedness[0].score), hand, points, metres))
         return hands
 
     def _box(self, points: np.ndarray, width: int, height: int) -> Box | None:
-        """The box around landmarks as annotators draw it, inside the image; None where it is all outside."""
+        """The box around landmarks as annotators draw it, cut at the image's border; None where it is outside."""
         (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
         longer = max((x2 - x1) * width, (y2 - y1) * height)
         left, top, right, bottom = (share * longer for share in self.how.box_margin)

@@ -1,4 +1,4 @@
-"""A detector's model file: a local path, or fetched there once, with its size and hash checked."""
+"""A detector's model file: on disk, or fetched once; its size and hash are checked."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
     """The model file of a `detector.model` node, fetched if it is not there.
 
     Args:
-        model: `path`, and `url`, `size` (bytes) and `sha256`, each of which may be null.
+        model: `path`, and `url`, `size` (bytes) and `sha256`; each may be null.
         connection: how to fetch it.
 
     Raises:
-        UserError: it is not there and cannot be fetched; says how to put it there by hand.
-        DataError: it is not the file that was published: damaged, cut off, or another.
+        UserError: it is missing and cannot be fetched; says how to get it by hand.
+        DataError: it is not the published file: damaged, cut off, or another.
     """
     path = Path(model["path"])
     remote = RemoteFile(path.name, str(model.get("url") or ""), model.get("size"), model.get("sha256"))
@@ -41,7 +41,7 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
 
 
 def model_digest(model: Mapping[str, Any]) -> str:
-    """The SHA-256 of the model of a `detector.model` node, wherever it lies: the published one, else that of its file.
+    """The SHA-256 of the model of a `detector.model` node: as published, else of its file.
 
     Raises:
         UserError, DataError: see `model_file`; only where no SHA-256 is given.

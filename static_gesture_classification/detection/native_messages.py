@@ -1,4 +1,4 @@
-"""Native libraries write remarks past Python to standard error; those known to mean nothing are dropped."""
+"""Drops meaningless messages that native libraries write to standard error, past Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# What MediaPipe says each time it is used, whatever it is used for; there is no switch for it (1.2.2).
+# MediaPipe 1.2.2 writes these each time; it has no switch for them.
 _MEANINGLESS = (
     "Created TensorFlow Lite XNNPACK delegate",
     "Logging before InitGoogle() is written to STDERR",
@@ -20,7 +20,7 @@ _MEANINGLESS = (
 
 @contextmanager
 def without_meaningless_messages() -> Iterator[None]:
-    """Hold standard error back while native code runs, then let through what is not known to be meaningless."""
+    """Hold standard error back while native code runs, then write all but the meaningless messages."""
     try:
         sys.stderr.flush()
         kept = os.dup(2)
@@ -36,6 +36,6 @@ def without_meaningless_messages() -> Iterator[None]:
             os.close(kept)
             held.seek(0)
             lines = held.read().decode(errors="replace").splitlines(keepends=True)
-            told = "".join(line for line in lines if not any(text in line for text in _MEANINGLESS))
-            if told:
-                os.write(2, told.encode())
+            rest = "".join(line for line in lines if not any(text in line for text in _MEANINGLESS))
+            if rest:
+                os.write(2, rest.encode())

@@ -1,4 +1,4 @@
-"""Parts of an image that are looked at by themselves, and the way back from their coordinates to the image's."""
+"""Parts of an image that a detector searches, and the way back from their coordinates to the image's."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ class Region:
         return cls(min(left, width - 1), min(top, height - 1), side, side)
 
     @classmethod
-    def bordered(cls, width: int, height: int, share: float) -> Region:
+    def with_border(cls, width: int, height: int, share: float) -> Region:
         """An image with a border around it, as wide as `share` of its longer side."""
         border = round(share * max(width, height))
         return cls(-border, -border, width + 2 * border, height + 2 * border)
 
     def cut(self, image: np.ndarray, least: int) -> np.ndarray:
-        """Its pixels, uint8 (h, w, 3), contiguous.
+        """Its pixels, uint8 (h, w, 3), contiguous, with a longer side of `least` to `MOST` pixels.
 
-        They are enlarged where the longer side has fewer than `least`, and reduced where it has more than `MOST`.
         Where the region leaves the image, the border pixels are repeated.
         """
         height, width = image.shape[:2]
@@ -59,7 +58,7 @@ class Region:
         return np.ascontiguousarray(pixels)
 
     def to_image(self, points: np.ndarray, width: int, height: int) -> np.ndarray:
-        """Points (n, 2) that are normalised by this region, normalised by an image of width x height instead."""
+        """Points (n, 2), normalised to this region, in coordinates normalised to an image of width x height."""
         origin, size = (self.left, self.top), (self.width, self.height)
         return ((np.asarray(points, np.float64) * size + origin) / (width, height)).astype(np.float32)
 
@@ -74,23 +73,23 @@ def tiles(width: int, height: int, columns: int, rows: int, share: float) -> Ite
 
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union of two boxes, 0..1."""
-    shared = _shared(one, other)
+    shared = _intersection(one, other)
     return shared / max(_area(one) + _area(other) - shared, 1e-12)
 
 
 def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
-    """The surest hands, `most` of them, of which none lies in another with more than `same` (0..1) of its box.
+    """The `most` surest hands, without any whose box lies in another hand's with more than the share `same` (0..1).
 
-    Of two such findings the larger is kept: the smaller is a part of the hand that was taken for a whole one.
+    The larger of the two stays: the smaller one is a part of that hand.
     """
     kept: list[DetectedHand] = []
     for hand in sorted(hands, key=lambda hand: -_area(hand.box)):
-        if all(_shared(hand.box, other.box) <= same * _area(hand.box) for other in kept):
+        if all(_intersection(hand.box, other.box) <= same * _area(hand.box) for other in kept):
             kept.append(hand)
     return sorted(kept, key=lambda hand: -hand.score)[:most]
 
 
-def _shared(one: Box, other: Box) -> float:
+def _intersection(one: Box, other: Box) -> float:
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     return max(wide, 0.0) * max(high, 0.0)

@@ -1,4 +1,4 @@
-"""Progress in bytes: a bar with rate and time left in a terminal, a line every half minute elsewhere."""
+"""Progress in bytes: in a terminal a bar with rate and time left, elsewhere a line every half minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LINE_EVERY = 30.0  # seconds
 
 
 class ByteProgress(Progress):
-    """How far one transfer is, from `done` to `total` bytes (None: unknown). At the end a line sums it up."""
+    """Progress of a transfer from `done` to `total` bytes (None: unknown), with a line at the end."""
 
     def __init__(self, description: str, done: int = 0, total: int | None = None) -> None:
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -24,11 +24,11 @@ class ByteProgress(Progress):
         self._moved, self._shown = 0, time.monotonic()
 
     def at(self, done: int, total: int | None) -> None:
-        """`done` bytes of `total` (None: as before) are there: a transfer goes on or begins again."""
+        """Set the progress to `done` bytes of `total` (None: as before) when a transfer continues or restarts."""
         self.update(self._id, completed=done, total=total)
 
     def add(self, count: int) -> None:
-        """`count` bytes more are there."""
+        """Add `count` bytes."""
         self._moved += count
         self.advance(self._id, count)
         if self.disable and time.monotonic() - self._shown >= LINE_EVERY:

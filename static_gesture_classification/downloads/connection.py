@@ -1,7 +1,7 @@
-"""Requests to a server that is slow, cuts the connection or is away for a moment.
+"""Requests to a server that is slow, cuts the connection or does not answer for a moment.
 
-`requests` with urllib3's `Retry` asks again until the server answers. Ours is what they lack: to go on inside a body
-after a cut, and to notice that the file has changed meanwhile.
+`requests` with urllib3's `Retry` asks again until the server answers. They lack: to continue a body after a cut, and to
+notice that the file has changed meanwhile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from static_gesture_classification.terminal import say
 
 RECEIVED = 1 << 16  # bytes of a body read at a time; a kill loses no more
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses worth asking again for
-ATTEMPTS_WITHOUT_CONTACT = 3  # where no server ever answered, there is most likely no network
+ATTEMPTS_WITHOUT_CONTACT = 3  # before any answer: probably there is no network
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^)'\"]+)")
 
@@ -31,7 +31,7 @@ class DownloadError(UserError):
 
 
 class TransferError(Exception):
-    """A server does not give what was asked for, however often it was asked."""
+    """A server does not send a file, even after all attempts."""
 
 
 class CutError(TransferError):
@@ -40,21 +40,21 @@ class CutError(TransferError):
 
 @dataclass(frozen=True)
 class Version:
-    """A version of a file, as far as the server tells: strong ETag or else Last-Modified, and size in bytes."""
+    """A version of a file on a server: strong ETag or else Last-Modified, and size in bytes; None where unknown."""
 
     url: str
     validator: str | None
     total: int | None
 
     def agrees(self, other: Version) -> bool:
-        """Whether both may be one version."""
+        """Whether both may be the same version."""
         totals = {self.total, other.total} - {None}
         return (self.url, self.validator) == (other.url, other.validator) and len(totals) < 2
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer whose body begins at byte `start` of a file; None where the file has nothing at the byte asked for."""
+    """An answer whose body begins at byte `start` of a file; None where the file ends before the requested byte."""
 
     response: requests.Response
     start: int | None
@@ -62,7 +62,7 @@ class Reply:
 
 
 class AnnouncedRetry(urllib3.Retry):
-    """urllib3's retries. Each is announced, and no server makes us wait longer than `backoff_max`."""
+    """urllib3's retries, with a message for each and no wait longer than `backoff_max`."""
 
     def increment(
         self, method: Any = None, url: Any = None, response: Any = None, error: Any = None, *more: Any, **pool: Any
@@ -75,7 +75,7 @@ class AnnouncedRetry(urllib3.Retry):
         return following
 
     def parse_retry_after(self, retry_after: str) -> float:
-        """See urllib3, which fails on a value that is no time."""
+        """See urllib3, which raises for a value that is no time."""
         try:
             return min(super().parse_retry_after(retry_after), self.backoff_max)
         except InvalidHeader:
@@ -87,8 +87,8 @@ class Connection:
     """How to talk to servers.
 
     Args:
-        attempts: failures in a row after which it gives up; whatever is received starts the count anew.
-        wait: the second attempt follows at once, the third after twice so many seconds; each further pause doubles.
+        attempts: number of failures in a row before it gives up; any received byte resets the count.
+        wait: the second attempt follows at once, the third after twice as many seconds; then each pause doubles.
         longest_wait: the longest pause, in seconds.
         timeout: seconds without a byte after which the connection counts as cut.
     """
@@ -110,9 +110,9 @@ class Connection:
             self._session.mount(scheme, self._adapter)
 
     def get(self, url: str, start: int = 0, end: int | None = None, version: Version | None = None) -> Reply:
-        """Ask for a file from byte `start` on (to `end`, exclusive), if it still is of that version.
+        """Ask for the bytes `start` to `end` (exclusive) of a file, if it still has this version.
 
-        The reply begins at 0 where the server ignores ranges or has another version by now. Raises `TransferError`.
+        The reply begins at 0 if the server ignores ranges or has another version. Raises `TransferError`.
         """
         headers = {}
         if start or end is not None:
@@ -132,14 +132,14 @@ class Connection:
     def receive(
         self, url: str, start: int, end: int | None, version: Version | None, accept: Callable[[Reply, int], int]
     ) -> Iterator[bytes]:
-        """The bytes of a file from `start` on (to `end`, exclusive); where the connection is cut, it asks for the rest.
+        """The bytes `start` to `end` (exclusive) of a file; after a cut it asks for the rest.
 
         Args:
-            accept: is given each reply and the byte that was asked for, before the body is read. It returns the byte to
-                go on with: that one, or 0 to begin again; it raises where neither will do.
+            accept: called with each reply and the requested byte, before the body is read. It returns the byte to
+                continue at, the requested one or 0 to begin again, or raises.
 
         Raises:
-            TransferError: the server gives up or is given up.
+            TransferError: the server fails, or all attempts do.
         """
         position = furthest = start
         retry = self._retry
@@ -177,7 +177,7 @@ class Connection:
     def _ask(self, url: str, headers: dict[str, str]) -> requests.Response:
         try:
             response = self._session.get(url, headers=headers, stream=True, timeout=self.timeout)
-        except ValueError as error:  # requests' kinds of unusable addresses
+        except ValueError as error:  # an unusable address
             raise TransferError(str(error)) from error
         except requests.RequestException as error:
             raise TransferError(explain(error.args[0] if error.args else error)) from error
@@ -189,7 +189,7 @@ class Connection:
 
 
 def explain(error: Exception) -> str:
-    """Why there is no answer, without the layers that the libraries put around it."""
+    """Why there is no answer, without the libraries' wrapping."""
     if isinstance(error, CutError):
         return str(error)
     text = str(getattr(error, "reason", error))

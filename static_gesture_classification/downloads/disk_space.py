@@ -1,4 +1,4 @@
-"""Free disk is checked before it is needed, not found missing after a night of downloading."""
+"""Checks the free disk before a download, not after a night of it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ RESERVE = 256_000_000  # bytes left for everything else
 
 
 def require_free_disk(folder: Path, needed: int, what: str) -> None:
-    """Make sure that `needed` bytes fit on the disk of `folder` (which need not exist yet).
+    """Check that `needed` bytes fit on the disk of `folder`, which may not exist yet.
 
     Raises:
-        OutputError: they do not; names the folder, what is needed and what is free.
+        OutputError: they do not; names the folder, the needed and the free bytes.
     """
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free

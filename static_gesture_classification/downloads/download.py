@@ -1,12 +1,12 @@
-"""Fetch a published dataset to where its source looks for it.
+"""Fetch a published dataset to the root of its source.
 
     gestures download download.dataset=hands
     gestures download download.dataset=hagrid "download.parts=like dislike"
     gestures download download.dataset=hagrid download.variant=annotations
     gestures download download.dataset=digits
 
-Everything unfinished lies in `ROOT/.download`. A content (a gesture's images) is recorded and moves to its place when
-it is whole. Repeat the command to go on where it stopped; when all is there, it does nothing.
+Unfinished files lie in `ROOT/.download`. A content (a gesture's images) is recorded and moved to its place when it is
+whole. Repeat the command to continue; when everything is there, it does nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.downloads.connection import Connection, TransferError
 from static_gesture_classification.downloads.disk_space import require_free_disk
-from static_gesture_classification.downloads.mendeley import published_files
+from static_gesture_classification.downloads.mendeley import list_files
 from static_gesture_classification.downloads.plan import Item, make_plan
 from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
 from static_gesture_classification.downloads.record import Entry, read_record, write_record
@@ -44,19 +44,19 @@ WORKING = ".download"  # below the root: archives, parts of archives, what is be
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Fetch what `downloads` names."""
+    """Fetch a published dataset."""
     try:
         download(DownloadSettings.from_config(config))
     except KeyboardInterrupt:
-        say("stopped; repeat the command to go on")
+        say("stopped; repeat the command to continue")
         sys.exit(130)
 
 
 def download(settings: DownloadSettings) -> None:
-    """Fetch what the settings name, as far as it is not there yet.
+    """Fetch the parts of a dataset that are not there yet.
 
     Raises:
-        UserError: an unknown part is named; a file cannot be fetched, is not what was published, or does not fit.
+        UserError: a part is unknown; a file cannot be fetched, is not the published one, or does not fit.
     """
     plan, root = make_plan(settings), settings.published.root
     with working_folder(root) as folder:
@@ -74,9 +74,9 @@ def download(settings: DownloadSettings) -> None:
 
 @contextmanager
 def working_folder(root: Path) -> Iterator[Path]:
-    """The folder for everything unfinished, for one process at a time; it is removed when nothing is left to do."""
+    """The folder of unfinished files, for one process at a time; it is removed when it is empty."""
     folder = root / WORKING
-    with explained_write_errors(folder):
+    with explain_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = ProcessLock(folder / "lock")
         if not lock.acquire():
@@ -90,17 +90,14 @@ def working_folder(root: Path) -> Iterator[Path]:
 
 
 def expected_bytes(items: list[Item], keep_archives: bool) -> int:
-    """Disk needed at most at one time, as far as it is known before anything is fetched.
-
-    Archives are fetched, unpacked and deleted one by one.
-    """
+    """Bytes that the items take on the disk at most, as far as known; archives are deleted one by one."""
     unpacked = sum(item.unpacked_bytes for item in items)
     archives = [item.bytes for item in items if keep_archives or not item.file.stream]
     return unpacked + (sum(archives) if keep_archives else max(archives, default=0))
 
 
 class Downloader:
-    """Brings the contents of published files to their places below the dataset's root.
+    """Fetches the contents of published files to their places below the dataset's root.
 
     Args:
         settings: of the dataset.
@@ -116,7 +113,7 @@ class Downloader:
         )
 
     def without_present(self, item: Item) -> Item | None:
-        """The item with those contents only that are not there yet; None if all are."""
+        """The item with its missing contents; None if there are none."""
         missing = {
             name: content
             for name, content in item.contents.items()
@@ -125,7 +122,7 @@ class Downloader:
         return replace(item, contents=missing) if missing else None
 
     def with_address(self, item: Item) -> Item:
-        """The item with its address; one that has none is looked up where the dataset is published, once needed."""
+        """The item with its address, from the dataset's listing if the settings have none."""
         name, by_hand = item.remote.name, self._folder / item.remote.name
         if item.remote.url or self._published.listing is None or by_hand.exists():
             return item
@@ -136,7 +133,7 @@ class Downloader:
             return replace(item, file=item.file.model_copy(update=found))
 
     def fetch_contents(self, item: Item) -> None:
-        """Fetch the item's contents to their places, out of the archive on the server or the whole one."""
+        """Fetch the item's contents to their places: single members of the archive, else the whole archive."""
         archive = self._folder / item.remote.name
         stream = item.file.stream and not self._settings.keep_archives and not item.remote.sha256
         if stream and not archive.exists():
@@ -162,15 +159,15 @@ class Downloader:
     @cached_property
     def _listed(self) -> dict[str, RemoteFile]:
         assert self._published.listing is not None
-        return published_files(self._settings.mendeley, self._published.listing, self._connection)
+        return list_files(self._settings.mendeley, self._published.listing, self._connection)
 
     def _is_present(self, name: str, content: PublishedFile, file: str) -> bool:
-        """Whether a content is in its place; says so where it came from elsewhere, as nothing is ever replaced."""
+        """Whether a content is in its place; prints a line if it came from elsewhere, since nothing is replaced."""
         entry = self._contents.get(name)
         if entry is None:
             there = next((place for path in content.present if _holds_something(place := self._root / path)), None)
             if there is not None:
-                say(f"{there} is there already, not fetched by this command; it is left as it is")
+                say(f"{there} exists, not fetched by this command; it stays as it is")
             return there is not None
         places = [self._root / place for place in entry["places"]]
         in_place = all(place.exists() for place in places)
@@ -180,7 +177,7 @@ class Downloader:
         return in_place
 
     def _take_from_server(self, item: Item, archive: Path) -> None:
-        """Unpack the item's contents straight from the archive on the server.
+        """Unpack the item's contents from the archive on the server.
 
         Raises:
             RangesIgnoredError: the server does not serve parts of files.
@@ -195,29 +192,28 @@ class Downloader:
             self._place_contents(item, open_zip(file, item.remote.name))
 
     def _place_contents(self, item: Item, archive: Archive) -> None:
-        """Unpack contents aside, record them, move them to their places: in this order, no kill does harm."""
+        """Unpack contents aside, record them, move them to their places; this order survives a kill."""
         for name, content in item.contents.items():
             assert content.members is not None
             aside = self._folder / f"{name}.unpacking"
             files, size = unpack(archive, content.members, content.to, aside)
             if content.files not in (None, files):
                 note(f"{name} has {files:,} files, {content.files:,} were published")
-            with explained_write_errors(self._root):
+            with explain_write_errors(self._root):
                 folders = [Path(path).relative_to(aside).as_posix() for path, _, names in os.walk(aside) if names]
                 self._note(name, item.remote, files, size, folders)
                 _merge(aside, self._root)
             say(f"{name}: {files:,} files, {decimal(size)}")
 
     def _place_file(self, item: Item, fetched: Path) -> None:
-        """Record a file that is a content by itself, and move it to its place."""
+        """Record a file that is a whole content, and move it to its place."""
         goal = self._root / item.file.to
-        with explained_write_errors(self._root):
+        with explain_write_errors(self._root):
             self._note(item.file.name, item.remote, 1, fetched.stat().st_size, [item.file.to])
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(fetched, goal)
 
     def _note(self, name: str, remote: RemoteFile, files: int, size: int, places: list[str]) -> None:
-        """Record a content."""
         self._contents[name] = Entry(
             file=remote.name, url=remote.url, sha256=remote.sha256, files=files, bytes=size, places=sorted(places)
         )
@@ -234,7 +230,7 @@ def _holds_something(place: Path) -> bool:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move what is in `source` into `target`, whole folders where there are none of that name yet."""
+    """Move the contents of `source` into `target`; folders that are new there move as a whole."""
     for path in sorted(source.iterdir()):
         goal = target / path.name
         if path.is_dir() and goal.is_dir():

@@ -1,4 +1,4 @@
-"""Looking up the files of a Mendeley Data dataset: address, size and SHA-256, as its public interface lists them.
+"""Lists the files of a Mendeley Data dataset with address, size and SHA-256, by its public interface.
 
 GET <api>/<dataset>/folders/<version>                     [{"id", "name", "parent_id"}, ...]
 GET <api>/<dataset>/files?folder_id=<id>&version=<n>      [{"filename", "content_details": {"size", "sha256_hash",
@@ -12,7 +12,7 @@ from static_gesture_classification.downloads.settings import Listing
 from static_gesture_classification.downloads.transfer import RemoteFile
 
 
-def published_files(api: str, listing: Listing, connection: Connection) -> dict[str, RemoteFile]:
+def list_files(api: str, listing: Listing, connection: Connection) -> dict[str, RemoteFile]:
     """File name -> file, of all folders of the dataset. Raises `TransferError`."""
     address, found = f"{api}/{listing.dataset}", {}
     try:

@@ -1,4 +1,4 @@
-"""Which files have to be fetched for the parts that are wanted of a dataset, and what is wanted of each."""
+"""The files to fetch for the wanted parts of a dataset, and the contents to take from each."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from static_gesture_classification.errors import UserError
 
 @dataclass(frozen=True)
 class Item:
-    """A published file and the contents that are wanted of it.
+    """A published file and its wanted contents.
 
     Args:
         file: as it is published.
-        contents: by name what is fetched and recorded as one (a gesture's images, the annotations): what of the file
-            it is and where it belongs.
+        contents: name -> members and place of a content, which is fetched and recorded as one (a gesture's images).
     """
 
     file: PublishedFile
@@ -30,12 +29,12 @@ class Item:
 
     @property
     def bytes(self) -> int:
-        """Its size, as far as it is known before anything is fetched."""
+        """Its size, or an estimate before it is fetched."""
         return self.file.size or self.file.about
 
     @property
     def unpacked_bytes(self) -> int:
-        """Roughly what it unpacks to; 0 where it holds all parts, so that its size says little about those wanted."""
+        """Its unpacked size, roughly; 0 where it holds all parts, of which few may be wanted."""
         return 0 if KEY in self.file.to else int(self.bytes * self.file.expands)
 
 
@@ -43,7 +42,7 @@ def make_plan(settings: DownloadSettings) -> list[Item]:
     """The files to fetch, in order.
 
     Raises:
-        UserError: no part is named where one must be, or one is unknown; the message lists them.
+        UserError: a part must be named, or is unknown; lists the parts.
     """
     published = settings.published
     files = published.variants[settings.variant]
@@ -59,7 +58,7 @@ def make_plan(settings: DownloadSettings) -> list[Item]:
 
 
 def choose_parts(settings: DownloadSettings) -> list[str]:
-    """The dataset's own names of the wanted parts; `all`, and names of our gestures, stand for several.
+    """The dataset's names of the wanted parts; `all` and the names of our gestures stand for several.
 
     Raises:
         UserError: see `make_plan`.

@@ -1,7 +1,7 @@
-"""A file on a server, read like one on disk: `zipfile` takes single members out of an archive that is never stored.
+"""A file on a server, read like one on disk, so that `zipfile` can fetch single members of an archive.
 
-HaGRID's 512-pixel archive has 128 GB and all 34 gestures; two of them are 7 GB. fsspec reads ahead and seeks; ours are
-the requests, because fsspec's own neither go on after a cut nor notice that the file changed.
+HaGRID's 512-pixel archive has 128 GB and all 34 gestures; two of them are 7 GB. fsspec reads ahead and seeks. The
+requests are ours, because fsspec's do not continue after a cut or notice that the file changed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from static_gesture_classification.downloads.connection import Connection, Reply, TransferError
 
-READ_AHEAD = 16 << 20  # bytes; the price is one round trip for each
+READ_AHEAD = 16 << 20  # bytes per request
 
 
 class RangesIgnoredError(Exception):

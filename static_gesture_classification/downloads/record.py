@@ -1,7 +1,7 @@
-"""The record of what was fetched into a dataset's folder: which contents, from which file, how much, and where it lies.
+"""The record of the contents that were fetched into a dataset's folder: their file, size and places.
 
-It lies in the folder that the pipeline watches, so that a newly fetched gesture is noticed, and has nothing in it that
-differs from one machine or day to another.
+It lies in a folder that the pipeline watches, so that `dvc repro` notices a new gesture, and is the same on each
+machine and day.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ VERSION = 1
 
 
 class Entry(TypedDict):
-    """One content. `places` are the folders (or the file) that hold it, relative to the dataset's root."""
+    """One content; `places` are its folders, or its file, relative to the dataset's root."""
 
     file: str
     url: str
@@ -28,14 +28,14 @@ class Entry(TypedDict):
 
 
 class Record(TypedDict):
-    """What the file says: see `write_record`."""
+    """The content of the file."""
 
     contents: dict[str, Entry]
 
 
 def read_record(path: Path) -> dict[str, Entry]:
-    """The contents by name; none where there is no record. Raises `DataError` for a file that is none."""
-    way_out = "it is not a record of downloads: delete it (what was fetched stays as it is)"
+    """The contents by name; none without a record. Raises `DataError` for another file."""
+    way_out = "it is not a record of downloads: delete it (fetched files stay)"
     return read_json(path, Record, way_out, ("record_version", VERSION))["contents"] if path.exists() else {}
 
 

@@ -1,8 +1,8 @@
-"""What conf/download/ says: how to fetch, and for each dataset which files are published and what is in them.
+"""The settings in conf/download/: how to fetch, and the published files of each dataset with their contents.
 
-There is one YAML per dataset, so that an address that has moved is corrected there, and a new dataset needs no code. A
-dataset has parts (gestures, subjects). Each variant lists its files, with KEY in place of the part's name: a file with
-KEY in its name is published once per part; one with KEY only in `to` holds all parts.
+One YAML per dataset: a new address or dataset needs no code. A dataset has parts (gestures, subjects). Each variant
+lists its files, with KEY in place of the part's name: a file with KEY in its name is published once per part; a file
+with KEY only in `to` holds all parts.
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ Size = Annotated[ByteSize, WrapValidator(_size)]
 
 
 class PublishedPart(Settings):
-    """What is published of one part."""
+    """The published data of one part."""
 
     model_config = ConfigDict(extra="forbid")
 
-    url: str | None = None  # without one, it is looked up in the dataset's listing
+    url: str | None = None  # None: the dataset's listing has it
     size: int | None = Field(None, ge=0)  # bytes
     sha256: str | None = Field(None, pattern="^[0-9A-Fa-f]{64}$")
-    about: Size = ByteSize(0)  # roughly the size, for the disk check before anything is fetched; 0: unknown
+    about: Size = ByteSize(0)  # rough size, for the disk check before a download; 0: unknown
     files: int | None = Field(None, ge=0)  # in the archive
 
 
 class PublishedFile(PublishedPart):
-    """A file of a variant. What it does not say, the part says."""
+    """A file of a variant; fields that it lacks come from the part."""
 
     name: str
-    members: re.Pattern[str] | None = None  # which of the archive are wanted; None: the file itself is
-    to: str  # where one goes, below the root, with the named groups of `members`
-    present: tuple[str, ...]  # paths below the root of which any, existing, shows that it is there
+    members: re.Pattern[str] | None = None  # wanted members of the archive; None: the file itself
+    to: str  # place of a member below the root, with the named groups of `members`
+    present: tuple[str, ...]  # paths below the root; if any exists, the content is there
     expands: float = Field(1.0, gt=0)  # unpacked size / packed size, for the disk check
     stream: bool = False  # take members out of the archive on the server, where it serves parts of files
 
     def for_part(self, part: str, published: PublishedPart | None = None) -> PublishedFile:
-        """The file of one part, or what is of that part in a file for all."""
+        """The file of one part, or that part of a file for all."""
         own = published.model_dump(mode="json", exclude_unset=True) if published else {}
         text = json.dumps({**own, **self.model_dump(mode="json", exclude_unset=True)})
         return PublishedFile.model_validate_json(text.replace(KEY, json.dumps(part)[1:-1]))
 
 
 class Listing(Settings):
-    """A Mendeley Data dataset, where addresses, sizes and hashes of its files can be looked up."""
+    """A Mendeley Data dataset, which lists addresses, sizes and hashes of its files."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,21 +75,21 @@ class Listing(Settings):
 
 
 class PublishedDataset(Settings):
-    """A dataset. Its YAML may hold more: values to which others in it refer."""
+    """A dataset. Its YAML may hold further values, to which its entries refer."""
 
     page: str  # for people
     root: Path
-    record: str  # path of the record of what was fetched, below the root
+    record: str  # path of the record of downloads, below the root
     parts: dict[str, PublishedPart]
     parts_by_default: Names | None  # None: parts must be named
     variants: dict[str, tuple[PublishedFile, ...]]
     listing: Listing | None = None
-    aliases: dict[str, str | None] = Field(default_factory=dict)  # part -> a gesture by which it can be named too
+    aliases: dict[str, str | None] = Field(default_factory=dict)  # part -> a gesture that names it too
     example: str = "download.parts=all"  # a command that names parts
 
 
 class DownloadSettings(Settings):
-    """What to fetch, and how: see conf/download/default.yaml."""
+    """What to fetch, and how; `download` of the configuration."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -106,10 +106,10 @@ class DownloadSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> DownloadSettings:
-        """The settings in the composed configuration.
+        """From `download`.
 
         Raises:
-            UserError: a value is missing or wrong, or there is no such dataset or variant; the message lists them.
+            UserError: a value is missing or wrong, or the dataset or variant is unknown; lists the known ones.
         """
         node, name = config.download, config.download.dataset
         datasets = [key for key, value in node.items() if isinstance(value, DictConfig) and "variants" in value]

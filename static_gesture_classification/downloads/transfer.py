@@ -1,8 +1,7 @@
 """One file from a server to the disk: resumed after a cut or a kill, and checked.
 
-While unfinished it lies beside its destination as `.NAME.partial`, with `.NAME.partial.json`, which says of which
-version of which URL it is a part. A file that is not what was published is kept and named, never deleted. Ours because
-pooch, the library for this, begins again after a cut.
+An unfinished file lies beside its destination as `.NAME.partial`; `.NAME.partial.json` has its URL and version. A file
+that is not the published one is kept and reported, never deleted. This is ours because pooch restarts after a cut.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_json
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path, write_json
 from static_gesture_classification.downloads.byte_progress import ByteProgress
 from static_gesture_classification.downloads.connection import (
     Connection,
@@ -29,7 +28,7 @@ from static_gesture_classification.terminal import say
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file. `size` in bytes and `sha256` (hex) are what the publisher says, None where they say nothing."""
+    """A published file, with its published `size` in bytes and `sha256` (hex), None where unknown."""
 
     name: str
     url: str
@@ -38,22 +37,22 @@ class RemoteFile:
 
 
 def fetch(remote: RemoteFile, destination: Path, connection: Connection, room_for: Callable[[int], None]) -> Path:
-    """Bring `remote` to `destination`, going on where an earlier call was cut off; returns `destination`.
+    """Fetch `remote` to `destination`, continuing an earlier download; returns `destination`.
 
-    A file that is there already, fetched earlier or put there by hand, is checked and used.
+    An existing file, fetched or put there by hand, is only checked.
 
     Args:
-        room_for: called with the bytes still to come once they are known; raises where they do not fit.
+        room_for: called with the number of missing bytes once it is known; raises if they do not fit.
 
     Raises:
         DownloadError: it cannot be fetched.
-        DataError: what was fetched is not what was published.
+        DataError: it is not the published file.
         OutputError: it cannot be written.
     """
     if destination.exists():
         check(destination, remote)
         return destination
-    with explained_write_errors(destination), way_by_hand(remote, destination):
+    with explain_write_errors(destination), way_by_hand(remote, destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         partial = PartialFile(partial_path(destination), remote, room_for)
         partial.complete(connection)
@@ -65,21 +64,21 @@ def fetch(remote: RemoteFile, destination: Path, connection: Connection, room_fo
 
 @contextmanager
 def way_by_hand(remote: RemoteFile, destination: Path, page: str = "") -> Iterator[None]:
-    """Make of a `TransferError` a `DownloadError` that says how to get the file by hand, from its `page`."""
+    """Turn a `TransferError` into a `DownloadError` that says how to get the file by hand, from its `page`."""
     try:
         yield
     except TransferError as error:
         raise DownloadError(
-            f"cannot fetch {remote.url or remote.name}: {error}. Repeat the command to go on where it stopped; or "
+            f"cannot fetch {remote.url or remote.name}: {error}. Repeat the command to continue; or "
             f"fetch {remote.name} in another way, put it at {destination} and repeat the command{page and f' ({page})'}"
         ) from error
 
 
 def check(path: Path, remote: RemoteFile) -> None:
-    """Compare a fetched file with the published size and hash, where there are any.
+    """Compare a file with the published size and hash, if known.
 
     Raises:
-        DataError: they differ. The file is left where it is.
+        DataError: they differ. The file stays.
     """
     size = path.stat().st_size
     advice = (
@@ -98,7 +97,7 @@ def check(path: Path, remote: RemoteFile) -> None:
 
 
 class PartialFile:
-    """The beginning of a file, at `path`; the JSON file at `state` says of which version."""
+    """The beginning of a file at `path`, with its version in the JSON file at `state`."""
 
     def __init__(self, path: Path, remote: RemoteFile, room_for: Callable[[int], None]) -> None:
         self.path, self.state = path, path.with_name(f"{path.name}.json")
@@ -107,7 +106,7 @@ class PartialFile:
         self._version = self._read_version()
 
     def complete(self, connection: Connection) -> None:
-        """Fetch what is missing. Raises `TransferError`, `DataError` (the server offers something else)."""
+        """Fetch the rest. Raises `TransferError`, or `DataError` if the server offers another file."""
         version, start = self._version, self.path.stat().st_size if self._version else 0
         if version and start == version.total:
             return
@@ -126,7 +125,7 @@ class PartialFile:
             raise
 
     def _accept(self, reply: Reply, asked: int) -> int:
-        """Where in the file the reply's body goes; empties the file where the reply cannot follow what is there."""
+        """The position of the reply's body in the file; empties the file if the reply does not continue it."""
         total = reply.version.total
         if None not in (self._remote.size, total) and self._remote.size != total:
             raise DataError(
@@ -148,7 +147,7 @@ class PartialFile:
         return position
 
     def _empty(self, version: Version | None) -> None:
-        """Empty the file, then say what will be in it: in this order, no kill can leave them contradicting."""
+        """Empty the file, then write its version; in this order they agree after a kill."""
         self._file.seek(0)
         self._file.truncate()
         self._version = version
@@ -158,7 +157,7 @@ class PartialFile:
             write_json(self.state, asdict(version))
 
     def _read_version(self) -> Version | None:
-        """The version of which the file is a part; None where it is not known well enough to go on."""
+        """The version of the partial file; None where it is not known well enough to continue."""
         try:
             version = read_json(self.state, Version, "")
         except DataError:

@@ -1,9 +1,9 @@
-"""Unpacking archives that others made: what is wanted goes where it belongs, and nothing goes anywhere else.
+"""Unpacks wanted members of archives from elsewhere to their places, and nothing anywhere else.
 
-Names that lead out of the folder make the whole archive suspect, and nothing of it is unpacked; links and devices are
-left out. What an archive says it unpacks to is compared with the free disk first. Members that are there already,
-whole, are not written again, so that an interrupted unpacking goes on where it stopped. Ours because `extractall` of
-zipfile and tarfile does none of this: it renames what leads out, and writes all of it again.
+An archive with a name that leads out of the folder is refused as a whole; links and devices are left out. The unpacked
+size is compared with the free disk first. Whole files that exist are not written again, so that an interrupted
+unpacking continues. This is ours because `extractall` of zipfile and tarfile renames escaping members and writes all of
+them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import IO, cast
 
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.downloads.byte_progress import ByteProgress
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.errors import DataError
@@ -55,13 +55,13 @@ class Archive:
 
 
 def unpack(archive: Archive, wanted: re.Pattern[str], to: str, folder: Path) -> tuple[int, int]:
-    """Unpack the members whose whole name matches `wanted` to `folder`/`to`, where `{group}` stands for a named group.
+    """Unpack the members whose whole name matches `wanted` to `folder`/`to`, where `{group}` is a named group.
 
     Returns:
-        how many files there are, and how many bytes.
+        Number of files, and of bytes.
 
     Raises:
-        DataError: no member matches, or two go to one place; one is damaged or unpacks to far more than is believable.
+        DataError: no member matches, two have one place, one is damaged, or the unpacked size is not credible.
         OutputError: it does not fit on the disk, or cannot be written.
     """
     chosen = _destinations(archive, wanted, to)
@@ -85,7 +85,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
     """Open a zip or tar archive on disk.
 
     Raises:
-        DataError: it is neither, damaged, or has a name that leads out of the folder.
+        DataError: it is neither, is damaged, or has a name that leads out of the folder.
     """
     with explain_damage(str(path), "delete it and repeat the command to fetch it again"):
         if zipfile.is_zipfile(path):
@@ -120,13 +120,15 @@ def open_tar(file: tarfile.TarFile, label: str) -> Archive:
     files = [info for info in infos if not info.isdir()]
     regular = [info for info in files if info.isreg()]
     _say_left_out(label, len(files) - len(regular))
-    open_member = cast(Callable[[tarfile.TarInfo], IO[bytes]], file.extractfile)  # None only for what is no file
+    open_member = cast(
+        Callable[[tarfile.TarInfo], IO[bytes]], file.extractfile
+    )  # None only for other members than files
     return Archive(label, [Member(info.name, info.size, info.size, partial(open_member, info)) for info in regular])
 
 
 @contextmanager
 def explain_damage(place: str, way_out: str) -> Iterator[None]:
-    """Turn what the archive modules raise into a `DataError` that names `place` and the way out."""
+    """Turn errors of the archive modules into a `DataError` that names `place` and the way out."""
     try:
         yield
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError) as error:
@@ -162,7 +164,7 @@ def _destinations(archive: Archive, wanted: re.Pattern[str], to: str) -> dict[st
 
 
 def _write(member: Member, path: Path, label: str) -> None:
-    with explained_write_errors(path):
+    with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with member.open() as source, path.open("wb") as target:
             shutil.copyfileobj(source, target, CHUNK)

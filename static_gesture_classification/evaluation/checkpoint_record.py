@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import PlainName, read_json
-from static_gesture_classification.samples import held_together
+from static_gesture_classification.samples import group_of
 
 DIGITS = 16  # of a subject's digest
 SUBJECTS = "people_trained_on"  # the record's key of their digests
@@ -49,9 +49,9 @@ def data_version(samples: pd.DataFrame) -> str:
 
 def subject_digests(samples: pd.DataFrame) -> pd.Series:
     """For each row, 16 hex digits that stand for its subject without naming it; where nobody knows who it is, for
-    its session or image (see `samples.held_together`).
+    its session or image (see `samples.group_of`).
     """
-    keys = held_together(samples)
+    keys = group_of(samples)
     digests = {key: hashlib.blake2b(str(key).encode(), digest_size=DIGITS // 2).hexdigest() for key in keys.unique()}
     return keys.map(digests)
 

@@ -23,7 +23,7 @@ from static_gesture_classification.evaluation.predictions import (
     Predictions,
     read_predictions,
 )
-from static_gesture_classification.preparation.crop_store import CROPS
+from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import CropSettings
 from static_gesture_classification.preparation.landmark_store import POINTS
 from static_gesture_classification.preparation.landmarks import LandmarkSettings
@@ -203,7 +203,7 @@ def stored_predictions(samples: pd.DataFrame, table: Predictions) -> Predictions
 def open_hands(samples: pd.DataFrame, classifier: Classifier, settings: ContenderSettings) -> Hands | None:
     """Samples with what is prepared of them; None where that does not fit the classifier, or some are not in it."""
     kind = classifier.kind
-    needed = [settings.crops / CROPS] * kind.needs_crops + [settings.landmarks / POINTS] * kind.needs_landmarks
+    needed = [settings.crops / CROPS_FILE] * kind.needs_crops + [settings.landmarks / POINTS] * kind.needs_landmarks
     if not all(path.is_file() for path in needed):
         return None
     hands = kind.open(settings.crops, settings.landmarks, settings.crops / "samples.parquet")

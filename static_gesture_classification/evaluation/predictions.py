@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.file_data import parsed_json
+from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, SCHEMA
 
@@ -141,7 +141,7 @@ def read_predictions(path: Path) -> Predictions:
     if version != str(VERSION):
         raise DataError(f"{path} has predictions table version {version}, this program reads {VERSION}; evaluate again")
     embeddings = _read_embeddings(path, metadata[b"embeddings"].decode()) if b"embeddings" in metadata else None
-    names = parsed_json(
+    names = parse_json(
         metadata.get(b"gestures", b"").decode(), tuple[str, ...], f"{path}, its gestures", "evaluate again"
     )
     return Predictions(table, names, embeddings)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from static_gesture_classification.samples import held_together
+from static_gesture_classification.samples import group_of
 
 SUBJECT, SESSION, PICTURE, SAMPLE = "subject", "session", "picture", "sample"
 TOO_NARROW = "people are not held apart, so it is too narrow"
@@ -54,7 +54,7 @@ def units_of(
     """
     each = np.array([str(row) for row in range(len(sources))], object)
     frame = pd.DataFrame({"source": sources, "subject": subjects, "session": "" if sessions is None else sessions})
-    members, names = pd.factorize(held_together(frame.assign(image=each)))
+    members, names = pd.factorize(group_of(frame.assign(image=each)))
     unknown = int((frame["subject"] == "").sum()) if kind == SUBJECT else 0
     if len(names) < 2:
         return Units(SAMPLE, len(sources), np.arange(len(sources)), unknown)

@@ -12,7 +12,7 @@ from static_gesture_classification.evaluation import metrics
 from static_gesture_classification.evaluation.evaluation_set import EvaluationSet
 from static_gesture_classification.evaluation.metrics import Interval, Outcomes
 from static_gesture_classification.evaluation.predictions import Predictions
-from static_gesture_classification.samples import person_of
+from static_gesture_classification.samples import subject_of
 from static_gesture_classification.training.scores import weighted_f1
 
 
@@ -79,7 +79,7 @@ class ScoredSet:
     def known_subjects(self) -> int:
         """How many people who are known the samples show."""
         told = pd.DataFrame({"source": self.outcomes.sources, "subject": self.outcomes.subjects})
-        return int(person_of(told[told["subject"] != ""]).nunique())
+        return int(subject_of(told[told["subject"] != ""]).nunique())
 
     @property
     def unknown(self) -> dict[str, int]:

@@ -18,7 +18,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.file_data import parsed_json
+from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.inputs import InputKind, kind_named
 
@@ -127,8 +127,8 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
             f"export it again: {EXPORT}"
         )
     way_out = f"export it again: {EXPORT}"
-    crop = parsed_json(about.get("crop", ""), Crop, f"{path}, its crop", way_out)
-    gestures = parsed_json(about.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
+    crop = parse_json(about.get("crop", ""), Crop, f"{path}, its crop", way_out)
+    gestures = parse_json(about.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
     try:
         kind = kind_named(str(about.get("input")))
     except UserError as error:

@@ -1,1 +1,1 @@
-"""The stages between raw data and training: index, crops, split."""
+"""The stages between raw data and training: index, crops, split, landmarks."""

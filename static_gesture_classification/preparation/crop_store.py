@@ -1,13 +1,13 @@
-"""The array of crops on disk: written in place, resumable after a kill, published as one with its tables.
+"""The array of crops on disk: written in place, resumable after a kill, published together with its tables.
 
-While a stage works there is one hidden file, `.crops.npy.partial`:
+While the stage works there is one hidden file, `.crops.npy.partial`:
 
     128 bytes    progress header (`_HEADER`); becomes the .npy header when the array is complete
     n rows       size x size x 3 bytes each, in the order of the index
-    n records    one `RECORD` per row: what the row was made from, and whether it is there
+    n records    one `ROW_RECORD` per row: the inputs of the row, and whether it is there
 
-It is allocated whole at the start, so that a full disk is noticed before any work is done. Rejected rows leave gaps,
-which are closed at the end. Then the array is published together with its tables (`publishing`).
+It is allocated at the start, so that a full disk is an error before any work. Gaps of rejected rows are closed at the
+end. Then the array and its tables are published (`publishing`).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from typing import IO
 
 import numpy as np
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path
 from static_gesture_classification.preparation import publishing
 
-CROPS = "crops.npy"
-RECORDS = ".records.npy"  # what each published row was made from: lets the next run copy instead of decode
+CROPS_FILE = "crops.npy"
+RECORDS = ".records.npy"  # the inputs of each published row: the next run copies rows instead of decoding
 INTERRUPTED = ".crops.npy.interrupted"  # unfinished array of an earlier index, to copy rows from
 COPY_BYTES = 1 << 25
 
-RECORD = np.dtype(
+ROW_RECORD = np.dtype(
     [
         ("key", "V16"),  # hash of source, image, box, size, margin
         ("content", "V16"),  # hash of the image file
-        ("file", "V16"),  # which file that was, in which state, to trust `content` without reading it again
+        ("file", "V16"),  # path and state of that file: while they are the same, `content` holds
         ("state", "u1"),
     ]
 )
@@ -48,12 +48,12 @@ _COMPACTED_AT = _HEADER.itemsize - 8
 
 @dataclass(frozen=True)
 class Donor:
-    """A finished or interrupted array of crops that rows can be copied from.
+    """A finished or interrupted array of crops, to copy rows from.
 
     Attributes:
         pixels: uint8 (n, size, size, 3).
-        records: what each row was made from.
-        place: int (n,), where in `pixels` the row of a record lies.
+        records: `ROW_RECORD` (n,).
+        place: int (n,), position in `pixels` of each record's row.
     """
 
     pixels: np.ndarray
@@ -62,17 +62,17 @@ class Donor:
 
 
 class PartialCrops:
-    """The unfinished array: rows and records are written as they come, and survive a kill once `checkpoint` returns."""
+    """The unfinished array; its rows survive a kill once `checkpoint` returns."""
 
     def __init__(self, folder: Path, plan: bytes, keys: np.ndarray, size: int) -> None:
-        """Continue the array of this plan (hash of all keys) where a killed run left it, or allocate a new one.
+        """Continue the array that a killed run of this plan (hash of all keys) left, or allocate a new one.
 
         Raises:
-            OutputError: the folder is read-only, or the disk has no room for the whole array.
+            OutputError: the folder is read-only, or the array does not fit on the disk.
         """
-        self.path = partial_path(folder / CROPS)
+        self.path = partial_path(folder / CROPS_FILE)
         self.size, self.count, self.row_bytes = size, len(keys), size * size * 3
-        with explained_write_errors(folder / CROPS):
+        with explain_write_errors(folder / CROPS_FILE):
             folder.mkdir(parents=True, exist_ok=True)
             resumed = _read_progress(self.path)
             if resumed is not None and resumed.plan == plan and not resumed.compacted:
@@ -91,13 +91,13 @@ class PartialCrops:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        """After an error the file stays, to be continued, unless there is nothing in it."""
+        """After an error a file with any row stays, to be continued."""
         self._file.close()
         if error is not None and not (self.state == DONE).any():
             self.path.unlink(missing_ok=True)
 
     def _allocate(self, plan: bytes, keys: np.ndarray) -> None:
-        self.records = np.zeros(self.count, RECORD)
+        self.records = np.zeros(self.count, ROW_RECORD)
         self.records["key"] = keys
         fresh = _fresh_path(self.path)
         try:
@@ -127,19 +127,19 @@ class PartialCrops:
         return self._file.read((rows.stop - rows.start) * self.row_bytes)
 
     def checkpoint(self, rows: np.ndarray) -> None:
-        """Make the rows written so far last, then say so in the records of `rows` (ascending)."""
+        """Flush the rows to the disk, then write the records of `rows` (ascending)."""
         self._sync()
         for start, stop in _runs(rows):
             first = int(rows[start])
-            self._file.seek(self._records_at + first * RECORD.itemsize)
+            self._file.seek(self._records_at + first * ROW_RECORD.itemsize)
             self._file.write(self.records[first : first + stop - start].tobytes())
         self._file.flush()
 
     def compact(self) -> int:
         """Close the gaps of rejected rows; returns how many rows are left.
 
-        A step moves at most as many rows as there are gaps before them, so that it never overwrites what it reads:
-        a kill in between leaves an array of which `_Progress.place` still knows where each row lies.
+        A step moves at most as many rows as there are gaps before them, so it never overwrites the rows that it reads.
+        After a kill `_Progress.place` still finds each row.
         """
         done = self.records["state"] == DONE
         before = np.concatenate([[0], np.cumsum(done)])  # rows that stay, before each
@@ -166,25 +166,25 @@ class PartialCrops:
         os.fsync(self._file.fileno())
 
 
-def published(folder: Path, size: int) -> Donor | None:
-    """The finished array of an earlier run, when it has this size and its records."""
+def open_published(folder: Path, size: int) -> Donor | None:
+    """The finished array of an earlier run, if it has this size and records."""
     try:
-        rows = np.load(folder / CROPS, mmap_mode="r", allow_pickle=False)
+        rows = np.load(folder / CROPS_FILE, mmap_mode="r", allow_pickle=False)
         records = np.load(folder / RECORDS, allow_pickle=False)
     except (OSError, ValueError):
         return None
     if (
         rows.shape[1:] != (size, size, 3)
         or rows.dtype != np.uint8
-        or records.dtype != RECORD
+        or records.dtype != ROW_RECORD
         or len(records) != len(rows)
     ):
         return None
     return Donor(rows, records, np.arange(len(rows)))
 
 
-def interrupted(folder: Path, size: int) -> Donor | None:
-    """The array of a run that was killed, where it could not simply be continued."""
+def open_interrupted(folder: Path, size: int) -> Donor | None:
+    """The array of a killed run that could not be continued."""
     path = folder / INTERRUPTED
     progress = _read_progress(path)
     if progress is None or progress.size != size:
@@ -194,18 +194,18 @@ def interrupted(folder: Path, size: int) -> Donor | None:
 
 
 def publish(folder: Path, tables: Sequence[str], array_is_new: bool) -> None:
-    """Put the array, where it is new, and the tables, written to their partial paths, in place."""
-    publishing.announce(folder, [CROPS, *tables] if array_is_new else tables)
+    """Put the tables and, if new, the array in place; they lie at their partial paths."""
+    publishing.announce(folder, [CROPS_FILE, *tables] if array_is_new else tables)
     finish_publishing(folder)
 
 
 def finish_publishing(folder: Path) -> None:
-    """Put in place what a killed command had completed; does nothing where there is nothing to do."""
-    names, partial = publishing.announced(folder), partial_path(folder / CROPS)
+    """Finish the publishing of a killed command, if there is one."""
+    names, partial = publishing.read_announced(folder), partial_path(folder / CROPS_FILE)
     if not names:
         return
-    with explained_write_errors(folder / CROPS):
-        if CROPS in names and partial.is_file():
+    with explain_write_errors(folder / CROPS_FILE):
+        if CROPS_FILE in names and partial.is_file():
             _finish_array(partial)
         publishing.finish(folder)
         for path in (folder / INTERRUPTED, partial, _fresh_path(partial)):
@@ -213,7 +213,7 @@ def finish_publishing(folder: Path) -> None:
 
 
 def _finish_array(path: Path) -> None:
-    """Turn a compacted array into a .npy file; may be repeated."""
+    """Turn a compacted array into a .npy file; repeating it changes nothing."""
     progress = _read_progress(path)
     with path.open("r+b") as file:
         if progress is not None:
@@ -232,7 +232,7 @@ def _finish_array(path: Path) -> None:
 
 
 def allocate(file: IO[bytes], size: int) -> None:
-    """Reserve `size` bytes of disk for a file, so that a full disk is an error now and not in the midst of the work."""
+    """Reserve `size` bytes of disk for a file, so that a full disk is an error now and not later."""
     if hasattr(os, "posix_fallocate") and size:
         os.posix_fallocate(file.fileno(), 0, size)
     else:
@@ -258,14 +258,14 @@ class _Progress:
         return self.records["state"] == DONE
 
     def place(self) -> np.ndarray:
-        """Where each row lies: in its own place, or moved up by `compact`."""
+        """The position of each row, its own or the one that `compact` gave it."""
         moved = np.cumsum(self.done) - self.done
         own = np.arange(len(self.records))
         return np.where(own < self.compacted, moved, own)
 
 
 def _read_progress(path: Path) -> _Progress | None:
-    """The state of an unfinished array; None where there is none, or its file is not whole."""
+    """The state of an unfinished array; None where there is none, or the file is damaged."""
     try:
         with path.open("rb") as file:
             start = file.read(_HEADER.itemsize)
@@ -274,17 +274,17 @@ def _read_progress(path: Path) -> _Progress | None:
             header = np.frombuffer(start, _HEADER)[0]
             rows, size = int(header["rows"]), int(header["size"])
             records_at = _HEADER_BYTES + rows * size * size * 3
-            if header["magic"] != _MAGIC or path.stat().st_size != records_at + rows * RECORD.itemsize:
+            if header["magic"] != _MAGIC or path.stat().st_size != records_at + rows * ROW_RECORD.itemsize:
                 return None
             file.seek(records_at)
-            records = np.frombuffer(file.read(), RECORD).copy()
+            records = np.frombuffer(file.read(), ROW_RECORD).copy()
     except OSError:
         return None
     return _Progress(header["plan"].tobytes(), size, int(header["compacted"]), records)
 
 
 def _set_aside(path: Path) -> None:
-    """Keep an unfinished array that cannot be continued, to copy from, unless one kept earlier has more rows done."""
+    """Keep an unfinished array to copy from, unless an array kept earlier has more rows."""
     kept = path.with_name(INTERRUPTED)
     done = [0 if progress is None else int(progress.done.sum()) for progress in map(_read_progress, (path, kept))]
     if done[0] > done[1]:

@@ -3,11 +3,10 @@
     gestures crops [overrides]
 
 Reads the index, writes to `paths.crops`: `crops.npy`, uint8 (n, size, size, 3) RGB; `samples.parquet`, whose row i
-describes row i of the array; `rejected.csv`, the samples whose image gave no crop, with the reason; `report.json`.
+describes row i of the array; `rejected.csv`, the samples without a crop, with the reason; `report.json`.
 
-The result depends on the index, the images' contents, `crops.size` and `crops.margin` alone. A sample of an earlier
-run, finished or killed, is copied instead of decoded where its image file has the size and modification time that
-were seen then, or, failing that, the same contents.
+The result depends only on the index, the images' contents, `crops.size` and `crops.margin`. Crops of an earlier run,
+finished or killed, are copied where the image file has the same size and modification time, or the same contents.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ import pyarrow.compute as pc
 from omegaconf import DictConfig
 from pydantic import Field
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_state import file_state, file_states
@@ -35,11 +34,11 @@ from static_gesture_classification.images import PIXELS_VERSION, read_bytes
 from static_gesture_classification.keyed_store import KEY, KeyIndex, Keys, digest
 from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation.crop_store import (
-    CROPS,
+    CROPS_FILE,
     DONE,
-    RECORD,
     RECORDS,
     REJECTED,
+    ROW_RECORD,
     TODO,
     Donor,
     PartialCrops,
@@ -67,7 +66,7 @@ from static_gesture_classification.workspace import Workspace
 
 __all__ = ["REJECTED_CSV", "REPORT", "SAMPLES", "CropSettings", "CropsReport", "build_crops", "main", "open_crops"]
 
-RETRIED = 1000  # images that could not be read before, tried again before the array is written anew
+RETRIED = 1000  # as many unreadable images are tried again before the array is rewritten
 
 
 @entry_point
@@ -83,9 +82,8 @@ class CropSettings(Settings):
     Args:
         size: side of a crop in pixels.
         margin: share of the box's longer side that is added on each side.
-        max_rejected_share: with more unusable samples than this share the stage fails.
-        images_optional: sources of which samples without an image are left out, not rejected, where they have
-            landmarks.
+        max_rejected_share: the stage fails when a larger share of the samples is unusable.
+        images_optional: sources whose samples need no image if they have landmarks: they are left out, not rejected.
     """
 
     size: int = Field(ge=8, le=4096)
@@ -99,12 +97,12 @@ class CropSettings(Settings):
         return cls.read(config, "crops", images_optional=images_optional(config.get("sources")))
 
     def at(self, size: int, margin: float) -> CropSettings:
-        """For another geometry, such as a checkpoint's; every sample needs its image."""
+        """The settings of another geometry, such as a checkpoint's; every sample needs its image."""
         return self.check({"size": size, "margin": margin, "max_rejected_share": self.max_rejected_share}, "crops")
 
 
 def images_optional(sources: Mapping[str, Any] | None) -> frozenset[str]:
-    """Names of the sources that keep hands whose image is not there, for their landmarks (`require_images: false`)."""
+    """Names of the sources that keep hands without an image, for their landmarks (`require_images: false`)."""
     nodes = {name: node for name, node in (sources or {}).items() if node is not None}
     return frozenset(str(name) for name, node in nodes.items() if node.get("require_images", True) is False)
 
@@ -115,9 +113,9 @@ def open_crops(folder: Path) -> np.memmap:
     Raises:
         DataError: the array or its table is missing, damaged, or they do not belong together.
     """
-    crops = open_array(folder / CROPS, "crops", "uint8", (None, None, 3))
+    crops = open_array(folder / CROPS_FILE, "crops", "uint8", (None, None, 3))
     if crops.shape[1] != crops.shape[2]:
-        raise DataError(f"{folder / CROPS} holds {crops.shape}, which are no squares; delete it and run dvc repro")
+        raise DataError(f"{folder / CROPS_FILE} holds {crops.shape}, which are no squares; delete it and run dvc repro")
     return crops
 
 
@@ -126,24 +124,24 @@ def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsRep
 
     Args:
         samples: the sample table.
-        output: folder to write to; finished and unfinished crops in it are made use of.
+        output: folder to write to; crops of earlier runs in it are reused.
         settings: see the class.
 
     Raises:
-        DataError: no samples, or too many of them unusable (names the first ten); earlier results are untouched.
+        DataError: no samples, or too many unusable ones (names the first ten); earlier results are untouched.
         OutputError: read-only folder, full disk; earlier results are untouched.
     """
     start = time.perf_counter()
     crop_store.finish_publishing(output)
     plan = CropPlan.of(samples, settings)
-    published = crop_store.published(output, settings.size)
-    report = None if published is None else _already_made(plan, published)
+    published = crop_store.open_published(output, settings.size)
+    report = None if published is None else _report_finished(plan, published)
     if published is not None and report is not None:
         report.check()
         _publish(output, published.records, report, array_is_new=False)
     else:
         with PartialCrops(output, digest(plan.keys.tobytes()), plan.keys, settings.size) as unfinished:
-            report = _fill(unfinished, plan, [published, crop_store.interrupted(output, settings.size)])
+            report = _fill(unfinished, plan, [published, crop_store.open_interrupted(output, settings.size)])
             unfinished.compact()
             records = unfinished.records[unfinished.state == DONE]
         del published
@@ -153,7 +151,7 @@ def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsRep
 
 
 def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.Table, int]:
-    """A sample table without the rows that landmarks alone are known of, and how many those are."""
+    """A sample table without the rows that have landmarks but no image, and the number of these."""
     optional = pc.is_in(table.column("source"), value_set=pa.array(sorted(images_optional), pa.string()))
     rows = np.flatnonzero(pc.and_(optional, table.column("landmarks").is_valid()).to_numpy(zero_copy_only=False))
     if not len(rows):
@@ -167,12 +165,12 @@ def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.T
 
 @dataclass(frozen=True)
 class CropPlan:
-    """What is to be made: one row per sample that has an image.
+    """The crops to make: one per sample that has an image.
 
     Attributes:
         samples: n rows.
-        keys: V16 (n,), what a row's pixels depend on besides the image's contents.
-        left_out: how many samples are not among them, since landmarks alone are known of them.
+        keys: V16 (n,), a hash of everything but the image's contents that the pixels depend on.
+        left_out: number of samples that have landmarks but no image.
     """
 
     samples: SampleImages
@@ -195,7 +193,7 @@ class CropPlan:
         return len(self.keys)
 
     def up_to_date(self, rows: np.ndarray, records: np.ndarray) -> np.ndarray:
-        """Which `records`, one for each of `rows`, were made from the image file as it is now: bool."""
+        """Whether each record, one for each of `rows`, was made from the image file as it is now: bool."""
         return (
             (records["state"] == DONE)
             & (records["key"] == self.keys[rows])
@@ -203,7 +201,7 @@ class CropPlan:
         )
 
     def missing_from(self, donor: Donor) -> np.ndarray | None:
-        """Rows that a finished array lacks, where its rows are the others, in order and up to date; None otherwise."""
+        """The rows that a finished array lacks; None unless it has all others, in order and up to date."""
         there = KeyIndex(donor.records["key"]).find(self.keys) >= 0
         rows = np.flatnonzero(there)
         if len(rows) != len(donor.records) or not self.up_to_date(rows, donor.records).all():
@@ -213,7 +211,7 @@ class CropPlan:
 
 @dataclass
 class CropsReport:
-    """What became of the samples: `reasons` of the rejected by row, and how many were kept from before."""
+    """The result: `reasons` of the rejected rows, and how many crops of earlier runs were kept."""
 
     plan: CropPlan
     reasons: dict[int, str]
@@ -223,16 +221,16 @@ class CropsReport:
 
     @property
     def made(self) -> np.ndarray:
-        """Rows of which there is a crop: bool (n,)."""
+        """Rows that have a crop: bool (n,)."""
         return ~np.isin(np.arange(self.plan.count), list(self.reasons))
 
     def check(self) -> None:
-        """Raise `DataError` when more samples are unusable than may be."""
+        """Raise `DataError` when too many samples are unusable."""
         most = self.plan.settings.max_rejected_share
         self.plan.samples.check_rejected(self.reasons, most, "crops", self.plan.left_out)
 
     def as_json(self) -> dict[str, Any]:
-        """The part of the report that depends on the data alone, not on how much of it was there before."""
+        """The content of report.json; it depends on the data alone, not on earlier runs."""
         made, left_out = self.made, self.plan.left_out
         return {
             "samples": int(made.sum()),
@@ -257,9 +255,9 @@ class CropsReport:
 
 @dataclass(frozen=True)
 class Cut:
-    """What was cut out of an image: its file's state, its hash, and by row a crop, or why there is none.
+    """The crops of an image by row, or why there is none, with the file's state and hash.
 
-    Rows that it lacks have a crop of the same contents already.
+    Rows that already have a crop of the same contents are left out.
     """
 
     state: tuple[int, int]
@@ -268,7 +266,7 @@ class Cut:
 
 
 def _crop_image(task: ImageTask, known: Keys, settings: CropSettings) -> Cut:
-    """Cut the hands of an image; `known` V16 (n,): of which contents there is a crop of each row."""
+    """Cut the hands of an image; `known` V16 (n,) is the hash of the contents that a row's crop was made from."""
     state, data = file_state(task.path), read_bytes(task.path)
     content = hashlib.sha256(data).digest()[:16]
     changed = known[task.rows] != np.void(content)
@@ -282,10 +280,10 @@ def _by_row(task: ImageTask, cut: Cut | str) -> dict[int, np.ndarray | str]:
     return dict.fromkeys(task.rows.tolist(), cut) if isinstance(cut, str) else cut.crops
 
 
-def _already_made(plan: CropPlan, published: Donor) -> CropsReport | None:
-    """The report of a finished array that is what the plan would give; None where it is not.
+def _report_finished(plan: CropPlan, published: Donor) -> CropsReport | None:
+    """The report of a finished array that the plan would not change; None for any other.
 
-    Rows that it lacks are images that could not be read then. If they still cannot, nothing has changed.
+    The rows that it lacks were unreadable images. If they still are, nothing has changed.
     """
     missing = plan.missing_from(published)
     if missing is None or len(missing) > RETRIED:
@@ -303,7 +301,7 @@ def _already_made(plan: CropPlan, published: Donor) -> CropsReport | None:
 
 def _fill(unfinished: PartialCrops, plan: CropPlan, donors: Sequence[Donor | None]) -> CropsReport:
     """Bring every row of the unfinished array to DONE or REJECTED."""
-    donated = _Donated(unfinished, [donor for donor in donors if donor is not None])
+    donated = _DonatedRows(unfinished, [donor for donor in donors if donor is not None])
     _keep(unfinished, plan, donated)
     report = CropsReport(plan, {}, kept=int((unfinished.state == DONE).sum()))
     tasks = plan.samples.tasks(np.flatnonzero(unfinished.state == TODO))
@@ -317,11 +315,11 @@ def _fill(unfinished: PartialCrops, plan: CropPlan, donors: Sequence[Donor | Non
     return report
 
 
-class _Donated:
-    """Where each row's crop lies already: in the unfinished array itself, or in the first donor that has its key.
+class _DonatedRows:
+    """Crops of earlier runs: for each row in the unfinished array itself, else in the first donor with its key.
 
     Attributes:
-        records: (n,), what it was made from; zeros where there is none.
+        records: (n,), of each row's crop; zeros where there is none.
     """
 
     OWN, NOWHERE = -1, -2
@@ -329,7 +327,7 @@ class _Donated:
     def __init__(self, unfinished: PartialCrops, donors: Sequence[Donor]) -> None:
         own = unfinished.state == DONE
         self.donors = donors
-        self.records = np.where(own, unfinished.records, np.zeros((), RECORD))
+        self.records = np.where(own, unfinished.records, np.zeros((), ROW_RECORD))
         self._donor = np.where(own, self.OWN, self.NOWHERE)
         self._place = np.zeros(len(own), np.int64)
         for number, donor in enumerate(donors):
@@ -351,8 +349,8 @@ class _Donated:
             unfinished.write(mine, donor.pixels[self._place[mine]])
 
 
-def _keep(unfinished: PartialCrops, plan: CropPlan, donated: _Donated) -> None:
-    """Take over the rows whose image file is as it was."""
+def _keep(unfinished: PartialCrops, plan: CropPlan, donated: _DonatedRows) -> None:
+    """Keep the crops whose image file has not changed."""
     good = plan.up_to_date(np.arange(plan.count), donated.records)
     unfinished.state[:] = np.where(good & donated.is_own(), DONE, TODO)
     copied = np.flatnonzero(good & ~donated.is_own())
@@ -366,10 +364,10 @@ def _store(
     unfinished: PartialCrops,
     plan: CropPlan,
     results: Sequence[tuple[ImageTask, Cut | str]],
-    donated: _Donated,
+    donated: _DonatedRows,
     report: CropsReport,
 ) -> None:
-    """Write new crops, and copies of rows whose image turned out to have the old contents."""
+    """Write new crops, and copy those whose image has the old contents."""
     crops: dict[int, np.ndarray] = {}
     for task, cut in results:
         if not isinstance(cut, str):
@@ -396,8 +394,8 @@ def _publish(output: Path, records: np.ndarray, report: CropsReport, array_is_ne
     """Write the tables beside their places, then put everything in place."""
     samples = report.plan.samples
     table = samples.table.filter(pa.array(report.made)) if report.reasons else samples.table
-    with explained_write_errors(output):
-        stage_tables(output, table, samples.rejected(report.reasons), report.as_json())
+    with explain_write_errors(output):
+        stage_tables(output, table, samples.list_rejected(report.reasons), report.as_json())
         stage_array(output / RECORDS, records)
         crop_store.publish(output, [SAMPLES, REJECTED_CSV, REPORT, RECORDS], array_is_new)
 

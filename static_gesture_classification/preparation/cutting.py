@@ -1,4 +1,4 @@
-"""Cutting hands out of a picture: what the crops stage and everything that cuts pictures by itself make of an image."""
+"""Cutting hands out of an image, for the crops stage and for commands that read images themselves."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def cut_hands(path: Path, boxes: np.ndarray, size: int, margin: float) -> tuple[
         margin: share of the box's longer side that is added on each side.
 
     Returns:
-        k crops, uint8 (size, size, 3) RGB, or None where there is none; and why not, or "".
+        k crops, uint8 (size, size, 3) RGB, or None; and the reason for the first None, or "".
     """
     try:
         cut = cut_hands_of(read_bytes(path), boxes, size, margin)
@@ -54,9 +54,9 @@ def cut_hands(path: Path, boxes: np.ndarray, size: int, margin: float) -> tuple[
 
 
 def cut_hands_of(data: bytes, boxes: np.ndarray, size: int, margin: float) -> list[np.ndarray | str]:
-    """The crops of the hands in an encoded image, or why there is none; see `cut_hands`.
+    """The crops of the hands in an encoded image, each a crop or a reason; see `cut_hands`.
 
-    It is decoded once for each scale that its hands need.
+    The image is decoded once for each scale that its hands need.
 
     Raises:
         UnreadableImageError: it is no image, or damaged.
@@ -73,15 +73,15 @@ def cut_hands_of(data: bytes, boxes: np.ndarray, size: int, margin: float) -> li
         pixels = decode(data, header, factor, math.ceil(lowest), _SCRATCH)
         for hand in hands:
             if squares[hand].side >= 1:
-                cut[hand] = resample(pixels, squares[hand].reduced(factor), size)
+                cut[hand] = resample(pixels, squares[hand].reduce(factor), size)
     return cut
 
 
 def reduction(header: ImageHeader, square: Square, size: int) -> int:
-    """The largest factor a JPEG may be decoded at for a hand: see `HEADROOM`.
+    """The largest factor by which a JPEG may be reduced for a hand: see `HEADROOM`.
 
-    1 where the square leaves the image: the border row that is repeated there would be a mean of several. It depends
-    on the one hand alone, not on others in the image, so that a crop never depends on what else is cut.
+    1 where the square leaves the image: the repeated border row would be a mean of several rows. It does not depend on
+    other hands in the image, so a crop never depends on them.
     """
     inside = min(
         square.left, square.top, header.width - square.left - square.side, header.height - square.top - square.side

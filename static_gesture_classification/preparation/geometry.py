@@ -1,4 +1,4 @@
-"""The crop geometry: from a box around a hand to the square that the classifier sees. One for training and inference.
+"""The crop geometry of training and inference: from a box around a hand to the square that the classifier sees.
 
 For an image of W x H pixels, a box (x1, y1, x2, y2) in 0..1 and a margin m, the square has
 
@@ -6,9 +6,9 @@ For an image of W x H pixels, a box (x1, y1, x2, y2) in 0..1 and a margin m, the
     left   = (x1 + x2) / 2 * W - side / 2
     top    = (y1 + y2) / 2 * H - side / 2
 
-in pixels, not rounded. Where it leaves the image, the border pixels are repeated: mirroring would give hands at the
-edge more fingers than they have. It is resampled to size x size by Pillow's antialiased bicubic filter, which averages
-over the right area when it shrinks and honours the fractional position.
+in pixels, not rounded. Where it leaves the image, the border pixels are repeated: mirroring would add fingers to hands
+at the edge. Pillow's antialiased bicubic filter resamples it to size x size; it averages over the right area when it
+shrinks, and honours fractional positions.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Square:
-    """A square in an image, in pixels from its upper left corner; may leave the image."""
+    """A square in pixels from the image's upper left corner; it may leave the image."""
 
     left: float
     top: float
     side: float
 
-    def reduced(self, factor: int) -> Square:
-        """The same square in an image of which every `factor` x `factor` pixels became one."""
+    def reduce(self, factor: int) -> Square:
+        """The same square in the image reduced by `factor`."""
         return Square(self.left / factor, self.top / factor, self.side / factor)
 
 

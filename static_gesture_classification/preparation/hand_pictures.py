@@ -1,6 +1,6 @@
-"""A hand cut out of a picture with its surroundings, not the room: what recorded and mined sessions save.
+"""A hand cut out of an image with its surroundings, not the room, as recorded and mined sessions save it.
 
-Whoever writes a session saves each picture before `session.json` names it, so that the session loads at every moment.
+A writer of a session saves each picture before `session.json` names it, so that the session loads at every moment.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.sources.recorded import RecordedImage
 
 DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
-ROUNDING = 1e-6  # pixels, so that a square of whole pixels stays one
+ROUNDING = 1e-6  # pixels; a square of whole pixels stays one
 QUALITY = 95
 
 
@@ -54,8 +54,8 @@ def cut_out(image: np.ndarray, box: Sequence[float], landmarks: np.ndarray | Non
         image: uint8 (height, width, 3), RGB.
         box: x1, y1, x2, y2, normalised to the image.
         landmarks: float (21, 2), likewise; None without.
-        margin: share of the box's longer side, added on each side of a square; what of it lies outside the image is
-            left off. None for the whole image.
+        margin: share of the box's longer side that is added on each side; the image's border cuts the square. None
+            for the whole image.
     """
     height, width = image.shape[:2]
     left, top, right, bottom = 0, 0, width, height
@@ -75,6 +75,6 @@ def cut_out(image: np.ndarray, box: Sequence[float], landmarks: np.ndarray | Non
 
 
 def write_jpeg(path: Path, jpeg: bytes) -> None:
-    """Write a picture, whole or not at all. Raises `OutputError`: the folder is read-only, the disk is full."""
+    """Write a picture, whole or not at all. Raises `OutputError` for a read-only folder or a full disk."""
     with atomic_path(path) as partial:
         partial.write_bytes(jpeg)

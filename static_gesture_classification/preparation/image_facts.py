@@ -1,4 +1,4 @@
-"""What image files hold: contents' hash and size in pixels, kept by the file's state, so that none is read twice."""
+"""Hash and size in pixels of image files, kept by the file's state, so that no file is read twice."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NOT_READ = np.void(bytes(16))
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is known of each image.
+    """Facts about each image.
 
     Attributes:
         records: `IMAGE` (images,).
-        absent: bool (images,), there is no such file.
-        reasons: why an image cannot be read, by position; absent ones are among them.
+        absent: bool (images,), whether the file is missing.
+        reasons: why an image is unreadable, by position; with the missing ones.
     """
 
     records: np.ndarray
@@ -46,11 +46,11 @@ class ImageFacts:
 
 
 def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path) -> ImageFacts:
-    """Look at every image's size, and hash some of them; what is kept in `cache` is not read again.
+    """Read the size of every image and hash some of them; images in the cache are not read again.
 
     Args:
-        samples: of which images.
-        hashed: bool (images,), whose contents' hash is wanted.
+        samples: the samples with their images.
+        hashed: bool (images,), which images to hash.
         cache: folder.
 
     Raises:

@@ -1,11 +1,10 @@
-"""Index: all sources to one sample table, with a report of what is in it and what was left out.
+"""The index stage: all sources to one sample table, with a report.
 
     gestures index [overrides]
 
-writes, in `paths.index`: `samples.parquet` (the table), `report.json` (counts), `counts.csv` (rows per source, gesture,
-official split, subject) and `rejected.csv` (every entry that could not become a sample, and why). Rows are in the order
-of the sources, within one in the order of its files, so that the same data give the same bytes. Labels are corrected
-as `label_issues.fixes` says (see `label_fixes`).
+Writes to `paths.index`: `samples.parquet` (the table), `report.json` (counts), `counts.csv` (rows per source, gesture,
+official split, subject) and `rejected.csv` (every entry that is no sample, and why). Rows keep the order of the sources
+and of their files, so that the same data give the same bytes. `label_issues.fixes` corrects labels (`label_fixes`).
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ SHOWN = 10  # rejected entries in a message
 
 
 class IndexSettings(Settings):
-    """What is indexed: the selected sources, the gestures, and how.
+    """The selected sources, the gestures, and how to index them.
 
     Args:
         sources: see `Sources`.
         vocabulary: the gestures.
-        fixes: the file of label fixes; none where it is absent.
-        max_rejected_share: above this share of bad entries nothing is written.
+        fixes: the file of label fixes; it may be absent.
+        max_rejected_share: the stage fails when a larger share of the entries is bad.
     """
 
     sources: Sources
@@ -76,7 +75,7 @@ class IndexSettings(Settings):
 
 @dataclass
 class SourceReport:
-    """What was read of one source, and what was not."""
+    """What was read from one source, and what was left out."""
 
     name: str
     root: str
@@ -92,13 +91,13 @@ class SourceReport:
     animated: list[str] = field(default_factory=list)
 
     def remarks(self) -> list[str]:
-        """Notes about files that gave no sample, or less than is in them."""
+        """Notes about files that gave no sample, or only a part of their content."""
         passed = [f"{row.file}: {row.reason}" for row in self.passed_over]
         lines = [f"{len(passed):,} files or folders are passed over: {some_of(passed, '; ')}"] if passed else []
         return [*self.notes, *lines, *describe_others(self.not_images), *describe_animated(self.animated)]
 
     def add(self, batch: Batch, rows: int, repeated: int) -> None:
-        """Count a batch, of which so many rows are kept, and so many were there before."""
+        """Count a batch with its numbers of kept and repeated rows."""
         self.rows += rows
         self.repeated += repeated
         self.rejected += len(batch.rejected)
@@ -112,7 +111,7 @@ class SourceReport:
 
 @dataclass
 class IndexReport:
-    """What was read of each source; `counts` has columns source, gesture, split, subject, rows."""
+    """What was read from all sources; `counts` has columns source, gesture, split, subject, rows."""
 
     vocabulary: Vocabulary
     fixes: LabelFixes
@@ -120,8 +119,8 @@ class IndexReport:
     counts: pd.DataFrame = field(default_factory=lambda: sum_counts([]))
     rejected: list[Rejected] = field(default_factory=list)
 
-    def all_rejected(self) -> pd.DataFrame:
-        """The content of rejected.csv: what was rejected, then what was passed over, which does not count as bad."""
+    def rejected_entries(self) -> pd.DataFrame:
+        """The content of rejected.csv: rejected entries, then ignored files, which do not count as bad."""
         return rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
 
     @property
@@ -131,7 +130,7 @@ class IndexReport:
 
     @property
     def bad(self) -> int:
-        """Rejected entries that count against the share: all but images that another source has too."""
+        """Number of rejected entries without images that another source has too."""
         return sum(source.rejected for source in self.sources)
 
     @property
@@ -181,10 +180,10 @@ def index_sources(
     max_rejected_share: float,
     fixes: LabelFixes | None = None,
 ) -> IndexReport:
-    """Write all sources' samples, their labels corrected by `fixes`, and the reports to the folder `output`.
+    """Write the samples of all sources, with labels corrected by `fixes`, and the reports to `output`.
 
     Raises:
-        DataError: no sample at all, or more than `max_rejected_share` of the entries are bad (earlier results stay).
+        DataError: no samples, or more than `max_rejected_share` of the entries are bad (earlier results stay).
         OutputError: `output` cannot be written.
     """
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
@@ -194,7 +193,7 @@ def index_sources(
         check_share(report, max_rejected_share)
     write_json(output / "report.json", report.as_json())
     write_text(output / "counts.csv", report.counts.to_csv(index=False))
-    write_text(output / "rejected.csv", report.all_rejected().to_csv(index=False))
+    write_text(output / "rejected.csv", report.rejected_entries().to_csv(index=False))
     return report
 
 
@@ -204,19 +203,19 @@ def read_sources(
     max_rejected_share: float = 1.0,
     fixes: LabelFixes | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All sources' samples and rejected entries in memory, as frames; the same rows that `index_sources` writes.
+    """The samples and rejected entries that `index_sources` writes, as frames.
 
     Raises:
-        DataError: no sample at all, or more than `max_rejected_share` of the entries are bad.
+        DataError: no samples, or more than `max_rejected_share` of the entries are bad.
     """
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
     tables = list(_tables(sources, report))
     check_share(report, max_rejected_share)
-    return to_frame(pa.concat_tables(tables)), report.all_rejected()
+    return to_frame(pa.concat_tables(tables)), report.rejected_entries()
 
 
 def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:
-    """Pieces of the sample table, each image once; `report` is filled on the way."""
+    """The sample table in pieces, each image once; fills `report`."""
     repeated_images = RepeatedImages(by_content=len(sources) > 1)
     counts: list[pa.Table] = []
     with progress_bar() as bar:
@@ -229,7 +228,7 @@ def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
                 )
                 continue
             task = bar.add_task(f"reading {source.name}", total=1, unit="files")
-            for batch in source.read(report.vocabulary, partial(_show_pieces, bar, task)):
+            for batch in source.read(report.vocabulary, partial(_advance, bar, task)):
                 table, repeated = repeated_images.split(batch)
                 table = report.fixes.apply(table)
                 entry.add(batch, len(table), len(repeated))
@@ -241,12 +240,12 @@ def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
     report.counts = sum_counts(counts)
 
 
-def _show_pieces(bar: Progress, task: TaskID, done: int, total: int) -> None:
+def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
     bar.update(task, completed=done, total=total)
 
 
 def sum_counts(counts: Sequence[pa.Table]) -> pd.DataFrame:
-    """Rows per source, gesture, split and subject, sorted, from the counts of the pieces."""
+    """Rows per source, gesture, split and subject, sorted, from the counts of pieces of the table."""
     if not counts:
         return pd.DataFrame(columns=[*KEYS, "rows"])
     total = pa.concat_tables(counts).group_by(KEYS).aggregate([("count_all", "sum")])
@@ -255,21 +254,17 @@ def sum_counts(counts: Sequence[pa.Table]) -> pd.DataFrame:
 
 
 def subjects_in(counts: pd.DataFrame) -> int:
-    """How many known subjects a part of the counts has."""
+    """Number of known subjects in some of the counts."""
     return int(counts.loc[counts["subject"] != "", "subject"].nunique())
 
 
 def unknown_in(counts: pd.DataFrame) -> int:
-    """Samples without a subject in a part of the counts."""
+    """Number of samples without a subject in some of the counts."""
     return int(counts.loc[counts["subject"] == "", "rows"].sum())
 
 
 def check_share(report: IndexReport, max_rejected_share: float) -> None:
-    """Fail where there is nothing to work with, or too much of it is bad.
-
-    Raises:
-        DataError: names the sources that were left out, or the first rejected entries.
-    """
+    """Raise `DataError` for no samples (names the absent sources) or too many bad entries (names the first)."""
     if report.bad > max_rejected_share * (report.rows + report.bad):
         bad = [row for row in report.rejected if not row.reason.startswith(REPEATED)][:SHOWN]
         listed = "\n".join(f"  {row.source}: {row.file}, {row.item}: {row.reason}" for row in bad)
@@ -310,14 +305,14 @@ def print_report(report: IndexReport) -> None:
 
 
 def remarks(report: IndexReport) -> list[str]:
-    """What a reader of the table should know besides."""
+    """Remarks about left-out sources, repeated hands, clipped boxes, unknown subjects and label fixes."""
     lines = []
     for source in report.sources:
         about = []
         if source.left_out:
             about.append(f"left out: {source.left_out}")
         if source.repeated:
-            about.append(f"{source.repeated:,} hands were there before and are left out, see rejected.csv")
+            about.append(f"{source.repeated:,} repeated hands are left out, see rejected.csv")
         if source.clipped:
             about.append(f"{source.clipped:,} boxes reached a little beyond the image and were clipped")
         unknown = unknown_in(report.counts[report.counts["source"] == source.name])

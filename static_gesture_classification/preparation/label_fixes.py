@@ -1,9 +1,9 @@
 """Label fixes: corrections and exclusions on top of published data, a small text file that is kept in Git.
 
 `data/label_fixes.csv` has one line per sample: `sample` (its id), `from` (the gesture that its source gives it), `to`
-(a gesture, or `drop` to leave it out), `who`, `when` (YYYY-MM-DD), `why`. A line whose `to` is its `from` says that
-somebody looked at the label and found it right. The index stage applies it; the data stay as they are, so removing a
-line brings the published label back. A line that no longer fits its sample is not applied, and the stage says so.
+(a gesture, or `drop` to leave it out), `who`, `when` (YYYY-MM-DD), `why`. A line whose `to` is its `from` confirms the
+label. The index stage applies the fixes and leaves the data unchanged, so removing a line restores the published label.
+A line that no longer fits its sample is reported and not applied.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ DROP = "drop"
 
 @dataclass(frozen=True)
 class LabelFix:
-    """What somebody decided about a sample's label.
+    """A decision about a sample's label.
 
     Args:
         sample: its id.
         published: the gesture that its source gives it (column `from`).
         to: the right gesture, or "drop".
-        who, when, why: for whoever reads it later.
-        line: in the file; 0 for one that is not in it yet.
+        who, when, why: for later readers.
+        line: in the file; 0 for a new fix.
     """
 
     sample: str
@@ -51,13 +51,13 @@ class LabelFix:
 
     @property
     def confirms(self) -> bool:
-        """Whether it only says that the label is right."""
+        """Whether it confirms the label."""
         return self.to == self.published
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """A fix that could not be applied, and why: `gone` where no source has the sample, else its label has changed."""
+    """A fix that was not applied, and why: no source has its sample (`gone`), or the label has changed."""
 
     fix: LabelFix
     reason: str
@@ -66,7 +66,7 @@ class Misfit:
 
 @dataclass
 class LabelFixes:
-    """The fixes of a file, and what became of them while tables went through `apply`."""
+    """The fixes of a file, and what `apply` did with them."""
 
     path: Path
     fixes: tuple[LabelFix, ...] = ()
@@ -81,7 +81,7 @@ class LabelFixes:
         return cls(Path())
 
     def apply(self, table: pa.Table) -> pa.Table:
-        """A piece of the sample table with corrected labels, without dropped samples."""
+        """A piece of the sample table with corrected labels and without dropped samples."""
         if not self.fixes or not len(table):
             return table
         wanted = pa.array([fix.sample for fix in self.fixes], pa.string())
@@ -115,7 +115,7 @@ class LabelFixes:
 
     @property
     def misfits(self) -> list[Misfit]:
-        """Fixes that were not applied, in the order of the file; complete when all tables went through."""
+        """Fixes that were not applied, in the order of the file; complete after the last `apply`."""
         gone = [
             Misfit(fix, "no selected source has it", gone=True) for fix in self.fixes if fix.sample not in self._met
         ]
@@ -127,7 +127,7 @@ class LabelFixes:
         return {"corrected": self.corrected, "dropped": self.dropped, "not_applied": misfits}
 
     def remarks(self) -> Iterator[str]:
-        """What a reader of the index should know."""
+        """Sentences about the applied fixes and the others."""
         if self.corrected or self.dropped:
             yield f"{self.path}: {self.corrected:,} labels corrected, {self.dropped:,} samples dropped"
         for misfit in self.misfits:

@@ -1,7 +1,7 @@
-"""Landmarks that were extracted, so that no hand is looked for twice.
+"""A cache of extracted landmarks, so that no hand is looked for twice.
 
-A row is kept under a key made of the image's contents, the box and the detector's settings, with a checksum: one that
-was damaged is extracted anew.
+The key of a row is a hash of the image's contents, the box and the detector's settings. Each row has a checksum: a
+damaged one is extracted anew.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ class ExtractedLandmarks:
         self._store = KeyedStore(folder / FOLDER, {ROWS: EXTRACTED})
 
     def find(self, keys: Keys) -> tuple[np.ndarray, np.ndarray]:
-        """Which hands, by their keys V16 (n,), were looked for, and what was found.
+        """Look up hands by their keys V16 (n,).
 
         Returns:
-            bool (n,); float32 (n, 21, 2), normalised, NaN where no hand was found, or none was looked for.
+            bool (n,), whether the hand is in the cache; float32 (n, 21, 2), its normalised landmarks, NaN where no hand
+            was found or the hand is not in the cache.
         """
         rows = self._store.find(keys)
         landmarks = np.full((len(keys), LANDMARK_COUNT, 2), np.nan, np.float32)
@@ -39,7 +40,7 @@ class ExtractedLandmarks:
         return np.isin(np.arange(len(keys)), there[whole]), landmarks
 
     def add(self, keys: Keys, landmarks: np.ndarray) -> None:
-        """Keep landmarks float32 (n, 21, 2), NaN where no hand was found.
+        """Add landmarks float32 (n, 21, 2), NaN where no hand was found.
 
         Raises:
             UserError, OutputError: the folder cannot be written; see `KeyedStore.add`.

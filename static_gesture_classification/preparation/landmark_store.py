@@ -1,10 +1,10 @@
-"""The folder of landmarks: what is in it, how it is read.
+"""The folder of landmarks: its files, and how to read them.
 
 landmarks.npy      float32 (n, 21, 2): points; x is normalised x times width / height of the image, y is normalised y,
                    so both are in units of the image's height; NaN where no hand was found
 samples.parquet    the sample table; row i belongs to points i, `landmarks` and `split` are filled in
-missed.csv         the hands that were looked for and not found
-rejected.csv       the samples whose image could not be read
+missed.csv         hands that the detector did not find
+rejected.csv       samples whose image is unreadable
 report.json        counts
 """
 

@@ -1,15 +1,14 @@
-"""The landmarks stage: 21 points of every hand, as published, or found by the detector around the hand's box.
+"""The landmarks stage: 21 landmarks of every hand, published ones or those that the detector finds around its box.
 
     gestures landmarks [overrides]
 
-Reads the index and the split, writes to `paths.landmarks` what `landmark_store` describes. It holds all samples of the
-index whose image can be read, also those that were left out of crops for want of an image (HaGRID's annotations alone
-are enough for landmarks). Those that the split stage has not seen are split here: where their person is already, else
-as published, else by person, without looking at pictures.
+Reads the index and the split, writes the files of `landmark_store` to `paths.landmarks`. They hold all samples of the
+index but those with an unreadable image. A sample with published landmarks may have no image, and then has no crop
+(HaGRID's annotations are enough for landmarks). The split stage splits only samples with crops; this stage splits the
+others: like their subject's other samples, else as published, else by subject, without a search for near-duplicates.
 
-What was extracted is kept in `landmarks.cache` under the image's contents, so a moved or copied file costs nothing, and
-a run that was killed goes on where it stopped. The result depends on the index, the split, the images' contents and the
-detector's settings alone.
+`landmarks.cache` keeps extracted landmarks by the image's contents: a moved or copied file costs nothing, and a killed
+run continues. The result depends only on the index, the split, the images' contents and the detector's settings.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ import pyarrow.compute as pc
 from omegaconf import DictConfig
 from pydantic import Field
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import UserError
@@ -48,7 +47,7 @@ from static_gesture_classification.preparation.landmark_store import (
 )
 from static_gesture_classification.preparation.looking import detector_of, landmark_keys, look_in_image
 from static_gesture_classification.preparation.per_image import SampleImages, for_each_image
-from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, landmark_array, read_arrow
+from static_gesture_classification.samples import SCHEMA, SPLITS, landmark_array, landmark_column, read_arrow
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.workspace import Workspace
@@ -68,12 +67,12 @@ class LandmarkSettings(Settings):
     """How landmarks are made; `landmarks` of the configuration.
 
     Args:
-        extract: whether the detector looks for hands of which no landmarks are published.
-        detector: which detector.
-        cache: folder of what was extracted.
+        extract: whether the detector looks for hands without published landmarks.
+        detector: settings of the detector.
+        cache: folder of extracted landmarks.
         aspect_without_image: width / height assumed where there is no image.
-        max_rejected_share: with more unreadable samples than this share the stage fails.
-        division: how samples are split that the split stage has not seen; with `vocabulary`.
+        max_rejected_share: the stage fails when a larger share of the samples is unreadable.
+        division: how to split samples without crops; with `vocabulary`.
         images_optional: sources whose published landmarks are used without an image too.
     """
 
@@ -88,7 +87,7 @@ class LandmarkSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig, extract: bool | None = None) -> LandmarkSettings:
-        """Those of the landmarks stage; `extract` overrules what the configuration says."""
+        """Those of the landmarks stage; `extract` overrules the configuration."""
         wanted = config.landmarks.extract
         meanings = {AUTO: config.paths.inputs == config.paths.landmarks, ALWAYS: True, NEVER: False}
         if wanted not in (*meanings, True, False):
@@ -137,15 +136,15 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
 
 @dataclass(frozen=True)
 class LandmarkPlan:
-    """What is to be made: one row per sample.
+    """The landmarks to make: one row per sample.
 
     Attributes:
         samples: n rows, their table without landmarks.
         landmarks: float32 (n, 21, 2), normalised; NaN where there are none (yet).
-        published: bool (n,), rows whose landmarks the source has published.
-        wanted: bool (n,), rows whose landmarks are to be extracted.
-        optional: bool (n,), rows that do without their image.
-        missed: bool (n,), rows whose hand was looked for and not found (so far).
+        published: bool (n,), rows with published landmarks.
+        wanted: bool (n,), rows whose landmarks to extract.
+        optional: bool (n,), rows that need no image.
+        missed: bool (n,), rows whose hand the detector did not find.
     """
 
     samples: SampleImages
@@ -171,11 +170,11 @@ class LandmarkPlan:
 
 @dataclass
 class LandmarksReport:
-    """What became of the samples.
+    """The result.
 
     Attributes:
-        extracted: hands that the detector looked for in this run; `images` in which it did, in `seconds`.
-        assigned: samples per split that the split stage had not seen.
+        extracted: number of hands that the detector looked for in this run, in `images` and `seconds`.
+        assigned: samples per split that this stage split.
         notes: sentences.
     """
 
@@ -189,7 +188,7 @@ class LandmarksReport:
 
     @property
     def rejected(self) -> np.ndarray:
-        """Rows that are left out since their image cannot be read: bool (n,)."""
+        """Rows with an unreadable image: bool (n,)."""
         of_row, bad = self.plan.samples.of_row, np.zeros(len(self.facts.absent), bool)
         bad[list(self.facts.reasons)] = True
         return bad[of_row] & ~(self.plan.optional & self.facts.absent[of_row])
@@ -201,23 +200,23 @@ class LandmarksReport:
         return {row: self.facts.reasons[int(of_row[row])] for row in np.flatnonzero(self.rejected).tolist()}
 
     def check_rejected(self) -> None:
-        """Raise `DataError` when more samples are unreadable than may be."""
+        """Raise `DataError` when too many samples are unreadable."""
         most = self.plan.settings.max_rejected_share
         self.plan.samples.check_rejected(self.reasons, most, "landmarks")
 
     def missed_rows(self) -> pd.DataFrame:
-        """The hands that were looked for and not found, with the box's longer side in pixels."""
+        """The content of missed.csv: hands that were not found, with the box's longer side in pixels."""
         samples, rows = self.plan.samples, np.flatnonzero(self.plan.missed & ~self.rejected)
         table = samples.table.select(["source", "sample_id", "gesture"]).take(pa.array(rows)).to_pandas()
         numbers = samples.of_row[rows]
-        sides = (samples.boxes[rows, 2:] - samples.boxes[rows, :2]) * self.facts.sizes[numbers]
+        extents = (samples.boxes[rows, 2:] - samples.boxes[rows, :2]) * self.facts.sizes[numbers]
         table.insert(1, "file", [samples.path(number).as_posix() for number in numbers.tolist()])
-        table["pixels"] = sides.max(axis=1, initial=0).round().astype(int)
+        table["pixels"] = extents.max(axis=1, initial=0).round().astype(int)
         table["reason"] = "no hand was found in its box"
         return table
 
     def as_json(self) -> dict[str, Any]:
-        """The part of the report that depends on the data alone, not on how much of it was there before."""
+        """The content of report.json; it depends on the data alone, not on earlier runs."""
         plan, rejected = self.plan, self.rejected
         found = np.isfinite(plan.landmarks).all(axis=(1, 2))
         kinds = {
@@ -247,7 +246,7 @@ class LandmarksReport:
 
 
 def fill_in(plan: LandmarkPlan, report: LandmarksReport) -> None:
-    """Bring the wanted landmarks into the plan: from the cache, or by the detector.
+    """Fill in the wanted landmarks of the plan, from the cache or by the detector.
 
     Raises:
         UserError: the detector cannot be used. OutputError: the cache cannot be written.
@@ -264,11 +263,11 @@ def fill_in(plan: LandmarkPlan, report: LandmarksReport) -> None:
         extract(rows[~known], keys, extracted, report)
         known, plan.landmarks[rows] = extracted.find(keys[rows])
     plan.missed[rows[known]] = np.isnan(plan.landmarks[rows[known]]).any(axis=(1, 2))
-    report.check_rejected()  # an image may have a header, and yet be damaged
+    report.check_rejected()  # an image with a good header may be damaged
 
 
 def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: LandmarksReport) -> None:
-    """Look for the hands of some rows, in parallel, and keep what is found; `keys` V16 (n,) are those of all rows."""
+    """Look for the hands of some rows in parallel and add them to the cache; `keys` V16 (n,) are of all rows."""
     detector = report.plan.settings.detector.model_dump_json()
     tasks = report.plan.samples.tasks(rows)
     detector_of(detector).prepare()
@@ -287,7 +286,7 @@ def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: Land
 
 
 def with_splits(table: pa.Table, splits: Path, report: LandmarksReport) -> pa.Table:
-    """The table with the splits of the split stage; what that has not seen is split here.
+    """The table with the splits of the split stage; splits the samples that have none.
 
     Raises:
         DataError: the split table is missing, or nothing can be split (see `split.split_samples`).
@@ -311,30 +310,22 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport) -> pa.Ta
 
 
 def publish(output: Path, table: pa.Table, report: LandmarksReport) -> None:
-    """Write everything beside its place, then put it in place."""
+    """Write all files beside their places, then put them in place."""
     plan, kept = report.plan, ~report.rejected
     sizes = report.facts.sizes[plan.samples.of_row[kept]].astype(np.float32)
     known = sizes[:, 1] > 0
     aspects = np.full(len(sizes), plan.settings.aspect_without_image, np.float32)
     aspects[known] = sizes[known, 0] / sizes[known, 1]
     landmarks = plan.landmarks[kept]
-    with explained_write_errors(output):
-        rejected = plan.samples.rejected(report.reasons)
-        publishing.stage_tables(output, _with_landmarks(table, landmarks), rejected, report.as_json())
+    with explain_write_errors(output):
+        rejected = plan.samples.list_rejected(report.reasons)
+        column = SCHEMA.field("landmarks"), landmark_column(landmarks)
+        table = table.append_column(*column).select(SCHEMA.names).cast(SCHEMA)
+        publishing.stage_tables(output, table, rejected, report.as_json())
         write_text(partial_path(output / MISSED_CSV), report.missed_rows().to_csv(index=False))
         publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         publishing.announce(output, [SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT, POINTS])
         publishing.finish(output)
-
-
-def _with_landmarks(table: pa.Table, landmarks: np.ndarray) -> pa.Table:
-    """The table with the column of landmarks in its place, null where there are none."""
-    found = np.isfinite(landmarks).all(axis=(1, 2))
-    offsets = np.concatenate([[0], np.cumsum(found) * 2 * LANDMARK_COUNT]).astype(np.int32)
-    kind = SCHEMA.field("landmarks").type
-    values = pa.array(landmarks[found].reshape(-1), pa.float32())
-    column = pa.ListArray.from_arrays(pa.array(offsets), values, type=kind, mask=pa.array(~found))
-    return table.append_column(SCHEMA.field("landmarks"), column).select(SCHEMA.names).cast(SCHEMA)
 
 
 if __name__ == "__main__":

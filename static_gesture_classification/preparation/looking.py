@@ -1,7 +1,7 @@
-"""Looking for hands in a picture, around the boxes that are known: what the landmarks stage makes of an image.
+"""Looking for hands in an image, around their known boxes, for the landmarks stage.
 
-It is a module of its own, since other processes get its functions by name: those of a module that runs as a command
-would reach them as copies, each with a detector of its own.
+This is no part of `landmarks`, because other processes load functions by name. Functions of a module that runs as a
+command reach them as copies, each with a detector of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def look_in_image(task: ImageTask, detector: str) -> np.ndarray:
 
     Args:
         task: the image and its boxes.
-        detector: its settings as JSON.
+        detector: settings of the detector as JSON.
 
     Returns:
         float32 (k, 21, 2), normalised, NaN where no hand was found.
@@ -45,12 +45,12 @@ def look_in_image(task: ImageTask, detector: str) -> np.ndarray:
 
 
 def landmark_keys(content: np.ndarray, boxes: np.ndarray, detector: DetectorSettings) -> Keys:
-    """Keys V16 (n,) of hands: what their landmarks depend on.
+    """Keys V16 (n,) of hands: hashes of everything that their landmarks depend on.
 
     Args:
         content: V16 (n,), hash of each hand's image.
         boxes: float32 (n, 4).
-        detector: looks for them.
+        detector: settings of the detector.
 
     Raises:
         UserError, DataError: the detector cannot be used.
@@ -67,10 +67,10 @@ def looking_code() -> str:
 
 @cache
 def detector_of(settings: str) -> Detector:
-    """This process's detector of some settings, as JSON; its model is loaded once.
+    """This process's detector with these settings, as JSON; its model is loaded once.
 
     Raises:
-        UserError: it cannot be built, or knows no landmarks.
+        UserError: it cannot be built, or finds no landmarks.
     """
     wanted = DetectorSettings.model_validate_json(settings)
     detector = wanted.build()
@@ -79,5 +79,5 @@ def detector_of(settings: str) -> Detector:
             f"detector {wanted.node['_target_']} finds no landmarks; use detector=mediapipe, or "
             "landmarks.extract=never for published landmarks alone"
         )
-    Finalize(None, detector.close, exitpriority=1)  # else its threads keep a process alive that is to end
+    Finalize(None, detector.close, exitpriority=1)  # else its threads keep a worker alive
     return detector

@@ -1,7 +1,7 @@
-"""What the stages that make something of pictures share: for each image of some samples do this, in parallel.
+"""One engine for the stages that read images: for each image of some samples do this, in parallel.
 
-A stage says what it makes of one picture. Here are the images of a sample table, the work through them, the keys by
-which a row is known to be up to date, and the samples whose image cannot be used.
+A stage gives the work on one image. Here are the images of a sample table, the loop over them, the keys that tell
+whether a row is up to date, and the samples without a usable image.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from static_gesture_classification.samples import BOX, Rejected, image_path, val
 from static_gesture_classification.terminal import progress_bar
 
 IMAGES_PER_TASK = 8
-IMAGES_IN_FLIGHT = 256  # per worker: so many results at most wait to be taken
-ALONE = 48  # so few images are done before another process has started
+IMAGES_IN_FLIGHT = 256  # per worker: the most results that wait for the caller
+ALONE = 48  # as many images take less time than starting a process
 FIRST_REASONS = 10
 
 Item = TypeVar("Item")
@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ImageTask:
-    """One image: its number, its file, the rows of the table whose hand it shows, their boxes float32 (k, 4)."""
+    """One image: its number, its file, the rows of its hands in the table, their boxes float32 (k, 4)."""
 
     image: int
     path: Path
@@ -78,12 +78,12 @@ class SampleImages:
 
     @cached_property
     def states(self) -> np.ndarray:
-        """Bytes and modification time in ns of each image, int64 (images, 2), -1 where it is not there."""
+        """Bytes and modification time in ns of each image: int64 (images, 2), -1 for a missing file."""
         return file_states(self.images)
 
     @cached_property
     def state_keys(self) -> Keys:
-        """V16 (images,): which file each image is, in which state, read in which way."""
+        """V16 (images,): hashes of each image's path and state, and of `PIXELS_VERSION`."""
         return np.array([self.state_key(number, state) for number, state in enumerate(self.states.tolist())], KEY)
 
     def state_key(self, image: int, state: Sequence[int]) -> bytes:
@@ -100,8 +100,8 @@ class SampleImages:
         own = [(int(self.of_row[members[0]]), members) for members in np.split(rows[order], starts[1:])]
         return [ImageTask(image, self.path(image), members, self.boxes[members]) for image, members in own]
 
-    def rejected(self, reasons: Mapping[int, str]) -> list[Rejected]:
-        """Rows that were rejected, in the order of the table, for a reason each."""
+    def list_rejected(self, reasons: Mapping[int, str]) -> list[Rejected]:
+        """The rejected rows in the order of the table, from the reason of each."""
         rows = sorted(reasons)
         table = self.table.select(["source", "sample_id"]).take(pa.array(rows, pa.int64())).to_pylist()
         files = [self.path(image).as_posix() for image in self.of_row[rows].tolist()]
@@ -111,18 +111,18 @@ class SampleImages:
         ]
 
     def check_rejected(self, reasons: Mapping[int, str], most: float, stage: str, others: int = 0) -> None:
-        """Raise `DataError` when more samples are rejected than may be, or all.
+        """Raise `DataError` when too many samples are rejected, or all.
 
         Args:
             reasons: of the rejected rows.
-            most: share of the rows that may be rejected, `max_rejected_share` of the stage.
+            most: the largest share of rejected rows, `max_rejected_share` of the stage.
             stage: "crops" or "landmarks".
-            others: samples that are not in the table, and are not missed.
+            others: number of good samples that are not in the table.
         """
         count, total = len(reasons), len(self.table)
         if count <= most * total and (count < total or others):
             return
-        first = "\n".join(f"  {row.file}: {row.reason}" for row in self.rejected(reasons)[:FIRST_REASONS])
+        first = "\n".join(f"  {row.file}: {row.reason}" for row in self.list_rejected(reasons)[:FIRST_REASONS])
         raise DataError(
             f"{count:,} of {total:,} samples have no usable image ({count / total:.1%}; {stage}.max_rejected_share is "
             f"{most:.1%}). The first are\n{first}\nRepair them, take them out of the source, or raise "
@@ -130,7 +130,7 @@ class SampleImages:
         )
 
     def counts_by_source(self, kinds: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
-        """How many samples of each source are of each kind: bool (n,)."""
+        """Number of samples of each source and kind; a kind is bool (n,)."""
         sources = self.table.column("source").to_numpy(zero_copy_only=False)
         return {
             str(name): {kind: int((rows & (sources == name)).sum()) for kind, rows in kinds.items()}
@@ -139,7 +139,7 @@ class SampleImages:
 
 
 def row_keys(pictures: Iterable[bytes], boxes: np.ndarray, made: str) -> Keys:
-    """V16 (n,): what is made of each hand depends on its picture, its box float32 (n, 4), and how it is `made`."""
+    """V16 (n,): hashes of each hand's picture, of its box float32 (n, 4), and of `made`, the way a row is made."""
     packed = np.ascontiguousarray(boxes, np.float32).view(KEY).ravel()
     ending = made.encode()
     return np.array([digest(each + box.tobytes() + ending) for each, box in zip(pictures, packed, strict=True)], KEY)
@@ -148,20 +148,20 @@ def row_keys(pictures: Iterable[bytes], boxes: np.ndarray, made: str) -> Keys:
 def for_each_image(
     work: Callable[[ImageTask], Result], tasks: Sequence[ImageTask], what: str, together: int, processes: bool = False
 ) -> Iterator[list[tuple[ImageTask, Result | str]]]:
-    """Do some work in parallel, with progress; what comes of it is handed over in order, some at a time.
+    """Work on all tasks in parallel, with progress, and yield the results in order, `together` at a time.
 
-    Whoever makes the results last before asking for more loses no more than these when the command is killed.
+    A caller that saves the results before it asks for more loses only these when it is killed.
 
     Args:
         work: called with each task, in threads or processes; may raise `UnreadableImageError`.
         tasks: one for each image.
-        what: is done, for the progress bar.
-        together: so many results at once.
-        processes: work in other processes, unless the tasks are few. Then `work` lies in a module that is no command:
-            a command's functions would reach other processes as copies, each with caches of its own.
+        what: text of the progress bar.
+        together: number of results at a time.
+        processes: work in other processes, unless there are few tasks. `work` must lie in a module that is no command:
+            functions of a command reach other processes as copies, each with its own caches.
 
     Yields:
-        tasks, each with its result, or the reason why its image cannot be read.
+        tasks, each with its result, or the reason why its image is unreadable.
     """
     workers = 1 if processes and len(tasks) <= ALONE else joblib.effective_n_jobs(-1)
     prefer = "processes" if processes else "threads"

@@ -1,7 +1,7 @@
-"""The files of a stage are put in place together: a folder holds the old results or the new, never a mixture.
+"""The files of a stage are published together: a folder holds the old results or the new ones, never a mixture.
 
-Each file is written beside its place. Then a marker names those that are complete, and they are renamed; a command that
-finds the marker of a killed one finishes the renaming first.
+Each file is written beside its place. Then a marker names the complete files, and they are renamed. If a kill comes in
+between, the next command finds the marker and finishes the renaming first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import (
     atomic_path,
-    explained_write_errors,
+    explain_write_errors,
     partial_path,
     write_json,
     write_text,
@@ -29,7 +29,7 @@ MARKER = ".publishing"
 
 
 def stage_tables(folder: Path, samples: pa.Table, rejected: Sequence[Rejected], report: dict[str, Any]) -> None:
-    """Write what every stage of pictures leaves, beside its place: `SAMPLES`, `REJECTED_CSV` and `REPORT`."""
+    """Write `SAMPLES`, `REJECTED_CSV` and `REPORT` beside their places."""
     folder.mkdir(parents=True, exist_ok=True)
     with sample_writer(partial_path(folder / SAMPLES)) as writer:
         writer.write_table(samples)
@@ -44,20 +44,20 @@ def stage_array(path: Path, array: np.ndarray) -> None:
 
 
 def announce(folder: Path, names: Sequence[str]) -> None:
-    """Say that files are complete, each at its `partial_path`. Raises `OutputError`: read-only folder, full disk."""
+    """Write the marker: these files are complete, each at its `partial_path`. Raises `OutputError`."""
     write_text(folder / MARKER, "\n".join(names))
 
 
-def announced(folder: Path) -> list[str]:
-    """Names of the files that are complete but maybe not all in place, as a command leaves them that is killed then."""
+def read_announced(folder: Path) -> list[str]:
+    """The files that the marker names; none without a marker."""
     marker = folder / MARKER
     return marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
 
 
 def finish(folder: Path) -> None:
-    """Put in place what was announced; does nothing where nothing was."""
-    names = announced(folder)
-    with explained_write_errors(folder):
+    """Put the announced files in place, if there are any."""
+    names = read_announced(folder)
+    with explain_write_errors(folder):
         for name in names:
             if partial_path(folder / name).is_file():
                 partial_path(folder / name).replace(folder / name)
@@ -65,13 +65,13 @@ def finish(folder: Path) -> None:
 
 
 def open_array(path: Path, stage: str, kind: str, shape: tuple[int | None, ...]) -> np.memmap:
-    """Memory-map the array that a stage has published, with a row for each row of the sample table beside it.
+    """Memory-map a published array, which has a row for each row of the sample table beside it.
 
     Args:
         path: of the array.
         stage: that makes it, for messages.
-        kind: the name of its dtype.
-        shape: of a row; None where any number will do.
+        kind: name of its dtype.
+        shape: of a row; None for any number.
 
     Raises:
         DataError: the array or its table is missing, damaged, or they do not belong together.

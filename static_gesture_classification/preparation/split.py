@@ -5,18 +5,17 @@
 Reads the crops, writes to `paths.splits`: `samples.parquet`, the same rows in the same order with `split` filled in
 ("" for rows that must not be used); `near_duplicates.csv`, the pairs that tie groups together; `report.json`.
 
-What is kept together, in this order:
+These stay together:
 
-1. A person (`samples.person_of`), a session, the hands of one image. With `split.group=session` a person may be
-   in two splits, a session may not. Where the person is not known, sessions and images are kept together.
-2. People who share near-duplicate pictures (`near_duplicates`): they were recorded together.
+1. The samples of a subject (`samples.subject_of`), of a session, and of an image. With `split.group=session` a subject
+   may be in two splits, a session may not. Where the subject is unknown, sessions and images stay together.
+2. Subjects that share near-duplicates (`near_duplicates`): they were recorded together.
 
-Official splits (`split.respect_official`) decide where a person goes, unless they contradict these rules: published
-test samples stay in test, and the same person's other sessions are left out; a person in both train and val goes to
-train. Where a source publishes only some of the splits, the others are taken from its train split. Sources in
-`split.settled` are an exception: their sessions were picked for a model's errors, so they must not be evaluated on.
-Everyone else is assigned so that each gesture has the shares `split.val` and `split.test`; more of a gesture goes
-where the official splits have too little of it.
+Official splits (`split.respect_official`) decide where a subject goes, unless they contradict these rules: published
+test samples stay in test, and the same subject's other sessions are left out; a subject in both train and val goes to
+train. Where a source publishes only some splits, the others are taken from its train split. Not so for sources in
+`split.settled`: their sessions were picked for a model's errors, so they must not be evaluated on. All others are
+assigned so that each gesture has the shares `split.val` and `split.test`, official splits included.
 """
 
 from __future__ import annotations
@@ -47,8 +46,8 @@ from static_gesture_classification.preparation.splitting.report import (
     UNUSED,
     SplitReport,
     codes,
+    count_distinct,
     counts_by,
-    distinct,
     identity,
     linked_pairs,
     print_report,
@@ -57,7 +56,7 @@ from static_gesture_classification.preparation.splitting.report import (
     subjects_in,
     unknown_by_source,
 )
-from static_gesture_classification.samples import SCHEMA, SPLITS, held_together, read_arrow, write_samples
+from static_gesture_classification.samples import SCHEMA, SPLITS, group_of, read_arrow, write_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.workspace import Workspace
@@ -74,7 +73,7 @@ def main(config: DictConfig) -> None:
     table = read_arrow(workspace.crops / SAMPLES)
     settings = SplitSettings.from_config(config)
     vocabulary = Vocabulary.from_config(config)
-    if not len(table):  # the crops stage fails, unless landmarks alone are known of all samples
+    if not len(table):  # all samples have landmarks but no image
         write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), workspace.splits)
         say("no sample has a crop; the landmarks stage splits those that have landmarks")
         return
@@ -84,14 +83,14 @@ def main(config: DictConfig) -> None:
 
 
 class SplitSettings(Settings):
-    """How samples are divided: `splits` of the configuration, and the seed.
+    """How to divide samples: `split` of the configuration, and the seed.
 
     Args:
         val, test: share of the samples without an official split; 0 leaves the split out.
-        respect_official: whether splits that a dataset publishes are kept.
+        respect_official: whether to keep published splits.
         group: what must not be in two splits: "subject", or the weaker "session".
-        incomplete: "fail" when too few people show a gesture for it to be in every split, or "warn".
-        settled: sources of which nothing that is marked train goes to val or test.
+        incomplete: "fail" or "warn" when too few subjects show a gesture for it to be in every split.
+        settled: sources whose train samples never go to val or test.
         seed: of the assignment.
     """
 
@@ -105,12 +104,12 @@ class SplitSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> SplitSettings:
-        """From `splits` and `seed`."""
+        """From `split` and `seed`."""
         return cls.read(config, "split", seed=config.seed)
 
     @field_validator("settled", mode="before")
     @classmethod
-    def _none_settled(cls, settled: object) -> object:
+    def _default_settled(cls, settled: object) -> object:
         return settled or ()
 
     @field_validator("test")
@@ -138,20 +137,20 @@ def split_samples(
     """Fill the column `split` of a sample table; see the module's description.
 
     Args:
-        samples: sample table, of which the columns in `COLUMNS` are used.
-        crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`; without them, near-duplicates are not
-            looked for.
+        samples: sample table with the columns in `COLUMNS`.
+        crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`; without them there is no search for
+            near-duplicates.
         settings: how to divide.
         vocabulary: the gestures.
 
     Raises:
-        DataError: there are too few people for the splits that are asked for; says what is nearest.
+        DataError: there are too few subjects for the requested splits; names the nearest possible split.
     """
     if not len(samples):
         raise DataError("there are no samples to split; run the index and crops stages on a source that has some")
     vocabulary.indices(sorted(set(samples["gesture"])))
     report = SplitReport()
-    subjects = tied_together(samples, settings.group)
+    subjects = tie_rows(samples, settings.group)
     links = Links.none() if crops is None else near_duplicates(crops, subjects, settings.seed)
     official = official_splits(samples, settings)
     units, allowed = settle(samples, subjects, links, official, report)
@@ -167,22 +166,22 @@ def split_samples(
 def split_others(
     samples: pd.DataFrame, known: np.ndarray, settings: SplitSettings, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, str | None]:
-    """Split samples that have no crops, without looking at pictures; the others are split already and stay there.
+    """Split samples that have no crops; the others keep their split.
 
-    A person's new samples go where the known ones are; they are left out where all of those are.
+    A subject's new samples join its known ones; they are left out where all of these are.
 
     Args:
-        samples: the columns in `COLUMNS`; `split` of the known ones is settled, of the others as published.
-        known: bool (n,), rows that are split already.
+        samples: the columns in `COLUMNS`; `split` of the known rows is final, of the others as published.
+        known: bool (n,), rows that have their split.
         settings, vocabulary: as of `split_samples`.
 
     Returns:
         The split of every row, and a remark for the report, or None.
 
     Raises:
-        DataError: nothing is split already, and there are too few people (see `split_samples`).
+        DataError: no row has its split, and there are too few subjects (see `split_samples`).
     """
-    subjects = tied_together(samples, settings.group)
+    subjects = tie_rows(samples, settings.group)
     splits = split_numbers(samples)
     used = known & (splits != UNUSED)
     of_subject = np.full(subjects.max() + 1, UNUSED)
@@ -203,8 +202,8 @@ def split_others(
     return SPLIT_NAMES[result], remark
 
 
-def tied_together(samples: pd.DataFrame, group: str) -> np.ndarray:
-    """Number of the person that each row belongs to: int (n,); rows that share a subject, session or image share it."""
+def tie_rows(samples: pd.DataFrame, group: str) -> np.ndarray:
+    """Number the rows so that those of one subject, session or image have the same number: int (n,)."""
     keys = ["session"] if group == "session" else ["subject", "session"]
     ties = [identity(samples, key) for key in keys]
     ties.append(codes(samples["root"], samples["image"]))
@@ -217,9 +216,9 @@ class Official:
 
     Attributes:
         splits: int (n,), `UNUSED` where there is none.
-        carve: bool (n,), train rows that other splits are taken from.
+        carve: bool (n,), train rows that may go to other splits.
         missing: source -> splits that it does not publish.
-        left_out: bool (n,), rows that no split gets.
+        left_out: bool (n,), rows in no split.
     """
 
     splits: np.ndarray
@@ -229,7 +228,7 @@ class Official:
 
 
 def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
-    """The splits that datasets publish, as far as they are respected."""
+    """The published splits; none where they are not respected."""
     splits = np.full(len(samples), UNUSED)
     carve = np.zeros(len(samples), bool)
     missing: dict[str, list[int]] = {}
@@ -240,7 +239,7 @@ def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
             own = sources == source
             published = set(splits[own].tolist()) - {UNUSED}
             absent = [split for split in settings.requested if split not in published]
-            # One published split alone is no division of the dataset, but says where these samples belong.
+            # A single published split is no division of the dataset: it only says where these samples belong.
             if len(published) > 1 and TRAIN in published and absent and source not in settings.settled:
                 missing[source] = absent
                 carve |= own & (splits == TRAIN)
@@ -250,22 +249,22 @@ def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
 def settle(
     samples: pd.DataFrame, subjects: np.ndarray, links: Links, official: Official, report: SplitReport
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Apply the official splits, and keep people who share near-duplicates together.
+    """Apply the official splits, and keep subjects that share near-duplicates together.
 
     Returns:
-        The unit of each row, int (n,), and the splits each unit may go to, bool (units, 3).
+        The unit of each row, int (n,), and the allowed splits of each unit, bool (units, 3).
     """
     pinned = _official_splits_in(subjects, official.splits)
     units = _components(len(samples), [subjects], links)
     in_test = pinned[:, TEST]
-    # A cluster that touches test is not tied as a whole: who is published elsewhere stays there, the rest joins test.
+    # A cluster that touches test is divided: subjects that are published elsewhere stay there, the others join test.
     touches_test = np.zeros(units.max() + 1, bool)
     touches_test[units[in_test[subjects]]] = True
     elsewhere = ~in_test & pinned[:, [TRAIN, VAL]].any(axis=1)
     apart = touches_test[units] & elsewhere[subjects]
     units = np.unique(np.stack([units, apart], axis=1), axis=0, return_inverse=True)[1].ravel()
-    allowed = _allowed(samples, units, _official_splits_in(units, official.splits), official)
-    _contradictions(samples, units, allowed, official, report)
+    allowed = _allowed_splits(samples, units, _official_splits_in(units, official.splits), official)
+    _settle_contradictions(samples, units, allowed, official, report)
     return units, allowed
 
 
@@ -277,8 +276,8 @@ def _official_splits_in(groups: np.ndarray, splits: np.ndarray) -> np.ndarray:
     return found
 
 
-def _allowed(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
-    """Splits each unit may go to: its official one (test before train before val), or, without one, any."""
+def _allowed_splits(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
+    """Allowed splits of each unit: its official one (test before train before val), or, without one, any."""
     allowed = np.ones((len(published), 3), bool)
     for split in (VAL, TRAIN, TEST):
         allowed[published[:, split]] = np.eye(3, dtype=bool)[split]
@@ -295,10 +294,10 @@ def _allowed(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, of
     return allowed
 
 
-def _contradictions(
+def _settle_contradictions(
     samples: pd.DataFrame, units: np.ndarray, allowed: np.ndarray, official: Official, report: SplitReport
 ) -> None:
-    """Leave out train and val rows of people in test, and count where official splits contradict the rules."""
+    """Leave out train and val rows of subjects in test, and count where official splits contradict the rules."""
     to_test = (allowed[:, TEST] & (allowed.sum(axis=1) == 1))[units]
     leave = to_test & np.isin(official.splits, [TRAIN, VAL])
     official.left_out |= leave
@@ -310,7 +309,7 @@ def _contradictions(
 def _leave_out_linked(
     samples: pd.DataFrame, splits: np.ndarray, links: Links, official: Official, report: SplitReport
 ) -> None:
-    """Leave out the sessions that have a near-duplicate in test, where official splits fix both ends."""
+    """Leave out sessions with a near-duplicate in test, where both have an official split."""
     crossing = (
         (splits[links.first] != splits[links.second])
         & (splits[links.first] != UNUSED)
@@ -330,12 +329,12 @@ def _groups(
 ) -> Groups:
     counts = np.zeros((len(allowed), len(gestures.categories)))
     np.add.at(counts, (units, gestures.codes), ~official.left_out)
-    names = samples["sample_id"].groupby(units).min()  # of its first sample, whatever the order of rows
+    names = samples["sample_id"].groupby(units).min()  # does not depend on the order of rows
     return Groups(counts, allowed, names.tolist())
 
 
 def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitSettings, report: SplitReport) -> None:
-    """Raise when there are fewer people than splits to fill."""
+    """Raise `DataError` when there are fewer groups than splits to fill."""
     settled = groups.allowed.sum(axis=1) == 1
     open_ = [split for split in settings.requested if not (groups.allowed[:, split] & settled).any()]
     available = int((~settled).sum())
@@ -345,8 +344,8 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitS
     if have:
         _fail_empty([SPLITS[split] for split in open_], report)
     what = {"subject": "person", "session": "session"}[settings.group]
-    people = sorted(set(held_together(samples) if settings.group == "subject" else samples["session"]))
-    shown = ", ".join(people[:3]) + (", ..." if len(people) > 3 else "")
+    names = sorted(set(group_of(samples) if settings.group == "subject" else samples["session"]))
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     raise DataError(
         f"the {len(samples):,} samples show {_number(len(groups.counts), what)} that can be kept apart ({shown}), "
         f"too few for {', '.join(SPLITS[split] for split in settings.requested)}. "
@@ -355,9 +354,9 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitS
 
 
 def _nearest(found: int, samples: pd.DataFrame, settings: SplitSettings) -> str:
-    """The nearest that is possible, as advice."""
+    """Advice: the nearest possible split."""
     more = len(settings.requested) - found
-    sessions = len(set(tied_together(samples, "session").tolist()))
+    sessions = len(set(tie_rows(samples, "session").tolist()))
     advice = [f"record or add {_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
     if found == 2 and len(settings.requested) == 3:
         advice.append("set split.test=0 to divide into train and val only")
@@ -384,7 +383,7 @@ def _conclude(
     report.sources = counts_by(pd.Categorical(samples["source"]), splits)
     report.people = subjects_in(samples, splits)
     report.unknown = unknown_by_source(samples) if settings.group == "subject" else {}
-    report.sessions = distinct(identity(samples, "session"), splits)
+    report.sessions = count_distinct(identity(samples, "session"), splits)
     report.links = linked_pairs(samples, links, splits)
     report.proof = prove(result, links, settings.group)
     _check_complete(report, groups, samples, settings)
@@ -392,7 +391,7 @@ def _conclude(
 
 
 def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, settings: SplitSettings) -> None:
-    """Every requested split has samples of every gesture, or it is said why not."""
+    """Warn of gestures that are absent in a requested split; raise `DataError` with `incomplete` "fail"."""
     requested = [SPLITS[split] for split in settings.requested]
     totals = {name: sum(count[name] for count in report.counts.values()) for name in requested}
     empty = [name for name, total in totals.items() if not total]
@@ -409,8 +408,8 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
                 "has it, or take it out of gestures.names"
             )
         elif absent:
-            people = int(shown.sum())
-            text = f"{gesture} is shown by {_number(people, 'person')} and is missing in {' and '.join(absent)}"
+            shown_by = _number(int(shown.sum()), "person")
+            text = f"{gesture} is shown by {shown_by} and is missing in {' and '.join(absent)}"
             if not settled[shown].any():
                 problems.append(text)
             report.warnings.append(text)
@@ -434,7 +433,7 @@ def _fail_empty(empty: list[str], report: SplitReport) -> NoReturn:
 
 
 def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, folder: Path) -> None:
-    """Write the split, its report and the near-duplicates that tie people together."""
+    """Write the split, its report and the near-duplicates that tie groups together."""
     position = SCHEMA.names.index("split")
     filled = table.set_column(
         position, SCHEMA.field(position), pa.array(samples["split"].to_numpy(object), pa.string())
@@ -445,7 +444,7 @@ def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, fol
 
 
 def _components(count: int, ties: Iterable[np.ndarray], links: Links | None = None) -> np.ndarray:
-    """Connected components of rows that share a code in any of `ties`, or a link: int (n,), numbered by first row."""
+    """Connected components of rows that share a code in any of `ties` or a link: int (n,), numbered by first row."""
     ends, starts, offset = [], [], count
     for tie in ties:
         starts.append(np.arange(count))

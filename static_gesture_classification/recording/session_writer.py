@@ -25,7 +25,7 @@ from PIL import Image
 from pydantic import Field
 
 from static_gesture_classification.active_learning.admission import Judgement
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.images import UnreadableImageError, read_image
@@ -234,7 +234,7 @@ class SessionWriter:
 
 def check_writable(root: Path) -> None:
     """Find out before anything is recorded whether a session can be written in `root`. Raises `OutputError`."""
-    with explained_write_errors(root):
+    with explain_write_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=root, prefix=".writable-") as probe:
             probe.write(b"x" * 65_536)
@@ -273,7 +273,7 @@ def clear_trash(root: Path) -> None:
 
 def unique_folder(root: Path, name: str) -> Path:
     """Make a new folder of this name, with a number where there is one already. Raises `OutputError`."""
-    with explained_write_errors(root / name):
+    with explain_write_errors(root / name):
         root.mkdir(parents=True, exist_ok=True)
         for number in range(1, 10_000):
             folder = root / (name if number == 1 else f"{name}-{number}")
@@ -299,7 +299,7 @@ def slug(name: str) -> str:
 
 
 def _move(folder: Path, wanted: Path) -> Path:
-    with explained_write_errors(wanted):
+    with explain_write_errors(wanted):
         wanted.parent.mkdir(parents=True, exist_ok=True)
         target = wanted
         for number in range(2, 10_000):

@@ -1,7 +1,7 @@
-"""What the formats of labelling tools share: finding pictures by name, pixels to shares, who it is, official splits.
+"""The common part of all formats of labelling tools: finds pictures by name, converts units, subjects and splits.
 
-Such a format lists, per picture, boxes with a label and perhaps attributes. A source of this kind reads its files into
-`Marked` hands, in the format's own units; everything else is done here, the same for all of them.
+Such a format lists the boxes of each picture, with a label and perhaps attributes. Its source reads its files into
+`MarkedHand`s, in the format's own units.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.image_files import files_below
-from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected, subject_name
 from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.image_size import NO_BOX, file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
@@ -27,25 +27,25 @@ SHARES = (1.0, 1.0)  # boxes as shares of the width and height
 PERCENT = (100.0, 100.0)
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 NOT_FOUND = "image not found"
-SAME_SHAPE = 0.02  # two sizes whose ratios of width to height differ by no more than this are of one picture
-ROWS = 20_000  # hands that are turned into rows at once
+SAME_SHAPE = 0.02  # two sizes are of one picture if their ratios of width to height differ by no more
+ROWS = 20_000  # hands at a time
 ATTRIBUTES = {"subject": "subject", "session": "session", "hand": "hand"}
 
 
 @dataclass(frozen=True)
-class Marked:
-    """One hand as an annotation file marks it.
+class MarkedHand:
+    """One hand in an annotation file.
 
     Args:
-        picture: the name that the file gives its picture.
-        label: as published; empty where it has none, which rejects it.
-        box: x1, y1, x2, y2 in the format's units; anything else is a problem of this hand.
-        units: what a box's numbers are divided by to be shares; None: pixels of the picture.
-        size: width and height of the picture, in pixels, as the file states them; None where it does not.
+        picture: name of its picture in the file.
+        label: as published; a hand without one ("") is rejected.
+        box: x1, y1, x2, y2 in the format's units; a hand with anything else is rejected.
+        units: divisors that turn the box into shares; None: pixels of the picture.
+        size: width and height of the picture in pixels, as the file states them, or None.
         landmarks: x, y of 21 points, in the same units, or None.
-        attributes: what else the file says of the hand, by name.
-        entry: how a report calls the hand; empty for the picture's name.
-        problem: why it cannot be a sample, where the format's reader already knows.
+        attributes: further attributes of the hand, by name.
+        entry: name of the hand in reports; "" for the picture's name.
+        problem: a reason of the reader to reject it, or None.
     """
 
     picture: str
@@ -61,13 +61,13 @@ class Marked:
 
 @dataclass
 class AnnotationFile:
-    """What one annotation file holds: its hands, entries of which no hand could be made, lines for the report.
+    """The content of one annotation file: its hands, rejected entries, lines for the report.
 
-    `near` are the folders, relative to the root, where its pictures are looked for first; `split` is its official one.
+    `near` are the folders, relative to the root, to search first for its pictures; `split` is its official split.
     """
 
     name: str
-    hands: Iterable[Marked]
+    hands: Iterable[MarkedHand]
     near: Sequence[str] = ("",)
     split: str = ""
     rejected: list[Rejected] = field(default_factory=list)
@@ -75,7 +75,7 @@ class AnnotationFile:
 
 
 class PictureIndex:
-    """The files below a root, found by the names that annotation files give them. Links to folders are followed."""
+    """Finds the files below a root by their names in annotation files. Links to folders are followed."""
 
     def __init__(self, root: Path) -> None:
         self.files: dict[str, str] = {}  # path as written in annotations -> path on disk, both relative to the root
@@ -88,11 +88,11 @@ class PictureIndex:
         self.paths = frozenset(self.files.values())
 
     def find(self, name: str, near: Sequence[str] = ("",)) -> tuple[str | None, str | None]:
-        """Path of a picture relative to the root, or None and why not.
+        """Path of a picture relative to the root, or None and the reason.
 
-        A name is a path below one of the folders `near` or below the root. Where it leads further up than the root
-        does (`C:/hands/like/1.jpg`), its first folders are dropped until it fits; where it is less than a path, the
-        one file whose path ends so is taken, wherever it lies. Both at once would be a guess.
+        A name is a path below one of the folders `near` or below the root. If it begins above the root
+        (`C:/hands/like/1.jpg`), its first folders are dropped until it fits. Otherwise the only file whose path ends
+        with the name is taken.
         """
         wanted = unicodedata.normalize("NFC", name.strip().replace("\\", "/")).lstrip("/").removeprefix("./")
         parts = [part for part in PurePosixPath(wanted).parts if part != ".."]
@@ -114,14 +114,14 @@ class PictureIndex:
             return self.files[chosen[0]], None
         return None, f"{len(chosen)} files have this name: {', '.join(chosen[:3])}" if chosen else NOT_FOUND
 
-    def named(self, *suffixes: str) -> list[str]:
-        """Paths of the files whose names end so (in small letters), sorted."""
+    def by_suffix(self, *suffixes: str) -> list[str]:
+        """Paths of the files with these suffixes (in small letters), sorted."""
         return sorted(path for path in self.files.values() if path.lower().endswith(suffixes))
 
 
 @dataclass
 class Reading:
-    """What one reading of a source knows of its pictures."""
+    """State of one reading of a source."""
 
     pictures: PictureIndex
     pattern: re.Pattern[str] | None
@@ -137,8 +137,8 @@ class Annotated(Source):
     Args:
         subject_pattern: regular expression on a picture's path below the root; its first group is the subject, a group
             called `session` the session.
-        attributes: which of the format's own attributes tell `subject`, `session` and `hand`; they go before the
-            pattern. Where neither tells the subject, see `Source.unknown_subject`.
+        attributes: names of the format's attributes for `subject`, `session` and `hand`; they go before the pattern.
+            Where neither has the subject, see `Source.unknown_subject`.
     """
 
     subject_pattern: str | None = None
@@ -146,16 +146,16 @@ class Annotated(Source):
 
     @abstractmethod
     def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
-        """The annotation files, each read when it is asked for; empty where the format's files are not there.
+        """The annotation files, each read on demand; none where the root has no file of the format.
 
         Raises:
-            DataError: a file is not what it has to be; names the way out.
+            DataError: a file is malformed; names the way out.
         """
 
     layout = ""  # of the format's files, for messages
 
     def pieces(self) -> Sequence[Piece]:
-        """See `Source.pieces`; one per annotation file. They share what is known of pictures, so one process reads."""
+        """See `Source.pieces`; one per annotation file. They share a `Reading`, so one process reads them."""
         reading = Reading(PictureIndex(self.folder), subject_regex(self.subject_pattern, self.name))
         found = [partial(self._piece, reading, files) for files in self.files(reading.pictures)]
         if not found:
@@ -163,7 +163,7 @@ class Annotated(Source):
         return found
 
     def nothing_found(self, pictures: PictureIndex) -> DataError:
-        """The error of a root without the format's files."""
+        """The error for a root without a file of the format."""
         archives = [path for path in pictures.files.values() if is_archive(path)]
         if archives:
             way_out = f"unpack {self.root}/{archives[0]} there"
@@ -187,7 +187,7 @@ class Annotated(Source):
             hands.rejected = file.rejected
             yield hands
 
-    def _hand(self, reading: Reading, file: AnnotationFile, marked: Marked) -> Hand:
+    def _hand(self, reading: Reading, file: AnnotationFile, marked: MarkedHand) -> Hand:
         image, problem = reading.pictures.find(marked.picture, file.near)
         box: tuple[float, ...] = NO_BOX
         landmarks: tuple[float, ...] | None = None
@@ -220,9 +220,9 @@ class Annotated(Source):
         return f"it is in {split or 'no split'} ({named_in}) and in {file.split or 'no split'} ({file.name})"
 
     def _shares(
-        self, reading: Reading, image: str, marked: Marked
+        self, reading: Reading, image: str, marked: MarkedHand
     ) -> tuple[tuple[float, ...], tuple[float, ...] | None, str | None]:
-        """Box and landmarks as shares of the upright picture, or what is wrong."""
+        """Box and landmarks as shares of the upright picture, or the problem."""
         units: tuple[float, float] | str
         if marked.units is None or marked.size is not None:
             units = self._units_of(reading, image, marked)
@@ -235,8 +235,8 @@ class Annotated(Source):
             return box, None, None
         return box, tuple(value / units[axis % 2] for axis, value in enumerate(marked.landmarks)), None
 
-    def _units_of(self, reading: Reading, image: str, marked: Marked) -> tuple[float, float] | str:
-        """What the numbers are divided by: pixels as stated, checked against the picture as it is seen upright."""
+    def _units_of(self, reading: Reading, image: str, marked: MarkedHand) -> tuple[float, float] | str:
+        """The divisors of a box, or the problem; a stated size is checked against the upright picture."""
         if image not in reading.sizes:
             reading.sizes[image] = frame_size(self.folder / image)
         actual, stated = reading.sizes[image], marked.size
@@ -259,22 +259,19 @@ class Annotated(Source):
         hand = hand if hand in ("left", "right") else ""
         if not subject:
             return (*self.unknown_subject(image, session), hand)
-        return self._named(subject), self._named(session or subject), hand
-
-    def _named(self, name: str) -> str:
-        """A person or session by its whole name: what was exported from here has the source in it already."""
-        return name if "/" in name else f"{self.name}/{name}"
+        # our own exports have the source in these names already
+        return subject_name(self.name, subject), subject_name(self.name, session or subject), hand
 
 
 def same_shape(one: tuple[float, float], other: tuple[float, float]) -> bool:
-    """Whether two sizes are of one picture, perhaps resized: the same ratio of width to height, to a pixel or 2 %."""
+    """Whether two sizes have the same ratio of width to height, to a pixel or 2 %: one picture, perhaps resized."""
     (width, height), (other_width, other_height) = one, other
     difference = abs(width * other_height - height * other_width)
     return difference <= max(SAME_SHAPE * height * other_width, width, height, other_width, other_height)
 
 
 def split_in(path: str) -> str:
-    """The split that a path names, its file before its folders, the innermost first; empty where it names none.
+    """The split in the name of a file or, else, of its folders, the innermost first; "" where there is none.
 
     >>> split_in("annotations/instances_val2017.json"), split_in("train/_annotations.coco.json")
     ('val', 'train')
@@ -293,14 +290,14 @@ def around(points: Sequence[tuple[float, float]]) -> tuple[float, float, float, 
 
 
 def numbers(value: object, count: int | None = None) -> list[float] | None:
-    """A list of numbers (NaN is none), of a given length where one is asked for; or None."""
+    """A list of numbers, of the length `count` if given; None for anything else."""
     if not isinstance(value, list) or (count is not None and len(value) != count):
         return None
     return [float(item) for item in value] if all(type(item) in (int, float) for item in value) else None
 
 
 def positive_size(width: object, height: object) -> tuple[float, float] | None:
-    """A size that a file states, or None where it is missing, 0 or no number."""
+    """A size, or None where it is missing, 0 or no number."""
     try:
         size = float(width), float(height)  # type: ignore[arg-type]
     except (TypeError, ValueError):

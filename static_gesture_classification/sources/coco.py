@@ -5,13 +5,13 @@
      "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [x, y, width, height],
                       "keypoints": [x, y, v] * 21, "attributes": {"subject": "anna"}}, ...]}
 
-Boxes are in pixels from the upper left corner. `keypoints` of 21 points are the hand's landmarks, where all of them
-are marked (v is not 0); `area`, `iscrowd` and `segmentation` are not looked at. `attributes` (as CVAT writes them), or
-the same names in the annotation or its image, tell subject, session and hand.
+Boxes are in pixels from the upper left corner. `keypoints` are the hand's landmarks if there are 21, all marked (v is
+not 0); `area`, `iscrowd` and `segmentation` are ignored. Subject, session and hand come from `attributes` (as CVAT
+writes them), or from fields of these names in the annotation or its image.
 
-Any JSON below the root that has images and categories is read: `annotations/instances_{train,val}2017.json`,
+Any JSON below the root with images and categories is read: `annotations/instances_{train,val}2017.json`,
 `{train,valid,test}/_annotations.coco.json` (Roboflow), `annotations/instances_default.json` (CVAT), `result.json`
-(Label Studio). Its split is the one that its name or folder names, unless `annotations` says otherwise.
+(Label Studio). Its name or folder tells its split, unless the setting `annotations` does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     numbers,
     positive_size,
@@ -45,7 +45,7 @@ class Coco(Annotated):
     """Reads COCO detection JSON.
 
     Args:
-        annotations: file below the root -> its split (train, val, test or empty); None for all that are found.
+        annotations: file below the root -> its split (train, val, test or empty); None for all such files.
     """
 
     annotations: Mapping[str, str] | None = None
@@ -54,11 +54,11 @@ class Coco(Annotated):
     def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
         """See `Annotated.files`; one piece per JSON."""
         if self.annotations is not None:
-            return [self._listed(name, split or "", pictures) for name, split in self.annotations.items()]
-        found = [name for name in pictures.named(".json") if has_keys(self.folder / name)]
+            return [self._file_with_split(name, split or "", pictures) for name, split in self.annotations.items()]
+        found = [name for name in pictures.by_suffix(".json") if has_keys(self.folder / name)]
         return [[self._file(name, split_in(name))] for name in found]
 
-    def _listed(self, name: str, split: str, pictures: PictureIndex) -> list[AnnotationFile]:
+    def _file_with_split(self, name: str, split: str, pictures: PictureIndex) -> list[AnnotationFile]:
         if name not in pictures.files:
             raise DataError(f"{self.root}/{name} is not there; mend sources.{self.name}.annotations")
         return [self._file(name, official_split(split, f"sources.{self.name}.annotations"))]
@@ -66,9 +66,11 @@ class Coco(Annotated):
     def _file(self, name: str, split: str) -> AnnotationFile:
         rejected: list[Rejected] = []
         notes: list[str] = []
-        return AnnotationFile(name, self._marked(name, rejected, notes), picture_folders(name), split, rejected, notes)
+        return AnnotationFile(
+            name, self._read_hands(name, rejected, notes), picture_folders(name), split, rejected, notes
+        )
 
-    def _marked(self, name: str, rejected: list[Rejected], notes: list[str]) -> Iterator[Marked]:
+    def _read_hands(self, name: str, rejected: list[Rejected], notes: list[str]) -> Iterator[MarkedHand]:
         content = read_json(self.folder / name)
         if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in LISTS):
             notes.append(f"{name} is not COCO detection (it lacks images, annotations or categories) and is left out")
@@ -82,7 +84,7 @@ class Coco(Annotated):
                 rejected.append(Rejected(self.name, name, entry, problem))
                 continue
             with_hands.add(annotation["image_id"])
-            yield marked(images[annotation["image_id"]], categories[annotation["category_id"]], annotation, entry)
+            yield make_hand(images[annotation["image_id"]], categories[annotation["category_id"]], annotation, entry)
         bare = len(images.keys() - with_hands)
         if bare:
             notes.append(f"{name}: {bare:,} of {len(images):,} images have no annotation")
@@ -106,7 +108,7 @@ class Coco(Annotated):
 def entry_of(
     annotation: Any, images: Mapping[Any, dict[str, Any]], categories: Mapping[Any, dict[str, Any]]
 ) -> tuple[str, str | None]:
-    """How a report calls an annotation, and why no hand can be made of it, or None."""
+    """The name of an annotation in reports, and why it is rejected, or None."""
     if not isinstance(annotation, dict):
         return repr(annotation)[:40], "the annotation is not an object"
     image, category = annotation.get("image_id"), annotation.get("category_id")
@@ -119,13 +121,13 @@ def entry_of(
     return entry, None
 
 
-def marked(image: dict[str, Any], category: dict[str, Any], annotation: dict[str, Any], entry: str) -> Marked:
-    """One annotation as a hand; a box that is not four numbers is left as it is, to be reported."""
+def make_hand(image: dict[str, Any], category: dict[str, Any], annotation: dict[str, Any], entry: str) -> MarkedHand:
+    """One annotation as a hand; a malformed box stays as it is and is rejected later."""
     box: object = annotation.get("bbox")
     four = numbers(box, 4)
     if four is not None:
         box = [four[0], four[1], four[0] + four[2], four[1] + four[3]]
-    return Marked(
+    return MarkedHand(
         picture=str(image["file_name"]),
         label=str(category["name"]),
         box=box,
@@ -137,14 +139,14 @@ def marked(image: dict[str, Any], category: dict[str, Any], annotation: dict[str
 
 
 def attributes_of(entry: dict[str, Any]) -> dict[str, str]:
-    """The texts and numbers of an entry and of its `attributes`, which go first, as text."""
+    """The texts and numbers of `attributes`, else of the entry itself, as text."""
     extra = entry.get("attributes")
     together = entry | (extra if isinstance(extra, dict) else {})
     return {str(name): str(value) for name, value in together.items() if isinstance(value, str | int)}
 
 
 def landmarks_in(annotation: dict[str, Any]) -> list[float] | None:
-    """x, y of 21 points in pixels, or None where there are not 21, all of them marked."""
+    """x, y of 21 points in pixels; None unless there are 21, all marked."""
     points = numbers(annotation.get("keypoints"), 3 * LANDMARK_COUNT)
     if points is None or not all(points[2::3]):
         return None
@@ -152,7 +154,7 @@ def landmarks_in(annotation: dict[str, Any]) -> list[float] | None:
 
 
 def picture_folders(name: str) -> list[str]:
-    """Where the pictures of an annotation file may be: beside it, or in a folder that a word of its name names.
+    """Folders that may hold the pictures of an annotation file: beside it, or named by a word of its name.
 
     >>> picture_folders("annotations/instances_train2017.json")[-2:]
     ['train2017', 'images/train2017']
@@ -167,7 +169,7 @@ def picture_folders(name: str) -> list[str]:
 
 
 def has_keys(path: Any) -> bool:
-    """Whether a file names images and categories or annotations, as COCO does; it is looked through, not parsed."""
+    """Whether the text of a file has COCO's keys; it is not parsed."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return content.find(KEYS[0]) >= 0 and any(content.find(key) >= 0 for key in KEYS[1:])

@@ -1,9 +1,9 @@
-"""What the selected sources hold, for `dvc repro` to see whether one of them changed: the stage `sources`.
+"""The stage `sources`: tells `dvc repro` whether a selected source changed.
 
     python -m static_gesture_classification.sources.contents [overrides]
 
-writes `data/sources.json`: of each source the number of files, their bytes, and a hash of their names, sizes and times.
-It opens no file, so the stage is cheap enough to run in each `dvc repro`; `index` depends on what it writes.
+Writes `data/sources.json`: for each source the number of files, their bytes, and a hash of their names, sizes and
+times. It opens no file, so it is fast enough for each `dvc repro`; `index` depends on its output.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ OUTPUT = Path("data/sources.json")
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Write what the selected sources hold."""
+    """Write the state of the selected sources."""
     write_json(OUTPUT, {source.name: contents(source) for source in Sources.from_config(config)})
 
 
 def contents(source: Source) -> dict[str, Any]:
-    """The files that `source` watches, how many bytes they have, and a hash that changes when one of them does.
+    """The number of watched files, their bytes, and a hash that changes when one of them does.
 
     Raises:
         DataError: see `Source.present` and `Source.pieces`.
     """
     files = size = 0
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(source.watched()) if source.present() else ():
+    for path in sorted(source.paths_to_watch()) if source.present() else ():
         try:
             state = os.stat(path)  # noqa: PTH116  a million Paths cost more
         except OSError:  # a link to nowhere

@@ -11,10 +11,10 @@
       <track id="0" label="like"><box frame="0" outside="0" keyframe="1" xtl="..." .../></track>          for video
     </annotations>
 
-Boxes are in pixels; `rotation` turns one clockwise about its centre, and the box around the turned one is taken, as
-around a polygon. A tag is the label of the whole picture where nothing is drawn in it; its attributes hold for all that
-is drawn. A video's frames have to be there as pictures, `images/frame_000000.png`, as "CVAT for video 1.1" saves them;
-a video is one session. Other shapes are counted and left out. XML with entities is refused.
+Boxes are in pixels; `rotation` turns a box clockwise about its centre. A turned box or a polygon becomes the box around
+it. Without a shape, a tag labels the whole picture; otherwise its attributes apply to all shapes. A video's frames must
+lie there as pictures, `images/frame_000000.png`, as "CVAT for video 1.1" saves them; a video is one session. Other
+shapes are counted and left out. XML with entities is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from static_gesture_classification.sources.annotated import (
     WHOLE,
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     around,
     positive_size,
@@ -43,7 +43,7 @@ from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.parsing import NotWholeError, read_xml
 from static_gesture_classification.sources.source import is_image
 
-SIDES = ("xtl", "ytl", "xbr", "ybr")
+CORNERS = ("xtl", "ytl", "xbr", "ybr")
 DRAWN = ("box", "polygon")
 OTHER_SHAPES = ("polyline", "points", "cuboid", "mask", "skeleton", "ellipse")
 
@@ -52,7 +52,7 @@ Size = tuple[float, float]
 
 @dataclass
 class Counted:
-    """What is left out, for the report."""
+    """Left-out entries and shapes, for the report."""
 
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -61,16 +61,16 @@ class Counted:
 
 @dataclass(kw_only=True)
 class Cvat(Annotated):
-    """Reads CVAT for images 1.1, and CVAT for video 1.1 where the frames lie beside it."""
+    """Reads CVAT for images 1.1, and CVAT for video 1.1 with its frames as pictures."""
 
     layout = "CVAT annotations (annotations.xml)"
 
     def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
         """See `Annotated.files`; one piece per XML."""
-        return [self._by_split(name, pictures) for name in pictures.named(".xml")]
+        return [self._by_split(name, pictures) for name in pictures.by_suffix(".xml")]
 
     def _by_split(self, name: str, pictures: PictureIndex) -> Iterator[AnnotationFile]:
-        """An XML's pictures, those of each split together: an image names its own."""
+        """The images of an XML by split, then its video; each image names its split."""
         try:
             root = read_xml(self.folder / name)
         except NotWholeError as error:
@@ -91,7 +91,7 @@ class Cvat(Annotated):
         hands = self._in_video(tracks, root, name, near, pictures, counted)
         yield AnnotationFile(name, hands, near, split_in(name), counted.rejected, counted.notes)
 
-    def _in_images(self, images: Sequence[Element], counted: Counted) -> Iterator[Marked]:
+    def _in_images(self, images: Sequence[Element], counted: Counted) -> Iterator[MarkedHand]:
         for image in images:
             picture = image.get("name") or ""
             size = positive_size(image.get("width"), image.get("height"))
@@ -104,7 +104,9 @@ class Cvat(Annotated):
             if not drawn and tags:
                 labels = [tag.get("label") or "" for tag in tags]
                 problem = f"it has several tags: {', '.join(labels)}" if len(labels) > 1 else None
-                yield Marked(picture, labels[0], WHOLE, SHARES, size, attributes=shared, entry=picture, problem=problem)
+                yield MarkedHand(
+                    picture, labels[0], WHOLE, SHARES, size, attributes=shared, entry=picture, problem=problem
+                )
 
     def _in_video(
         self,
@@ -114,7 +116,7 @@ class Cvat(Annotated):
         near: Sequence[str],
         pictures: PictureIndex,
         counted: Counted,
-    ) -> Iterator[Marked]:
+    ) -> Iterator[MarkedHand]:
         if tracks:
             frames = self._frames(name, near, pictures)
             size = video_size(root)
@@ -132,7 +134,7 @@ class Cvat(Annotated):
             counted.notes.append(f"{name}: shapes that are neither boxes nor polygons are left out: {shapes}")
 
     def _frames(self, name: str, near: Sequence[str], pictures: PictureIndex) -> dict[str, str]:
-        """Number of a frame, six digits -> its picture."""
+        """Six-digit number of a frame -> its picture."""
         found: dict[str, str] = {}
         for path in sorted(pictures.paths):
             folder, _, file = path.rpartition("/")
@@ -150,21 +152,21 @@ class Cvat(Annotated):
 
 def hand_in(
     shape: Element, label: str | None, picture: str, size: Size | None, shared: Mapping[str, str], entry: str
-) -> Marked:
+) -> MarkedHand:
     """A box or polygon as a hand."""
-    values = {key: value for key, value in shape.attrib.items() if key in (*SIDES, "points", "rotation")}
+    values = {key: value for key, value in shape.attrib.items() if key in (*CORNERS, "points", "rotation")}
     box: tuple[float, ...] | None = None
     problem = None
     try:
         box = box_of(shape) if shape.tag == "box" else around(points_in(shape))
     except ValueError:
         problem = f"its {shape.tag} is not made of numbers: {', '.join(f'{key} {values[key]!r}' for key in values)}"
-    return Marked(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
+    return MarkedHand(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
 
 
 def box_of(shape: Element) -> tuple[float, float, float, float]:
-    """A box in pixels, or the one around it where it is turned. Raises `ValueError` where a side is not a number."""
-    x1, y1, x2, y2 = (float(shape.get(side, "")) for side in SIDES)
+    """A box in pixels, or the box around a turned one. Raises `ValueError` for a coordinate that is no number."""
+    x1, y1, x2, y2 = (float(shape.get(name, "")) for name in CORNERS)
     turn = math.radians(float(shape.get("rotation", "0")))
     if not turn or x2 <= x1 or y2 <= y1:
         return x1, y1, x2, y2
@@ -175,7 +177,7 @@ def box_of(shape: Element) -> tuple[float, float, float, float]:
 
 
 def points_in(polygon: Element) -> list[tuple[float, float]]:
-    """The points of `x,y;x,y;...`. Raises `ValueError` where one is no pair of numbers."""
+    """The points of `x,y;x,y;...`. Raises `ValueError` for anything else."""
     pairs = [[float(number) for number in pair.split(",")] for pair in polygon.get("points", "").split(";")]
     return [(x, y) for x, y in pairs]
 
@@ -186,7 +188,7 @@ def attributes_of(shape: Element) -> dict[str, str]:
 
 
 def split_of(image: Element, name: str) -> str:
-    """The official split of an image: its subset, else what the XML's path names."""
+    """The official split of an image, by its subset, else by the XML's path."""
     return SPLIT_WORDS.get((image.get("subset") or "").lower(), "") or split_in(name)
 
 

@@ -2,10 +2,10 @@
 
     Dataset/<digit>/IMG_<number>.JPG
 
-Nothing in the dataset names the student, but the camera's numbers do: each student showed 0 to 9 in a row, so that
-IMG_1118 is a 0, IMG_1119 the same hand's 1, ... and IMG_1128 the next student's 0. In the order of the numbers a new
-student begins wherever the digit drops. Where pictures were left out at the seam of two students (one ends with 5, the
-next begins with 7) the two are taken for one, which costs a subject but never puts one person in two splits.
+The dataset does not name students, but the camera's numbers tell them apart: each student showed 0 to 9 in a row, so
+that IMG_1118 is a 0, IMG_1119 the same hand's 1, ... and IMG_1128 the next student's 0. In the order of the numbers a
+new student begins where the digit drops. If pictures are missing between two students (one ends with 5, the next begins
+with 7), both count as one, which never puts a student in two splits.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ NUMBER = re.compile(r"(\d+)(?=\.\w+$)")
 
 @dataclass(kw_only=True)
 class Digits(Folder):
-    """Reads the digits, wherever the archive put its `Dataset` folder."""
+    """Reads the digits from the archive's `Dataset` folder."""
 
     boxes: str | None = None
     _students: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def label_folders(self) -> Sequence[LabelFolder]:
-        """A folder per digit; also finds out which image is whose."""
+        """A folder per digit; also assigns the images to students."""
         parents = [*(f"{name}/Dataset" for name in folders_in(self.folder)), "Dataset", ""]
         digits = next((found for parent in parents if (found := self._digits(parent))), [])
         shots = [(shot_number(path), digit.label, path) for digit in digits for path in self._files(digit.path).images]
@@ -37,7 +37,7 @@ class Digits(Folder):
         return digits
 
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
-        """The student who showed it, by the camera's numbers; "" where there is none. See `Folder.subject_of`."""
+        """The student by the camera's numbers, "" where unknown, and the session. See `Folder.subject_of`."""
         if pattern is not None and pattern.search(path):
             return super().subject_of(path, pattern)
         if path not in self._students:
@@ -51,13 +51,13 @@ class Digits(Folder):
 
 
 def shot_number(path: str) -> int | None:
-    """The camera's number of a picture: 1118 of Dataset/0/IMG_1118.JPG; None where there is none."""
+    """The camera's number in a path: 1118 of Dataset/0/IMG_1118.JPG; None where there is none."""
     match = NUMBER.search(path)
     return int(match.group()) if match else None
 
 
 def students(shots: Sequence[tuple[int | None, str, str]]) -> dict[str, str]:
-    """Path -> student, named by the first of their pictures, from (camera's number, digit, path)."""
+    """Path -> student, named by the student's first picture, from (camera's number, digit, path)."""
     named: dict[str, str] = {}
     student, last = "", ""
     for number, digit, path in sorted(

@@ -2,10 +2,10 @@
 
     gestures export export.output=FOLDER export.format=coco [overrides]
 
-takes a sample table (`export.samples`: all of it, one split, or what the last evaluation got wrong), a recorded session
-or a folder of sessions, and writes a folder that is whole or not there: it is made beside itself and renamed. A folder
-that holds anything else is never touched; an earlier export is replaced where `export.replace=true` says so. What a
-format has no room for is said in the export's README.txt (docs/data.md, "Export").
+Exports a sample table (`export.samples`: all of it, one split, or the errors of the last evaluation), a recorded
+session or a folder of sessions. The output folder is whole or absent: it is made beside itself and renamed. An earlier
+export is replaced only with `export.replace=true`, any other content never. The export's README.txt names the fields
+that the format lacks (docs/data.md, "Export").
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from omegaconf import DictConfig, OmegaConf
 from pydantic import field_validator
 
-from static_gesture_classification.atomic_files import explained_write_errors, partial_path, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, partial_path, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, OutputError
 from static_gesture_classification.gestures import Vocabulary
@@ -46,13 +46,13 @@ FORMATS: dict[str, Format] = {
     "csv": TableFormat(),
 }
 README = "README.txt"
-FIRST_LINE = "Hands exported by static-gesture-classification"  # by which an export is known
+FIRST_LINE = "Hands exported by static-gesture-classification"  # marks a folder as an export
 SHOWN = 10  # pictures that could not be read, in a message
 
 
 @dataclass(frozen=True)
 class Export:
-    """What was written: pictures and hands, and the pictures that could not be read."""
+    """The number of written pictures and hands, and the unreadable pictures."""
 
     folder: Path
     pictures: int
@@ -61,16 +61,16 @@ class Export:
 
 
 class ExportSettings(Settings):
-    """What is exported, and how: `export` of the configuration.
+    """What to export, and how: `export` of the configuration.
 
     Args:
         samples: a sample table, a recorded session, or a folder of sessions.
         format: one of `FORMATS`.
-        output, replace: the folder, and whether an earlier export in it may be replaced.
+        output, replace: the folder, and whether to replace an earlier export in it.
         split: only train, val or test.
         only: all samples, or the errors in the tables of the folder `predictions`.
         link: hard links instead of copies, where possible.
-        files: what the format's files hold.
+        files: settings of the format's files.
         vocabulary: the gestures.
         labels: recorded label -> gesture, for sessions.
     """
@@ -97,7 +97,7 @@ class ExportSettings(Settings):
 
     @field_validator("output", mode="before")
     @classmethod
-    def _named(cls, output: object) -> object:
+    def _require_folder(cls, output: object) -> object:
         if output is None:
             raise ValueError("must name a folder: export.output=FOLDER")
         return output
@@ -105,7 +105,7 @@ class ExportSettings(Settings):
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Export what the configuration chooses."""
+    """Export the chosen samples."""
     settings = ExportSettings.from_config(config)
     samples = choose_samples(settings)
     made = export(samples, settings.format, settings.output, settings.files, settings.link, settings.replace)
@@ -113,7 +113,7 @@ def main(config: DictConfig) -> None:
 
 
 def choose_samples(settings: ExportSettings) -> pd.DataFrame:
-    """The samples that `export.samples`, `split` and `only` choose. Raises `DataError` where there are none."""
+    """The samples that `export.samples`, `split` and `only` choose. Raises `DataError` if there are none."""
     path = settings.samples
     samples = recorded_samples(path, settings.vocabulary, settings.labels) if path.is_dir() else read_samples(path)
     if settings.split is not None:
@@ -135,7 +135,7 @@ def recorded_samples(folder: Path, vocabulary: Vocabulary, labels: Mapping[str, 
 
 
 def wrong_samples(folder: Path) -> set[str]:
-    """The ids of samples that the predictions tables in a folder get wrong, or find no hand in."""
+    """The ids of samples with a wrong prediction, or without a detected hand, in a folder of predictions tables."""
     tables = sorted(folder.glob("*.parquet"))
     if not tables:
         raise DataError(f"no predictions in {folder}; run dvc repro, or set export.predictions")
@@ -157,15 +157,15 @@ def export(
     link: bool = False,
     replace: bool = False,
 ) -> Export:
-    """Write samples and their pictures in a format, to a folder that is then whole.
+    """Write samples and their pictures in a format.
 
     Args:
         samples: a sample table, as a frame.
         format_name: one of `FORMATS`.
-        output: the folder; it may exist where it is empty, or where it is an export and `replace` says so.
-        settings: what the format's files hold.
+        output: the folder; it must be absent, empty, or an export to `replace`.
+        settings: of the format's files.
         link: hard links instead of copies, where possible.
-        replace: whether an earlier export may be replaced.
+        replace: whether to replace an earlier export.
 
     Raises:
         OutputError: something else is in `output`, it holds the samples themselves, or it cannot be written.
@@ -174,7 +174,7 @@ def export(
     check_output(output, samples, replace)
     check_gestures(samples, settings.gestures)
     partial = partial_path(output)
-    with explained_write_errors(output):
+    with explain_write_errors(output):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
@@ -189,14 +189,14 @@ def export(
 
 @dataclass(frozen=True)
 class Written:
-    """The pictures that lie in the unfinished folder, and those that could not be read."""
+    """The pictures in the unfinished folder, and the unreadable ones."""
 
     pictures: list[Picture]
     rejected: list[Rejected]
 
 
 def write_all(samples: pd.DataFrame, kind: Format, folder: Path, settings: FormatSettings, link: bool) -> Written:
-    """Write pictures, then the format's files, to a folder that is not finished yet."""
+    """Write pictures, then the format's files."""
     placed = kind.place(pictures_of(samples, settings.landmarks), settings)
     rejected: list[Rejected] = []
     tried = track(put(placed, folder, link, rejected), "writing pictures", len(placed))
@@ -209,7 +209,7 @@ def write_all(samples: pd.DataFrame, kind: Format, folder: Path, settings: Forma
 
 
 def check_output(output: Path, samples: pd.DataFrame, replace: bool) -> None:
-    """Refuse to write over anything but an earlier export that may be replaced, and over the samples themselves."""
+    """Raise `OutputError` for a folder with the samples themselves or with anything but an export to replace."""
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file; choose another folder: export.output=FOLDER")
     target = output.resolve()
@@ -237,7 +237,7 @@ def is_export(folder: Path) -> bool:
 
 
 def check_gestures(samples: pd.DataFrame, gestures: Sequence[str]) -> None:
-    """Refuse gestures that have no class index."""
+    """Raise `DataError` for gestures without a class index."""
     unknown = sorted(set(samples["gesture"]) - set(gestures))
     if unknown:
         raise DataError(
@@ -246,7 +246,7 @@ def check_gestures(samples: pd.DataFrame, gestures: Sequence[str]) -> None:
 
 
 def move_into_place(partial: Path, output: Path) -> None:
-    """Rename the finished folder; what it replaces is removed after that."""
+    """Rename the finished folder, then remove the folder that it replaces."""
     old = output.with_name(f".{output.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if output.exists():
@@ -261,7 +261,7 @@ def move_into_place(partial: Path, output: Path) -> None:
 
 
 def readme(made: Written, kind: Format, name: str, output: Path) -> str:
-    """What the export's README.txt says."""
+    """The text of the export's README.txt."""
     hands = [hand for picture in made.pictures for hand in picture.hands]
     counts = pd.Series([hand.gesture for hand in hands]).value_counts(sort=False)
     lines = [
@@ -277,12 +277,12 @@ def readme(made: Written, kind: Format, name: str, output: Path) -> str:
 
 
 def print_export(made: Export, name: str) -> None:
-    """One line of what was written, and what could not be."""
+    """Print the numbers, and the unreadable pictures."""
     for entry in made.rejected[:SHOWN]:
         note(f"left out: {entry.file}: {entry.reason}")
     if len(made.rejected) > SHOWN:
         note(f"and {len(made.rejected) - SHOWN:,} more, see {made.folder / README}")
-    say(f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} says what is lost")
+    say(f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} names what is lost")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""A folder per label, which is what most people have.
+"""A folder per label, the most common layout.
 
-    <label>/<image>                  who it is, is not known, unless `subject_pattern` finds it in the name
+    <label>/<image>                  the subject is unknown, unless `subject_pattern` finds it in the name
     <label>/<subject>/.../<image>    the folder below the label names the subject, the innermost one the session
-    <split>/<label>/...              likewise, below train, val or test (also validation, training, ...)
+    <split>/<label>/...              the same below train, val or test (also validation, training, ...)
     boxes.csv                        image, x1, y1, x2, y2 [, label, subject, session, hand, split]; optional
 
-The whole image is the box, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
-the root, or the file's name where no other is called so. `edited_tables` reads the CSV however it was saved, under the
-column names of labelling tools too; instead of x2, y2 it may have width and height, with x1, y1 or xcenter, ycenter.
-In which unit the boxes are is found out (`box_units`) or stated; pixels are those of the upright picture, as labelling
-tools show it. With a `label` column images may lie anywhere below the root; without, the first folder of their path is
-the label.
+The box is the whole image, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
+the root, or a unique file name. The CSV may have any separator and the column names of labelling tools
+(`edited_tables`), and width and height, with x1, y1 or xcenter, ycenter, instead of x2, y2. The unit of the boxes is
+stated or found (`box_units`); pixels are those of the upright picture. With a `label` column images may lie anywhere
+below the root; without, the first folder of their path is the label.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from static_gesture_classification.sources.folder_layout import (
     LabelFolder,
     foreign_export,
     label_folders,
-    split_named,
+    split_of_word,
 )
 from static_gesture_classification.sources.image_size import file_problem, frame_size, in_shares
 from static_gesture_classification.sources.source import (
@@ -50,7 +49,7 @@ CORNER_AND_SIZE = ("x1", "y1", "width", "height")
 CENTRE_AND_SIZE = ("xcenter", "ycenter", "width", "height")
 BOX_FORMS = (CORNERS, CORNER_AND_SIZE, CENTRE_AND_SIZE)
 OPTIONAL = ("label", "subject", "session", "hand", "split")
-# What labelling tools call the columns: TensorFlow's and Roboflow's, RetinaNet's, VIA's, COCO's, YOLO's words.
+# Column names of labelling tools: TensorFlow, Roboflow, RetinaNet, VIA, COCO, YOLO.
 SYNONYMS = {
     "image": ("filename", "file", "path", "filepath", "image path", "image name", "image file", "img", "img path"),
     "x1": ("xmin", "left", "x", "x top left", "bbox x1", "bbox x"),
@@ -76,13 +75,13 @@ COLUMNS = Columns(
 
 @dataclass(frozen=True)
 class ListedHand:
-    """A line of the table with the image that it means.
+    """A line of the table with its image.
 
     Args:
         row: the line.
         image: path below the root, None where there is no such image.
-        box: x1, y1, x2, y2 in the table's unit, or the text that is there where one is not a number.
-        size: width and height of the image in pixels, or why it has none.
+        box: x1, y1, x2, y2 in the table's unit, or its text where one is no number.
+        size: width and height of the image in pixels, or the problem.
     """
 
     row: Row
@@ -92,7 +91,7 @@ class ListedHand:
 
     @property
     def name(self) -> str:
-        """The image as the table calls it, with forward slashes."""
+        """The image's name in the table, with forward slashes."""
         return image_of(self.row)
 
 
@@ -100,14 +99,14 @@ class ListedHand:
 class Folder(Source):
     """Reads folders of images and an optional CSV of boxes.
 
-    Where neither folder nor CSV nor pattern tells the subject, it is "", and people cannot be kept apart; their
+    The subject comes from the folder, the CSV or the pattern. Where it is unknown (""), subjects cannot be kept apart;
     near-duplicates still are in one split.
 
     Args:
-        boxes: name of the CSV in the root; None to take whole images, whatever lies beside them.
-        units: of the boxes in the CSV: pixels, percent, shares; None finds it out.
+        boxes: name of the CSV in the root; None for whole images, with any other files beside them.
+        units: of the boxes in the CSV: pixels, percent, shares; None to find it.
         subject_pattern: regular expression on the path below the root; its first group is the subject, a group called
-            `session`, where there is one, the session.
+            `session`, if there is one, the session.
     """
 
     boxes: str | None = "boxes.csv"
@@ -118,14 +117,14 @@ class Folder(Source):
         """See `Source.pieces`; one for the CSV, then one per label's folder.
 
         Raises:
-            DataError: no image, a CSV that cannot be read, or the export of a tool that another source reads.
+            DataError: there is no image, the CSV is unreadable, or another source reads this layout.
         """
         pattern = subject_regex(self.subject_pattern, self.name)
         hands = self._listed_hands()
         listed = {hand.image for hand in hands if hand.image is not None}
         if self.boxes is not None and not hands:
             self._refuse_exports()
-        found: list[Piece] = [partial(self._listed, hands, pattern)] if hands else []
+        found: list[Piece] = [partial(self._hands_in_table, hands, pattern)] if hands else []
         folders = self.label_folders()
         below = [self._files(folder.path) for folder in folders]
         for folder, files in zip(folders, below, strict=True):
@@ -155,11 +154,11 @@ class Folder(Source):
         if export:
             raise DataError(
                 f"source {self.name}: {self.root} looks like {export}. To take whole images as they lie in label "
-                f"folders all the same, set sources.{self.name}.boxes=null"
+                f"folders nevertheless, set sources.{self.name}.boxes=null"
             )
 
     def subject_of(self, path: str, pattern: re.Pattern[str] | None) -> tuple[str, str]:
-        """Subject and session of an image by its path below the root; the subject is "" where nothing tells it."""
+        """Subject and session of an image by its path below the root; the subject is "" where unknown."""
         parts = PurePosixPath(self._below_split(path)).parts
         subject, session = subject_in_path(path, pattern)
         if subject:
@@ -169,16 +168,16 @@ class Folder(Source):
         return self.unknown_subject(path)
 
     def _below_split(self, path: str) -> str:
-        """A path without the folder of a split before it."""
+        """A path without the leading folder of a split."""
         first, _, rest = path.partition("/")
-        return rest if "/" in rest and first not in self.labels and split_named(first) else path
+        return rest if "/" in rest and first not in self.labels and split_of_word(first) else path
 
     def _files(self, folder: str) -> FilesBelow:
         """All files in a folder, by their paths below the root."""
         return files_below(self.folder, folder)
 
     def _beside(self, below: Sequence[FilesBelow], listed: Set[str]) -> list[Hands]:
-        """What is there besides images with a label, for the report."""
+        """All files but images with a label, for the report."""
         hands = Hands.of(self.name, [])
         hands.not_images = [name for files in below for name in files.not_images if name not in listed]
         refused = [entry for files in below for entry in files.refused]
@@ -204,7 +203,7 @@ class Folder(Source):
         return f"{self.root}/{self.boxes}"
 
     def _listed_hands(self) -> list[ListedHand]:
-        """The lines of the CSV, with the images that they mean; none where there is no CSV."""
+        """The lines of the CSV with their images; none without a CSV."""
         if self.boxes is None or not (self.folder / self.boxes).is_file():
             return []
         table = read_table(self.folder / self.boxes, COLUMNS, self._table_name)
@@ -216,7 +215,7 @@ class Folder(Source):
             found.append(ListedHand(row, image, box_in(row, table), size))
         return found
 
-    def _listed(self, hands: Sequence[ListedHand], pattern: re.Pattern[str] | None) -> list[Hands]:
+    def _hands_in_table(self, hands: Sequence[ListedHand], pattern: re.Pattern[str] | None) -> list[Hands]:
         unit = self._unit(hands)
         seen: Counter[str] = Counter()
         rows, rejected = [], []
@@ -233,7 +232,7 @@ class Folder(Source):
         return [result]
 
     def _unit(self, hands: Sequence[ListedHand]) -> str:
-        """The unit of the CSV's boxes, as stated or found out."""
+        """The unit of the CSV's boxes, stated or found."""
         setting = f"sources.{self.name}.units"
         if self.units is not None:
             if self.units not in UNITS:
@@ -267,7 +266,7 @@ class Folder(Source):
         box, problem = in_shares(hand.box, size)
         if problem is None and unit != SHARES and max(map(float, hand.box)) <= SHARES_TO:
             problem = f"box of no more than two {unit}: {hand.box}"
-        side = cells["hand"].lower()
+        handedness = cells["hand"].lower()
         return Hand(
             name=hand.name,
             image=image,
@@ -276,7 +275,7 @@ class Folder(Source):
             subject=subject,
             session=session,
             number=number,
-            hand=side if side in ("left", "right") else "",
+            hand=handedness if handedness in ("left", "right") else "",
             split=self._split_of(image, cells["split"], where),
             problem=problem,
         )
@@ -289,34 +288,34 @@ class Folder(Source):
 
     def _split_of(self, image: str, stated: str, where: str) -> str:
         if stated:
-            return official_split(split_named(stated) or stated, where)
-        return split_named(image.partition("/")[0]) if self._below_split(image) != image else ""
+            return official_split(split_of_word(stated) or stated, where)
+        return split_of_word(image.partition("/")[0]) if self._below_split(image) != image else ""
 
 
 class ImageFinder:
-    """Finds the image that a table means: by its path below the root, or by what of the path is there."""
+    """Finds the image that a table names: by its path, the end of its path, or its file name."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._by_name: dict[str, list[str]] | None = None
 
     def find(self, image: str, near: Sequence[str]) -> tuple[str, None] | tuple[None, str]:
-        """Path of an image below the root, or None and why there is none.
+        """Path of an image below the root, or None and the reason.
 
-        Of a path that leads further up than the root, the first folders are left out. A file name alone is looked for
-        in the folders `near`, then everywhere.
+        The first folders of a path that begins above the root are dropped. A file name alone is searched in the folders
+        `near`, then everywhere.
         """
         parts = [part for part in PurePosixPath(image).parts if part not in ("/", "..")]
         tails = ["/".join(parts[start:]) for start in range(len(parts))]
         for path in (f"{folder}/{tail}" if folder else tail for tail in tails for folder in near):
             if (self.root / path).is_file():
                 return path, None
-        same_name = self._named(parts[-1]) if parts else []
+        same_name = self._paths_of(parts[-1]) if parts else []
         if len(same_name) == 1:
             return same_name[0], None
         return None, f"{len(same_name)} images are called so; name its folder too" if same_name else "image not found"
 
-    def _named(self, name: str) -> list[str]:
+    def _paths_of(self, name: str) -> list[str]:
         if self._by_name is None:
             self._by_name = defaultdict(list)
             for path in files_below(self.root).images:
@@ -325,12 +324,12 @@ class ImageFinder:
 
 
 def image_of(row: Row) -> str:
-    """The image that a line is about: a path with forward slashes."""
+    """The image of a line: a path with forward slashes."""
     return row["image"].replace("\\", "/").removeprefix("./")
 
 
 def box_in(row: Row, table: Table) -> tuple[float, ...] | str:
-    """x1, y1, x2, y2 of a line, in the table's unit, or what stands there where it is not four numbers."""
+    """x1, y1, x2, y2 of a line in the table's unit, or its text where it is not four numbers."""
     form = next(form for form in BOX_FORMS if set(form) <= table.columns)
     try:
         a, b, c, d = (decimal(row[name]) for name in form)

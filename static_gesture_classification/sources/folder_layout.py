@@ -1,4 +1,4 @@
-"""What lies in a folder of images: folders of splits above the labels, or an export that another source reads."""
+"""The layout of a folder of images: folders of splits above the labels, or an export for another source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from static_gesture_classification.sources.source import files_in, folders_in
 
-# Names of folders and files, values in tables and fields of formats that mean a split.
+# Words for splits in names of folders and files, in tables and in formats.
 SPLIT_WORDS = {
     "train": "train",
     "training": "train",
@@ -22,34 +22,34 @@ SPLIT_WORDS = {
     "testing": "test",
 }
 ANNOTATIONS = ("annotations", "labels", "images")
-BEGINNING = 4096  # bytes of a file that tell what it is
-LOOKED_AT = 20  # files of a kind in a folder; they are all alike
+BEGINNING = 4096  # bytes at the beginning of a file that tell its format
+LOOKED_AT = 20  # files of a kind in a folder
 
 
 @dataclass(frozen=True)
 class LabelFolder:
-    """A folder of one label's images, relative to the root, and the official split that its place says, or empty."""
+    """A folder of one label's images, relative to the root, and its official split, or ""."""
 
     label: str
     path: str
     split: str = ""
 
 
-def split_named(name: str) -> str:
-    """The split that a folder's name or a word means; empty for any other."""
+def split_of_word(name: str) -> str:
+    """The split that a word or folder name means, or ""."""
     return SPLIT_WORDS.get(name.strip().casefold(), "")
 
 
 def label_folders(root: Path, labels: Sequence[str]) -> list[LabelFolder]:
-    """Folders of the first level, or of the second where the first is called as a split and holds folders.
+    """The folders of the first level, or of the second where the first names a split and holds folders.
 
     Args:
         root: of the images.
-        labels: names that are labels, whatever else they may mean.
+        labels: names that are labels even if they mean a split.
     """
     found = []
     for name in folders_in(root):
-        split = "" if name in labels else split_named(name)
+        split = "" if name in labels else split_of_word(name)
         below = folders_in(root / name) if split else []
         if below:
             found += [LabelFolder(label, f"{name}/{label}", split) for label in below]
@@ -59,7 +59,7 @@ def label_folders(root: Path, labels: Sequence[str]) -> list[LabelFolder]:
 
 
 def foreign_export(root: Path) -> str | None:
-    """What a tool's export a folder is, in words that name the source that reads it; None for folders of images."""
+    """A description of the tool's export in a folder, with the source that reads it; None for folders of images."""
     for place in places(root):
         for found in (_yolo(place), _coco(place), _voc(place), _other_layouts(place)):
             if found:
@@ -68,11 +68,11 @@ def foreign_export(root: Path) -> str | None:
 
 
 def places(root: Path) -> Iterator[Path]:
-    """Where the files of an export lie: the root, its folders, and those of a split."""
+    """The folders that may hold an export's files: the root, its folders, and those below a split."""
     yield root
     for name in folders_in(root):
         yield root / name
-        if split_named(name) or name.casefold() in ANNOTATIONS:
+        if split_of_word(name) or name.casefold() in ANNOTATIONS:
             yield from (root / name / below for below in folders_in(root / name))
 
 

@@ -1,15 +1,15 @@
-"""HaGRID, versions 1 and 2, and whatever else is written in their layout (the synthetic hands are).
+"""HaGRID, versions 1 and 2, and other datasets in their layout, such as the synthetic hands.
 
-Annotations are one JSON per gesture and split, image name without suffix -> entry
+Annotations are one JSON per gesture and split: image name without suffix -> entry
 (https://github.com/hukenovs/hagrid, "Annotations"):
 
     {"<uuid>": {"bboxes": [[x, y, w, h], ...], "labels": ["like", "no_gesture"], "user_id": "...",
                 "hand_landmarks": [[[x, y] * 21], ...] or null}}
 
 all normalised to the image. Version 1 calls the landmarks `landmarks`, may leave them empty, and adds `leading_hand`,
-the hand that shows the gesture. Annotations are looked for in `annotations/{train,val,test}` (version 2) and in
-`ann_train_val`, `ann_test`, `ann_subsample`, with or without `annotations/` before them (version 1). Images lie in one
-folder per gesture, at most three levels down, as the archives unpack: `like/`, `train_val_like/`, `train_val/like/`,
+the hand that shows the gesture. Annotations lie in `annotations/{train,val,test}` (version 2) or in `ann_train_val`,
+`ann_test`, `ann_subsample`, with or without `annotations/` before them (version 1). Images lie in one folder per
+gesture, at most three levels down, as the archives unpack: `like/`, `train_val_like/`, `train_val/like/`,
 `hagridv2_512/like/`, ...
 """
 
@@ -48,13 +48,13 @@ IMAGE_FOLDER_PREFIXES = ("train_val_", "train_", "val_", "test_")
 IMAGE_DEPTH = 3
 FREE_HAND = "no_gesture"  # the label of a second hand that shows none
 BOX_MARGIN = 0.1  # of a box's side: annotators' boxes cut off fingertips
-SURELY_INSIDE = 0.9  # of a set's points: then it is where it belongs
+SURELY_INSIDE = 0.9  # share of a set's points in a box, from which the set belongs to it
 MOSTLY_INSIDE = 0.5
 SAME_PLACE = 0.01
 OTHER_HAND = {"left": "right", "right": "left"}
 
-# Two processes hold two files at a time: together with the main one about 1.2 GB for all of HaGRID v2. A small set is
-# read sooner than a process starts.
+# With two processes, all of HaGRID v2 takes about 1.2 GB of memory. Reading a small set takes less time than starting a
+# process.
 WORKERS = 2
 PARALLEL_FROM = 100_000_000  # bytes of annotations
 
@@ -63,7 +63,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class GestureFiles:
-    """Where one gesture's annotations (official split, file) and image folders are, relative to the root."""
+    """A gesture's annotation files, (official split, file), and image folders, relative to the root."""
 
     name: str
     files: list[tuple[str, str]]
@@ -72,19 +72,19 @@ class GestureFiles:
 
 @dataclass(kw_only=True)
 class Hagrid(Source):
-    """Reads HaGRID's annotations, one file at a time, and looks images up in one listing per gesture's folder.
+    """Reads HaGRID's annotations, one file at a time.
 
-    A gesture of which no image folder exists is left out with a note: most people download a few gestures only.
-    User ids are hashes that HaGRID assigns, so they stay as they are: versions 1 and 2 share people.
+    A gesture without an image folder is left out with a note: most users download only a few gestures. The subject is
+    HaGRID's user id, because versions 1 and 2 share subjects.
 
     Args:
-        require_images: without, hands are kept whether or not there are images (for training on landmarks alone).
+        require_images: false keeps hands without an image too, for training on landmarks alone.
     """
 
     require_images: bool = True
 
     def pieces(self) -> Sequence[Piece]:
-        """See `Source.pieces`; one per gesture, whose images are listed once for all its annotation files."""
+        """See `Source.pieces`; one per gesture, so that its images are listed once."""
         return [partial(self._gesture_hands, gesture) for gesture in self._gestures()]
 
     def workers(self, pieces: Sequence[Piece]) -> int:
@@ -92,8 +92,8 @@ class Hagrid(Source):
         size = sum((self.folder / file).stat().st_size for _, _, file in self._annotation_files())
         return min(WORKERS, os.cpu_count() or 1) if size > PARALLEL_FROM else 1
 
-    def watched(self) -> Iterator[str]:
-        """The annotations, and the folders of images, whose time changes when an image comes or goes."""
+    def paths_to_watch(self) -> Iterator[str]:
+        """The annotations and the folders of images: a folder's time changes when an image comes or goes."""
         for gesture in self._gestures():
             yield from (str(self.folder / place) for place in (*(file for _, file in gesture.files), *gesture.folders))
 
@@ -150,7 +150,7 @@ class Hagrid(Source):
         return found
 
     def _images(self, gesture: GestureFiles) -> tuple[dict[str, str], Hands]:
-        """Image name without suffix -> path relative to the root (the first folder wins), and what lies beside them."""
+        """Image name without suffix -> path relative to the root (the first folder wins), and all other files."""
         images: dict[str, str] = {}
         beside = Hands.of(gesture.name, [])
         for folder in gesture.folders:
@@ -210,7 +210,7 @@ class Hagrid(Source):
     def _without_malformed(
         self, entries: dict[str, Entry], file: str
     ) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
-        """Of a file with malformed entries: those that can be used, the rejected ones, problems of single hands."""
+        """The usable entries of a file with malformed ones, the rejected entries, and problems of single hands."""
         kept: dict[str, Entry] = {}
         rejected: list[Rejected] = []
         problems: dict[int, str] = {}
@@ -262,9 +262,9 @@ def boxes_of(entries: dict[str, Entry]) -> tuple[npt.NDArray[np.intp], list[str]
 def landmarks_of(
     entries: dict[str, Entry], counts: npt.NDArray[np.intp], box: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float32] | None, int]:
-    """Landmarks of all hands, each set at the box that its points lie in.
+    """Landmarks of all hands, each set assigned to the box around its points.
 
-    The files list boxes and sets independently of each other: where a set is missing, the ones after it move up.
+    The files list boxes and sets independently: if a set is missing, the next ones move up.
 
     Args:
         entries: of a file, in its order.
@@ -272,8 +272,8 @@ def landmarks_of(
         box: (n, 4) all boxes, x1, y1, x2, y2 normalised.
 
     Returns:
-        (n, 42) float32, NaN where a hand has none or not all 21, or None where no entry has any; and how many sets
-        lie in no box, or in that of another set.
+        (n, 42) float32, NaN for hands without 21 landmarks, or None where no entry has any; and the number of sets
+        without a box of their own.
     """
     marks = [entry.get("hand_landmarks") or entry.get("landmarks") or () for entry in entries.values()]
     if not any(marks):
@@ -297,7 +297,7 @@ def landmarks_of(
 
 
 def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
-    """(n, 42) from n sets of points, NaN for those that are not 21 points of two numbers."""
+    """(n, 42) from n sets of points, NaN for sets other than 21 points of two numbers."""
     rows = [row for row, points in enumerate(hands) if points]
     result = np.full((len(hands), 2 * LANDMARK_COUNT), np.nan, np.float32)
     try:
@@ -312,7 +312,7 @@ def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
 
 
 def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Share of each set's points that lie in a box that is a little larger than the given one.
+    """Share of each set's points in its box, which is enlarged a little.
 
     Args:
         sets: (..., 42) normalised; NaN is inside nothing.
@@ -329,10 +329,10 @@ def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) ->
 
 
 def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """The sets of one image in the order of its boxes: (boxes, 42), NaN where none belongs to a box.
+    """The sets of one image in the order of its boxes: (boxes, 42), NaN for a box without a set.
 
-    A set belongs to the box that holds at least half of its points and covers it best; each set and each box once. Of
-    boxes that do so alike (two boxes drawn alike) the one at the set's own place is taken.
+    A set belongs to the box that holds at least half of its points and covers it best; each box has one set. Between
+    equal boxes, the set's position in the list decides.
     """
     result = np.full((len(box), 2 * LANDMARK_COUNT), np.nan, np.float32)
     share = share_inside(sets[:, None], box[None])
@@ -347,7 +347,7 @@ def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) 
 
 
 def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(sets, boxes) intersection over union of the sets' own bounds and the boxes; 0 for a set that is not there."""
+    """(sets, boxes) intersection over union of the sets' bounds and the boxes; 0 for a missing set."""
     points = sets.reshape(len(sets), 1, LANDMARK_COUNT, 2)
     low, high = points.min(axis=2), points.max(axis=2)
     shared = np.clip(np.minimum(high, box[None, :, 2:]) - np.maximum(low, box[None, :, :2]), 0, None).prod(axis=-1)
@@ -356,7 +356,7 @@ def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.
 
 
 def flatten(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
-    """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` where one has another shape."""
+    """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` for another shape."""
     if set(map(len, hands)) - {LANDMARK_COUNT} or set(map(len, chain.from_iterable(hands))) - {2}:
         raise ValueError("a hand does not have 21 points of two coordinates")
     numbers = chain.from_iterable(chain.from_iterable(hands))
@@ -364,19 +364,19 @@ def flatten(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
 
 
 def leading_hands(entries: dict[str, Entry], labels: list[str], row_entry: npt.NDArray[np.intp]) -> list[str]:
-    """left, right or empty for each hand, from version 1's `leading_hand`: the one that shows the gesture."""
+    """Handedness ("left", "right" or "") of each hand, from version 1's `leading_hand`, the one with the gesture."""
     leading = [entry.get("leading_hand") for entry in entries.values()]
     if not any(leading):
         return [""] * len(labels)
-    sides = [side if side in OTHER_HAND else "" for side in leading]
+    known = [hand if hand in OTHER_HAND else "" for hand in leading]
     return [
-        OTHER_HAND.get(sides[index], "") if label == FREE_HAND else sides[index]
+        OTHER_HAND.get(known[index], "") if label == FREE_HAND else known[index]
         for index, label in zip(row_entry.tolist(), labels, strict=True)
     ]
 
 
 def entry_problem(entry: object) -> str | None:
-    """Why nothing can be read from an annotation entry, or None."""
+    """Why an annotation entry is unusable, or None."""
     if not isinstance(entry, dict):
         return "entry is not an object"
     boxes, labels = entry.get("bboxes"), entry.get("labels")

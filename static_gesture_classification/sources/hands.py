@@ -1,12 +1,12 @@
-"""HANDS (Nuzzi et al., doi:10.17632/ndrczc35bt): frames of five people before a camera, both hands, boxes in pixels.
+"""HANDS (Nuzzi et al., doi:10.17632/ndrczc35bt): frames of five subjects, both hands, boxes in pixels.
 
-One folder per person with a CSV beside its images:
+One folder per subject with a CSV beside its images:
 
     SubjectN/SubjectN.txt               rgb, depth, then one column per gesture and hand
     SubjectN/SubjectN/<k>_color.png
 
-A cell is `[x y w h]` in pixels of the frame, `[0 0 0 0]` where that hand does not show that gesture. The paths in the
-CSV have backslashes and name a folder `Color` that the archives do not have: only the file name of them is used.
+A cell is `[x y w h]` in pixels of the frame, `[0 0 0 0]` if that hand does not show that gesture. The paths in the CSV
+have backslashes and a folder `Color` that the archives lack: only their file names are used.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIDES = {"R": "right", "L": "left"}  # last letter of a column's view: VFR, VFL,
 
 @dataclass(kw_only=True)
 class HandsDataset(Source):
-    """Reads HANDS. A person's frames are one session: they were taken in one go."""
+    """Reads HANDS. A subject's frames are one session."""
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per subject."""
@@ -58,7 +58,7 @@ class HandsDataset(Source):
         return [Hands.of(file, rows)]
 
     def _images(self, subject: str) -> dict[str, str]:
-        """File name -> path relative to the root; the archives' own folder first, then what the CSV claims."""
+        """File name -> path relative to the root; the archives' folder first, then that of the CSV."""
         found: dict[str, str] = {}
         for folder in (f"{subject}/{subject}", f"{subject}/Color", subject):
             for name in files_in(self.folder / folder):
@@ -67,8 +67,8 @@ class HandsDataset(Source):
         return found
 
     def _row(self, subject: str, name: str, image: str | None, cells: dict[str, str | None]) -> Iterator[Hand]:
-        person = f"{self.name}/{subject}"
-        shown = [(column, cell, parsed_box(cell)) for column, cell in cells.items() if parsed_box(cell) != ABSENT]
+        who = f"{self.name}/{subject}"
+        shown = [(column, cell, parse_box(cell)) for column, cell in cells.items() if parse_box(cell) != ABSENT]
         size = frame_size(self.folder / image) if image and shown else "image not found"
         for number, (column, cell, box) in enumerate(shown):
             label, _, view = column.partition("_")
@@ -78,15 +78,13 @@ class HandsDataset(Source):
             else:
                 x, y, width, height = box
                 normalised, problem = in_shares((x, y, x + width, y + height), size)
-            yield Hand(
-                name, image, label, normalised, person, person, number, SIDES.get(view[-1:], ""), problem=problem
-            )
+            yield Hand(name, image, label, normalised, who, who, number, SIDES.get(view[-1:], ""), problem=problem)
 
 
-def parsed_box(cell: str | None) -> tuple[float, ...] | None:
-    """The numbers of `[x y w h]`, or None where it is not four numbers.
+def parse_box(cell: str | None) -> tuple[float, ...] | None:
+    """The numbers of `[x y w h]`, or None unless there are four.
 
-    >>> parsed_box("[201 82 129 228]")
+    >>> parse_box("[201 82 129 228]")
     (201.0, 82.0, 129.0, 228.0)
     """
     try:

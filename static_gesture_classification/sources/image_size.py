@@ -1,4 +1,4 @@
-"""Boxes in pixels of the upright picture as shares of it, by the size that the image's header tells."""
+"""Boxes in pixels of the upright picture as shares of its size."""
 
 from __future__ import annotations
 
@@ -10,12 +10,8 @@ from static_gesture_classification.images import NO_IMAGE, UnreadableImageError,
 NO_BOX: tuple[float, ...] = (float("nan"),) * 4
 
 
-ORIENTATION = 0x0112  # EXIF 2.32, 4.6.4 A
-SIDEWAYS = (5, 6, 7, 8)
-
-
 def file_problem(path: Path) -> str | None:
-    """What is wrong with an image as can be told without opening it, or None."""
+    """A problem of an image that is known without opening it, or None."""
     try:
         return None if path.stat().st_size else "cannot read the image: file is empty"
     except OSError as error:
@@ -24,7 +20,7 @@ def file_problem(path: Path) -> str | None:
 
 
 def frame_size(path: Path) -> tuple[int, int] | str:
-    """Width and height in pixels of the upright picture, as labelling tools show it, or what is wrong with the file."""
+    """Width and height in pixels of the upright picture, as labelling tools show it, or the problem."""
     problem = file_problem(path)
     if problem:
         return problem
@@ -37,11 +33,11 @@ def frame_size(path: Path) -> tuple[int, int] | str:
 
 
 def in_shares(box: Sequence[float] | object, size: tuple[float, float] | str) -> tuple[tuple[float, ...], str | None]:
-    """A box in pixels as shares of the image's width and height, or what is wrong with it.
+    """A box in pixels as shares of the image's width and height, or the problem.
 
     Args:
         box: x1, y1, x2, y2; anything else is a problem, not an exception.
-        size: what `frame_size` says about the image.
+        size: of the image, or its problem (see `frame_size`).
 
     Returns:
         Normalised x1, y1, x2, y2 and None; or four NaN and the problem.

@@ -11,14 +11,14 @@
     [{"id": 1, "image": "/data/upload/1/abcd1234-a.jpg", "label": [{"x": 10, ..., "rectanglelabels": ["like"]}],
       "choice": "like", "annotator": 1, "annotation_id": 5, "updated_at": "..."}, ...]                   JSON-MIN
 
-Boxes are in percent of the picture; `rotation` turns a box clockwise about its upper left corner (the box around the
-turned one is taken), a polygon becomes the box around it. `image_rotation` is only how the picture was looked at;
-versions before 1.0 turned the boxes with it, which is seen by their exchanged width and height. A choice for the whole
-picture is its label where nothing is drawn in it; a choice for a region, or a field of `data`, named `subject`,
-`session` or `hand` tells that. Where a task was annotated more than once, the ground truth or else the latest counts.
+Boxes are in percent of the picture; `rotation` turns a box clockwise about its upper left corner. A turned box or a
+polygon becomes the box around it. `image_rotation` is only the view of the annotator; versions before 1.0 turned the
+boxes too, and exchanged width and height. Without a shape, a choice labels the whole picture. Subject, session and hand
+come from a region's choice or a field of `data` with the name `subject`, `session` or `hand`. Of several annotations of
+a task the ground truth counts, else the latest one.
 
-A picture is looked for as it is named, by what follows `?d=`, `/data/` or a server's name, and without the eight
-characters that uploads get before their names.
+A picture's path is the text after `?d=`, `/data/` or the server's name. It is also tried without the eight characters
+that uploads get before their names.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from static_gesture_classification.sources.annotated import (
     PERCENT,
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     around,
     numbers,
@@ -59,7 +59,7 @@ START = 65_536  # bytes
 
 @dataclass
 class Task:
-    """One picture and what was drawn or chosen in it: results as the JSON export has them."""
+    """One picture with its results (shapes and choices) in the form of the JSON export."""
 
     entry: str
     data: Mapping[str, Any]
@@ -69,7 +69,7 @@ class Task:
 
 @dataclass
 class Counted:
-    """What is left out, for the report."""
+    """Left-out entries, for the report."""
 
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -81,8 +81,8 @@ class LabelStudio(Annotated):
     """Reads Label Studio's JSON and JSON-MIN.
 
     Args:
-        image: which field of a task's data is the picture; None for `image`, else the first that names one.
-        choice: which choice labels a whole picture; None for any that is not an attribute.
+        image: the field of a task's data with the picture; None for `image`, else the first with a picture.
+        choice: the choice that labels a whole picture; None for any that is no attribute.
     """
 
     image: str | None = None
@@ -91,16 +91,18 @@ class LabelStudio(Annotated):
 
     def files(self, pictures: PictureIndex) -> Iterable[Iterable[AnnotationFile]]:
         """See `Annotated.files`; one piece per JSON."""
-        return [[self._file(name, pictures)] for name in pictures.named(".json") if is_list(self.folder / name)]
+        return [[self._file(name, pictures)] for name in pictures.by_suffix(".json") if is_list(self.folder / name)]
 
     def _file(self, name: str, pictures: PictureIndex) -> AnnotationFile:
         counted = Counted()
         beside = name.rpartition("/")[0]
         near = (beside, f"{beside}/images".lstrip("/"))
-        hands = self._marked(name, near, pictures, counted)
+        hands = self._read_hands(name, near, pictures, counted)
         return AnnotationFile(name, hands, near, split_in(name), rejected=counted.rejected, notes=counted.notes)
 
-    def _marked(self, name: str, near: Sequence[str], pictures: PictureIndex, counted: Counted) -> Iterator[Marked]:
+    def _read_hands(
+        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: Counted
+    ) -> Iterator[MarkedHand]:
         content = read_json(self.folder / name)
         entries = content if isinstance(content, list) else [content]
         for task in self._tasks(entries, name, counted):
@@ -131,7 +133,7 @@ class LabelStudio(Annotated):
         yield from latest.values()
 
     def _short_task(self, entry: str, content: dict[str, Any]) -> Task:
-        """JSON-MIN's task, its fields turned into results."""
+        """A task of JSON-MIN, with its fields as results."""
         results = []
         for key, value in content.items():
             drawn = value if isinstance(value, list) else [value]
@@ -143,7 +145,7 @@ class LabelStudio(Annotated):
         return Task(entry, content, results, str(content.get("updated_at") or ""))
 
     def _is_choice(self, key: str, value: str) -> bool:
-        """Whether a text of JSON-MIN is what was chosen, not data: the configured name, or the templates' names."""
+        """Whether a text of JSON-MIN is a choice, not data, by the configured name or those of the templates."""
         return key == self.choice if self.choice else key in ("choice", "choices", "label", "gesture")
 
     def _picture(self, task: Task) -> str | None:
@@ -151,7 +153,7 @@ class LabelStudio(Annotated):
         candidates = (task.data.get(name) for name in fields if name)
         return next((text for text in candidates if isinstance(text, str) and names_picture(text)), None)
 
-    def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[Marked]:
+    def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[MarkedHand]:
         regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for place, result in enumerate(task.results):
             if isinstance(result, dict) and isinstance(result.get("value"), dict):
@@ -159,26 +161,26 @@ class LabelStudio(Annotated):
         attributes = {key: str(value) for key, value in task.data.items() if isinstance(value, str | int)}
         shapes = {key for key, results in regions.items() if any(kind_of(result) in DRAWN for result in results)}
         for key in regions.keys() - shapes:
-            attributes |= chosen(regions[key])
+            attributes |= choices_in(regions[key])
         for number, key in enumerate(key for key in regions if key in shapes):
             entry = f"{task.entry} region {number}"
             for result in (result for result in regions[key] if kind_of(result) in DRAWN):
-                marked = drawn_hand(result, picture, attributes | chosen(regions[key]), entry)
-                yield self._as_stored(marked, result.get("image_rotation"))
+                marked = drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
+                yield self._undo_turn(marked, result.get("image_rotation"))
         if not shapes:
             yield from self._whole(task, picture, regions, attributes, counted)
         others = sum(kind_of(result) in OTHER_SHAPES for results in regions.values() for result in results)
         if others:
             counted.tasks["regions that are neither boxes nor polygons are left out"] += others
 
-    def _as_stored(self, marked: Marked, rotation: object) -> Marked:
-        """Undo the turn that versions before 1.0 gave boxes of pictures that were looked at sideways."""
+    def _undo_turn(self, marked: MarkedHand, rotation: object) -> MarkedHand:
+        """Turn a box back that a version before 1.0 turned with the annotator's view."""
         if rotation not in SIDEWAYS or marked.size is None or marked.box is None:
             return marked
         actual = frame_size(self.folder / marked.picture)
         if isinstance(actual, str) or same_shape(marked.size, actual) or not same_shape(marked.size[::-1], actual):
             return marked
-        return replace(marked, box=turned_back(marked.box, rotation), size=marked.size[::-1])
+        return replace(marked, box=turn_back(marked.box, rotation), size=marked.size[::-1])
 
     def _whole(
         self,
@@ -187,9 +189,9 @@ class LabelStudio(Annotated):
         regions: Mapping[str, list[dict[str, Any]]],
         attributes: Mapping[str, str],
         counted: Counted,
-    ) -> Iterator[Marked]:
-        """The hand of a picture in which nothing is drawn, by what was chosen for it."""
-        labels = {name: label for results in regions.values() for name, label in chosen(results).items()}
+    ) -> Iterator[MarkedHand]:
+        """The hand of a picture without shapes, labelled by its choice."""
+        labels = {name: label for results in regions.values() for name, label in choices_in(results).items()}
         wanted = [
             label
             for name, label in labels.items()
@@ -199,13 +201,13 @@ class LabelStudio(Annotated):
             counted.tasks["tasks have neither a box nor a choice and are left out"] += 1
         for label in wanted[:1]:
             problem = f"several labels were chosen for it: {', '.join(wanted)}" if len(wanted) > 1 else None
-            yield Marked(
+            yield MarkedHand(
                 picture, label, WHOLE_PICTURE, PERCENT, attributes=attributes, entry=task.entry, problem=problem
             )
 
 
 def full_task(entry: str, content: dict[str, Any], counted: Counted) -> Iterator[Task]:
-    """JSON's task with the annotation that counts; `completions` is what versions before 1.0 called them."""
+    """A task of JSON with the annotation that counts; versions before 1.0 have `completions`."""
     given = content.get("annotations") or content.get("completions") or []
     usable = [one for one in given if isinstance(one, dict) and not one.get("was_cancelled")]
     if not usable:
@@ -226,13 +228,13 @@ def shape_result(name: str, number: str, shape: dict[str, Any]) -> dict[str, Any
 
 
 def kind_of(result: Mapping[str, Any]) -> str:
-    """`rectanglelabels`, `choices`, ...: by what the value holds, since `type` may be a control's own name."""
+    """`rectanglelabels`, `choices`, ...: a key of the value, since `type` may be a control's name."""
     kinds = (*DRAWN, *OTHER_SHAPES)
     return next((kind for kind in kinds if kind in result["value"]), str(result.get("type") or "").lower())
 
 
-def chosen(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """What was chosen or typed for a region: name of the control -> text."""
+def choices_in(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The choices and texts of a region: name of the control -> text."""
     found: dict[str, str] = {}
     for result in results:
         texts = result["value"].get("choices") or result["value"].get("text")
@@ -242,7 +244,7 @@ def chosen(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> Marked:
+def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> MarkedHand:
     """A rectangle or polygon as a hand."""
     kind, value = kind_of(result), result["value"]
     labels = value.get(kind)
@@ -255,11 +257,11 @@ def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str,
     elif points is None:
         problem = f"its {kind.removesuffix('labels')} is not made of numbers: {str(value)[:80]}"
     box = list(around(points)) if points else None
-    return Marked(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
+    return MarkedHand(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
 
 
 def corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
-    """The four corners of a rectangle in percent, turned about its upper left one; None where it is not in numbers."""
+    """The corners in percent of a rectangle that is turned about its upper left one; None where it has no numbers."""
     box = numbers([value.get(name) for name in ("x", "y", "width", "height")])
     turn = value.get("rotation") or 0
     if box is None or not isinstance(turn, int | float):
@@ -272,15 +274,15 @@ def corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[
 
 
 def polygon(value: Mapping[str, Any]) -> list[tuple[float, float]] | None:
-    """The points of a polygon in percent; None where they are not pairs of numbers."""
+    """The points of a polygon in percent; None unless they are pairs of numbers."""
     points = value.get("points")
     pairs = [numbers(point, 2) for point in points] if isinstance(points, list) else []
     known = [(pair[0], pair[1]) for pair in pairs if pair is not None]
     return known if known and len(known) == len(pairs) else None
 
 
-def turned_back(box: Any, rotation: object) -> list[float]:
-    """A box in percent of a picture turned clockwise by 90 or 270 degrees, in percent of the picture itself."""
+def turn_back(box: Any, rotation: object) -> list[float]:
+    """A box in percent of the picture, from one of the picture turned clockwise by 90 or 270 degrees."""
     x1, y1, x2, y2 = box
     return [y1, 100 - x2, y2, 100 - x1] if rotation == 90 else [100 - y2, x1, 100 - y1, x2]
 
@@ -291,7 +293,7 @@ def names_picture(text: str) -> bool:
 
 
 def picture_names(text: str) -> list[str]:
-    """Names that a picture may have on disk, the likeliest first.
+    """Possible names of a picture on disk, the likeliest first.
 
     >>> picture_names("/data/upload/1/0a1b2c3d-my_hand.jpg")
     ['upload/1/0a1b2c3d-my_hand.jpg', '0a1b2c3d-my_hand.jpg', 'my_hand.jpg']
@@ -307,7 +309,7 @@ def picture_names(text: str) -> list[str]:
 
 
 def is_list(path: Path) -> bool:
-    """Whether a JSON file is a list of objects, or one task with its annotations; only its beginning is looked at."""
+    """Whether a JSON file begins as a list of objects, or as one task with its annotations."""
     try:
         with path.open("rb") as file:
             start = file.read(START).removeprefix(b"\xef\xbb\xbf").split()

@@ -1,7 +1,7 @@
-"""JSON and XML that came from elsewhere: read whole, as data alone, with an error that names the file.
+"""Reads JSON and XML from elsewhere as data, with an error that names the file.
 
-XML goes through defusedxml: an entity, declared or external, is refused, so that a file can neither fill the memory nor
-read another file (https://docs.python.org/3/library/xml.html#xml-security).
+defusedxml refuses entities, declared or external, so that a file can neither fill the memory nor read another file
+(https://docs.python.org/3/library/xml.html#xml-security).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from static_gesture_classification.errors import DataError
 
 
 class NotWholeError(Exception):
-    """A file that is not whole JSON or XML, or not to be trusted. The message is the reason alone."""
+    """A file that is not whole XML, or declares entities. The message is the reason alone."""
 
 
 def read_json(path: Path, way_out: str = "export it again or delete it") -> Any:
-    """The content of a JSON file, with or without a byte-order mark; NaN and infinities are taken as numbers.
+    """The content of a JSON file, with or without a byte-order mark; it may have NaN and infinities.
 
     Raises:
         DataError: it is not whole JSON, or cannot be read.
@@ -55,5 +55,5 @@ def read_xml(path: Path) -> Element:
         raise NotWholeError(f"it is not whole XML ({error})") from error
     except DefusedXmlException as error:
         raise NotWholeError("it declares entities, which an annotation file has no use for") from error
-    except (ValueError, LookupError) as error:  # an encoding that its first line names and Python does not know
+    except (ValueError, LookupError) as error:  # an unknown encoding
         raise NotWholeError(f"it is not readable XML ({error})") from error

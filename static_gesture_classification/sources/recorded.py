@@ -1,6 +1,6 @@
 """Recorded sessions: the format of `session.json`, its reader, its writer, and the source that reads them all.
 
-A session is one burst of one gesture by one person before one camera: a folder with its images and
+A session is one burst of one gesture by one subject before one camera: a folder with its images and
 
     {"version": 1, "gesture": "THREE", "subject": "anna", "camera": "webcam 0", "time": "2026-11-22T10:15:00+01:00",
      "confusion": {"gesture": "THREE", "mistaken_for": "TWO"}, "checkpoint": "runs/.../checkpoint_epoch=49-....ckpt",
@@ -10,15 +10,18 @@ A session is one burst of one gesture by one person before one camera: a folder 
                  "source": null}]}
 
 `box` and `landmarks` (21 pairs x, y in MediaPipe's order) are shares of the image's width and height. `confusion`,
-`checkpoint`, `subject` and `camera` may be null or empty; `split` names a split the session is kept for, or is empty;
-an image's `gesture` and `subject` override the session's (a mined session has hands of many people, and those of each
-are a session of their own to the split stage). `source` says whose name the image's `subject` is: where a hand was
-mined from a dataset, the two are those of the original, so that its person stays one and the same
-(`samples.person_of`). Without a subject nobody knows who it is. `prediction`, `score` (its probability) and
-`kept_because` are what `checkpoint` said of the image when it was admitted (the reason, in the recorder's hard mode, is
-its last layer's as it was fitted anew by then: docs/recording.md); they may be null or absent. Images beside it that
-`images` does not list do not count, so that a recorder that saves each image first and `session.json` after it leaves,
-wherever it is killed, a session that loads.
+`checkpoint`, `subject` and `camera` may be null or empty; `split` names the split that the session is for, or is empty.
+
+An image's `gesture` and `subject` override the session's: a mined session has hands of many subjects, each of which is
+a session of its own for the split stage. A hand that was mined from a dataset keeps the dataset's `source` and
+`subject` (`samples.subject_of`). Without a subject it is unknown who it is.
+
+`prediction`, `score` (its probability) and `kept_because` are the results of `checkpoint` when the image was admitted
+(in the recorder's hard mode, the reason comes from the refitted last layer: docs/recording.md); they may be null or
+absent.
+
+Images that `images` does not list are ignored. A recorder saves each image first and `session.json` after it, so that
+the session loads after a kill.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from typing import Any
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import PlainName, Text, read_json
-from static_gesture_classification.samples import LANDMARK_COUNT, person_name
+from static_gesture_classification.samples import LANDMARK_COUNT, subject_name
 from static_gesture_classification.sources.image_size import file_problem, in_shares
 from static_gesture_classification.sources.source import (
     Hand,
@@ -54,9 +57,9 @@ SESSION_FILE = "session.json"
 class RecordedImage:
     """One hand of a session: `box` is x1, y1, x2, y2 normalised; `landmarks` 21 pairs, normalised, or None.
 
-    `gesture` and `subject` override the session's; `source` is the one that names the subject, None for the recordings
-    themselves. `prediction` and `score` (0..1) are the judging checkpoint's,
-    `kept_because` the reason for which it was admitted; None where no checkpoint judged.
+    `gesture` and `subject` override the session's; `source` is the dataset of the subject, None for recordings.
+    `prediction` and `score` (0..1) are the checkpoint's, `kept_because` is the reason to admit it; None without a
+    checkpoint.
     """
 
     file: PlainName
@@ -73,7 +76,7 @@ class RecordedImage:
 
 @dataclass(frozen=True)
 class Confusion:
-    """The error a session was recorded for: hands that show `gesture` and were taken for `mistaken_for`."""
+    """The confusion that a session was recorded for: hands that show `gesture` are taken for `mistaken_for`."""
 
     gesture: str
     mistaken_for: str
@@ -81,7 +84,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Session:
-    """What `session.json` says; see the module's text."""
+    """The content of `session.json`; see the module."""
 
     gesture: Text
     subject: Text = ""
@@ -95,7 +98,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class _Written(Session):
-    """A session as a file must say it: one that lists no images was cut off, or is something else."""
+    """A session as a file must have it: `images` is required."""
 
     images: tuple[RecordedImage, ...]
 
@@ -113,8 +116,8 @@ def read_session(folder: Path) -> Session:
     """Read a session's `session.json`. Boxes are as written; `Recorded` checks them.
 
     Raises:
-        DataError: it is missing, is not whole JSON, has another version, lacks gesture, images, a file or a box, or
-            says something else than a session does: another type, a file that is not in its folder.
+        DataError: it is missing, is not whole JSON, has another version, lacks gesture, images, a file or a box, or has
+            a wrong type or a file outside its folder.
     """
     path = folder / SESSION_FILE
     written = read_json(path, _Written, "mend it or delete its folder", ("version", VERSION))
@@ -126,7 +129,7 @@ def read_session(folder: Path) -> Session:
 
 
 def _with_source(image: RecordedImage) -> RecordedImage:
-    """A mined hand as it is written today: once the source stood before the subject, and had no field of its own."""
+    """A mined hand with its source, which older files have in the subject: `<source>/<subject>`."""
     if image.source is not None or "/" not in str(image.subject):
         return image
     source, _, subject = str(image.subject).partition("/")
@@ -135,7 +138,7 @@ def _with_source(image: RecordedImage) -> RecordedImage:
 
 @dataclass(kw_only=True)
 class Recorded(Source):
-    """Reads all sessions in the root. Of a session without a subject nobody knows who it is."""
+    """Reads all sessions in the root."""
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per session."""
@@ -157,9 +160,9 @@ class Recorded(Source):
             seen[image.file] = seen.get(image.file, 0) + 1
         return [Hands.of(f"{name}/{SESSION_FILE}", rows, [] if rows else [f"{name}: no images"])]
 
-    def _person(self, session: Session, image: RecordedImage) -> str:
+    def _subject(self, session: Session, image: RecordedImage) -> str:
         if image.source:
-            return person_name(image.source, image.subject or "")
+            return subject_name(image.source, image.subject or "")
         own = image.subject or session.subject
         return f"{self.name}/{own}" if own else ""
 
@@ -167,13 +170,13 @@ class Recorded(Source):
         path = f"{name}/{image.file}"
         box, problem = in_shares(image.box, (exists and file_problem(self.folder / path)) or (1, 1))
         marks = [value for point in image.landmarks or () for value in point]
-        who = person_name(image.source, image.subject or "") if image.source else image.subject
+        who = subject_name(image.source, image.subject or "") if image.source else image.subject
         return Hand(
             name=image.file,
             image=path if exists else None,
             label=image.gesture or session.gesture,
             box=box,
-            subject=self._person(session, image),
+            subject=self._subject(session, image),
             session=f"{self.name}/{name}" + (f"/{who}" if who else ""),
             number=number,
             hand=image.hand if image.hand in ("left", "right") else "",

@@ -1,4 +1,4 @@
-"""The older recorder's folders: one box, moved by hand before the recording, for all frames of it.
+"""The folders of the older recorder: one box for all frames, set by hand before the recording.
 
 record_N/meta.json                  {"bbox": [x1, y1, x2, y2], "gesture": "THUMBS_UP"}, the box in pixels
 record_N/images/image_K.png
@@ -21,7 +21,7 @@ from static_gesture_classification.sources.source import Hand, Hands, Piece, Sou
 
 
 class Meta(TypedDict):
-    """What meta.json says; the box is checked with the images."""
+    """The content of meta.json; the box is checked with the images."""
 
     bbox: Any
     gesture: str
@@ -29,7 +29,7 @@ class Meta(TypedDict):
 
 @dataclass(kw_only=True)
 class RecordedLegacy(Source):
-    """Reads older recordings. Who was recorded is not written down; each recording is a session."""
+    """Reads older recordings, each of which is a session. The subject is unknown."""
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per recording."""

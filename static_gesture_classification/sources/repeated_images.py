@@ -1,8 +1,8 @@
-"""Finds hands that were there before: the same box of the same image, or an image that an earlier source has too.
+"""Finds repeated hands: the same box of the same image, or an image of an earlier source.
 
-An image is known by its resolved folder and its name, so that two roots that lead to one folder do not count it twice.
-A copy is known by its content: its size is compared first, then its last bytes (in which a JPEG's entropy-coded data
-and a PNG's checksum differ), then all of it, so that next to nothing is read where sources share nothing.
+An image is identified by its resolved folder and name, so that two roots of one folder do not count it twice. A copy is
+identified by its content: first the sizes are compared, then the last bytes (where JPEG data and PNG checksums differ),
+then everything, so that almost nothing is read if sources share no image.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ import pyarrow as pa
 from static_gesture_classification.samples import BOX, Rejected
 from static_gesture_classification.sources.source import Batch
 
-REPEATED = "the same image"  # how the reason begins
+REPEATED = "the same image"  # beginning of the reason
 TAIL = 4096  # bytes
-# A source's images beyond this many are not compared by content: a million of them would each be looked up on disk.
-COMPARED = 100_000
+COMPARED = 100_000  # images of a source that are compared by content; each costs a look at the disk
 
 
 @dataclass
@@ -34,7 +33,7 @@ class Contents:
     compared: dict[str, int] = field(default_factory=dict)
 
     def twin(self, source: str, path: Path) -> str | None:
-        """The other source that has an image of the same content, or None; remembers the image in that case."""
+        """The other source that has an image of the same content, or None; then it remembers the image."""
         if self.compared.get(source, 0) >= COMPARED:
             return None
         try:
@@ -52,10 +51,10 @@ class Contents:
 
 
 class RepeatedImages:
-    """Passes each hand once. With one source, or without `by_content`, no image is looked up.
+    """Passes each hand once.
 
     Args:
-        by_content: also compare what is in the images of different sources.
+        by_content: also compare the contents of different sources' images.
     """
 
     def __init__(self, by_content: bool = False) -> None:
@@ -65,12 +64,12 @@ class RepeatedImages:
         self._hands: set[int] = set()  # hashes of image and box
 
     def split(self, batch: Batch) -> tuple[pa.Table, list[Rejected]]:
-        """The batch's rows that are new, and the others with the reason."""
+        """The new rows of a batch, and the others with the reason."""
         table = batch.table
         if not len(table):
             return table, []
         source = table["source"][0].as_py()
-        paths = self._resolved(table)
+        paths = self._resolve(table)
         images = pd.util.hash_array(np.array(paths, dtype=object), categorize=False)
         reasons: dict[int, str] = {}
         for row, (image, hand) in enumerate(zip(images.tolist(), with_boxes(images, table).tolist(), strict=True)):
@@ -97,7 +96,7 @@ class RepeatedImages:
             self._owners[image] = owner
         return owner
 
-    def _resolved(self, table: pa.Table) -> list[str]:
+    def _resolve(self, table: pa.Table) -> list[str]:
         root = table["root"][0].as_py()
         parts = [path.rpartition("/") for path in table["image"].to_pylist()]
         for folder in {folder for folder, _, _ in parts}:

@@ -12,7 +12,7 @@ from static_gesture_classification.sources.source import Source
 
 
 class Sources(tuple[Source, ...]):
-    """The selected sources, in the order of the configuration: of a picture that two have, the first one's is kept."""
+    """The selected sources in the order of the configuration; the first one keeps a picture that two have."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class Sources(tuple[Source, ...]):
     def build(cls, nodes: Mapping[Any, Any] | None, seed: int = 0) -> Sources:
         """The enabled sources among `nodes`, by name.
 
-        A node without a `_target_` is left out: conf/local/ may set the root of a source that is not selected.
+        A node without a `_target_` is ignored: conf/local/ may set the root of a source that is not selected.
         """
         wanted = {name: node for name, node in (nodes or {}).items() if node is not None and "_target_" in node}
         return cls(

@@ -1,7 +1,7 @@
-"""What every source shares: from hands as a dataset publishes them to rows of the sample table.
+"""The base of all sources: turns published hands into rows of the sample table.
 
-A source is one file in this package and one YAML in conf/sources/. It says where its dataset's files are and what
-they mean (`Source.pieces`); label map, box checks, sub-sampling and the table are done here, the same for all.
+A source is one file in this package and one YAML in conf/sources/. It reads its dataset's files (`Source.pieces`). The
+label map, box checks, subsampling and the table are here.
 """
 
 from __future__ import annotations
@@ -32,24 +32,32 @@ from static_gesture_classification.image_files import (
     is_hidden,
     is_image,
 )
-from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, SPLITS, Rejected, held_together, sample_id
+from static_gesture_classification.samples import (
+    LANDMARK_COUNT,
+    SCHEMA,
+    SPLITS,
+    Rejected,
+    group_of,
+    landmark_column,
+    sample_id,
+)
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
 __all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image"]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
-PENDING = 200_000  # samples held before those that cannot be chosen are dropped
-OVERSHOOT = 0.02  # a box may reach this share of the image beyond its edge (annotators' hands shake); it is clipped
+PENDING = 200_000  # samples in memory before surplus ones are dropped
+OVERSHOOT = 0.02  # share of the image that a box may reach beyond it (annotators' hands shake); it is clipped
 
 
 @dataclass(frozen=True)
 class Hand:
     """One hand as published. `box` is x1, y1, x2, y2, normalised; `image` is relative to the root, None if missing.
 
-    `subject` is "" where nobody knows who it is.
+    `subject` is "" where unknown.
     """
 
-    name: str  # how the dataset's own file calls the image
+    name: str  # of the image in the dataset's file
     image: str | None
     label: str
     box: Sequence[float]
@@ -59,7 +67,7 @@ class Hand:
     hand: str = ""
     split: str = ""
     landmarks: Sequence[float] | None = None  # x, y of 21 points, normalised
-    problem: str | None = None  # why it cannot be a sample, where the source already knows
+    problem: str | None = None  # a reason of the source to reject it
 
 
 @dataclass
@@ -70,11 +78,11 @@ class Hands:
         file: the annotation file, relative to the root; named in reports.
         box: (n, 4) float64: x1, y1, x2, y2 normalised; NaN where there is no number.
         landmarks: (n, 42) float32 normalised, rows of NaN where there are none; or None for none at all.
-        problems: row -> why it cannot be a sample, where the source already knows.
-        rejected: entries of which no row could be made.
-        passed_over: files that cannot be taken whatever is in them (their name is not UTF-8); they do not count as bad.
-        not_images: files beside the images that are no pictures that can be read.
-        notes: lines for the report, such as images that are not there as a whole.
+        problems: row -> reason of the source to reject it.
+        rejected: entries without a row.
+        passed_over: files that cannot be used because of their names; they do not count as bad.
+        not_images: files beside the images that are no readable images.
+        notes: lines for the report.
     """
 
     file: str
@@ -119,12 +127,11 @@ class Hands:
 
 @dataclass
 class Batch:
-    """A piece of the sample table (`samples.SCHEMA`) and what happened on the way.
+    """A piece of the sample table (`samples.SCHEMA`) and its report.
 
     `clipped` counts boxes that reached a little beyond the image, `ignored` hands whose label is mapped to `ignore`,
-    `notes` are lines for the report; `passed_over` and `not_images` are as in `Hands`. `animated` are the images of
-    which the first frame, or page, alone is used. `unknown` are labels that are not mapped, whose hands are not in the
-    table.
+    `notes` are lines for the report; `passed_over` and `not_images` are as in `Hands`. Of `animated` images only the
+    first frame or page is used. The hands of `unknown` labels are not in the table.
     """
 
     table: pa.Table
@@ -143,18 +150,17 @@ Piece = Callable[[], Iterable[Hands]]
 
 @dataclass(kw_only=True)
 class Source(ABC):
-    """A dataset in its own layout. Subclasses say how to read it; `read` gives rows of the sample table.
+    """A dataset in its own layout. Subclasses read its files; `read` gives rows of the sample table.
 
     Args:
         name: the source's name; part of each sample's identity.
         root: the dataset's folder, stored in the table as given here.
-        usual_root: where the downloads put it; absent there it is left out, absent elsewhere is an error.
-        how_to_get: the way to get the dataset, for messages.
-        labels: published label -> gesture, or `ignore`. A label that is a gesture's own name needs no entry.
+        usual_root: the folder of downloads; the source is left out if that is absent, another absent root is an error.
+        how_to_get: how to get the dataset, for messages.
+        labels: published label -> gesture, or `ignore`. The name of a gesture needs no entry.
         gestures: only these gestures; None for all.
-        max_per_gesture: at most so many samples of each gesture, spread over people as far as they are known; None for
-            all.
-        seed: decides which samples `max_per_gesture` keeps.
+        max_per_gesture: greatest number of samples of each gesture, spread over subjects; None for all.
+        seed: chooses the samples that `max_per_gesture` keeps.
     """
 
     name: str
@@ -173,22 +179,22 @@ class Source(ABC):
 
     @abstractmethod
     def pieces(self) -> Sequence[Piece]:
-        """The parts that can be read one by one (a person, a session, a gesture), in an order that the data decide.
+        """The parts of the dataset (subjects, sessions, gestures), to read one by one, in an order given by the data.
 
         Raises:
-            DataError: a file or folder without which nothing can be read is missing; from a piece: it is malformed.
+            DataError: a necessary file or folder is missing; from a piece: a file is malformed.
         """
 
     def workers(self, pieces: Sequence[Piece]) -> int:
-        """How many processes share the reading."""
+        """Number of processes that read."""
         return 1
 
-    def watched(self) -> Iterable[str]:
-        """Paths of what has to be read again when it changes: all files, unless a source can say it with fewer."""
+    def paths_to_watch(self) -> Iterable[str]:
+        """Paths whose change makes a new reading necessary: all files, unless a source needs fewer."""
         return every_file(self.folder)
 
     def unknown_subject(self, path: str, session: str = "") -> tuple[str, str]:
-        """Subject, which is "", and session of an image of which nothing tells who it is; it is one of its own."""
+        """Subject ("") and session of an image with an unknown subject; without a session it is one of its own."""
         return "", f"{self.name}/{session or path}"
 
     @property
@@ -197,10 +203,10 @@ class Source(ABC):
         return Path(self.root).expanduser()
 
     def present(self) -> bool:
-        """Whether the root holds any file. Absent at its usual place: left out; where the user set it: an error.
+        """Whether the root holds any file; False only for an absent usual root.
 
         Raises:
-            DataError: the user set `root`, and it does not exist or is empty.
+            DataError: another root does not exist or is empty.
         """
         if not is_text(self.root):
             raise DataError(f"source {self.name}: {printable(self.root)}: {NOT_UTF8}")
@@ -214,12 +220,12 @@ class Source(ABC):
         raise DataError(f"source {self.name}: {self.root} {state}; set sources.{self.name}.root, or {self.how_to_get}")
 
     def read(self, vocabulary: Vocabulary, progress: Callable[[int, int], None] | None = None) -> Iterator[Batch]:
-        """Rows of the sample table, in batches that fit in memory; `progress` is told pieces done and pieces in all.
+        """Rows of the sample table, in batches that fit in memory; `progress` gets the numbers of read and all pieces.
 
         Raises:
-            DataError: published labels are neither mapped nor ignored, after the last batch, so that all are named; see
+            DataError: labels are neither mapped nor ignored (after the last batch, so that it names all of them); see
                 also `pieces`.
-            UserError: the label map or `gestures` names a gesture that is not in the vocabulary.
+            UserError: the label map or `gestures` has a gesture that is not in the vocabulary.
         """
         self._check_gestures(vocabulary)
         batches = self._batches(vocabulary, progress or (lambda done, total: None))
@@ -230,7 +236,7 @@ class Source(ABC):
     def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
         pieces = self.pieces()
         progress(0, len(pieces))
-        if passed_over := self._passed_over():
+        if passed_over := self._find_unnameable():
             yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
@@ -241,7 +247,7 @@ class Source(ABC):
             for each in (label for batch in batches for label in batch.unknown):
                 unknown.setdefault(each.label, UnknownLabel(each.label, each.file)).hands += each.hands
         if unknown:
-            raise DataError(message(self.name, self.root, unknown.values(), self._known(vocabulary)))
+            raise DataError(message(self.name, self.root, unknown.values(), self._label_map(vocabulary)))
 
     def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
         with without_garbage_collection():
@@ -268,8 +274,8 @@ class Source(ABC):
             )
 
     def check(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
-        """Map labels, check boxes and images, and make table rows of what is good."""
-        known = self._known(vocabulary)
+        """Map labels, check boxes and images, and make table rows of good hands."""
+        known = self._label_map(vocabulary)
         gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
         ignored = gesture == IGNORE
         wanted = ~ignored if self.gestures is None else ~ignored & np.isin(gesture, list(self.gestures))
@@ -277,7 +283,7 @@ class Source(ABC):
         problems |= {row: "image not found" for row, image in enumerate(hands.image) if image is None} | hands.problems
         bad = np.zeros(len(gesture), bool)
         bad[list(problems)] = True
-        rejected = [self._rejected(hands, row, problems[row]) for row in np.flatnonzero(wanted & bad).tolist()]
+        rejected = [self._reject(hands, row, problems[row]) for row in np.flatnonzero(wanted & bad).tolist()]
         rows = np.flatnonzero(wanted & ~bad)
         return Batch(
             table=self._table(hands, rows, box, gesture),
@@ -287,7 +293,7 @@ class Source(ABC):
             notes=hands.notes,
             passed_over=hands.passed_over,
             not_images=hands.not_images,
-            animated=self._animated(hands.image[row] for row in rows),
+            animated=self._find_animated(hands.image[row] for row in rows),
             unknown=[
                 UnknownLabel(label, hands.file, count)
                 for label, count in Counter(hands.label).items()
@@ -295,24 +301,24 @@ class Source(ABC):
             ],
         )
 
-    def _known(self, vocabulary: Vocabulary) -> dict[str, str]:
-        """Published label -> gesture; a gesture's own name needs no entry."""
+    def _label_map(self, vocabulary: Vocabulary) -> dict[str, str]:
+        """Published label or gesture -> gesture."""
         return {name: name for name in vocabulary} | dict(self.labels)
 
-    def _animated(self, images: Iterable[str | None]) -> list[str]:
-        """Those of a piece's images that have more than one frame; most formats have none, and are not opened."""
+    def _find_animated(self, images: Iterable[str | None]) -> list[str]:
+        """The images with more than one frame; formats that cannot have them are not opened."""
         candidates = dict.fromkeys(name for name in images if name and name.lower().endswith(MANY_FRAMES))
         return [name for name in candidates if has_more_frames(self.folder / name)]
 
-    def _passed_over(self) -> list[Rejected]:
-        """What lies in the root under a name that no table can hold."""
+    def _find_unnameable(self) -> list[Rejected]:
+        """Entries of the root whose name no table can hold."""
         try:
             names = [name for name in os.listdir(self.folder) if not is_text(name)]  # noqa: PTH208  Paths cost more
         except OSError:
             return []
         return [Rejected(self.name, printable(name), printable(name), NOT_UTF8) for name in sorted(names)]
 
-    def _rejected(self, hands: Hands, row: int, reason: str) -> Rejected:
+    def _reject(self, hands: Hands, row: int, reason: str) -> Rejected:
         return Rejected(
             self.name, hands.image[row] or hands.file, f"{hands.name[row]} hand {hands.number[row]}", reason
         )
@@ -335,7 +341,7 @@ class Source(ABC):
             "subject": texts(hands.subject),
             "session": texts(hands.session),
             "hand": texts(hands.hand),
-            "landmarks": _landmark_array(hands.landmarks, rows),
+            "landmarks": pa.nulls(len(rows)) if hands.landmarks is None else landmark_column(hands.landmarks[rows]),
             "split": texts(hands.split),
         }
         columns |= {name: pa.repeat(value, len(rows)) for name, value in constant.items()}
@@ -348,13 +354,13 @@ class Source(ABC):
 def check_boxes(
     box: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, str]]:
-    """Boxes clipped to the image, which of them were, and what is wrong with the others.
+    """Clip boxes to the image.
 
     Args:
         box: (n, 4) x1, y1, x2, y2 normalised.
 
     Returns:
-        (n, 4) float32 within 0..1, (n,) whether it was clipped, row -> problem.
+        (n, 4) float32 within 0..1; bool (n,), whether it was clipped; row -> problem.
     """
     clipped = np.clip(box, 0, 1).astype(np.float32)
     beyond = np.maximum(np.abs(box - np.clip(box, 0, 1)).max(axis=1, initial=0), 0)  # NaN stays NaN
@@ -372,12 +378,11 @@ def check_boxes(
 
 
 def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iterator[Batch]:
-    """At most `most` samples of each gesture, in the order they came, taken from as many subjects as there are.
+    """At most `most` samples of each gesture, in their order, from as many subjects as possible.
 
-    Subjects (sessions or images, where nobody knows who it is) are visited in rounds: each gives one sample before any
-    gives a second; which, and who comes first, is decided by a hash of seed and sample, so that it does not depend on
-    the order of files. What a later batch cannot bring back is dropped as batches come, so that a set of any size
-    passes through little memory.
+    Subjects (else sessions or images) are visited in rounds: each gives one sample before any gives a second. A hash of
+    seed and sample chooses the sample and the order of subjects, so that the order of files does not matter. Surplus
+    samples are dropped as batches come, so that a set of any size needs little memory.
     """
     pending: list[pa.Table] = []
     for batch in batches:
@@ -391,33 +396,30 @@ def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iter
 
 def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
     frame = table.select(["gesture", "source", "subject", "session", "image"]).to_pandas()
-    frame["person"] = held_together(frame)
+    frame["group"] = group_of(frame)
     frame["draw"] = [
         hashlib.blake2b(f"{seed}\0{sample}".encode(), digest_size=8).hexdigest()
         for sample in table["sample_id"].to_pylist()
     ]
     frame = frame.sort_values("draw", kind="stable")
-    frame["round"] = frame.groupby(["gesture", "person"]).cumcount()
+    frame["round"] = frame.groupby(["gesture", "group"]).cumcount()
     chosen = frame.sort_values(["round", "draw"], kind="stable").groupby("gesture").head(most)
     return table.take(np.sort(chosen.index.to_numpy()))
 
 
 def files_in(folder: Path) -> dict[str, os.DirEntry[str]]:
-    """The files of a folder by name, sorted, from one listing; none where there is no folder.
-
-    Hidden ones are left out, and those whose name is not UTF-8.
-    """
-    found = [entry for entry in _listed(folder) if not is_folder(entry)]
+    """The files of a folder by name, sorted, without hidden ones and names that are not UTF-8."""
+    found = [entry for entry in _scan(folder) if not is_folder(entry)]
     return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name)}
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Names of the folders in a folder, sorted, hidden ones left out, and those whose name is not UTF-8."""
-    return sorted(entry.name for entry in _listed(folder) if is_folder(entry))
+    """Names of the folders in a folder, sorted, without hidden ones and names that are not UTF-8."""
+    return sorted(entry.name for entry in _scan(folder) if is_folder(entry))
 
 
 def every_file(folder: Path) -> Iterator[str]:
-    """Paths of all files in a folder and below it, behind links too, as `files_in` lists them."""
+    """Paths of all files in a folder and below it, also behind links; filtered like `files_in`."""
     seen: set[str] = set()
     todo = [os.fspath(folder)]
     while todo:
@@ -426,14 +428,14 @@ def every_file(folder: Path) -> Iterator[str]:
         if real in seen:
             continue
         seen.add(real)
-        for entry in _listed(Path(place)):
+        for entry in _scan(Path(place)):
             if is_folder(entry):
                 todo.append(entry.path)
             else:
                 yield entry.path
 
 
-def _listed(folder: Path) -> list[os.DirEntry[str]]:
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if not is_hidden(entry.name) and is_text(entry.name)]
@@ -442,30 +444,20 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file name ends as an archive's does, which has to be unpacked first."""
+    """Whether a file name has the suffix of an archive."""
     return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def official_split(name: str, where: str) -> str:
-    """A split as a file names it. Raises `DataError` for anything but train, val, test or empty."""
+    """Check the name of a split. Raises `DataError` for anything but train, val, test or ""."""
     if name in ("", *SPLITS):
         return name
     raise DataError(f"{where}: unknown split {name!r}; splits are {', '.join(SPLITS)}, or empty")
 
 
-def _landmark_array(landmarks: npt.NDArray[np.float32] | None, rows: npt.NDArray[np.intp]) -> pa.Array:
-    kind = SCHEMA.field("landmarks").type
-    if landmarks is None:
-        return pa.nulls(len(rows), kind)
-    chosen = landmarks[rows]
-    known = np.isfinite(chosen).all(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARK_COUNT]).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, chosen[known].ravel(), type=kind, mask=pa.array(~known))
-
-
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Millions of small lists without a cycle among them: looking for cycles costs a third of the reading time."""
+    """Pause the garbage collection: with millions of small lists it takes a third of the reading time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Who is in a picture, where its path tells: the `subject_pattern` of the sources that have one."""
+"""The subject in the path of a picture: the `subject_pattern` of a source."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from static_gesture_classification.errors import UserError
 
 
 def subject_regex(pattern: str | None, source: str) -> re.Pattern[str] | None:
-    """A source's `subject_pattern`, compiled; None where it has none.
+    """Compile a source's `subject_pattern`, if it has one.
 
     Raises:
-        UserError: it is not a regular expression, or has no group that could be the subject.
+        UserError: it is no regular expression, or has no group for the subject.
     """
     if pattern is None:
         return None
@@ -27,9 +27,9 @@ def subject_regex(pattern: str | None, source: str) -> re.Pattern[str] | None:
 
 
 def subject_in_path(path: str, regex: re.Pattern[str] | None) -> tuple[str, str]:
-    """Subject and session that a path below the root names; each empty where it names none.
+    """Subject and session in a path below the root; each "" where there is none.
 
-    The first group is the subject; a group called `session`, where there is one, the session.
+    The first group is the subject; a group called `session`, if there is one, the session.
 
     >>> subject_in_path("like/anna_monday_01.jpg", re.compile(r"([^/_]+)_(?P<session>[^/_]+)_\\d+"))
     ('anna', 'monday')

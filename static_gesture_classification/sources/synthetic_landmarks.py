@@ -1,7 +1,7 @@
-"""Landmarks of posed hands that nobody takes a picture of: a thousand a second and core, for training on landmarks.
+"""Landmarks of posed hands without pictures, a thousand per second and core, for training on landmarks.
 
-Poses, people, cameras and annotations are those of the synthetic pictures (`synthetic/`), drawn with other random
-numbers, so that no hand is in both. A row's `image` names a hand and no file; everything follows from the seed.
+Poses, subjects, cameras and annotations are drawn as for the synthetic pictures (`synthetic/`), but with other random
+numbers, so that no hand is in both. A row's `image` names a hand, not a file. The seed determines everything.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from static_gesture_classification.synthetic.dataset import Picture, SyntheticDa
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 
-CHUNK = 500  # hands that are posed together
-PARALLEL_FROM = 4000  # hands; fewer are posed sooner than a process starts
+CHUNK = 500  # hands per piece
+PARALLEL_FROM = 4000  # posing fewer hands takes less time than starting a process
 
 
 @dataclass(kw_only=True)
@@ -29,18 +29,17 @@ class SyntheticLandmarks(Source):
     """Poses hands of every gesture of the vocabulary.
 
     Args:
-        hands: how many in all.
-        people: how many different ones show them, each every gesture.
-        background_times: so many times as many of the background gesture as of each other.
-        val, test: share of people held out.
+        hands: number of hands.
+        people: number of subjects; each shows every gesture.
+        background_times: number of background hands for each hand of another gesture.
+        val, test: share of subjects held out.
         variety: 0 to 1, see conf/synthetic.
-        aspect: width / height that the landmarks stage assumes where there is no image; hands are put into a picture
-            of this shape, so that they come out of it undistorted.
-        settings: the `synthetic` node; whatever is not given above is as for pictures.
+        aspect: width / height of the pictures that the landmarks stage assumes.
+        settings: the `synthetic` node; the values above replace its own.
         poses: the `poses` node.
         gesture_names: the vocabulary's names.
-        background: the one that stands for none of the others, or None.
-        require_images: false, which tells the landmarks stage to do without.
+        background: the gesture of hands that show none of the others, or None.
+        require_images: false: the landmarks stage needs no images.
     """
 
     hands: int
@@ -58,7 +57,7 @@ class SyntheticLandmarks(Source):
     how_to_get: str = "describe poses in conf/poses/"
 
     def present(self) -> bool:
-        """Always: there is nothing to be found on the disk."""
+        """Always: it needs no files."""
         return True
 
     def pieces(self) -> Sequence[Piece]:
@@ -67,12 +66,12 @@ class SyntheticLandmarks(Source):
         return [partial(self._pose, pictures[i : i + CHUNK]) for i in range(0, len(pictures), CHUNK)]
 
     def workers(self, pieces: Sequence[Piece]) -> int:
-        """All cores, where there is enough to do."""
+        """All cores for many hands, else one."""
         return (os.cpu_count() or 1) if self.hands > PARALLEL_FROM else 1
 
     @cached_property
     def dataset(self) -> SyntheticDataset:
-        """The hands to pose. Raises `UserError` for settings or poses that make no sense."""
+        """The hands to pose. Raises `UserError` for invalid settings or poses."""
         own = {name: getattr(self, name) for name in ("people", "background_times", "val", "test", "variety")}
         content = {**self.settings, **own, "images": self.hands, "seed": f"{self.seed} {self.name}"}
         settings = SyntheticSettings.check(content, f"sources.{self.name}")
@@ -97,7 +96,7 @@ class SyntheticLandmarks(Source):
             subject=entry["user_id"],
             session=entry["user_id"],
             hand=hand.handedness,
-            split=self.dataset.splits[hand.person.number],
+            split=self.dataset.splits[hand.subject.number],
             landmarks=landmarks.ravel().tolist(),
         )
 

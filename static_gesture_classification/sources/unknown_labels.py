@@ -1,4 +1,4 @@
-"""What a source's files call gestures that its label map does not know: all of them at once, and how to map them."""
+"""The error about labels that a source's label map lacks: it names all of them, and how to map them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 IGNORE = "ignore"  # in a label map: hands with this label are left out
-ALIKE = 0.75  # share of letters that two names have in common; `fists` and FIST have more, `point` and FOUR fewer
+ALIKE = 0.75  # least share of common letters of two names; `fists` and FIST have more, `point` and FOUR fewer
 LOCAL = "conf/local/default.yaml"
 
 
 @dataclass
 class UnknownLabel:
-    """A label that nobody mapped: how many hands have it, and in which file it was met first."""
+    """A label without a gesture, the first file that has it, and its number of hands."""
 
     label: str
     file: str
@@ -32,8 +32,8 @@ def message(source: str, root: str, unknown: Iterable[UnknownLabel], known: Mapp
     Args:
         source: name of the source.
         root: its folder.
-        unknown: what was met.
-        known: label or gesture -> gesture, of those that are mapped.
+        unknown: the labels.
+        known: label or gesture -> gesture.
     """
     labels = sorted(unknown, key=lambda each: (-each.hands, each.label))
     wanted = {each.label: nearest(each.label, known) or IGNORE for each in labels}
@@ -54,13 +54,13 @@ def _hands(count: int) -> str:
 
 def lines(source: str, wanted: Mapping[str, str]) -> str:
     """The lines of conf/local/default.yaml that map labels to gestures."""
-    mapped = "\n".join(f"      {_quoted(label)}: {_quoted(gesture)}" for label, gesture in wanted.items())
+    mapped = "\n".join(f"      {_quote(label)}: {_quote(gesture)}" for label, gesture in wanted.items())
     return f"sources:\n  {source}:\n    labels:\n{mapped}"
 
 
 def override(source: str, wanted: Mapping[str, str]) -> str | None:
-    """The same as an override of Hydra, or None where its grammar has no way to write one of the labels."""
-    pairs = ", ".join(f"{_escaped(label)}: {_escaped(gesture)}" for label, gesture in wanted.items())
+    """The same as an override of Hydra, or None where its grammar cannot write one of the labels."""
+    pairs = ", ".join(f"{_escape(label)}: {_escape(gesture)}" for label, gesture in wanted.items())
     text = f"++sources.{source}.labels={{{pairs}}}"
     try:
         read = OverridesParser.create().parse_override(text).value()
@@ -70,7 +70,7 @@ def override(source: str, wanted: Mapping[str, str]) -> str | None:
 
 
 def nearest(label: str, known: Mapping[str, str]) -> str | None:
-    """The gesture whose name, or a label of it, is nearly this one, or None.
+    """The gesture with a name or label that resembles this label, or None.
 
     >>> nearest("thumbs up", {"THUMBS_UP": "THUMBS_UP"}), nearest("like (2)", {"like": "THUMBS_UP"})
     ('THUMBS_UP', 'THUMBS_UP')
@@ -81,12 +81,12 @@ def nearest(label: str, known: Mapping[str, str]) -> str | None:
 
 
 def _letters(name: str) -> str:
-    """A name without what copies and spellings add: case, blanks, punctuation, a number at the end."""
+    """A name without case, blanks, punctuation and a number at its end."""
     return re.sub(r"[\W_]+|[\W_]*\d+[\W_]*$", "", name.casefold())
 
 
-def _quoted(text: str) -> str:
-    """Text as YAML reads it back: in quotes unless it is a plain word that can be nothing else."""
+def _quote(text: str) -> str:
+    """Quote a text for YAML, unless it is a plain word."""
     plain = re.fullmatch(r"[A-Za-z]\w*", text, re.ASCII) and text.lower() not in YAML_WORDS
     return text if plain else json.dumps(text, ensure_ascii=False)
 
@@ -94,5 +94,5 @@ def _quoted(text: str) -> str:
 YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return re.sub(r"([\\()\[\]{}:=,])", r"\\\1", text)

@@ -9,10 +9,10 @@
         <attributes><attribute><name>subject</name><value>anna</value></attribute></attributes></object>
     </annotation>
 
-VOC's pixels are counted from 1 and xmin..xmax are all inside the box, so that 1..353 is the whole width. Tools that
-write the format today mostly count from 0 (labelImg, CVAT, Datumaro): `first_pixel` says which. The picture is the one
-of the XML's own name, since people rename files, then `filename`. A picture's split is the list that names it, else the
-folder it lies in. `attributes` is CVAT's addition. XML with entities is refused.
+VOC counts pixels from 1, and xmin and xmax lie inside the box, so that 1..353 is the whole width. Most tools of today
+count from 0 (labelImg, CVAT, Datumaro): see `first_pixel`. The picture has the name of the XML, since people rename
+files, else it is `filename`. Its split is the list that names it, else its folder. `attributes` is CVAT's addition. XML
+with entities is refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.annotated import (
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     positive_size,
     split_in,
@@ -37,7 +37,7 @@ from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.parsing import NotWholeError, read_xml
 from static_gesture_classification.sources.source import is_image
 
-SIDES = ("xmin", "ymin", "xmax", "ymax")
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
 PICTURES = "JPEGImages"
 LISTS = "ImageSets/Main"
 
@@ -60,7 +60,7 @@ class Voc(Annotated):
         stems = {path.rpartition(".")[0]: path for path in pictures.files.values() if is_image(path)}
         listed = self._lists(pictures)
         groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for name in pictures.named(".xml"):
+        for name in pictures.by_suffix(".xml"):
             folder = name.rpartition("/")[0]
             devkit = devkit_of(folder)
             below = name.removeprefix(f"{devkit}/").removeprefix("Annotations/").rpartition(".")[0]
@@ -69,9 +69,9 @@ class Voc(Annotated):
         return [[self._folder(folder, split, names, stems)] for (folder, split), names in groups.items()]
 
     def _lists(self, pictures: PictureIndex) -> dict[tuple[str, str], str]:
-        """Official split by the folder that holds ImageSets, and the XML's path below Annotations without suffix."""
+        """(folder of ImageSets, the XML's path below Annotations without suffix) -> official split."""
         found: dict[tuple[str, str], str] = {}
-        files = [path for path in pictures.named(".txt") if path.rpartition("/")[0].endswith(LISTS)]
+        files = [path for path in pictures.by_suffix(".txt") if path.rpartition("/")[0].endswith(LISTS)]
         known = [path for path in files if PurePosixPath(path).stem in SPLIT_WORDS]
         for path in sorted(known, key=lambda path: PurePosixPath(path).stem != "trainval"):  # train and val overrule it
             devkit = path.rpartition("/")[0].removesuffix(LISTS).strip("/")
@@ -86,12 +86,12 @@ class Voc(Annotated):
         below = folder.removeprefix(devkit).strip("/").removeprefix("Annotations")
         near = [f"{devkit}/{PICTURES}{below}".strip("/"), folder, f"{devkit}/{PICTURES}".strip("/"), devkit]
         return AnnotationFile(
-            folder or ".", self._marked(names, near, stems, rejected), near, split=split, rejected=rejected
+            folder or ".", self._read_hands(names, near, stems, rejected), near, split=split, rejected=rejected
         )
 
-    def _marked(
+    def _read_hands(
         self, names: Sequence[str], near: Sequence[str], stems: dict[str, str], rejected: list[Rejected]
-    ) -> Iterator[Marked]:
+    ) -> Iterator[MarkedHand]:
         for name in names:
             try:
                 root = read_xml(self.folder / name)
@@ -105,7 +105,7 @@ class Voc(Annotated):
             size = positive_size(root.findtext("size/width"), root.findtext("size/height"))
             for number, thing in enumerate(root.iter("object")):
                 box, problem = self._box(thing)
-                yield Marked(
+                yield MarkedHand(
                     picture=picture,
                     label=(thing.findtext("name") or "").strip(),
                     box=box,
@@ -116,19 +116,19 @@ class Voc(Annotated):
                 )
 
     def _box(self, thing: Element) -> tuple[list[float], str | None]:
-        """The box of an object, the first pixel's left edge being 0; and what is wrong with it."""
-        texts = [thing.findtext(f"bndbox/{side}") for side in SIDES]
+        """The box of an object, with 0 as the first pixel's left edge, and its problem."""
+        texts = [thing.findtext(f"bndbox/{name}") for name in CORNERS]
         try:
             x1, y1, x2, y2 = (float(text) for text in texts if text is not None)
         except ValueError:
-            sides = ", ".join(f"{side} {text!r}" for side, text in zip(SIDES, texts, strict=True))
-            return [], f"its bndbox is not four numbers: {sides}"
-        left, top = (first and first - self.first_pixel for first in (x1, y1))  # a 0 is the edge, however they count
+            shown = ", ".join(f"{name} {text!r}" for name, text in zip(CORNERS, texts, strict=True))
+            return [], f"its bndbox is not four numbers: {shown}"
+        left, top = (first and first - self.first_pixel for first in (x1, y1))  # 0 is the edge in any case
         return [left, top, x2, y2], None
 
 
 def devkit_of(folder: str) -> str:
-    """The folder that holds Annotations, JPEGImages and ImageSets, for a folder of XML."""
+    """The folder of Annotations, JPEGImages and ImageSets, for a folder of XML."""
     parts = PurePosixPath(folder).parts
     if "Annotations" in parts:
         return "/".join(parts[: parts.index("Annotations")])
@@ -136,7 +136,7 @@ def devkit_of(folder: str) -> str:
 
 
 def picture_of(root: Element, name: str, near: Sequence[str], stems: dict[str, str]) -> str:
-    """The picture that an XML is about, as a path or as the name that it gives."""
+    """The picture of an XML, as a path or a name."""
     stem = PurePosixPath(name).stem
     for folder in near:
         path = f"{folder}/{stem}" if folder else stem

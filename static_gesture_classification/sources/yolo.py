@@ -8,11 +8,11 @@
     images/a.jpg  labels/a.txt  classes.txt                  Label Studio, without splits
     obj.data  obj.names  train.txt  obj_train_data/a.{jpg,txt}    Darknet, CVAT's "YOLO 1.1"
 
-A line of a label file is `class cx cy width height`, or `class x1 y1 x2 y2 x3 y3 ...`, a polygon (or a turned box)
-whose bounding box is taken, or, where `kpt_shape` says so, the box and then `x y [v]` of each point. All are shares of
-the upright picture's width and height. 21 points are the hand's landmarks, where all of them are marked. A picture's
-label file lies in `labels` where the last `images` of its path is, else beside it. Who is in a picture has no place in
-the format but the picture's path: set `subject_pattern`.
+A line of a label file is a box, `class cx cy width height`, or a polygon, `class x1 y1 x2 y2 x3 y3 ...`, which becomes
+the box around it, or with `kpt_shape` a box and then `x y [v]` of each point. All are shares of the upright picture's
+width and height. 21 points, all marked, are the hand's landmarks. The path of a label file is its picture's, with
+`labels` for the last `images`; else it lies beside the picture. Only the picture's path can hold the subject: set
+`subject_pattern`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from static_gesture_classification.sources.annotated import (
     SHARES,
     Annotated,
     AnnotationFile,
-    Marked,
+    MarkedHand,
     PictureIndex,
     around,
 )
@@ -45,18 +45,18 @@ BOX_COLUMNS = 5
 
 @dataclass(frozen=True)
 class Description:
-    """What data.yaml says: where it lies, class names by number, where each split's pictures are, points per hand."""
+    """The content of data.yaml: class names by number, places of each split's pictures, points per hand."""
 
     file: str
     names: Mapping[int, str]
     splits: Mapping[str, Sequence[str]]
     base: str = ""
-    points: tuple[int, int] = (0, 0)  # how many, and numbers of each
+    points: tuple[int, int] = (0, 0)  # number of points, and numbers per point
 
 
 @dataclass
 class Row:
-    """One line of a label file; `problem` where it is none."""
+    """One line of a label file, or its `problem`."""
 
     label: int = -1
     box: tuple[float, ...] = ()
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass
 class Found:
-    """What is counted on the way through a split."""
+    """Rejected entries and notes of a split."""
 
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Yolo(Annotated):
         ]
 
     def _description(self, pictures: PictureIndex) -> Description | None:
-        here = [path for path in pictures.named(".yaml", ".yml") if "/" not in path]
+        here = [path for path in pictures.by_suffix(".yaml", ".yml") if "/" not in path]
         usual = [name for name in DESCRIPTIONS if name in here]
         chosen = [self.data] if self.data is not None else usual[:1] or here
         if len(chosen) > 1:
@@ -120,7 +120,7 @@ class Yolo(Annotated):
                 f"source {self.name}: {self.root} has {', '.join(chosen)}; say which with sources.{self.name}.data"
             )
         if chosen:
-            return self._described(chosen[0])
+            return self._read_description(chosen[0])
         for name in CLASS_LISTS:
             if name in pictures.files:
                 lines = (self.folder / name).read_text(encoding="utf-8-sig", errors="replace").splitlines()
@@ -130,14 +130,14 @@ class Yolo(Annotated):
         return None
 
     def _darknet_splits(self, pictures: PictureIndex) -> dict[str, list[str]]:
-        """Split -> lists, from Darknet's obj.data, whose lines are `train = data/train.txt`; none without it."""
+        """Split -> lists, from the lines `train = data/train.txt` of Darknet's obj.data; none without it."""
         if DARKNET not in pictures.files:
             return {}
         text = (self.folder / DARKNET).read_text(encoding="utf-8-sig", errors="replace")
         pairs = (line.partition("=") for line in text.splitlines())
         return splits_in({key.strip(): place.strip() for key, _, place in pairs}, {})
 
-    def _described(self, file: str) -> Description:
+    def _read_description(self, file: str) -> Description:
         where = f"{self.root}/{file}"
         try:
             content = yaml.safe_load((self.folder / file).read_text(encoding="utf-8-sig"))
@@ -156,8 +156,8 @@ class Yolo(Annotated):
         )
 
     def _images(self, place: str, description: Description, pictures: PictureIndex) -> list[str] | None:
-        """Pictures of a folder or a list, as paths below the root; None where it is not there."""
-        path = self._resolved(place, description)
+        """Pictures of a folder or a list, as paths below the root; None if it is missing."""
+        path = self._resolve(place, description)
         if path is None:
             return None
         if path.is_dir():
@@ -167,14 +167,14 @@ class Yolo(Annotated):
         lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
         beside = self._below_root(path.parent, place, description)
         named = [line.strip().replace("\\", "/") for line in lines if line.strip()]
-        # Ultralytics: `./` is the folder of the list, everything else as it stands. What is not there is reported.
+        # Ultralytics: `./` is the folder of the list. Missing pictures are reported later.
         return [pictures.find(name, (beside,))[0] or name.removeprefix("./") for name in named]
 
-    def _resolved(self, place: str, description: Description) -> Path | None:
-        """A folder or list that data.yaml names, by Ultralytics' rules, or as what of its path lies below the root.
+    def _resolve(self, place: str, description: Description) -> Path | None:
+        """Find a folder or list of data.yaml, by Ultralytics' rules.
 
-        `path` is taken from beside data.yaml; `../` is Roboflow's way to say `./`; a path of another machine
-        (/content/hands/train/images) is looked for here, its first folders left out.
+        `path` is relative to data.yaml; `../` is Roboflow's `./`; the first folders of another machine's path
+        (/content/hands/train/images) are dropped.
         """
         here = self.folder / PurePosixPath(description.file).parent
         place = place.replace("\\", "/")
@@ -197,12 +197,12 @@ class Yolo(Annotated):
         return "" if below == "." else below
 
     def _without_picture(self, images: set[str], pictures: PictureIndex) -> list[Rejected]:
-        """Label files in folders of `labels` that are no picture's."""
+        """Label files in `labels` without a picture."""
         expected = {label_file(image) for image in images}
         folders = {path.rpartition("/")[0] for path in expected if "labels" in path.split("/")}
         alone = [
             path
-            for path in pictures.named(".txt")
+            for path in pictures.by_suffix(".txt")
             if path.rpartition("/")[0] in folders and path not in expected and not path.endswith(CLASS_LISTS)
         ]
         return [Rejected(self.name, path, "the whole file", "image not found") for path in alone]
@@ -210,12 +210,12 @@ class Yolo(Annotated):
     def _split(
         self, split: str, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
     ) -> AnnotationFile:
-        hands = self._marked(images, description, pictures, count)
+        hands = self._read_hands(images, description, pictures, count)
         return AnnotationFile(description.file, hands, split=split, rejected=count.rejected, notes=count.notes)
 
-    def _marked(
+    def _read_hands(
         self, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
-    ) -> Iterator[Marked]:
+    ) -> Iterator[MarkedHand]:
         without = 0
         for image in images:
             labels = label_file(image)
@@ -228,23 +228,23 @@ class Yolo(Annotated):
         if without:
             count.notes.append(f"{without:,} of {len(images):,} images have no label file: no hands in them")
 
-    def _hands(self, image: str, labels: str, description: Description, count: Found) -> Iterator[Marked]:
+    def _hands(self, image: str, labels: str, description: Description, count: Found) -> Iterator[MarkedHand]:
         text = (self.folder / labels).read_text(encoding="utf-8-sig", errors="replace")
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip():
                 continue
-            row = parsed(line, description.points)
+            row = parse_line(line, description.points)
             entry = f"{labels} line {number}"
             if row.problem is None and row.label not in description.names:
                 row.problem = f"class {row.label} is not in names (0 to {max(description.names, default=0)})"
             if row.problem is not None:
                 count.rejected.append(Rejected(self.name, labels, f"line {number}", row.problem))
                 continue
-            yield Marked(image, description.names[row.label], row.box, SHARES, landmarks=row.landmarks, entry=entry)
+            yield MarkedHand(image, description.names[row.label], row.box, SHARES, landmarks=row.landmarks, entry=entry)
 
 
 def label_file(image: str) -> str:
-    """Where the labels of a picture lie: in `labels` instead of the last `images` of its path, else beside it.
+    """The label file of a picture: its path with `labels` for the last `images`, else beside it.
 
     >>> label_file("train/images/a.jpg"), label_file("images/anna/images/a.jpg"), label_file("a.b.png")
     ('train/labels/a.txt', 'images/anna/labels/a.txt', 'a.b.txt')
@@ -252,8 +252,8 @@ def label_file(image: str) -> str:
     return "/labels/".join(f"/{image}".rsplit("/images/", 1)).lstrip("/").rpartition(".")[0] + ".txt"
 
 
-def parsed(line: str, points: tuple[int, int]) -> Row:
-    """One line of a label file; `points`: how many the description promises, and how many numbers each has."""
+def parse_line(line: str, points: tuple[int, int]) -> Row:
+    """Parse a line of a label file; `points`: number of points of the description, and numbers per point."""
     parts = line.split()
     try:
         numbers = [float(part) for part in parts]
@@ -282,14 +282,14 @@ def corners(box: Sequence[float]) -> tuple[float, ...]:
 
 
 def landmarks_in(numbers: Sequence[float], count: int, each: int) -> list[float] | None:
-    """x, y of 21 points, or None where there are others, or not all are marked (v is 0; without v: both are 0)."""
+    """x, y of 21 points; None for another number, or if one is not marked (v is 0; without v: both are 0)."""
     points = [numbers[start : start + each] for start in range(0, len(numbers), each)]
     marked = all(point[2] > 0 if each == 3 else any(point) for point in points)
     return [value for point in points for value in point[:2]] if count == LANDMARK_COUNT and marked else None
 
 
 def class_names(names: Any, where: str) -> dict[int, str]:
-    """Class names by number, from a list or a mapping. Raises `DataError` where a name is no text or number."""
+    """Class names by number, from a list or a mapping. Raises `DataError` for a name that is no text or number."""
     try:
         pairs = dict(enumerate(names)) if isinstance(names, list) else {int(key): name for key, name in names.items()}
     except (AttributeError, TypeError, ValueError):
@@ -301,7 +301,7 @@ def class_names(names: Any, where: str) -> dict[int, str]:
 
 
 def splits_in(content: Mapping[str, Any], usual: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Split -> folders and lists, as the description names them; `usual` where it names none."""
+    """Split -> folders and lists in the description; `usual` if there are none."""
     found: dict[str, list[str]] = {}
     for key, split in SPLIT_KEYS.items():
         places = content.get(key)
@@ -311,7 +311,7 @@ def splits_in(content: Mapping[str, Any], usual: Mapping[str, list[str]]) -> dic
 
 
 def points_in(shape: Any, where: str) -> tuple[int, int]:
-    """`kpt_shape`: how many points a hand has, and 2 or 3 numbers for each; 0, 0 where there are none."""
+    """`kpt_shape`: points per hand, and 2 or 3 numbers per point; 0, 0 without."""
     if shape is None:
         return 0, 0
     if not (isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape) and shape[1] in (2, 3)):

@@ -1,7 +1,7 @@
-"""What is behind the hand: paper, walls, patterns, rooms, clutter, and people with faces and clothes.
+"""Backgrounds of hands: paper, walls, patterns, rooms, clutter, and people with faces and clothes.
 
-Nothing here is meant to be recognised. A classifier must learn that none of it matters: straight edges like fingers,
-skin-coloured things that are no hand, windows that blind the camera.
+A classifier must learn to ignore all of it: straight edges like fingers, skin-coloured things, windows that blind the
+camera.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def draw_foliage(rng: np.random.Generator, size: int) -> Image.Image:
 
 
 def draw_room(rng: np.random.Generator, size: int) -> Image.Image:
-    """A wall, and of window, door, shelf, monitor, picture, chair some; often with a person."""
+    """A wall with some of window, door, shelf, monitor, picture and chair; often with a person."""
     wall = rng.uniform(90, 240) + rng.normal(0, 14, 3) if rng.random() < 0.75 else draw_colour(rng)
     image = Image.new("RGB", (size, size), _colour(wall))
     draw = ImageDraw.Draw(image)
@@ -253,7 +253,7 @@ def _draw_cloth(rng: np.random.Generator, size: int, period: float) -> Image.Ima
 
 
 def _draw_thing(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int, extent: float) -> None:
-    """One shape: a box, a ball, a shard, a rod, in any colour or that of skin."""
+    """A box, a ball, a shard or a rod, of any colour or that of skin."""
     x, y = rng.uniform(-0.2, 1.2, 2) * size
     w, h = extent * size * rng.uniform(0.2, 1, 2)
     skin = rng.random() < 0.12
@@ -291,6 +291,6 @@ def draw_colour(rng: np.random.Generator) -> npt.NDArray[np.float64]:
 
 
 def _colour(values: npt.ArrayLike) -> Colour:
-    """Any three numbers as a colour that Pillow takes."""
+    """Three numbers as a colour for Pillow."""
     red, green, blue = (int(value) for value in np.clip(np.asarray(values, np.float64), 0, 255))
     return red, green, blue

@@ -1,4 +1,4 @@
-"""A picture of the synthetic hands: one row per gesture, one column per person.
+"""A picture of the synthetic hands: one row per gesture, one column per subject.
 
 gestures contact-sheet synthetic.contact_sheet=docs/images/synthetic_hands.jpg
 """
@@ -13,19 +13,19 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset
 from static_gesture_classification.terminal import say, track
 
-PEOPLE = 8
+SUBJECTS = 8
 TILE = 128  # pixels
 LABEL_HEIGHT = 18
 QUALITY = 80
 
 
-def draw_contact_sheet(dataset: SyntheticDataset, people: int = PEOPLE) -> Image.Image:
-    """Draw the first pictures of every gesture, as the dataset has them; RGB."""
+def draw_contact_sheet(dataset: SyntheticDataset, subjects: int = SUBJECTS) -> Image.Image:
+    """Draw the first pictures of every gesture; RGB."""
     gestures, height = dataset.vocabulary.names, TILE + LABEL_HEIGHT
-    sheet = Image.new("RGB", (people * TILE, len(gestures) * height), "white")
+    sheet = Image.new("RGB", (subjects * TILE, len(gestures) * height), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for number in track(range(len(gestures) * people), "contact sheet", len(gestures) * people):
-        row, column = divmod(number, people)
+    for number in track(range(len(gestures) * subjects), "contact sheet", len(gestures) * subjects):
+        row, column = divmod(number, subjects)
         tile = Image.fromarray(dataset.photograph(Picture(gestures[row], column)))
         tile = tile.resize((TILE, TILE), Image.Resampling.LANCZOS)
         sheet.paste(tile, (column * TILE, row * height + LABEL_HEIGHT))

@@ -1,4 +1,4 @@
-"""The synthetic dataset: which pictures it has, who shows them, and how one is taken. Generator processes run this."""
+"""The synthetic dataset: its pictures, its subjects, and how to take a picture. Generator processes run this."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.synthetic.people import Person, draw_person
+from static_gesture_classification.synthetic.people import Subject, draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import PosedHand, draw_hand, photograph
 from static_gesture_classification.synthetic.settings import SyntheticSettings
@@ -39,7 +39,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class SyntheticDataset:
-    """All pictures that follow from the settings. Raises `UserError` for fewer pictures than gestures."""
+    """The pictures of some settings. Raises `UserError` for fewer pictures than gestures."""
 
     vocabulary: Vocabulary
     settings: SyntheticSettings
@@ -66,7 +66,7 @@ class SyntheticDataset:
 
     @cached_property
     def pictures(self) -> list[Picture]:
-        """Every picture; gestures take turns, so that any beginning of the list is balanced."""
+        """All pictures; gestures take turns, so that any first part of the list is balanced."""
         taken = Counter[str]()
         pictures = []
         for i in range(self.settings.images):
@@ -77,15 +77,15 @@ class SyntheticDataset:
 
     @cached_property
     def _round(self) -> tuple[str, ...]:
-        """Each gesture once, the background as often as the settings say."""
+        """Each gesture once, the background `background_times`."""
         names, background = self.vocabulary.names, self.vocabulary.background
         return names if background is None else names + (background,) * (self.settings.background_times - 1)
 
     @cached_property
     def styles(self) -> dict[str, str]:
-        """Per gesture, the hash of all that its pictures depend on."""
+        """Gesture -> hash of everything that its pictures depend on."""
         settings = self.settings
-        common = [self.people, settings.seed, settings.size, settings.quality, settings.variety, self._code]
+        common = [self.subjects, settings.seed, settings.size, settings.quality, settings.variety, self._code]
         described = {gesture: [asdict(variant) for variant in self.poses.gestures[gesture]] for gesture in self._round}
         return {
             gesture: _hash(gesture, json.dumps([variants, common], sort_keys=True))
@@ -98,11 +98,11 @@ class SyntheticDataset:
 
     @cached_property
     def digest(self) -> str:
-        """Hash of all that the dataset as a whole depends on."""
+        """Hash of everything that the dataset depends on."""
         return _hash(*self.styles.values(), self.settings.model_dump_json(exclude=UNSEEN))
 
     def name(self, picture: Picture) -> str:
-        """File name of a picture without its suffix: in the form of a UUID, as HaGRID's are."""
+        """File name of a picture without its suffix, in the form of a UUID, as in HaGRID."""
         digits = _hash(self.styles[picture.gesture], str(picture.number))
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:32]))
 
@@ -111,31 +111,31 @@ class SyntheticDataset:
         return f"{picture.gesture}/{self.name(picture)}.jpg"
 
     @cached_property
-    def people(self) -> int:
-        """How many people there are: no more than pictures of a gesture, since each shows every gesture."""
+    def subjects(self) -> int:
+        """Number of subjects: at most as many as pictures of a gesture, since each shows every gesture."""
         return min(self.settings.people, -(-self.settings.images // len(self._round)))
 
     @cached_property
     def splits(self) -> tuple[str, ...]:
-        """The split of each person. People are drawn alike, so it does not matter who is held out."""
+        """The split of each subject. All are drawn alike, so it does not matter who is held out."""
         shares = {name: share for name in ("test", "val") if (share := getattr(self.settings, name)) > 0}
-        held_out = [name for name, share in shares.items() for _ in range(max(round(share * self.people), 1))]
-        ranked = held_out[: self.people - 1]
-        ranked += ["train"] * (self.people - len(ranked))
-        # Multiples of the golden ratio modulo 1 are in every part of 0..1 as often as in any other.
-        ranks = np.argsort(np.argsort(np.arange(self.people) * 0.6180339887498949 % 1.0))
+        held_out = [name for name, share in shares.items() for _ in range(max(round(share * self.subjects), 1))]
+        ranked = held_out[: self.subjects - 1]
+        ranked += ["train"] * (self.subjects - len(ranked))
+        # Multiples of the golden ratio modulo 1 are spread evenly over 0..1.
+        ranks = np.argsort(np.argsort(np.arange(self.subjects) * 0.6180339887498949 % 1.0))
         return tuple(ranked[rank] for rank in ranks)
 
-    def draw_person(self, number: int) -> Person:
-        """Draw person `number`, the same one each time."""
+    def draw_subject(self, number: int) -> Subject:
+        """Draw subject `number`, the same one each time."""
         identity = _hash(self.settings.seed, "person", str(number))
-        return draw_person(number, identity[:32], _generator(identity))
+        return draw_subject(number, identity[:32], _generator(identity))
 
     def draw_hand(self, picture: Picture) -> tuple[PosedHand, np.random.Generator]:
         """Pose the hand of a picture; also returns the random generator with which to photograph it."""
         rng = _generator(_hash(self.settings.seed, picture.gesture, str(picture.number)))
-        person = self.draw_person(picture.number % self.people)
-        return draw_hand(picture.gesture, person, self.poses, self.settings.size, rng, self.settings.variety), rng
+        subject = self.draw_subject(picture.number % self.subjects)
+        return draw_hand(picture.gesture, subject, self.poses, self.settings.size, rng, self.settings.variety), rng
 
     def photograph(self, picture: Picture) -> npt.NDArray[np.uint8]:
         """Take a picture, not yet a JPEG file: uint8 (size, size, 3)."""
@@ -144,7 +144,7 @@ class SyntheticDataset:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture that is on the disk; `is_new` says that it was missing before."""
+    """A picture on the disk; `is_new`: it was missing before."""
 
     picture: Picture
     annotation: Annotation
@@ -152,13 +152,13 @@ class Photograph:
 
 
 def annotate(hand: PosedHand) -> Annotation:
-    """The annotation of one picture, as HaGRID v2 has it; numbers are rounded to millionths of the picture."""
+    """The annotation of a picture in HaGRID v2's form; numbers are rounded to millionths of the picture."""
     return {
         "bboxes": [[round(value, 6) for value in hand.box]],
         "labels": [hand.gesture],
         "united_bbox": None,
         "united_label": None,
-        "user_id": hand.person.user_id,
+        "user_id": hand.subject.user_id,
         "hand_landmarks": [[[round(float(x), 6), round(float(y), 6)] for x, y in hand.landmarks]],
         "leading_hand": hand.handedness,
         "meta": None,
@@ -166,7 +166,7 @@ def annotate(hand: PosedHand) -> Annotation:
 
 
 def take_missing(dataset: SyntheticDataset, root: Path, pictures: list[Picture]) -> list[Photograph]:
-    """Take those of a few pictures that are missing, and annotate all of them."""
+    """Take the missing pictures of a list, and annotate all."""
     photographs = []
     for picture in pictures:
         hand, rng = dataset.draw_hand(picture)

@@ -1,7 +1,7 @@
-"""The flesh on the bones: tapered capsules, blended smoothly, as the renderer wants them.
+"""The flesh on the bones: tapered capsules, blended smoothly, for the renderer.
 
 A capsule is a ball that grows or shrinks on its way from a to b. Capsules of one chain (palm and arm, a finger, the
-thumb) melt into each other; chains only touch, so that fingers pressed together keep a crease between them.
+thumb) blend; chains only touch, so that there is a crease between adjacent fingers.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Builder:
         self.rows: list[tuple[Vector, Vector, float, float, Vector, int, int, int]] = []
 
     def add(self, a: object, b: object, ra: float, rb: float, palmar: Vector, role: int, chain: int, part: int) -> None:
-        """One capsule; radii are scaled with the person's thickness."""
+        """Add a capsule; radii are scaled with the subject's thickness."""
         start, end = np.asarray(a, np.float64), np.asarray(b, np.float64)
         self.rows.append((start, end, ra * self.scale, rb * self.scale, palmar, role, chain, part))
 
@@ -113,7 +113,7 @@ def _add_sleeve(flesh: _Builder, skeleton: Skeleton, proportions: Proportions, s
 
 
 def _find_bones(skeleton: Skeleton, proportions: Proportions) -> list[tuple[Vector, Vector]]:
-    """Of the forearm's two bones: the end at the wrist, and the unit vector away from the other bone."""
+    """For each bone of the forearm: its end at the wrist, and the unit vector away from the other bone."""
     side = np.cross(skeleton.forearm, OUT)
     side /= np.linalg.norm(side)
     return [(np.array(end) * proportions.size, sign * side) for end, sign in zip(WRIST, (-1.0, 1.0), strict=True)]

@@ -4,13 +4,13 @@
 
 Written to the root of the source `synthetic`:
 
-    <gesture>/<name>.jpg                              the name is a hash of all that the picture depends on
+    <gesture>/<name>.jpg                              the name is a hash of everything that the picture depends on
     annotations/{train,val,test}/<gesture>.json       HaGRID v2: bboxes, labels, user_id, hand_landmarks, ...
     synthetic.json                                    the hash of the settings, once the dataset is complete
 
-Picture j of a gesture depends only on j, the gesture's poses, the settings and this code. So an interrupted run goes on
-where it stopped, and the number of processes changes nothing. The stage writes annotations when all pictures are there,
-then removes pictures of earlier settings.
+Picture j of a gesture depends only on j, the gesture's poses, the settings and this code. So an interrupted run
+continues, and the number of processes changes nothing. The annotations come after all pictures; then pictures of
+earlier settings are removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import joblib
 from omegaconf import DictConfig
 
-from static_gesture_classification.atomic_files import explained_write_errors, write_json, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
@@ -34,12 +34,12 @@ from static_gesture_classification.terminal import say, track
 
 SOURCE = "synthetic"
 USUAL_ROOT = "data/synthetic"
-RECORD = "synthetic.json"
+SYNTHETIC_RECORD = "synthetic.json"
 CHUNK = 8  # pictures that a process takes at a time
 
 
 def generate(dataset: SyntheticDataset, root: Path) -> int:
-    """Bring the pictures under `root` up to date; returns how many were missing.
+    """Bring the pictures in `root` up to date; returns the number of new ones.
 
     Raises:
         DataError: `root` holds something else.
@@ -51,7 +51,7 @@ def generate(dataset: SyntheticDataset, root: Path) -> int:
     photographs = take_pictures(dataset, root)
     write_annotations(dataset, root, photographs)
     remove_stale(root, {root / dataset.file(each.picture) for each in photographs})
-    write_json(root / RECORD, {"digest": dataset.digest, "images": len(photographs)})
+    write_json(root / SYNTHETIC_RECORD, {"digest": dataset.digest, "images": len(photographs)})
     return sum(each.is_new for each in photographs)
 
 
@@ -67,20 +67,20 @@ def is_complete(dataset: SyntheticDataset, root: Path) -> bool:
 
 
 def claim(root: Path) -> None:
-    """Mark a new folder as the generator's own. Raises `DataError` for one with other things: they would be deleted."""
+    """Mark a new folder as the generator's. Raises `DataError` for one with other files, which it would delete."""
     if _read_record(root) is None:
         if root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
             raise DataError(
-                f"{root} is not empty and was not written by the generator (it has no {RECORD}); "
+                f"{root} is not empty and was not written by the generator (it has no {SYNTHETIC_RECORD}); "
                 f"set sources.synthetic.root to a folder of its own, or move its contents away"
             )
-        write_json(root / RECORD, {"digest": "", "images": 0})
+        write_json(root / SYNTHETIC_RECORD, {"digest": "", "images": 0})
 
 
 def take_pictures(dataset: SyntheticDataset, root: Path) -> list[Photograph]:
     """Take all pictures that are missing, in parallel; returns all, in the dataset's order."""
     pictures = dataset.pictures
-    with explained_write_errors(root):
+    with explain_write_errors(root):
         for gesture in dataset.vocabulary:
             (root / gesture).mkdir(parents=True, exist_ok=True)
     _remove(root.glob("*/.*.partial"))
@@ -100,7 +100,7 @@ def write_annotations(dataset: SyntheticDataset, root: Path, photographs: Sequen
         root / "annotations" / split / f"{gesture}.json": {} for split in SPLITS for gesture in dataset.vocabulary
     }
     for each in photographs:
-        split = dataset.splits[each.picture.number % dataset.people]
+        split = dataset.splits[each.picture.number % dataset.subjects]
         file = root / "annotations" / split / f"{each.picture.gesture}.json"
         files[file][dataset.name(each.picture)] = each.annotation
     for file, content in files.items():
@@ -115,11 +115,11 @@ def write_empty(root: Path) -> None:
         (root / "annotations" / split).mkdir(parents=True, exist_ok=True)
     _remove(root.glob("annotations/*/*"))
     remove_stale(root, set())
-    write_json(root / RECORD, {"digest": "", "images": 0})
+    write_json(root / SYNTHETIC_RECORD, {"digest": "", "images": 0})
 
 
 def remove_stale(root: Path, expected: set[Path]) -> None:
-    """Remove pictures that do not belong to the result, unfinished files, and folders left empty."""
+    """Remove pictures of earlier settings, unfinished files, and empty folders."""
     patterns = ("*/*.jpg", "*/.*.partial", ".*.partial")
     _remove(path for pattern in patterns for path in root.glob(pattern) if path not in expected)
     for folder in root.iterdir():
@@ -129,7 +129,7 @@ def remove_stale(root: Path, expected: set[Path]) -> None:
 
 def _read_record(root: Path) -> dict[str, Any] | None:
     try:
-        return read_json(root / RECORD, dict[str, Any], "")
+        return read_json(root / SYNTHETIC_RECORD, dict[str, Any], "")
     except DataError:
         return None
 
@@ -141,7 +141,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Generate the synthetic dataset that the configuration describes, or an empty one where it is not asked for."""
+    """Generate the configured synthetic dataset, or an empty one where its source is not selected."""
     source = config.sources.get(SOURCE)
     if source is None or not source.get("enabled", True):
         write_empty(Path(USUAL_ROOT))
@@ -149,7 +149,7 @@ def main(config: DictConfig) -> None:
         return
     dataset, root = SyntheticDataset.from_config(config), Path(source.root)
     taken = generate(dataset, root)
-    count = f"{len(dataset.pictures):,} pictures of {dataset.people} people"
+    count = f"{len(dataset.pictures):,} pictures of {dataset.subjects} people"
     say(f"synthetic hands: {count} in {root}, {taken:,} of them new")
 
 

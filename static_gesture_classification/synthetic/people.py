@@ -1,4 +1,4 @@
-"""People who do not exist: the proportions of a hand, its skin, nails and what is worn on the arm."""
+"""Synthetic subjects: the proportions of a hand, its skin and nails, and the clothes on the arm."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TONES = (
     (184, 132, 96), (155, 106, 74), (124, 82, 56), (96, 62, 44), (74, 48, 37),
 )  # fmt: skip
 PALM_TONE = (226, 160, 138)
-# Of a hundred people, so many per tone: photographs in the public datasets lean to the lighter half.
+# Percent of subjects per tone: the public datasets have more of the lighter half.
 TONE_SHARES = (8, 13, 17, 16, 13, 10, 8, 6, 5, 4)
 
 
 @dataclass(frozen=True)
-class Person:
-    """One synthetic person; sleeves change from picture to picture, but come from the person's wardrobe."""
+class Subject:
+    """A synthetic subject; the sleeve of each picture comes from the wardrobe."""
 
     number: int
     user_id: str
@@ -33,8 +33,8 @@ class Person:
     bare_arms: float
 
 
-def draw_person(number: int, user_id: str, rng: np.random.Generator) -> Person:
-    """Draw a person; everything follows from `rng`."""
+def draw_subject(number: int, user_id: str, rng: np.random.Generator) -> Subject:
+    """Draw a subject; `rng` determines everything."""
     build = rng.normal(0, 1)  # one number for slender to stout, because fingers, palms and thickness go together
     lengths = 1 + 0.045 * rng.normal() + rng.normal(0, 0.022, 4)
     proportions = Proportions(
@@ -46,7 +46,7 @@ def draw_person(number: int, user_id: str, rng: np.random.Generator) -> Person:
         tips=float(np.clip(rng.normal(0.97, 0.06), 0.82, 1.1)),
     )
     wardrobe = tuple(_draw_cloth(rng) for _ in range(3))
-    return Person(number, user_id, proportions, _draw_skin(rng), wardrobe, float(rng.uniform(0.25, 0.9)))
+    return Subject(number, user_id, proportions, _draw_skin(rng), wardrobe, float(rng.uniform(0.25, 0.9)))
 
 
 def to_linear(colour: npt.ArrayLike) -> npt.NDArray[np.float64]:

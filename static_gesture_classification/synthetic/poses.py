@@ -58,7 +58,7 @@ class View:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to show a gesture: ranges in degrees, from which a picture's angles are drawn.
+    """One way to show a gesture: ranges in degrees, from which the angles are drawn.
 
     Args:
         fingers: per finger (index to pinky) the ranges of mcp, pip, dip.
@@ -76,7 +76,7 @@ class Variant:
     wrist: Mapping[str, Range]
 
     def draw(self, rng: np.random.Generator, variety: float = 1.0) -> tuple[HandPose, View]:
-        """Draw one hand. Fingers of one hand bend alike, more than by chance: most of the draw is shared.
+        """Draw one hand. The fingers share most of the draw, since they bend alike.
 
         Args:
             variety: 1 turns hand and wrist over their whole ranges, 0 over the middle third of them.
@@ -111,7 +111,7 @@ class PoseBook:
 
 
 def read_poses(config: Mapping[str, Any], gestures: Sequence[str]) -> PoseBook:
-    """The pose book from the `poses` node of the configuration, for the gestures that are asked for.
+    """The pose book of some gestures, from the `poses` node of the configuration.
 
     Raises:
         UserError: a gesture without poses, an unknown name or angle, a range beyond a joint's limits.
@@ -205,9 +205,7 @@ def _read_ranges(
     _check_names(where, value, limits)
     missing = [name for name in limits if name not in value and name not in defaults]
     if missing:
-        raise UserError(
-            f"{where} says nothing of {', '.join(missing)}; give a range of degrees for each, such as [0, 10]"
-        )
+        raise UserError(f"{where} lacks {', '.join(missing)}; give a range of degrees for each, such as [0, 10]")
     return {name: _read_range(f"{where}.{name}", name, value.get(name, defaults.get(name)), limits) for name in limits}
 
 

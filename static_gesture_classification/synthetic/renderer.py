@@ -55,7 +55,7 @@ def render(
 
 
 def pack(capsules: Capsules) -> tuple[Image32, npt.NDArray[np.int32]]:
-    """Capsules as rows of numbers, ordered by chain; what is nearer than `NEAREST` is cut off."""
+    """Capsules as rows of numbers, ordered by chain; parts nearer than `NEAREST` are cut off."""
     rows, roles = [], []
     for i in np.argsort(capsules.roles[:, 1], kind="stable"):
         (a, b), (ra, rb) = capsules.ends[i], capsules.radii[i]

@@ -1,4 +1,4 @@
-"""One photograph: a person, a pose, a camera, light, a background, and what the camera does to the picture."""
+"""One photograph: a subject, a pose, a camera, light, a background, and what the camera does to the picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
-from static_gesture_classification.synthetic.people import Person
+from static_gesture_classification.synthetic.people import Subject
 from static_gesture_classification.synthetic.poses import PoseBook, View
 from static_gesture_classification.synthetic.renderer import Camera, render
 from static_gesture_classification.synthetic.shading import Light
@@ -22,14 +22,14 @@ Box = tuple[float, float, float, float]
 HAND_SHARE = (0.42, 0.86)  # of the picture's side, taken by the longer side of the box
 DISTANCE = (280.0, 950.0)  # millimetres from the lens to the middle of the hand
 BOX_PADDING = 0.015  # of the box's longer side; annotators leave a little air
-# Poses in which the thumb cannot reach what it is to touch are drawn again.
+# Poses in which the thumb cannot reach its target are drawn again.
 THUMB_TOLERANCE = 5.0  # millimetres
 TRIES = 12
 
 
 @dataclass(frozen=True)
 class PosedHand:
-    """A hand before the camera: everything the picture and its annotation need.
+    """A hand before the camera, for the picture and its annotation.
 
     Args:
         gesture: what it shows.
@@ -43,7 +43,7 @@ class PosedHand:
     """
 
     gesture: str
-    person: Person
+    subject: Subject
     handedness: str
     view: View
     skeleton: Skeleton
@@ -55,17 +55,17 @@ class PosedHand:
 
 
 def draw_hand(
-    gesture: str, person: Person, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
+    gesture: str, subject: Subject, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
 ) -> PosedHand:
-    """Pose a person's hand and put it before a camera; no picture yet. See `photograph` for `variety`."""
+    """Pose a subject's hand before a camera; see `photograph` for the picture and `variety`."""
     for _ in range(TRIES):
         pose, view = poses.draw(gesture, rng, variety)
-        skeleton = pose_skeleton(pose, person.proportions)
+        skeleton = pose_skeleton(pose, subject.proportions)
         if skeleton.thumb_gap < THUMB_TOLERANCE:
             break
     handedness = "left" if rng.random() < 0.5 else "right"
-    sleeve = None if rng.random() < person.bare_arms else Sleeve(float(rng.uniform(-4, 110)), float(rng.uniform(1, 9)))
-    capsules = clothe(skeleton, person.proportions, sleeve)
+    sleeve = None if rng.random() < subject.bare_arms else Sleeve(float(rng.uniform(-4, 110)), float(rng.uniform(1, 9)))
+    capsules = clothe(skeleton, subject.proportions, sleeve)
     turn = _make_rotation(view) * np.array([[-1.0 if handedness == "left" else 1.0], [-1.0], [-1.0]])
     centre = skeleton.joints[1:, 0].mean(axis=0) * 0.8
     place = _draw_place(rng)
@@ -78,7 +78,7 @@ def draw_hand(
     landmarks = camera.project(to_camera(skeleton.landmarks())) / size
     palm_frame = np.stack([to_camera(np.array([-40.0, 8.0, 0.0])), turn @ [1 / 72.0, 0, 0], turn @ [0, 1 / 88.0, 0]])
     box = _pad(_measure_extent(photographed, camera), size)
-    return PosedHand(gesture, person, handedness, view, skeleton, photographed, palm_frame, camera, landmarks, box)
+    return PosedHand(gesture, subject, handedness, view, skeleton, photographed, palm_frame, camera, landmarks, box)
 
 
 def photograph(hand: PosedHand, rng: np.random.Generator, variety: float = 1.0) -> npt.NDArray[np.uint8]:
@@ -88,8 +88,8 @@ def photograph(hand: PosedHand, rng: np.random.Generator, variety: float = 1.0) 
         variety: from 0, a friendly studio, to 1: any room, any light, any camera.
     """
     light, exposure = _draw_light(rng, variety)
-    cloth = hand.person.wardrobe[rng.integers(len(hand.person.wardrobe))]
-    colour, alpha = render(hand.capsules, hand.palm_frame, hand.camera, hand.person.skin, cloth, light)
+    cloth = hand.subject.wardrobe[rng.integers(len(hand.subject.wardrobe))]
+    colour, alpha = render(hand.capsules, hand.palm_frame, hand.camera, hand.subject.skin, cloth, light)
     background = draw_background(rng, hand.camera.size, variety)
     background = _cast_shadow(background, alpha, rng)
     picture = _paste_hand(background, colour * exposure, alpha)
@@ -107,7 +107,7 @@ def _make_rotation(view: View) -> Vector:
 
 
 def _draw_place(rng: np.random.Generator) -> Vector:
-    """Where the middle of the hand is, in camera coordinates: off the axis as far as a webcam sees."""
+    """The middle of the hand in camera coordinates, off the axis within a webcam's view."""
     distance = np.exp(rng.uniform(*np.log(DISTANCE)))
     angles = np.clip(rng.normal(0, np.radians(9), 2), -np.radians(22), np.radians(22))
     return np.array([distance * np.tan(angles[0]), distance * np.tan(angles[1]), distance])
@@ -123,7 +123,7 @@ def _measure_extent(capsules: Capsules, camera: Camera) -> Vector:
 
 
 def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> Camera:
-    """Choose the picture out of what the lens sees: the hand takes a drawn share of it and lies inside it."""
+    """Choose the picture in the lens's view: the hand takes a drawn share of it and lies inside it."""
     extent = _measure_extent(capsules, Camera(size, 1.0, (0.0, 0.0)))
     longer = max(extent[2] - extent[0], extent[3] - extent[1])
     focal = float(rng.uniform(*HAND_SHARE)) * size / longer
@@ -174,7 +174,7 @@ def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.flo
 def _cast_shadow(
     background: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32], rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    """Now and then the hand is near the wall and throws a shadow on it."""
+    """Sometimes cast the shadow of the hand on the background, as on a near wall."""
     if rng.random() > 0.3:
         return background
     shift = rng.normal(0, 0.04 * len(alpha), 2).astype(int)
@@ -186,7 +186,7 @@ def _cast_shadow(
 def _paste_hand(
     background: npt.NDArray[np.float32], colour: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """The hand, in linear light, over the background, in sRGB 0..255; worked out where the hand is."""
+    """Paste the hand, in linear light, on the background, in sRGB 0..255."""
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if len(rows):
         part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

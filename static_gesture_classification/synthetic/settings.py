@@ -14,13 +14,13 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 
 
 class SyntheticSettings(Settings):
-    """How many pictures there are, of how many people, and how varied they look; see conf/synthetic.
+    """The number of pictures and subjects, and their variety; see conf/synthetic.
 
     Args:
         images: number of pictures.
-        background_times: how many pictures the background gesture has for each picture of another gesture.
-        val, test: share of people in the validation and the test split.
-        people: number of people.
+        background_times: number of background pictures for each picture of another gesture.
+        val, test: share of subjects in val and test.
+        people: number of subjects.
         size: side of a picture in pixels.
         variety: 0, a friendly studio, to 1, any room, light and camera.
         quality: least and greatest quality of the JPEG files.

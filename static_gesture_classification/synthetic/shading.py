@@ -28,7 +28,7 @@ Colour = npt.NDArray[np.floating]  # (3,)
 
 
 class Skin(NamedTuple):
-    """One person's skin; the colours are albedos."""
+    """A subject's skin; the colours are albedos."""
 
     back: Colour
     palm: Colour  # also of the pads

@@ -48,7 +48,7 @@ TIP_DEPTH = 4.0
 
 @dataclass(frozen=True)
 class Proportions:
-    """How one person's hand differs from the median one; every number is a factor.
+    """How a subject's hand differs from the median one; every number is a factor.
 
     Args:
         size: of everything.
@@ -114,7 +114,7 @@ class Skeleton:
         radii: float64 (5, 4): of the flesh around each joint.
         forearm: float64 (3,): unit vector from the wrist to the elbow.
         webs: float64 (4, 3): where the skin between the fingers begins, one point on each finger.
-        thumb_gap: millimetres between the thumb's pad and what it was to touch; 0 without a touch.
+        thumb_gap: millimetres between the thumb's pad and its target; 0 without a touch.
     """
 
     joints: Vector
@@ -133,7 +133,7 @@ class Skeleton:
 
 
 def pose_skeleton(pose: HandPose, proportions: Proportions) -> Skeleton:
-    """Place the bones of a person's hand in a pose. Angles beyond a joint's limits are brought back to them."""
+    """Place the bones of a subject's hand in a pose. Angles are clipped to the joints' limits."""
     joints, palmar, webs = np.empty((5, 4, 3)), np.empty((5, 3, 3)), np.empty((4, 3))
     radii = _scale_radii(proportions)
     for i, finger in enumerate(pose.fingers):
@@ -245,7 +245,7 @@ def _reach_error(
     angles: Vector, rest: Vector, target: Vector, outward: Vector, base: Vector, bones: Vector, radius: float,
     weights: Vector,
 ) -> Vector:  # fmt: skip
-    """What `_reach` makes small: pad to target (mm), pad facing the skin, and distance from the resting angles."""
+    """The terms that `_reach` minimises: pad to target (mm), pad facing the skin, distance from the resting angles."""
     joints, palmar = _place_thumb(angles, base, bones)
     direction = (joints[3] - joints[2]) / bones[2]
     pad = joints[2] * 0.35 + joints[3] * 0.65 + palmar[2] * radius

@@ -16,7 +16,7 @@ import numpy as np
 Number = Any  # a float32 of compiled code
 
 TILE = 8
-NEAREST = 40.0  # millimetres before the lens; `renderer.pack` cuts off what is nearer
+NEAREST = 40.0  # millimetres before the lens; `renderer.pack` cuts off nearer parts
 FAR = 1e9
 PALM_BLEND, FINGER_BLEND, ROOT_BLEND = 8.0, 2.2, 7.0  # millimetres over which capsules melt together
 REACH = 11.0  # millimetres around a capsule within which it changes the picture (blending, occlusion)
@@ -180,7 +180,7 @@ def _march_cone(
     left: int, top: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
     distances: Any,
 ) -> Number:  # fmt: skip
-    """How deep all rays of a tile may go from depth `z` on without touching anything; `FAR` where all miss the hand."""
+    """The depth, from `z` on, that all rays of a tile reach without a touch; `FAR` where all miss the hand."""
     half = np.float32(TILE * 0.71) * pixel
     u = (np.float32(left + TILE // 2) - x0) * pixel
     v = (np.float32(top + TILE // 2) - y0) * pixel
@@ -200,7 +200,7 @@ def _trace_pixel(
     row: int, column: int, z: Number, x0: Number, y0: Number, pixel: Number, tile: Any, roles: Any, count: int,
     distances: Any, lists: Any, start: int, depth: Any, alpha: Any, normal: Any, owner: Any, openness: Any,
 ) -> None:  # fmt: skip
-    """Follow the ray of one pixel from depth `z` on, and fill in what it meets."""
+    """Follow the ray of one pixel from depth `z` on, and write the surface that it meets."""
     one, e, near, far = np.float32(1.0), np.float32(0.4), np.float32(3.0), np.float32(9.0)
     u = (np.float32(column) + np.float32(0.5) - x0) * pixel
     v = (np.float32(row) + np.float32(0.5) - y0) * pixel

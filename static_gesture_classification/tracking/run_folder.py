@@ -35,7 +35,7 @@ from PIL import Image
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from static_gesture_classification.atomic_files import atomic_path, explained_write_errors, write_json, write_text
+from static_gesture_classification.atomic_files import atomic_path, explain_write_errors, write_json, write_text
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json, read_yaml
 from static_gesture_classification.process_lock import ProcessLock, is_locked
@@ -115,7 +115,7 @@ class RunFolder:
             OutputError: the folder cannot be written.
         """
         run = cls(Path(runs_root) / run_id)
-        with explained_write_errors(run.path):
+        with explain_write_errors(run.path):
             run.checkpoint_folder.mkdir(parents=True, exist_ok=True)
             (run.path / "series").mkdir(exist_ok=True)
         run._take_lock()

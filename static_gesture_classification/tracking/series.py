@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from static_gesture_classification.atomic_files import explained_write_errors, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, write_text
 
 COLUMNS = ("field", "step", "value", "time")
 _HEADER = ",".join(COLUMNS) + "\n"
@@ -34,7 +34,7 @@ def append(path: Path, values: Mapping[str, float], step: int) -> None:
     csv.writer(text, lineterminator="\n").writerows(
         (field, step, repr(float(value)), now) for field, value in values.items()
     )
-    with explained_write_errors(path), path.open("a+b", buffering=0) as file:
+    with explain_write_errors(path), path.open("a+b", buffering=0) as file:
         header = "" if _cut_torn_line(file) else _HEADER
         file.write((header + text.getvalue()).encode())
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.file_data import checked
+from static_gesture_classification.file_data import check_type
 from static_gesture_classification.training.backbones import TARGET, factory
 from static_gesture_classification.training.inputs import kind_of
 
@@ -85,7 +85,7 @@ def check_entries(entries: Mapping[str, Any], path: Path) -> None:
             f"{path} is refused: {place} holds {name!r:.200}; a checkpoint of this program calls nothing and refers to "
             f"nothing. Somebody has made it up: do not use it, {WAY_OUT}"
         )
-    known = checked(dict(entries), Entries, str(path), WAY_OUT)
+    known = check_type(dict(entries), Entries, str(path), WAY_OUT)
     try:
         factory(known["model"]["backbone"].get(TARGET))
         needs_crops = kind_of(known["model"]).needs_crops

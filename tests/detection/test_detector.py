@@ -65,7 +65,7 @@ def test_a_detector_that_does_not_say_its_settings_has_no_identity() -> None:
     class Silent(Pair):
         settings = Detector.settings
 
-    with pytest.raises(NotImplementedError, match="Silent does not say its settings"):
+    with pytest.raises(NotImplementedError, match="Silent has no settings"):
         Silent().identity()
 
 

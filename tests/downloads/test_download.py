@@ -162,7 +162,7 @@ def test_images_put_there_by_hand_stay(
     (tmp_path / "hagrid" / "like").mkdir(parents=True)
     (tmp_path / "hagrid" / "like" / "mine.jpg").write_bytes(b"mine")
     download(configured("dataset=hagrid", "parts=like"))
-    assert "like is there already, not fetched by this command" in capsys.readouterr().out
+    assert "like exists, not fetched by this command" in capsys.readouterr().out
     assert [path.name for path in (tmp_path / "hagrid" / "like").iterdir()] == ["mine.jpg"]
 
 

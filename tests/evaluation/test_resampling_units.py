@@ -19,7 +19,7 @@ from static_gesture_classification.evaluation.paired_comparison import (
     verdict,
 )
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SESSION, SUBJECT, units_of
-from static_gesture_classification.samples import held_together, person_of
+from static_gesture_classification.samples import group_of, subject_of
 from tests.support.confused_predictions import predicted, table
 
 NARROW = "people are not held apart, so it is too narrow"
@@ -107,8 +107,8 @@ def test_a_person_has_one_digest_in_all_sources_and_older_digests_are_not_known(
     frame = pd.DataFrame({**rows, "session": ["", "monday", ""], "image": ["1.jpg", "2.jpg", "like/3.jpg"]})
     first, second, third = subject_digests(frame)
     assert first == second != third
-    assert person_of(frame).tolist() == ["hagrid/a1", "hagrid/a1", ""]
-    assert held_together(frame).tolist()[2] == "folder: like/3.jpg"
+    assert subject_of(frame).tolist() == ["hagrid/a1", "hagrid/a1", ""]
+    assert group_of(frame).tolist()[2] == "folder: like/3.jpg"
     assert parse_subjects(f"{first} {third}") == {first, third}
     assert parse_subjects("0123456789ab 0123456789ac") is None
     assert parse_subjects("") == frozenset()

@@ -73,7 +73,7 @@ def test_reduced_decode_loses_nothing(photographs: Path) -> None:
     square = hand_square(1920, 1440, box, MARGIN)
     factor = reduction(header, square, 96)
     assert factor == 4
-    reduced = resample(decode(data, header, factor), square.reduced(factor), 96)
+    reduced = resample(decode(data, header, factor), square.reduce(factor), 96)
     error = reduced.astype(float) - crop_square(decode(data, header), box, 96, MARGIN)
     assert 20 * np.log10(255 / np.sqrt((error**2).mean())) > 45
 

@@ -11,7 +11,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, write_split
 from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
-from static_gesture_classification.samples import person_of, read_arrow, read_samples, to_arrow, write_samples
+from static_gesture_classification.samples import read_arrow, read_samples, subject_of, to_arrow, write_samples
 from static_gesture_classification.terminal import console, errors
 from tests.support.photograph_table import sample, sample_table
 
@@ -123,7 +123,7 @@ def test_a_hand_that_was_mined_from_a_dataset_stays_on_its_persons_side() -> Non
     for row in mined:
         row |= {"subject": f"own/{row['subject']}", "session": f"mined/{row['subject']}"}
     table, report = split(people(12) + mined)
-    assert table.groupby(person_of(table))["split"].nunique().max() == 1
+    assert table.groupby(subject_of(table))["split"].nunique().max() == 1
     assert sum(report.people.values()) == 12
 
 
@@ -264,7 +264,7 @@ def test_one_person_only_fails_with_the_reason_and_the_nearest_that_is_possible(
 
 
 def test_two_people_fail_with_the_way_to_two_splits() -> None:
-    with pytest.raises(DataError, match=r"record or add 1 more person; or set splits\.test=0") as error:
+    with pytest.raises(DataError, match=r"record or add 1 more person; or set split\.test=0") as error:
         split(people(2))
     assert "set split.group=session to keep the 4 sessions apart" in str(error.value)
     table, _ = split(people(2), test=0)
@@ -315,7 +315,7 @@ def test_gesture_of_few_people_is_in_every_split() -> None:
 def test_official_splits_that_leave_nothing_for_training_are_an_error() -> None:
     table = with_ids(people(6))
     table["split"] = np.where(np.arange(len(table)) % 2, "test", "train")
-    with pytest.raises(DataError, match=r"nothing is left for train.*set splits\.respect_official=false"):
+    with pytest.raises(DataError, match=r"nothing is left for train.*set split\.respect_official=false"):
         split(table, val=0)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import Rejected, person_of
+from static_gesture_classification.samples import Rejected, subject_of
 from static_gesture_classification.sources.recorded import (
     Confusion,
     Recorded,
@@ -103,7 +103,7 @@ def test_a_mined_hand_is_of_the_person_that_it_was_mined_from(
     rows, _ = read(tmp_path)
     assert [row["subject"] for row in rows] == ["hagrid/a1", "folder/bo", "", "recorded/anna", ""]
     originals = pd.DataFrame({"source": ["hagrid", "folder"], "subject": ["a1", "folder/bo"]})
-    assert person_of(pd.DataFrame(rows)).tolist()[:2] == person_of(originals).tolist()
+    assert subject_of(pd.DataFrame(rows)).tolist()[:2] == subject_of(originals).tolist()
 
 
 def test_session_from_before_images_carried_judgements_still_reads(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 LABELS = ("no_gesture", "one", "peace", "three", "four", "palm", "like", "dislike", "ok", "fist")  # one per gesture
-PEOPLE = {"train": ("ada", "bo", "chloe", "dan"), "val": ("eve", "finn"), "test": ("gus", "hana")}
+SUBJECTS = {"train": ("ada", "bo", "chloe", "dan"), "val": ("eve", "finn"), "test": ("gus", "hana")}
 STAGES = {
     "index": "static_gesture_classification.preparation.index",
     "crops": "static_gesture_classification.preparation.crops",
@@ -59,7 +59,7 @@ def run(stage: str, *overrides: str, project: Path) -> Outcome:
     return Outcome(status, printed.getvalue())
 
 
-def save_photographs(root: Path, people: dict[str, Sequence[str]] = PEOPLE, labels: Sequence[str] = LABELS) -> None:
+def save_photographs(root: Path, people: dict[str, Sequence[str]] = SUBJECTS, labels: Sequence[str] = LABELS) -> None:
     """A HaGRID folder: each person shows each gesture once, no two pictures alike."""
     random = np.random.default_rng(0)
     for label in labels:

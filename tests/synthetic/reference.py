@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from static_gesture_classification.synthetic import backgrounds
-from static_gesture_classification.synthetic.people import draw_person
+from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
 
@@ -53,7 +53,7 @@ def draw_tiles() -> Iterator[tuple[str, Image.Image]]:
 
 def draw_colours() -> Image.Image:
     """One column per person: back, palm, nail, and the two colours of each sleeve."""
-    people = [draw_person(k, str(k), np.random.default_rng(k)) for k in range(SIZE)]
+    people = [draw_subject(k, str(k), np.random.default_rng(k)) for k in range(SIZE)]
     colours = [[p.skin.back, p.skin.palm, p.skin.nail, *(c for w in p.wardrobe for c in w[:2])] for p in people]
     return Image.fromarray((np.clip(np.array(colours), 0, 1) ** (1 / 2.2) * 255).astype(np.uint8).swapaxes(0, 1))
 
@@ -64,7 +64,7 @@ def draw_hands() -> Iterator[tuple[str, Image.Image]]:
     for gesture in POSES:
         for seed in range(4):
             rng = np.random.default_rng(seed)
-            hand = draw_hand(gesture, draw_person(seed, str(seed), rng), poses, LARGE, rng, seed % 2)
+            hand = draw_hand(gesture, draw_subject(seed, str(seed), rng), poses, LARGE, rng, seed % 2)
             yield f"{gesture} {seed}", Image.fromarray(photograph(hand, rng, seed % 2))
 
 

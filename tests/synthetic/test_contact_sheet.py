@@ -12,7 +12,7 @@ from static_gesture_classification.synthetic.dataset import Picture, SyntheticDa
 
 
 def test_one_row_per_gesture_and_one_column_per_person(dataset: SyntheticDataset):
-    sheet = np.asarray(draw_contact_sheet(dataset, people=2))
+    sheet = np.asarray(draw_contact_sheet(dataset, subjects=2))
     assert sheet.shape == (len(dataset.vocabulary) * (TILE + LABEL_HEIGHT), 2 * TILE, 3)
     for row, gesture in enumerate(dataset.vocabulary):
         top = row * (TILE + LABEL_HEIGHT)

@@ -190,9 +190,9 @@ def test_the_shares_of_people_are_held_out_evenly(make_dataset: Make):
 
 
 def test_people_differ_by_seed_and_number_and_are_the_same_each_time(make_dataset: Make, dataset: SyntheticDataset):
-    ids = [make_dataset(seed=seed).draw_person(number).user_id for seed in (0, 1) for number in (0, 1)]
+    ids = [make_dataset(seed=seed).draw_subject(number).user_id for seed in (0, 1) for number in (0, 1)]
     assert len(set(ids)) == 4
-    assert repr(dataset.draw_person(1)) == repr(dataset.draw_person(1))
+    assert repr(dataset.draw_subject(1)) == repr(dataset.draw_subject(1))
 
 
 def test_annotations_are_of_the_picture_with_their_name(written: Path, dataset: SyntheticDataset):
@@ -204,7 +204,7 @@ def test_annotations_are_of_the_picture_with_their_name(written: Path, dataset: 
     ]
     assert found["labels"] == ["OKAY"]
     assert found["leading_hand"] == hand.handedness
-    assert found["user_id"] == hand.person.user_id
+    assert found["user_id"] == hand.subject.user_id
     np.testing.assert_allclose(found["bboxes"][0], hand.box, atol=1e-6)
     np.testing.assert_allclose(found["hand_landmarks"][0], hand.landmarks, atol=1e-6)
 
@@ -266,7 +266,7 @@ def test_the_least_of_every_setting_gives_pictures(make_dataset: Make, least: di
 def test_a_person_shows_every_gesture(make_dataset: Make):
     dataset = make_dataset(images=33, people=2, val=0.5, test=0)
     people = {
-        gesture: {dataset.draw_hand(Picture(gesture, k))[0].person.number for k in range(3)}
+        gesture: {dataset.draw_hand(Picture(gesture, k))[0].subject.number for k in range(3)}
         for gesture in ("ONE", "FIST")
     }
     assert people == {"ONE": {0, 1}, "FIST": {0, 1}}

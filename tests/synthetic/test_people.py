@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from static_gesture_classification.synthetic.people import PALM_TONE, TONES, draw_person, to_linear
+from static_gesture_classification.synthetic.people import PALM_TONE, TONES, draw_subject, to_linear
 
-PEOPLE = [draw_person(k, str(k), np.random.default_rng(k)) for k in range(300)]
-SKINS = [person.skin for person in PEOPLE]
+SUBJECTS = [draw_subject(k, str(k), np.random.default_rng(k)) for k in range(300)]
+SKINS = [person.skin for person in SUBJECTS]
 
 
 def test_srgb_becomes_linear_light():
@@ -14,12 +14,12 @@ def test_srgb_becomes_linear_light():
 
 def test_colours_of_skin_nails_and_cloth_stay_in_range():
     colours = np.array([[*skin.back, *skin.palm, *(skin.nail + 0.005)] for skin in SKINS])
-    cloth = np.array([[*c.first, *c.second] for person in PEOPLE for c in person.wardrobe])
+    cloth = np.array([[*c.first, *c.second] for person in SUBJECTS for c in person.wardrobe])
     assert colours.min() > 0.005
     assert colours.max() < 1.05
     assert cloth.min() >= 0
     assert cloth[:, :3].max() <= 1
-    assert all(cloth.stripe == 0 or 4 <= cloth.stripe <= 25 for person in PEOPLE for cloth in person.wardrobe)
+    assert all(cloth.stripe == 0 or 4 <= cloth.stripe <= 25 for person in SUBJECTS for cloth in person.wardrobe)
 
 
 def test_skin_is_redder_than_green_and_greener_than_blue_in_every_tone():
@@ -66,16 +66,16 @@ def test_some_nails_are_painted_and_the_others_are_a_little_lighter_than_the_pal
     ],
 )
 def test_proportions_are_those_of_people(name: str, least: float, greatest: float, mean: float):
-    values = np.array([getattr(person.proportions, name) for person in PEOPLE])
+    values = np.array([getattr(person.proportions, name) for person in SUBJECTS])
     assert least <= values.min() < values.max() <= greatest
     assert values.mean() == pytest.approx(mean, abs=0.02)
     assert np.ptp(values) > 0.6 * (greatest - least)
 
 
 def test_broad_hands_are_thick_and_fingers_of_a_hand_are_long_together():
-    width, thickness = (np.array([getattr(p.proportions, n) for p in PEOPLE]) for n in ("width", "thickness"))
+    width, thickness = (np.array([getattr(p.proportions, n) for p in SUBJECTS]) for n in ("width", "thickness"))
     assert np.corrcoef(width, thickness)[0, 1] > 0.4
-    fingers = np.array([person.proportions.fingers for person in PEOPLE])
+    fingers = np.array([person.proportions.fingers for person in SUBJECTS])
     assert fingers.mean() == pytest.approx(1, abs=0.02)
     assert 0.02 < fingers.std() < 0.08
     assert np.corrcoef(fingers.T).min() > 0.5
@@ -87,4 +87,4 @@ def test_strength_of_skins_details_is_in_range_and_varies():
         assert least <= min(values) < least + 0.1 * (greatest - least)
         assert greatest - 0.1 * (greatest - least) < max(values) <= greatest
     assert len({skin.seed for skin in SKINS}) > 290
-    assert all(0.25 <= person.bare_arms <= 0.9 and len(person.wardrobe) == 3 for person in PEOPLE)
+    assert all(0.25 <= person.bare_arms <= 0.9 and len(person.wardrobe) == 3 for person in SUBJECTS)

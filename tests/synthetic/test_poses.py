@@ -52,7 +52,7 @@ def test_a_gesture_without_poses_is_named_with_the_way_out(ours: dict[str, Any])
         ({"fingers": "straigth"}, "straigth.*not in poses.shapes"),
         ({"fingers": {"indx": "straight"}}, "indx.*unknown"),
         ({"fingers": {"mcp": [0, 140], "pip": [0, 1], "dip": [0, 1]}}, "beyond what the joint can do"),
-        ({"fingers": {"mcp": [0, 10], "pip": [0, 1]}}, "says nothing of dip"),
+        ({"fingers": {"mcp": [0, 10], "pip": [0, 1]}}, "lacks dip"),
         ({"spread": [9, 2]}, r"spread is \[9, 2\]"),
         ({"thumb": {"touch": "toe.tip"}}, "touch is 'toe.tip'"),
         ({"view": "above"}, "above.*not in poses.views"),

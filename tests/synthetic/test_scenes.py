@@ -236,7 +236,7 @@ def test_hands_whose_thumb_misses_are_drawn_again(dataset: SyntheticDataset, mon
 
 
 def test_sleeves_are_worn_by_those_who_do_not_bare_their_arms(dataset: SyntheticDataset):
-    person = dataset.draw_person(0)
+    person = dataset.draw_subject(0)
     for bare, worn in ((0.0, True), (1.0, False)):
         rng = np.random.default_rng(3)
         hand = scenes.draw_hand("FIVE", replace(person, bare_arms=bare), dataset.poses, 64, rng)

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from static_gesture_classification.images import UnreadableImageError, image_header
-from static_gesture_classification.samples import LANDMARK_COUNT, image_path, person_of, read_arrow
+from static_gesture_classification.samples import LANDMARK_COUNT, image_path, read_arrow, subject_of
 
 SIDE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
@@ -49,7 +49,7 @@ def measure(
     grey = _grey(pictures)
     return pd.DataFrame(
         {
-            "person": [_in_words(person) for person in person_of(samples)],
+            "person": [_in_words(person) for person in subject_of(samples)],
             "session": samples["session"].to_numpy(),
             "source": samples["source"].to_numpy(),
             "hand": samples["hand"].to_numpy(),

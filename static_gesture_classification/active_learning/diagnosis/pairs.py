@@ -24,7 +24,7 @@ import pandas as pd
 from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT
-from static_gesture_classification.samples import held_together
+from static_gesture_classification.samples import group_of
 from static_gesture_classification.training.scores import weighted_f1
 
 NOT_FOUND = ""  # the prediction where no hand was found
@@ -150,7 +150,7 @@ def find_confusions(predictions: Predictions, resamples: int, seed: int) -> Conf
     """
     columns = ["gesture", "prediction", "score", "source", "subject", "session", "image"]
     frame = predictions.table.select(columns).to_pandas()
-    frame["unit"] = held_together(frame)
+    frame["unit"] = group_of(frame)
     labels = sorted(set(frame["gesture"]) | set(frame["prediction"]) | set(predictions.gestures))
     index = {label: position for position, label in enumerate(labels)}
     truths, predicted = (frame[name].map(index).to_numpy(np.int64) for name in ("gesture", "prediction"))

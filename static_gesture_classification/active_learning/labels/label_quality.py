@@ -29,7 +29,7 @@ from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import LabelFixes
 from static_gesture_classification.preparation.splitting.near_duplicates import Links
-from static_gesture_classification.samples import held_together
+from static_gesture_classification.samples import group_of
 
 CROSS_VALIDATION, VALIDATION, DUPLICATE = "cross-validation", "validation", "near-duplicate"
 
@@ -72,7 +72,7 @@ def judge_labels(
     train = (samples["split"] == "train").to_numpy()
     probabilities = np.full((len(samples), len(vocabulary)), np.nan)
     own = samples[train].reset_index(drop=True)
-    subjects = pd.factorize(held_together(own))[0]
+    subjects = pd.factorize(group_of(own))[0]
     predicted = cross_validate(features, labels[train], subjects, folds, seed)
     checked = np.isfinite(predicted[:, 0])
     rows = np.flatnonzero(train)[checked]

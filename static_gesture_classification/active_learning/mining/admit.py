@@ -45,7 +45,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.images import UnreadableImageError
 from static_gesture_classification.preparation.hand_pictures import cut_out, write_jpeg
-from static_gesture_classification.samples import BOX, image_path, person_name
+from static_gesture_classification.samples import BOX, image_path, subject_name
 from static_gesture_classification.sources.recorded import (
     MINED_FROM,
     SESSION_FILE,
@@ -117,7 +117,7 @@ def subjects_of(samples: pd.DataFrame) -> list[str]:
     others as the reviewer calls them; "" where nobody knows.
     """
     return [
-        subject if source == SOURCE else name_here(person_name(source, subject))
+        subject if source == SOURCE else name_here(subject_name(source, subject))
         for source, subject in zip(samples["source"], samples["subject"], strict=True)
     ]
 

@@ -22,10 +22,10 @@ from static_gesture_classification.active_learning.mining.settings import Mining
 from static_gesture_classification.active_learning.mining.similarity import centre, diverse, likeness
 from static_gesture_classification.active_learning.planning.plan_file import PlannedRecording
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crop_store import CROPS
+from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
-from static_gesture_classification.samples import held_together, read_samples
+from static_gesture_classification.samples import group_of, read_samples
 from static_gesture_classification.terminal import track
 
 # Labelled errors come before whatever else is like them: likeness lies between -1.5 and 1.5.
@@ -131,7 +131,7 @@ class Looks:
 def look_at(pool: Pool, rows: Sequence[int], settings: MiningSettings) -> Looks:
     """Cut candidates (rows of the pool, which may repeat) out; compare them with the index and with one another."""
     folder = settings.workspace.crops
-    index = open_crops(folder) if (folder / CROPS).is_file() else None
+    index = open_crops(folder) if (folder / CROPS_FILE).is_file() else None
     size = settings.crops.size if index is None else index.shape[1]
     distinct = np.array(sorted(set(rows)), np.int64)
     seen = track(crops_of(pool.samples, distinct, size, settings.crops.margin), "candidates", len(distinct), "hands")
@@ -141,7 +141,7 @@ def look_at(pool: Pool, rows: Sequence[int], settings: MiningSettings) -> Looks:
     looks = Looks({int(row): at for at, row in enumerate(own)}, crops)
     if len(own):
         away = _held_out(settings, 0 if index is None else len(index))
-        _compare(looks, own, index, away, held_together(pool.samples).to_numpy(object), settings.seed)
+        _compare(looks, own, index, away, group_of(pool.samples).to_numpy(object), settings.seed)
     return looks
 
 
@@ -222,7 +222,7 @@ def choose(pool: Pool, rankings: Sequence[Ranking], looks: Looks, settings: Mini
     """For each line the hands to propose; a hand is proposed once, for the first line that it serves."""
     taken: set[int] = set()
     mean = centre(pool.store.embeddings, pool.rows)
-    subjects = held_together(pool.samples).to_numpy(object)
+    subjects = group_of(pool.samples).to_numpy(object)
     found = []
     for ranking in rankings:
         candidates = _distinct(ranking, looks, taken, subjects)

@@ -25,7 +25,7 @@ from static_gesture_classification.active_learning.mining.settings import Mining
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.samples import held_together, image_path, read_samples
+from static_gesture_classification.samples import group_of, image_path, read_samples
 from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training.checkpoint import Classifier
 
@@ -159,7 +159,7 @@ def leave_out_known(hands: PoolHands, settings: MiningSettings) -> None:
     if settings.workspace.split_table.is_file():
         table = read_samples(settings.workspace.split_table)
         away = table[table["split"].isin(HELD_OUT)]
-        own = held_together(hands.samples).isin(set(held_together(away))).to_numpy()
+        own = group_of(hands.samples).isin(set(group_of(away))).to_numpy()
         hands.keep(~own, "are of people who are held out for val or test")
 
 

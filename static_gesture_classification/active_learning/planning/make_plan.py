@@ -40,7 +40,7 @@ from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.resampling_units import describe_units
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import BOX, held_together, read_samples
+from static_gesture_classification.samples import BOX, group_of, read_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import NAME as RECORDED
 from static_gesture_classification.terminal import say
@@ -212,7 +212,7 @@ def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
     numbers: list[int] = []
     for split in ("train", "val"):
         part = own[own["split"] == split]
-        numbers += [len(part), held_together(part).nunique()]
+        numbers += [len(part), group_of(part).nunique()]
     train_samples, train_people, val_samples, val_people = numbers
     known = bool((own["subject"] != "").all())
     return Stock(gesture, train_samples, train_people, val_samples, val_people, known)
@@ -236,7 +236,7 @@ def _for_little_data(stock: Stock, count: int, samples: pd.DataFrame, settings: 
     scarce = "little data" if stock.shortfall(settings.wanted) > 0 else "fewest people"
     reason = f"{scarce}: {stock.in_words(settings.wanted)}. Best by people who have not been recorded yet."
     own = samples[(samples["gesture"] == stock.gesture) & (samples["split"] == "train")]
-    one_of_each = own[~held_together(own).duplicated()].head(settings.examples)
+    one_of_each = own[~group_of(own).duplicated()].head(settings.examples)
     return PlannedRecording(stock.gesture, None, count, 0, 0.0, 0.0, reason, tuple(_examples(one_of_each)))
 
 

@@ -1,7 +1,7 @@
 """A split for the quick loop: what is divided stays divided, and new samples join without moving anyone.
 
 Before and after can only be compared where val and test stay what they were. So samples that the pipeline's split (or
-an earlier quick one) knows keep their split, and a new sample goes, by its subject (see `split.tied_together`),
+an earlier quick one) knows keep their split, and a new sample goes, by its subject (see `split.tie_rows`),
 
 - to train where that subject is in train, to val where they are in val;
 - nowhere where they are in test: the test split is for looking at, and what is in it cannot be trained on;
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.split import SplitSettings, split_samples, tied_together
+from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
 from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
 from static_gesture_classification.samples import SPLITS, read_rows
@@ -95,7 +95,7 @@ def freeze_split(
 
 def splits_of_new(samples: pd.DataFrame, splits: np.ndarray, known: np.ndarray, settings: SplitSettings) -> np.ndarray:
     """The split of each new sample: by its subject, else as its session or dataset says, else train."""
-    subjects = tied_together(samples, settings.group)
+    subjects = tie_rows(samples, settings.group)
     published = samples["split"].to_numpy(object)
     by_subject = splits_by_subject(subjects[known], splits[known])
     by_publication = splits_by_subject(subjects[~known], published[~known]) if settings.respect_official else {}

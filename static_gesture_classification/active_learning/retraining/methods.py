@@ -23,7 +23,7 @@ from static_gesture_classification.evaluation.checkpoint_record import (
 from static_gesture_classification.evaluation.contenders import training_subjects
 from static_gesture_classification.evaluation.paired_comparison import unit_noun
 from static_gesture_classification.preparation.crops import open_crops
-from static_gesture_classification.preparation.split import tied_together
+from static_gesture_classification.preparation.split import tie_rows
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.training.checkpoint import (
@@ -81,7 +81,7 @@ def refit_head(settings: RetrainSettings) -> None:
         LastLayer(layer.weight.detach().cpu().float().numpy(), layer.bias.detach().cpu().float().numpy()),
         embed_rows(settings, classifier, rows).embeddings,
         np.asarray(vocabulary.indices(own["gesture"].tolist()), np.int64),
-        tied_together(own, settings.split.group),
+        tie_rows(own, settings.split.group),
         ~subject_digests(own).isin(known).to_numpy(),
         settings.strengths,
     )

@@ -66,7 +66,7 @@ from static_gesture_classification.evaluation.promote import (
     promote,
     settle,
 )
-from static_gesture_classification.preparation.crop_store import CROPS, RECORDS
+from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
 from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
@@ -155,7 +155,7 @@ def index(settings: RetrainSettings) -> None:
 
 def take_over(pipeline: Path, folder: Path, size: int) -> None:
     """Begin with the pipeline's crops where they have this size, without a copy where the file system allows."""
-    if (folder / CROPS).is_file():
+    if (folder / CROPS_FILE).is_file():
         return
     try:
         if open_crops(pipeline).shape[1] != size:
@@ -163,7 +163,7 @@ def take_over(pipeline: Path, folder: Path, size: int) -> None:
     except DataError:  # none, or not whole: then all are cut here
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (RECORDS, SAMPLES, REJECTED_CSV, REPORT, CROPS):  # the array last: it says that all are there
+    for name in (RECORDS, SAMPLES, REJECTED_CSV, REPORT, CROPS_FILE):  # the array last: it says that all are there
         if (pipeline / name).is_file():
             (folder / name).unlink(missing_ok=True)
             try:

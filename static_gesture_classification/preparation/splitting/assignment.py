@@ -1,8 +1,8 @@
-"""Assignment of groups of samples to splits, so that each gesture has its share in each, and no group is divided.
+"""Assignment of whole groups of samples to splits, so that each gesture has its share in each split.
 
-The shares are met in the least-squares sense, relative to what is expected (a chi-square over gestures and splits), by
-a greedy first assignment, largest groups first, and a local search that moves and swaps groups. A gesture that a split
-lacks although it exists costs more than any share can gain, most where training lacks it.
+It minimises the squared deviation from the targets, relative to them (a chi-square over gestures and splits): first a
+greedy assignment, largest groups first, then a local search that moves and swaps groups. A split that lacks a gesture
+costs more than any deviation, train most of all.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 TRAIN, VAL, TEST = 0, 1, 2
-# What it costs that a split lacks a gesture, or is empty: train before test before val.
+# Cost of a split (train, val, test) that lacks a gesture, and of an empty one.
 LACKING = np.array([1e6, 1.1e4, 1.2e4])[:, None]
 EMPTY = 1e9
 STARTS = 4
@@ -27,8 +27,8 @@ class Groups:
 
     Attributes:
         counts: float (groups, gestures), samples.
-        allowed: bool (groups, 3), splits that a group may go to; one of them where it is settled.
-        names: a stable name per group, which orders groups of equal size.
+        allowed: bool (groups, 3), splits that a group may go to; a settled group has one.
+        names: a stable name per group, to order groups of equal size.
     """
 
     counts: np.ndarray
@@ -43,7 +43,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class _Goal:
-    """What a full assignment is judged by: `base` (3, gestures) settled samples, `wanted` of the free ones."""
+    """The goal of an assignment: `base` (3, gestures) counts settled samples, `wanted` is the target of free ones."""
 
     base: np.ndarray
     wanted: np.ndarray
@@ -64,7 +64,7 @@ def assign_groups(groups: Groups, shares: tuple[float, float, float], seed: int)
 
     Args:
         groups: what to assign.
-        shares: wanted share of train, val and test of the samples that are free to go there.
+        shares: of train, val and test, of the samples that may go there.
         seed: orders groups of equal size and varies the starts of the search.
     """
     splits = groups.allowed.argmax(axis=1)
@@ -89,15 +89,15 @@ def _goal(groups: Groups, free: np.ndarray, shares: np.ndarray) -> _Goal:
     weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
     settled = np.setdiff1d(np.arange(len(groups.counts)), free)
     base = _totals(groups.allowed[settled].argmax(axis=1), groups.counts[settled])
-    wanted = _wanted(base, weights.T @ groups.counts[free], shares)
+    wanted = _targets(base, weights.T @ groups.counts[free], shares)
     return _Goal(base, wanted, groups.counts.sum(axis=0) > 0, shares > 0)
 
 
-def _wanted(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Free samples wanted per split: their share, more where settled ones are too few, less where too many.
+def _targets(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Target of free samples per split: their share, plus or minus what settled samples lack or exceed.
 
-    At least half and at most twice the share, so that a large dataset with official splits does not claim all of a
-    small one for training.
+    At least half and at most twice the share, so that a large dataset with official splits does not pull a small one
+    wholly into train.
     """
     missing = shares[:, None] * (base + share).sum(axis=0) - base
     wanted = np.clip(missing, 0.5 * share, 2 * share)
@@ -119,7 +119,7 @@ def _order(counts: np.ndarray, names: list[str], seed: int, start: int) -> np.nd
 
 
 def _greedy(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Give each group to the split that lacks its gestures most, relative to what it wants."""
+    """Give each group to the split that lacks its gestures most, relative to the target."""
     splits = np.zeros(len(counts), np.int64)
     totals = np.zeros_like(goal.wanted)
     weight = 1 / (goal.wanted + 1)

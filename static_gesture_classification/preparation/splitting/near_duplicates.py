@@ -1,16 +1,16 @@
 """Near-duplicates: crops that show the same moment, found from their pixels.
 
 A re-encoded, resized, brightened or slightly shifted copy is a near-duplicate, and so are neighbouring frames of one
-recording. Two people who show the same gesture on a white wall are not. So what counts is fine structure after
-alignment, in two steps:
+recording. Two people who show the same gesture on a white wall are not. So fine structure is compared after alignment,
+in two steps:
 
-1. Candidates. A histogram of oriented gradients (4 x 4 cells, 8 directions; Dalal and Triggs, CVPR 2005), reduced to
-   64 whitened principal components, in which what all hands share has no weight. Nearest neighbours are searched in
-   cells around randomly drawn rows, each row in its two nearest cells, so that the work grows like n rather than n^2.
-2. Verification. The high-pass filtered middle of one crop is searched in the other over shifts and scales; the pair
-   is a near-duplicate where the best normalised correlation reaches `SAME`.
+1. Candidates. A histogram of oriented gradients (4 x 4 cells, 8 directions; Dalal and Triggs, CVPR 2005) is reduced to
+   64 whitened principal components, which removes the structure that all hands share. Nearest neighbours are searched
+   in cells around randomly drawn rows, each row in its two nearest cells: the work grows like n, not n^2.
+2. Verification. The high-pass filtered middle of one crop is searched in the other over shifts and scales. The pair is
+   a near-duplicate if the best normalised correlation reaches `SAME`.
 
-`benchmarks/near_duplicates.py` measures both on known people and on known copies.
+`benchmarks/near_duplicates.py` measures both steps on known subjects and copies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from scipy import fft
 from static_gesture_classification.terminal import progress_bar
 
 # Correlation from which two crops show the same moment. Measured on crops of 64 pixels: different people with the same
-# gesture reach 0.85 at most (160,905 pairs of close-ups of 154 people), copies have 0.9 and more but for the coarsest
+# gesture reach at most 0.85 (160,905 pairs of close-ups of 154 people), all but the coarsest copies at least 0.9
 # (benchmarks/results/near_duplicates.md).
 SAME = 0.88
 
@@ -45,7 +45,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 @dataclass(frozen=True)
 class Band:
-    """One resolution of the verification: side in pixels, width of the searched rim, high-pass sigma, scales tried."""
+    """A resolution of the verification: side and searched rim in pixels, high-pass sigma, scales, least correlation."""
 
     side: int
     rim: int
@@ -69,8 +69,8 @@ class Links:
     def __len__(self) -> int:
         return len(self.first)
 
-    def joined(self, other: Links) -> Links:
-        """These links and those of `other` that are not among them, in order."""
+    def join(self, other: Links) -> Links:
+        """These links and those of `other`, each once, in order."""
         pairs = np.stack(
             [np.concatenate(ends) for ends in ((self.first, other.first), (self.second, other.second))], axis=1
         )
@@ -88,25 +88,25 @@ def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int) -> Links:
 
     Args:
         crops: uint8 (n, size, size, 3), may be memory-mapped; read in order, in chunks.
-        groups: int (n,); pairs within one group are of no interest and left out.
-        seed: of the rows that the search cells are drawn around.
+        groups: int (n,); pairs within one group are left out.
+        seed: of the centres of the search cells.
     """
     if len(np.unique(groups)) < 2:
         return Links.none()
-    copies = identical(crops, groups)
+    copies = find_identical(crops, groups)
     descriptors = describe(crops, seed)
     first, second = candidate_pairs(descriptors, groups, seed)
     for band in (COARSE, FINE):
         similarity = verify(crops, first, second, band)
         same = similarity >= band.least
         first, second, similarity = first[same], second[same], similarity[same]
-    return copies.joined(Links(first, second, similarity))
+    return copies.join(Links(first, second, similarity))
 
 
-def identical(crops: np.ndarray, groups: np.ndarray) -> Links:
-    """Link every crop to the first that is the same byte for byte, however many there are of it.
+def find_identical(crops: np.ndarray, groups: np.ndarray) -> Links:
+    """Link every crop to the first that is the same byte for byte, without blank ones.
 
-    The search for candidates looks at a few neighbours of each row only. Blank pictures tell nothing and are left out.
+    The search for candidates looks only at a few neighbours of each row, and would miss some of many copies.
     """
     starts = range(0, len(crops), CHUNK)
     digests = _in_parallel("identical crops", [joblib.delayed(_digests)(crops, start) for start in starts])
@@ -146,7 +146,7 @@ def verify(crops: np.ndarray, first: np.ndarray, second: np.ndarray, band: Band)
 
 
 def _in_parallel(what: str, calls: list) -> np.ndarray:
-    """The results of joblib's delayed calls, one after the other."""
+    """The concatenated results of joblib's delayed calls, with progress."""
     with progress_bar() as bar:
         task = bar.add_task(what, total=len(calls), unit="pieces")
         parts = []
@@ -166,7 +166,7 @@ def _digests(crops: np.ndarray, start: int) -> np.ndarray:
 def _gradients(crops: np.ndarray, start: int) -> np.ndarray:
     """Oriented gradient histograms of a chunk: float32 (k, DIRECTIONS * CELLS * CELLS), unit length.
 
-    Square roots of the gradients' lengths, softly pooled, so that neither contrast nor a shift of a few pixels matters.
+    Square roots of the gradients' lengths reduce the weight of contrast, soft pooling that of small shifts.
     """
     grey = _grey(crops[start : start + CHUNK])
     shrink = _blur_weights(GRADIENT_SIDE, 1.0) @ _area_weights(grey.shape[1], GRADIENT_SIDE)
@@ -190,9 +190,9 @@ def _grey(crops: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _area_weights(source: int, target: int, scale: float = 1.0) -> np.ndarray:
-    """Matrix (target, source) that resizes a row of pixels: each target pixel is the mean of its share of the source.
+    """Matrix (target, source) that resizes a row of pixels: each target pixel is the mean of its part of the source.
 
-    With a `scale` above 1 the middle of the row fills the target; below 1 its border pixels are repeated.
+    With a `scale` above 1 the middle of the row fills the target; below 1 the border pixels are repeated.
     """
     span = source / scale
     edges = (source - span) / 2 + np.arange(target + 1) * (span / target)

@@ -1,4 +1,4 @@
-"""The report of a split: its counts, the proof that nothing is in two splits, and both as a table in the terminal."""
+"""The report of a split: its counts, the proof that no group is in two splits, and a table in the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.preparation.splitting.near_duplicates import Links
-from static_gesture_classification.samples import SPLITS, held_together, person_of
+from static_gesture_classification.samples import SPLITS, group_of, subject_of
 from static_gesture_classification.terminal import Table, note, say, show_table, warn
 
 PAIRS = "near_duplicates.csv"
@@ -19,14 +19,14 @@ SPLIT_NAMES = np.array([*SPLITS, ""], object)  # by number; UNUSED is the last
 
 @dataclass
 class SplitReport:
-    """What the split is, and why it is honest.
+    """The counts of a split, and the proof that it has no leaks.
 
     Attributes:
-        counts: samples per split: {gesture: {split: n}}; and per source likewise in `sources`.
-        people, sessions: how many there are in each split.
-        links: near-duplicate pairs across people, with sample ids.
-        unknown: source -> samples without a subject; the proof says nothing about their people.
-        proof: people, sessions, near-duplicates in two splits; all zero.
+        counts: {gesture: {split: samples}}; `sources` has the same for each source.
+        people, sessions: number of subjects and of sessions in each split.
+        links: near-duplicate pairs of different groups, with sample ids.
+        unknown: source -> samples without a subject, which the proof does not cover.
+        proof: subjects, sessions and near-duplicates in two splits; all zero.
         moved, left_out: reason -> samples.
         warnings: sentences.
     """
@@ -44,24 +44,24 @@ class SplitReport:
     warnings: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it but the pairs, of which there is the number."""
+        """The content of report.json: all fields, but only the number of pairs."""
         simple = {key: value for key, value in vars(self).items() if key != "links"}
         return simple | {"near_duplicate_pairs": len(self.links)}
 
 
 def prove(samples: pd.DataFrame, links: Links, group: str) -> dict[str, int]:
-    """How many people, sessions and near-duplicate pairs are in two splits, counted from the result.
+    """Count subjects, sessions and near-duplicate pairs that are in two splits of the result.
 
-    Unknown people cannot be counted: see `SplitReport.unknown`.
+    Unknown subjects cannot be counted: see `SplitReport.unknown`.
 
     Raises:
-        AssertionError: any but none; the stage never writes such a split.
+        AssertionError: there are any; the stage never writes such a split.
     """
     splits = split_numbers(samples)
     used = splits != UNUSED
     proof = {}
     keys = {"people": "subject", "sessions": "session"} if group == "subject" else {"sessions": "session"}
-    has_subject = (person_of(samples) != "").to_numpy()
+    has_subject = (subject_of(samples) != "").to_numpy()
     for what, key in keys.items():
         known = used & has_subject if key == "subject" else used
         frame = pd.DataFrame({"key": identity(samples, key)[known], "split": splits[known]})
@@ -107,24 +107,24 @@ def split_numbers(samples: pd.DataFrame) -> np.ndarray:
 
 
 def identity(samples: pd.DataFrame, key: str) -> np.ndarray:
-    """A number for each person (`key` "subject", see `held_together`) or session of a source ("session"): int (n,).
+    """The number of each row's subject (`key` "subject", see `group_of`) or session ("session"): int (n,).
 
-    Where one is not known, the next narrower thing that is takes its place: the session, then the image.
+    An unknown subject is replaced by the session, an unknown session by the image.
     """
     if key == "subject":
-        return codes(held_together(samples))
+        return codes(group_of(samples))
     return codes(samples["source"], samples["session"].where(samples["session"] != "", samples["image"]))
 
 
 def subjects_in(samples: pd.DataFrame, splits: np.ndarray) -> dict[str, int]:
-    """How many known subjects occur in each split, "unused" among them."""
-    known = (person_of(samples) != "").to_numpy()
-    return distinct(identity(samples[known], "subject"), splits[known])
+    """Number of known subjects in each split and in "unused"."""
+    known = (subject_of(samples) != "").to_numpy()
+    return count_distinct(identity(samples[known], "subject"), splits[known])
 
 
 def unknown_by_source(samples: pd.DataFrame) -> dict[str, int]:
-    """Samples of which nobody knows who is in them, by source; sources without any are left out."""
-    counts = samples.loc[person_of(samples) == "", "source"].value_counts().sort_index()
+    """Number of samples without a known subject, by source, without zeros."""
+    counts = samples.loc[subject_of(samples) == "", "source"].value_counts().sort_index()
     return {str(source): int(count) for source, count in counts.items()}
 
 
@@ -138,7 +138,7 @@ def codes(*columns: pd.Series) -> np.ndarray:
 
 
 def counts_by(values: pd.Categorical, splits: np.ndarray) -> dict[str, dict[str, int]]:
-    """Rows per category and split, "unused" among them."""
+    """Number of rows per category and split, with "unused"."""
     table = np.zeros((len(values.categories), 4), np.int64)
     np.add.at(table, (values.codes, splits), 1)  # UNUSED, which is -1, is the last column
     return {
@@ -147,8 +147,8 @@ def counts_by(values: pd.Categorical, splits: np.ndarray) -> dict[str, dict[str,
     }
 
 
-def distinct(numbers: np.ndarray, splits: np.ndarray) -> dict[str, int]:
-    """How many different `numbers` occur in each split, "unused" among them."""
+def count_distinct(numbers: np.ndarray, splits: np.ndarray) -> dict[str, int]:
+    """Number of different `numbers` in each split and in "unused"."""
     return {name: len(np.unique(numbers[splits == split])) for split, name in [*enumerate(SPLITS), (UNUSED, "unused")]}
 
 

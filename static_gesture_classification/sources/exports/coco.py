@@ -2,7 +2,7 @@
 
     annotations/instances_{train,val,test,default}.json    images/{train,val,test,default}/<source>/<image>
 
-`attributes` of each annotation carry what COCO has no field for: subject, session, hand, source_label.
+`attributes` of each annotation hold the fields that COCO lacks: subject, session, hand, source_label.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CocoFormat:
     way_back = ("sources=[coco]", "sources.coco.root={folder}")
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`."""
+        """See `pictures.Format.place`."""
         names = Names()
         return [
             replace(picture, target=names.new(below(picture, f"images/{picture.split or NO_SPLIT}")))
@@ -66,13 +66,13 @@ class CocoFormat:
 
 
 def image_entry(picture: Picture, number: int, split: str) -> dict[str, Any]:
-    """An entry of `images`; its name is relative to the split's folder, as COCO's own are."""
+    """An entry of `images`; its name is relative to the split's folder, as in COCO."""
     name = PurePosixPath(picture.target).relative_to(f"images/{split}").as_posix()
     return {"id": number, "file_name": name, "width": picture.size[0], "height": picture.size[1]}
 
 
 def annotation_entries(pictures: Sequence[Picture], categories: dict[str, int], marked: bool) -> list[dict[str, Any]]:
-    """The entries of `annotations`, in pixels of what was written; with keypoints where any hand has landmarks."""
+    """The entries of `annotations`, in pixels of the written pictures; `marked`: with keypoints."""
     hands = [(number, picture, hand) for number, picture in enumerate(pictures, start=1) for hand in picture.hands]
     return [
         annotation(hand, picture.size, marked)
@@ -82,9 +82,9 @@ def annotation_entries(pictures: Sequence[Picture], categories: dict[str, int], 
 
 
 def annotation(hand: ExportedHand, size: tuple[int, int], marked: bool) -> dict[str, Any]:
-    """One hand's box, area and attributes, and its keypoints: all 0 where it has no landmarks."""
+    """A hand's box, area, attributes and keypoints, which are all 0 without landmarks."""
     width, height = size
-    x1, y1, x2, y2 = (round(side * (width, height)[axis % 2], 3) for axis, side in enumerate(hand.box))
+    x1, y1, x2, y2 = (round(value * (width, height)[axis % 2], 3) for axis, value in enumerate(hand.box))
     box = [x1, y1, round(x2 - x1, 3), round(y2 - y1, 3)]
     texts = {name: getattr(hand, name) for name in ("subject", "session", "hand", "source_label")}
     entry: dict[str, Any] = {

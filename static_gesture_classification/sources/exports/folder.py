@@ -1,7 +1,7 @@
 """Plain folders (read again by sources/folder.py): [<split>/]<gesture>/<subject>[/<session>]/<file>.
 
-The hands are cut out, one file each; or whole pictures are copied, once for each gesture in them. What is not cut is
-taken for one hand as large as the picture.
+Hands are cut out, one file each; or whole pictures are copied, once for each gesture in them. A whole picture is read
+again as one hand of its size.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class FolderFormat:
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`; one for each hand, or for each gesture."""
+        """See `pictures.Format.place`; one for each hand, or for each gesture."""
         names = Names()
         return [
             replace(one, target=names.new(target_of(one))) for picture in pictures for one in apart(picture, settings)
         ]
 
     def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
-        """There is nothing but pictures."""
+        """The format has only pictures."""
 
 
 def apart(picture: Picture, settings: FormatSettings) -> list[Picture]:
@@ -42,7 +42,7 @@ def apart(picture: Picture, settings: FormatSettings) -> list[Picture]:
 
 
 def target_of(picture: Picture) -> str:
-    """Where a picture of one hand goes."""
+    """The target of a picture of one hand."""
     hand = picture.hands[0]
     subject = hand.subject.replace("/", "_")
     session = hand.session.replace("/", "_") if hand.session not in ("", hand.subject) and subject else ""

@@ -1,7 +1,7 @@
 """HaGRID's layout (read again by sources/hagrid.py): annotations/<split>/<gesture>.json, <gesture>/<name>.<suffix>.
 
-A picture belongs to the first gesture in it that is not the background. `user_id` is the subject, `leading_hand`
-version 1's field for the hand, where all hands of a picture are the same one.
+A picture belongs to its first gesture that is not the background. `user_id` is the subject; `leading_hand`, a field of
+version 1, is the hand if all hands of a picture are left, or all right.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class HagridFormat:
     way_back = ("sources=[hagrid]", "sources.hagrid.root={folder}")
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`."""
+        """See `pictures.Format.place`."""
         names = Names()
         return [
             replace(picture, target=f"{gesture_of(picture)}/{names.new(file_name(picture))}") for picture in pictures
@@ -46,7 +46,7 @@ class HagridFormat:
 
 
 def file_name(picture: Picture) -> str:
-    """A name that differs from others' without its suffix too, since annotations leave that out."""
+    """A name that is unique without its suffix, which annotations leave out."""
     stem, _, suffix = flat(picture).rpartition(".")
     split = f"{picture.split}_" if picture.split else ""
     return f"{split}{stem}_{suffix}.{suffix}" if suffix.lower() != "jpg" else f"{split}{stem}.{suffix}"
@@ -61,16 +61,16 @@ def gesture_of(picture: Picture) -> str:
 def entry(picture: Picture) -> dict[str, Any]:
     """A picture's annotation."""
     hands = picture.hands
-    people = sorted({hand.subject for hand in hands} - {""})
+    subjects = sorted({hand.subject for hand in hands} - {""})
     content: dict[str, Any] = {
         "bboxes": [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in (hand.box for hand in hands)],
         "labels": [hand.gesture for hand in hands],
     }
-    if people:
-        content["user_id"] = "+".join(people)
+    if subjects:
+        content["user_id"] = "+".join(subjects)
     if any(hand.landmarks is not None for hand in hands):
         content["hand_landmarks"] = [[] if hand.landmarks is None else hand.landmarks.tolist() for hand in hands]
-    sides = {hand.hand for hand in hands}
-    if len(sides) == 1 and "" not in sides:
+    handedness = {hand.hand for hand in hands}
+    if len(handedness) == 1 and "" not in handedness:
         content |= {"leading_hand": hands[0].hand, "leading_conf": 1.0}
     return content

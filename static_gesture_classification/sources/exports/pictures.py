@@ -1,7 +1,7 @@
-"""The pictures of an export: which hands they show, where they go, and how they get there upright.
+"""The pictures of an export: their hands, their targets, and how to write them upright.
 
-A picture that is stored turned (EXIF orientation) is saved anew as it is seen, so that boxes in its pixels fit whatever
-a tool makes of EXIF. All others are copied byte by byte, or linked.
+A picture with an EXIF orientation is saved anew and upright, so that its boxes fit in tools that ignore EXIF. All
+others are copied byte by byte, or linked.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field
 
-from static_gesture_classification.atomic_files import explained_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.images import UnreadableImageError, decode, read_bytes, read_header
-from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
+from static_gesture_classification.samples import LANDMARK_COUNT, Rejected, subject_name
 from static_gesture_classification.settings import Settings
 
 QUALITY = 95
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
-FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')  # in names of one system or another
+FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')  # in file names of some systems
 
 
 @dataclass(frozen=True)
 class ExportedHand:
-    """One hand: `box` is x1, y1, x2, y2 normalised, `landmarks` (21, 2) normalised or None; empty texts are unknown."""
+    """One hand: `box` is x1, y1, x2, y2 normalised, `landmarks` (21, 2) normalised or None; unknown texts are ""."""
 
     gesture: str
     box: tuple[float, float, float, float]
@@ -48,13 +48,13 @@ class Picture:
     """A picture and its hands.
 
     Args:
-        path: where it is.
-        source, image: its source's name and its path below that source's root.
+        path: of the picture.
+        source, image: the source's name, and the path below its root.
         split: train, val, test or empty.
         hands: at least one.
-        target: where it goes, relative to the export, once a format has placed it.
-        size: width and height of what was written, in pixels.
-        cut: whether the one hand is cut out, with `margin` around it.
+        target: path relative to the export; a format sets it.
+        size: width and height of the written picture, in pixels.
+        cut: whether to cut the one hand out, with `margin` around it.
     """
 
     path: Path
@@ -69,13 +69,13 @@ class Picture:
 
 
 class FormatSettings(Settings):
-    """What a format's files hold.
+    """Settings of a format's files.
 
     Args:
-        gestures: all that there are, in class order.
-        cut: hands cut out rather than whole pictures, where the format is of one hand per picture.
+        gestures: the vocabulary, in class order.
+        cut: for formats of one hand per picture: cut hands out instead of copying whole pictures.
         margin: around a cut hand, as a share of its box's longer side, on each side.
-        landmarks: whether they are written.
+        landmarks: whether to write them.
     """
 
     gestures: tuple[str, ...]
@@ -89,27 +89,27 @@ class Format(Protocol):
 
     @property
     def lost(self) -> str:
-        """What of a sample has no room in the format, as a sentence."""
+        """A sentence about the fields that the format lacks."""
 
     @property
     def way_back(self) -> Sequence[str]:
-        """Overrides with which its source reads it again; `{folder}` is the export."""
+        """Overrides to read it again; `{folder}` is the export."""
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """The pictures with their `target`, each another one; one with two hands may become two."""
+        """The pictures with unique `target`s; a picture with two hands may become two."""
 
     def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
-        """Write all files but the pictures, which lie in `folder` and have their `size`."""
+        """Write all files but the pictures, which are in `folder` already."""
 
 
 class Names:
-    """Names that are fit for any file system and differ, also where capitals do not count."""
+    """Unique names for any file system, also for those that ignore case."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
 
     def new(self, wanted: str) -> str:
-        """The name `wanted`, forward slashes kept; with a number where it is taken."""
+        """The name `wanted`, with its forward slashes, and with a number if it is taken."""
         plain = "/".join(fit(part) for part in wanted.split("/") if part not in ("", ".", ".."))
         stem, suffix = os.path.splitext(plain)  # noqa: PTH122  a path's text, not a file
         name, number = plain, 1
@@ -121,22 +121,22 @@ class Names:
 
 
 def fit(part: str) -> str:
-    """One part of a path without what some system forbids, at most 120 characters."""
+    """A part of a path without forbidden characters, at most 120 long."""
     plain = FORBIDDEN.sub("_", part).strip(" ").rstrip(".") or "_"
     stem, suffix = os.path.splitext(plain)  # noqa: PTH122
     return stem[: 120 - len(suffix)] + suffix
 
 
 def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
-    """The pictures of a sample table, in its order; hands of one picture in two splits are two pictures."""
+    """The pictures of a sample table, in its order; a picture with hands in two splits becomes two."""
     groups: dict[tuple[str, str, str, str], list[ExportedHand]] = {}
     for row in samples.to_dict("records"):
         points = row["landmarks"] if landmarks else None
         hand = ExportedHand(
             gesture=row["gesture"],
             box=(float(row["x1"]), float(row["y1"]), float(row["x2"]), float(row["y2"])),
-            subject=whole_name(row["source"], row["subject"]),
-            session=whole_name(row["source"], row["session"]),
+            subject=subject_name(row["source"], row["subject"]),
+            session=subject_name(row["source"], row["session"]),
             hand=row["hand"],
             source_label=row["source_label"],
             landmarks=None if points is None else np.asarray(points, np.float32).reshape(LANDMARK_COUNT, 2),
@@ -148,23 +148,18 @@ def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
     ]
 
 
-def whole_name(source: str, name: str) -> str:
-    """A person or session by a name that tells them from those of other sources; empty stays empty."""
-    return name if not name or "/" in name else f"{source}/{name}"
-
-
 def below(picture: Picture, folder: str) -> str:
-    """Where a picture goes in formats that keep folders: its source's name and path, below `folder`."""
+    """The target of a picture in formats that keep folders: its source's name and path, below `folder`."""
     return "/".join(part for part in (folder, picture.source, picture.image) if part)
 
 
 def flat(picture: Picture) -> str:
-    """A file name that tells a picture from those of other folders and sources."""
+    """A file name with the picture's source and folders in it."""
     return f"{picture.source}_{picture.image}".replace("/", "_")
 
 
 def put(pictures: Sequence[Picture], folder: Path, link: bool, rejected: list[Rejected]) -> Iterator[Picture | None]:
-    """Write each picture below `folder`; yields it with its final name and size, None where it cannot be read."""
+    """Write each picture below `folder` and yield it with its final name and size, or None if it is unreadable."""
     for picture in pictures:
         try:
             yield _put(picture, folder, link)
@@ -177,18 +172,18 @@ def _put(picture: Picture, folder: Path, link: bool) -> Picture:
     data = read_bytes(picture.path)
     header = read_header(data)
     target = folder / picture.target
-    with explained_write_errors(target):
+    with explain_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if not picture.cut and header.orientation == 1:
-            _copied(picture.path, data, target, link)
+            _copy(picture.path, data, target, link)
             return replace(picture, size=(header.width, header.height))
         pixels = decode(data, header)
         if picture.cut:
-            pixels = cut_out(pixels, picture.hands[0].box, picture.margin)
-        return replace(picture, target=_saved(pixels, picture.target, folder), size=pixels.shape[1::-1])
+            pixels = cut_with_margin(pixels, picture.hands[0].box, picture.margin)
+        return replace(picture, target=_save(pixels, picture.target, folder), size=pixels.shape[1::-1])
 
 
-def _copied(source: Path, data: bytes, target: Path, link: bool) -> None:
+def _copy(source: Path, data: bytes, target: Path, link: bool) -> None:
     if link:
         try:
             os.link(source.resolve(), target)
@@ -199,8 +194,8 @@ def _copied(source: Path, data: bytes, target: Path, link: bool) -> None:
     shutil.copystat(source, target)
 
 
-def _saved(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
-    """Save pixels as JPEG or PNG, under a name that says so; returns the name."""
+def _save(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
+    """Save pixels as JPEG or PNG; returns the name with its suffix."""
     suffix = PurePosixPath(target).suffix.lower()
     name = target
     if suffix not in (".jpg", ".jpeg", ".png"):
@@ -213,10 +208,10 @@ def _saved(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
     return name
 
 
-def cut_out(pixels: npt.NDArray[np.uint8], box: Sequence[float], margin: float) -> npt.NDArray[np.uint8]:
-    """A hand's box with a margin (a share of its longer side) around it, as far as it lies in the picture."""
+def cut_with_margin(pixels: npt.NDArray[np.uint8], box: Sequence[float], margin: float) -> npt.NDArray[np.uint8]:
+    """A hand's box with a margin (a share of its longer side) around it, cut at the picture's border."""
     height, width = pixels.shape[:2]
-    x1, y1, x2, y2 = (side * (width, height)[axis % 2] for axis, side in enumerate(box))
+    x1, y1, x2, y2 = (value * (width, height)[axis % 2] for axis, value in enumerate(box))
     around = margin * max(x2 - x1, y2 - y1)
     left, top = max(0, round(x1 - around)), max(0, round(y1 - around))
     right, bottom = min(width, round(x2 + around)), min(height, round(y2 + around))

@@ -20,7 +20,7 @@ class TableFormat:
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`."""
+        """See `pictures.Format.place`."""
         names = Names()
         return [replace(picture, target=names.new(below(picture, "images"))) for picture in pictures]
 
@@ -31,6 +31,6 @@ class TableFormat:
             table.writerow(COLUMNS)
             for picture in pictures:
                 for hand in picture.hands:
-                    sides = (f"{side:.9g}" for side in hand.box)
+                    box = (f"{value:.9g}" for value in hand.box)
                     texts = (hand.gesture, hand.subject, hand.session, hand.hand, picture.split)
-                    table.writerow([picture.target, *sides, *texts])
+                    table.writerow([picture.target, *box, *texts])

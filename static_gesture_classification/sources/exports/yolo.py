@@ -2,8 +2,8 @@
 
     data.yaml   images/<split>/<subject>[/session/<session>]/<file>   labels/<the same>.txt
 
-The format has no field for people, so their names are folders. Where hands have landmarks it is a pose estimation set:
-every line then has 21 points, all 0 where a hand has none. Hands without a split are train: the format has no other.
+The format has no field for subjects, so their names are folders. If any hand has landmarks it is a pose estimation set:
+every line has 21 points, all 0 for a hand without landmarks. Hands without a split go to train.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class YoloFormat:
     )
 
     def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
-        """See `pictures.Format.placed`."""
+        """See `pictures.Format.place`."""
         names = Names()
         return [replace(picture, target=names.new(target_of(picture))) for picture in pictures]
 
@@ -60,7 +60,7 @@ class YoloFormat:
 
 
 def target_of(picture: Picture) -> str:
-    """images, split, person and session, file; a label file must not be another picture's, so the suffix is in it."""
+    """images, split, subject, session, file; the suffix is part of the name, so that each label file is unique."""
     first = picture.hands[0]
     session = f"session/{first.session}" if first.session not in ("", first.subject) and first.subject else ""
     stem, _, suffix = flat(picture).rpartition(".")
@@ -82,7 +82,7 @@ def line(hand: ExportedHand, number: int, marked: bool) -> str:
 
 
 def description(pictures: Sequence[Picture], gestures: Sequence[str], marked: bool) -> str:
-    """The content of data.yaml. A hand looked at in a mirror has the same points, so `flip_idx` changes none."""
+    """The content of data.yaml. A mirrored hand has the same points, so `flip_idx` changes none."""
     there = {picture.split or NO_SPLIT for picture in pictures}
     content: dict[str, object] = {split: f"images/{split}" for split in SPLITS if split in there}
     content["names"] = dict(enumerate(gestures))

@@ -15,7 +15,7 @@ from static_gesture_classification.preparation.cutting import cut_hands
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.hand_pictures import cut_out
 from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.samples import person_of
+from static_gesture_classification.samples import subject_of
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
 from tests.active_learning.conftest import World, checkpoint
 
@@ -66,7 +66,7 @@ def test_session_is_read_by_the_index(world: World, review: Path) -> None:
     assert rejected.empty
     assert set(samples["gesture"]) == {"TWO"}
     assert samples["subject"].nunique() == 2 == samples["session"].nunique()
-    assert set(person_of(samples)) <= {f"folder/new{number}" for number in range(1, 5)}  # who they are in the pool
+    assert set(subject_of(samples)) <= {f"folder/new{number}" for number in range(1, 5)}  # who they are in the pool
 
 
 def test_cut_out_hand_gives_the_crop_that_the_whole_picture_gives(tmp_path: Path, photographs: Path) -> None:

@@ -45,7 +45,7 @@ from static_gesture_classification.training.checkpoint import (
 from static_gesture_classification.training.last_layer import LastLayer
 from tests.evaluation.conftest import composed
 from tests.support.seeded_predictions import GESTURES, VOCABULARY, sample_table
-from tests.support.stage_commands import LABELS, PEOPLE, digests, inside, save_photographs
+from tests.support.stage_commands import LABELS, SUBJECTS, digests, inside, save_photographs
 
 SETTINGS = SplitSettings(val=0.2, test=0.2, respect_official=True, seed=0)
 
@@ -415,7 +415,7 @@ def test_labels_of_val_do_not_change_the_head_that_is_fitted(project_folder):
 def poisoned_test_split():
     """Pictures and landmarks of the people in test are noise from now on, and their labels are other gestures."""
     random = np.random.default_rng(3)
-    for name in PEOPLE["test"]:
+    for name in SUBJECTS["test"]:
         for path in Path("photos").glob(f"*/{name}-*.jpg"):
             Image.fromarray(random.integers(0, 256, (64, 64, 3), np.uint8)).save(path)
     for path in Path("photos/annotations/test").glob("*.json"):
