@@ -1,7 +1,6 @@
 """How the code is built: lines, modules per folder, long functions, arrows between folders, circles, configuration.
 
-`python benchmarks/structure.py [PACKAGE_FOLDER]` prints the tables; `... --write` also keeps them in
-benchmarks/results/structure.md. Everything is read from the syntax trees: nothing is imported or run. An import under
+`python benchmarks/structure.py [PACKAGE_FOLDER]` prints the tables. Everything is read from the syntax trees: nothing is imported or run. An import under
 `if TYPE_CHECKING:` is no arrow, since it is not there when the program runs; one inside a function is.
 """
 
@@ -193,12 +192,8 @@ def report(package: pathlib.Path) -> str:
 
 
 def main() -> None:
-    arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
-    root = pathlib.Path(__file__).resolve().parent
-    text = report(pathlib.Path(arguments[0]) if arguments else root.parent / PACKAGE)
-    print(text, end="")
-    if "--write" in sys.argv:
-        (root / "results" / "structure.md").write_text("# How the code is built\n\n" + text, encoding="utf-8")
+    root = pathlib.Path(__file__).resolve().parent.parent
+    print(report(pathlib.Path(sys.argv[1]) if sys.argv[1:] else root / PACKAGE), end="")
 
 
 if __name__ == "__main__":
