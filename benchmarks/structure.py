@@ -1,7 +1,8 @@
 """How the code is built: lines, modules per folder, long functions, arrows between folders, circles, configuration.
 
-`python benchmarks/structure.py [PACKAGE_FOLDER]` prints the tables. Everything is read from the syntax trees: nothing is imported or run. An import under
-`if TYPE_CHECKING:` is no arrow, since it is not there when the program runs; one inside a function is.
+`python benchmarks/structure.py [PACKAGE_FOLDER]` prints the tables. Everything is read from the syntax trees: nothing
+is imported or run. An import under `if TYPE_CHECKING:` is no arrow, since it is not there when the program runs; one
+inside a function is.
 """
 
 from __future__ import annotations
