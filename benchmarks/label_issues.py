@@ -32,7 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from static_gesture_classification.active_learning.labels.cross_validation import (
-    LANDMARKS,
+    FROM_LANDMARKS,
     PENALTY,
     Features,
     crops_of,
@@ -115,7 +115,7 @@ def searched(samples: pd.DataFrame, seen: Sequence[Features], seed: int, config:
         order = pd.Index(samples["sample_id"]).get_indexer([issue.sample for issue in issues])
         likely = np.array([issue.likely for issue in issues])
         for rows, name in ((train, "train"), (~train, "val")):
-            if name == "val" and features.kind != LANDMARKS:
+            if name == "val" and features.kind != FROM_LANDMARKS:
                 continue
             checked = rows & np.isfinite(verdicts.quality)
             yield (name, features.kind, *scored(wrong & checked, checked, order, likely, verdicts.quality))
@@ -138,7 +138,7 @@ def predict_val(samples: pd.DataFrame, features: Features, config: DictConfig) -
     vocabulary = Vocabulary.from_config(config)
     labels = np.asarray(vocabulary.indices(samples["gesture"].tolist()))
     train, val = ((samples["split"] == name).to_numpy() & features.known for name in ("train", "val"))
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY[LANDMARKS], max_iter=500))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY[FROM_LANDMARKS], max_iter=500))
     model.fit(features.values[train], labels[train])
     said = np.zeros((int(val.sum()), len(vocabulary)), np.float32)
     said[:, model.classes_] = model.predict_proba(features.values[val])

@@ -28,7 +28,7 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings, judge_all
 from static_gesture_classification.active_learning.mining import similarity as search
-from static_gesture_classification.active_learning.mining.candidates import Examples, choose, look_at, rank
+from static_gesture_classification.active_learning.mining.candidates import Examples, crop_candidates, propose, rank
 from static_gesture_classification.active_learning.mining.hand_inputs import crops_of
 from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
@@ -218,8 +218,8 @@ def ways_to_search(
         search.AGAINST = against
         ranking = rank(line, examples, pool, data.vocabulary, AdmissionSettings())
         settings = MiningSettings.from_config(config)
-        looks = look_at(pool, ranking.rows.tolist(), settings)
-        [chosen] = choose(pool, [ranking], looks, settings)
+        looks = crop_candidates(pool, ranking.rows.tolist(), settings)
+        [chosen] = propose(pool, [ranking], looks, settings)
         found[way] = hits[ranking.rows[chosen.at]].sum(axis=0) / FIRST
     return {way: (float(shares[0]), float(shares[1]), float(shares[2])) for way, shares in found.items()}
 

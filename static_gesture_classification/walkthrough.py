@@ -42,10 +42,10 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console, next_steps, note, say
 from static_gesture_classification.workspace import Workspace
 
-PACKAGE = "static_gesture_classification"
-SOURCES = "sources=[synthetic,recorded]"
+COMMAND = "static_gesture_classification"
+LOOP_SOURCES = "sources=[synthetic,recorded]"
 DRAWN, CLIPS, DONE = "drawn", "clips", "done.json"
-HELD_OUT, GAP = 0.3, 0.1  # shares of each gesture's frames: the first are held out, the next belong to neither
+HELD_OUT_SHARE, GAP = 0.3, 0.1  # shares of each gesture's frames: the first are held out, the next belong to neither
 EVERY = 2  # of the held-out frames one is taken: neighbours look alike
 FRAMES_DRAWN = 30
 
@@ -98,7 +98,7 @@ def main(config: DictConfig) -> None:
     """Walk through one round."""
     start = time.perf_counter()
     settings = WalkthroughSettings.from_config(config)
-    begin(settings.folder)
+    make_folder(settings.folder)
     rounds = Round(settings)
     rounds.step("Hands that nobody has recorded", WHY_SYNTHETIC, rounds.synthetic())
     clips = rounds.clips()
@@ -165,7 +165,7 @@ class Round:
 
     def retrain(self) -> list[str]:
         """The quick loop on drawn hands and recordings."""
-        return ["retrain", SOURCES, *self.common()]
+        return ["retrain", LOOP_SOURCES, *self.common()]
 
     def confusions(self) -> list[str]:
         """The pairs in the quick loop's predictions."""
@@ -207,9 +207,9 @@ class Round:
 
     def hold_out(self, clips: Mapping[str, Sequence[Shot]]) -> None:
         """Keep the first part of each gesture as a session of val, the last part as the recorder's clip."""
-        self.show("What your camera sees, kept for val", WHY_HOLD_OUT)
+        self.show_step("What your camera sees, kept for val", WHY_HOLD_OUT)
         for gesture, shots in clips.items():
-            first, last = int(HELD_OUT * len(shots)), int((HELD_OUT + GAP) * len(shots))
+            first, last = int(HELD_OUT_SHARE * len(shots)), int((HELD_OUT_SHARE + GAP) * len(shots))
             write_held_out(self.folder / "data/recorded" / f"held-out-{gesture}", gesture, shots[:first:EVERY])
             clip = self.folder / CLIPS / gesture
             clip.mkdir(parents=True, exist_ok=True)
@@ -230,7 +230,7 @@ class Round:
 
     # ---- showing and running -------------------------------------------------------------------------------------
 
-    def show(self, title: str, why: str) -> None:
+    def show_step(self, title: str, why: str) -> None:
         """Show the beginning of a step."""
         self.number += 1
         console.print()
@@ -244,7 +244,7 @@ class Round:
             UserError: it failed (its own message stands above).
         """
         command = shlex.join(["gestures", *arguments])
-        self.show(title, why)
+        self.show_step(title, why)
         console.print(f"\n[bold cyan]$ {escape(f'cd {self.folder} && {command}')}[/]\n", soft_wrap=True)
         done = read_record(self.folder / DONE) or {}
         key = f"{self.number} {command}"
@@ -254,7 +254,7 @@ class Round:
         start = time.perf_counter()
         path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "COLUMNS": str(console.width), "PYTHONPATH": path}
-        ended = subprocess.run([sys.executable, "-m", PACKAGE, *arguments], cwd=self.folder, env=environment)
+        ended = subprocess.run([sys.executable, "-m", COMMAND, *arguments], cwd=self.folder, env=environment)
         if ended.returncode != 0:
             raise UserError(
                 f"{command} failed with status {ended.returncode} (see above); mend it and repeat make loop, which "
@@ -281,7 +281,7 @@ class Round:
         )
 
 
-def begin(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make the folder; what a finished round left in it goes."""
     if "all" in (read_record(folder / DONE) or {}):
         shutil.rmtree(folder)

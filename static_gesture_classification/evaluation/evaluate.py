@@ -35,12 +35,12 @@ from static_gesture_classification.evaluation.report import (
 from static_gesture_classification.evaluation.scored_set import ScoredSet
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.terminal import progress_bar, say
-from static_gesture_classification.tracking.run_folder import BEST, RunFolder
+from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 from static_gesture_classification.training.inputs import Hands
 
-TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST: "val_weighted_f1"}
+TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST_SCORE: "val_weighted_f1"}
 
 
 @entry_point

@@ -31,7 +31,7 @@ from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.inputs import Hands, InputKind, Rows
 
 ALL = "all"
-OFFICIAL, ASSIGNED, NONE = "official", "assigned", "none"
+OFFICIAL, ASSIGNED, ALL_SAMPLES = "official", "assigned", "none"
 
 
 class PreparedInputs(Settings):
@@ -187,11 +187,13 @@ def source_set(settings: EvaluateSettings, classifier: Classifier) -> Evaluation
     """
     index, split = settings.index, settings.split
     samples, _ = read_sources(index.sources, index.vocabulary, index.max_rejected_share, index.label_fixes())
-    split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)
+    split_by = dict.fromkeys(sorted(set(samples["source"])), ALL_SAMPLES)
     if split is not None:
         unpublished = ~has_official_split(samples)
-        samples, split_by = fill_splits(choose(samples, unpublished | (samples["split"] == split), split), settings)
-        samples = choose(samples, samples["split"] == split, split)
+        samples, split_by = fill_splits(
+            select_split(samples, unpublished | (samples["split"] == split), split), settings
+        )
+        samples = select_split(samples, samples["split"] == split, split)
     folder = settings.output / "prepared"
     hands = prepare_hands(samples, folder, classifier, settings.crops, settings.extraction)
     return EvaluationSet(split or ALL, hands, split_by)
@@ -237,7 +239,7 @@ def has_official_split(samples: pd.DataFrame) -> pd.Series:
     return samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
 
 
-def choose(samples: pd.DataFrame, wanted: pd.Series, split: str) -> pd.DataFrame:
+def select_split(samples: pd.DataFrame, wanted: pd.Series, split: str) -> pd.DataFrame:
     """The wanted rows. Raises `DataError` where there are none; says which splits there are."""
     if not wanted.any():
         raise DataError(f"no sample in the split {split}; {_there_is(samples)}")

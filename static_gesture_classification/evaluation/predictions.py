@@ -95,9 +95,9 @@ def predictions_of(
     if probabilities.shape != (len(keys), len(names)):
         raise ValueError(f"probabilities {probabilities.shape} for {len(keys)} samples of {len(names)} gestures")
     best = probabilities.argmax(1)
-    said = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NOT_FOUND)
+    predictions = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NOT_FOUND)
     columns = {
-        "prediction": pa.array(said, pa.string()),
+        "prediction": pa.array(predictions, pa.string()),
         "score": pa.array(probabilities[np.arange(len(best)), best], pa.float32()),
     }
     columns |= {PROBABILITY + name: pa.array(probabilities[:, i], pa.float32()) for i, name in enumerate(names)}

@@ -68,7 +68,7 @@ from static_gesture_classification.evaluation.predictions import Predictions, re
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console, say
-from static_gesture_classification.tracking.run_list import find_run, named_run
+from static_gesture_classification.tracking.run_list import find_run, require_run
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import (
     checkpoint_digest,
@@ -80,7 +80,7 @@ from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
-BEST, RECORD = "best.ckpt", "best.json"
+BEST_CHECKPOINT, BEST_RECORD = "best.ckpt", "best.json"
 PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
@@ -131,7 +131,7 @@ class PromoteSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Origin:
+class CheckpointOrigin:
     """Where a checkpoint comes from.
 
     Args:
@@ -147,7 +147,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PromotionCandidate:
     """A checkpoint that may be promoted: its bytes as exported, and its record so far."""
 
     content: bytes
@@ -160,7 +160,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Decision:
+class PromotionDecision:
     """Whether the candidate is promoted, why, and how it compares where that could be said.
 
     `undecided`: nothing can tell which one is better, so it is not promoted unless a person says so.
@@ -185,26 +185,26 @@ def main(config: DictConfig) -> None:
     models = settings.workspace.models
     if settings.run is not None or settings.epoch is not None:
         candidate = candidate_of_run(settings)
-        decision = Decision(True, BY_HAND)
+        decision = PromotionDecision(True, BY_HAND)
         chosen = {"chosen": BY_HAND, "preferred_to": checkpoint_digest(settings.workspace.trained)}
     else:
         candidate = trained_candidate(settings)
         if is_unfinished(models, candidate):
-            write_bytes(models / BEST, candidate.content)
-        decision = settle(decide(candidate, settings), candidate, models, settings.force)
+            write_bytes(models / BEST_CHECKPOINT, candidate.content)
+        decision = settle(decide_promotion(candidate, settings), candidate, models, settings.force)
         chosen = {"chosen": BY_SCORE}
     if decision.promote:
         promote(candidate, models, {**chosen, **describe_decision(decision)})
     show_decision(decision, candidate, models)
 
 
-def settle(decision: Decision, candidate: Candidate, models: Path, force: bool) -> Decision:
+def settle(decision: PromotionDecision, candidate: PromotionCandidate, models: Path, force: bool) -> PromotionDecision:
     """The decision, turned where `force` or the answer to a question says so; what is the best one already stays."""
-    if decision.promote or checkpoint_digest(models / BEST) == candidate.digest:
+    if decision.promote or checkpoint_digest(models / BEST_CHECKPOINT) == candidate.digest:
         return decision
     if force:
         return replace(decision, promote=True, reason=f"{FORCED}, although {decision.reason}")
-    if decision.undecided and ask(f"{models / BEST} stays as it is, for {decision.reason}"):
+    if decision.undecided and ask(f"{models / BEST_CHECKPOINT} stays as it is, for {decision.reason}"):
         return replace(decision, promote=True, reason=f"{ANSWERED}, although {decision.reason}")
     return decision
 
@@ -223,7 +223,7 @@ def ask(why: str) -> bool:
         return False
 
 
-def trained_candidate(settings: PromoteSettings) -> Candidate:
+def trained_candidate(settings: PromoteSettings) -> PromotionCandidate:
     """What the train stage exported."""
     checkpoint = settings.workspace.trained
     entries, record = read_checkpoint(checkpoint), read_record(checkpoint.with_suffix(".json"))
@@ -232,19 +232,21 @@ def trained_candidate(settings: PromoteSettings) -> Candidate:
         raise UserError(f"no readable record {beside} beside {checkpoint}; run dvc repro train")
     samples = read_rows(kind_of(entries["model"]).sample_table(settings.workspace))
     run = find_run(str(record["run"]), settings.workspace.runs)
-    origin = Origin(record["run"], record["checkpoint"], data_version(samples), split_subjects(samples, "train"))
+    origin = CheckpointOrigin(
+        record["run"], record["checkpoint"], data_version(samples), split_subjects(samples, "train")
+    )
     content = checkpoint.read_bytes()
-    return Candidate(content, make_record(entries, content, origin, run.config if run else settings.recorded))
+    return PromotionCandidate(content, make_record(entries, content, origin, run.config if run else settings.recorded))
 
 
-def candidate_of_run(settings: PromoteSettings) -> Candidate:
+def candidate_of_run(settings: PromoteSettings) -> PromotionCandidate:
     """An epoch's checkpoint of a run, exported; by default the run that was trained last, and its best epoch.
 
     Raises:
         UserError: no such run, or no checkpoint of this epoch was kept; lists those that were.
     """
     trained = read_record(settings.workspace.trained.with_suffix(".json")) or {}
-    run = named_run(settings.run or trained.get("run"), settings.workspace.runs)
+    run = require_run(settings.run or trained.get("run"), settings.workspace.runs)
     checkpoint = run.best_checkpoint()
     if settings.epoch is not None:
         kept = run.epoch_checkpoints()
@@ -253,16 +255,16 @@ def candidate_of_run(settings: PromoteSettings) -> Candidate:
             raise UserError(f"run {run.run_id} has no checkpoint of epoch {settings.epoch}; it kept those of {there}")
         checkpoint = kept[settings.epoch]
     with tempfile.TemporaryDirectory() as folder:
-        export_checkpoint(checkpoint, Path(folder) / BEST)
-        content = (Path(folder) / BEST).read_bytes()
+        export_checkpoint(checkpoint, Path(folder) / BEST_CHECKPOINT)
+        content = (Path(folder) / BEST_CHECKPOINT).read_bytes()
     seen, version = run.file(SUBJECTS_FIELD), run.values().get(VERSION_FIELD)
     subjects = seen.read_text(encoding="utf-8").split() if seen else None
-    origin = Origin(run.run_id, checkpoint.name, None if version is None else str(version), subjects)
-    return Candidate(content, make_record(read_checkpoint(checkpoint), content, origin, run.config))
+    origin = CheckpointOrigin(run.run_id, checkpoint.name, None if version is None else str(version), subjects)
+    return PromotionCandidate(content, make_record(read_checkpoint(checkpoint), content, origin, run.config))
 
 
 def make_record(
-    entries: Mapping[str, Any], content: bytes, origin: Origin, configuration: Mapping[str, Any]
+    entries: Mapping[str, Any], content: bytes, origin: CheckpointOrigin, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The record of a checkpoint: where it comes from, what it is, what it was trained on and with.
 
@@ -289,25 +291,27 @@ def make_record(
     }
 
 
-def decide(candidate: Candidate, settings: PromoteSettings) -> Decision:
+def decide_promotion(candidate: PromotionCandidate, settings: PromoteSettings) -> PromotionDecision:
     """Compare the candidate with the best one so far; see the module's description."""
     best, record = settings.workspace.best, best_record(settings.workspace.models)
     if not best.is_file():
-        return Decision(True, "there was no best checkpoint yet")
+        return PromotionDecision(True, "there was no best checkpoint yet")
     if checkpoint_digest(best) == candidate.digest:
-        return Decision(record is None, "it is the best one already")
+        return PromotionDecision(record is None, "it is the best one already")
     if record is None:
-        return incomparable(f"{best} has no record {RECORD} that belongs to it: whom it was trained on is not known")
+        return incomparable(
+            f"{best} has no record {BEST_RECORD} that belongs to it: whom it was trained on is not known"
+        )
     if record.get("chosen") == BY_HAND and record.get("preferred_to") == candidate.digest:
-        return Decision(False, "another one was preferred to it by hand")
+        return PromotionDecision(False, "another one was preferred to it by hand")
     if record.get("gestures") != candidate.record["gestures"]:
         return incomparable(describe_other_gestures(record, candidate.record))
-    return compare(best, record, settings)
+    return compare_with_best(best, record, settings)
 
 
-def incomparable(why: str) -> Decision:
+def incomparable(why: str) -> PromotionDecision:
     """The decision about two checkpoints of which nothing can tell which one is better."""
-    return Decision(False, f"they cannot be compared: {why}", undecided=True)
+    return PromotionDecision(False, f"they cannot be compared: {why}", undecided=True)
 
 
 def describe_other_gestures(best: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -321,7 +325,7 @@ def describe_other_gestures(best: Mapping[str, Any], new: Mapping[str, Any]) -> 
     return "they have other gestures; " + (" and ".join(differences) or "their order or their background differs")
 
 
-def compare(best: Path, record: Mapping[str, Any], settings: PromoteSettings) -> Decision:
+def compare_with_best(best: Path, record: Mapping[str, Any], settings: PromoteSettings) -> PromotionDecision:
     """Score both on the val samples of subjects whom the best one so far was not trained on."""
     samples, new = val_predictions(settings)
     known = None if record.get(SUBJECTS) is None else parse_subjects(str(record[SUBJECTS]))
@@ -345,7 +349,7 @@ def compare(best: Path, record: Mapping[str, Any], settings: PromoteSettings) ->
     new = Predictions(new.table.filter(both), new.gestures)
     change = measure_change(pair_predictions(old, new, settings.group), settings.change)
     result = verdict(change, "val")
-    return Decision(result.promote, result.reason, change)
+    return PromotionDecision(result.promote, result.reason, change)
 
 
 def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Predictions]:
@@ -365,30 +369,30 @@ def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Prediction
 
 def best_record(models: Path) -> dict[str, Any] | None:
     """The record that belongs to `best.ckpt`: its own, or, where a promotion was interrupted, the one kept before."""
-    digest = checkpoint_digest(models / BEST)
-    records = (read_record(models / name) for name in (RECORD, PREVIOUS_RECORD))
+    digest = checkpoint_digest(models / BEST_CHECKPOINT)
+    records = (read_record(models / name) for name in (BEST_RECORD, PREVIOUS_RECORD))
     return next((record for record in records if record and record.get("sha256") == digest), None)
 
 
-def is_unfinished(models: Path, candidate: Candidate) -> bool:
+def is_unfinished(models: Path, candidate: PromotionCandidate) -> bool:
     """Whether a promotion of this candidate was killed after its record and before its checkpoint was written."""
-    record = read_record(models / RECORD) or {}
-    return record.get("sha256") == candidate.digest != checkpoint_digest(models / BEST)
+    record = read_record(models / BEST_RECORD) or {}
+    return record.get("sha256") == candidate.digest != checkpoint_digest(models / BEST_CHECKPOINT)
 
 
-def promote(candidate: Candidate, models: Path, outcome: Mapping[str, Any]) -> None:
+def promote(candidate: PromotionCandidate, models: Path, outcome: Mapping[str, Any]) -> None:
     """Keep the best one so far as the previous one, then write the candidate's record and the candidate."""
     record = {**candidate.record, **outcome}
     record[SUBJECTS] = record.pop(SUBJECTS)  # long, so it comes last
-    current = read_record(models / RECORD)
-    if current and current.get("sha256") == checkpoint_digest(models / BEST) != candidate.digest:
+    current = read_record(models / BEST_RECORD)
+    if current and current.get("sha256") == checkpoint_digest(models / BEST_CHECKPOINT) != candidate.digest:
         write_json(models / PREVIOUS_RECORD, current)
-        write_bytes(models / PREVIOUS, (models / BEST).read_bytes())
-    write_json(models / RECORD, record)
-    write_bytes(models / BEST, candidate.content)
+        write_bytes(models / PREVIOUS, (models / BEST_CHECKPOINT).read_bytes())
+    write_json(models / BEST_RECORD, record)
+    write_bytes(models / BEST_CHECKPOINT, candidate.content)
 
 
-def describe_decision(decision: Decision) -> dict[str, Any]:
+def describe_decision(decision: PromotionDecision) -> dict[str, Any]:
     """What the record says about the decision."""
     change = decision.change
     compared = change and {
@@ -403,9 +407,9 @@ def describe_decision(decision: Decision) -> dict[str, Any]:
     return json_ready({"reason": decision.reason, "compared": compared})
 
 
-def show_decision(decision: Decision, candidate: Candidate, models: Path) -> None:
+def show_decision(decision: PromotionDecision, candidate: PromotionCandidate, models: Path) -> None:
     """Print what was decided."""
-    run, epoch, best = candidate.record["run"], candidate.record["epoch"], models / BEST
+    run, epoch, best = candidate.record["run"], candidate.record["epoch"], models / BEST_CHECKPOINT
     verb = "promoted to" if decision.promote else "not promoted to"
     say(f"run {run}, epoch {epoch} {verb} {best}: {decision.reason}")
     if decision.promote and (models / PREVIOUS).is_file():

@@ -57,12 +57,12 @@ class CutPictures:
 
 def draw_hand(points: np.ndarray, size: int = SIZE) -> Image8:
     """Points (21, 2) as a hand of lines, uint8 (size, size, 3); without a line where they are NaN."""
-    side = size * _FINER
-    canvas = Image.new("RGB", (side, side), PALE)
+    size_drawn = size * _FINER
+    canvas = Image.new("RGB", (size_drawn, size_drawn), PALE)
     if np.isfinite(points).all():
         low, high = points.min(axis=0), points.max(axis=0)
-        scale = _INSIDE * side / max(float((high - low).max()), 1e-6)
-        placed = [tuple(point) for point in ((points - (low + high) / 2) * scale + side / 2).tolist()]
+        scale = _INSIDE * size_drawn / max(float((high - low).max()), 1e-6)
+        placed = [tuple(point) for point in ((points - (low + high) / 2) * scale + size_drawn / 2).tolist()]
         draw = ImageDraw.Draw(canvas)
         for start, end in BONES:
             draw.line([placed[start], placed[end]], fill=BLUE, width=2 * _FINER)

@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_data import parsed_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.inputs import InputKind, kind_named
+from static_gesture_classification.training.inputs import InputKind, input_kind
 
 SUFFIX = ".onnx"
 VERSION = "1"
@@ -83,7 +83,7 @@ class OnnxClassifier:
     @property
     def kind(self) -> InputKind:
         """See `AnyClassifier.kind`."""
-        return kind_named(self.input)
+        return input_kind(self.input)
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `AnyClassifier.predict`."""
@@ -130,7 +130,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     crop = parsed_json(about.get("crop", ""), Crop, f"{path}, its crop", way_out)
     gestures = parsed_json(about.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
     try:
-        kind = kind_named(str(about.get("input")))
+        kind = input_kind(str(about.get("input")))
     except UserError as error:
         raise UserError(f"{path}: {error}; {way_out}") from error
     vocabulary = Vocabulary.from_mapping(gestures)

@@ -12,8 +12,8 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     Example,
     PlannedRecording,
     RecordingPlan,
+    count_recorded,
     read_plan,
-    recorded_for,
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import UnreadableImageError, read_image
@@ -22,7 +22,7 @@ from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion
 
 SECONDS_WITHOUT_WINDOW = 120  # that a set takes at most when nobody can end it
-EXAMPLE_SIDE = 200  # pixels
+EXAMPLE_SIZE = 200  # pixels
 EXAMPLE_MARGIN = 0.15
 
 
@@ -103,7 +103,7 @@ def find_work(settings: RecordingSettings) -> Work:
 def _work_of_plan(
     plan: RecordingPlan, lines: Sequence[PlannedRecording], path: Path, settings: RecordingSettings
 ) -> Work:
-    done = recorded_for(plan, settings.storage.root)
+    done = count_recorded(plan, settings.storage.root)
     jobs = []
     for line in lines:
         missing = line.count - done.get((line.gesture, line.mistaken_for), 0)
@@ -142,5 +142,5 @@ def example_picture(examples: Sequence[Example]) -> np.ndarray | None:
             image = read_image(example.path)
         except (UnreadableImageError, OSError):
             continue
-        return crop_square(image, example.box, EXAMPLE_SIDE, EXAMPLE_MARGIN)
+        return crop_square(image, example.box, EXAMPLE_SIZE, EXAMPLE_MARGIN)
     return None

@@ -22,7 +22,7 @@ from static_gesture_classification.recording.keys import CLOSED, Key
 from static_gesture_classification.recording.session_writer import SessionWriter
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.subjects import as_known, read_known, remember
+from static_gesture_classification.recording.subjects import match_known, read_known, remember
 from static_gesture_classification.sources.recorded import Session
 
 NOTICE_SECONDS = 4.0
@@ -120,8 +120,8 @@ class Recorder:
         self._notice, self._notice_until = "", 0.0
         self._job = 0
         self.known = read_known(settings.storage.root)
-        self.subject = as_known(settings.subject or "", self.known.subjects)
-        self.room = as_known(settings.room or "", self.known.rooms)
+        self.subject = match_known(settings.subject or "", self.known.subjects)
+        self.room = match_known(settings.room or "", self.known.rooms)
         if self.has_user:
             self.subject = self.subject or next(iter(self.known.subjects), "")
             self.room = self.room or next(iter(self.known.rooms), "")

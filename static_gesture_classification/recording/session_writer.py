@@ -137,7 +137,7 @@ class SessionWriter:
         """
         margin = None if self.settings.whole_frame else self.settings.margin
         cut = cut_out(image, hand.box, hand.landmarks, margin)
-        described = cut.describe(f"{self._number:06d}.jpg", hand.hand, **(judgement.recorded() if judgement else {}))
+        described = cut.describe(f"{self._number:06d}.jpg", hand.hand, **(judgement.as_record() if judgement else {}))
         entry = Entry(described, cut.pixels, probabilities, cut.jpeg(self.settings.jpeg_quality))
         self.entries.append(entry)
         self._number += 1

@@ -147,7 +147,7 @@ class SetInProgress:
     def _show_as(self, entry: Entry, gesture: str) -> None:
         own = None if gesture == self.writer.session.gesture else gesture
         judgement, choice = (self._judge(row, gesture) for row in (entry.probabilities, entry.chosen_by))
-        fields = judgement.recorded(choice.outcome if choice else None) if judgement else {}
+        fields = judgement.as_record(choice.outcome if choice else None) if judgement else {}
         entry.image = replace(entry.image, gesture=own, **fields)
 
     def _judge(self, probabilities: np.ndarray | None, gesture: str) -> Judgement | None:

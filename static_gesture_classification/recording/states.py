@@ -31,7 +31,7 @@ from static_gesture_classification.recording.keys import (
 from static_gesture_classification.recording.recorder import Recorder, State
 from static_gesture_classification.recording.session_writer import Entry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
-from static_gesture_classification.recording.subjects import as_known
+from static_gesture_classification.recording.subjects import match_known
 
 COLUMNS, ROWS = 6, 3  # of the contact sheet
 RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
@@ -89,7 +89,7 @@ class Asking(State):
         self.typed = self.typed[:-1]
 
     def _answer(self) -> None:
-        name = as_known(self.typed, self.known) if self.typed.strip() else ""
+        name = match_known(self.typed, self.known) if self.typed.strip() else ""
         if not name and self.chosen >= 0:
             name = self.known[self.chosen]
         if name:

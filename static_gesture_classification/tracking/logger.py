@@ -17,7 +17,7 @@ from pytorch_lightning.loggers.logger import Logger
 from static_gesture_classification.terminal import warn
 from static_gesture_classification.tracking.hardware import HardwareSampler
 from static_gesture_classification.tracking.mirror import LiveMirror, describe_error, start_mirror
-from static_gesture_classification.tracking.report import NAME, write_report
+from static_gesture_classification.tracking.report import PAGE_NAME, write_page
 from static_gesture_classification.tracking.run_folder import EPOCHS, STEPS, RunFolder, Scalar, Status
 from static_gesture_classification.tracking.trackers import Tracker, flatten
 
@@ -200,9 +200,9 @@ class RunLogger(Logger):
     def _report(self) -> None:
         """Write the run's page; training has ended, and a page that fails must not make it look as if it had not."""
         try:
-            write_report(self.run)
+            write_page(self.run)
         except Exception as error:
-            warn(f"no {self.run.path}/{NAME}: {describe_error(error)}")
+            warn(f"no {self.run.path}/{PAGE_NAME}: {describe_error(error)}")
 
     def _tell(self) -> None:
         for mirror in self._mirrors:

@@ -175,19 +175,19 @@ class LiveMirror:
         while self._wait_for_news():
             with self._changed:
                 wanted = self._wanted
-            self._broken = not self._tried(self._mirror.update)
+            self._broken = not self._try(self._mirror.update)
             with self._changed:
                 self._done = wanted
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._hurry or self._closing, PAUSE)
-        self._tried(self._mirror.close)
+        self._try(self._mirror.close)
 
     def _wait_for_news(self) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._wanted > self._done)
             return self._wanted > self._done
 
-    def _tried(self, step: Any) -> bool:
+    def _try(self, step: Any) -> bool:
         try:
             step()
         except Exception as error:  # whatever a tracker raises must not reach the training

@@ -49,7 +49,7 @@ VERSION = 1
 Status = Literal["running", "finished", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 Scalar = str | int | float | bool
-BEST = "training/val_weighted_F1"  # the series that ranks epochs and runs
+BEST_SCORE = "training/val_weighted_F1"  # the series that ranks epochs and runs
 BEST_SO_FAR = "training/max_val_weighted_F1"  # its maximum as a single value, for the trackers' runs tables
 EPOCHS, STEPS, SECONDS = "epochs", "steps", "seconds"
 _CHECKPOINT = re.compile(r"checkpoint_epoch=(\d+)-")
@@ -316,7 +316,7 @@ class RunFolder:
         kept = self.epoch_checkpoints()
         if not kept:
             raise UserError(f"{self.path} has no checkpoint; train it first, or choose another")
-        scores = self.metrics()[BEST].reindex(list(kept)).fillna(-1.0)
+        scores = self.metrics()[BEST_SCORE].reindex(list(kept)).fillna(-1.0)
         return kept[int(scores.index[int(scores.to_numpy().argmax())])]
 
     @property
@@ -334,7 +334,7 @@ class RunFolder:
     @property
     def best(self) -> tuple[int, float] | None:
         """Epoch and value of the highest weighted F1 on val, None before the first."""
-        scores = self.series(BEST).dropna()
+        scores = self.series(BEST_SCORE).dropna()
         if scores.empty:
             return None
         row = int(scores["value"].to_numpy().argmax())

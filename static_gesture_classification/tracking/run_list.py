@@ -22,7 +22,7 @@ def find_run(name: str, runs: Path) -> RunFolder | None:
     return None
 
 
-def named_run(name: str | None, runs: Path) -> RunFolder:
+def require_run(name: str | None, runs: Path) -> RunFolder:
     """As `find_run`, of what a user names.
 
     Raises:

@@ -31,7 +31,7 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.checkpoint_entries import check_entries
-from static_gesture_classification.training.inputs import Crops, InputKind, kind_named, kind_of
+from static_gesture_classification.training.inputs import Crops, InputKind, input_kind, kind_of
 from static_gesture_classification.training.models.network import Network
 
 VERSION = 1
@@ -79,7 +79,7 @@ class Classifier:
     @property
     def kind(self) -> InputKind:
         """What it sees of a hand."""
-        return kind_named(self.input)
+        return input_kind(self.input)
 
     @torch.inference_mode()
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

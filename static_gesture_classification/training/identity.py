@@ -77,7 +77,7 @@ def run_folder_for(runs: Path, model: str, identity: RunIdentity, fresh: bool) -
     return following if not own or (fresh and is_finished(own[-1])) else own[-1]
 
 
-def begin(folder: Path, identity: RunIdentity, config: dict[str, Any], tags: Sequence[str]) -> RunFolder:
+def begin_run(folder: Path, identity: RunIdentity, config: dict[str, Any], tags: Sequence[str]) -> RunFolder:
     """Begin the run of this folder, or go on with it; see `RunFolder.create`."""
     run = RunFolder.create(folder.parent, folder.name, config, tags)
     run.log_values({CODE_FIELD: identity.code})

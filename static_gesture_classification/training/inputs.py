@@ -331,7 +331,7 @@ class Landmarks(InputKind):
 KINDS: dict[str, InputKind] = {kind.name: kind for kind in (Crops(), Landmarks())}
 
 
-def kind_named(name: str) -> InputKind:
+def input_kind(name: str) -> InputKind:
     """The kind of this name. Raises `UserError` where there is none."""
     if name not in KINDS:
         raise UserError(f"model.input is {name!r}; it is {' or '.join(KINDS)}")
@@ -340,7 +340,7 @@ def kind_named(name: str) -> InputKind:
 
 def kind_of(model: Mapping[str, Any]) -> InputKind:
     """The kind that a `model` node, or a checkpoint's entry, names; crops where it names none."""
-    return kind_named(str(model.get("input", Crops.name)))
+    return input_kind(str(model.get("input", Crops.name)))
 
 
 def _landmarks(hand: DetectedHand) -> np.ndarray:

@@ -15,7 +15,7 @@ from static_gesture_classification.training.callbacks import LAST, Checkpoints, 
 from static_gesture_classification.training.checkpoint import export_checkpoint, read_checkpoint
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import build_module, build_trainer
-from static_gesture_classification.training.identity import RunIdentity, begin, is_finished, run_folder_for
+from static_gesture_classification.training.identity import RunIdentity, begin_run, is_finished, run_folder_for
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.lightning import Callback
 from static_gesture_classification.training.settings import TrainingSettings
@@ -48,7 +48,7 @@ def run_training(
         again = "train_hyperparams.fresh=true trains again"
         say(f"{folder} is finished with this configuration, data and code; {again}")
     else:
-        run = begin(folder, identity, settings.configuration, tags_of(settings))
+        run = begin_run(folder, identity, settings.configuration, tags_of(settings))
         with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
             train(settings, data, run, logger, callbacks)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)

@@ -24,7 +24,7 @@ from static_gesture_classification.training import models
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.backbones import build_backbone
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint
-from static_gesture_classification.training.inputs import KINDS, Hands, InputKind, Parts, kind_named
+from static_gesture_classification.training.inputs import KINDS, Hands, InputKind, Parts, input_kind
 from static_gesture_classification.training.models import landmarks
 from static_gesture_classification.training.models.landmark_features import features
 from static_gesture_classification.training.models.network import Network
@@ -157,12 +157,12 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
 
 
 def test_a_kind_of_both_parts_pairs_them_by_sample_and_leaves_out_hands_that_were_not_found(both: Path) -> None:
-    hands = kind_named("both").open(both / "data/crops", both / "data/landmarks", both / "data/splits/samples.parquet")
+    hands = input_kind("both").open(both / "data/crops", both / "data/landmarks", both / "data/splits/samples.parquet")
     crops, samples = patches(SPLITS)
     assert hands.samples["sample_id"].tolist() == samples["sample_id"].tolist()[::-1]
     assert hands.crops is not None
     assert np.array_equal(hands.crops[np.array([0, 3])], crops[[-1, -4]])
-    assert (~kind_named("both").usable(hands.points, len(samples))).sum() == 2 * len(SPLITS)
+    assert (~input_kind("both").usable(hands.points, len(samples))).sum() == 2 * len(SPLITS)
 
 
 def test_a_detector_without_landmarks_does_for_no_kind_that_needs_them() -> None:
@@ -180,4 +180,4 @@ def test_hands_and_their_table_belong_together() -> None:
 
 def test_a_kind_that_nobody_knows_is_named() -> None:
     with pytest.raises(UserError, match=r"model\.input is 'sounds'; it is crops or landmarks"):
-        kind_named("sounds")
+        input_kind("sounds")

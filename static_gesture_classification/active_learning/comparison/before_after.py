@@ -2,12 +2,12 @@
 
 Both are scored on the same samples of the frozen val split (only `evaluate` reads test). Left out, and counted, are
 
-- subjects whom either of the two was trained on (unless split.group=session): what it knows by heart says nothing;
+- subjects whom either of the two was trained on (unless split.group=session): it would win on these by memory;
 - gestures that only one of them tells apart;
 - samples that only one of them has predictions of.
 
-The verdict is that of promotion (`evaluation.paired_comparison`). Where the two tell other gestures apart, or less than
-half of val is left to compare them on, the scores do not say which one is better: then the verdict is a person's.
+The verdict follows the rule of promotion (`evaluation.paired_comparison`). Where the two know different gestures, or
+less than half of val is left to compare them on, scores cannot decide: then a person has to.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ VERSION = 1
 DECIDES = "val"
 SHOWN_PAIRS = 8  # of the commonest errors, where there is no plan
 LEAST_GESTURES = 2
-KNOWN, GESTURES, SAMPLES = "of people one was trained on", "of gestures only one knows", "only one has predictions of"
+# Why samples are left out
+TRAINED_ON, UNSHARED = "of people one was trained on", "of gestures only one knows"
+UNPREDICTED = "only one has predictions of"
 
 
 class CompareSettings(Settings):
@@ -167,12 +169,12 @@ def compare(before: Contender, after: Contender, settings: CompareSettings) -> C
     """
     frozen = frozen_samples(before, after, settings.samples)
     samples, known, left_out = leave_out(frozen, before, after, settings.group == "subject")
-    both, left_out[SAMPLES] = predict_both(samples, before, after, settings)
+    both, left_out[UNPREDICTED] = predict_both(samples, before, after, settings)
     if both is None:
         raise IncomparableError(nothing_left(before, after, left_out, settings.samples))
     pairs, by_plan = pairs_to_watch(both.pairing, settings.plan)
     scores = score_both(both, pairs, settings.change)
-    decided = judge(before, after, scores.change, len(frozen))
+    decided = decide_verdict(before, after, scores.change, len(frozen))
     left_out = {reason: count for reason, count in left_out.items() if count}
     notes = remarks(before, after, scores)
     if settings.group == "session":
@@ -180,8 +182,8 @@ def compare(before: Contender, after: Contender, settings: CompareSettings) -> C
     return Comparison(before, after, scores, decided, left_out, known, by_plan, notes)
 
 
-def judge(before: Contender, after: Contender, changed: Change, samples: int) -> Verdict:
-    """The verdict; a person's where the scores are not of the same task, or of a small part of `samples`."""
+def decide_verdict(before: Contender, after: Contender, changed: Change, samples: int) -> Verdict:
+    """The verdict; undecided where the two know different gestures, or only a small part of `samples` is compared."""
     decided = verdict(changed, DECIDES)
     obstacles = only_one_knows(before, after)
     if changed.samples < COMPARABLE_SHARE * samples:
@@ -203,7 +205,7 @@ def only_one_knows(before: Contender, after: Contender) -> list[str]:
 
 
 def frozen_samples(before: Contender, after: Contender, path: Path) -> pd.DataFrame:
-    """The val samples as they are split today; of two tables without a split stage, those of either."""
+    """Today's val samples; for two tables without a split stage, the val samples of either table."""
     if path.is_file() or after.table is None or before.table is None:
         samples = read_rows(path)
     else:
@@ -232,13 +234,13 @@ def leave_out(
     known = (before.subjects or frozenset()) | (after.subjects or frozenset()) if subjects_apart else frozenset()
     seen = digests.isin(known).to_numpy()
     other = ~seen & ~samples["gesture"].isin(common).to_numpy()
-    left_out = {KNOWN: int(seen.sum()), GESTURES: int(other.sum())}
+    left_out = {TRAINED_ON: int(seen.sum()), UNSHARED: int(other.sum())}
     return samples[~seen & ~other].reset_index(drop=True), digests[seen].nunique(), left_out
 
 
 @dataclass(frozen=True)
-class Both:
-    """Samples that both have predictions of, row by row with both predictions."""
+class PredictionPair:
+    """Samples with the predictions of both classifiers, row by row."""
 
     samples: pd.DataFrame
     pairing: Pairing
@@ -246,8 +248,8 @@ class Both:
 
 def predict_both(
     samples: pd.DataFrame, before: Contender, after: Contender, settings: CompareSettings
-) -> tuple[Both | None, int]:
-    """Predictions of the samples that both have some of (None without any); how many only one has.
+) -> tuple[PredictionPair | None, int]:
+    """Samples that both have predictions of (None if there are none), and how many only one has.
 
     Raises:
         IncomparableError: one of them cannot look at the samples.
@@ -262,7 +264,7 @@ def predict_both(
     kept = samples[samples["sample_id"].isin(common)].reset_index(drop=True)
     pairing = pair_predictions(in_order(old, kept), in_order(new, kept), settings.group)
     gestures = np.array([*pairing.labels, ""], object)  # the last: no hand was found
-    return Both(kept.assign(before=gestures[pairing.before], after=gestures[pairing.after]), pairing), missing
+    return PredictionPair(kept.assign(before=gestures[pairing.before], after=gestures[pairing.after]), pairing), missing
 
 
 def predict_one(samples: pd.DataFrame, each: Contender, settings: ContenderSettings) -> Predictions:
@@ -283,7 +285,7 @@ def in_order(predictions: Predictions, samples: pd.DataFrame) -> Predictions:
 
 
 def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | None, int]], bool]:
-    """Gesture, what it is mistaken for, how many were to be recorded: by the plan, else before's commonest errors.
+    """Rows (gesture, mistaken_for, planned samples) of the plan, else of the commonest errors of `before`.
 
     Raises:
         DataError: the plan is damaged.
@@ -296,7 +298,7 @@ def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | 
     return [(str(row["gesture"]), str(row["prediction"]), 0) for row in commonest.to_dict("records")], False
 
 
-def score_both(both: Both, pairs: Sequence[tuple[str, str | None, int]], settings: ChangeSettings) -> Scores:
+def score_both(both: PredictionPair, pairs: Sequence[tuple[str, str | None, int]], settings: ChangeSettings) -> Scores:
     """All numbers."""
     pairing = both.pairing
     rows = [

@@ -100,7 +100,7 @@ def heading(value: Interval) -> str:
 
 
 def gesture_table(changed: Change) -> Table:
-    """F1 of each gesture before and after, those that got worse first; "few": so few show it that nobody can tell."""
+    """F1 of each gesture before and after, worst change first; "few": too few subjects to tell a loss from chance."""
     noun = unit_noun(changed.interval.unit)
     alone = noun == "samples"
     samples = "samples" if alone else f"samples\nof {noun}"

@@ -2,8 +2,8 @@
 
     gestures confusions [confusions.predictions=FILE] [overrides]
 
-reads a predictions table (val's, unless told otherwise) and looks at every directed pair (gesture, prediction) that
-occurs, and at the hands that were not found (see `pairs`).
+It reads a predictions table (val's by default) and counts every directed pair (gesture, prediction) that occurs, and
+the hands that were not found (see `pairs`).
 
 `confusions.output` gets confusions.json, confusions.csv (one row a pair), by_person.csv and by_source.csv (one row a
 pair and subject or source), and pairs/<gesture>_taken_for_<prediction>.png, the samples with their scores.
@@ -91,19 +91,19 @@ def main(config: DictConfig) -> None:
 
 
 def read_errors(path: Path, vocabulary: Vocabulary) -> Predictions:
-    """Read a predictions table whose gestures are the vocabulary's and whose errors may be acted on.
+    """Read a predictions table of this vocabulary without samples of test.
 
     Raises:
-        DataError: it cannot be read (see `read_predictions`), is of another vocabulary, or holds samples of test: who
-            acts on their errors can no longer measure on them.
+        DataError: the table cannot be read (see `read_predictions`), has another vocabulary, or holds samples of test:
+            after acting on their errors, nobody can measure on them.
     """
     predictions = read_predictions(path)
     of_test = int((predictions.column("split") == "test").sum())
     if of_test:
         raise DataError(
-            f"{path} holds {of_test:,} samples of test: who records or tunes by their errors can no longer measure on "
-            "them. Set confusions.predictions (plan.predictions) to those on val; test's errors stand in the figures "
-            "and tables of the evaluate stage"
+            f"{path} holds {of_test:,} samples of test: after recording or tuning by their errors you can no longer "
+            "measure on them. Set confusions.predictions (plan.predictions) to the predictions of val; the evaluate "
+            "stage draws and lists the errors on test"
         )
     check_gestures(predictions, vocabulary, path)
     return predictions
@@ -207,7 +207,7 @@ def errors_table(errors: Sequence[Confusion], taken_for: str | None) -> Table:
 
 
 def unknown_note(predictions: Predictions) -> list[str]:
-    """A note where nobody knows who is in some samples, none where all subjects are known."""
+    """A note on samples without a subject; none where all subjects are known."""
     unknown = int((predictions.column("subject") == "").sum())
     return [unknown_subjects_note(unknown, len(predictions))] if unknown else []
 

@@ -1,6 +1,6 @@
 """Which gesture is taken for which: every directed pair (gesture, prediction), how often, by whom, and what it costs.
 
-What a pair costs is the weighted F1 at stake:
+The cost of a pair is the weighted F1 at stake:
 
     at_stake(g, p) = F(C') - F(C),    C' = C, but with the C[g, p] samples of the pair moved to C[g, g]
 
@@ -8,7 +8,7 @@ where C is the confusion matrix (rows: ground truth) and F its weighted F1, the 
 their samples. It counts both ends of an error, the recall of g and the precision of p, so it is comparable over pairs.
 The stakes of two pairs do not add up exactly.
 
-A hand that was not found (models that work on landmarks; its prediction is "") is no confusion: those samples are
+A hand that was not found is no confusion. Models of landmarks miss some; their prediction is "". These samples are
 listed apart, by gesture, with the same numbers.
 """
 
@@ -39,7 +39,7 @@ class Part:
     """How much of a pair one source or subject has.
 
     Args:
-        source, subject: names; the subject is "" for a whole source, and for all whom nobody knows.
+        source, subject: names; the subject is "" for a whole source, and for all unknown subjects.
         count: samples with the error.
         support: samples of the gesture.
     """
@@ -104,7 +104,7 @@ class Confusion:
         if unknown > MOST * self.count:
             some = "" if unknown == self.count else f"{unknown:,} of {self.count:,} "
             return f"{some}from people whom nobody knows"
-        name = subject_name(first.source, first.subject) if several else shorten(first.subject)
+        name = short_subject_name(first.source, first.subject) if several else shorten(first.subject)
         if len(self.people) == 1:
             return f"all from {name}, alone in showing it"
         if first.count == self.count:
@@ -126,7 +126,7 @@ class Confusions:
         predictions: the table.
         weighted_f1: of all samples; NaN without any.
         pairs: most weighted F1 at stake first.
-        not_found: one per gesture of which some hands were not found.
+        not_found: one for each gesture with hands that were not found.
     """
 
     predictions: Predictions
@@ -181,14 +181,14 @@ def f1_at_stake(counts: Integers, truth: int, prediction: int) -> float:
 
 
 def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: int, unknown: int = 0) -> list[Interval]:
-    """Percentile bootstrap intervals of errors' rates; subjects are drawn with replacement (`weighted_f1_interval`).
+    """Percentile bootstrap intervals of error rates; subjects are drawn with replacement (`weighted_f1_interval`).
 
-    With one subject only, samples are drawn, and the interval says nothing about others; `unit` says which it was.
+    With a single subject, samples are drawn, and the interval says nothing about others; `unit` says which was drawn.
 
     Args:
         errors: (subjects, pairs), how many samples of each subject have each error.
         supports: (subjects,), samples of each subject, above 0.
-        unknown: of how many of them nobody knows who is in them; each of their recordings and pictures is a row.
+        unknown: samples without a subject; each of their recordings and pictures is a row.
     """
     several = PICTURE if unknown else SUBJECT
     unit, units = (several, len(supports)) if len(supports) > 1 else (SAMPLE, int(supports[0]))
@@ -209,7 +209,7 @@ def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: i
     return [Interval(float(low), float(high), *about) for low, high in ends.T]
 
 
-def subject_name(source: str, subject: str) -> str:
+def short_subject_name(source: str, subject: str) -> str:
     """A subject for a table: `Subject3 of hands`; long names are cut, the files have them whole."""
     return f"{shorten(subject.removeprefix(f'{source}/'))} of {source}"
 

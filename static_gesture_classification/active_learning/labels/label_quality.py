@@ -19,7 +19,7 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
 from static_gesture_classification.active_learning.labels.cross_validation import (
-    CHECKPOINT,
+    FROM_CHECKPOINT,
     Features,
     cross_validate,
     temper,
@@ -140,7 +140,7 @@ def _fill_val(
 
 def _notes_on_train(samples: pd.DataFrame, features: Features, checked: np.ndarray) -> Iterator[str]:
     yield f"train's labels were checked by {features.kind}, cross-validated over people"
-    if features.kind == CHECKPOINT:
+    if features.kind == FROM_CHECKPOINT:
         yield "the checkpoint was trained on these very labels, so it excuses wrong ones: landmarks or pictures do not"
     if missing := int((~features.known).sum()):
         yield f"{missing:,} samples of train have no landmarks, so they were not checked (features=pictures does)"

@@ -32,8 +32,8 @@ from static_gesture_classification.active_learning.admission import (
     Judgement,
     PastSession,
     judge_all,
-    name_here,
     past_sessions,
+    session_subject,
     split_for,
 )
 from static_gesture_classification.active_learning.mining.found_hands import SOURCE
@@ -61,8 +61,8 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 PREFIX = "mined-"
-HELD_OUT = "held out"  # kept_because of samples that go to val whatever the model says of them
-NAMED = 3  # hands without a picture that are named
+KEPT_AS_HELD_OUT = "held out"  # kept_because of samples that go to val whatever the model says of them
+NAMED_HANDS = 3  # hands without a picture that are named
 
 
 @entry_point
@@ -117,7 +117,7 @@ def subjects_of(samples: pd.DataFrame) -> list[str]:
     others as the reviewer calls them; "" where nobody knows.
     """
     return [
-        subject if source == SOURCE else name_here(person_name(source, subject))
+        subject if source == SOURCE else session_subject(person_name(source, subject))
         for source, subject in zip(samples["source"], samples["subject"], strict=True)
     ]
 
@@ -249,7 +249,7 @@ def write_hand(folder: Path, pixels: np.ndarray, mined: MinedSession, row: int, 
         gesture=None if sample["gesture"] == mined.session.gesture else str(sample["gesture"]),
         subject=str(sample["subject"]),
         source=None if sample["source"] == SOURCE else str(sample["source"]),
-        **mined.judged.judgements[row].recorded(HELD_OUT if mined.session.split == VAL else None),
+        **mined.judged.judgements[row].as_record(KEPT_AS_HELD_OUT if mined.session.split == VAL else None),
     )
 
 
@@ -266,7 +266,7 @@ def print_admitted(judged: JudgedHands, splits: dict[str, str], folders: Sequenc
     for outcome in OUTCOMES:
         table.add_row(outcome, *(f"{count:,}" for count in _counts(judged, splits, outcome)))
     show_table(table)
-    for image, reason in judged.unseen[:NAMED]:
+    for image, reason in judged.unseen[:NAMED_HANDS]:
         say(f"left out: {image}: {reason}")
     if not folders:
         say("Nothing joins: the model is sure and right about all of them.")

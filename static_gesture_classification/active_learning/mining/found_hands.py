@@ -227,7 +227,6 @@ def _row(
     root: Path, image: str, number: int, box: Sequence[float], hand: str, landmarks: Sequence[float] | None
 ) -> dict[str, Any]:
     folder = image.rpartition("/")[0]
-    person = folder.partition("/")[0]
     return {
         "sample_id": sample_id(SOURCE, f"{root.as_posix()}/{image}", number),
         "image": image,
@@ -236,7 +235,7 @@ def _row(
         "gesture": "",
         "source": SOURCE,
         "source_label": "",
-        "subject": person,
+        "subject": folder.partition("/")[0],
         "session": folder or image.partition("#")[0],
         "hand": hand,
         "landmarks": None if landmarks is None else np.asarray(landmarks, np.float32),

@@ -26,7 +26,7 @@ IMAGES_PER_TASK = 8
 Seen = tuple[int, np.ndarray | str]  # a row, and its input, or why there is nothing to see
 
 
-def seen_by(classifier: Classifier, detector: DetectorSettings) -> Callable[[Any], bytes]:
+def input_identity(classifier: Classifier, detector: DetectorSettings) -> Callable[[Any], bytes]:
     """What of a hand, besides its image and box, decides what the classifier sees of it, by its landmarks or None.
 
     Of crops: how they are cut. Of landmarks: those that are known, else the detector that looks.
@@ -143,20 +143,20 @@ def _points(samples: pd.DataFrame, rows: np.ndarray, settings: DetectorSettings)
             else:
                 yield row, points_of(np.reshape(marks[row], (1, LANDMARK_COUNT, 2)), aspect)[0]
     if not known.all():
-        yield from _detected_points(samples, rows[~known], settings)
+        yield from _detect_points(samples, rows[~known], settings)
 
 
-def _detected_points(samples: pd.DataFrame, rows: np.ndarray, settings: DetectorSettings) -> Iterator[Seen]:
+def _detect_points(samples: pd.DataFrame, rows: np.ndarray, settings: DetectorSettings) -> Iterator[Seen]:
     boxes = samples[list(BOX)].to_numpy(np.float64)
     in_images, in_videos = _rows_by_image(samples, rows)
     rows_of = in_images | in_videos
     with settings.build() as detector:
         for path, pixels in pictures(rows_of):
             for row in rows_of[path]:
-                yield row, _detected(detector, pixels, boxes[row])
+                yield row, _detect_one(detector, pixels, boxes[row])
 
 
-def _detected(detector: Detector, pixels: np.ndarray | UnreadableImageError, box: np.ndarray) -> np.ndarray | str:
+def _detect_one(detector: Detector, pixels: np.ndarray | UnreadableImageError, box: np.ndarray) -> np.ndarray | str:
     if isinstance(pixels, UnreadableImageError):
         return str(pixels)
     hand = detector.landmarks_in(pixels, tuple(box.tolist()))

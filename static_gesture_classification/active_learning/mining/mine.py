@@ -24,19 +24,19 @@ from omegaconf import DictConfig
 from rich import box
 
 from static_gesture_classification.active_learning.mining.candidates import (
-    Chosen,
+    CandidateCrops,
     Examples,
-    Looks,
-    choose,
-    look_at,
+    Proposal,
+    crop_candidates,
+    propose,
     rank,
 )
 from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, embed, open_pool, print_pool
 from static_gesture_classification.active_learning.mining.review_list import (
-    COLUMNS,
     LIST,
+    LIST_COLUMNS,
     MinedList,
-    Origin,
+    MiningOrigin,
     write_list,
 )
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
@@ -69,10 +69,12 @@ def main(config: DictConfig) -> None:
         rank(line, example, pool, classifier.vocabulary, settings.admission)
         for line, example in zip(lines, examples, strict=True)
     ]
-    looks = look_at(pool, [row for ranking in rankings for row in ranking.rows.tolist()], settings)
-    found = choose(pool, rankings, looks, settings)
+    pictures = crop_candidates(pool, [row for ranking in rankings for row in ranking.rows.tolist()], settings)
+    found = propose(pool, rankings, pictures, settings)
     folder = settings.output / pool.hands.name
-    write_found(found, pool, looks, Origin(str(settings.pool), str(settings.checkpoint), settings.digest), folder)
+    write_found(
+        found, pool, pictures, MiningOrigin(str(settings.pool), str(settings.checkpoint), settings.digest), folder
+    )
     print_found(found, examples, folder)
 
 
@@ -152,7 +154,9 @@ def _landmarks(samples: pd.DataFrame, settings: MiningSettings) -> pd.Series:
     return pd.Series([known.get(sample) for sample in samples["sample_id"]], dtype=object)
 
 
-def write_found(found: Sequence[Chosen], pool: Pool, looks: Looks, origin: Origin, folder: Path) -> None:
+def write_found(
+    found: Sequence[Proposal], pool: Pool, pictures: CandidateCrops, origin: MiningOrigin, folder: Path
+) -> None:
     """Write the list to review and a contact sheet for each line.
 
     Raises:
@@ -171,10 +175,10 @@ def write_found(found: Sequence[Chosen], pool: Pool, looks: Looks, origin: Origi
         note(text)
     for chosen in found:
         if len(chosen.at):
-            write_figure(contact_sheet(chosen, pool, looks), folder / f"{file_name(chosen.ranking.line)}.png")
+            write_figure(contact_sheet(chosen, pool, pictures), folder / f"{file_name(chosen.ranking.line)}.png")
 
 
-def list_rows(chosen: Chosen, pool: Pool) -> pd.DataFrame:
+def list_rows(chosen: Proposal, pool: Pool) -> pd.DataFrame:
     """The lines of list.csv for one line of the plan, as text."""
     line, rows = chosen.ranking.line, chosen.ranking.rows[chosen.at]
     samples = pool.samples.iloc[rows]
@@ -196,7 +200,7 @@ def list_rows(chosen: Chosen, pool: Pool) -> pd.DataFrame:
         "mistaken_for": [line.mistaken_for or ""] * len(rows),
         "sample_id": samples["sample_id"].to_numpy(object),
     }
-    return pd.DataFrame(columns, columns=list(COLUMNS), dtype=object)
+    return pd.DataFrame(columns, columns=list(LIST_COLUMNS), dtype=object)
 
 
 def title(line: PlannedRecording) -> str:
@@ -209,10 +213,10 @@ def file_name(line: PlannedRecording) -> str:
     return re.sub(r"\W+", "_", title(line))
 
 
-def contact_sheet(chosen: Chosen, pool: Pool, looks: Looks) -> np.ndarray:
+def contact_sheet(chosen: Proposal, pool: Pool, pictures: CandidateCrops) -> np.ndarray:
     """The hands proposed for a line, with their numbers in the list and what the model says: (h, w, 3) uint8 RGB."""
     rows = chosen.ranking.rows[chosen.at]
-    crops = looks.crops[[looks.row[row] for row in rows.tolist()]]
+    crops = pictures.crops[[pictures.row[row] for row in rows.tolist()]]
     judgements = chosen.ranking.judgements.take(chosen.at)
     captions = [
         f"{number}  {judgement.prediction or 'no hand'} {judgement.score:.2f}"
@@ -223,7 +227,7 @@ def contact_sheet(chosen: Chosen, pool: Pool, looks: Looks) -> np.ndarray:
     return image_grid(crops, captions, f"{title(chosen.ranking.line)}: {len(rows)} found{known}", SHEET_COLUMNS)
 
 
-def left_out(found: Sequence[Chosen]) -> dict[str, int]:
+def left_out(found: Sequence[Proposal]) -> dict[str, int]:
     """Which of the hands that were looked at are not proposed: reason -> how many."""
     numbers = {
         "near-duplicates of hands in the index": sum(chosen.in_index for chosen in found),
@@ -234,7 +238,7 @@ def left_out(found: Sequence[Chosen]) -> dict[str, int]:
     return {reason: number for reason, number in numbers.items() if number}
 
 
-def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: Path) -> None:
+def print_found(found: Sequence[Proposal], examples: Sequence[Examples], folder: Path) -> None:
     """Print what was found for each line, and what to do next."""
     table = Table(title="found for the plan", title_justify="left", box=box.SIMPLE)
     table.add_column("line", no_wrap=True)

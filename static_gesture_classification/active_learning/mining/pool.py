@@ -20,7 +20,12 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.active_learning.mining.found_hands import find_hands
-from static_gesture_classification.active_learning.mining.hand_inputs import Seen, hand_keys, inputs_of, seen_by
+from static_gesture_classification.active_learning.mining.hand_inputs import (
+    Seen,
+    hand_keys,
+    input_identity,
+    inputs_of,
+)
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
@@ -29,7 +34,7 @@ from static_gesture_classification.samples import held_together, image_path, rea
 from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training.checkpoint import Classifier
 
-HELD_OUT = ("val", "test")
+HELD_OUT_SPLITS = ("val", "test")
 BLOCK = 512  # hands between two writes
 NAMED = 3  # unreadable pictures that a message names
 
@@ -151,14 +156,14 @@ def hands_in_pictures(settings: MiningSettings, path: Path) -> PoolHands:
 
 def leave_out_known(hands: PoolHands, settings: MiningSettings) -> None:
     """Leave out what is in the index, and what is held out for val and test."""
-    hands.keep(~hands.samples["split"].isin(HELD_OUT).to_numpy(), "are in the source's own val or test split")
+    hands.keep(~hands.samples["split"].isin(HELD_OUT_SPLITS).to_numpy(), "are in the source's own val or test split")
     if settings.workspace.index_table.is_file():
         known = read_samples(settings.workspace.index_table)
         hands.keep(~hands.samples["sample_id"].isin(known["sample_id"]).to_numpy(), "are in the index already")
         hands.keep(~_in_images_of(known, hands.samples), "are in images that are in the index already")
     if settings.workspace.split_table.is_file():
         table = read_samples(settings.workspace.split_table)
-        away = table[table["split"].isin(HELD_OUT)]
+        away = table[table["split"].isin(HELD_OUT_SPLITS)]
         own = held_together(hands.samples).isin(set(held_together(away))).to_numpy()
         hands.keep(~own, "are of people who are held out for val or test")
 
@@ -182,7 +187,7 @@ def embed(hands: PoolHands, classifier: Classifier, settings: MiningSettings) ->
         classifier.kind.check_detector(settings.detector.build())
     digest, names = settings.digest, classifier.vocabulary.names
     store = EmbeddingStore(settings.cache / digest, digest, classifier.network.head.in_features, names)
-    keys = hand_keys(hands.samples, seen_by(classifier, settings.detector))
+    keys = hand_keys(hands.samples, input_identity(classifier, settings.detector))
     todo = np.flatnonzero(store.rows(keys) < 0)
     reasons: dict[int, str] = {}
     if len(todo):

@@ -27,7 +27,7 @@ LIST, CANDIDATES, ORIGIN, PREVIOUS = "list.csv", "candidates.parquet", "mining.j
 # number: its tile on the contact sheet; line: of the plan; gesture: what it shows, or might; label: what its dataset
 # says; prediction, score, margin, outcome: what the model says and what the admission rule makes of it, if `gesture` is
 # right; similarity: to the errors (`search.likeness`); empty where there was none to search by
-COLUMNS = (
+LIST_COLUMNS = (
     "line",
     "number",
     "keep",
@@ -43,12 +43,12 @@ COLUMNS = (
     "mistaken_for",
     "sample_id",
 )
-EDITED = ("keep", "gesture", "subject")
-YES, NO = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0", "", "-")
+EDITED_COLUMNS = ("keep", "gesture", "subject")
+KEEP_WORDS, DROP_WORDS = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0", "", "-")
 
 
 @dataclass(frozen=True)
-class Origin:
+class MiningOrigin:
     """Where a list comes from: the pool, and the checkpoint that was searched with (its path and digest)."""
 
     pool: str
@@ -61,14 +61,14 @@ class MinedList:
     """A list in memory.
 
     Args:
-        table: the columns `COLUMNS`, as text.
+        table: the columns `LIST_COLUMNS`, as text.
         samples: sample table with a row for each hand of `table`.
         origin: where it comes from.
     """
 
     table: pd.DataFrame
     samples: pd.DataFrame
-    origin: Origin
+    origin: MiningOrigin
 
 
 def write_list(mined: MinedList, folder: Path) -> list[str]:
@@ -81,9 +81,9 @@ def write_list(mined: MinedList, folder: Path) -> list[str]:
         OutputError: the folder cannot be written.
     """
     table, notes = mined.table, []
-    earlier = _earlier(folder / LIST)
+    earlier = _read_earlier(folder / LIST)
     if earlier is not None:
-        table, taken = _with_edits(table, earlier)
+        table, taken = _carry_edits_over(table, earlier)
         if taken:
             notes.append(f"{taken:,} decisions of the earlier list are taken over")
         if not earlier.equals(table):
@@ -107,20 +107,20 @@ def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
     """
     path = path / LIST if path.is_dir() else path
     table = _read_csv(path)
-    samples = _checked_samples(path.parent / CANDIDATES)
-    kept = _kept(table, path)
+    samples = _read_candidates(path.parent / CANDIDATES)
+    kept = _select_kept(table, path)
     _check_gestures(kept, vocabulary, path)
-    kept = _each_once(kept, path)
+    kept = _drop_repeated(kept, path)
     unknown = kept.index[~kept["sample_id"].isin(samples["sample_id"])]
     if len(unknown):
         raise DataError(f"{path}, line {unknown[0]}: no such hand in {CANDIDATES}; mine again")
     rows = pd.Index(samples["sample_id"]).get_indexer(kept["sample_id"])
     samples = samples.iloc[rows].reset_index(drop=True)
     samples = samples.assign(gesture=kept["gesture"].to_numpy(object), subject=kept["subject"].to_numpy(object))
-    return MinedList(kept.reset_index(drop=True), samples, _origin(path.parent / ORIGIN))
+    return MinedList(kept.reset_index(drop=True), samples, _read_origin(path.parent / ORIGIN))
 
 
-def _checked_samples(path: Path) -> pd.DataFrame:
+def _read_candidates(path: Path) -> pd.DataFrame:
     """The candidates, whose ids become names of files and whose pictures lie in their pool."""
     samples = read_samples(path)
     for column, check in (("sample_id", plain_name), ("image", path_inside)):
@@ -136,18 +136,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
     """A list's rows as text, stripped; the index is the line in the file. See `read_list`."""
     if not path.is_file():
         raise DataError(f"no list of mined hands at {path}; make one with gestures mine mining.pool=...")
-    rows = read_table(path, Columns(COLUMNS)).rows
+    rows = read_table(path, Columns(LIST_COLUMNS)).rows
     lines = [row.line for row in rows]
-    return pd.DataFrame([row.cells for row in rows], index=lines, columns=list(COLUMNS), dtype=object)
+    return pd.DataFrame([row.cells for row in rows], index=lines, columns=list(LIST_COLUMNS), dtype=object)
 
 
-def _kept(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _select_kept(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     decisions = table["keep"].str.lower()
-    odd = table.index[~decisions.isin([*YES, *NO])]
+    odd = table.index[~decisions.isin([*KEEP_WORDS, *DROP_WORDS])]
     if len(odd):
         value = table["keep"][odd[0]]
         raise DataError(f"{path}, line {odd[0]}: keep is {value!r}; write yes or no, or leave it empty")
-    return table[decisions.isin(YES)]
+    return table[decisions.isin(KEEP_WORDS)]
 
 
 def _check_gestures(kept: pd.DataFrame, vocabulary: Vocabulary, path: Path) -> None:
@@ -159,7 +159,7 @@ def _check_gestures(kept: pd.DataFrame, vocabulary: Vocabulary, path: Path) -> N
             )
 
 
-def _each_once(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _drop_repeated(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Without repetitions of a hand; raises where it is said to show two gestures."""
     for sample, gestures in kept.groupby("sample_id")["gesture"]:
         if gestures.nunique() > 1:
@@ -170,11 +170,11 @@ def _each_once(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
     return kept.drop_duplicates("sample_id")
 
 
-def _origin(path: Path) -> Origin:
-    return read_json(path, Origin, "it belongs to the list: mine again", ("version", VERSION))
+def _read_origin(path: Path) -> MiningOrigin:
+    return read_json(path, MiningOrigin, "it belongs to the list: mine again", ("version", VERSION))
 
 
-def _earlier(path: Path) -> pd.DataFrame | None:
+def _read_earlier(path: Path) -> pd.DataFrame | None:
     """The list that is there already, or None; one that cannot be read is no reason to stop."""
     try:
         return _read_csv(path).reset_index(drop=True)
@@ -182,14 +182,14 @@ def _earlier(path: Path) -> pd.DataFrame | None:
         return None
 
 
-def _with_edits(table: pd.DataFrame, earlier: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def _carry_edits_over(table: pd.DataFrame, earlier: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """The new list with the earlier one's decisions on the same hands of the same lines, and how many differ."""
     keys = pd.MultiIndex.from_frame(earlier[["line", "sample_id"]])
     rows = keys.drop_duplicates().get_indexer(pd.MultiIndex.from_frame(table[["line", "sample_id"]]))
     old = earlier[~keys.duplicated()].reset_index(drop=True)
     result = table.copy()
     changed = pd.Series(False, index=table.index)
-    for name in EDITED:
+    for name in EDITED_COLUMNS:
         values = [table[name].iloc[at] if row < 0 else old[name].iloc[row] for at, row in enumerate(rows)]
         changed |= result[name].to_numpy(object) != pd.Series(values, index=table.index, dtype=object)
         result[name] = values

@@ -32,7 +32,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     PlannedRecording,
     RecordingPlan,
     as_markdown,
-    recorded_for,
+    count_recorded,
     show_plan,
     write_plan,
 )
@@ -102,7 +102,7 @@ class PlanSettings(Settings):
 class Stock:
     """What a gesture has: samples and people in train and in val.
 
-    Where nobody knows who is in some of them (`people_known`), each recording or picture may show another person.
+    Where nobody knows who is in some of them (`subjects_known`), each recording or picture may show another person.
     """
 
     gesture: str
@@ -110,7 +110,7 @@ class Stock:
     train_people: int
     val_samples: int
     val_people: int
-    people_known: bool = True
+    subjects_known: bool = True
 
     def shortfall(self, wanted: Wanted) -> float:
         """How far the scarcest of the four is from what is wanted: 0 (there is enough) to 1 (there is none)."""
@@ -119,16 +119,16 @@ class Stock:
 
     def in_words(self, wanted: Wanted) -> str:
         """What there is, and of what falls short, how much is wanted."""
-        parts, at_most = [], "" if self.people_known else "at most "
+        parts, at_most = [], "" if self.subjects_known else "at most "
         for split in ("train", "val"):
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
             wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
             if not samples:
-                parts.append(f"none in {split} ({wants[0]:,} samples of {_people(wants[1])} wanted)")
+                parts.append(f"none in {split} ({wants[0]:,} samples of {_count_subjects(wants[1])} wanted)")
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
             of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
-            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_people(people)}{of_people}")
+            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_count_subjects(people)}{of_people}")
         return ", ".join(parts)
 
 
@@ -140,7 +140,7 @@ def main(config: DictConfig) -> None:
     write_plan(plan, settings.path)
     table = settings.path.with_suffix(".md")
     write_text(table, as_markdown(plan))
-    show_plan(plan, recorded_for(plan, settings.recorded))
+    show_plan(plan, count_recorded(plan, settings.recorded))
     say(f"written to {settings.path} and {table}")
 
 
@@ -164,10 +164,10 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
     notes = tuple(_notes(confusions, pairs))
-    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in(samples))
+    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, recorded_sessions(samples))
 
 
-def taken_in(samples: pd.DataFrame) -> tuple[str, ...]:
+def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:
     """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))
@@ -267,7 +267,7 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}. " if text else ""
 
 
-def _people(count: int) -> str:
+def _count_subjects(count: int) -> str:
     return "1 person" if count == 1 else f"{count:,} people"
 
 

@@ -125,7 +125,7 @@ def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan
     return plan
 
 
-def recorded_for(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None], int]:
+def count_recorded(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None], int]:
     """How many pictures were recorded that the plan does not know yet, by gesture and what it is mistaken for.
 
     Mined sessions, of which nobody said when they were recorded, are none.
@@ -145,7 +145,7 @@ def recorded_for(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None]
 
 
 def show_plan(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int] | None = None) -> None:
-    """Print a plan, and how much of it was `recorded_for` it already."""
+    """Print a plan, and how much of it is recorded already (`count_recorded`)."""
     if plan.recordings:
         say(f"record next, {plan.count:,} samples:")
         show_table(_table(plan))

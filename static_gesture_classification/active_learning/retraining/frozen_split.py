@@ -28,7 +28,7 @@ from static_gesture_classification.samples import SPLITS, read_rows
 
 TRAIN, VAL, TEST = SPLITS
 UNUSED = ""
-FIRST = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
+SPLIT_ORDER = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
 IN_TEST = "their person is in test"
 SEEN = "they show the same moment as a sample of val or test"
 
@@ -107,7 +107,7 @@ def splits_of_new(samples: pd.DataFrame, splits: np.ndarray, known: np.ndarray, 
 def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str]:
     """Subject -> split, of those that are in one."""
     found: dict[int, str] = {}
-    for split in reversed(FIRST):
+    for split in reversed(SPLIT_ORDER):
         found |= dict.fromkeys(subjects[splits == split].tolist(), split)
     return found
 

@@ -39,7 +39,7 @@ from static_gesture_classification.training.run import run_training
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def train(settings: RetrainSettings) -> None:
+def train_by_method(settings: RetrainSettings) -> None:
     """Train by the method that the settings name.
 
     Raises:

@@ -28,8 +28,7 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.comparison.before_after import Comparison
-from static_gesture_classification.active_learning.comparison.before_after import compare as compare_contenders
+from static_gesture_classification.active_learning.comparison.before_after import Comparison, compare
 from static_gesture_classification.active_learning.comparison.report import show_comparison, write_comparison
 from static_gesture_classification.active_learning.retraining.frozen_split import (
     VAL,
@@ -37,9 +36,9 @@ from static_gesture_classification.active_learning.retraining.frozen_split impor
     earlier_splits,
     freeze_split,
 )
-from static_gesture_classification.active_learning.retraining.methods import embed_rows, train
-from static_gesture_classification.active_learning.retraining.outcome import Outcome, show_outcome, write_outcome
-from static_gesture_classification.active_learning.retraining.settings import GO_ON, HEAD, RetrainSettings
+from static_gesture_classification.active_learning.retraining.methods import embed_rows, train_by_method
+from static_gesture_classification.active_learning.retraining.outcome import RetrainOutcome, show_outcome, write_outcome
+from static_gesture_classification.active_learning.retraining.settings import FROM_CHECKPOINT, HEAD, RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, data_version, read_record
@@ -58,9 +57,9 @@ from static_gesture_classification.evaluation.predictions import (
 )
 from static_gesture_classification.evaluation.promote import (
     BY_SCORE,
-    Candidate,
-    Decision,
-    Origin,
+    CheckpointOrigin,
+    PromotionCandidate,
+    PromotionDecision,
     incomparable,
     make_record,
     promote,
@@ -118,13 +117,13 @@ def retrain(settings: RetrainSettings) -> Comparison | None:
             with clock.timed("landmarks"):
                 build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings.landmarks)
         with clock.timed("train"):
-            train(settings)
+            train_by_method(settings)
         with clock.timed("evaluate"):
             predictions = evaluate(settings)
         with clock.timed("compare"):
-            result, decision = compare(settings, predictions)
+            result, decision = compare_with_previous(settings, predictions)
             decision = prefer(settings, decision)
-        outcome = Outcome(settings.method, frozen, predictions, result, decision, clock.seconds)
+        outcome = RetrainOutcome(settings.method, frozen, predictions, result, decision, clock.seconds)
         write_outcome(outcome, workspace)
         show_outcome(outcome, workspace)
     return result
@@ -227,22 +226,24 @@ def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarr
     return predictions_of(sample_keys(val), probabilities, start.vocabulary, embeddings)
 
 
-def compare(settings: RetrainSettings, predictions: Predictions | None) -> tuple[Comparison | None, Decision]:
+def compare_with_previous(
+    settings: RetrainSettings, predictions: Predictions | None
+) -> tuple[Comparison | None, PromotionDecision]:
     """The trained checkpoint against the quick loop's best one, or the one it went on from, and what follows.
 
     The comparison is None where there was nothing to compare with, or where the two cannot be compared.
     """
     workspace, contenders = settings.workspace, settings.compare.contenders
-    before = settings.start if settings.method in GO_ON else workspace.best
+    before = settings.start if settings.method in FROM_CHECKPOINT else workspace.best
     if not before.is_file():
         say("nothing to compare with yet: this is the first")
-        return None, Decision(True, "there was none before")
+        return None, PromotionDecision(True, "there was none before")
     new = replace(find_contender(str(workspace.trained), contenders.runs), table=predictions)
     try:
-        result = compare_contenders(contender_before(settings, before), new, settings.compare)
+        result = compare(contender_before(settings, before), new, settings.compare)
         write_comparison(result, settings.compare.output)
         show_comparison(result)
-        return result, decide(settings, result, new)
+        return result, decide_best(settings, result, new)
     except IncomparableError as error:
         decision = incomparable(str(error))
         note(decision.reason)
@@ -252,7 +253,7 @@ def compare(settings: RetrainSettings, predictions: Predictions | None) -> tuple
 def contender_before(settings: RetrainSettings, before: Path) -> Contender:
     """What is compared with; of the checkpoint to go on from most predictions are stored."""
     old = find_contender(str(before), settings.compare.contenders.runs)
-    if settings.method not in GO_ON:
+    if settings.method not in FROM_CHECKPOINT:
         return old
     val, rows = val_rows(settings.workspace)
     start = load_classifier(settings.start)
@@ -260,30 +261,30 @@ def contender_before(settings: RetrainSettings, before: Path) -> Contender:
     return replace(old, subjects=training_subjects(settings.start, settings.pipeline.runs), table=stored)
 
 
-def decide(settings: RetrainSettings, result: Comparison, new: Contender) -> Decision:
+def decide_best(settings: RetrainSettings, result: Comparison, new: Contender) -> PromotionDecision:
     """What follows for the quick loop's best one, which a model that went on from another has to beat too."""
     best, verdict = settings.workspace.best, result.verdict
     other = checkpoint_digest(best) not in (None, result.before.digest)
     if verdict.promote and other and result.before.name != str(best):
         old = find_contender(str(best), settings.compare.contenders.runs)
-        verdict = compare_contenders(old, new, settings.compare).verdict
+        verdict = compare(old, new, settings.compare).verdict
         say(f"against {best}: {verdict.reason}")
-    return Decision(verdict.promote, verdict.reason, undecided=verdict.undecided)
+    return PromotionDecision(verdict.promote, verdict.reason, undecided=verdict.undecided)
 
 
-def prefer(settings: RetrainSettings, decision: Decision) -> Decision:
+def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionDecision:
     """Make the trained checkpoint the quick loop's best where the decision, or the user, is for it."""
     workspace = settings.workspace
     content, entries = workspace.trained.read_bytes(), read_checkpoint(workspace.trained)
     record = read_record(workspace.trained.with_suffix(".json")) or {}
     subjects = record.get(SUBJECTS)
-    origin = Origin(
+    origin = CheckpointOrigin(
         record.get("run"),
         record.get("checkpoint"),
         data_version(read_rows(workspace.split_table)),
         None if subjects is None else str(subjects).split(),
     )
-    candidate = Candidate(content, make_record(entries, content, origin, settings.training.configuration))
+    candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))
     decision = settle(decision, candidate, workspace.models, settings.force)
     if decision.promote:
         promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})

@@ -28,8 +28,8 @@ from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
 BY_LANDMARKS, HEAD, FINETUNE = "landmarks", "head", "finetune"
-GO_ON = (HEAD, FINETUNE)  # from a checkpoint; the others train from scratch
-CHOICES = {BY_LANDMARKS: ("model=landmarks",), FINETUNE: ("train_hyperparams=finetune",)}
+FROM_CHECKPOINT = (HEAD, FINETUNE)  # from a checkpoint; the others train from scratch
+METHOD_OVERRIDES = {BY_LANDMARKS: ("model=landmarks",), FINETUNE: ("train_hyperparams=finetune",)}
 
 
 class FinetuneSettings(Settings):
@@ -83,10 +83,10 @@ class RetrainSettings(Settings):
             UserError: a value is not allowed, the method does not train this kind of model, or the checkpoint to go on
                 from is missing or no crop model.
         """
-        implied = CHOICES.get(str(config.retrain.method), ())
+        implied = METHOD_OVERRIDES.get(str(config.retrain.method), ())
         if implied and HydraConfig.initialized():  # else a caller has composed it, and has chosen
             given = list(HydraConfig.get().overrides.task)
-            config = compose("config", overrides=[*without_those(implied, given), *given])
+            config = compose("config", overrides=[*drop_overridden(implied, given), *given])
             expand_homes(config)
         workspace = Workspace.read(config, "retrain.paths")
         settings = cls.read(
@@ -103,8 +103,8 @@ class RetrainSettings(Settings):
             training=TrainingSettings.from_config(config).model_copy(update={"workspace": workspace}),
             compare=CompareSettings.from_config(config).at(workspace),
         )
-        if settings.method in GO_ON:
-            settings = settings.going_on_from(read_checkpoint(settings.start))
+        if settings.method in FROM_CHECKPOINT:
+            settings = settings.with_start(read_checkpoint(settings.start))
         training = settings.training
         if (settings.method == BY_LANDMARKS) == kind_of(training.model).needs_crops:
             raise UserError(
@@ -115,7 +115,7 @@ class RetrainSettings(Settings):
             update={"training": training.model_copy(update={"configuration": configuration_of(training)})}
         )
 
-    def going_on_from(self, entries: Mapping[str, Any]) -> RetrainSettings:
+    def with_start(self, entries: Mapping[str, Any]) -> RetrainSettings:
         """With model and crop geometry of a checkpoint's entries.
 
         Raises:
@@ -157,7 +157,7 @@ def configuration_of(training: TrainingSettings) -> dict[str, Any]:
     }
 
 
-def without_those(choices: Sequence[str], given: Sequence[str]) -> list[str]:
+def drop_overridden(choices: Sequence[str], given: Sequence[str]) -> list[str]:
     """The choices whose group the command line does not choose from."""
     groups = {override.partition("=")[0].lstrip("+~") for override in given}
     return [choice for choice in choices if choice.partition("=")[0] not in groups]

@@ -38,7 +38,7 @@ def open_learning_layer(
             known = embeddings_of_points(classifier, folder, settings.refit_samples, settings.seed)
         else:
             folder = settings.embeddings
-            known = kept_embeddings(folder, checkpoint, start, classifier, settings.refit_samples, settings.seed)
+            known = read_stored_embeddings(folder, checkpoint, start, classifier, settings.refit_samples, settings.seed)
     except (DataError, UserError) as error:
         return None, f"it does not learn from what is kept, and judges as it is: {error}"
     about = (
@@ -80,7 +80,7 @@ def embeddings_of_points(classifier: AnyClassifier, folder: Path, most: int, see
     return classifier.predict(points[draw_rows(rows, most, seed)])[1]
 
 
-def kept_embeddings(
+def read_stored_embeddings(
     folder: Path, checkpoint: Path, start: LastLayer, classifier: AnyClassifier, most: int, seed: int
 ) -> np.ndarray:
     """Embeddings float32 (n, D) that the quick loop has kept of a crop model, at most so many, drawn at random.

@@ -9,7 +9,7 @@ import numpy as np
 
 from static_gesture_classification.detection.detector import DetectedHand
 
-SIDE = 24  # pixels of the small grey picture that is compared
+PICTURE_SIZE = 24  # pixels of the small grey picture that is compared
 MARGIN = 0.15  # around the box, as the classifier sees it
 # What counts as just different enough (a difference of 1). From one frame to the next a hand held still moves by 0.01
 # to 0.03 of its size, and its pictures correlate by 0.97 and more.
@@ -71,7 +71,9 @@ def _picture(image: np.ndarray, hand: DetectedHand) -> np.ndarray:
     left, top = (x1 + x2) / 2 * width - side / 2, (y1 + y2) / 2 * height - side / 2
     columns = slice(max(round(left), 0), max(round(left + side), 1))
     rows = slice(max(round(top), 0), max(round(top + side), 1))
-    small = cv2.resize(np.ascontiguousarray(image[rows, columns]), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        np.ascontiguousarray(image[rows, columns]), (PICTURE_SIZE, PICTURE_SIZE), interpolation=cv2.INTER_AREA
+    )
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     grey -= grey.mean()
     return grey / max(float(np.linalg.norm(grey)), 1e-6)

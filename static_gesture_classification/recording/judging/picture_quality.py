@@ -8,7 +8,7 @@ import numpy as np
 
 from static_gesture_classification.recording.judging.settings import SelectionSettings
 
-SIDE = 96  # pixels that a hand's longer side is reduced to before its sharpness is measured
+HAND_SIZE = 96  # pixels that a hand's longer side is reduced to before its sharpness is measured
 NOISE = 25.0  # grey levels squared, of a camera's noise: a blank wall is not sharp because of it
 
 
@@ -22,9 +22,9 @@ def quality_problem(image: np.ndarray, box: Sequence[float], settings: Selection
     """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = box
-    sides = [name for name, near in zip(("left", "top"), (x1, y1), strict=True) if near <= settings.edge]
-    sides += [name for name, near in zip(("right", "bottom"), (x2, y2), strict=True) if near >= 1 - settings.edge]
-    if sides:
+    cut_edges = [name for name, near in zip(("left", "top"), (x1, y1), strict=True) if near <= settings.edge]
+    cut_edges += [name for name, near in zip(("right", "bottom"), (x2, y2), strict=True) if near >= 1 - settings.edge]
+    if cut_edges:
         return "the hand is cut off: bring all of it into the picture"
     if max((x2 - x1) * width, (y2 - y1) * height) < settings.min_hand:
         return "the hand is too small: come closer"
@@ -47,7 +47,7 @@ def sharpness(image: np.ndarray, box: Sequence[float]) -> float:
     hand = np.ascontiguousarray(image[max(y1, 0) : y2, max(x1, 0) : x2])
     if min(hand.shape[:2]) < 3:
         return 0.0
-    scale = SIDE / max(hand.shape[:2])
+    scale = HAND_SIZE / max(hand.shape[:2])
     if scale < 1:
         hand = cv2.resize(hand, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(hand, cv2.COLOR_RGB2GRAY).astype(np.float32)

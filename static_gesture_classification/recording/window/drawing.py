@@ -92,7 +92,7 @@ class Canvas:
     ) -> int:
         """Write one line, cut with … where it is wider than `most` pixels; returns its width in pixels."""
         if most is not None:
-            text = shortened(text, size, bold, most)
+            text = shorten_line(text, size, bold, most)
         mask = _mask(text, size, bold)
         height, width = self.pixels.shape[:2]
         mask = mask[: max(height - y, 0), : max(width - x, 0)]
@@ -112,7 +112,7 @@ class Canvas:
         lines: int = 99,
     ) -> int:
         """Write a text in lines of at most `width` pixels; returns the y below it."""
-        broken = wrapped(text, size, bold, width)
+        broken = wrap(text, size, bold, width)
         if len(broken) > lines:
             broken = [*broken[: lines - 1], " ".join(broken[lines - 1 :])]
         for line in broken:
@@ -126,7 +126,7 @@ class Canvas:
             self.targets.append(Target((x1, y1, x2, y2), key))
 
 
-def fitted(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -> np.ndarray:
+def fit(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -> np.ndarray:
     """A picture scaled to fit into width x height pixels."""
     from static_gesture_classification.opencv import cv2
 
@@ -140,7 +140,7 @@ def fitted(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=smooth)
 
 
-def mirrored(picture: np.ndarray) -> np.ndarray:
+def mirror(picture: np.ndarray) -> np.ndarray:
     """A picture as a mirror shows it."""
     from static_gesture_classification.opencv import cv2
 
@@ -159,7 +159,7 @@ def text_width(text: str, size: int, bold: bool = False) -> int:
 
 
 @lru_cache(1024)
-def shortened(text: str, size: int, bold: bool, most: int) -> str:
+def shorten_line(text: str, size: int, bold: bool, most: int) -> str:
     """A line that fits into `most` pixels, cut with … where it must be."""
     if text_width(text, size, bold) <= most:
         return text
@@ -169,7 +169,7 @@ def shortened(text: str, size: int, bold: bool, most: int) -> str:
 
 
 @lru_cache(512)
-def wrapped(text: str, size: int, bold: bool, width: int) -> list[str]:
+def wrap(text: str, size: int, bold: bool, width: int) -> list[str]:
     """A text broken between words into lines of at most `width` pixels."""
     lines = [""]
     for word in text.split():

@@ -39,18 +39,18 @@ from static_gesture_classification.recording.window.drawing import (
     WARNING,
     Canvas,
     Colour,
-    fitted,
+    fit,
     line_height,
-    mirrored,
+    mirror,
     text_width,
-    wrapped,
+    wrap,
 )
 
 WIDTH, HEIGHT = 1160, 720
 HEADER, FOOTER = 64, 52
 BODY = (HEADER, HEIGHT - FOOTER)
 VIEW = (800, 600)  # the camera's picture
-SIDE = VIEW[0]  # where the side panel begins
+PANEL_LEFT = VIEW[0]  # where the side panel begins
 EDGE = 20
 STRIP = 38  # below the header of what is no live picture, for messages
 FLASH_SECONDS = 0.35
@@ -70,7 +70,7 @@ def draw(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
 # Asking for a name
 
 
-def _asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | None, figures: Figures) -> None:
+def _draw_asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, "Before we begin", "")
     x, y, width = 120, 140, WIDTH - 240
     y = canvas.paragraph(state.question, x, y, width, 32, TEXT, bold=True)
@@ -97,7 +97,7 @@ def _asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | No
 # The live picture, before and while recording
 
 
-def _ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None, figures: Figures) -> None:
+def _draw_ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, recorder.job.title, _progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     y = _who(canvas, recorder, HEADER + EDGE)
@@ -106,7 +106,9 @@ def _ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None
     _banner(canvas, "Press Space to start", ACCENT)
 
 
-def _recording(canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures) -> None:
+def _draw_recording(
+    canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures
+) -> None:
     _header(canvas, state.set.job.title, _progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     if recorder.now - state.flash < FLASH_SECONDS:
@@ -138,7 +140,7 @@ def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figu
         canvas.fill(0, top, VIEW[0], top + VIEW[1], PANEL)
         canvas.text("waiting for the camera …", 280, top + 280, 22, MUTED)
         return
-    picture = fitted(mirrored(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
+    picture = fit(mirror(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
     x, y = (VIEW[0] - picture.shape[1]) // 2, top + (VIEW[1] - picture.shape[0]) // 2
     canvas.paste(picture, x, y)
     for hand in sight.hands:
@@ -180,7 +182,7 @@ def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sig
 
 
 def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
-    x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     for label, value in (("person", recorder.subject or "nobody named"), ("room", recorder.room)):
         canvas.text(label, x, y, 15, MUTED)
         canvas.text(value, x + 70, y - 2, 18, TEXT, True, width - 70)
@@ -190,7 +192,7 @@ def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
 
 def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
     """What is to be done and why, with an example."""
-    job, x, width = recorder.job, SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    job, x, width = recorder.job, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     y = canvas.paragraph(
         f"{job.count} pictures" if job.gesture else f"up to {job.count} pictures", x, y, width, 24, bold=True
     )
@@ -211,15 +213,15 @@ def _example(canvas: Canvas, job: Job, y: int) -> int:
     if job.example is None or side < 80:
         return y
     text = "like this one, which the model gets wrong:" if job.mistaken_for else "like this one:"
-    canvas.text(text, SIDE + EDGE, y, 14, MUTED)
-    picture = fitted(job.example, side, side)
-    canvas.paste(picture, SIDE + EDGE, y + 24)
+    canvas.text(text, PANEL_LEFT + EDGE, y, 14, MUTED)
+    picture = fit(job.example, side, side)
+    canvas.paste(picture, PANEL_LEFT + EDGE, y + 24)
     return y + side + 36
 
 
 def _counts(canvas: Canvas, state: Recording, y: int) -> int:
     """How many are kept, how many are missing, and why those were kept."""
-    current, x, width = state.set, SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    current, x, width = state.set, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     kept = len(current.kept)
     wide = canvas.text(str(kept), x, y - 8, 52, TEXT, True)
     canvas.text(f"of {current.job.count}", x + wide + 12, y + 6, 22, MUTED)
@@ -245,11 +247,11 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
 
 def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
     """The latest pictures that were kept."""
-    side, x = 76, SIDE + EDGE
+    side, x = 76, PANEL_LEFT + EDGE
     for place in range(4):
         canvas.fill(x + place * (side + 6), y, x + place * (side + 6) + side, y + side, PANEL)
     for entry in current.kept[-4:][::-1]:
-        picture = fitted(entry.thumbnail, side, side)
+        picture = fit(entry.thumbnail, side, side)
         canvas.paste(picture, x + (side - picture.shape[1]) // 2, y + (side - picture.shape[0]) // 2)
         x += side + 6
     return y + side + 14
@@ -257,7 +259,7 @@ def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
 
 def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int) -> int:
     """The three likeliest gestures as bars."""
-    x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     if not recorder.can_judge or y > BODY[1] - 110:
         return y
     recognised = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
@@ -294,10 +296,10 @@ def _rule(recorder: Recorder) -> str:
 # Naming a set, the contact sheet, the end
 
 
-def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
+def _draw_choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, state.question, "")
     if len(state.entries) == 1:
-        picture = fitted(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
+        picture = fit(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
         canvas.paste(picture, EDGE, HEADER + STRIP)
         entries = []
     else:
@@ -319,7 +321,9 @@ def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight 
         y += height
 
 
-def _reviewing(canvas: Canvas, recorder: Recorder, state: Reviewing, sight: Sight | None, figures: Figures) -> None:
+def _draw_reviewing(
+    canvas: Canvas, recorder: Recorder, state: Reviewing, sight: Sight | None, figures: Figures
+) -> None:
     session = state.set.writer.session
     kept, dropped = len(state.set.kept), len(state.entries) - len(state.set.kept)
     pages = -(-len(state.entries) // (COLUMNS * ROWS))
@@ -359,7 +363,7 @@ def _tile(
     """One picture of a set, darkened where it is dropped."""
     canvas.fill(x, y, x + width, y + height, PANEL)
     room = height - (28 if caption else 0)
-    picture = fitted(entry.thumbnail, width, room)
+    picture = fit(entry.thumbnail, width, room)
     if entry.dropped:
         picture = (picture * 0.25).astype(np.uint8)
     canvas.paste(picture, x + (width - picture.shape[1]) // 2, y + (room - picture.shape[0]) // 2)
@@ -367,19 +371,19 @@ def _tile(
         canvas.text(caption[0], x + 8, y + room + 2, 15, caption[1], True, width - 12)
 
 
-def _finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight | None, figures: Figures) -> None:
+def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, "Done", "")
     x, y, width = 120, 130, WIDTH - 240
     if recorder.camera.state != RUNNING:
         colour = BAD if recorder.camera.state == LOST else MUTED
         y = canvas.paragraph(recorder.camera.message, x, y, width, 20, colour) + 10
     total = sum(len(current.kept) for current in recorder.saved)
-    text = f"{_counted(total, 'picture')} in {_counted(len(recorder.saved), 'session')} saved"
+    text = f"{_count(total, 'picture')} in {_count(len(recorder.saved), 'session')} saved"
     y = canvas.paragraph(text if total else "Nothing was recorded", x, y, width, 28, bold=True) + 12
     for current in recorder.saved[-9:]:
         split = "held out for val" if current.placement.held_out else "to train" if current.placement.split else ""
         canvas.text(current.writer.session.gesture or "not named yet", x, y, 18, TEXT, True, 220)
-        canvas.text(_counted(len(current.kept), "picture"), x + 240, y, 18)
+        canvas.text(_count(len(current.kept), "picture"), x + 240, y, 18)
         canvas.text(split, x + 400, y, 18, MUTED)
         y += 32
     if recorder.saved:
@@ -390,7 +394,7 @@ def _finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight 
 # What all have in common
 
 
-def _counted(count: int, what: str) -> str:
+def _count(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
@@ -455,7 +459,7 @@ def _messages(canvas: Canvas, recorder: Recorder) -> None:
         return
     y = HEADER + 40
     for text, colour in messages:
-        bottom = y + 24 + line_height(18) * len(wrapped(text, 18, False, 700))
+        bottom = y + 24 + line_height(18) * len(wrap(text, 18, False, 700))
         canvas.fill(40, y, 780, bottom, (0, 0, 0), 0.85)
         canvas.fill(40, y, 46, bottom, colour)
         canvas.paragraph(text, 64, y + 11, 700, 18, colour)
@@ -463,10 +467,10 @@ def _messages(canvas: Canvas, recorder: Recorder) -> None:
 
 
 _BODIES: dict[type, Callable[[Canvas, Recorder, Any, Sight | None, Figures], None]] = {
-    Asking: _asking,
-    Ready: _ready,
-    Recording: _recording,
-    Choosing: _choosing,
-    Reviewing: _reviewing,
-    Finished: _finished,
+    Asking: _draw_asking,
+    Ready: _draw_ready,
+    Recording: _draw_recording,
+    Choosing: _draw_choosing,
+    Reviewing: _draw_reviewing,
+    Finished: _draw_finished,
 }

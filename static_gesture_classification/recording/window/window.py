@@ -44,7 +44,7 @@ NO_DISPLAY = (
 )
 
 # By SDL's names. Keys that write something come as text, the space too.
-_NAMED = {
+_KEY_NAMES = {
     "backspace": BACKSPACE, "tab": DOWN, "return": ENTER, "enter": ENTER, "escape": ESCAPE, "delete": DELETE,
     "left": LEFT, "right": RIGHT, "up": UP, "down": DOWN, "page up": PAGE_UP, "page down": PAGE_DOWN,
 }  # fmt: skip
@@ -100,7 +100,7 @@ class Window:
     def _paint(self, canvas: Canvas) -> None:
         pygame, surface = self._pygame, self.sdl.get_surface()
         picture = pygame.image.frombuffer(canvas.pixels, canvas.pixels.shape[1::-1], "RGB")
-        place = fitted(picture.get_size(), surface.get_size())
+        place = place_in_window(picture.get_size(), surface.get_size())
         if place.size == picture.get_size() == surface.get_size():
             surface.blit(picture, (0, 0))
         else:
@@ -116,26 +116,26 @@ class Window:
         elif event.type == pygame.TEXTINPUT:
             yield from (SPACE if character == " " else character for character in event.text if character.isprintable())
         elif event.type == pygame.KEYDOWN:
-            yield from self._named(event)
+            yield from self._read_key(event)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == pygame.BUTTON_LEFT:
-            yield from self._clicked(event.pos, canvas)
+            yield from self._read_click(event.pos, canvas)
 
-    def _named(self, event: pygame.event.Event) -> Iterator[str]:
+    def _read_key(self, event: pygame.event.Event) -> Iterator[str]:
         name = self._pygame.key.name(event.key)
-        if name in _NAMED:
-            yield _NAMED[name]
+        if name in _KEY_NAMES:
+            yield _KEY_NAMES[name]
         elif name in _KEYPAD and not event.mod & self._pygame.KMOD_NUM:
             yield _KEYPAD[name]
 
-    def _clicked(self, position: tuple[int, int], canvas: Canvas) -> Iterator[str]:
+    def _read_click(self, position: tuple[int, int], canvas: Canvas) -> Iterator[str]:
         height, width = canvas.pixels.shape[:2]
-        place = fitted((width, height), self.sdl.size)
+        place = place_in_window((width, height), self.sdl.size)
         x = (position[0] - place.x) * width // place.width
         y = (position[1] - place.y) * height // place.height
         yield from (target.key for target in canvas.targets if target.holds(x, y))
 
 
-def fitted(picture: tuple[int, int], window: tuple[int, int]) -> pygame.Rect:
+def place_in_window(picture: tuple[int, int], window: tuple[int, int]) -> pygame.Rect:
     """Where a picture of (width, height) lies in a window: as large as it can be, in its shape, in the middle."""
     import pygame
 

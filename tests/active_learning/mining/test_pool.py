@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from static_gesture_classification.active_learning.mining.found_hands import find_hands
-from static_gesture_classification.active_learning.mining.hand_inputs import hand_keys, inputs_of, seen_by
+from static_gesture_classification.active_learning.mining.hand_inputs import hand_keys, input_identity, inputs_of
 from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, embed, open_pool, pool_hands
 from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, frame_name, pictures
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
@@ -191,10 +191,14 @@ def test_what_is_kept_of_a_hand_depends_on_who_found_its_landmarks(world: World,
     ]
     samples = pool_hands(settings[0]).samples
     detectors = [each.detector for each in settings]
-    first, second = (hand_keys(samples, seen_by(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors)
+    first, second = (
+        hand_keys(samples, input_identity(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors
+    )
     assert (first == second) is (seen == "crops")
     marked = samples.assign(landmarks=[np.zeros(42, np.float32)] * len(samples))
-    first, second = (hand_keys(marked, seen_by(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors)
+    first, second = (
+        hand_keys(marked, input_identity(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors
+    )
     assert first == second
 
 
