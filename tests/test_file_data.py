@@ -32,7 +32,7 @@ from static_gesture_classification.file_data import path_inside, plain_name, rea
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.recording.session_writer import StorageSettings, reopen_unfinished
-from static_gesture_classification.recording.subjects import Known, read_known, remember
+from static_gesture_classification.recording.subjects import KnownNames, read_known, remember
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.sources.hagrid import Hagrid
 from static_gesture_classification.sources.recorded import RecordedImage, Session, read_session, write_session
@@ -228,9 +228,9 @@ def test_people_are_remembered_from_a_file_with_a_byte_order_mark(tmp_path: Path
     remember(tmp_path, "anna", "office")
     memory = tmp_path / ".recorder.json"
     memory.write_text(memory.read_text(encoding="utf-8"), encoding="utf-8-sig")
-    assert read_known(tmp_path) == Known(("anna",), ("office",))
+    assert read_known(tmp_path) == KnownNames(("anna",), ("office",))
     memory.write_text('{"people": {"_target_": "os.system"}, "rooms": []}')
-    assert read_known(tmp_path) == Known()
+    assert read_known(tmp_path) == KnownNames()
 
 
 @pytest.mark.parametrize(

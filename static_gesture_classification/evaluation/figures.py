@@ -1,7 +1,7 @@
 """Figures of predictions and samples: Matplotlib figures for numbers, plain uint8 images for grids of crops.
 
 Figures are made object by object, without pyplot: there is no global state, no display, and a thread may draw one.
-Blue is what is right or what there is, orange is what went wrong.
+Blue is right or a count, orange is wrong.
 """
 
 from __future__ import annotations

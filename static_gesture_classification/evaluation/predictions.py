@@ -1,10 +1,10 @@
-"""The predictions table: what a classifier said about each sample. This module owns its columns and its files.
+"""The predictions table: a classifier's prediction for each sample. This module owns its columns and its files.
 
 On disk it is Parquet: the sample table's keys, the ground truth `gesture`, `prediction`, `score` (the probability of
-the prediction) and one column `probability_<gesture>` for each gesture that the classifier tells apart. Where a
-classifier of landmarks has none, since no hand was found, `prediction` is empty, score and probabilities are 0, and the
-embedding is NaN. The table's metadata holds `predictions_table_version` and `gestures` (the classifier's, in class
-order). Embeddings lie beside it in an `.npy` file whose row i belongs to row i of the table.
+the prediction) and one column `probability_<gesture>` for each gesture of the classifier. Where no hand was found,
+`prediction` is empty, score and probabilities are 0, and the embedding is NaN. The table's metadata holds
+`predictions_table_version` and `gestures` (the classifier's, in class order). Embeddings lie beside it in an `.npy`
+file whose row i belongs to row i of the table.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Predictions:
 
     @property
     def found(self) -> npt.NDArray[np.bool_]:
-        """Which samples there is a prediction of (n,): all, but those where no hand was found."""
+        """Which samples have a prediction: bool (n,), False where no hand was found."""
         return self.column("prediction") != NOT_FOUND
 
     def to_frame(self) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def sample_keys(samples: pd.DataFrame) -> pa.Table:
 def predictions_of(
     keys: pa.Table, probabilities: Floats, vocabulary: Vocabulary, embeddings: Floats | None = None
 ) -> Predictions:
-    """Join samples with what a classifier said about them.
+    """Join samples with a classifier's predictions.
 
     Args:
         keys: n rows of `sample_keys`.

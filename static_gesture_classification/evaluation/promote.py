@@ -4,26 +4,26 @@
     gestures promote force=true           # ... whatever the comparison says
     gestures promote run=ID [epoch=N]     # by hand
 
-The stage compares the newly trained checkpoint with the best one so far by weighted F1 on today's val split, on those
-of its people whom the best one so far was not trained on: on people it knows it would win by memory. It is replaced
-by a higher score; of equals, the earlier stays; where there is none yet, the candidate becomes the best one.
+The stage compares the newly trained checkpoint, the candidate, with the best one so far: by weighted F1 on today's val
+split, without subjects whom the best one was trained on (on these it would win by memory). A higher score replaces the
+best one; at equal scores it stays. The first candidate always becomes the best one.
 
-Where the two cannot be compared nothing is promoted: the best one so far tells other gestures apart, has no record (so
-nobody knows whom it was trained on), was trained on more than half of today's val samples, or cannot look at them.
-Then a person decides: in a terminal the command asks; elsewhere, and as a stage of `dvc repro`, it says why and how to
-take the candidate all the same (`force=true`), and ends well: `models/trained.ckpt` and its run stay.
+Nothing is promoted if the two cannot be compared: the best one has other gestures, has no record (so its training
+subjects are unknown), was trained on more than half of today's val samples, or cannot predict them. Then a person
+decides. In a terminal the command asks. Elsewhere, and as a stage of `dvc repro`, it prints the reason and how to
+promote anyway (`force=true`), and succeeds: `models/trained.ckpt` and its run stay.
 
-Crops of another geometry, or landmarks instead of crops, are no hindrance: each looks at the same samples in its own
-way, at what is prepared or at what is cut for it (below `compare.output`).
+The two may have different crop geometries or input kinds: each predicts the same samples from its own input, prepared
+or made for it (below `compare.output`).
 
-A candidate with a higher score that recognises a gesture worse, by more than `compare.max_gesture_loss` and by more
-than chance explains (see `paired_comparison`), is refused: who relies on that gesture would lose by the promotion.
-Nothing fails; the best one stays, and the message says how to promote it all the same (`force=true`).
+A candidate with a higher score is refused if it recognises a gesture worse, by more than `compare.max_gesture_loss` and
+beyond chance (see `paired_comparison`). The command succeeds; the best one stays, and the message says how to promote
+anyway (`force=true`).
 
-One that was promoted by hand stays until another checkpoint than the one it was preferred to is trained, and scores
-higher. What is replaced is kept as `models/previous_best.ckpt` and `.json`.
+A checkpoint that was promoted by hand stays until another candidate than the rejected one scores higher. The replaced
+checkpoint is kept as `models/previous_best.ckpt` and `.json`.
 
-The record is written first, the checkpoint last: a promotion that was killed is finished by repeating the command.
+The record is written first, the checkpoint last: repeating the command finishes a promotion that was killed.
 """
 
 from __future__ import annotations
@@ -91,13 +91,13 @@ class PromoteSettings(Settings):
     """What is promoted, and by which comparison; of `compare`, `paths`, `splits` and the command's own.
 
     Args:
-        run, epoch: what is promoted by hand; None leaves it to the comparison.
-        force: whether the trained checkpoint is promoted whatever the comparison says.
+        run, epoch: promoted by hand; None leaves it to the comparison.
+        force: promote the trained checkpoint whatever the comparison says.
         workspace: where checkpoints, runs and predictions are.
-        kind: what the trained checkpoint sees.
+        kind: of the trained checkpoint.
         group: what splits keep apart.
         change: how the two are compared.
-        contenders: what the best one so far looks at.
+        contenders: what the best one so far predicts from.
         threads: processor threads; None takes one per core.
         recorded: the nodes of the configuration that a record keeps.
     """
@@ -135,9 +135,9 @@ class CheckpointOrigin:
     """Where a checkpoint comes from.
 
     Args:
-        run, checkpoint: the run and the name of its checkpoint; None where that is not known.
+        run, checkpoint: the run and the name of its checkpoint; None if unknown.
         data_version: of the data that it was trained on.
-        subjects: digests of whom it was trained on; None where nobody knows.
+        subjects: digests of whom it was trained on; None if unknown.
     """
 
     run: str | None
@@ -161,9 +161,9 @@ class PromotionCandidate:
 
 @dataclass(frozen=True)
 class PromotionDecision:
-    """Whether the candidate is promoted, why, and how it compares where that could be said.
+    """Whether the candidate is promoted, why, and the comparison if there is one.
 
-    `undecided`: nothing can tell which one is better, so it is not promoted unless a person says so.
+    `undecided`: the two cannot be compared, so it is not promoted unless a person says so.
     """
 
     promote: bool
@@ -191,15 +191,17 @@ def main(config: DictConfig) -> None:
         candidate = trained_candidate(settings)
         if is_unfinished(models, candidate):
             write_bytes(models / BEST_CHECKPOINT, candidate.content)
-        decision = settle(decide_promotion(candidate, settings), candidate, models, settings.force)
+        decision = settle_decision(decide_promotion(candidate, settings), candidate, models, settings.force)
         chosen = {"chosen": BY_SCORE}
     if decision.promote:
         promote(candidate, models, {**chosen, **describe_decision(decision)})
     show_decision(decision, candidate, models)
 
 
-def settle(decision: PromotionDecision, candidate: PromotionCandidate, models: Path, force: bool) -> PromotionDecision:
-    """The decision, turned where `force` or the answer to a question says so; what is the best one already stays."""
+def settle_decision(
+    decision: PromotionDecision, candidate: PromotionCandidate, models: Path, force: bool
+) -> PromotionDecision:
+    """The decision, reversed by `force` or by the answer in the terminal; the best one itself is not promoted again."""
     if decision.promote or checkpoint_digest(models / BEST_CHECKPOINT) == candidate.digest:
         return decision
     if force:
@@ -210,21 +212,21 @@ def settle(decision: PromotionDecision, candidate: PromotionCandidate, models: P
 
 
 def ask(why: str) -> bool:
-    """Ask whether to promote what cannot be compared; no without a terminal, in a stage of DVC, and without an answer.
+    """Ask whether to promote; no without a terminal, in a stage of DVC, and without an answer.
 
-    DVC hands its terminal on to its stages, but nobody sits before a pipeline that takes minutes.
+    DVC hands its terminal on to its stages, but nobody watches a pipeline that takes minutes.
     """
     if "DVC_STAGE" in os.environ or not (sys.stdin.isatty() and console.is_terminal):
         return False
     say(why)
     try:
-        return Confirm.ask("Promote the new one all the same?", default=False, console=console)
+        return Confirm.ask("Promote the new one anyway?", default=False, console=console)
     except EOFError:
         return False
 
 
 def trained_candidate(settings: PromoteSettings) -> PromotionCandidate:
-    """What the train stage exported."""
+    """The train stage's exported checkpoint."""
     checkpoint = settings.workspace.trained
     entries, record = read_checkpoint(checkpoint), read_record(checkpoint.with_suffix(".json"))
     if record is None:
@@ -240,10 +242,10 @@ def trained_candidate(settings: PromoteSettings) -> PromotionCandidate:
 
 
 def candidate_of_run(settings: PromoteSettings) -> PromotionCandidate:
-    """An epoch's checkpoint of a run, exported; by default the run that was trained last, and its best epoch.
+    """An epoch's checkpoint of a run, exported; by default the best epoch of the last run.
 
     Raises:
-        UserError: no such run, or no checkpoint of this epoch was kept; lists those that were.
+        UserError: no such run, or no kept checkpoint of this epoch.
     """
     trained = read_record(settings.workspace.trained.with_suffix(".json")) or {}
     run = require_run(settings.run or trained.get("run"), settings.workspace.runs)
@@ -272,7 +274,7 @@ def make_record(
         entries: the checkpoint's.
         content: its file.
         origin: where it comes from.
-        configuration: plain values, of which the record keeps some nodes.
+        configuration: plain values; the record keeps some nodes.
     """
     return {
         "record_version": VERSION,
@@ -310,7 +312,7 @@ def decide_promotion(candidate: PromotionCandidate, settings: PromoteSettings) -
 
 
 def incomparable(why: str) -> PromotionDecision:
-    """The decision about two checkpoints of which nothing can tell which one is better."""
+    """The decision about two checkpoints that cannot be compared."""
     return PromotionDecision(False, f"they cannot be compared: {why}", undecided=True)
 
 
@@ -353,7 +355,7 @@ def compare_with_best(best: Path, record: Mapping[str, Any], settings: PromoteSe
 
 
 def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Predictions]:
-    """The samples of val, and the candidate's predictions of them, as the evaluate stage wrote them.
+    """The samples of val, and the candidate's predictions from the evaluate stage.
 
     Raises:
         DataError: they are missing. UserError: they do not belong together.
@@ -368,7 +370,7 @@ def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Prediction
 
 
 def best_record(models: Path) -> dict[str, Any] | None:
-    """The record that belongs to `best.ckpt`: its own, or, where a promotion was interrupted, the one kept before."""
+    """The record that belongs to `best.ckpt`; after an interrupted promotion this is the previous one."""
     digest = checkpoint_digest(models / BEST_CHECKPOINT)
     records = (read_record(models / name) for name in (BEST_RECORD, PREVIOUS_RECORD))
     return next((record for record in records if record and record.get("sha256") == digest), None)
@@ -418,7 +420,7 @@ def show_decision(decision: PromotionDecision, candidate: PromotionCandidate, mo
         say(f"{best} stays as it was; the new one is {models / 'trained.ckpt'}, and epoch {epoch} of its run")
         if not decision.undecided:
             say(f"to look closer: gestures compare compare.before={best} compare.after={models / 'trained.ckpt'}")
-        say("to promote it all the same: gestures promote force=true")
+        say("to promote it anyway: gestures promote force=true")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

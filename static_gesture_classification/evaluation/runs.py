@@ -3,7 +3,7 @@
     gestures runs              # all runs
     gestures runs run=ID       # the epochs of one
 
-The one that is `models/best.ckpt` is marked; `promote run=ID epoch=N` makes another one that.
+The promoted one (`models/best.ckpt`) is marked; `gestures promote run=ID epoch=N` promotes another.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def runs_table(runs: Path) -> Table:
 
 
 def epochs_table(run: RunFolder, promoted: tuple[str, int] | None) -> Table:
-    """The epochs of a run with their scores on val, and which of them have a checkpoint."""
+    """The epochs of a run with their scores on val and their checkpoints."""
     metrics = run.metrics().reindex(columns=list(EPOCH_COLUMNS))
     kept, best = run.epoch_checkpoints(), run.best
     table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint", box=box.SIMPLE_HEAD)

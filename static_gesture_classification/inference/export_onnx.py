@@ -62,14 +62,14 @@ class ExportOnnxSettings(Settings):
 def main(config: DictConfig) -> None:
     """Export the checkpoint."""
     settings = ExportOnnxSettings.from_config(config)
-    difference = export(settings.checkpoint, settings.file)
+    difference = export_onnx(settings.checkpoint, settings.file)
     say(
         f"{settings.file}: {decimal(settings.file.stat().st_size)}; probabilities differ from the checkpoint's by at "
         f"most {difference:.1g}"
     )
 
 
-def export(checkpoint: Path, output: Path) -> float:
+def export_onnx(checkpoint: Path, output: Path) -> float:
     """Write a checkpoint's network as an ONNX file.
 
     Returns:

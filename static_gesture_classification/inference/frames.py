@@ -23,7 +23,7 @@ from static_gesture_classification.image_files import (
 )
 from static_gesture_classification.images import UnreadableImageError, image_header, read_with_header
 
-SHOWN = 3  # refused files in a message
+SHOWN_REFUSED = 3  # refused files in a message
 A_VIDEO = "a video in a folder of images; name it by itself"
 # FOURCC in small letters -> what people call the codec (https://www.iana.org/assignments/video-codec; MP4 registry).
 CODECS = {
@@ -138,7 +138,7 @@ class FolderFrames(Frames):
         """What is there instead of images."""
         videos = [f"of its {len(self.videos)} videos, name one"] if self.videos else []
         refused = [f"{each.name}: {each.reason}" for each in self.refused if each.reason != A_VIDEO]
-        return "".join(f"; {line}" for line in (*videos, *describe_others(self.others), *refused[:SHOWN]))
+        return "".join(f"; {line}" for line in (*videos, *describe_others(self.others), *refused[:SHOWN_REFUSED]))
 
 
 class ImageFrames(Frames):

@@ -28,7 +28,7 @@ OUTPUT_NAMES = ("probabilities", "embedding")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
 
 
-class Gestures(TypedDict):
+class OnnxGestures(TypedDict):
     """The vocabulary, as the file says it."""
 
     names: list[str]
@@ -36,7 +36,7 @@ class Gestures(TypedDict):
 
 
 @dataclass(frozen=True)
-class Crop:
+class OnnxCrop:
     """How crops are cut, as the file says it: pixels, and share of the box's longer side; 0 for landmarks."""
 
     size: Annotated[int, Field(ge=0, le=4096)]
@@ -127,8 +127,8 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
             f"export it again: {EXPORT}"
         )
     way_out = f"export it again: {EXPORT}"
-    crop = parsed_json(about.get("crop", ""), Crop, f"{path}, its crop", way_out)
-    gestures = parsed_json(about.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
+    crop = parsed_json(about.get("crop", ""), OnnxCrop, f"{path}, its crop", way_out)
+    gestures = parsed_json(about.get("gestures", ""), OnnxGestures, f"{path}, its gestures", way_out)
     try:
         kind = input_kind(str(about.get("input")))
     except UserError as error:
@@ -138,7 +138,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin)
 
 
-def _check_graph(session: Any, kind: InputKind, crop: Crop, vocabulary: Vocabulary, path: Path) -> None:
+def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Vocabulary, path: Path) -> None:
     """Raise `UserError` where the network does not take and give what the file says about it."""
     expected = [(name, list(array.shape[1:])) for name, array in kind.feed(kind.example(1, crop.size)).items()]
     takes = [(each.name, list(each.shape[1:])) for each in session.get_inputs()]

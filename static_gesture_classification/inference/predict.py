@@ -75,7 +75,7 @@ def main(config: DictConfig) -> None:
     with settings.detector.build() as detector:
         predictor = Predictor.load(settings.checkpoint, detector, hardware.torch_device(settings.trainer.accelerator))
         outcome = recognise(source, predictor, output)
-    show_outcome(outcome, output)
+    show_recognition(outcome, output)
 
 
 def output_file(output: Path) -> Path:
@@ -89,7 +89,7 @@ def missed_file(output: Path) -> Path:
 
 
 @dataclass
-class Outcome:
+class Recognition:
     """What a run over an input gave.
 
     Args:
@@ -113,14 +113,14 @@ class Outcome:
     seconds: list[float] = field(default_factory=list)
 
 
-def recognise(source: Frames, predictor: Predictor, output: Path) -> Outcome:
+def recognise(source: Frames, predictor: Predictor, output: Path) -> Recognition:
     """Write the table of all hands in `source` to `output`, and what was missed beside it.
 
     Raises:
         DataError: not one picture could be read.
         OutputError: the table cannot be written.
     """
-    outcome = Outcome(source.is_video)
+    outcome = Recognition(source.is_video)
     key = "frame" if source.is_video else "image"
     with atomic_path(output) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -157,7 +157,7 @@ def rows(frame: Frame, hands: Sequence[RecognisedHand], is_video: bool) -> list[
     ]
 
 
-def write_missed(outcome: Outcome, key: str, path: Path) -> None:
+def write_missed(outcome: Recognition, key: str, path: Path) -> None:
     """List what gave no row: pictures without a hand, files that could not be read."""
     with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -167,7 +167,7 @@ def write_missed(outcome: Outcome, key: str, path: Path) -> None:
         writer.writerows([name, NO_PICTURE] for name in outcome.others)
 
 
-def show_outcome(outcome: Outcome, output: Path) -> None:
+def show_recognition(outcome: Recognition, output: Path) -> None:
     """Print what was found, what was not, and how long it took."""
     table = Table("gesture", "hands")
     table.columns[1].justify = "right"

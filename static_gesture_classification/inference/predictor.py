@@ -95,7 +95,7 @@ class Predictor:
         """
         if not hands:
             return []
-        probabilities, embeddings = self.classifier.predict(inputs_of(self.classifier, image, hands))
+        probabilities, embeddings = self.classifier.predict(hand_inputs(self.classifier, image, hands))
         return [
             RecognisedHand(hand, self.vocabulary.names[best], float(row[best]), row, embedding)
             for hand, row, embedding, best in zip(
@@ -104,7 +104,7 @@ class Predictor:
         ]
 
 
-def inputs_of(classifier: AnyClassifier, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
+def hand_inputs(classifier: AnyClassifier, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
     """What a classifier sees of hands in an image."""
     return classifier.kind.look_at(image, hands, classifier.crop_size, classifier.crop_margin)
 

@@ -11,7 +11,7 @@ from static_gesture_classification.active_learning.admission import Judgement, P
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.observer import Sight
-from static_gesture_classification.recording.judging.selection import Candidate, Selector, Verdict
+from static_gesture_classification.recording.judging.selection import Candidate, PictureVerdict, Selector
 from static_gesture_classification.recording.session_writer import Entry, SessionWriter
 from static_gesture_classification.sources.recorded import RecordedImage
 
@@ -46,7 +46,7 @@ class SetInProgress:
         """How many pictures the job still wants."""
         return max(self.job.count - len(self.kept), 0)
 
-    def see(self, sight: Sight) -> Verdict:
+    def see(self, sight: Sight) -> PictureVerdict:
         """Consider a picture, and save what is to be kept."""
         verdict = self.selector.consider(sight)
         if verdict.kept is not None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.judging.observer import Sight
-from static_gesture_classification.recording.judging.selection import Verdict
+from static_gesture_classification.recording.judging.selection import PictureVerdict
 from static_gesture_classification.recording.keys import (
     BACKSPACE,
     DELETE,
@@ -33,7 +33,7 @@ from static_gesture_classification.recording.session_writer import Entry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.subjects import match_known
 
-COLUMNS, ROWS = 6, 3  # of the contact sheet
+SHEET_WIDTH, SHEET_HEIGHT = 6, 3  # of the contact sheet
 RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 CLICKED = "picture:"  # what a click on a picture of the contact sheet is as a key
 ASK_SUBJECT = "Who is in front of the camera?"
@@ -129,7 +129,7 @@ class Recording(State):
     def __init__(self, recorder: Recorder, current: SetInProgress) -> None:
         super().__init__(recorder)
         self.set: SetInProgress = current
-        self.verdict: Verdict | None = None
+        self.verdict: PictureVerdict | None = None
         self.paused = False
         self.flash = 0.0  # when the latest picture was kept
         self._starts = recorder.now + recorder.settings.countdown
@@ -296,11 +296,18 @@ class Reviewing(State):
     @property
     def page(self) -> int:
         """Which page of the contact sheet the cursor is on, from 0."""
-        return self.cursor // (COLUMNS * ROWS)
+        return self.cursor // (SHEET_WIDTH * SHEET_HEIGHT)
 
     def press(self, key: str) -> None:
         """See `State.press`; arrows move the cursor, a click drops a picture."""
-        steps = {LEFT: -1, RIGHT: 1, UP: -COLUMNS, DOWN: COLUMNS, PAGE_UP: -COLUMNS * ROWS, PAGE_DOWN: COLUMNS * ROWS}
+        steps = {
+            LEFT: -1,
+            RIGHT: 1,
+            UP: -SHEET_WIDTH,
+            DOWN: SHEET_WIDTH,
+            PAGE_UP: -SHEET_WIDTH * SHEET_HEIGHT,
+            PAGE_DOWN: SHEET_WIDTH * SHEET_HEIGHT,
+        }
         if key in steps:
             self.cursor = min(max(self.cursor + steps[key], 0), len(self.entries) - 1)
         elif key.startswith(CLICKED):

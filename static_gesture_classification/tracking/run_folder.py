@@ -58,7 +58,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _PROJECT = _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE  # else: installed
 
 
-class Session(TypedDict):
+class TrainingSession(TypedDict):
     """When a process trained, seconds since 1970; `ended` is None while it does."""
 
     started: float
@@ -73,7 +73,7 @@ class RunRecord(TypedDict):
     uid: str
     created: float
     owner: str
-    sessions: Annotated[list[Session], Field(min_length=1)]
+    sessions: Annotated[list[TrainingSession], Field(min_length=1)]
     source_code: dict[str, Any]
     environment: dict[str, Any]
     values: dict[str, Any]

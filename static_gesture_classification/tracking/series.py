@@ -19,8 +19,8 @@ import pandas as pd
 
 from static_gesture_classification.atomic_files import explained_write_errors, write_text
 
-COLUMNS = ("field", "step", "value", "time")
-_HEADER = ",".join(COLUMNS) + "\n"
+SERIES_COLUMNS = ("field", "step", "value", "time")
+_HEADER = ",".join(SERIES_COLUMNS) + "\n"
 
 
 def append(path: Path, values: Mapping[str, float], step: int) -> None:
@@ -63,7 +63,7 @@ def rewrite(path: Path, frame: pd.DataFrame) -> None:
     """Replace a file's content by `frame` (columns as `read` gives them), whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for field, step, value, seconds in zip(*(frame[name].tolist() for name in COLUMNS), strict=True):
+    for field, step, value, seconds in zip(*(frame[name].tolist() for name in SERIES_COLUMNS), strict=True):
         writer.writerow((field, step, repr(value), f"{seconds:.3f}"))
     write_text(path, _HEADER + text.getvalue())
 

@@ -38,7 +38,7 @@ class Normalisation(TypedDict):
     std: Deviations
 
 
-class Model(TypedDict):
+class ModelEntry(TypedDict):
     """The `model` node of the configuration."""
 
     name: str
@@ -47,14 +47,14 @@ class Model(TypedDict):
     normalisation: NotRequired[Normalisation]
 
 
-class Gestures(TypedDict):
+class GesturesEntry(TypedDict):
     """The vocabulary."""
 
     names: Annotated[list[str], Field(min_length=2, max_length=10_000)]
     background: NotRequired[str | None]
 
 
-class Crop(TypedDict):
+class CropEntry(TypedDict):
     """How a crop model's crops are cut: pixels, and share of the box's longer side."""
 
     size: Annotated[int, Field(ge=1, le=4096)]
@@ -65,9 +65,9 @@ class Crop(TypedDict):
 class Entries(TypedDict):
     """What `checkpoint` describes."""
 
-    model: Model
-    gestures: Gestures
-    crop: Crop | None
+    model: ModelEntry
+    gestures: GesturesEntry
+    crop: CropEntry | None
     epoch: Annotated[int, Field(ge=0)] | None
     scores: dict[str, Finite | dict[str, dict[str, Finite]]] | None
     state_dict: dict[str, Tensor]

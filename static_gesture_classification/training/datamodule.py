@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX
-from static_gesture_classification.training.inputs import Hands, InputKind
+from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
 
 _HASHED_CROPS = 16_384  # evenly spaced; hashing more of a large data set would take longer than it is worth
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
     rows: Tensor
 
 
-class HandsDataset(Dataset[Batch]):
+class PreparedHandsDataset(Dataset[Batch]):
     """Some rows of prepared hands; hands out whole batches, so nothing is done per sample.
 
     Args:
@@ -38,7 +38,7 @@ class HandsDataset(Dataset[Batch]):
         rows: which rows of both this data set is made of.
     """
 
-    def __init__(self, kind: InputKind, hands: Hands, targets: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(self, kind: InputKind, hands: PreparedHands, targets: np.ndarray, rows: np.ndarray) -> None:
         self.kind, self.hands, self.targets, self.rows = kind, hands, targets, rows
 
     def __len__(self) -> int:
@@ -97,7 +97,7 @@ class GestureDataModule(LightningDataModule):
     def __init__(
         self,
         kind: InputKind,
-        hands: Hands,
+        hands: PreparedHands,
         vocabulary: Vocabulary,
         batch_size: int,
         seed: int,
@@ -151,7 +151,7 @@ class GestureDataModule(LightningDataModule):
 
     def _loader(self, split: str, batches: Sampler[np.ndarray] | list[np.ndarray]) -> DataLoader[Batch]:
         return DataLoader(
-            HandsDataset(self.kind, self.hands, self.targets, self.rows[split]),
+            PreparedHandsDataset(self.kind, self.hands, self.targets, self.rows[split]),
             batch_size=None,
             sampler=batches,
             collate_fn=_as_it_is,

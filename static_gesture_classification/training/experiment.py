@@ -17,7 +17,7 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.inputs import Hands, kind_of
+from static_gesture_classification.training.inputs import PreparedHands, kind_of
 from static_gesture_classification.training.lightning import Callback, Checkpoint, Logger, Trainer
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.settings import TrainingSettings
@@ -96,7 +96,7 @@ def _optimizer(node: Mapping[str, Any]) -> Callable[..., Optimizer]:
     return make
 
 
-def _check_geometry(hands: Hands, settings: TrainingSettings) -> None:
+def _check_geometry(hands: PreparedHands, settings: TrainingSettings) -> None:
     size, margin = hands.crop_size, settings.crop_margin if hands.crop_margin is None else hands.crop_margin
     if (size, margin) != (settings.crop_size, settings.crop_margin):
         raise DataError(

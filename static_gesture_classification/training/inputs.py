@@ -61,7 +61,7 @@ class SelectedRows:
 
 
 @dataclass(frozen=True)
-class Hands:
+class PreparedHands:
     """Prepared hands.
 
     Args:
@@ -87,7 +87,7 @@ class Hands:
                     f"{len(part)} {noun} and {len(self.samples)} rows in the table do not fit together; run dvc repro"
                 )
 
-    def select(self, rows: np.ndarray) -> Hands:
+    def select(self, rows: np.ndarray) -> PreparedHands:
         """Some of the hands."""
         crops = None if self.crops is None else SelectedRows(self.crops, rows)
         points = None if self.points is None else self.points[rows]
@@ -141,7 +141,7 @@ class InputKind(ABC):
         """What changes a batch while training, of the `augs` node: takes what the network takes, and a generator."""
 
     @abstractmethod
-    def describe(self, hands: Hands) -> str:
+    def describe(self, hands: PreparedHands) -> str:
         """What is trained on, as a table's title."""
 
     def batch(self, inputs: np.ndarray) -> Any:
@@ -188,7 +188,7 @@ class InputKind(ABC):
             points = random.random((count, LANDMARK_COUNT, 2), np.float32)
         return self.join(crops, points)
 
-    def open(self, crops: Path, landmarks: Path, samples: Path) -> Hands:
+    def open(self, crops: Path, landmarks: Path, samples: Path) -> PreparedHands:
         """Open what is prepared.
 
         Args:
@@ -202,7 +202,7 @@ class InputKind(ABC):
         if self.needs_landmarks:
             points, table = open_landmarks(landmarks)
         if not self.needs_crops:
-            return Hands(table, points=points)
+            return PreparedHands(table, points=points)
         array, cut = open_crops(crops), read_rows(samples)
         rows: Rows = array
         if len(array) != len(cut):
@@ -218,7 +218,7 @@ class InputKind(ABC):
             )
         report = crops / "report.json"
         made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
-        return Hands(table, rows, points, array.shape[1], made.get("margin"))
+        return PreparedHands(table, rows, points, array.shape[1], made.get("margin"))
 
     def usable(self, points: np.ndarray | None, count: int) -> np.ndarray:
         """Which of `count` hands can be seen, bool (count,): not those whose landmarks were looked for in vain."""
@@ -281,7 +281,7 @@ class Crops(InputKind):
                 f"augs does not fit a model of crops ({error}); choose augs=default, strong or none"
             ) from error
 
-    def describe(self, hands: Hands) -> str:
+    def describe(self, hands: PreparedHands) -> str:
         """See `InputKind.describe`."""
         return f"Crops of {hands.crop_size} x {hands.crop_size} pixels"
 
@@ -323,7 +323,7 @@ class Landmarks(InputKind):
 
         return LandmarkAugmentation.from_config(augs)
 
-    def describe(self, hands: Hands) -> str:
+    def describe(self, hands: PreparedHands) -> str:
         """See `InputKind.describe`."""
         return "Hands with landmarks"
 

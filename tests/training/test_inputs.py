@@ -17,14 +17,14 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import evaluate
 from static_gesture_classification.evaluation.predictions import read_predictions
-from static_gesture_classification.inference.export_onnx import export
+from static_gesture_classification.inference.export_onnx import export_onnx
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.training import models
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.backbones import build_backbone
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint
-from static_gesture_classification.training.inputs import KINDS, Hands, InputKind, Parts, input_kind
+from static_gesture_classification.training.inputs import KINDS, InputKind, Parts, PreparedHands, input_kind
 from static_gesture_classification.training.models import landmarks
 from static_gesture_classification.training.models.landmark_features import features
 from static_gesture_classification.training.models.network import Network
@@ -97,7 +97,7 @@ class Both(InputKind):
     def augmentation(self, augs: Mapping[str, Any]) -> nn.Module:
         return FusedAugmentation(augs)
 
-    def describe(self, hands: Hands) -> str:
+    def describe(self, hands: PreparedHands) -> str:
         return "Crops with landmarks"
 
 
@@ -138,7 +138,7 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
     probabilities, embeddings = classifier.predict(inputs)
     assert (probabilities.argmax(1) == classifier.vocabulary.indices(samples["gesture"])).mean() > 0.9
     assert embeddings.shape == (len(inputs), 32 + 16)
-    export(both / "models/trained.ckpt", both / "models/trained.onnx")
+    export_onnx(both / "models/trained.ckpt", both / "models/trained.onnx")
     assert load_onnx(both / "models/trained.onnx").predict(inputs)[0] == pytest.approx(probabilities, abs=1e-4)
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
     one, other = (
@@ -175,7 +175,7 @@ def test_a_detector_without_landmarks_does_for_no_kind_that_needs_them() -> None
 def test_hands_and_their_table_belong_together() -> None:
     crops, samples = patches({"train": 2})
     with pytest.raises(DataError, match="do not fit together"):
-        Hands(samples, crops=crops[1:])
+        PreparedHands(samples, crops=crops[1:])
 
 
 def test_a_kind_that_nobody_knows_is_named() -> None:

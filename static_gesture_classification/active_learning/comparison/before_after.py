@@ -98,7 +98,7 @@ class CompareSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Scores:
+class ComparisonScores:
     """Both classifiers on val.
 
     Args:
@@ -136,7 +136,7 @@ class Comparison:
 
     before: Contender
     after: Contender
-    scores: Scores
+    scores: ComparisonScores
     verdict: Verdict
     left_out: dict[str, int]
     known_subjects: int
@@ -176,7 +176,7 @@ def compare(before: Contender, after: Contender, settings: CompareSettings) -> C
     scores = score_both(both, pairs, settings.change)
     decided = decide_verdict(before, after, scores.change, len(frozen))
     left_out = {reason: count for reason, count in left_out.items() if count}
-    notes = remarks(before, after, scores)
+    notes = list_notes(before, after, scores)
     if settings.group == "session":
         notes.append("split.group=session: people of train are among these samples, so this says nothing of new people")
     return Comparison(before, after, scores, decided, left_out, known, by_plan, notes)
@@ -298,7 +298,9 @@ def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | 
     return [(str(row["gesture"]), str(row["prediction"]), 0) for row in commonest.to_dict("records")], False
 
 
-def score_both(both: PredictionPair, pairs: Sequence[tuple[str, str | None, int]], settings: ChangeSettings) -> Scores:
+def score_both(
+    both: PredictionPair, pairs: Sequence[tuple[str, str | None, int]], settings: ChangeSettings
+) -> ComparisonScores:
     """All numbers."""
     pairing = both.pairing
     rows = [
@@ -310,7 +312,7 @@ def score_both(both: PredictionPair, pairs: Sequence[tuple[str, str | None, int]
         for source in sorted(set(pairing.sources))
     ]
     table = pd.DataFrame(rows, columns=["gesture", "mistaken_for", "planned", *PAIR_COUNTS])
-    return Scores(measure_change(pairing, settings), table, pd.DataFrame(sources), both.samples)
+    return ComparisonScores(measure_change(pairing, settings), table, pd.DataFrame(sources), both.samples)
 
 
 def source_row(source: str, changed: Change) -> dict[str, Any]:
@@ -326,7 +328,7 @@ def source_row(source: str, changed: Change) -> dict[str, Any]:
     }
 
 
-def remarks(before: Contender, after: Contender, scores: Scores) -> list[str]:
+def list_notes(before: Contender, after: Contender, scores: ComparisonScores) -> list[str]:
     """What a reader should know to read the numbers right."""
     notes = []
     if before.digest is not None and before.digest == after.digest:

@@ -105,11 +105,11 @@ def read_errors(path: Path, vocabulary: Vocabulary) -> Predictions:
             "measure on them. Set confusions.predictions (plan.predictions) to the predictions of val; the evaluate "
             "stage draws and lists the errors on test"
         )
-    check_gestures(predictions, vocabulary, path)
+    check_vocabulary(predictions, vocabulary, path)
     return predictions
 
 
-def check_gestures(predictions: Predictions, vocabulary: Vocabulary, path: Path) -> None:
+def check_vocabulary(predictions: Predictions, vocabulary: Vocabulary, path: Path) -> None:
     """Raise `DataError` where the predictions of `path` are of another vocabulary."""
     if set(predictions.gestures) != set(vocabulary):
         raise DataError(

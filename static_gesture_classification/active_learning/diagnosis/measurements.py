@@ -67,7 +67,7 @@ def _describe_subject(subject: str) -> str:
     return f"{name} of {source}" if subject else ""
 
 
-def landmarks_of(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
+def read_landmarks(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     """Landmarks (21, 2) of the samples of a sample table that have any; none where there is no such table."""
     if not table.is_file():
         return {}

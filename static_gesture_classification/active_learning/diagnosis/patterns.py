@@ -29,7 +29,7 @@ from static_gesture_classification.active_learning.diagnosis.confusions import (
     read_errors,
     remove_others,
 )
-from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measure
+from static_gesture_classification.active_learning.diagnosis.measurements import measure, read_landmarks
 from static_gesture_classification.active_learning.diagnosis.over_representation import (
     LEAST_SAMPLES,
     Finding,
@@ -49,7 +49,7 @@ from static_gesture_classification.terminal import note, say, track
 
 VERSION = 1
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
-APART = 0.2  # least silhouette at which a pair's samples form clusters; 0 is one cloud, 1 far islands
+LEAST_SILHOUETTE = 0.2  # least silhouette at which a pair's samples form clusters; 0 is one cloud, 1 far islands
 
 
 class PatternSettings(Settings):
@@ -153,7 +153,7 @@ def find_patterns(confusions: Confusions, pictures: Pictures, settings: PatternS
         right = right_samples(confusions, gesture, settings)
         rows = np.concatenate([right, *(error.rows for error in own)])
         frame = confusions.predictions.table.take(rows).to_pandas()
-        shown, points = pictures.of(frame), landmarks_of(settings.landmarks, frame["sample_id"].tolist())
+        shown, points = pictures.of(frame), read_landmarks(settings.landmarks, frame["sample_id"].tolist())
         table = measure(frame, shown, pictures.seen(frame), points).set_index(pd.Index(rows))
         for error in own:
             found[error.name] = _pattern(error, table, right, confusions.predictions.embeddings, settings)
@@ -186,7 +186,7 @@ def cluster_rows(embeddings: Floats, most: int, seed: int) -> list[Integers]:
     """
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     unit = embeddings / np.maximum(lengths, 1e-9)
-    best, labels, middles = APART, np.zeros(len(unit), np.int64), unit.mean(axis=0, keepdims=True)
+    best, labels, middles = LEAST_SILHOUETTE, np.zeros(len(unit), np.int64), unit.mean(axis=0, keepdims=True)
     distinct = len(np.unique(unit, axis=0))
     for count in range(2, min(most, len(unit) // LEAST_IN_CLUSTER, distinct - 1) + 1):
         model = KMeans(count, n_init=4, random_state=seed).fit(unit)

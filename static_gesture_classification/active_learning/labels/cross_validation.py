@@ -1,7 +1,7 @@
-"""What a quick classifier predicts of samples that it was not trained on: cross-validation over subjects.
+"""Out-of-sample predictions of a quick classifier: cross-validation over subjects.
 
-The trained network has seen the labels of train, wrong ones too, so it cannot judge them. A logistic regression on
-features that know no labels can: one part of the subjects is left out in turn, and judged by a model of the others.
+The trained network has seen the labels of train, also wrong ones, so it cannot judge them. A logistic regression on
+features that were learned without these labels can: each fold of subjects is predicted by a model of the others.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def features_of(samples: pd.DataFrame, settings: FeatureSettings) -> Features:
         found = of_landmarks(samples, folder)
         if kind == FROM_LANDMARKS or found.known.mean() >= MOST_HAVE:
             return found
-    crops = crops_of(samples, settings.crops)
+    crops = select_crops(samples, settings.crops)
     if kind == FROM_CHECKPOINT:
         classifier = load_classifier(settings.checkpoint)
         embeddings = [classifier.predict(batch)[1] for batch in _batches(crops, "embeddings")]
@@ -133,7 +133,7 @@ def of_pictures(crops: SelectedCrops, seed: int) -> Features:
 
 
 class SelectedCrops:
-    """Some rows of memory-mapped crops, read when they are asked for.
+    """Some rows of memory-mapped crops, read on access.
 
     Args:
         crops: (n, size, size, 3) uint8.
@@ -150,7 +150,7 @@ class SelectedCrops:
         return np.asarray(self._crops[self._rows[which]])
 
 
-def crops_of(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
+def select_crops(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
     """The crops of samples, in their order. Raises `DataError` where some have none."""
     crops = open_crops(folder)
     rows = pd.Index(read_rows(folder / SAMPLES)["sample_id"]).get_indexer(samples["sample_id"])
@@ -166,12 +166,11 @@ def crops_of(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
 def cross_validate(features: Features, labels: np.ndarray, subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """Out-of-sample probabilities (n, C), C = labels.max() + 1.
 
-    A sample is NaN where it has no features, or where nobody in the other folds shows its gesture: then no model knows
-    its label.
+    A sample is NaN if it has no features, or if no subject of the other folds shows its gesture.
 
     Args:
         labels: int (n,), class indices.
-        subjects: (n,) who each sample shows; a person is in one fold.
+        subjects: (n,) who each sample shows; a subject is in one fold.
         folds: at most; fewer where there are fewer subjects.
     """
     rows = np.flatnonzero(features.known)
@@ -197,7 +196,7 @@ def cross_validate(features: Features, labels: np.ndarray, subjects: np.ndarray,
 
 
 def temper(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Probabilities at the temperature at which they fit the labels best, so that those of several models compare.
+    """Scale probabilities to the temperature that fits the labels best, so that several models can be compared.
 
     Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), section 4.2.
 

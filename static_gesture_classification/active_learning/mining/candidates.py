@@ -1,4 +1,4 @@
-"""Candidates: which hands of a pool a line of the plan is served by, in which order, without near-duplicates."""
+"""Candidates: the hands of a pool that serve a line of the plan, best first, without near-duplicates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from static_gesture_classification.active_learning.admission import (
     Judgements,
     judge_all,
 )
-from static_gesture_classification.active_learning.mining.hand_inputs import crops_of
+from static_gesture_classification.active_learning.mining.hand_inputs import cut_crops
 from static_gesture_classification.active_learning.mining.pool import HELD_OUT_SPLITS, Pool
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.active_learning.mining.similarity import centre, diverse, likeness
@@ -28,11 +28,11 @@ from static_gesture_classification.preparation.splitting.near_duplicates import 
 from static_gesture_classification.samples import held_together, read_samples
 from static_gesture_classification.terminal import track
 
-# Labelled errors come before whatever else is like them: likeness lies between -1.5 and 1.5.
+# Added to the score of labelled errors, so that they come first: likeness lies between -1.5 and 1.5.
 LABELLED_BONUS = {PLANNED_ERROR: 8.0, ERROR: 4.0}
-# How much counts that the model takes a hand for one of the pair. Measured with landmark models on pools that nobody
-# labelled: of the first 20 hands 0.64 join and 0.35 are the planned error at 0, 0.61 and 0.46 at 0.2, 0.54 and 0.46 at
-# 0.5 (means over 30 training sets of eight hands a gesture).
+# Weight of the probability that a hand shows one of the pair. Measured with landmark models on unlabelled pools: of the
+# first 20 hands 0.64 are admitted and 0.35 are the planned error at 0, 0.61 and 0.46 at 0.2, 0.54 and 0.46 at 0.5
+# (means over 30 training sets of eight hands a gesture).
 OF_THE_PAIR = 0.2
 PICTURES_PER_HAND = 8  # candidates whose pictures are compared, for each hand that is wanted; at least LEAST_PICTURES
 LEAST_PICTURES = 100
@@ -43,7 +43,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Examples:
-    """What a line searches by: embeddings of errors (e, D), and of hands rightly taken for the other gesture (o, D)."""
+    """Embeddings to search by: of errors (e, D), and of hands that rightly show the other gesture (o, D)."""
 
     errors: Floats
     others: Floats
@@ -57,10 +57,10 @@ class Ranking:
         line: of the plan.
         rows: int (k,), of the pool.
         score: (k,) by which they are ranked.
-        similarity: (k,) to the errors (`search.likeness`), and to what the model takes for one of the pair; NaN where
-            there are no errors to compare with.
-        judgements: of these hands, should they show the line's gesture.
-        eligible: how many there are in all, of which these are the first.
+        similarity: (k,) to the errors (`similarity.likeness`), plus the weighted probability of the pair; NaN without
+            errors to compare with.
+        judgements: k judgements, if each hand shows the line's gesture.
+        eligible: how many hands the rule would admit in all.
     """
 
     line: PlannedRecording
@@ -71,14 +71,14 @@ class Ranking:
     eligible: int
 
 
-def rank(
+def rank_hands(
     line: PlannedRecording, examples: Examples, pool: Pool, vocabulary: Vocabulary, settings: AdmissionSettings
 ) -> Ranking:
-    """The pool's hands that the admission rule would let in for a line, most worthwhile first.
+    """The pool's hands that the admission rule would admit for a line, most worthwhile first.
 
     Args:
         line: of the plan.
-        examples: what to search by; where there are no errors, only labelled hands are found.
+        examples: what to search by; without errors, only labelled hands are found.
         pool: where to search.
         vocabulary: of the checkpoint.
         settings: of the admission rule.
@@ -111,14 +111,14 @@ def _of_the_pair(line: PlannedRecording, probabilities: Floats, vocabulary: Voca
 
 @dataclass
 class CandidateCrops:
-    """Pictures of candidates, and which of them show the same moment as another.
+    """Crops of candidates, and which of them are near-duplicates.
 
     Args:
         row: pool row -> position in `crops`; rows without a readable image are absent.
         crops: uint8 (k, size, size, 3) RGB.
         in_index: pool rows that are near-duplicates of a hand in the index.
-        held_out: subjects of the pool of whom a hand is a near-duplicate of one in val or test.
-        same: pool row -> pool rows that are near-duplicates of it.
+        held_out: subjects with a near-duplicate in val or test.
+        same: pool row -> its near-duplicates among the pool rows.
     """
 
     row: dict[int, int]
@@ -129,12 +129,12 @@ class CandidateCrops:
 
 
 def crop_candidates(pool: Pool, rows: Sequence[int], settings: MiningSettings) -> CandidateCrops:
-    """Cut candidates (rows of the pool, which may repeat) out; compare them with the index and with one another."""
+    """Cut candidates (pool rows, which may repeat) out, and compare them with the index and with each other."""
     folder = settings.workspace.crops
     index = open_crops(folder) if (folder / CROPS).is_file() else None
     size = settings.crops.size if index is None else index.shape[1]
     distinct = np.array(sorted(set(rows)), np.int64)
-    seen = track(crops_of(pool.samples, distinct, size, settings.crops.margin), "candidates", len(distinct), "hands")
+    seen = track(cut_crops(pool.samples, distinct, size, settings.crops.margin), "candidates", len(distinct), "hands")
     cut = {row: crop for row, crop in seen if not isinstance(crop, str)}
     own = np.array(sorted(cut), np.int64)
     crops = np.stack([cut[row] for row in own.tolist()]) if len(own) else np.zeros((0, size, size, 3), np.uint8)
@@ -160,7 +160,7 @@ def _compare(
     subjects: npt.NDArray[np.object_],
     seed: int,
 ) -> None:
-    """Fill in which candidates are near-duplicates, and whose."""
+    """Fill in which candidates are near-duplicates."""
     crops = candidates.crops
     everything = crops if index is None else ConcatenatedCrops(index, crops)
     before = 0 if index is None else len(index)
@@ -203,11 +203,11 @@ class Proposal:
 
     Args:
         ranking: where they come from.
-        at: int (m,), positions in it, best first.
-        in_index: how many were left out as near-duplicates of hands in the index.
-        repeated: likewise, of hands proposed before.
-        unreadable: how many have no readable image.
-        held_out: how many are of subjects who seem to be in val or test.
+        at: int (m,), positions in the ranking, best first.
+        in_index: hands left out as near-duplicates of hands in the index.
+        repeated: hands left out as near-duplicates of hands proposed before.
+        unreadable: hands without a readable image.
+        held_out: hands of subjects who seem to be in val or test.
     """
 
     ranking: Ranking
@@ -221,7 +221,7 @@ class Proposal:
 def propose(
     pool: Pool, rankings: Sequence[Ranking], candidates: CandidateCrops, settings: MiningSettings
 ) -> list[Proposal]:
-    """For each line the hands to propose; a hand is proposed once, for the first line that it serves."""
+    """The hands to propose for each line; a hand is proposed once, for the first line that it serves."""
     taken: set[int] = set()
     mean = centre(pool.store.embeddings, pool.rows)
     subjects = held_together(pool.samples).to_numpy(object)
@@ -246,9 +246,9 @@ def propose(
 def _distinct(
     ranking: Ranking, candidates: CandidateCrops, taken: set[int], subjects: npt.NDArray[np.object_]
 ) -> Proposal:
-    """A ranking without near-duplicates of the index, of what is taken, and of one another; the better one stays.
+    """A ranking without near-duplicates of the index, of taken hands, and of better hands.
 
-    Who has a near-duplicate in val or test was recorded together with it, so nothing of theirs may be learned from.
+    A subject with a near-duplicate in val or test was recorded together with it, so all their hands are left out.
     """
     kept: list[int] = []
     seen: set[int] = set(taken)

@@ -1,7 +1,7 @@
-"""Hands that a detector finds in images and videos nobody annotated, as rows of the sample table.
+"""Hands that a detector finds in images and videos without annotations, as rows of the sample table.
 
-What was found in a picture is kept, and believed as long as the file has the size and modification time it had then; so
-the work goes on where it was killed, and another checkpoint does not repeat it.
+The hands of each picture are stored, and stay valid while the file keeps its size and modification time. So a killed
+search goes on where it was, and another checkpoint does not repeat it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, sample
 from static_gesture_classification.terminal import track
 
 FOUND = "hands.bin"
-# Hands as they are kept: a picture's, one after the other, the last of them under the picture's key; one row that is no
-# hand for a picture without any.
+# The stored hands: those of a picture in consecutive rows, the last one under the picture's key. A picture without a
+# hand has one row with hands = 0.
 HAND = np.dtype([("hands", "<i4"), ("box", "<f8", (4,)), ("hand", "S8"), ("landmarks", "<f4", (2 * LANDMARK_COUNT,))])
 SOURCE = "pool"  # of the rows: they belong to no dataset yet
 BLOCK = 64  # pictures between two writes
@@ -39,7 +39,7 @@ BLOCK = 64  # pictures between two writes
 
 @dataclass
 class Found:
-    """What was found in one picture: hands as (box, hand, landmarks or None), or why it could not be read."""
+    """The hands of one picture as (box, hand, landmarks or None), or why it could not be read."""
 
     image: str
     hands: list[tuple[list[float], str, list[float] | None]] = field(default_factory=list)
@@ -51,10 +51,10 @@ class FoundHands:
     """The hands of a folder or a video.
 
     Args:
-        samples: sample table; `gesture` and `source_label` are empty, since nobody said what they show.
-        pictures: how many were looked at.
-        without_hand: in how many of them no hand was found.
-        unreadable: (picture, reason) of those that could not be read.
+        samples: sample table; `gesture` and `source_label` are empty, since nobody labelled them.
+        pictures: how many were searched.
+        without_hand: how many of them have no hand that was found.
+        unreadable: (picture, reason) of unreadable ones.
         notes: lines about files that are no pictures, and animations.
     """
 
@@ -68,14 +68,14 @@ class FoundHands:
 def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str, cache: Path) -> FoundHands:
     """Look for hands in a folder of images (recursively), an image, or a video.
 
-    A folder below `path` names a person. Who is in a video, or in an image directly in `path`, is not known: until a
-    reviewer says so, its subject is "".
+    A folder below `path` names a subject. A video, or an image directly in `path`, has no known subject: it is "" until
+    a reviewer fills it in.
 
     Args:
-        path: what to look at.
-        make_detector: makes a detector; each thread gets one of its own.
-        identity: what else the result depends on: the detector's identity.
-        cache: folder in which results are kept.
+        path: the folder, image or video.
+        make_detector: makes a detector; each thread gets its own.
+        identity: of the detector, since results depend on it.
+        cache: folder of the stored results.
 
     Raises:
         UserError, DataError: there is no such folder or file, it holds no image, or the video cannot be read.
@@ -131,7 +131,7 @@ class _Detectors:
 
 
 class _Known:
-    """What was found before, by picture and the state of its file."""
+    """The stored hands, by picture and the state of its file."""
 
     def __init__(self, folder: Path) -> None:
         self._store = KeyedStore(folder, {FOUND: HAND})
@@ -146,7 +146,7 @@ class _Known:
         return None if hands is None else Found(name, hands)
 
     def add(self, found: Sequence[Found], states: Sequence[tuple[int, int]]) -> None:
-        """Keep what was found; pictures that could not be read are tried again next time."""
+        """Store the hands; unreadable pictures are tried again next time."""
         keys: list[bytes] = []
         rows: list[tuple[Any, ...]] = []
         for each, state in zip(found, states, strict=True):

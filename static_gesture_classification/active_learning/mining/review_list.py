@@ -1,7 +1,7 @@
-"""The list of mined hands: what mining proposes, and what a reviewer makes of it. This module owns its files.
+"""The list of mined hands, which a reviewer edits. This module owns its files.
 
-    list.csv             one line a hand, to be edited: `keep` (yes, no, or empty: not decided, which is not admitted),
-                         `gesture`, `subject`; everything else is for reading
+    list.csv             one line a hand; to be edited: `keep` (yes, no, or empty: undecided, not admitted), `gesture`,
+                         `subject`; everything else is for reading
     candidates.parquet   the sample table of these hands, with what the CSV leaves out (landmarks)
     mining.json          version, pool, checkpoint and its digest
 
@@ -24,9 +24,9 @@ from static_gesture_classification.samples import read_samples, write_samples
 
 VERSION = 1
 LIST, CANDIDATES, ORIGIN, PREVIOUS = "list.csv", "candidates.parquet", "mining.json", "list.previous.csv"
-# number: its tile on the contact sheet; line: of the plan; gesture: what it shows, or might; label: what its dataset
-# says; prediction, score, margin, outcome: what the model says and what the admission rule makes of it, if `gesture` is
-# right; similarity: to the errors (`search.likeness`); empty where there was none to search by
+# number: its tile on the contact sheet; line: of the plan; gesture: what it shows, or might; label: the dataset's;
+# prediction, score, margin, outcome: the model's, and the admission rule's if `gesture` is right; similarity: to the
+# errors (`similarity.likeness`), empty without errors
 LIST_COLUMNS = (
     "line",
     "number",
@@ -72,10 +72,10 @@ class MinedList:
 
 
 def write_list(mined: MinedList, folder: Path) -> list[str]:
-    """Write a list. What a reviewer changed in an earlier one there is taken over, and that one kept beside it.
+    """Write a list. A reviewer's edits of an earlier list in the folder are taken over; that list is kept beside it.
 
     Returns:
-        What was taken over, in words.
+        Notes on what was taken over.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -96,7 +96,7 @@ def write_list(mined: MinedList, folder: Path) -> list[str]:
 
 
 def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
-    """Read a reviewed list: the hands to keep, each once, with what the reviewer says they show.
+    """Read a reviewed list: the hands to keep, each once, with the reviewer's gestures and subjects.
 
     Args:
         path: list.csv, or its folder.
@@ -121,7 +121,7 @@ def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
 
 
 def _read_candidates(path: Path) -> pd.DataFrame:
-    """The candidates, whose ids become names of files and whose pictures lie in their pool."""
+    """Read the candidates; ids must be plain file names, and pictures lie inside the pool."""
     samples = read_samples(path)
     for column, check in (("sample_id", plain_name), ("image", path_inside)):
         for value in samples[column]:
@@ -160,7 +160,7 @@ def _check_gestures(kept: pd.DataFrame, vocabulary: Vocabulary, path: Path) -> N
 
 
 def _drop_repeated(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Without repetitions of a hand; raises where it is said to show two gestures."""
+    """Without repetitions of a hand. Raises `DataError` where one is kept with two gestures."""
     for sample, gestures in kept.groupby("sample_id")["gesture"]:
         if gestures.nunique() > 1:
             raise DataError(
@@ -175,7 +175,7 @@ def _read_origin(path: Path) -> MiningOrigin:
 
 
 def _read_earlier(path: Path) -> pd.DataFrame | None:
-    """The list that is there already, or None; one that cannot be read is no reason to stop."""
+    """The list that is there already; None where it is absent or unreadable."""
     try:
         return _read_csv(path).reset_index(drop=True)
     except DataError:

@@ -1,14 +1,14 @@
-"""How the recording plan is made.
+"""Make the recording plan.
 
     gestures plan [overrides]
 
 Two things are worth recording: confused pairs, in proportion to their weighted F1 at stake (see `confusions`); and
-gestures with little data, in proportion to how far the scarcest of their samples and people, in train and in val, falls
-short of what is wanted. `plan.budget` is shared between the two; what one cannot use goes to the other. Where nothing
-is confused and nothing falls short, the gestures that the fewest people show are planned.
+gestures with little data, in proportion to their largest shortfall of samples or subjects in train or val. The two
+share `plan.budget`; one gets what the other cannot use. If nothing is confused and nothing falls short, the gestures
+with the fewest subjects are planned.
 
-Only val's predictions are looked at. Hands that were not found are noted, not planned: a model that is never shown a
-hand learns nothing from more of it.
+Only val's predictions are used. Hands that were not found are noted, not planned: a model that never sees a hand learns
+nothing from more of it.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class PlanSettings(Settings):
     """What the plan is made of, and where it goes; see conf/plan.
 
     Args:
-        path: of the plan; the table to read lies beside it.
-        checkpoint: whose errors are followed, as the plan names it.
-        samples: table of the data there are.
-        least_errors: samples of a pair that is followed.
+        path: of the plan; plan.md lies beside it.
+        checkpoint: whose errors the plan follows.
+        samples: table of today's data.
+        least_errors: fewest errors of a planned pair.
         wanted: what a gesture should have.
-        uncounted_sources: which do not count as data.
+        uncounted_sources: sources that do not count as data.
         examples: samples shown with a line.
         recorded: folder of the recorded sessions.
         budget: how many samples.
@@ -100,9 +100,9 @@ class PlanSettings(Settings):
 
 @dataclass(frozen=True)
 class Stock:
-    """What a gesture has: samples and people in train and in val.
+    """A gesture's samples and subjects in train and in val.
 
-    Where nobody knows who is in some of them (`subjects_known`), each recording or picture may show another person.
+    Without `subjects_known`, each recording or picture of an unknown subject counts as one subject.
     """
 
     gesture: str
@@ -113,12 +113,12 @@ class Stock:
     subjects_known: bool = True
 
     def shortfall(self, wanted: Wanted) -> float:
-        """How far the scarcest of the four is from what is wanted: 0 (there is enough) to 1 (there is none)."""
+        """The largest relative shortfall of the four counts: 0 (there is enough) to 1 (there is none)."""
         pairs = [(getattr(self, field), getattr(wanted, field)) for field in Wanted.model_fields]
         return max(0.0, *(1 - has / wants for has, wants in pairs if wants > 0))
 
     def in_words(self, wanted: Wanted) -> str:
-        """What there is, and of what falls short, how much is wanted."""
+        """The four counts, and how much is wanted where they fall short."""
         parts, at_most = [], "" if self.subjects_known else "at most "
         for split in ("train", "val"):
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
@@ -145,7 +145,7 @@ def main(config: DictConfig) -> None:
 
 
 def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
-    """The plan by val's errors and the data there are.
+    """The plan by val's errors and today's data.
 
     Raises:
         DataError: predictions or samples are missing or unfit, or of test.
@@ -168,7 +168,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
 
 
 def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:
-    """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
+    """Names of the recorded sessions in a sample table, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))
 
@@ -185,11 +185,11 @@ def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors
 def little_data(
     samples: pd.DataFrame, vocabulary: Vocabulary, wanted: Wanted, fallback: bool
 ) -> list[tuple[Stock, float]]:
-    """Gestures that fall short of what is wanted, with how far, furthest first.
+    """Gestures with a shortfall, largest first, with its size.
 
     Args:
         samples: a sample table with splits.
-        fallback: where none falls short, the few gestures that the fewest people show.
+        fallback: if no gesture has a shortfall, return the few with the fewest subjects.
     """
     stocks = [_stock(samples, gesture) for gesture in vocabulary]
     stocks.sort(key=lambda stock: (-stock.shortfall(wanted), stock.train_people, stock.train_samples))
@@ -200,7 +200,7 @@ def little_data(
 
 
 def summaries(pairs: Sequence[Confusion], confusions: Confusions, settings: PatternSettings) -> list[str]:
-    """What the samples of each pair have in common, "" where nothing is known to be."""
+    """What the samples of each pair have in common, "" where there is no finding."""
     chosen = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
     patterns = find_patterns(chosen, settings.confusions.pictures(), settings) if pairs else []
     known = {pattern.confusion.name: pattern.summary for pattern in patterns if pattern.findings}
@@ -259,7 +259,7 @@ def _notes(confusions: Confusions, pairs: Sequence[Confusion]) -> Iterator[str]:
         worst = confusions.not_found[0]
         yield (
             f"no hand is found in {missed:,} of {samples:,} val samples, mostly {worst.gesture} ({worst.rate:.0%} of "
-            "its); more recordings do not change that: try a lower confidence of the detector, or a model on crops"
+            "its samples); more recordings do not help: try a lower detector confidence, or a model on crops"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a quick retrain came to: the confusion matrix on val, how long it took, the verdict and what is next."""
+"""The outcome of a quick retrain: the confusion matrix on val, times, the verdict and what is next."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ SUMMARY, MATRIX = "retrain.json", "confusion_matrix.png"
 
 @dataclass(frozen=True)
 class RetrainOutcome:
-    """What a quick retrain came to.
+    """The outcome of a quick retrain.
 
     Args:
         method: how it trained.
         frozen: the split.
-        predictions: of val; None where nobody is in it.
+        predictions: of val; None if val is empty.
         comparison: None where there was nothing to compare with.
-        decision: what became of the trained checkpoint.
+        decision: whether the trained checkpoint was promoted.
         seconds: of each stage, in the order they ran.
     """
 

@@ -5,12 +5,12 @@
     gestures retrain retrain.method=finetune  # all of it, a little
     gestures retrain retrain.method=crops     # all of it, in full
 
-One process goes from index to verdict, on folders of its own (`conf/retrain`). What is divided stays divided
-(`frozen_split`), images and landmarks that are known are not looked at again, and the result is compared on val with
-the quick loop's best one so far (head and finetune: with the checkpoint they go on from, then with the best one). Test
-is never scored here, only by `evaluate`. `models/quick/best.ckpt` is what the verdict prefers, and
-`models/quick/trained.ckpt` what was trained last. Where the two cannot be compared the best one stays, unless the
-answer in the terminal or `force=true` says otherwise. The full training stays `make repro`.
+One process goes from index to verdict, in folders of its own (`conf/retrain`). Known samples keep their split
+(`frozen_split`), and known images and landmarks are reused. The result is compared on val with the quick loop's best
+checkpoint so far; head and finetune are compared with the checkpoint they start from first. Test is never scored here,
+only by `evaluate`. `models/quick/trained.ckpt` is the checkpoint trained last, `models/quick/best.ckpt` the one that
+the verdict prefers. If the two cannot be compared, the best one stays, unless the answer in the terminal or
+`force=true` says otherwise. `make repro` is the full training.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ from static_gesture_classification.evaluation.promote import (
     incomparable,
     make_record,
     promote,
-    settle,
+    settle_decision,
 )
 from static_gesture_classification.preparation.crop_store import CROPS, RECORDS
 from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
@@ -153,7 +153,7 @@ def index(settings: RetrainSettings) -> None:
 
 
 def take_over(pipeline: Path, folder: Path, size: int) -> None:
-    """Begin with the pipeline's crops where they have this size, without a copy where the file system allows."""
+    """Start with the pipeline's crops if they have this size; they are linked where the file system allows."""
     if (folder / CROPS).is_file():
         return
     try:
@@ -162,7 +162,7 @@ def take_over(pipeline: Path, folder: Path, size: int) -> None:
     except DataError:  # none, or not whole: then all are cut here
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (RECORDS, SAMPLES, REJECTED_CSV, REPORT, CROPS):  # the array last: it says that all are there
+    for name in (RECORDS, SAMPLES, REJECTED_CSV, REPORT, CROPS):  # the array last: it marks the folder as complete
         if (pipeline / name).is_file():
             (folder / name).unlink(missing_ok=True)
             try:
@@ -172,7 +172,7 @@ def take_over(pipeline: Path, folder: Path, size: int) -> None:
 
 
 def split(settings: RetrainSettings) -> FrozenSplit:
-    """Let new samples join the split there is."""
+    """Add new samples to the existing split."""
     folder, table = settings.workspace.crops, settings.workspace.split_table
     frozen = freeze_split(
         read_samples(folder / SAMPLES),
@@ -199,9 +199,9 @@ def val_rows(workspace: Workspace) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def evaluate(settings: RetrainSettings) -> Predictions | None:
-    """The trained checkpoint's predictions of val, written down for the comparison, confusions and the plan.
+    """Write the trained checkpoint's predictions on val, for the comparison, confusions and the plan.
 
-    None where nobody is in val.
+    None if val is empty.
     """
     val, rows = val_rows(settings.workspace)
     if not len(val):
@@ -218,7 +218,7 @@ def evaluate(settings: RetrainSettings) -> Predictions | None:
 
 
 def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarray) -> Predictions:
-    """Predictions of a head fitted anew, from the stored embeddings; `rows` are val's rows of the split table."""
+    """Predictions of a refitted head, from stored embeddings; `rows` are val's rows of the split table."""
     start, trained = load_classifier(settings.start), load_classifier(settings.workspace.trained)
     embeddings = embed_rows(settings, start, rows).embeddings
     with torch.inference_mode():
@@ -229,9 +229,9 @@ def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarr
 def compare_with_previous(
     settings: RetrainSettings, predictions: Predictions | None
 ) -> tuple[Comparison | None, PromotionDecision]:
-    """The trained checkpoint against the quick loop's best one, or the one it went on from, and what follows.
+    """Compare the trained checkpoint with the quick loop's best one, or with its start; and decide.
 
-    The comparison is None where there was nothing to compare with, or where the two cannot be compared.
+    The comparison is None where there is nothing to compare with, or where the two cannot be compared.
     """
     workspace, contenders = settings.workspace, settings.compare.contenders
     before = settings.start if settings.method in FROM_CHECKPOINT else workspace.best
@@ -251,7 +251,7 @@ def compare_with_previous(
 
 
 def contender_before(settings: RetrainSettings, before: Path) -> Contender:
-    """What is compared with; of the checkpoint to go on from most predictions are stored."""
+    """The contender to compare with; the starting checkpoint's predictions come from stored embeddings."""
     old = find_contender(str(before), settings.compare.contenders.runs)
     if settings.method not in FROM_CHECKPOINT:
         return old
@@ -262,7 +262,7 @@ def contender_before(settings: RetrainSettings, before: Path) -> Contender:
 
 
 def decide_best(settings: RetrainSettings, result: Comparison, new: Contender) -> PromotionDecision:
-    """What follows for the quick loop's best one, which a model that went on from another has to beat too."""
+    """Decide on promotion; a model with a starting checkpoint has to beat the quick loop's best one too."""
     best, verdict = settings.workspace.best, result.verdict
     other = checkpoint_digest(best) not in (None, result.before.digest)
     if verdict.promote and other and result.before.name != str(best):
@@ -273,7 +273,7 @@ def decide_best(settings: RetrainSettings, result: Comparison, new: Contender) -
 
 
 def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionDecision:
-    """Make the trained checkpoint the quick loop's best where the decision, or the user, is for it."""
+    """Promote the trained checkpoint in the quick loop if the decision, or the user, says so."""
     workspace = settings.workspace
     content, entries = workspace.trained.read_bytes(), read_checkpoint(workspace.trained)
     record = read_record(workspace.trained.with_suffix(".json")) or {}
@@ -285,7 +285,7 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
         None if subjects is None else str(subjects).split(),
     )
     candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))
-    decision = settle(decision, candidate, workspace.models, settings.force)
+    decision = settle_decision(decision, candidate, workspace.models, settings.force)
     if decision.promote:
         promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
     return decision

@@ -1,6 +1,6 @@
-"""The quick loop's settings: those of the stages, at folders of its own, with a model that trains in seconds.
+"""The quick loop's settings: the stages' settings, in folders of its own, with a model that trains in seconds.
 
-Nothing that the pipeline derives is touched.
+The pipeline's results are never touched.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ METHOD_OVERRIDES = {BY_LANDMARKS: ("model=landmarks",), FINETUNE: ("train_hyperp
 
 
 class FinetuneSettings(Settings):
-    """How a whole crop model is trained on; see conf/retrain.
+    """How a crop model is finetuned; see conf/retrain.
 
     Args:
-        epochs, lr: as of train_hyperparams.
-        replayed: samples of the known ones that are trained on beside the new ones.
+        epochs, lr: as in train_hyperparams.
+        replayed: known samples that are trained on with the new ones.
     """
 
     epochs: int = Field(ge=1)
@@ -50,14 +50,14 @@ class RetrainSettings(Settings):
 
     Args:
         method: how it trains.
-        start: the checkpoint that head and finetune go on from.
-        workspace: where the quick loop keeps what it derives.
-        pipeline: the pipeline's.
+        start: the checkpoint that head and finetune start from.
+        workspace: of the quick loop.
+        pipeline: the pipeline's workspace.
         embeddings: folder of the embedding stores.
-        strengths: that hold the last layer to the one it starts from.
-        finetune: see there.
-        force: whether the new model takes the best one's place whatever the comparison says.
-        index, crops, split, landmarks, training, compare: of the stages, which work in `workspace`.
+        strengths: of the regularisation towards the starting layer.
+        finetune: see its class.
+        force: promote the new model whatever the comparison says.
+        index, crops, split, landmarks, training, compare: of the stages, in `workspace`.
     """
 
     method: Literal["landmarks", "crops", "head", "finetune"]
@@ -77,11 +77,11 @@ class RetrainSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> RetrainSettings:
-        """From the composed configuration, with the choices that the method implies and the command line leaves open.
+        """From the composed configuration; the method's own choices apply where the command line makes none.
 
         Raises:
-            UserError: a value is not allowed, the method does not train this kind of model, or the checkpoint to go on
-                from is missing or no crop model.
+            UserError: a value is not allowed, the method does not train this kind of model, or the starting checkpoint
+                is missing or no crop model.
         """
         implied = METHOD_OVERRIDES.get(str(config.retrain.method), ())
         if implied and HydraConfig.initialized():  # else a caller has composed it, and has chosen
@@ -116,7 +116,7 @@ class RetrainSettings(Settings):
         )
 
     def with_start(self, entries: Mapping[str, Any]) -> RetrainSettings:
-        """With model and crop geometry of a checkpoint's entries.
+        """With the model and crop geometry of a starting checkpoint's entries.
 
         Raises:
             UserError: it is no crop model.
@@ -145,7 +145,7 @@ class RetrainSettings(Settings):
 
 
 def configuration_of(training: TrainingSettings) -> dict[str, Any]:
-    """The whole configuration that a run and a checkpoint's record keep, with what the quick loop changes of it."""
+    """The whole configuration with the quick loop's changes, for the run and the checkpoint's record."""
     composed, how = training.configuration, training.hyperparameters
     return {
         **composed,
@@ -158,6 +158,6 @@ def configuration_of(training: TrainingSettings) -> dict[str, Any]:
 
 
 def drop_overridden(choices: Sequence[str], given: Sequence[str]) -> list[str]:
-    """The choices whose group the command line does not choose from."""
+    """Drop the choices of groups that the command line chooses itself."""
     groups = {override.partition("=")[0].lstrip("+~") for override in given}
     return [choice for choice in choices if choice.partition("=")[0] not in groups]

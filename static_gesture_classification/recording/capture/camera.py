@@ -20,7 +20,7 @@ from static_gesture_classification.settings import Settings
 STREAM = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 DEVICES = Path("/dev")
 CAMERA = re.compile(r"\d|[1-9]\d")  # 007 and 20241105 are folders
-APART = 3600.0  # seconds between a folder's pictures, which belong to no common moment
+FOLDER_INTERVAL = 3600.0  # seconds between a folder's pictures, which belong to no common moment
 STREAM_TIMEOUT_MS = 10_000
 OTHER_SOURCES = (
     "another camera (recording.source=1), a video or a folder of images (recording.source=FILE), or a stream "
@@ -167,7 +167,7 @@ class FileCamera(Camera):
         self._frames: Frames = frames(path)
         self._iterator = iter(self._frames)
         self.waits = settings.pace == "all" or not self._frames.is_video
-        rate = self._frames.rate if isinstance(self._frames, VideoFrames) else 1 / APART
+        rate = self._frames.rate if isinstance(self._frames, VideoFrames) else 1 / FOLDER_INTERVAL
         self.seconds = 1 / (rate or settings.rate or 30)
         self._due: float | None = None
 

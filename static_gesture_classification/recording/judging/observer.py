@@ -16,7 +16,7 @@ from static_gesture_classification.inference.predictor import Predictor, Recogni
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning import open_learning_layer
 from static_gesture_classification.recording.judging.learning_head import LearningLayer
-from static_gesture_classification.recording.judging.settings import Hand, JudgeSettings
+from static_gesture_classification.recording.judging.settings import HandRule, JudgeSettings
 from static_gesture_classification.terminal import console
 
 ONNX = ".onnx"
@@ -69,7 +69,7 @@ class Observer:
         self,
         detector: Detector,
         predictor: Predictor | None,
-        rule: Hand,
+        rule: HandRule,
         checkpoint: str = "",
         learner: LearningLayer | None = None,
         about_learner: str = "",
@@ -103,7 +103,7 @@ class Observer:
         return Sight(captured, tuple(hands), hand, recognised, refitted, newest.learned)
 
 
-def choose_hand(hands: list[DetectedHand], rule: Hand) -> DetectedHand | None:
+def choose_hand(hands: list[DetectedHand], rule: HandRule) -> DetectedHand | None:
     """The hand that counts; None where there is none that the rule allows."""
     if rule in ("left", "right"):
         hands = [hand for hand in hands if hand.hand == rule]
@@ -111,7 +111,7 @@ def choose_hand(hands: list[DetectedHand], rule: Hand) -> DetectedHand | None:
     return max(hands, key=weight, default=None)
 
 
-def rule_in_words(rule: Hand) -> str:
+def rule_in_words(rule: HandRule) -> str:
     """The rule for several hands, for the screen."""
     return {"largest": "the larger one counts", "surest": "the surest one counts"}.get(rule, f"the {rule} one counts")
 
@@ -175,12 +175,12 @@ def fast_model(checkpoint: Path) -> Path:
     present = next((place for place in places if place.is_file()), None)
     if present is not None:
         return present
-    from static_gesture_classification.inference.export_onnx import export  # torch takes seconds to import
+    from static_gesture_classification.inference.export_onnx import export_onnx  # torch takes seconds to import
 
     with console.status(f"exporting {checkpoint} for a fast recorder (once)"):
         for place in places:
             try:
-                export(checkpoint, place)
+                export_onnx(checkpoint, place)
             except OutputError:
                 continue
             return place

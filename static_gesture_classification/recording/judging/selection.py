@@ -39,7 +39,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PictureVerdict:
     """What became of a picture: one of this module's words, what the screen says, and what is kept now if anything."""
 
     outcome: str
@@ -72,7 +72,7 @@ class Selector:
     _last_kept: float = float("-inf")
     counts: dict[str, int] = field(default_factory=dict)
 
-    def consider(self, sight: Sight) -> Verdict:
+    def consider(self, sight: Sight) -> PictureVerdict:
         """Decide on a picture. What it says to keep counts as kept."""
         verdict = self._consider(sight)
         self.counts[verdict.outcome] = self.counts.get(verdict.outcome, 0) + 1
@@ -100,31 +100,33 @@ class Selector:
         mistaken_for = self.mistaken_for if gesture == self.gesture else None
         return judge(probabilities, gesture, self.vocabulary, self.rule, mistaken_for, self._count())
 
-    def _consider(self, sight: Sight) -> Verdict:
+    def _consider(self, sight: Sight) -> PictureVerdict:
         if sight.hand is None:
-            return Verdict(NO_HAND, "no hand found: show it to the camera")
+            return PictureVerdict(NO_HAND, "no hand found: show it to the camera")
         problem = quality_problem(sight.image, sight.hand.box, self.settings)
         if problem:
-            return Verdict(UNFIT, f"skipped: {problem}")
+            return PictureVerdict(UNFIT, f"skipped: {problem}")
         judgement, judging = None, self._judging(sight)
         if self.gesture is not None and judging is not None:
             judgement = self.judge(judging.probabilities, self.gesture)
         if self.hard and judgement is not None and not judgement.admitted:
-            return Verdict(KNOWN, "the model knows this one: turn, tilt, move, change the light")
+            return PictureVerdict(KNOWN, "the model knows this one: turn, tilt, move, change the light")
         return self._offer(sight, judgement)
 
-    def _offer(self, sight: Sight, judgement: Judgement | None) -> Verdict:
+    def _offer(self, sight: Sight, judgement: Judgement | None) -> PictureVerdict:
         assert sight.hand is not None
         look = appearance(sight.image, sight.hand)
         novelty = least_difference(look, (candidate.appearance for candidate in self._kept))
         if novelty < self.settings.near_identical:
-            return self._keep_best_when_due(sight, Verdict(ALIKE, "like one that is kept already: move a little"))
+            return self._keep_best_when_due(
+                sight, PictureVerdict(ALIKE, "like one that is kept already: move a little")
+            )
         value = self._hardness(sight) * min(1.0, novelty / TYPICAL) ** self.settings.novelty
         if self._best is None or value > self._best.value:
             self._best = Candidate(sight, look, judgement, value, self._judging(sight))
-        return self._keep_best_when_due(sight, Verdict(WAITING, "looking for the best of a few"))
+        return self._keep_best_when_due(sight, PictureVerdict(WAITING, "looking for the best of a few"))
 
-    def _keep_best_when_due(self, sight: Sight, otherwise: Verdict) -> Verdict:
+    def _keep_best_when_due(self, sight: Sight, otherwise: PictureVerdict) -> PictureVerdict:
         if self._best is None:
             return otherwise
         self._looked += 1
@@ -134,7 +136,7 @@ class Selector:
         best = self.flush()
         assert best is not None
         self._last_kept = sight.captured.time
-        return Verdict(KEPT, _why(best.judgement), best)
+        return PictureVerdict(KEPT, _why(best.judgement), best)
 
     def _judging(self, sight: Sight) -> RecognisedHand | None:
         """Whose word counts: in hard mode that of the model that has learned from what is kept."""

@@ -12,7 +12,7 @@ from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
-Hand = Literal["largest", "surest", "left", "right"]
+HandRule = Literal["largest", "surest", "left", "right"]
 
 
 class SelectionSettings(Settings):
@@ -38,7 +38,7 @@ class JudgeSettings(Settings):
         seed: of what is drawn.
     """
 
-    hand: Hand
+    hand: HandRule
     look_for_more: int = Field(ge=0, strict=True)
     checkpoint: Path | None
     other_checkpoints: tuple[Path, ...]

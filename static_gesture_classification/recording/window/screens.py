@@ -19,8 +19,8 @@ from static_gesture_classification.recording.session_writer import Entry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import (
     CLICKED,
-    COLUMNS,
-    ROWS,
+    SHEET_HEIGHT,
+    SHEET_WIDTH,
     Asking,
     Choosing,
     Finished,
@@ -57,7 +57,7 @@ FLASH_SECONDS = 0.35
 LEGEND = "→ is what the model says of a picture. A click drops it or takes it back."
 
 
-def draw(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
+def draw_screen(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
     """The whole window: uint8 (HEIGHT, WIDTH, 3) RGB, and what can be clicked."""
     canvas = Canvas.blank(WIDTH, HEIGHT)
     state = recorder.state
@@ -326,13 +326,13 @@ def _draw_reviewing(
 ) -> None:
     session = state.set.writer.session
     kept, dropped = len(state.set.kept), len(state.entries) - len(state.set.kept)
-    pages = -(-len(state.entries) // (COLUMNS * ROWS))
+    pages = -(-len(state.entries) // (SHEET_WIDTH * SHEET_HEIGHT))
     page = f"   page {state.page + 1} of {pages}" if pages > 1 else ""
     _header(canvas, f"Keep these as {session.gesture}?", f"{kept} kept   {dropped} dropped{page}")
-    width, height = (WIDTH - EDGE) // COLUMNS, (BODY[1] - HEADER - STRIP - 4) // ROWS
-    first = state.page * COLUMNS * ROWS
-    for place, entry in enumerate(state.entries[first : first + COLUMNS * ROWS]):
-        x, y = EDGE // 2 + place % COLUMNS * width, HEADER + STRIP + place // COLUMNS * height
+    width, height = (WIDTH - EDGE) // SHEET_WIDTH, (BODY[1] - HEADER - STRIP - 4) // SHEET_HEIGHT
+    first = state.page * SHEET_WIDTH * SHEET_HEIGHT
+    for place, entry in enumerate(state.entries[first : first + SHEET_WIDTH * SHEET_HEIGHT]):
+        x, y = EDGE // 2 + place % SHEET_WIDTH * width, HEADER + STRIP + place // SHEET_WIDTH * height
         if first + place == state.cursor:
             canvas.fill(x, y, x + width, y + height, ACCENT)
         _tile(canvas, entry, x + 4, y + 4, width - 8, height - 8, _caption(state, entry))

@@ -31,7 +31,7 @@ from static_gesture_classification.recording.keys import (
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.window.drawing import Canvas
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw
+from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw_screen
 
 if TYPE_CHECKING:
     import pygame
@@ -88,7 +88,7 @@ class Window:
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
         """Draw what the recorder is doing; returns what was pressed and clicked since, in order."""
-        return self.put(draw(recorder, sight, figures), LOOKING_MS if recorder.state.looks else IDLE_MS)
+        return self.put(draw_screen(recorder, sight, figures), LOOKING_MS if recorder.state.looks else IDLE_MS)
 
     def put(self, canvas: Canvas, wait: int) -> list[str]:
         """Show a canvas, wait up to so many milliseconds; returns all that was pressed and clicked since, in order."""

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from static_gesture_classification.active_learning.diagnosis import patterns as module
-from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measure, tilts
+from static_gesture_classification.active_learning.diagnosis.measurements import measure, read_landmarks, tilts
 from static_gesture_classification.active_learning.diagnosis.over_representation import (
     SignificanceSettings,
     find_over_represented,
@@ -142,10 +142,10 @@ def test_landmarks_are_taken_from_a_sample_table(tmp_path):
     samples = table([("ONE", "anna", 2)])
     samples["landmarks"] = [np.arange(42, dtype=np.float32), None]
     write_samples(samples, tmp_path / "samples.parquet")
-    found = landmarks_of(tmp_path / "samples.parquet", samples["sample_id"].tolist())
+    found = read_landmarks(tmp_path / "samples.parquet", samples["sample_id"].tolist())
     assert list(found) == [samples["sample_id"][0]]
     assert found[samples["sample_id"][0]][1].tolist() == [2, 3]
-    assert landmarks_of(tmp_path / "absent.parquet", ["a"]) == {}
+    assert read_landmarks(tmp_path / "absent.parquet", ["a"]) == {}
 
 
 def command(tmp_path, predictions):

@@ -122,9 +122,9 @@ def test_hands_admitted_before_are_not_added_again(world: World, review: Path) -
 
 def test_people_are_held_out_whole_where_a_share_is_asked_for(world: World, review: Path) -> None:
     sessions = admitted(world, review, "mining.held_out=0.5").values()
-    people = {session.split: {image.subject for image in session.images} for session in sessions}
-    assert people.keys() == {"train", "val"}
-    assert not people["train"] & people["val"]
+    subjects = {session.split: {image.subject for image in session.images} for session in sessions}
+    assert subjects.keys() == {"train", "val"}
+    assert not subjects["train"] & subjects["val"]
     [val] = [session for session in sessions if session.split == "val"]
     assert {image.kept_because for image in val.images} == {"held out"}
 

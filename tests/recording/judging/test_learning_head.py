@@ -36,7 +36,7 @@ from static_gesture_classification.recording.keys import ENTER, SPACE
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.states import Recording
-from static_gesture_classification.recording.window.screens import draw
+from static_gesture_classification.recording.window.screens import draw_screen
 from static_gesture_classification.samples import sample_id, write_samples
 from static_gesture_classification.sources.recorded import read_session
 from static_gesture_classification.training.checkpoint import (
@@ -164,7 +164,7 @@ def test_what_was_kept_five_times_is_no_error_any_more(recording: Callable[..., 
     kept = len(recorder.state.set.kept)
     show(recorder, observer, 5, 10)
     assert len(recorder.state.set.kept) <= kept + 1  # an easy one, for balance
-    draw(recorder, sight, Figures())
+    draw_screen(recorder, sight, Figures())
 
 
 def test_dropped_picture_is_forgotten_and_learned_again_when_it_is_taken_back(
