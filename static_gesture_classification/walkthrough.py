@@ -2,10 +2,10 @@
 
     make loop
 
-Everything happens in a folder of its own (`loop.folder`), by the commands that you would type there, each shown
-with what it does and why. A video stands in for the camera (without one, drawn hands); one person alone performs, so
-sessions are kept apart and not people (`split.group=session`): the scores tell how well the model knows this person.
-What is done is not done again; when all is done, the next call begins anew.
+Everything happens in a folder of its own (`loop.folder`), by the commands that you would type there; each is shown with
+its purpose. A video replaces the camera (without one, drawn hands do). A single person performs, so splits keep
+sessions apart, not subjects (`split.group=session`): the scores tell how well the model knows this person. Finished
+steps are not repeated; when all are finished, the next call begins anew.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from static_gesture_classification.workspace import Workspace
 COMMAND = "static_gesture_classification"
 LOOP_SOURCES = "sources=[synthetic,recorded]"
 DRAWN, CLIPS, DONE = "drawn", "clips", "done.json"
-HELD_OUT_SHARE, GAP = 0.3, 0.1  # shares of each gesture's frames: the first are held out, the next belong to neither
-EVERY = 2  # of the held-out frames one is taken: neighbours look alike
+HELD_OUT_SHARE, GAP = 0.3, 0.1  # of each gesture's frames: the first part is held out, the next one is not used
+EVERY = 2  # every second held-out frame is taken, since neighbours look alike
 FRAMES_DRAWN = 30
 
 
@@ -55,13 +55,13 @@ class WalkthroughSettings(Settings):
 
     Args:
         folder: where everything happens.
-        video: stands in for a camera; a JSON beside it says what each frame shows. May be absent.
-        images, people: how many synthetic hands the first model learns from, and who show them.
+        video: replaces a camera; a JSON beside it labels each frame. May be absent.
+        images, people: synthetic hands that the first model learns from, and how many subjects show them.
         budget: samples that the plan asks for.
         recordings: gestures of the plan that are recorded.
         model: MediaPipe's; may be absent.
-        detector_model: taken then.
-        plan, quick: where the plan and the quick loop's files are, seen from the folder.
+        detector_model: used if `model` is absent.
+        plan, quick: the plan and the quick loop's workspace, relative to the folder.
         synthetic: the node of the source of drawn hands.
         vocabulary: the gestures.
     """
@@ -126,8 +126,8 @@ WHY_FIRST = (
     "of a hand, so it learns in seconds; `make repro` trains the model that sees pictures."
 )
 WHY_CONFUSIONS = (
-    "Each directed pair (gesture, what it is taken for), with the weighted F1 at stake: what would be gained if this "
-    "pair were right. The pictures behind each pair lie beside the tables."
+    "Each directed pair (gesture, what it is taken for), with the weighted F1 at stake: the gain if this pair were "
+    "right. The pictures behind each pair lie beside the tables."
 )
 WHY_PLAN = (
     "From those pairs, and from gestures with little data: what to record, how many, and why. The recorder follows it; "
@@ -145,7 +145,7 @@ WHY_VERDICT = (
 
 
 class Round:
-    """One round: shows and runs the steps that are not done yet."""
+    """One round: shows all steps and runs the unfinished ones."""
 
     def __init__(self, settings: WalkthroughSettings) -> None:
         self.settings, self.folder, self.number = settings, settings.folder, 0
@@ -153,7 +153,7 @@ class Round:
     # ---- the commands --------------------------------------------------------------------------------------------
 
     def synthetic(self) -> list[str]:
-        """Draw hands as the world shows them, harder than the pipeline's default."""
+        """Draw hands with full variety, harder than the pipeline's default."""
         count = (f"synthetic.images={self.settings.images}", f"synthetic.people={self.settings.people}")
         return ["synthetic", *count, "synthetic.variety=1"]
 
@@ -187,19 +187,19 @@ class Round:
         return ["record", *what, *who, f"recording.checkpoint={self.settings.quick.best.as_posix()}", *self.common()]
 
     def common(self) -> list[str]:
-        """What several commands need: one person alone, and where MediaPipe's model is."""
+        """Overrides of several commands: splits by session, and the path of MediaPipe's model."""
         model = self.settings.model if self.settings.model.is_file() else self.settings.detector_model
         return ["split.group=session", f"detector.model.path={os.path.relpath(model, self.folder)}"]
 
     # ---- the camera ----------------------------------------------------------------------------------------------
 
     def clips(self) -> Mapping[str, Sequence[Shot]]:
-        """What the camera sees, by gesture: of the video where it is there and described, else of drawn hands."""
+        """The camera's frames by gesture: of the video if it exists with its labels, else drawn hands."""
         video, vocabulary = self.settings.video, self.settings.vocabulary
         truth = video.with_suffix(".json")
         if video.is_file() and truth.is_file():
             return frames_by_gesture(video, truth, self.folder / CLIPS / "frames", vocabulary)
-        note(f"there is no {video} with a .json beside it, so drawn hands stand before the camera")
+        note(f"there is no {video} with a .json beside it, so drawn hands replace the camera")
         root = f"{CLIPS}/{DRAWN}"
         self.step("A performer", WHY_PERFORMER, self.performer(root))
         node = {**self.settings.synthetic, "root": str(self.folder / root)}
@@ -223,7 +223,7 @@ class Round:
         wanted = dict.fromkeys(line.gesture for line in plan.recordings)
         seen = [gesture for gesture in wanted if gesture in clips]
         if others := [gesture for gesture in wanted if gesture not in clips]:
-            say(f"the camera does not see {', '.join(others)}, which is left for another day")
+            say(f"the camera does not see {', '.join(others)}; skipped")
         if not seen:
             raise UserError("the plan asks for nothing that the camera sees; delete the folder and begin anew")
         return seen[: self.settings.recordings]
@@ -231,10 +231,10 @@ class Round:
     # ---- showing and running -------------------------------------------------------------------------------------
 
     def show_step(self, title: str, why: str) -> None:
-        """Show the beginning of a step."""
+        """Print the heading of a step and its purpose."""
         self.number += 1
-        console.print()
-        console.rule(f"[bold]{self.number}. {escape(title)}[/]", align="left")
+        say("")
+        console.rule(f"{self.number}. {escape(title)}", align="left")
         say(why)
 
     def step(self, title: str, why: str, arguments: Sequence[str]) -> None:
@@ -245,7 +245,7 @@ class Round:
         """
         command = shlex.join(["gestures", *arguments])
         self.show_step(title, why)
-        console.print(f"\n[bold cyan]$ {escape(f'cd {self.folder} && {command}')}[/]\n", soft_wrap=True)
+        say(f"\n$ cd {self.folder} && {command}\n")
         done = read_record(self.folder / DONE) or {}
         key = f"{self.number} {command}"
         if key in done:
@@ -265,10 +265,10 @@ class Round:
         say(f"{seconds:.0f} s")
 
     def close(self, seconds: float) -> None:
-        """Say where everything is, and what the same is with your own data."""
+        """Print where everything is, and how to do the same with your own data."""
         write_json(self.folder / DONE, {**(read_record(self.folder / DONE) or {}), "all": round(seconds, 1)})
-        console.print()
-        console.rule(f"[bold]One round in {seconds:.0f} s[/]", align="left")
+        say("")
+        console.rule(f"One round in {seconds:.0f} s", align="left")
         next_steps(
             {
                 "before and after": f"{self.folder}/reports/quick/compare/comparison.png",
@@ -282,7 +282,7 @@ class Round:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder; what a finished round left in it goes."""
+    """Make the folder; a finished round in it is deleted."""
     if "all" in (read_record(folder / DONE) or {}):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich import box
-from rich.markup import escape
 from rich.table import Column
 from rich.text import Text
 
@@ -64,13 +63,11 @@ def show_comparison(result: Comparison) -> None:
         show_table(source_change_table(scores))
     for text in list_remarks(result):
         note(text)
-    colour = "green" if result.verdict.promote else "yellow" if result.verdict.undecided else "red"
-    word = f"[bold {colour}]{advice(result)}[/]"
-    console.print(f"\n[bold]verdict:[/] {word}: {escape(result.verdict.reason)}", highlight=False, soft_wrap=True)
+    say(f"\nverdict: {advice(result)}: {result.verdict.reason}")
 
 
 def advice(result: Comparison) -> str:
-    """The verdict in a word or three."""
+    """The verdict in up to three words."""
     if result.verdict.undecided:
         return "decide yourself"
     return "promote" if result.verdict.promote else "do not promote"
@@ -86,7 +83,7 @@ def describe_change(changed: Change) -> str:
 
 
 def units(value: Interval) -> str:
-    """What an interval's units are called."""
+    """The plural of an interval's units."""
     return {SESSION: "sessions", PICTURE: "people, recordings and pictures"}.get(value.unit, "people")
 
 
@@ -96,7 +93,7 @@ def describe_change_interval(value: Interval) -> str:
 
 
 def heading(value: Interval) -> str:
-    """The heading of a column of intervals that have the same units as this one."""
+    """The heading of a column of such intervals."""
     return "95% interval (too narrow)" if value.unknown else "95% interval"
 
 

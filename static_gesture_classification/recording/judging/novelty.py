@@ -67,10 +67,10 @@ def _picture(image: np.ndarray, hand: DetectedHand) -> np.ndarray:
 
     height, width = image.shape[:2]
     x1, y1, x2, y2 = hand.box
-    side = max((x2 - x1) * width, (y2 - y1) * height) * (1 + 2 * MARGIN)
-    left, top = (x1 + x2) / 2 * width - side / 2, (y1 + y2) / 2 * height - side / 2
-    columns = slice(max(round(left), 0), max(round(left + side), 1))
-    rows = slice(max(round(top), 0), max(round(top + side), 1))
+    extent = max((x2 - x1) * width, (y2 - y1) * height) * (1 + 2 * MARGIN)
+    left, top = (x1 + x2) / 2 * width - extent / 2, (y1 + y2) / 2 * height - extent / 2
+    columns = slice(max(round(left), 0), max(round(left + extent), 1))
+    rows = slice(max(round(top), 0), max(round(top + extent), 1))
     small = cv2.resize(
         np.ascontiguousarray(image[rows, columns]), (PICTURE_SIZE, PICTURE_SIZE), interpolation=cv2.INTER_AREA
     )

@@ -209,14 +209,14 @@ def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
 
 
 def _example(canvas: Canvas, job: Job, y: int) -> int:
-    side = min(200, BODY[1] - y - 34)
-    if job.example is None or side < 80:
+    size = min(200, BODY[1] - y - 34)
+    if job.example is None or size < 80:
         return y
     text = "like this one, which the model gets wrong:" if job.mistaken_for else "like this one:"
     canvas.text(text, PANEL_LEFT + EDGE, y, 14, MUTED)
-    picture = fit(job.example, side, side)
+    picture = fit(job.example, size, size)
     canvas.paste(picture, PANEL_LEFT + EDGE, y + 24)
-    return y + side + 36
+    return y + size + 36
 
 
 def _counts(canvas: Canvas, state: Recording, y: int) -> int:
@@ -247,14 +247,14 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
 
 def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
     """The latest pictures that were kept."""
-    side, x = 76, PANEL_LEFT + EDGE
+    size, x = 76, PANEL_LEFT + EDGE
     for place in range(4):
-        canvas.fill(x + place * (side + 6), y, x + place * (side + 6) + side, y + side, PANEL)
+        canvas.fill(x + place * (size + 6), y, x + place * (size + 6) + size, y + size, PANEL)
     for entry in current.kept[-4:][::-1]:
-        picture = fit(entry.thumbnail, side, side)
-        canvas.paste(picture, x + (side - picture.shape[1]) // 2, y + (side - picture.shape[0]) // 2)
-        x += side + 6
-    return y + side + 14
+        picture = fit(entry.thumbnail, size, size)
+        canvas.paste(picture, x + (size - picture.shape[1]) // 2, y + (size - picture.shape[0]) // 2)
+        x += size + 6
+    return y + size + 14
 
 
 def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int) -> int:

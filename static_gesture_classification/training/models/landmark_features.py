@@ -1,8 +1,8 @@
-"""What the landmark network sees of a hand: numbers that do not depend on where it is, how large, or which side.
+"""Features of the landmark network: invariant to the hand's place, size and handedness.
 
 MediaPipe's order of the 21 points: 0 wrist; four of each finger from the palm to the tip: thumb 1 to 4, index 5 to 8,
-middle 9 to 12, ring 13 to 16, little finger 17 to 20. Nothing here is invariant to a turn in the picture: thumbs up and
-thumbs down differ in nothing else.
+middle 9 to 12, ring 13 to 16, little finger 17 to 20. The features are not invariant to rotation: it is all that tells
+thumbs up from thumbs down.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def features(points: Tensor) -> Tensor:
 
 
 def mirror_to_one_side(centred: Tensor) -> Tensor:
-    """Hands mirrored where needed so that all wind alike from index knuckle over wrist to little finger's knuckle.
+    """Mirror hands so that index knuckle, wrist and little finger's knuckle have the same orientation in all.
 
-    A left palm becomes a right one. A right hand's back becomes a left hand's palm and then a right one: in the picture
-    they differ in nothing that landmarks in two dimensions show. Nobody has to know which hand it is.
+    A left palm becomes a right palm, and so does the back of a right hand: 2D landmarks do not distinguish it from a
+    left palm. So the handedness need not be known.
 
     Args:
         centred: (n, 21, 2) about their centre.
