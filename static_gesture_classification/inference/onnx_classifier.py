@@ -1,4 +1,4 @@
-"""A trained network as an ONNX file: what the file says about itself, and how it becomes a classifier.
+"""A trained network as an ONNX file: its metadata, and how it becomes a classifier.
 
 inputs        those of the input kind (`InputKind.feed`): crops, uint8 (n, size, size, 3), RGB; or points, float32
               (n, 21, 2), in a unit that is the same for x and y
@@ -29,7 +29,7 @@ EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
 
 
 class OnnxGestures(TypedDict):
-    """The vocabulary, as the file says it."""
+    """The vocabulary in the file's metadata."""
 
     names: list[str]
     background: str | None
@@ -37,14 +37,14 @@ class OnnxGestures(TypedDict):
 
 @dataclass(frozen=True)
 class OnnxCrop:
-    """How crops are cut, as the file says it: pixels, and share of the box's longer side; 0 for landmarks."""
+    """How crops are cut: pixels, and share of the box's longer side; 0 for landmark models."""
 
     size: Annotated[int, Field(ge=0, le=4096)]
     margin: Annotated[float, Field(ge=0, le=10)]
 
 
 class AnyClassifier(Protocol):
-    """What `training.checkpoint.Classifier` and `OnnxClassifier` have in common."""
+    """The interface of `training.checkpoint.Classifier` and `OnnxClassifier`."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -56,18 +56,18 @@ class AnyClassifier(Protocol):
 
     @property
     def kind(self) -> InputKind:
-        """What it sees of a hand."""
+        """Its input kind."""
 
     @property
     def crop_size(self) -> int:
-        """Side of a crop in pixels."""
+        """Size of a square crop in pixels."""
 
     @property
     def crop_margin(self) -> float:
-        """Added on each side of the square crop, as a share of the box's longer side."""
+        """Added around the square crop, as a share of the box's longer side."""
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, classes) and embeddings (n, features), float32, of inputs as the kind joins them."""
+        """Probabilities (n, classes) and embeddings (n, features), float32, of inputs by `InputKind.join`."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
 
 
 def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Vocabulary, path: Path) -> None:
-    """Raise `UserError` where the network does not take and give what the file says about it."""
+    """Raise `UserError` where the network's inputs or outputs do not fit the metadata."""
     expected = [(name, list(array.shape[1:])) for name, array in kind.feed(kind.example(1, crop.size)).items()]
     takes = [(each.name, list(each.shape[1:])) for each in session.get_inputs()]
     gives = {each.name: each.shape for each in session.get_outputs()}

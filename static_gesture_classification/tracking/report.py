@@ -1,4 +1,4 @@
-"""A run as one web page in its own folder: the dashboards, to be looked at without any service.
+"""A run as one web page in its own folder: dashboards that need no service.
 
     gestures report run=runs/RUN      # writes runs/RUN/report.html
 
@@ -34,7 +34,7 @@ from static_gesture_classification.tracking.trackers import flatten
 PAGE_NAME = "report.html"
 REPORT_FIELD = "val/classification_report"
 REPORT_SCORES = ("precision", "recall", "f1-score", "support")
-# What a person looks for first; the rest of the configuration is folded away.
+# The groups that are shown first; the rest of the configuration is folded away.
 FOREMOST = ("model", "train_hyperparams", "augs", "loss", "optimizer", "scheduler")
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -82,14 +82,14 @@ def summary(run: RunFolder) -> str:
     """Name, status, tags, times, best epoch."""
     record, best = run.record(), run.best
     tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in run.tags)
-    told = {
+    shown = {
         "max weighted F1": f"{best[1]:.4f} (epoch {best[0]})" if best else "none yet",
         "epochs": str(len(run.metrics())),
         "running time": str(timedelta(seconds=round(run.running_time))),
         "created": f"{datetime.fromtimestamp(record['created']):%Y-%m-%d %H:%M}",
         "owner": record["owner"],
     }
-    numbers = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in told.items())
+    numbers = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in shown.items())
     status = f'<span class="status {run.status}">{run.status}</span>'
     return f'<h1>{escape(run.run_id)} {status}</h1><p>{tags}</p><div class="numbers">{numbers}</div>'
 
@@ -105,7 +105,7 @@ def configuration(run: RunFolder) -> str:
 
 
 def train_progression(run: RunFolder) -> str:
-    """Losses, weighted F1 and whatever else is logged under training/ per epoch."""
+    """Losses, weighted F1 and everything else that is logged under training/ per epoch."""
     metrics = run.metrics()
     fields = [field for field in metrics.columns if field.startswith("training/")]
     losses = [field for field in fields if field.endswith("_loss")]
@@ -115,7 +115,7 @@ def train_progression(run: RunFolder) -> str:
 
 
 def val_metrics(run: RunFolder) -> str:
-    """Scores per gesture at the best epoch, their way over training, and the confusion matrix of every epoch."""
+    """Scores per gesture at the best epoch and over training, and the confusion matrix of every epoch."""
     metrics = run.metrics()
     rows = report_rows(metrics, (run.config.get("gestures") or {}).get("names") or [])
     if not rows:
@@ -241,7 +241,7 @@ def picture_gallery(run: RunFolder, fields: Iterable[str]) -> str:
 
 
 def fields_in_order(run: RunFolder, prefix: str) -> list[str]:
-    """The fields below a prefix, by the number at their end."""
+    """The fields below a prefix, sorted by their last number."""
     found = [field for field in run.files() if field.startswith(prefix)]
     return sorted(found, key=lambda field: (int(re.sub(r"\D", "", field.rpartition("/")[2]) or 0), field))
 
@@ -302,7 +302,7 @@ def best_epoch(run: RunFolder) -> int | None:
 
 
 def link(run: RunFolder, path: Path) -> str:
-    """A file of the run folder as seen from the page."""
+    """A file's URL, relative to the page."""
     return quote(path.relative_to(run.path).as_posix())
 
 

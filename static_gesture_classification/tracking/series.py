@@ -1,8 +1,8 @@
-"""Append-only series on disk: what a kill cannot tear and a resumed run can cut back.
+"""Append-only series on disk: safe against kills; a resumed run can cut them.
 
-A file holds many series as CSV lines `field,step,value,time`. A line counts once its newline is written, so what a
-kill left of the last line is ignored by readers and cut off before the next write. A series has one value per step:
-a later line for the same step replaces the earlier one, so a repeated epoch leaves no duplicates.
+A file holds many series as CSV lines `field,step,value,time`. A line counts once its newline is written. So a partial
+last line is ignored by readers and cut off before the next write. A series has one value per step: a later line
+replaces an earlier one of the same step, so a repeated epoch leaves no duplicates.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def rewrite(path: Path, frame: pd.DataFrame) -> None:
 
 
 def _cut_torn_line(file: FileIO) -> int:
-    """Truncate a file, open for appending, behind its last newline; returns the size that is left."""
+    """Truncate a file, open for appending, after its last newline; returns its size."""
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         return 0

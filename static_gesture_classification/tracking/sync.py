@@ -1,4 +1,4 @@
-"""Send a run to trackers from its folder: one that ran without them, or that they missed a part of.
+"""Send a run folder to trackers: a run without trackers, or the rest that they missed.
 
 gestures sync run=runs/RUN logger=mlflow
 """
@@ -41,7 +41,7 @@ def main(config: DictConfig) -> None:
     run = require_run(config.sync.run, Path(config.paths.runs))
     chosen = trackers.from_config(config)
     if not chosen:
-        raise UserError("say where to: logger=mlflow, logger=neptune or logger=[neptune,mlflow]")
+        raise UserError("name the trackers: logger=mlflow, logger=neptune or logger=[neptune,mlflow]")
     for tracker in chosen:
         sync(run, tracker)
         say(f"{tracker.name} has all of {run.path}")
