@@ -1,4 +1,4 @@
-"""How different two pictures of a hand are, so that a set of thirty is thirty different pictures."""
+"""How different two pictures of a hand are, so that a set has no near-identical pictures."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from static_gesture_classification.detection.detector import DetectedHand
 
 PICTURE_SIZE = 24  # pixels of the small grey picture that is compared
 MARGIN = 0.15  # around the box, as the classifier sees it
-# What counts as just different enough (a difference of 1). From one frame to the next a hand held still moves by 0.01
-# to 0.03 of its size, and its pictures correlate by 0.97 and more.
+# Just different enough (a difference of 1). From one frame to the next a hand held still moves by 0.01 to 0.03 of its
+# size, and its pictures correlate by 0.97 and more.
 SHAPE = 0.07
 PICTURE = 0.2
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """What is compared of a hand.
+    """The compared features of a hand.
 
     Args:
-        shape: float32 (21, 2), landmarks around their mean, in units of their mean distance from it; None without.
+        shape: float32 (21, 2), landmarks around their mean, in units of their mean distance from it; or None.
         picture: float32 (SIDE, SIDE), the hand in grey, of mean 0 and length 1.
     """
 
@@ -31,7 +31,7 @@ class Appearance:
 
 
 def appearance(image: np.ndarray, hand: DetectedHand) -> Appearance:
-    """What is compared of a hand in an image, uint8 (height, width, 3) RGB."""
+    """The compared features of a hand in an image, uint8 (height, width, 3) RGB."""
     height, width = image.shape[:2]
     return Appearance(_shape(hand.landmarks, width / height), _picture(image, hand))
 
@@ -39,8 +39,8 @@ def appearance(image: np.ndarray, hand: DetectedHand) -> Appearance:
 def difference(one: Appearance, other: Appearance) -> float:
     """How different two hands look: 0 for the same picture, 1 for just different enough, more for others.
 
-    The larger of the two counts: the pose's difference (root mean square over landmarks, by `SHAPE`), and the picture's
-    (1 - correlation, by `PICTURE`), which also sees another place, light or background.
+    The larger one counts: the pose's difference (root mean square over landmarks, divided by `SHAPE`), or the picture's
+    (1 - correlation, divided by `PICTURE`), which also reacts to place, light and background.
     """
     by_picture = (1 - float((one.picture * other.picture).sum())) / PICTURE
     if one.shape is None or other.shape is None:
@@ -50,7 +50,7 @@ def difference(one: Appearance, other: Appearance) -> float:
 
 
 def least_difference(one: Appearance, others: Iterable[Appearance]) -> float:
-    """The difference to the most similar of the others; infinite where there are none."""
+    """The difference to the most similar one of the others; infinite without any."""
     return min((difference(one, other) for other in others), default=float("inf"))
 
 

@@ -1,4 +1,4 @@
-"""What the recorder sees in a picture: the hands, which of them counts, and what the current model says of it."""
+"""The recorder's view of a picture: its hands, the hand that counts, and the model's prediction."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ ONNX = ".onnx"
 
 @dataclass(frozen=True)
 class Sight:
-    """A picture and what is in it.
+    """A picture and its hands.
 
     Args:
         captured: the picture.
         hands: all hands that were found.
-        hand: the one that counts; None where none was found.
-        recognised: what the checkpoint says of it; None without one or without a hand.
-        refitted: what its last layer says since it has learned from kept pictures; None where it has not.
-        learned: from how many.
+        hand: the one that counts; None without a hand.
+        recognised: the checkpoint's prediction; None without a checkpoint or a hand.
+        refitted: the prediction of the last layer refitted on kept pictures; None without one.
+        learned: number of pictures that it was refitted on.
     """
 
     captured: Captured
@@ -44,7 +44,7 @@ class Sight:
 
     @property
     def newest(self) -> RecognisedHand | None:
-        """What the model says that has learned the most."""
+        """The prediction of the refitted layer, else of the checkpoint."""
         return self.refitted or self.recognised
 
     @property
@@ -61,8 +61,8 @@ class Observer:
         predictor: uses the same detector; None to record without a judge.
         rule: which of several hands counts: "largest", "surest", "left" or "right".
         checkpoint: the judging checkpoint as sessions name it; "" without one.
-        learner: the checkpoint's last layer that learns from what is kept; None where it does not.
-        about_learner: what it learns with, or why there is none; "" where none is wanted.
+        learner: the checkpoint's last layer that learns from kept pictures; None without one.
+        about_learner: how it learns, or why it cannot; "" if it is switched off.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Observer:
 
 
 def choose_hand(hands: list[DetectedHand], rule: HandRule) -> DetectedHand | None:
-    """The hand that counts; None where there is none that the rule allows."""
+    """The hand that counts; None if the rule allows none."""
     if rule in ("left", "right"):
         hands = [hand for hand in hands if hand.hand == rule]
     weight = (lambda hand: hand.score) if rule == "surest" else _area
@@ -121,7 +121,7 @@ def open_observer(settings: JudgeSettings, checkpoint: Path | None) -> Observer:
 
     Args:
         settings: see `JudgeSettings`.
-        checkpoint: that judges; None for none.
+        checkpoint: that judges; None without one.
 
     Raises:
         UserError: the detector cannot be made, the checkpoint is unusable or does not fit the detector.
@@ -141,7 +141,7 @@ def open_detector(settings: JudgeSettings) -> Detector:
 
 
 def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
-    """The checkpoint that judges: the one asked for, else the plan's, else the chosen, else the quick loop's.
+    """The checkpoint that judges: `recording.checkpoint`, else the plan's, the promoted one, or the quick loop's.
 
     Args:
         settings: see `JudgeSettings`.
@@ -154,7 +154,7 @@ def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
     if asked is not None:
         if not asked.is_file():
             raise UserError(
-                f"recording.checkpoint is {asked}, which does not exist; leave it out for the chosen one, or train one"
+                f"recording.checkpoint is {asked}, which does not exist; leave it out for the best one, or train one"
             )
         return asked
     usual = [*([Path(planned)] if planned else []), *settings.other_checkpoints]
@@ -162,10 +162,10 @@ def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
 
 
 def fast_model(checkpoint: Path) -> Path:
-    """The checkpoint as an ONNX file, exported once; the checkpoint itself where that does not work.
+    """The checkpoint as an ONNX file, exported once; the checkpoint itself if the export cannot be written.
 
-    The file lies hidden beside it, or with the temporary files where that folder is read-only, and is named by the
-    checkpoint's content.
+    The hidden file lies beside the checkpoint, or in the temporary folder if that is read-only. Its name holds a hash
+    of the checkpoint.
     """
     if checkpoint.suffix.lower() == ONNX:
         return checkpoint

@@ -8,12 +8,12 @@ import numpy as np
 
 from static_gesture_classification.recording.judging.settings import SelectionSettings
 
-HAND_SIZE = 96  # pixels that a hand's longer side is reduced to before its sharpness is measured
+HAND_SIZE = 96  # pixels; a larger hand is reduced to this before its sharpness is measured
 NOISE = 25.0  # grey levels squared, of a camera's noise: a blank wall is not sharp because of it
 
 
 def quality_problem(image: np.ndarray, box: Sequence[float], settings: SelectionSettings) -> str | None:
-    """Why the hand in `box` is not fit, in words for the person who performs; None where it is.
+    """Why the hand in `box` is not fit, in words for the user; None if it is fit.
 
     Args:
         image: uint8 (height, width, 3), RGB.
@@ -36,9 +36,9 @@ def quality_problem(image: np.ndarray, box: Sequence[float], settings: Selection
 def sharpness(image: np.ndarray, box: Sequence[float]) -> float:
     """Variance of the Laplacian of the hand in `box`, relative to the variance of its grey levels.
 
-    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (ICPR 2000); relative, so that contrast does
-    not count as sharpness, and at one size, so that distance does not. Of 401 hands in webcam frames the least sharp
-    has 0.04; blurred by a Gaussian of 2 pixels at that size, 95 % have less than 0.015.
+    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (ICPR 2000). It is relative and at a fixed
+    size, so that neither contrast nor distance counts as sharpness. The least sharp of 401 hands in webcam frames has
+    0.04; blurred by a Gaussian of 2 pixels at that size, 95 % have less than 0.015.
     """
     from static_gesture_classification.opencv import cv2
 

@@ -1,4 +1,4 @@
-"""How much the judging model has to learn from a frame of a gesture that somebody performs: what hard mode goes by."""
+"""How much the judging model can learn from a frame of a performed gesture; hard mode ranks frames by it."""
 
 from __future__ import annotations
 
