@@ -1,4 +1,4 @@
-"""The set that is being recorded: its session on disk, what chooses its pictures, and what can be undone."""
+"""The set that is being recorded: its session on disk, its selection, and its undo stack."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class SetInProgress:
         job: what is performed.
         selector: chooses pictures.
         writer: saves them.
-        placement: which split the session goes to, and why.
-        trouble: why the disk refuses pictures; "" while it takes them.
+        placement: the session's split, and why.
+        trouble: why pictures cannot be written; "" while they can.
     """
 
     job: Job
@@ -47,58 +47,58 @@ class SetInProgress:
         return max(self.job.count - len(self.kept), 0)
 
     def see(self, sight: Sight) -> PictureVerdict:
-        """Consider a picture, and save what is to be kept."""
+        """Consider a picture, and save it if it is to be kept."""
         verdict = self.selector.consider(sight)
         if verdict.kept is not None:
             self._keep(verdict.kept)
         return verdict
 
     def flush(self) -> None:
-        """Keep the best picture that still waits for better ones, at the end of a set."""
+        """Keep the best waiting picture, at the end of a set."""
         best = self.selector.flush()
         if best is not None and self.missing:
             self._keep(best)
 
     def drop(self, entry: Entry) -> None:
-        """Take a picture out, or back in."""
+        """Drop a picture, or restore it."""
         self._turn(entry)
         self._undo.append(lambda: self._turn(entry))
 
     def drop_last(self) -> bool:
-        """Take the latest picture out; returns whether there was one."""
+        """Drop the latest picture; returns whether there was one."""
         if not self.kept:
             return False
         self.drop(self.kept[-1])
         return True
 
     def relabel(self, entry: Entry, gesture: str) -> None:
-        """Say that one picture shows another gesture than the set."""
+        """Give one picture another gesture than the set's."""
         before = entry.image
         self._show_as(entry, gesture)
         self.save()
         self._undo.append(lambda: self._set_image(entry, before))
 
     def label(self, gesture: str) -> None:
-        """Say what the whole set shows. Raises `OutputError` where the folder cannot get its name."""
+        """Give the whole set its gesture; if the folder cannot be renamed, `trouble` says why."""
         before, images = self.writer.session.gesture, [(entry, entry.image) for entry in self.writer.entries]
         self._label(gesture)
         if before:
             self._undo.append(lambda: self._unlabel(before, images))
 
     def discard(self) -> None:
-        """Put the whole set into the trash."""
+        """Move the whole set to the trash."""
         self.writer.discard()
         self._undo.append(self.writer.restore)
 
     def undo(self) -> bool:
-        """Take the latest change back; returns whether there was one."""
+        """Undo the latest change; returns whether there was one."""
         if not self._undo:
             return False
         self._undo.pop()()
         return True
 
     def save(self) -> bool:
-        """Bring the disk up to date; returns whether it took everything. `trouble` says why not."""
+        """Write everything to the disk; returns whether that worked. `trouble` says why not."""
         try:
             self.writer.save()
         except OutputError as error:

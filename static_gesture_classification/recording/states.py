@@ -1,4 +1,4 @@
-"""What the recorder can be doing, one class each: what its keys do, how it reacts to pictures and time, where it leads.
+"""The recorder's states, one class each: its keys, its reactions to pictures and time, and the next states.
 
 Asking -> Ready -> Recording -> (Choosing) -> Reviewing -> Ready ... -> Finished
 """
@@ -35,11 +35,9 @@ from static_gesture_classification.recording.subjects import match_known
 
 SHEET_WIDTH, SHEET_HEIGHT = 6, 3  # of the contact sheet
 RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
-CLICKED = "picture:"  # what a click on a picture of the contact sheet is as a key
+CLICKED = "picture:"  # prefix of the key that a click on a picture of the contact sheet gives
 ASK_SUBJECT = "Who is in front of the camera?"
-WHY_SUBJECT = (
-    "One person's pictures never stand on both sides of train and val. A short name that stays the same is enough."
-)
+WHY_SUBJECT = "One person's pictures are never in both train and val. A short name that stays the same is enough."
 ASK_ROOM = "Which camera, in which room?"
 WHY_ROOM = "For example: laptop, kitchen. It helps to see later where errors come from."
 
@@ -49,7 +47,7 @@ class Asking(State):
 
     Args:
         question: in words.
-        why: it matters, in words.
+        why: why it matters, in words.
         known: names to choose from, the latest first.
         answer: takes the name.
     """
@@ -95,7 +93,7 @@ class Asking(State):
         if name:
             self.answer(name)
         else:
-            self.recorder.notice = "A name is needed: it keeps one person's pictures on one side of train and val."
+            self.recorder.notice = "A name is needed: it keeps one person's pictures in one split."
 
 
 class Ready(State):
@@ -134,7 +132,7 @@ class Recording(State):
         self.flash = 0.0  # when the latest picture was kept
         self._starts = recorder.now + recorder.settings.countdown
         self._ends = math.inf if recorder.settings.seconds is None else self._starts + recorder.settings.seconds
-        self._hopeful = self._starts  # when the latest picture was kept, or the start
+        self._hopeful = self._starts  # time of the latest kept picture, or the start
         self._retry = 0.0
 
     def bindings(self) -> list[Key]:
@@ -157,12 +155,12 @@ class Recording(State):
 
     @property
     def seconds_left(self) -> float:
-        """Until the set ends by itself; infinite without a limit."""
+        """Seconds until the set ends by itself; infinite without a limit."""
         return max(self._ends - self.recorder.now, 0.0)
 
     @property
     def patience_is_over(self) -> bool:
-        """Whether nothing was kept for so long that advice is due."""
+        """Whether nothing was kept for so long that the screen gives advice."""
         return not self.paused and self.recorder.now - self._hopeful > self.recorder.settings.patience
 
     @property
@@ -194,7 +192,7 @@ class Recording(State):
         self.finish()
 
     def finish(self) -> None:
-        """End the set: what waits is kept, then it is named or shown."""
+        """End the set: keep the waiting picture, then name or show the set."""
         self.set.flush()
         end_set(self.recorder, self.set)
 
@@ -214,7 +212,7 @@ class Recording(State):
         self._hopeful = self.recorder.now
 
     def _break_off(self) -> None:
-        """Leave the set before it is full: what it has is shown; without anything it is as if it had not begun."""
+        """Leave the set before it is full: show its pictures; without any, go back to `Ready`."""
         self.set.selector.flush()
         if self.set.kept:
             end_set(self.recorder, self.set)
@@ -229,8 +227,8 @@ class Choosing(State):
         question: in words.
         choose: takes the gesture.
         cancel: goes back without one.
-        entries: the pictures in question.
-        start: the gesture that is proposed.
+        entries: the pictures.
+        start: the proposed gesture.
     """
 
     def __init__(
@@ -290,7 +288,7 @@ class Reviewing(State):
 
     @property
     def entries(self) -> list[Entry]:
-        """The pictures of the set, dropped ones too."""
+        """The pictures of the set, also dropped ones."""
         return self.set.writer.entries
 
     @property
@@ -346,7 +344,7 @@ class Reviewing(State):
 
 
 class Finished(State):
-    """All is recorded; shows what it came to until a key is pressed."""
+    """All is recorded; shows the totals until a key is pressed."""
 
     def bindings(self) -> list[Key]:
         """See `State.bindings`."""
@@ -356,11 +354,11 @@ class Finished(State):
         self.recorder.over = True
 
 
-# Where states lead
+# Transitions
 
 
 def begin(recorder: Recorder) -> Recorder:
-    """Start a recorder: what is not known is asked for; sets that a killed recorder left unnamed are named first."""
+    """Start a recorder: ask for an unknown subject or room, then for the gestures of unfinished sets."""
     recorder.remember_names()
     if not recorder.subject and recorder.has_user:
         ask_subject(recorder)
@@ -401,7 +399,7 @@ def start_set(recorder: Recorder) -> None:
 
 
 def end_set(recorder: Recorder, current: SetInProgress) -> None:
-    """A set has ended: it is named where that is open, then shown."""
+    """End a set: ask for its gesture if it has none, else show it."""
     if current not in recorder.sets and current.writer.entries:
         recorder.sets.append(current)
     if not current.kept:
@@ -416,7 +414,7 @@ def end_set(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def name_set(recorder: Recorder, current: SetInProgress) -> None:
-    """Ask which gesture a set shows; what the model finds likeliest over all its pictures is proposed."""
+    """Ask which gesture a set shows; propose the model's most probable one over all its pictures."""
 
     def choose(gesture: str) -> None:
         current.label(gesture)
@@ -429,7 +427,7 @@ def name_set(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def discard(recorder: Recorder, current: SetInProgress) -> None:
-    """The set goes to the trash; the same job is due again."""
+    """Move the set to the trash; its job is next again."""
     try:
         current.discard()
     except OutputError as error:
@@ -440,7 +438,7 @@ def discard(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def reopen_last_set(recorder: Recorder) -> None:
-    """Back to the contact sheet of the last set, taken out of the trash if it is there."""
+    """Go back to the contact sheet of the last set, and restore it if it was discarded."""
     current = recorder.last_set
     if current is None:
         return
@@ -457,7 +455,7 @@ def reopen_last_set(recorder: Recorder) -> None:
 
 
 def go_on(recorder: Recorder, current: SetInProgress) -> None:
-    """On from a set that is done with, which stays."""
+    """Go on after a finished set."""
     if recorder.camera.over:
         finish(recorder)
     elif all(current.job is not job for job in recorder.work.jobs):  # it was adopted
@@ -475,7 +473,7 @@ def go_on(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def finish(recorder: Recorder) -> None:
-    """All is done: show what it came to."""
+    """Show the totals."""
     recorder.go(Finished(recorder))
 
 

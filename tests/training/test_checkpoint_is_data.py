@@ -76,7 +76,8 @@ def by_predict(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
-    evaluate.main.__wrapped__(with_changed(config, checkpoint=str(path), output=str(folder / "out")))
+    changed = with_changed(config, evaluate={"checkpoint": str(path), "output": str(folder / "out")})
+    evaluate.main.__wrapped__(changed)
 
 
 def by_recorder(path: Path, config: DictConfig, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the window shows: one function per state of the recorder, all in one frame of header, body and line of keys."""
+"""The window's screens: one function per state of the recorder, all with a header, a body and a line of keys."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ BODY = (HEADER, HEIGHT - FOOTER)
 VIEW = (800, 600)  # the camera's picture
 PANEL_LEFT = VIEW[0]  # where the side panel begins
 EDGE = 20
-STRIP = 38  # below the header of what is no live picture, for messages
+STRIP = 38  # for messages, below the header of screens without a live picture
 FLASH_SECONDS = 0.35
-LEGEND = "→ is what the model says of a picture. A click drops it or takes it back."
+LEGEND = "→ is the model's prediction. A click drops a picture or restores it."
 
 
 def draw_screen(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
-    """The whole window: uint8 (HEIGHT, WIDTH, 3) RGB, and what can be clicked."""
+    """The whole window: uint8 (HEIGHT, WIDTH, 3) RGB, and its clickable targets."""
     canvas = Canvas.blank(WIDTH, HEIGHT)
     state = recorder.state
     _BODIES[type(state)](canvas, recorder, state, sight, figures)
@@ -163,7 +163,7 @@ def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figu
 
 
 def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sight | None) -> None:
-    """A hand's box; the one that counts with what the model says of it."""
+    """A hand's box, with the model's prediction for the hand that counts."""
     x1, y1, x2, y2 = place
     if sight is None:
         canvas.frame(x1, y1, x2, y2, MUTED, 2)
@@ -191,7 +191,7 @@ def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
 
 
 def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
-    """What is to be done and why, with an example."""
+    """The job and its reason, with an example."""
     job, x, width = recorder.job, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     y = canvas.paragraph(
         f"{job.count} pictures" if job.gesture else f"up to {job.count} pictures", x, y, width, 24, bold=True
@@ -220,7 +220,7 @@ def _example(canvas: Canvas, job: Job, y: int) -> int:
 
 
 def _counts(canvas: Canvas, state: Recording, y: int) -> int:
-    """How many are kept, how many are missing, and why those were kept."""
+    """How many pictures are kept and missing, and why they were kept."""
     current, x, width = state.set, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     kept = len(current.kept)
     wide = canvas.text(str(kept), x, y - 8, 52, TEXT, True)
@@ -340,7 +340,7 @@ def _draw_reviewing(
 
 
 def _caption(state: Reviewing, entry: Entry) -> tuple[str, Colour]:
-    """What stands below a picture: its own gesture if it has one, and what the model says of it."""
+    """The caption of a picture: its own gesture if it has one, and the model's prediction."""
     if entry.dropped:
         return "dropped", BAD
     own = f"{entry.image.gesture}!  " if entry.image.gesture else ""
@@ -387,11 +387,11 @@ def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: S
         canvas.text(split, x + 400, y, 18, MUTED)
         y += 32
     if recorder.saved:
-        text = "How to take them in stands in the terminal."
-        canvas.paragraph("They are taken in now." if recorder.settings.commit else text, x, y + 16, width, 18, MUTED)
+        text = "The terminal shows how to train on them."
+        canvas.paragraph("They are added now." if recorder.settings.commit else text, x, y + 16, width, 18, MUTED)
 
 
-# What all have in common
+# Common parts
 
 
 def _count(count: int, what: str) -> str:
@@ -441,7 +441,7 @@ def _width_of_keys(recorder: Recorder, size: int) -> int:
 
 
 def _messages(canvas: Canvas, recorder: Recorder) -> None:
-    """Trouble with camera or disk, and what has just happened, above everything else."""
+    """Messages about camera and disk, and notices, above everything else."""
     state = recorder.state
     current = getattr(state, "set", None)
     messages: list[tuple[str, Colour]] = []

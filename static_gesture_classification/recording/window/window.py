@@ -1,7 +1,7 @@
-"""The recorder's window, by SDL (pygame-ce): shows what `screens` draws, gives keys and clicks back, each in order.
+"""The recorder's window, by SDL (pygame-ce): shows the screens, and returns keys and clicks in order.
 
-OpenCV's own window remembers one key: of two that come while a picture is looked at, its Qt form forgets the first
-(`last_key` in opencv/modules/highgui/src/window_QT.cpp). SDL queues them all, and gives text as it was composed.
+OpenCV's own Qt window remembers only the last key that comes while a picture is processed (`last_key` in
+opencv/modules/highgui/src/window_QT.cpp). SDL queues all keys, and supports composed text.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pygame
 
 TITLE = "Record gestures"
-LOOKING_MS, IDLE_MS = 1, 20  # how long keys are waited for, while pictures are looked at and while they are not
+LOOKING_MS, IDLE_MS = 1, 20  # time to wait for keys, while pictures are processed and while they are not
 NO_DISPLAY = (
     "run this on the machine's own desktop, through ssh -X, or under a virtual display (xvfb-run); "
     "or record without a window: window=none"
@@ -60,7 +60,7 @@ class Window:
         sdl: SDL's window.
 
     Raises:
-        UserError: there is no display; says what to try.
+        UserError: there is no display.
     """
 
     def __init__(self) -> None:
@@ -87,11 +87,11 @@ class Window:
         self._pygame.display.quit()
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
-        """Draw what the recorder is doing; returns what was pressed and clicked since, in order."""
+        """Draw the recorder's state; returns the keys and clicks since then, in order."""
         return self.put(draw_screen(recorder, sight, figures), LOOKING_MS if recorder.state.looks else IDLE_MS)
 
     def put(self, canvas: Canvas, wait: int) -> list[str]:
-        """Show a canvas, wait up to so many milliseconds; returns all that was pressed and clicked since, in order."""
+        """Show a canvas, and wait up to `wait` milliseconds; returns the keys and clicks since then, in order."""
         self._paint(canvas)
         events = [self._pygame.event.wait(wait), *self._pygame.event.get()]
         keys = [key for event in events for key in self._keys(event, canvas)]
@@ -109,7 +109,7 @@ class Window:
         self.sdl.flip()
 
     def _keys(self, event: pygame.event.Event, canvas: Canvas) -> Iterator[str]:
-        """What an event means, by the names of `keys`."""
+        """An event as names of `keys`."""
         pygame = self._pygame
         if event.type in (pygame.QUIT, pygame.WINDOWCLOSE):
             yield CLOSED
@@ -136,24 +136,20 @@ class Window:
 
 
 def place_in_window(picture: tuple[int, int], window: tuple[int, int]) -> pygame.Rect:
-    """Where a picture of (width, height) lies in a window: as large as it can be, in its shape, in the middle."""
+    """The place of a picture (width, height) in a window: as large as possible, undistorted, centred."""
     import pygame
 
     return pygame.Rect(0, 0, *picture).fit(pygame.Rect(0, 0, *window))
 
 
 def check_display() -> None:
-    """Whether there is a display, on Linux; SDL is kept from looking for other places than desktops.
-
-    Raises:
-        UserError: there is none; says what to try.
-    """
+    """Check on Linux that there is a display, and limit SDL to desktops. Raises `UserError` where there is none."""
     if not sys.platform.startswith("linux") or os.environ.get("SDL_VIDEODRIVER"):
         return
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise UserError(f"there is no display to open a window on (DISPLAY is not set): {NO_DISPLAY}")
     os.environ["SDL_VIDEODRIVER"] = "x11,wayland"  # else it may take over a console
-    if os.environ.get("DISPLAY"):  # X takes pictures as they are: ten times faster than OpenGL without a graphics card
+    if os.environ.get("DISPLAY"):  # plain X is ten times faster than OpenGL without a graphics card
         os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
 
 

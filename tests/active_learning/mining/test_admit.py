@@ -156,7 +156,7 @@ def test_hand_that_is_said_to_show_two_gestures_is_an_error(world: World, review
 
 
 def test_list_that_is_no_list_is_said_so(world: World, review: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="say which list"):
+    with pytest.raises(UserError, match="name the list"):
         admit.main.__wrapped__(world.config())
     with pytest.raises(DataError, match="no list of mined hands"):
         admitted(world, tmp_path / "nowhere.csv")
