@@ -1,4 +1,4 @@
-"""One round of the loop for newcomers: see what is confused, record exactly that, retrain, know that it got better.
+"""One round of the loop for newcomers: find confusions, record such samples, retrain, compare.
 
     make loop
 
@@ -114,7 +114,7 @@ def main(config: DictConfig) -> None:
 
 WHY_SYNTHETIC = (
     "Every gesture of conf/gestures has a pose in conf/poses, so there are pictures of it, and landmarks, at once. "
-    "Like photographs, they come from many people, of whom some are kept for val and test."
+    "Like photographs, they show many people; some of these are kept for val and test."
 )
 WHY_PERFORMER = "Other drawn people, whom no model has seen, perform every gesture."
 WHY_HOLD_OUT = (

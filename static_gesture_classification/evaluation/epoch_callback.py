@@ -1,6 +1,6 @@
-"""What a training run keeps about each epoch: predictions tables, the classification report, confusion matrices.
+"""Keep each epoch of a training run: predictions tables, the classification report, confusion matrices.
 
-Fields, besides those that the module logs:
+Fields, in addition to the module's:
 
     datasets/version                              value: see checkpoint_record
     datasets/train_people                         text: digests of the subjects of train, one a line
@@ -74,7 +74,7 @@ class EpochCallback(Callback):
         self._keys: pa.Table | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log what is trained and validated on."""
+        """Log the samples of train and val."""
         if not _loggers(trainer):
             return
         data = _data(trainer)

@@ -1,4 +1,4 @@
-"""What a checkpoint is evaluated on: samples of a split, with crops of its geometry, or landmarks.
+"""The samples that a checkpoint is evaluated on: of a split, with crops of its geometry, or landmarks.
 
 In the pipeline, crops, landmarks and splits are prepared. Alone, `evaluate` reads the configured sources, cuts crops or
 extracts landmarks itself, and keeps them below its output for the next evaluation.
@@ -56,10 +56,10 @@ class PreparedInputs(Settings):
 
 
 class EvaluateSettings(Settings):
-    """What is evaluated, on what, and where results go; and how samples of the sources are prepared.
+    """The checkpoint, its samples, the output, and how samples of the sources are prepared.
 
     Args:
-        checkpoint: what is evaluated.
+        checkpoint: to evaluate.
         split: None takes all samples of the sources, or val and test of prepared hands.
         output: folder of the results; crops and landmarks made for them lie below it.
         prepared: prepared hands, if any.

@@ -37,7 +37,7 @@ class Outcomes:
     Args:
         labels: the classifier's C gestures in class order, then gestures of the data that it does not know (all their
             samples are errors); last, if a hand was not found, `NO_HAND`.
-        truths, predictions: (n,) indices into `labels`; predictions are below C, or that of `NO_HAND`.
+        truths, predictions: (n,) indices into `labels`; predictions are below C, or the index of `NO_HAND`.
         probabilities: (n, C); a row of 0 where no hand was found.
         sources, subjects: (n,) names, as in the sample table; an unknown subject is "".
         sessions: (n,) likewise; None if unknown.

@@ -88,7 +88,7 @@ CONFIG_NODES = (*NODES, "crops", "split", "sources")
 
 
 class PromoteSettings(Settings):
-    """What is promoted, and by which comparison; of `compare`, `paths`, `splits` and the command's own.
+    """The candidate, and how it is compared; of `compare`, `paths`, `split` and `promote`.
 
     Args:
         run, epoch: promoted by hand; None leaves it to the comparison.
@@ -268,7 +268,7 @@ def candidate_of_run(settings: PromoteSettings) -> PromotionCandidate:
 def make_record(
     entries: Mapping[str, Any], content: bytes, origin: CheckpointOrigin, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The record of a checkpoint: where it comes from, what it is, what it was trained on and with.
+    """The record of a checkpoint: its origin, its model, and its training data and configuration.
 
     Args:
         entries: the checkpoint's.

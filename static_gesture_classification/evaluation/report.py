@@ -43,7 +43,7 @@ def write_report(scored: Sequence[ScoredSet], output: Path) -> None:
     """Write everything about the sets; metrics.json last.
 
     Raises:
-        OutputError: read-only folder, full disk; what is there already stays whole.
+        OutputError: read-only folder, full disk; existing files stay whole.
     """
     for each in scored:
         write_predictions(each.predictions, output / PREDICTIONS / f"{each.name}.parquet")

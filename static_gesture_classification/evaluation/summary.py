@@ -64,7 +64,7 @@ def show_confused(tables: Path, split: str) -> None:
 
 
 def list_results(workspace: Workspace, split: str) -> dict[str, str]:
-    """Where everything is, and what it is."""
+    """The files of the results, with a description of each."""
     best = read_record(workspace.best.with_suffix(".json")) or {}
     about = f"run {best['run']}, epoch {best['epoch']}, {best['reason']}" if best else "not promoted yet"
     waits = checkpoint_digest(workspace.trained) not in (None, best.get("sha256"))

@@ -80,7 +80,7 @@ class Predictor:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The gestures that are told apart, in the order of the probabilities."""
+        """The gestures, in the order of the probabilities."""
         return self.classifier.vocabulary
 
     def predict(self, image: np.ndarray) -> list[RecognisedHand]:

@@ -282,7 +282,7 @@ class Recorder:
     def _place(self, whole: bool) -> Placement:
         try:
             past = past_sessions(self.settings.storage.root, self.settings.split_table)
-        except (DataError, UserError) as error:  # a damaged session is the index stage's business; recording goes on
+        except (DataError, UserError) as error:  # the index stage reports damaged sessions; recording continues
             return Placement("", f"the split stage decides ({error})")
         return split_for(self.subject, past, self.settings.admission.held_out, self.settings.group, whole)
 

@@ -40,7 +40,7 @@ _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def write_page(run: RunFolder) -> Path:
-    """Write `report.html` into a run folder, from what is in it; returns the page's path.
+    """Write `report.html` into a run folder; returns the page's path.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -229,7 +229,7 @@ def files(run: RunFolder) -> str:
 
 
 def picture_gallery(run: RunFolder, fields: Iterable[str]) -> str:
-    """The pictures of some fields, those that exist, in the order given."""
+    """The existing pictures of some fields, in their order."""
     known = run.files()
     found = [(field, known[field]) for field in fields if field in known and known[field].suffix in _IMAGES]
     images = (

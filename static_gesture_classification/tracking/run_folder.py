@@ -271,7 +271,7 @@ class RunFolder:
         return wide.rename_axis(index="epoch", columns=None)
 
     def rows(self, unit: str | None = None) -> pd.DataFrame:
-        """All series, or those of one unit, in long form: columns field, step, value, time (seconds since 1970)."""
+        """All series, or one unit's, in long form: columns field, step, value, time (seconds since 1970)."""
         paths = [self._series_path(unit)] if unit else self._series_paths()
         return pd.concat([series.read(path) for path in paths], ignore_index=True)
 

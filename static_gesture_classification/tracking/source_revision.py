@@ -1,4 +1,4 @@
-"""What a run was made with: the source revision, the environment, the machine and its owner."""
+"""A run's source revision, environment, machine and owner."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Checkpoints(Checkpoint):
         return [self.folder / checkpoint_name(epoch, score) for score, epoch in self.best]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove what a kill left behind."""
+        """Remove files of a killed run."""
         self._sweep()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -165,7 +165,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"no checkpoint at {path}; train one (dvc repro, or gestures train), or name another")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler fails in many ways on what is not a checkpoint; none is a bug of ours
+    except Exception as error:  # the unpickler raises many exceptions on files that are no checkpoints
         raise UserError(
             f"{path} is not a readable checkpoint (damaged, or not made by this program); choose another"
         ) from error

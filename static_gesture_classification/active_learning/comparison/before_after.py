@@ -56,7 +56,7 @@ UNPREDICTED = "only one has predictions of"
 
 
 class CompareSettings(Settings):
-    """Which two are compared, on what, and what a loss is; see conf/compare.
+    """The two contenders, their samples, and the limits of a loss; see conf/compare.
 
     Args:
         before, after: a checkpoint, a run, or a predictions table.
@@ -64,8 +64,8 @@ class CompareSettings(Settings):
         output: folder of the results.
         plan: whose pairs are watched; may be absent.
         group: what the splits keep apart.
-        change: what a loss is.
-        contenders: where the two are, and what they look at.
+        change: limits of a loss.
+        contenders: where the two are found, and their inputs.
     """
 
     before: str
@@ -122,7 +122,7 @@ class ComparisonScores:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known about the two.
+    """The comparison of the two.
 
     Args:
         before, after: the classifiers.
@@ -130,8 +130,8 @@ class Comparison:
         verdict: whether the second one should take the first one's place.
         left_out: samples by reason.
         known_subjects: how many subjects either was trained on.
-        by_plan: whether the pairs are those of a recording plan, or the commonest errors of before.
-        notes: what a reader should know besides.
+        by_plan: whether the pairs come from a recording plan; else they are the commonest errors of `before`.
+        notes: for the reader.
     """
 
     before: Contender
@@ -329,7 +329,7 @@ def source_row(source: str, changed: Change) -> dict[str, Any]:
 
 
 def list_notes(before: Contender, after: Contender, scores: ComparisonScores) -> list[str]:
-    """What a reader should know to read the numbers right."""
+    """Notes on the numbers."""
     notes = []
     if before.digest is not None and before.digest == after.digest:
         notes.append(f"{before.name} and {after.name} are the same checkpoint")

@@ -1,4 +1,4 @@
-"""Confusions: which gesture is taken for which, how often, by whom, and what it costs.
+"""Confusions: which gesture is taken for which, how often, for which subjects, and at what cost.
 
     gestures confusions [confusions.predictions=FILE] [overrides]
 
@@ -40,10 +40,10 @@ VERSION = 1
 
 
 class ConfusionSettings(Settings):
-    """What is looked at, how much of it is shown, and where pictures come from; see conf/confusions.
+    """The predictions, how much of them is shown, and the source of pictures; see conf/confusions.
 
     Args:
-        predictions: table whose errors are looked at.
+        predictions: the table.
         output: folder of the results.
         crops: folder of prepared crops; None: pictures are cut out of the images.
         size, margin: of a picture that is cut.
@@ -76,7 +76,7 @@ class ConfusionSettings(Settings):
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Look at the errors of a predictions table."""
+    """Report the errors of a predictions table."""
     settings = ConfusionSettings.from_config(config)
     predictions = read_errors(settings.predictions, Vocabulary.from_config(config))
     pictures = settings.pictures()
@@ -123,7 +123,7 @@ def write_confusions(confusions: Confusions, output: Path, source: str) -> None:
     """Write all numbers: confusions.json, confusions.csv, by_source.csv, by_person.csv. `source` is the table's path.
 
     Raises:
-        OutputError: read-only folder, full disk; what is there already stays whole.
+        OutputError: read-only folder, full disk; existing files stay whole.
     """
     shared = ["gesture", "prediction", "count", "support", "rate"]
     rows = []

@@ -1,4 +1,4 @@
-"""What is over-represented in one group of samples compared with another, with a guard against chance.
+"""Properties that are over-represented in one group of samples, compared with another, beyond chance.
 
 Every property that can be stated in words ("left", "smaller than 60 px", "of Subject3") is a predicate. Predicates that
 are commoner in the group are tested by Fisher's exact test, one-sided. Hundreds are tried, and thresholds of one
@@ -45,10 +45,10 @@ ABOVE |= {"tilt": "turned by more than {} degrees"}
 
 
 class SignificanceSettings(Settings):
-    """When a property is told; see conf/confusions.
+    """When a property is reported; see conf/confusions.
 
     Args:
-        level: corrected p-value below which it is told.
+        level: corrected p-value below which it is reported.
         least_share: share of the group's samples that it must hold.
         permutations: exchanges of the two groups from which p-values are corrected.
         seed: of them.
@@ -108,13 +108,13 @@ class Predicate:
 def find_over_represented(
     group: pd.DataFrame, others: pd.DataFrame, rules: SignificanceSettings, tests: int = 1, findings: int = 3
 ) -> list[Finding]:
-    """What is over-represented in `group`, strongest first.
+    """Find what is over-represented in `group`, strongest first.
 
     Args:
         group, others: measured samples (see `measurements`).
-        rules: when a property is told.
-        tests: groups that are tested beside each other; p-values are multiplied by it.
-        findings: at most so many.
+        rules: when a property is reported.
+        tests: number of groups that are tested together; p-values are multiplied by it.
+        findings: at most this many.
     """
     both = pd.concat([group, others], ignore_index=True)
     member = np.arange(len(both)) < len(group)

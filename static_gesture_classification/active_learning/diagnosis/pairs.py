@@ -1,4 +1,4 @@
-"""Which gesture is taken for which: every directed pair (gesture, prediction), how often, by whom, and what it costs.
+"""Error pairs: every directed pair (gesture, prediction), its frequency, subjects and cost.
 
 The cost of a pair is the weighted F1 at stake:
 
@@ -36,7 +36,7 @@ DRAWS = 2_000_000  # of subjects at a time, which bounds the memory
 
 @dataclass(frozen=True)
 class Part:
-    """How much of a pair one source or subject has.
+    """One source's or subject's share of a pair.
 
     Args:
         source, subject: names; the subject is "" for a whole source, and for all unknown subjects.
@@ -94,7 +94,7 @@ class Confusion:
 
     @property
     def whereabouts(self) -> str:
-        """Where the errors come from: the subject who has most of them, else how many subjects, and what source.
+        """Where the errors come from: the subject with most of them, else the number of subjects, and the source.
 
         A source is named where it has more of the errors than of the gesture's samples.
         """
@@ -103,7 +103,7 @@ class Confusion:
         unknown = sum(part.count for part in self.people if not part.subject)
         if unknown > MOST * self.count:
             some = "" if unknown == self.count else f"{unknown:,} of {self.count:,} "
-            return f"{some}from people whom nobody knows"
+            return f"{some}from unknown people"
         name = short_subject_name(first.source, first.subject) if several else shorten(first.subject)
         if len(self.people) == 1:
             return f"all from {name}, alone in showing it"
@@ -220,7 +220,7 @@ def shorten(name: str) -> str:
 
 
 def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:
-    """The errors of one gesture's samples: one per wrong prediction, without what is at stake."""
+    """The errors of one gesture's samples: one per wrong prediction, without `f1_at_stake`."""
     wrong = {f"wrong {name}": (own["prediction"] == name).to_numpy() for name in predictions}
     columns = ["support", *wrong]
     table = own[["source", "subject", "unit"]].join(pd.DataFrame({"support": 1, **wrong}, index=own.index))

@@ -53,15 +53,15 @@ LEAST_SILHOUETTE = 0.2  # least silhouette at which a pair's samples form cluste
 
 
 class PatternSettings(Settings):
-    """How far patterns are looked for; see conf/confusions.
+    """How patterns are searched; see conf/confusions.
 
     Args:
         confusions: whose pairs.
         landmarks: a sample table whose landmarks tell how hands are turned; may be absent.
-        pairs: looked at, most weighted F1 at stake first.
-        compared: right samples of the same gesture that they are compared with.
-        most_clusters: into which a pair is divided.
-        significance: when a property is told.
+        pairs: number of pairs, most weighted F1 at stake first.
+        compared: right samples of the same gesture to compare with.
+        most_clusters: of a pair.
+        significance: when a property is reported.
     """
 
     confusions: ConfusionSettings
@@ -89,7 +89,7 @@ class Cluster:
 
     Args:
         rows: rows of the predictions table, nearest to the cluster's middle first.
-        findings: what is over-represented in them.
+        findings: over-represented properties.
     """
 
     rows: Integers
@@ -98,11 +98,11 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Pattern:
-    """What is known about a pair's samples.
+    """The findings on a pair's samples.
 
     Args:
         confusion: the pair.
-        compared: right samples of the gesture that they were compared with.
+        compared: right samples of the gesture to compare with.
         findings: of the whole pair, strongest first.
         clusters: largest first; none where the samples do not fall apart.
     """

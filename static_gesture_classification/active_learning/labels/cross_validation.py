@@ -52,7 +52,7 @@ IMAGENET = "efficientnet_lite0"
 
 @dataclass(frozen=True)
 class Features:
-    """What a quick classifier sees of samples.
+    """A quick classifier's features of samples.
 
     Args:
         kind: "landmarks", "pictures" or "checkpoint".
@@ -66,7 +66,7 @@ class Features:
 
 
 class FeatureSettings(Settings):
-    """What a quick classifier sees, and where it is; see conf/label_issues.
+    """A quick classifier's features, and where they are; see conf/label_issues.
 
     Args:
         features: which kind; "auto": landmarks where most samples have some, else pictures.
@@ -108,7 +108,7 @@ def features_of(samples: pd.DataFrame, settings: FeatureSettings) -> Features:
 
 
 def of_landmarks(samples: pd.DataFrame, folder: Path) -> Features:
-    """What the landmark network sees, for samples that have landmarks; nothing of the others."""
+    """The landmark network's features; none for samples without landmarks."""
     points, table = open_landmarks(folder)
     rows = pd.Index(table["sample_id"]).get_indexer(samples["sample_id"])
     known = (rows >= 0) & np.isfinite(points[rows]).all(axis=(1, 2))

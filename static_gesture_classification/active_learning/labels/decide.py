@@ -6,7 +6,7 @@
     sample=ID to=THREE why="..."       correct a label
     sample=ID to=drop why="..."        leave a sample out
     sample=ID to=keep                  say that a label is right, so that nobody has to look again
-    apply=SUGGESTIONS.csv              take in a table whose column `decision` was filled in (see `find_issues`)
+    apply=SUGGESTIONS.csv              apply a table whose column `decision` was filled in (see `find_issues`)
     undo=ID                            take a decision back: the sample is as published again
 
 An id may be given by its beginning. `who` is Git's user.name unless it is given. `dvc repro` then trains on it.
@@ -57,13 +57,13 @@ class Decision:
 
 
 class FixLabelsSettings(Settings):
-    """What is decided; see the module, and conf/label_issues.
+    """The decisions; see the module, and conf/label_issues.
 
     Args:
         fixes: table of the decisions.
         index: table of all samples.
-        sample, to: which sample, and what it is.
-        apply: table of suggestions whose decisions are taken in.
+        sample, to: a sample, and its gesture.
+        apply: table of suggestions whose decisions are applied.
         undo: sample whose decision is taken back.
         who, why: for the table.
     """

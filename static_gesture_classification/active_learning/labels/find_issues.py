@@ -49,19 +49,19 @@ SUGGESTIONS, LABEL_ISSUES, NEAR_DUPLICATES = "suggestions.csv", "label_issues.pn
 
 
 class LabelIssueSettings(Settings):
-    """Which labels are looked at, by what, and where the suggestions go; see conf/label_issues.
+    """How labels are checked, and where the suggestions go; see conf/label_issues.
 
     Args:
         fixes: table of the decisions so far.
         output: folder of the results.
-        samples: table whose train and val are looked at.
+        samples: table whose train and val are checked.
         predictions: of val; may be absent.
         folds: of the cross-validation.
-        near_duplicates: whether the same picture with two labels is looked for.
+        near_duplicates: whether to search for near-duplicates with different labels.
         rows: in the terminal's table.
         shown: pictures.
-        features: what the quick classifier sees.
-        seed: of the folds, and of looking for near-duplicates.
+        features: of the quick classifier.
+        seed: of the folds, and of the search for near-duplicates.
     """
 
     fixes: Path

@@ -61,7 +61,7 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 PREFIX = "mined-"
-KEPT_AS_HELD_OUT = "held out"  # kept_because of samples that go to val whatever the model says of them
+KEPT_AS_HELD_OUT = "held out"  # `kept_because` of all samples that go to val
 NAMED_HANDS = 3  # hands without a picture that are named
 
 
@@ -222,7 +222,7 @@ def write_mined(mined: MinedSession, settings: MiningSettings) -> None:
     """Write a session: its images first, then session.json.
 
     Raises:
-        OutputError: read-only folder, full disk; without session.json what is there does not count.
+        OutputError: read-only folder, full disk; a folder without session.json does not count.
     """
     folder, samples = settings.root / mined.name, mined.judged.samples
     margin = max(settings.surroundings, settings.crops.margin)

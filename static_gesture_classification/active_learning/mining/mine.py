@@ -204,7 +204,7 @@ def list_rows(chosen: Proposal, pool: Pool) -> pd.DataFrame:
 
 
 def line_title(line: PlannedRecording) -> str:
-    """What a line of the plan is called: `TWO taken for THREE`."""
+    """The title of a line of the plan: `TWO taken for THREE`."""
     return line.gesture if line.mistaken_for is None else f"{line.gesture} taken for {line.mistaken_for}"
 
 

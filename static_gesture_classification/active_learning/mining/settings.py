@@ -29,7 +29,7 @@ class MiningSettings(Settings):
         checkpoint: of the current model.
         crops: of the pipeline.
         sources: name -> opens the source with all that it holds.
-        seed: of what is drawn.
+        seed: of random draws.
     """
 
     pool: str | None
@@ -59,7 +59,7 @@ class MiningSettings(Settings):
         """From `config.mining`.
 
         Raises:
-            UserError: a value is not allowed; names it and what is.
+            UserError: a value is not allowed.
         """
         return cls.read(
             config,

@@ -87,7 +87,7 @@ class RecordingPlan:
         version: of the file's format.
         checkpoint: whose errors it follows; "" without one.
         recordings: most worthwhile first.
-        notes: what a reader should know besides.
+        notes: for the reader.
         taken_in: recorded sessions that were part of the data when it was made.
     """
 

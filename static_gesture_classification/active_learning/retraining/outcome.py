@@ -1,4 +1,4 @@
-"""The outcome of a quick retrain: the confusion matrix on val, times, the verdict and what is next."""
+"""The outcome of a quick retrain: the confusion matrix on val, times, the verdict and next steps."""
 
 from __future__ import annotations
 

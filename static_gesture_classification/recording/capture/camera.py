@@ -66,7 +66,7 @@ class Camera(ABC):
 
     @abstractmethod
     def reopen(self) -> None:
-        """Connect anew. Raises `UserError` where that fails."""
+        """Reconnect. Raises `UserError` where that fails."""
 
     @abstractmethod
     def close(self) -> None:

@@ -55,7 +55,7 @@ class Selector:
         settings: thresholds.
         rule: the admission rule's.
         vocabulary: of the model that judges; None without a model.
-        gesture: what is performed; None if it is chosen later.
+        gesture: the performed one; None if it is chosen later.
         mistaken_for: the gesture that the model takes it for, by the plan.
         hard: keep only what the model gets wrong or is unsure of, and a few easy ones.
     """
