@@ -44,7 +44,7 @@ from static_gesture_classification.workspace import Workspace
 
 COMMAND = "static_gesture_classification"
 LOOP_SOURCES = "sources=[synthetic,recorded]"
-DRAWN, CLIPS, DONE = "drawn", "clips", "done.json"
+DRAWN, CLIPS, DONE_FILE = "drawn", "clips", "done.json"
 HELD_OUT_SHARE, GAP = 0.3, 0.1  # of each gesture's frames: the first part is held out, the next one is not used
 EVERY = 2  # every second held-out frame is taken, since neighbours look alike
 FRAMES_DRAWN = 30
@@ -246,7 +246,7 @@ class Round:
         command = shlex.join(["gestures", *arguments])
         self.show_step(title, why)
         say(f"\n$ cd {self.folder} && {command}\n")
-        done = read_record(self.folder / DONE) or {}
+        done = read_record(self.folder / DONE_FILE) or {}
         key = f"{self.number} {command}"
         if key in done:
             say(f"done before, in {done[key]:.0f} s")
@@ -261,12 +261,12 @@ class Round:
                 "goes on from here"
             )
         seconds = time.perf_counter() - start
-        write_json(self.folder / DONE, {**done, key: round(seconds, 1)})
+        write_json(self.folder / DONE_FILE, {**done, key: round(seconds, 1)})
         say(f"{seconds:.0f} s")
 
     def close(self, seconds: float) -> None:
         """Print where everything is, and how to do the same with your own data."""
-        write_json(self.folder / DONE, {**(read_record(self.folder / DONE) or {}), "all": round(seconds, 1)})
+        write_json(self.folder / DONE_FILE, {**(read_record(self.folder / DONE_FILE) or {}), "all": round(seconds, 1)})
         say("")
         console.rule(f"One round in {seconds:.0f} s", align="left")
         next_steps(
@@ -283,7 +283,7 @@ class Round:
 
 def make_folder(folder: Path) -> None:
     """Make the folder; a finished round in it is deleted."""
-    if "all" in (read_record(folder / DONE) or {}):
+    if "all" in (read_record(folder / DONE_FILE) or {}):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
 

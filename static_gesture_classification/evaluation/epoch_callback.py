@@ -46,6 +46,7 @@ from static_gesture_classification.evaluation.predictions import (
 )
 from static_gesture_classification.evaluation.sample_pictures import draw_parts, error_grids, pictures_of
 from static_gesture_classification.tracking.logger import RunLogger
+from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
@@ -54,7 +55,6 @@ from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
-REPORT = "val/classification_report"
 REPORT_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
 TILE = 160
 
@@ -167,7 +167,7 @@ def report_series(counts: np.ndarray, labels: tuple[str, ...]) -> dict[str, floa
     scores = gesture_scores(counts, labels)
     report = pd.concat([scores, average_scores(scores)]).rename(columns=REPORT_COLUMNS)
     return {
-        f"{REPORT}/{row}/{column}": float(value)
+        f"{REPORT_FIELD}/{row}/{column}": float(value)
         for row, values in report.iterrows()
         for column, value in values.items()
         if not np.isnan(value)

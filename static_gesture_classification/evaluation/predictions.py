@@ -27,10 +27,10 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, SCHEMA
 
 VERSION = 1
-KEYS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
+KEY_COLUMNS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
 PROBABILITY = "probability_"
 NOT_FOUND = ""  # the prediction where no hand was found
-KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEYS])
+KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEY_COLUMNS])
 
 Floats = npt.NDArray[np.float32]
 
@@ -74,7 +74,7 @@ class Predictions:
 
 def sample_keys(samples: pd.DataFrame) -> pa.Table:
     """The columns of a sample table that predictions repeat, as an Arrow table."""
-    missing = [name for name in KEYS if name not in samples.columns]
+    missing = [name for name in KEY_COLUMNS if name not in samples.columns]
     if missing:
         raise DataError(f"sample table lacks the columns {', '.join(missing)}")
     columns = [pa.array(samples[field.name], type=field.type, from_pandas=True) for field in KEY_SCHEMA]

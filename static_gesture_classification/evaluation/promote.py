@@ -81,7 +81,7 @@ from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
 BEST_CHECKPOINT, BEST_RECORD = "best.ckpt", "best.json"
-PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
+PREVIOUS_BEST, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
 CONFIG_NODES = (*NODES, "crops", "split", "sources")
@@ -389,7 +389,7 @@ def promote(candidate: PromotionCandidate, models: Path, outcome: Mapping[str, A
     current = read_record(models / BEST_RECORD)
     if current and current.get("sha256") == checkpoint_digest(models / BEST_CHECKPOINT) != candidate.digest:
         write_json(models / PREVIOUS_RECORD, current)
-        write_bytes(models / PREVIOUS, (models / BEST_CHECKPOINT).read_bytes())
+        write_bytes(models / PREVIOUS_BEST, (models / BEST_CHECKPOINT).read_bytes())
     write_json(models / BEST_RECORD, record)
     write_bytes(models / BEST_CHECKPOINT, candidate.content)
 
@@ -414,8 +414,8 @@ def show_decision(decision: PromotionDecision, candidate: PromotionCandidate, mo
     run, epoch, best = candidate.record["run"], candidate.record["epoch"], models / BEST_CHECKPOINT
     verb = "promoted to" if decision.promote else "not promoted to"
     say(f"run {run}, epoch {epoch} {verb} {best}: {decision.reason}")
-    if decision.promote and (models / PREVIOUS).is_file():
-        say(f"the one before is {models / PREVIOUS}")
+    if decision.promote and (models / PREVIOUS_BEST).is_file():
+        say(f"the one before is {models / PREVIOUS_BEST}")
     if not decision.promote and checkpoint_digest(best) != candidate.digest:
         say(f"{best} stays as it was; the new one is {models / 'trained.ckpt'}, and epoch {epoch} of its run")
         if not decision.undecided:

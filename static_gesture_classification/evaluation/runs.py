@@ -18,8 +18,8 @@ from rich.table import Column
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.checkpoint_record import read_record
-from static_gesture_classification.evaluation.epoch_callback import REPORT
 from static_gesture_classification.terminal import Table, console, say, show_table
+from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
 from static_gesture_classification.tracking.run_list import list_runs, require_run
 from static_gesture_classification.workspace import Workspace
@@ -28,7 +28,7 @@ EPOCH_COLUMNS = {
     "training/train_loss": "train loss",
     "training/val_loss": "val loss",
     BEST_SCORE: "weighted F1",
-    f"{REPORT}/macro avg/f1-score": "macro F1",
+    f"{REPORT_FIELD}/macro avg/f1-score": "macro F1",
 }
 WIDE = 120  # columns of a terminal that has room for tags
 

@@ -25,7 +25,7 @@ from static_gesture_classification.keyed_store import KEY, KeyedStore
 from static_gesture_classification.process_lock import ProcessLock
 
 VERSION = 1
-HEADER, EMBEDDINGS, PROBABILITIES, LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
+STORE_HEADER, EMBEDDINGS, PROBABILITIES, LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
 
 Half = npt.NDArray[np.float16]
 Floats = npt.NDArray[np.float32]
@@ -53,10 +53,10 @@ class EmbeddingStore:
             PROBABILITIES: np.dtype(("<f4", (len(gestures),))),
         }
         header = {"version": VERSION, "checkpoint": checkpoint, "dimension": dimension, "gestures": list(gestures)}
-        if (folder / HEADER).is_file():
-            _check(folder / HEADER, header)
+        if (folder / STORE_HEADER).is_file():
+            _check(folder / STORE_HEADER, header)
         else:
-            write_json(folder / HEADER, header)
+            write_json(folder / STORE_HEADER, header)
         self._store = KeyedStore(folder, self._columns)
 
     def __len__(self) -> int:

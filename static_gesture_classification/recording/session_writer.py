@@ -58,7 +58,7 @@ class StorageSettings(Settings):
 
 
 @dataclass
-class Entry:
+class SessionEntry:
     """A picture of a session.
 
     Args:
@@ -100,13 +100,13 @@ class SessionWriter:
     settings: StorageSettings
     session: Session
     folder: Path | None = None
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[SessionEntry] = field(default_factory=list)
     _lock: ProcessLock | None = None
     _discarded_from: Path | None = None
     _number: int = 0
 
     @property
-    def kept(self) -> list[Entry]:
+    def kept(self) -> list[SessionEntry]:
         """The pictures that are not dropped."""
         return [entry for entry in self.entries if not entry.dropped]
 
@@ -126,7 +126,7 @@ class SessionWriter:
         hand: DetectedHand,
         judgement: Judgement | None = None,
         probabilities: np.ndarray | None = None,
-    ) -> Entry:
+    ) -> SessionEntry:
         """Add a picture to the session; `save` writes it to the disk.
 
         Args:
@@ -138,7 +138,7 @@ class SessionWriter:
         margin = None if self.settings.whole_frame else self.settings.margin
         cut = cut_out(image, hand.box, hand.landmarks, margin)
         described = cut.describe(f"{self._number:06d}.jpg", hand.hand, **(judgement.as_record() if judgement else {}))
-        entry = Entry(described, cut.pixels, probabilities, cut.jpeg(self.settings.jpeg_quality))
+        entry = SessionEntry(described, cut.pixels, probabilities, cut.jpeg(self.settings.jpeg_quality))
         self.entries.append(entry)
         self._number += 1
         return entry
@@ -256,7 +256,7 @@ def _reopen(folder: Path, settings: StorageSettings) -> SessionWriter | None:
         return None
     try:
         session = read_session(folder)
-        entries = [Entry(image, read_image(folder / image.file)) for image in session.images]
+        entries = [SessionEntry(image, read_image(folder / image.file)) for image in session.images]
     except (DataError, UnreadableImageError):
         lock.release()
         return None

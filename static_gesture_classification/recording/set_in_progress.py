@@ -12,7 +12,7 @@ from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Candidate, PictureVerdict, Selector
-from static_gesture_classification.recording.session_writer import Entry, SessionWriter
+from static_gesture_classification.recording.session_writer import SessionEntry, SessionWriter
 from static_gesture_classification.sources.recorded import RecordedImage
 
 
@@ -37,7 +37,7 @@ class SetInProgress:
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
     @property
-    def kept(self) -> list[Entry]:
+    def kept(self) -> list[SessionEntry]:
         """The pictures that are not dropped."""
         return self.writer.kept
 
@@ -59,7 +59,7 @@ class SetInProgress:
         if best is not None and self.missing:
             self._keep(best)
 
-    def drop(self, entry: Entry) -> None:
+    def drop(self, entry: SessionEntry) -> None:
         """Drop a picture, or restore it."""
         self._turn(entry)
         self._undo.append(lambda: self._turn(entry))
@@ -71,7 +71,7 @@ class SetInProgress:
         self.drop(self.kept[-1])
         return True
 
-    def relabel(self, entry: Entry, gesture: str) -> None:
+    def relabel(self, entry: SessionEntry, gesture: str) -> None:
         """Give one picture another gesture than the set's."""
         before = entry.image
         self._show_as(entry, gesture)
@@ -120,7 +120,7 @@ class SetInProgress:
         self._candidates[id(entry)] = candidate
         self.save()
 
-    def _turn(self, entry: Entry) -> None:
+    def _turn(self, entry: SessionEntry) -> None:
         entry.dropped = not entry.dropped
         candidate = self._candidates.get(id(entry))
         if candidate is not None:
@@ -139,12 +139,12 @@ class SetInProgress:
         except OutputError as error:
             self.trouble = str(error)
 
-    def _unlabel(self, gesture: str, images: list[tuple[Entry, RecordedImage]]) -> None:
+    def _unlabel(self, gesture: str, images: list[tuple[SessionEntry, RecordedImage]]) -> None:
         for entry, image in images:
             entry.image = image
         self._label(gesture)
 
-    def _show_as(self, entry: Entry, gesture: str) -> None:
+    def _show_as(self, entry: SessionEntry, gesture: str) -> None:
         own = None if gesture == self.writer.session.gesture else gesture
         judgement, choice = (self._judge(row, gesture) for row in (entry.probabilities, entry.chosen_by))
         fields = judgement.as_record(choice.outcome if choice else None) if judgement else {}
@@ -153,6 +153,6 @@ class SetInProgress:
     def _judge(self, probabilities: np.ndarray | None, gesture: str) -> Judgement | None:
         return None if probabilities is None else self.selector.judge(probabilities, gesture)
 
-    def _set_image(self, entry: Entry, image: RecordedImage) -> None:
+    def _set_image(self, entry: SessionEntry, image: RecordedImage) -> None:
         entry.image = image
         self.save()

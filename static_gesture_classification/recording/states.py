@@ -29,7 +29,7 @@ from static_gesture_classification.recording.keys import (
     Key,
 )
 from static_gesture_classification.recording.recorder import Recorder, State
-from static_gesture_classification.recording.session_writer import Entry
+from static_gesture_classification.recording.session_writer import SessionEntry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.subjects import match_known
 
@@ -237,7 +237,7 @@ class Choosing(State):
         question: str,
         choose: Callable[[str], None],
         cancel: Callable[[], None],
-        entries: Sequence[Entry],
+        entries: Sequence[SessionEntry],
         start: str | None = None,
     ) -> None:
         super().__init__(recorder)
@@ -287,7 +287,7 @@ class Reviewing(State):
         ]
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[SessionEntry]:
         """The pictures of the set, also dropped ones."""
         return self.set.writer.entries
 
@@ -335,7 +335,7 @@ class Reviewing(State):
     def _label_all(self) -> None:
         self._ask("What do all of these show?", self.set.label, self.set.kept, self.set.writer.session.gesture)
 
-    def _ask(self, question: str, label: Callable[[str], None], entries: Sequence[Entry], start: str) -> None:
+    def _ask(self, question: str, label: Callable[[str], None], entries: Sequence[SessionEntry], start: str) -> None:
         def choose(gesture: str) -> None:
             label(gesture)
             self.recorder.go(self)

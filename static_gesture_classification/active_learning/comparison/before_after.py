@@ -40,7 +40,7 @@ from static_gesture_classification.evaluation.paired_comparison import (
     pair_predictions,
     verdict,
 )
-from static_gesture_classification.evaluation.predictions import KEYS, Predictions
+from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, Predictions
 from static_gesture_classification.evaluation.resampling_units import SAMPLE, unknown_subjects_note
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
@@ -211,7 +211,7 @@ def frozen_samples(before: Contender, after: Contender, path: Path) -> pd.DataFr
     else:
         both = pd.concat([after.table.to_frame(), before.table.to_frame()], ignore_index=True)
         samples = both.drop_duplicates("sample_id")
-    return samples.loc[samples["split"] == DECIDES, list(KEYS)].reset_index(drop=True)
+    return samples.loc[samples["split"] == DECIDES, list(KEY_COLUMNS)].reset_index(drop=True)
 
 
 def leave_out(

@@ -61,7 +61,7 @@ def show_comparison(result: Comparison) -> None:
         show_table(pair_change_table(scores, result.by_plan))
     if len(scores.sources) > 1:
         show_table(source_change_table(scores))
-    for text in list_remarks(result):
+    for text in list_comparison_remarks(result):
         note(text)
     say(f"\nverdict: {advice(result)}: {result.verdict.reason}")
 
@@ -144,7 +144,7 @@ def source_change_table(scores: ComparisonScores) -> Table:
     return shown
 
 
-def list_remarks(result: Comparison) -> list[str]:
+def list_comparison_remarks(result: Comparison) -> list[str]:
     """What was left out, and the comparison's own notes."""
     lines = []
     if result.left_out:

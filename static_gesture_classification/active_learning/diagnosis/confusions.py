@@ -23,7 +23,7 @@ from pydantic import Field
 from rich import box
 from rich.table import Column
 
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
@@ -149,7 +149,7 @@ def write_pairs(confusions: Confusions, pictures: Pictures, folder: Path, shown:
     remove_others(folder, confusions.errors)
 
 
-def remove_others(folder: Path, errors: Sequence[Confusion]) -> None:
+def remove_others(folder: Path, errors: Sequence[ErrorPair]) -> None:
     """Remove the pictures of pairs that no longer occur."""
     present = {f"{error.name}.png" for error in errors}
     for path in (*folder.glob("*_taken_for_*.png"), *folder.glob("*_not_found.png")):
@@ -157,7 +157,7 @@ def remove_others(folder: Path, errors: Sequence[Confusion]) -> None:
             path.unlink()
 
 
-def pair_grid(predictions: Predictions, error: Confusion, pictures: Pictures, shown: int) -> Image8:
+def pair_grid(predictions: Predictions, error: ErrorPair, pictures: Pictures, shown: int) -> Image8:
     """A pair's samples, most certain first, at most `shown`: (height, width, 3) uint8 RGB."""
     frame = predictions.table.take(error.rows[:shown]).to_pandas()
     names = [str(image).rpartition("/")[2] for image in frame["image"]]
@@ -186,7 +186,7 @@ def show_confusions(confusions: Confusions, rows: int) -> None:
         show_table(errors_table(confusions.not_found, None))
 
 
-def errors_table(errors: Sequence[Confusion], taken_for: str | None) -> Table:
+def errors_table(errors: Sequence[ErrorPair], taken_for: str | None) -> Table:
     """Pairs as a table; without a heading `taken_for`, that column is left out."""
     headings = [Column(name, no_wrap=True) for name in ("gesture", taken_for) if name]
     interval = "interval (too narrow)" if any(error.interval.unknown for error in errors) else "interval"

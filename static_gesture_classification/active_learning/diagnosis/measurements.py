@@ -27,7 +27,7 @@ from PIL import Image
 from static_gesture_classification.images import UnreadableImageError, image_header
 from static_gesture_classification.samples import LANDMARK_COUNT, image_path, person_of, read_arrow
 
-PICTURE_SIZE = 96  # pixels at which sharpness is comparable
+SHARPNESS_SIZE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
 WRIST, MIDDLE_BASE = 0, 9  # of MediaPipe's 21 points
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -103,10 +103,10 @@ def tilts(ids: Sequence[str], shapes: np.ndarray, landmarks: dict[str, np.ndarra
 
 def _grey(pictures: np.ndarray) -> np.ndarray:
     small = [
-        np.asarray(Image.fromarray(each).resize((PICTURE_SIZE, PICTURE_SIZE), Image.Resampling.BOX))
+        np.asarray(Image.fromarray(each).resize((SHARPNESS_SIZE, SHARPNESS_SIZE), Image.Resampling.BOX))
         for each in pictures
     ]
-    return np.array(small, np.float32).reshape(-1, PICTURE_SIZE, PICTURE_SIZE, 3) @ _LUMA
+    return np.array(small, np.float32).reshape(-1, SHARPNESS_SIZE, SHARPNESS_SIZE, 3) @ _LUMA
 
 
 def _sharpness(grey: np.ndarray) -> np.ndarray:

@@ -22,14 +22,13 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts
-from static_gesture_classification.evaluation.predictions import Predictions
+from static_gesture_classification.evaluation.predictions import NOT_FOUND, Predictions
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT
 from static_gesture_classification.samples import held_together
 from static_gesture_classification.training.scores import weighted_f1
 
-NOT_FOUND = ""  # the prediction where no hand was found
-MOST = 0.5  # share of a pair's samples above which one subject or source is named
-MORE = 1.25  # times its share of the gesture's samples that a source must have of the errors
+MOST_SHARE = 0.5  # share of a pair's samples above which one subject or source is named
+MORE_SHARE = 1.25  # times its share of the gesture's samples that a source must have of the errors
 LONGEST_NAME = 12
 DRAWS = 2_000_000  # of subjects at a time, which bounds the memory
 
@@ -56,7 +55,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ErrorPair:
     """One directed pair.
 
     Args:
@@ -101,7 +100,7 @@ class Confusion:
         first, source = self.people[0], self.sources[0]
         several = len(self.sources) > 1
         unknown = sum(part.count for part in self.people if not part.subject)
-        if unknown > MOST * self.count:
+        if unknown > MOST_SHARE * self.count:
             some = "" if unknown == self.count else f"{unknown:,} of {self.count:,} "
             return f"{some}from unknown people"
         name = short_subject_name(first.source, first.subject) if several else shorten(first.subject)
@@ -109,10 +108,10 @@ class Confusion:
             return f"all from {name}, alone in showing it"
         if first.count == self.count:
             return f"all from {name}" if self.count > 1 else f"from {name}"
-        if first.count > max(1, MOST * self.count):
+        if first.count > max(1, MOST_SHARE * self.count):
             return f"{first.count:,} of {self.count:,} from {name}"
         spread = f"{sum(part.count > 0 for part in self.people if part.subject):,} people"
-        if several and source.count / self.count > max(MOST, MORE * source.support / self.support):
+        if several and source.count / self.count > max(MOST_SHARE, MORE_SHARE * source.support / self.support):
             most = "all" if source.count == self.count else f"{source.count:,} of {self.count:,}"
             return f"{spread}, {most} in {source.source}"
         return spread
@@ -131,11 +130,11 @@ class Confusions:
 
     predictions: Predictions
     weighted_f1: float
-    pairs: tuple[Confusion, ...]
-    not_found: tuple[Confusion, ...]
+    pairs: tuple[ErrorPair, ...]
+    not_found: tuple[ErrorPair, ...]
 
     @property
-    def errors(self) -> tuple[Confusion, ...]:
+    def errors(self) -> tuple[ErrorPair, ...]:
         """Pairs and hands not found, most weighted F1 at stake first."""
         return tuple(sorted((*self.pairs, *self.not_found), key=_worst_first))
 
@@ -219,7 +218,7 @@ def shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 4]}..."
 
 
-def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:
+def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[ErrorPair]:
     """The errors of one gesture's samples: one per wrong prediction, without `f1_at_stake`."""
     wrong = {f"wrong {name}": (own["prediction"] == name).to_numpy() for name in predictions}
     columns = ["support", *wrong]
@@ -231,7 +230,7 @@ def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, se
     intervals = rate_intervals(units[:, 1:], units[:, 0], resamples, seed, unknown)
     for prediction, (column, mask), interval in zip(predictions, wrong.items(), intervals, strict=True):
         errors = own[mask].sort_values("score", ascending=False, kind="stable")
-        yield Confusion(
+        yield ErrorPair(
             gesture=str(errors["gesture"].iloc[0]),
             prediction=prediction,
             count=len(errors),
@@ -250,5 +249,5 @@ def _parts(sums: pd.DataFrame, column: str) -> Iterator[Part]:
         yield Part(str(row["source"]), str(row.get("subject", "")), int(row[column]), int(row["support"]))
 
 
-def _worst_first(error: Confusion) -> tuple[float, int, str]:
+def _worst_first(error: ErrorPair) -> tuple[float, int, str]:
     return (-error.f1_at_stake, -error.count, error.name)

@@ -36,7 +36,7 @@ from static_gesture_classification.active_learning.diagnosis.over_representation
     SignificanceSettings,
     find_over_represented,
 )
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
@@ -107,7 +107,7 @@ class Pattern:
         clusters: largest first; none where the samples do not fall apart.
     """
 
-    confusion: Confusion
+    confusion: ErrorPair
     compared: int
     findings: tuple[Finding, ...]
     clusters: tuple[Cluster, ...]
@@ -224,7 +224,7 @@ def show_patterns(patterns: Sequence[Pattern]) -> None:
 
 
 def _pattern(
-    error: Confusion, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
+    error: ErrorPair, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
 ) -> Pattern:
     others, significance = table.loc[right], settings.significance
     parts: list[Integers] = []

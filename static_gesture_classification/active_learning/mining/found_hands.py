@@ -38,7 +38,7 @@ BLOCK = 64  # pictures between two writes
 
 
 @dataclass
-class Found:
+class PictureHands:
     """The hands of one picture as (box, hand, landmarks or None), or why it could not be read."""
 
     image: str
@@ -94,7 +94,7 @@ def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str,
             root = path.parent
         elif isinstance(source, FolderFrames):
             found = _in_images(path, source.images, detectors, known)
-            found += [Found(each.name, reason=each.reason) for each in source.refused]
+            found += [PictureHands(each.name, reason=each.reason) for each in source.refused]
             source.animated = [name for name in source.images if has_more_frames(path / name)]
             root = path
         else:
@@ -114,7 +114,7 @@ class _Detectors:
         self._own = threading.local()
         self._all: list[Detector] = []
 
-    def detect(self, image: np.ndarray, name: str) -> Found:
+    def detect(self, image: np.ndarray, name: str) -> PictureHands:
         detector = getattr(self._own, "detector", None)
         if detector is None:
             detector = self._own.detector = self._make()
@@ -123,7 +123,7 @@ class _Detectors:
             (list(hand.box), hand.hand, None if hand.landmarks is None else hand.landmarks.ravel().tolist())
             for hand in detector.detect(image)
         ]
-        return Found(name, hands)
+        return PictureHands(name, hands)
 
     def close(self) -> None:
         for detector in self._all:
@@ -141,11 +141,11 @@ class _Known:
             for last in np.flatnonzero(keys != np.void(bytes(16)))
         }
 
-    def get(self, name: str, state: tuple[int, int]) -> Found | None:
+    def get(self, name: str, state: tuple[int, int]) -> PictureHands | None:
         hands = self._found.get(_key(name, state))
-        return None if hands is None else Found(name, hands)
+        return None if hands is None else PictureHands(name, hands)
 
-    def add(self, found: Sequence[Found], states: Sequence[tuple[int, int]]) -> None:
+    def add(self, found: Sequence[PictureHands], states: Sequence[tuple[int, int]]) -> None:
         """Store the hands; unreadable pictures are tried again next time."""
         keys: list[bytes] = []
         rows: list[tuple[Any, ...]] = []
@@ -167,25 +167,25 @@ def _kept_hand(row: np.void) -> tuple[list[float], str, list[float] | None]:
     return row["box"].tolist(), row["hand"].decode(), landmarks
 
 
-def _in_images(root: Path, names: list[str], detectors: _Detectors, known: _Known) -> list[Found]:
-    def look(name: str) -> Found:
+def _in_images(root: Path, names: list[str], detectors: _Detectors, known: _Known) -> list[PictureHands]:
+    def look(name: str) -> PictureHands:
         try:
             return detectors.detect(read_image(root / name), name)
         except UnreadableImageError as error:
-            return Found(name, reason=str(error))
+            return PictureHands(name, reason=str(error))
 
     states = {name: file_state(root / name) for name in names}
     todo = [name for name in names if known.get(name, states[name]) is None]
-    failed: dict[str, Found] = {}
+    failed: dict[str, PictureHands] = {}
     with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
         for block in _blocks(todo, len(todo), "images"):
             found = parallel(joblib.delayed(look)(name) for name in block)
             known.add(found, [states[name] for name in block])
             failed |= {each.image: each for each in found if each.reason}
-    return [failed.get(name) or known.get(name, states[name]) or Found(name) for name in names]
+    return [failed.get(name) or known.get(name, states[name]) or PictureHands(name) for name in names]
 
 
-def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[Found]:
+def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[PictureHands]:
     state = file_state(video.path)
     found = []
     with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
@@ -194,7 +194,7 @@ def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[
             new = [row for row, name in enumerate(names) if known.get(name, state) is None]
             looked = parallel(joblib.delayed(detectors.detect)(block[row].image, names[row]) for row in new)
             known.add(looked, [state] * len(new))
-            found += [known.get(name, state) or Found(name) for name in names]
+            found += [known.get(name, state) or PictureHands(name) for name in names]
     return found
 
 
@@ -212,7 +212,7 @@ def _blocks(items: Any, total: int, unit: str) -> Iterator[list[Any]]:
         yield block
 
 
-def _table(root: Path, found: Sequence[Found], notes: list[str]) -> FoundHands:
+def _table(root: Path, found: Sequence[PictureHands], notes: list[str]) -> FoundHands:
     rows = [_row(root, each.image, number, *hand) for each in found for number, hand in enumerate(each.hands)]
     return FoundHands(
         samples=pd.DataFrame(rows, columns=SCHEMA.names),

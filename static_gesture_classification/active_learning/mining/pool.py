@@ -36,7 +36,7 @@ from static_gesture_classification.training.checkpoint import Classifier
 
 HELD_OUT_SPLITS = ("val", "test")
 BLOCK = 512  # hands between two writes
-NAMED = 3  # unreadable pictures that a message names
+NAMED_PICTURES = 3  # unreadable pictures that a message names
 
 
 @dataclass
@@ -67,7 +67,7 @@ class PoolHands:
     def reasons(self) -> str:
         """What was left out and why, in one line."""
         reasons = [f"{count:,} {reason}" for reason, count in self.left_out.items()]
-        reasons += [f"{picture}: {reason}" for picture, reason in self.unreadable[:NAMED]]
+        reasons += [f"{picture}: {reason}" for picture, reason in self.unreadable[:NAMED_PICTURES]]
         return "; ".join(reasons) or "it has no hands"
 
 
@@ -227,5 +227,5 @@ def print_pool(hands: PoolHands) -> None:
         say(f"  left out: {count:,} {reason}")
     for note in hands.notes:
         say(f"  {note}")
-    for picture, reason in hands.unreadable[:NAMED]:
+    for picture, reason in hands.unreadable[:NAMED_PICTURES]:
         say(f"  {picture}: {reason}")

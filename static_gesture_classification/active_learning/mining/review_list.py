@@ -23,7 +23,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import read_samples, write_samples
 
 VERSION = 1
-LIST, CANDIDATES, ORIGIN, PREVIOUS = "list.csv", "candidates.parquet", "mining.json", "list.previous.csv"
+LIST, CANDIDATES, ORIGIN, PREVIOUS_LIST = "list.csv", "candidates.parquet", "mining.json", "list.previous.csv"
 # number: its tile on the contact sheet; line: of the plan; gesture: what it shows, or might; label: the dataset's;
 # prediction, score, margin, outcome: the model's, and the admission rule's if `gesture` is right; similarity: to the
 # errors (`similarity.likeness`), empty without errors
@@ -87,8 +87,8 @@ def write_list(mined: MinedList, folder: Path) -> list[str]:
         if taken:
             notes.append(f"{taken:,} decisions of the earlier list are taken over")
         if not earlier.equals(table):
-            write_text(folder / PREVIOUS, earlier.to_csv(index=False))
-            notes.append(f"the earlier list is kept as {PREVIOUS}")
+            write_text(folder / PREVIOUS_LIST, earlier.to_csv(index=False))
+            notes.append(f"the earlier list is kept as {PREVIOUS_LIST}")
     write_samples(mined.samples, folder / CANDIDATES)
     write_json(folder / ORIGIN, {"version": VERSION} | asdict(mined.origin))
     write_text(folder / LIST, table.to_csv(index=False))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion
+from static_gesture_classification.active_learning.diagnosis.pairs import ErrorPair
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.settings import Settings
 
@@ -39,7 +39,7 @@ class BudgetSettings(Settings):
 
 
 def share(
-    settings: BudgetSettings, pairs: Sequence[Confusion], lacking: Sequence[float]
+    settings: BudgetSettings, pairs: Sequence[ErrorPair], lacking: Sequence[float]
 ) -> tuple[list[int], list[int]]:
     """Samples for the first pairs, and for the first gestures that lack data; both are sorted in descending order.
 

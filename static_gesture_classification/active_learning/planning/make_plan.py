@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
 from static_gesture_classification.active_learning.planning.plan_file import (
@@ -173,7 +173,7 @@ def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:
     return tuple(sorted({image.partition("/")[0] for image in images}))
 
 
-def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors: int) -> list[Confusion]:
+def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors: int) -> list[ErrorPair]:
     """Pairs that can be performed and have enough errors, most weighted F1 at stake first."""
     return [
         pair
@@ -199,7 +199,7 @@ def little_data(
     return [(stock, 1.0) for stock in stocks[:FEWEST]]  # all of the same shortfall, so the fewest people come first
 
 
-def summaries(pairs: Sequence[Confusion], confusions: Confusions, settings: PatternSettings) -> list[str]:
+def summaries(pairs: Sequence[ErrorPair], confusions: Confusions, settings: PatternSettings) -> list[str]:
     """What the samples of each pair have in common, "" where there is no finding."""
     chosen = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
     patterns = find_patterns(chosen, settings.confusions.pictures(), settings) if pairs else []
@@ -218,7 +218,7 @@ def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
     return Stock(gesture, train_samples, train_people, val_samples, val_people, known)
 
 
-def _for_pair(pair: Confusion, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:
+def _for_pair(pair: ErrorPair, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:
     low, high = pair.interval.low, pair.interval.high
     narrow = f", {describe_units(asdict(pair.interval))}" if pair.interval.unknown else ""
     ends = f"{pair.interval.level:.0%} interval {100 * low:.0f} to {100 * high:.0f} %{narrow}"
@@ -246,7 +246,7 @@ def _examples(samples: pd.DataFrame) -> Iterator[Example]:
         yield Example(row["sample_id"], row["image"], row["root"], (x1, y1, x2, y2))
 
 
-def _notes(confusions: Confusions, pairs: Sequence[Confusion]) -> Iterator[str]:
+def _notes(confusions: Confusions, pairs: Sequence[ErrorPair]) -> Iterator[str]:
     samples = len(confusions.predictions)
     if not samples:
         yield "there are no predictions on val, so nothing is known to be confused"

@@ -38,7 +38,7 @@ from static_gesture_classification.active_learning.retraining.frozen_split impor
 )
 from static_gesture_classification.active_learning.retraining.methods import embed_rows, train_by_method
 from static_gesture_classification.active_learning.retraining.outcome import RetrainOutcome, show_outcome, write_outcome
-from static_gesture_classification.active_learning.retraining.settings import FROM_CHECKPOINT, HEAD, RetrainSettings
+from static_gesture_classification.active_learning.retraining.settings import HEAD, METHODS_WITH_START, RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, data_version, read_record
@@ -234,7 +234,7 @@ def compare_with_previous(
     The comparison is None where there is nothing to compare with, or where the two cannot be compared.
     """
     workspace, contenders = settings.workspace, settings.compare.contenders
-    before = settings.start if settings.method in FROM_CHECKPOINT else workspace.best
+    before = settings.start if settings.method in METHODS_WITH_START else workspace.best
     if not before.is_file():
         say("nothing to compare with yet: this is the first")
         return None, PromotionDecision(True, "there was none before")
@@ -253,7 +253,7 @@ def compare_with_previous(
 def contender_before(settings: RetrainSettings, before: Path) -> Contender:
     """The contender to compare with; the starting checkpoint's predictions come from stored embeddings."""
     old = find_contender(str(before), settings.compare.contenders.runs)
-    if settings.method not in FROM_CHECKPOINT:
+    if settings.method not in METHODS_WITH_START:
         return old
     val, rows = val_rows(settings.workspace)
     start = load_classifier(settings.start)

@@ -28,7 +28,7 @@ from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
 BY_LANDMARKS, HEAD, FINETUNE = "landmarks", "head", "finetune"
-FROM_CHECKPOINT = (HEAD, FINETUNE)  # from a checkpoint; the others train from scratch
+METHODS_WITH_START = (HEAD, FINETUNE)  # from a checkpoint; the others train from scratch
 METHOD_OVERRIDES = {BY_LANDMARKS: ("model=landmarks",), FINETUNE: ("train_hyperparams=finetune",)}
 
 
@@ -103,7 +103,7 @@ class RetrainSettings(Settings):
             training=TrainingSettings.from_config(config).model_copy(update={"workspace": workspace}),
             compare=CompareSettings.from_config(config).at(workspace),
         )
-        if settings.method in FROM_CHECKPOINT:
+        if settings.method in METHODS_WITH_START:
             settings = settings.with_start(read_checkpoint(settings.start))
         training = settings.training
         if (settings.method == BY_LANDMARKS) == kind_of(training.model).needs_crops:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.inference.embedding_store import HEADER, EmbeddingStore
+from static_gesture_classification.inference.embedding_store import STORE_HEADER, EmbeddingStore
 from static_gesture_classification.inference.onnx_classifier import AnyClassifier
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
 from static_gesture_classification.recording.judging.learning_head import LearningLayer, last_layer
@@ -93,7 +93,7 @@ def read_stored_embeddings(
     digest = str(checkpoint_digest(checkpoint))
     kept = folder / digest[:16]
     width, gestures = start.weights.shape[1], classifier.vocabulary.names
-    store = EmbeddingStore(kept, digest, width, gestures) if (kept / HEADER).is_file() else ()
+    store = EmbeddingStore(kept, digest, width, gestures) if (kept / STORE_HEADER).is_file() else ()
     if not isinstance(store, EmbeddingStore) or not len(store):
         raise DataError(
             f"{folder} keeps no embeddings of {checkpoint}; the quick loop with retrain.method=head keeps those of the "

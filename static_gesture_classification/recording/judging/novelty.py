@@ -13,8 +13,8 @@ PICTURE_SIZE = 24  # pixels of the small grey picture that is compared
 MARGIN = 0.15  # around the box, as the classifier sees it
 # Just different enough (a difference of 1). From one frame to the next a hand held still moves by 0.01 to 0.03 of its
 # size, and its pictures correlate by 0.97 and more.
-SHAPE = 0.07
-PICTURE = 0.2
+SHAPE_DIFFERENCE = 0.07
+PICTURE_DIFFERENCE = 0.2
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ def appearance(image: np.ndarray, hand: DetectedHand) -> Appearance:
 def difference(one: Appearance, other: Appearance) -> float:
     """How different two hands look: 0 for the same picture, 1 for just different enough, more for others.
 
-    The larger one counts: the pose's difference (root mean square over landmarks, divided by `SHAPE`), or the picture's
-    (1 - correlation, divided by `PICTURE`), which also reacts to place, light and background.
+    The larger one counts: the pose's difference (root mean square over landmarks, in units of `SHAPE_DIFFERENCE`), or
+    the picture's (1 - correlation, in units of `PICTURE_DIFFERENCE`), which also reacts to place, light and background.
     """
-    by_picture = (1 - float((one.picture * other.picture).sum())) / PICTURE
+    by_picture = (1 - float((one.picture * other.picture).sum())) / PICTURE_DIFFERENCE
     if one.shape is None or other.shape is None:
         return by_picture
-    by_shape = float(np.sqrt(((one.shape - other.shape) ** 2).sum(axis=1).mean())) / SHAPE
+    by_shape = float(np.sqrt(((one.shape - other.shape) ** 2).sum(axis=1).mean())) / SHAPE_DIFFERENCE
     return max(by_picture, by_shape)
 
 

@@ -15,7 +15,7 @@ from static_gesture_classification.recording.judging.selection import KEPT, WAIT
 from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.session_writer import Entry
+from static_gesture_classification.recording.session_writer import SessionEntry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import (
     CLICKED,
@@ -339,7 +339,7 @@ def _draw_reviewing(
         canvas.click(x, y, x + width, y + height, f"{CLICKED}{first + place}")
 
 
-def _caption(state: Reviewing, entry: Entry) -> tuple[str, Colour]:
+def _caption(state: Reviewing, entry: SessionEntry) -> tuple[str, Colour]:
     """The caption of a picture: its own gesture if it has one, and the model's prediction."""
     if entry.dropped:
         return "dropped", BAD
@@ -353,7 +353,7 @@ def _caption(state: Reviewing, entry: Entry) -> tuple[str, Colour]:
 
 def _tile(
     canvas: Canvas,
-    entry: Entry,
+    entry: SessionEntry,
     x: int,
     y: int,
     width: int,
