@@ -132,7 +132,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     try:
         kind = input_kind(str(about.get("input")))
     except UserError as error:
-        raise UserError(f"{path}: {error}; {way_out}") from error
+        raise UserError(f"{path}, its input: {error}; {way_out}") from error
     vocabulary = Vocabulary.from_mapping(gestures)
     _check_graph(session, kind, crop, vocabulary, path)
     return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin)
