@@ -4,7 +4,7 @@
     gestures record recording.mode=free recording.source=1
     gestures record window=none recording.source=video.mp4 recording.gesture=FIST recording.subject=anna
 
-Keys stand at the window's lower edge. docs/recording.md explains the rest.
+The window shows its keys at the lower edge. docs/recording.md explains the rest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from static_gesture_classification.terminal import note, say
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Record, then take in what was recorded."""
+    """Record, then admit what was recorded."""
     settings = RecordingSettings.from_config(config)
     work = find_work(settings)
     check_writable(settings.storage.root)
@@ -48,12 +48,12 @@ def main(config: DictConfig) -> None:
 
 
 def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -> Recorder:
-    """The recorder, with what killed recorders left behind."""
+    """Open the recorder, with unfinished sets of killed recorders."""
     clear_trash(settings.storage.root)
     unfinished = [] if settings.window == "none" else reopen_unfinished(settings.storage)
     if observer.predictor is None:
         note(
-            "no checkpoint yet, so nothing says what is hard: all pictures that differ are kept. "
+            "no checkpoint yet, so no picture counts as hard: all pictures that differ are kept. "
             "Train one with make repro."
         )
     else:
@@ -64,7 +64,7 @@ def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -
 
 
 def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
-    """Record until the user, the camera or the work is at its end; what is kept is on disk whatever happens.
+    """Record until the user quits or the camera or the work ends; kept pictures are on disk at every moment.
 
     Returns:
         messages about pictures that the disk refused.
@@ -75,7 +75,7 @@ def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
                 run(recorder, observer, frames, Lines())
             else:
                 with Window() as window:
-                    say("The window is open; its keys stand at the lower edge.")
+                    say("The window is open; it shows its keys at the lower edge.")
                     run(recorder, observer, frames, window)
     except KeyboardInterrupt:
         recorder.press(CLOSED)

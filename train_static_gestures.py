@@ -3,8 +3,8 @@
     gestures train model=mobilenet_v2 train_hyperparams.epochs=5
     gestures train model=landmarks
 
-The same command with the same data and code means the same run: an interrupted one is resumed after its last epoch, a
-finished one is exported again (`train_hyperparams.fresh=true` begins another).
+The same command with the same data and code means the same run: an interrupted run is resumed after its last epoch, a
+finished run is exported again (`train_hyperparams.fresh=true` begins another).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from static_gesture_classification.workspace import Workspace
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Train, or go on with training, and export the best epoch."""
+    """Train or resume training, and export the best epoch."""
     settings = TrainingSettings.from_config(config)
     hardware.one_device(settings.trainer.devices, hardware.accelerator(settings.trainer.accelerator))
     data = open_data(settings)
@@ -40,7 +40,7 @@ def main(config: DictConfig) -> None:
 
 
 def show_counts(data: GestureDataModule) -> None:
-    """Show the samples per gesture that are trained and validated on."""
+    """Print the samples per gesture of train and val."""
     table = Table("gesture", "train", "val", title=data.kind.describe(data.hands))
     for name, *counts in zip(data.vocabulary, data.counts("train"), data.counts("val"), strict=True):
         table.add_row(name, *(f"{count:,}" for count in counts))
@@ -48,7 +48,7 @@ def show_counts(data: GestureDataModule) -> None:
 
 
 def show_result(record: dict[str, Any], workspace: Workspace) -> None:
-    """Show the best epoch's scores on val, where things are and what to do next."""
+    """Print the best epoch's scores on val, paths and next steps."""
     scores = record["scores"]
     title = (
         f"Epoch {record['epoch']} on val: weighted F1 {scores['weighted_f1']:.3f}, macro F1 {scores['macro_f1']:.3f}"

@@ -32,14 +32,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from static_gesture_classification.active_learning.labels.cross_validation import (
-    LANDMARKS,
+    FROM_LANDMARKS,
     PENALTY,
     Features,
-    crops_of,
     of_landmarks,
     of_pictures,
+    select_crops,
 )
-from static_gesture_classification.active_learning.labels.label_quality import judge_labels, rank
+from static_gesture_classification.active_learning.labels.label_quality import judge_labels, rank_suggestions
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.evaluation.predictions import (
     predictions_of,
@@ -69,7 +69,7 @@ def main() -> None:
     own = samples[samples["split"] == "train"].reset_index(drop=True)
     seen = (
         of_landmarks(own, Path(config.paths.landmarks)),
-        of_pictures(crops_of(own, Path(config.paths.crops)), config.seed),
+        of_pictures(select_crops(own, Path(config.paths.crops)), config.seed),
     )
     predict_val(samples, of_landmarks(samples, Path(config.paths.landmarks)), config)
     rows = [row for seed in range(SEEDS) for row in searched(samples, seen, seed, config)]
@@ -111,11 +111,11 @@ def searched(samples: pd.DataFrame, seen: Sequence[Features], seed: int, config:
             config.label_issues.folds,
             config.seed,
         )
-        issues = rank(dirty, verdicts, Links.none(), vocabulary, LabelFixes.none())
+        issues = rank_suggestions(dirty, verdicts, Links.none(), vocabulary, LabelFixes.none())
         order = pd.Index(samples["sample_id"]).get_indexer([issue.sample for issue in issues])
         likely = np.array([issue.likely for issue in issues])
         for rows, name in ((train, "train"), (~train, "val")):
-            if name == "val" and features.kind != LANDMARKS:
+            if name == "val" and features.kind != FROM_LANDMARKS:
                 continue
             checked = rows & np.isfinite(verdicts.quality)
             yield (name, features.kind, *scored(wrong & checked, checked, order, likely, verdicts.quality))
@@ -138,7 +138,7 @@ def predict_val(samples: pd.DataFrame, features: Features, config: DictConfig) -
     vocabulary = Vocabulary.from_config(config)
     labels = np.asarray(vocabulary.indices(samples["gesture"].tolist()))
     train, val = ((samples["split"] == name).to_numpy() & features.known for name in ("train", "val"))
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY[LANDMARKS], max_iter=500))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY[FROM_LANDMARKS], max_iter=500))
     model.fit(features.values[train], labels[train])
     said = np.zeros((int(val.sum()), len(vocabulary)), np.float32)
     said[:, model.classes_] = model.predict_proba(features.values[val])
@@ -160,7 +160,7 @@ def scored(
 
 def duplicates_found(samples: pd.DataFrame, config: DictConfig) -> tuple[float, int]:
     """Share of re-encoded copies with another label that are found, and pairs without a copy that were found too."""
-    pixels = crops_of(samples, Path(config.paths.crops))[:]
+    pixels = select_crops(samples, Path(config.paths.crops))[:]
     chosen = np.random.default_rng(0).choice(len(samples), COPIES, replace=False)
     copies = np.stack([reencoded(picture) for picture in pixels[chosen]])
     gestures = pd.factorize(samples["gesture"])[0]

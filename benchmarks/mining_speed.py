@@ -28,8 +28,13 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings, judge_all
 from static_gesture_classification.active_learning.mining import similarity as search
-from static_gesture_classification.active_learning.mining.candidates import Examples, choose, look_at, rank
-from static_gesture_classification.active_learning.mining.hand_inputs import crops_of
+from static_gesture_classification.active_learning.mining.candidates import (
+    Examples,
+    crop_candidates,
+    propose,
+    rank_hands,
+)
+from static_gesture_classification.active_learning.mining.hand_inputs import cut_crops
 from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.active_learning.planning.plan_file import PlannedRecording
@@ -81,7 +86,7 @@ def speed(folder: Path) -> str:
         seconds = []
         for _ in range(REPEATS):
             start = time.perf_counter(), time.process_time()
-            rank(line, examples, pool, vocabulary, AdmissionSettings())
+            rank_hands(line, examples, pool, vocabulary, AdmissionSettings())
             seconds.append((time.perf_counter() - start[0], time.process_time() - start[1]))
         size = sum(path.stat().st_size for path in (folder / str(dimension)).iterdir()) / 1e6
         wall, processors = np.median(seconds, axis=0)
@@ -118,7 +123,7 @@ def photographs(config: DictConfig) -> Photographs:
     samples, _ = read_sources(Sources.from_config(config), vocabulary)
     samples = samples[samples["split"] != "test"].reset_index(drop=True)
     network = initial_network(config.model, vocabulary).eval()
-    crops = dict(crops_of(samples, np.arange(len(samples)), SIZE, config.crops.margin))
+    crops = dict(cut_crops(samples, np.arange(len(samples)), SIZE, config.crops.margin))
     classifier = Classifier(network, vocabulary, SIZE, config.crops.margin)
     embeddings = classifier.predict(np.stack([crops[row] for row in range(len(samples))]))[1]
     return Photographs(samples, embeddings, np.array(vocabulary.indices(samples["gesture"].tolist())), vocabulary)
@@ -216,10 +221,10 @@ def ways_to_search(
     found = {"at random (expected)": hits.mean(axis=0)}
     for way, against in {"nearest to the errors": 0.0, "and far from what is right (as mining does)": 0.5}.items():
         search.AGAINST = against
-        ranking = rank(line, examples, pool, data.vocabulary, AdmissionSettings())
+        ranking = rank_hands(line, examples, pool, data.vocabulary, AdmissionSettings())
         settings = MiningSettings.from_config(config)
-        looks = look_at(pool, ranking.rows.tolist(), settings)
-        [chosen] = choose(pool, [ranking], looks, settings)
+        looks = crop_candidates(pool, ranking.rows.tolist(), settings)
+        [chosen] = propose(pool, [ranking], looks, settings)
         found[way] = hits[ranking.rows[chosen.at]].sum(axis=0) / FIRST
     return {way: (float(shares[0]), float(shares[1]), float(shares[2])) for way, shares in found.items()}
 

@@ -6,7 +6,7 @@ is drawn comes from the generator that is passed in, so that equal input gives e
 
 Two kinds of policy. Search policies look at samples whose gesture nobody knows: `random_rows`, `highest` of `entropy`
 or of doubt (1 - `margin`), `k_centre`, `badge`. Recording policies know the gesture, because somebody performs it:
-`quotas` say how many of each gesture, `known_margin` how wrong or unsure the model is about a frame of it, and
+`quotas` say how many of each gesture, `margin_of_performed` how wrong or unsure the model is about a frame of it, and
 `hard_rows` which frames to keep.
 
 Measured on photographs of people and rooms apart (benchmarks/results/active_learning.md): to be as good as 300 samples

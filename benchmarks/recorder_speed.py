@@ -40,7 +40,7 @@ from static_gesture_classification.recording.loop import Figures, run
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import Recording, begin
-from static_gesture_classification.recording.window.screens import draw
+from static_gesture_classification.recording.window.screens import draw_screen
 from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
 
@@ -98,7 +98,7 @@ class TimedWindow(Window):
     def __init__(self, times: Times) -> None:
         super().__init__()
         self.times = times
-        self._draw = times.timed("draw", draw)
+        self._draw = times.timed("draw", draw_screen)
         self._put = times.timed("show", self.put)
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:

@@ -1,4 +1,4 @@
-"""What stands before the camera in the walkthrough: frames of a video by gesture, or drawn hands."""
+"""The walkthrough's camera: frames of a video by gesture, or drawn hands."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def frames_by_gesture(video: Path, truth: Path, folder: Path, vocabulary: Vocabu
         vocabulary: other labels are left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    told = read_json(truth, list[ShownFrame], "it lists the hands of each frame: mend it")
-    shown = {entry["frame"]: entry["hands"] for entry in told}
+    entries = read_json(truth, list[ShownFrame], "it lists the hands of each frame: mend it")
+    shown = {entry["frame"]: entry["hands"] for entry in entries}
     shots: dict[str, list[Shot]] = {}
     for frame in frames(video):
         hands = shown.get(frame.index, [])
@@ -66,7 +66,7 @@ def frames_by_gesture(video: Path, truth: Path, folder: Path, vocabulary: Vocabu
             if not path.is_file():
                 Image.fromarray(frame.image).save(path, quality=95)
             height, width = frame.image.shape[:2]
-            box = tuple(value / side for value, side in zip(hands[0]["bbox"], (width, height) * 2, strict=True))
+            box = tuple(value / size for value, size in zip(hands[0]["bbox"], (width, height) * 2, strict=True))
             shots.setdefault(gesture, []).append(Shot(path, tuple(min(max(value, 0.0), 1.0) for value in box)))
     return {gesture: found for gesture, found in shots.items() if len(found) >= LEAST_FRAMES}
 
@@ -76,13 +76,13 @@ def drawn_by_gesture(sources: Sources, vocabulary: Vocabulary) -> dict[str, list
     samples, _ = read_sources(sources, vocabulary)
     shots: dict[str, list[Shot]] = {}
     for row in samples.to_dict("records"):
-        box = tuple(float(row[side]) for side in BOX)
+        box = tuple(float(row[name]) for name in BOX)
         shots.setdefault(row["gesture"], []).append(Shot(image_path(row["root"], row["image"]), box))
     return {gesture: found for gesture, found in shots.items() if len(found) >= LEAST_FRAMES}
 
 
 def write_held_out(folder: Path, gesture: str, shots: Sequence[Shot]) -> None:
-    """A recorded session of val, of pictures as they are."""
+    """Write a recorded session of val with these pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     images = []
     for shot in shots:

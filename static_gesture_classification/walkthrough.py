@@ -1,11 +1,11 @@
-"""One round of the loop for newcomers: see what is confused, record exactly that, retrain, know that it got better.
+"""One round of the loop for newcomers: find confusions, record such samples, retrain, compare.
 
     make loop
 
-Everything happens in a folder of its own (`loop.folder`), by the commands that you would type there, each shown
-with what it does and why. A video stands in for the camera (without one, drawn hands); one person alone performs, so
-sessions are kept apart and not people (`split.group=session`): the scores tell how well the model knows this person.
-What is done is not done again; when all is done, the next call begins anew.
+Everything happens in a folder of its own (`loop.folder`), by the commands that you would type there; each is shown with
+its purpose. A video replaces the camera (without one, drawn hands do). A single person performs, so splits keep
+sessions apart, not subjects (`split.group=session`): the scores tell how well the model knows this person. Finished
+steps are not repeated; when all are finished, the next call begins anew.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console, next_steps, note, say
 from static_gesture_classification.workspace import Workspace
 
-PACKAGE = "static_gesture_classification"
-SOURCES = "sources=[synthetic,recorded]"
-DRAWN, CLIPS, DONE = "drawn", "clips", "done.json"
-HELD_OUT, GAP = 0.3, 0.1  # shares of each gesture's frames: the first are held out, the next belong to neither
-EVERY = 2  # of the held-out frames one is taken: neighbours look alike
+COMMAND = "static_gesture_classification"
+LOOP_SOURCES = "sources=[synthetic,recorded]"
+DRAWN, CLIPS, DONE_FILE = "drawn", "clips", "done.json"
+HELD_OUT_SHARE, GAP = 0.3, 0.1  # of each gesture's frames: the first part is held out, the next one is not used
+EVERY = 2  # every second held-out frame is taken, since neighbours look alike
 FRAMES_DRAWN = 30
 
 
@@ -55,13 +55,13 @@ class WalkthroughSettings(Settings):
 
     Args:
         folder: where everything happens.
-        video: stands in for a camera; a JSON beside it says what each frame shows. May be absent.
-        images, people: how many synthetic hands the first model learns from, and who show them.
+        video: replaces a camera; a JSON beside it labels each frame. May be absent.
+        images, people: synthetic hands that the first model learns from, and how many subjects show them.
         budget: samples that the plan asks for.
         recordings: gestures of the plan that are recorded.
         model: MediaPipe's; may be absent.
-        detector_model: taken then.
-        plan, quick: where the plan and the quick loop's files are, seen from the folder.
+        detector_model: used if `model` is absent.
+        plan, quick: the plan and the quick loop's workspace, relative to the folder.
         synthetic: the node of the source of drawn hands.
         vocabulary: the gestures.
     """
@@ -98,7 +98,7 @@ def main(config: DictConfig) -> None:
     """Walk through one round."""
     start = time.perf_counter()
     settings = WalkthroughSettings.from_config(config)
-    begin(settings.folder)
+    make_folder(settings.folder)
     rounds = Round(settings)
     rounds.step("Hands that nobody has recorded", WHY_SYNTHETIC, rounds.synthetic())
     clips = rounds.clips()
@@ -114,7 +114,7 @@ def main(config: DictConfig) -> None:
 
 WHY_SYNTHETIC = (
     "Every gesture of conf/gestures has a pose in conf/poses, so there are pictures of it, and landmarks, at once. "
-    "Like photographs, they come from many people, of whom some are kept for val and test."
+    "Like photographs, they show many people; some of these are kept for val and test."
 )
 WHY_PERFORMER = "Other drawn people, whom no model has seen, perform every gesture."
 WHY_HOLD_OUT = (
@@ -126,8 +126,8 @@ WHY_FIRST = (
     "of a hand, so it learns in seconds; `make repro` trains the model that sees pictures."
 )
 WHY_CONFUSIONS = (
-    "Each directed pair (gesture, what it is taken for), with the weighted F1 at stake: what would be gained if this "
-    "pair were right. The pictures behind each pair lie beside the tables."
+    "Each directed pair (gesture, what it is taken for), with the weighted F1 at stake: the gain if this pair were "
+    "right. The pictures behind each pair lie beside the tables."
 )
 WHY_PLAN = (
     "From those pairs, and from gestures with little data: what to record, how many, and why. The recorder follows it; "
@@ -145,7 +145,7 @@ WHY_VERDICT = (
 
 
 class Round:
-    """One round: shows and runs the steps that are not done yet."""
+    """One round: shows all steps and runs the unfinished ones."""
 
     def __init__(self, settings: WalkthroughSettings) -> None:
         self.settings, self.folder, self.number = settings, settings.folder, 0
@@ -153,7 +153,7 @@ class Round:
     # ---- the commands --------------------------------------------------------------------------------------------
 
     def synthetic(self) -> list[str]:
-        """Draw hands as the world shows them, harder than the pipeline's default."""
+        """Draw hands with full variety, harder than the pipeline's default."""
         count = (f"synthetic.images={self.settings.images}", f"synthetic.people={self.settings.people}")
         return ["synthetic", *count, "synthetic.variety=1"]
 
@@ -165,7 +165,7 @@ class Round:
 
     def retrain(self) -> list[str]:
         """The quick loop on drawn hands and recordings."""
-        return ["retrain", SOURCES, *self.common()]
+        return ["retrain", LOOP_SOURCES, *self.common()]
 
     def confusions(self) -> list[str]:
         """The pairs in the quick loop's predictions."""
@@ -187,19 +187,19 @@ class Round:
         return ["record", *what, *who, f"recording.checkpoint={self.settings.quick.best.as_posix()}", *self.common()]
 
     def common(self) -> list[str]:
-        """What several commands need: one person alone, and where MediaPipe's model is."""
+        """Overrides of several commands: splits by session, and the path of MediaPipe's model."""
         model = self.settings.model if self.settings.model.is_file() else self.settings.detector_model
         return ["split.group=session", f"detector.model.path={os.path.relpath(model, self.folder)}"]
 
     # ---- the camera ----------------------------------------------------------------------------------------------
 
     def clips(self) -> Mapping[str, Sequence[Shot]]:
-        """What the camera sees, by gesture: of the video where it is there and described, else of drawn hands."""
+        """The camera's frames by gesture: of the video if it exists with its labels, else drawn hands."""
         video, vocabulary = self.settings.video, self.settings.vocabulary
         truth = video.with_suffix(".json")
         if video.is_file() and truth.is_file():
             return frames_by_gesture(video, truth, self.folder / CLIPS / "frames", vocabulary)
-        note(f"there is no {video} with a .json beside it, so drawn hands stand before the camera")
+        note(f"there is no {video} with a .json beside it, so drawn hands replace the camera")
         root = f"{CLIPS}/{DRAWN}"
         self.step("A performer", WHY_PERFORMER, self.performer(root))
         node = {**self.settings.synthetic, "root": str(self.folder / root)}
@@ -207,9 +207,9 @@ class Round:
 
     def hold_out(self, clips: Mapping[str, Sequence[Shot]]) -> None:
         """Keep the first part of each gesture as a session of val, the last part as the recorder's clip."""
-        self.show("What your camera sees, kept for val", WHY_HOLD_OUT)
+        self.show_step("What your camera sees, kept for val", WHY_HOLD_OUT)
         for gesture, shots in clips.items():
-            first, last = int(HELD_OUT * len(shots)), int((HELD_OUT + GAP) * len(shots))
+            first, last = int(HELD_OUT_SHARE * len(shots)), int((HELD_OUT_SHARE + GAP) * len(shots))
             write_held_out(self.folder / "data/recorded" / f"held-out-{gesture}", gesture, shots[:first:EVERY])
             clip = self.folder / CLIPS / gesture
             clip.mkdir(parents=True, exist_ok=True)
@@ -223,18 +223,18 @@ class Round:
         wanted = dict.fromkeys(line.gesture for line in plan.recordings)
         seen = [gesture for gesture in wanted if gesture in clips]
         if others := [gesture for gesture in wanted if gesture not in clips]:
-            say(f"the camera does not see {', '.join(others)}, which is left for another day")
+            say(f"the camera does not see {', '.join(others)}; skipped")
         if not seen:
             raise UserError("the plan asks for nothing that the camera sees; delete the folder and begin anew")
         return seen[: self.settings.recordings]
 
     # ---- showing and running -------------------------------------------------------------------------------------
 
-    def show(self, title: str, why: str) -> None:
-        """Show the beginning of a step."""
+    def show_step(self, title: str, why: str) -> None:
+        """Print the heading of a step and its purpose."""
         self.number += 1
-        console.print()
-        console.rule(f"[bold]{self.number}. {escape(title)}[/]", align="left")
+        say("")
+        console.rule(f"{self.number}. {escape(title)}", align="left")
         say(why)
 
     def step(self, title: str, why: str, arguments: Sequence[str]) -> None:
@@ -244,9 +244,9 @@ class Round:
             UserError: it failed (its own message stands above).
         """
         command = shlex.join(["gestures", *arguments])
-        self.show(title, why)
-        console.print(f"\n[bold cyan]$ {escape(f'cd {self.folder} && {command}')}[/]\n", soft_wrap=True)
-        done = read_record(self.folder / DONE) or {}
+        self.show_step(title, why)
+        say(f"\n$ cd {self.folder} && {command}\n")
+        done = read_record(self.folder / DONE_FILE) or {}
         key = f"{self.number} {command}"
         if key in done:
             say(f"done before, in {done[key]:.0f} s")
@@ -254,21 +254,21 @@ class Round:
         start = time.perf_counter()
         path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "COLUMNS": str(console.width), "PYTHONPATH": path}
-        ended = subprocess.run([sys.executable, "-m", PACKAGE, *arguments], cwd=self.folder, env=environment)
+        ended = subprocess.run([sys.executable, "-m", COMMAND, *arguments], cwd=self.folder, env=environment)
         if ended.returncode != 0:
             raise UserError(
                 f"{command} failed with status {ended.returncode} (see above); mend it and repeat make loop, which "
                 "goes on from here"
             )
         seconds = time.perf_counter() - start
-        write_json(self.folder / DONE, {**done, key: round(seconds, 1)})
+        write_json(self.folder / DONE_FILE, {**done, key: round(seconds, 1)})
         say(f"{seconds:.0f} s")
 
     def close(self, seconds: float) -> None:
-        """Say where everything is, and what the same is with your own data."""
-        write_json(self.folder / DONE, {**(read_record(self.folder / DONE) or {}), "all": round(seconds, 1)})
-        console.print()
-        console.rule(f"[bold]One round in {seconds:.0f} s[/]", align="left")
+        """Print where everything is, and how to do the same with your own data."""
+        write_json(self.folder / DONE_FILE, {**(read_record(self.folder / DONE_FILE) or {}), "all": round(seconds, 1)})
+        say("")
+        console.rule(f"One round in {seconds:.0f} s", align="left")
         next_steps(
             {
                 "before and after": f"{self.folder}/reports/quick/compare/comparison.png",
@@ -281,9 +281,9 @@ class Round:
         )
 
 
-def begin(folder: Path) -> None:
-    """Make the folder; what a finished round left in it goes."""
-    if "all" in (read_record(folder / DONE) or {}):
+def make_folder(folder: Path) -> None:
+    """Make the folder; a finished round in it is deleted."""
+    if "all" in (read_record(folder / DONE_FILE) or {}):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -220,8 +220,8 @@ MUTATIONS = (
     one(
         "left hands and right ones look alike to the landmark network",
         "training/models/landmark_features.py",
-        "side = torch.where(winding < 0, -1.0, 1.0)",
-        "side = torch.ones_like(winding)",
+        "direction = torch.where(winding < 0, -1.0, 1.0)",
+        "direction = torch.ones_like(winding)",
         "tests/training/test_landmark_features.py::test_left_and_right_hands_give_the_same_features",
     ),
     one(
@@ -271,7 +271,7 @@ MUTATIONS = (
     one(
         "labels are judged by what was learned from other people",
         "active_learning/labels/cross_validation.py",
-        "split.split(values, own, people[rows])",
+        "split.split(values, own, subjects[rows])",
         "split.split(values, own, np.arange(len(rows)))",
         "tests/active_learning/labels/test_find_issues.py"
         "::test_what_is_known_of_a_person_is_not_learned_from_their_other_samples",
@@ -403,8 +403,8 @@ MUTATIONS = (
     one(
         "two that cannot be compared are not promoted unasked",
         "evaluation/promote.py",
-        'return Decision(False, f"they cannot be compared: {why}", undecided=True)',
-        'return Decision(True, f"they cannot be compared: {why}")',
+        'return PromotionDecision(False, f"they cannot be compared: {why}", undecided=True)',
+        'return PromotionDecision(True, f"they cannot be compared: {why}")',
         "tests/evaluation/test_promote.py",
     ),
     one(

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.active_learning.mining.hand_inputs import crops_of
+from static_gesture_classification.active_learning.mining.hand_inputs import cut_crops
 from static_gesture_classification.active_learning.mining.pool import hands_in_pictures
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.configuration import CONF, expand_homes
@@ -143,7 +143,7 @@ def test_hidden_colours_and_turned_pictures_are_cut_as_they_look(awkward: Awkwar
 def test_pool_sees_what_the_crops_stage_saw(awkward: Awkward, seen: dict[str, np.ndarray]) -> None:
     hands = hands_in_pictures(MiningSettings.from_config(awkward.config), awkward.root)
     assert sorted(hands.samples["image"]) == sorted(seen)
-    for row, crop in crops_of(hands.samples, np.arange(len(hands.samples)), SIZE, MARGIN):
+    for row, crop in cut_crops(hands.samples, np.arange(len(hands.samples)), SIZE, MARGIN):
         assert np.array_equal(crop, seen[hands.samples["image"].iloc[row]])
     reasons = dict(hands.unreadable)
     assert set(reasons) == {

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from static_gesture_classification.active_learning.mining.review_list import (
-    COLUMNS,
+    LIST_COLUMNS,
     MinedList,
-    Origin,
+    MiningOrigin,
     read_list,
     write_list,
 )
@@ -32,7 +32,7 @@ from static_gesture_classification.file_data import path_inside, plain_name, rea
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.recording.session_writer import StorageSettings, reopen_unfinished
-from static_gesture_classification.recording.subjects import Known, read_known, remember
+from static_gesture_classification.recording.subjects import KnownNames, read_known, remember
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.sources.hagrid import Hagrid
 from static_gesture_classification.sources.recorded import RecordedImage, Session, read_session, write_session
@@ -146,9 +146,9 @@ def plan(folder: Path, said: Any = "models/best.ckpt", **example: Any) -> Callab
 
 def mined_list(folder: Path, said: Any = "photos", **sample: Any) -> Callable[[], object]:
     samples = sample_table(["ONE", "TWO"]).assign(**sample)
-    table = sample_table(["ONE", "TWO"]).reindex(columns=list(COLUMNS), fill_value="").assign(keep="yes")
+    table = sample_table(["ONE", "TWO"]).reindex(columns=list(LIST_COLUMNS), fill_value="").assign(keep="yes")
     table["sample_id"] = samples["sample_id"]
-    write_list(MinedList(table, samples, Origin("photos", "models/best.ckpt", "0")), folder)
+    write_list(MinedList(table, samples, MiningOrigin("photos", "models/best.ckpt", "0")), folder)
     origin = json.loads((folder / "mining.json").read_text())
     (folder / "mining.json").write_text(json.dumps(origin | {"pool": said}))
     return lambda: read_list(folder, VOCABULARY).origin
@@ -228,9 +228,9 @@ def test_people_are_remembered_from_a_file_with_a_byte_order_mark(tmp_path: Path
     remember(tmp_path, "anna", "office")
     memory = tmp_path / ".recorder.json"
     memory.write_text(memory.read_text(encoding="utf-8"), encoding="utf-8-sig")
-    assert read_known(tmp_path) == Known(("anna",), ("office",))
+    assert read_known(tmp_path) == KnownNames(("anna",), ("office",))
     memory.write_text('{"people": {"_target_": "os.system"}, "rooms": []}')
-    assert read_known(tmp_path) == Known()
+    assert read_known(tmp_path) == KnownNames()
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_onnx_file_that_says_something_else_is_refused(said: dict[str, str], tol
 
 
 def test_samples_of_a_list_are_those_of_its_candidates(tmp_path: Path) -> None:
-    assert mined_list(tmp_path)() == Origin("photos", "models/best.ckpt", "0")
+    assert mined_list(tmp_path)() == MiningOrigin("photos", "models/best.ckpt", "0")
     write_samples(sample_table(["ONE"]), tmp_path / "candidates.parquet")
     with pytest.raises(DataError, match="no such hand"):
         read_list(tmp_path, VOCABULARY)

@@ -29,7 +29,7 @@ from tests.support.seeded_predictions import VOCABULARY
 def rounds(tmp_path):
     """A round in an empty folder."""
     config = composed(f"loop.folder={tmp_path / 'loop'}", "loop.video=nowhere.mp4")
-    walkthrough.begin(tmp_path / "loop")
+    walkthrough.make_folder(tmp_path / "loop")
     return Round(WalkthroughSettings.from_config(config))
 
 
@@ -82,10 +82,10 @@ def test_every_command_of_the_round_is_one_of_the_console_script(rounds):
 def test_a_finished_round_begins_anew_and_an_unfinished_one_goes_on(rounds):
     kept = rounds.folder / "kept.txt"
     kept.write_text("x")
-    walkthrough.begin(rounds.folder)
+    walkthrough.make_folder(rounds.folder)
     assert kept.is_file()
     rounds.close(1.0)
-    walkthrough.begin(rounds.folder)
+    walkthrough.make_folder(rounds.folder)
     assert not kept.is_file()
 
 

@@ -1,1 +1,1 @@
-"""See what is confused, find or record exactly that, admit what the model gets wrong, and judge what it brought."""
+"""Active learning: find confusions, record or mine such samples, admit the model's errors, retrain and compare."""

@@ -58,7 +58,7 @@ class AdmissionSettings(Settings):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the model said about a sample of a known gesture, and what follows.
+    """The model's prediction for a sample of a known gesture, and what follows.
 
     Args:
         prediction: the most probable gesture; "" where the model found no hand.
@@ -74,19 +74,18 @@ class Judgement:
     outcome: Outcome
     admitted: bool
 
-    def recorded(self, because: str | None = None) -> dict[str, Any]:
-        """What of it `session.json` keeps; `because` is why the sample was kept, where that is not the outcome."""
-        kept_because = because or self.outcome
+    def as_record(self, because: str | None = None) -> dict[str, Any]:
+        """The fields that `session.json` keeps; `because` replaces the outcome as the reason to keep the sample."""
         return {
             "prediction": self.prediction or None,
             "score": round(self.score, DECIMALS),
-            "kept_because": kept_because,
+            "kept_because": because or self.outcome,
         }
 
 
 @dataclass
 class SetCounts:
-    """How many hard and easy samples a set has so far: what says whether one more easy one may join."""
+    """How many hard and easy samples a set has so far."""
 
     hard: int = 0
     easy: int = 0
@@ -135,10 +134,10 @@ class Judgements:
         )
 
     def with_easy_share(self, share: float, kept: SetCounts | None = None) -> Judgements:
-        """The same, where easy samples join too, in the order of the rows, up to `share` of what is admitted.
+        """The same with easy samples admitted in row order, up to `share` of all admitted samples.
 
         Args:
-            kept: what the set has already; counted on.
+            kept: the samples that the set has already; new ones are added to these counts.
         """
         kept = kept or SetCounts()
         admitted = self.admitted.copy()
@@ -158,15 +157,15 @@ def judge(
     mistaken_for: str | None = None,
     kept: SetCounts | None = None,
 ) -> Judgement:
-    """Judge one sample by what the model says of it.
+    """Judge one sample by the model's probabilities.
 
     Args:
         probabilities: (C,) of the model's gestures; all zero where it found no hand.
         gesture: what the sample shows. One that the model does not know is always an error.
         vocabulary: the model's C gestures.
-        mistaken_for: what the plan says that the model takes this gesture for.
-        kept: what the set has so far; with it an easy sample is admitted where there is room for one. Not counted on:
-            `kept.add` the judgement when the sample is kept in the end.
+        mistaken_for: the gesture that the model takes this one for, by the plan.
+        kept: the samples that the set has so far. With it, an easy sample is admitted where there is room for one. The
+            counts do not change: call `kept.add` once the sample is kept.
     """
     judgement = judge_all(np.asarray(probabilities)[None], [gesture], vocabulary, settings, [mistaken_for])[0]
     if judgement.outcome == EASY and kept is not None and kept.has_room_for_easy(settings.easy):
@@ -211,13 +210,12 @@ def judge_all(
 
 @dataclass(frozen=True)
 class PastSession:
-    """A session, or one subject's part of a mined one, as far as its split goes.
+    """The split of a session, or of one subject's part of a mined session.
 
     Args:
-        subject: by their name where they were recorded, `<source>/<name>` where they come from a dataset; "" where
-            nobody knows.
-        split: what the session says of itself: "train", "val", "test", or "" where the split stage decides.
-        placed: where the split stage last put this subject; "" where it has not seen them.
+        subject: a name for a recorded subject, `<source>/<name>` for a dataset's; "" if unknown.
+        split: the session's own split: "train", "val", "test", or "" where the split stage decides.
+        placed: the split that the split stage last gave this subject; "" if it has not seen them.
     """
 
     subject: str
@@ -243,16 +241,16 @@ def split_for(
 ) -> Placement:
     """Which split a new session of a subject goes to.
 
-    A subject stays in one split. Of new subjects (with `group="session"`: of sessions) so many are held out that their
-    share of all sessions comes up to `share`, never above it; so the first go to train.
+    A subject stays in one split. New subjects (new sessions, with `group="session"`) are held out as long as held-out
+    sessions stay at or below `share` of all sessions; so the first go to train.
 
     Args:
         subject: who performs; "" is a new one each time.
         past: the sessions so far (`past_sessions`).
         share: of sessions to hold out, 0..1 (`admission.held_out`).
         group: `split.group`: "subject", or "session" where only sessions are kept apart.
-        whole: the session keeps everything that was performed, whatever the model says of it. Then it need not go to
-            train: the split stage may place it where samples are wanting.
+        whole: the session keeps everything that was performed, not only what is hard. Then it need not go to train: the
+            split stage may place it where samples are missing.
     """
     who = subject or "this person"
     own = [session for session in past if subject and session.subject == subject] if group == "subject" else []
@@ -273,7 +271,7 @@ def split_for(
 
 
 def _split_of_known(who: str, own: Sequence[PastSession], whole: bool) -> Placement:
-    """Where a subject goes who has sessions already; test before train before val, as in the split stage."""
+    """The split of a subject who has sessions already; test before train before val, as in the split stage."""
     splits, placed = {session.split for session in own}, {session.placed for session in own}
     for split in (TEST, TRAIN, VAL):
         if split in splits:
@@ -308,21 +306,23 @@ def past_sessions(root: Path, split_table: Path | None = None, source: str = NAM
     return found
 
 
-def name_here(person: str, source: str = NAME) -> str:
-    """A person (see `samples.subject_of`) as `PastSession` names them."""
-    return person.removeprefix(f"{source}/")
+def session_subject(subject: str, source: str = NAME) -> str:
+    """A subject's name in all sources, as `PastSession` writes it."""
+    return subject.removeprefix(f"{source}/")
 
 
 def _subject(session: Session, image: RecordedImage, source: str) -> str:
     if image.source:
-        return name_here(subject_name(image.source, image.subject or ""), source)
+        return session_subject(subject_name(image.source, image.subject or ""), source)
     return image.subject or session.subject
 
 
 def _placed(split_table: Path, source: str) -> dict[str, str]:
-    """Subject (where nobody knows: session) -> split, of all sources: who was mined from a dataset is in it too."""
+    """Subject -> split, over all sources; a sample without a subject counts by its session."""
     samples = read_rows(split_table)
     samples = samples[samples["split"] != ""]
     subjects = subject_of(samples)
     named = subjects.where(subjects != "", samples["session"])
-    return {name_here(str(name), source): split for name, split in zip(named, samples["split"], strict=True) if name}
+    return {
+        session_subject(str(name), source): split for name, split in zip(named, samples["split"], strict=True) if name
+    }

@@ -1,4 +1,4 @@
-"""The record beside a checkpoint: which data it was trained on, and whose hands it has seen, without naming anybody."""
+"""The record beside a checkpoint: the data it was trained on, and digests of its subjects instead of names."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ DIGITS = 16  # of a subject's digest
 SUBJECTS = "people_trained_on"  # the record's key of their digests
 
 
-class Record(TypedDict, total=False):
-    """What other commands rely on in the record; the run's name becomes part of a path."""
+class CheckpointRecord(TypedDict, total=False):
+    """The fields of the record that other commands read; the run's name becomes part of a path."""
 
     run: PlainName | None
     epoch: int | None
@@ -29,9 +29,9 @@ class Record(TypedDict, total=False):
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """A checkpoint's JSON record, None where it is missing, unreadable, or something else than a `Record`."""
+    """A checkpoint's JSON record, None where it is missing, unreadable, or something else than a `CheckpointRecord`."""
     try:
-        read_json(path, Record, "")
+        read_json(path, CheckpointRecord, "")
         return read_json(path, dict[str, Any], "")
     except DataError:
         return None
@@ -48,9 +48,7 @@ def data_version(samples: pd.DataFrame) -> str:
 
 
 def subject_digests(samples: pd.DataFrame) -> pd.Series:
-    """For each row, 16 hex digits that stand for its subject without naming it; where nobody knows who it is, for
-    its session or image (see `samples.group_of`).
-    """
+    """For each row, 16 hex digits of its subject; without a subject, of its session or image (`group_of`)."""
     keys = group_of(samples)
     digests = {key: hashlib.blake2b(str(key).encode(), digest_size=DIGITS // 2).hexdigest() for key in keys.unique()}
     return keys.map(digests)
@@ -62,9 +60,9 @@ def split_subjects(samples: pd.DataFrame, split: str) -> list[str]:
 
 
 def parse_subjects(text: str) -> frozenset[str] | None:
-    """Digests as a record or a run lists them, parted by spaces or lines.
+    """Parse the digests of a record or a run, separated by spaces or lines.
 
-    None, not known, where they are from before a person had one name in all sources: those stand for nobody today.
+    None (unknown) for shorter digests: they are from a version in which a subject had a name in each source.
     """
     digests = text.split()
     return frozenset(digests) if all(len(digest) == DIGITS for digest in digests) else None

@@ -1,7 +1,7 @@
-"""What can be compared: a checkpoint, a run (its best kept epoch), or predictions that were written down.
+"""What can be compared: a checkpoint, a run (its best kept epoch), or a predictions table.
 
-Each becomes a `Contender`: the gestures it tells apart, and whom it was trained on as far as that is known.
-Checkpoints of either kind predict the same samples, each from its own input.
+Each becomes a `Contender` with its gestures and, if known, the subjects it was trained on. Checkpoints of different
+kinds predict the same samples, each from its own input.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from static_gesture_classification.training.checkpoint import (
     load_classifier,
     read_checkpoint,
 )
-from static_gesture_classification.training.inputs import Hands
+from static_gesture_classification.training.inputs import PreparedHands
 
 
 class ContenderSettings(Settings):
-    """Where contenders are found, and what a checkpoint among them looks at; of `compare`, `paths` and `trainer`.
+    """Where contenders are found, and what a checkpoint predicts from; of `compare`, `paths` and `trainer`.
 
     Args:
         runs: the folder of all runs.
-        crops, landmarks: folders of what is prepared; a checkpoint of another geometry gets crops of its own.
-        output: crops and landmarks that are made now are kept below it.
+        crops, landmarks: prepared folders; a checkpoint of another geometry gets its own crops.
+        output: new crops and landmarks are kept below it.
         device: torch's name of what checkpoints compute on.
         cutting: how crops are cut, at the checkpoint's own geometry.
         extraction: how landmarks are found.
@@ -80,10 +80,10 @@ class Contender:
 
     Args:
         name: as it was given.
-        gestures: those it tells apart, in class order.
-        subjects: digests (`checkpoint_record.subject_digests`) of whom it was trained on; None where nobody knows.
-        checkpoint: what predicts; None where predictions were written down.
-        table: what was written down, rows of its train split left out; None where there is a checkpoint.
+        gestures: in class order.
+        subjects: digests (`checkpoint_record.subject_digests`) of whom it was trained on; None if unknown.
+        checkpoint: predicts; None for a predictions table.
+        table: the predictions; None for a checkpoint.
     """
 
     name: str
@@ -106,7 +106,7 @@ def find_contender(given: str, runs: Path) -> Contender:
         runs: the folder of all runs.
 
     Raises:
-        UserError, DataError: there is nothing of that name, or it cannot be used; says what there is.
+        UserError, DataError: there is nothing of that name, or it cannot be used.
     """
     path = Path(given)
     if path.suffix == ".ckpt":
@@ -128,7 +128,7 @@ def _of_checkpoint(name: str, path: Path, runs: Path) -> Contender:
 
 
 def _of_tables(name: str, paths: Sequence[Path]) -> Contender:
-    """Predictions that were written down: one table, or one per split."""
+    """Predictions tables: one, or one per split."""
     tables = [read_predictions(path) for path in paths]
     if len({table.gestures for table in tables}) > 1:
         raise DataError(f"the predictions tables in {name} come from classifiers of different gestures; evaluate again")
@@ -145,9 +145,9 @@ def _tables_in(folder: Path) -> list[Path]:
 
 
 def training_subjects(checkpoint: Path, runs: Path) -> frozenset[str] | None:
-    """Whom a checkpoint was trained on: by its run where it lies in one, else by the record beside it.
+    """Digests of the subjects a checkpoint was trained on: from its run folder, else from the record beside it.
 
-    None where nobody knows; also where the record belongs to another checkpoint.
+    None if unknown, or if the record belongs to another checkpoint.
     """
     if run := _run_above(checkpoint):
         return _subjects_of_run(run)
@@ -170,13 +170,13 @@ def _run_above(path: Path) -> Path | None:
 
 
 def predict_samples(samples: pd.DataFrame, contender: Contender, settings: ContenderSettings) -> Predictions:
-    """A contender's predictions of samples, in their order, without those that it has none of.
+    """A contender's predictions of samples, in their order; samples without a prediction are left out.
 
     Args:
         samples: n rows of a sample table, of one split.
-        contender: a table holds some of the samples; a checkpoint predicts from prepared crops or landmarks, where
-            they do not fit from its own.
-        settings: where those are, and are made.
+        contender: a table may hold some of the samples only; a checkpoint predicts from the prepared crops or
+            landmarks, or from its own if these do not fit.
+        settings: where crops and landmarks are.
     """
     if contender.table is not None:
         return stored_predictions(samples, contender.table)
@@ -194,14 +194,14 @@ def predict_samples(samples: pd.DataFrame, contender: Contender, settings: Conte
 
 
 def stored_predictions(samples: pd.DataFrame, table: Predictions) -> Predictions:
-    """The rows of a predictions table that are about these samples, in their order; its train rows do not count."""
+    """The rows of a predictions table for these samples, in their order; its train rows do not count."""
     usable = table.table.filter(pa.array(table.column("split") != "train"))
     at = pd.Index(usable.column("sample_id").to_pandas()).get_indexer(samples["sample_id"])
     return Predictions(usable.take(pa.array(at[at >= 0])), table.gestures)
 
 
-def open_hands(samples: pd.DataFrame, classifier: Classifier, settings: ContenderSettings) -> Hands | None:
-    """Samples with what is prepared of them; None where that does not fit the classifier, or some are not in it."""
+def open_hands(samples: pd.DataFrame, classifier: Classifier, settings: ContenderSettings) -> PreparedHands | None:
+    """The prepared hands of samples; None if they do not fit the classifier, or some are missing."""
     kind = classifier.kind
     needed = [settings.crops / CROPS_FILE] * kind.needs_crops + [settings.landmarks / POINTS] * kind.needs_landmarks
     if not all(path.is_file() for path in needed):

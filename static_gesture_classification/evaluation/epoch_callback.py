@@ -1,9 +1,9 @@
-"""What a training run keeps about each epoch: predictions tables, the classification report, confusion matrices.
+"""Keep each epoch of a training run: predictions tables, the classification report, confusion matrices.
 
-Fields, besides those that the module logs:
+Fields, in addition to the module's:
 
     datasets/version                              value: see checkpoint_record
-    datasets/train_people                         text: digests of the people that are trained on, one a line
+    datasets/train_people                         text: digests of the subjects of train, one a line
     datasets/{train,val}_distribution             bar chart of samples per gesture
     datasets/{train,val}_samples/sample_<i>       pictures; train's beside what augmentation makes of it
     predictions/{train,val}/<epoch>               the predictions table
@@ -11,8 +11,8 @@ Fields, besides those that the module logs:
     val/classification_report/<gesture or average>/<precision|recall|f1-score|support>    series
     val/error_pairs/<epoch>/<gesture>_taken_for_<prediction>     pictures; of the best and of the last epoch
 
-Epochs are counted from 0 and have four digits. Where an epoch goes through the training samples several times, what is
-kept of train is its last pass.
+Epochs are counted from 0 and have four digits. If an epoch has several passes over the training samples, the last pass
+is kept.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from static_gesture_classification.evaluation.predictions import (
 )
 from static_gesture_classification.evaluation.sample_pictures import draw_parts, error_grids, pictures_of
 from static_gesture_classification.tracking.logger import RunLogger
+from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
@@ -54,18 +55,17 @@ from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
-REPORT = "val/classification_report"
-COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
+REPORT_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
 TILE = 160
 
 
 class EpochCallback(Callback):
-    """Gathers what the steps of an epoch put out, and writes it to every `RunLogger` of the trainer at its end.
+    """Collects the outputs of an epoch's steps, and writes them to every `RunLogger` of the trainer at its end.
 
     During an epoch it only keeps references to the steps' tensors. Without a `RunLogger` it does nothing.
 
     Args:
-        samples_shown: samples of each split that are logged at the start, the gestures in turn.
+        samples_shown: samples of each split that are logged at the start, one gesture after the other.
     """
 
     def __init__(self, samples_shown: int = 20) -> None:
@@ -74,7 +74,7 @@ class EpochCallback(Callback):
         self._keys: pa.Table | None = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log what is trained and validated on."""
+        """Log the samples of train and val."""
         if not _loggers(trainer):
             return
         data = _data(trainer)
@@ -92,20 +92,20 @@ class EpochCallback(Callback):
                     logger.log_image(f"datasets/{split}_samples/sample_{index}", image)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin with nothing, also after an epoch that was broken off."""
+        """Drop the outputs of an epoch that was interrupted."""
         passes = _data(trainer).passes if self._keys is not None else 1
         self._outputs = {"train": deque(maxlen=max(1, int(trainer.num_training_batches) // passes)), "val": deque()}
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Keep what the step put out."""
+        """Keep the step's outputs."""
         self._keep("train", outputs)
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
-        """Keep what the step put out."""
+        """Keep the step's outputs."""
         if not trainer.sanity_checking:
             self._keep("val", outputs)
 
@@ -165,9 +165,9 @@ def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: 
 def report_series(counts: np.ndarray, labels: tuple[str, ...]) -> dict[str, float]:
     """The classification report of a confusion matrix as values by field; scores that do not exist are left out."""
     scores = gesture_scores(counts, labels)
-    report = pd.concat([scores, average_scores(scores)]).rename(columns=COLUMNS)
+    report = pd.concat([scores, average_scores(scores)]).rename(columns=REPORT_COLUMNS)
     return {
-        f"{REPORT}/{row}/{column}": float(value)
+        f"{REPORT_FIELD}/{row}/{column}": float(value)
         for row, values in report.iterrows()
         for column, value in values.items()
         if not np.isnan(value)
@@ -180,7 +180,7 @@ def predictions_file(run: RunFolder, split: str, epoch: int) -> Path:
 
 
 def best_and_last(run: RunFolder) -> list[int]:
-    """The epochs with the highest weighted F1 on val, and the last, of those whose predictions are kept."""
+    """The epoch with the highest weighted F1 on val, and the last one, as far as their predictions are kept."""
     kept = sorted(int(path.stem) for path in (run.path / "predictions" / "val").glob("*.parquet"))
     best = run.best
     wanted = {best[0] if best else None, kept[-1] if kept else None}
@@ -190,9 +190,9 @@ def best_and_last(run: RunFolder) -> list[int]:
 def shown_samples(
     data: GestureDataModule, split: str, count: int, module: LightningModule | None = None
 ) -> list[np.ndarray]:
-    """Pictures of a split's samples, gestures in turn: uint8 RGB, headed by the gesture, source and person below.
+    """Pictures of a split's samples: uint8 RGB, with the gesture above, source and subject below.
 
-    With a module, each stands beside what its augmentation makes of it.
+    With a module, its augmented picture stands beside each.
     """
     chosen = _in_turn(data.targets[data.rows[split]], count, data.seed)
     rows = data.rows[split][chosen]
@@ -219,7 +219,7 @@ def _in_turn(targets: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 @torch.no_grad()
 def _augment(data: GestureDataModule, rows: np.ndarray, module: GestureModule) -> np.ndarray:
-    """What augmentation makes of some hands, as pictures; drawn from a generator of its own."""
+    """Augmented hands as pictures, with a random generator of its own."""
     batch = on_device(data.kind.batch(data.kind.take(data.hands.crops, data.hands.points, rows)), module.device)
     return draw_parts(data.kind.parts_of(module.augmentation(batch, torch.Generator().manual_seed(0))))
 

@@ -1,12 +1,12 @@
-"""The evaluate stage: how good is a checkpoint, on which gestures, for whom, and what does it mistake for what.
+"""The evaluate stage: how good is a checkpoint, on which gestures, for whom, and what does it confuse.
 
     gestures evaluate checkpoint=PATH sources=[hagrid] \
         sources.hagrid.root=DIR split=test output=DIR
 
-Alone it works on any data: it crops the sources' samples (of one split, or all) as the checkpoint wants them, or
+Alone it works on any data: it crops the sources' samples (of one split, or all) at the checkpoint's geometry, or
 extracts their landmarks. In the pipeline it works on prepared crops or landmarks (`evaluate.crops`,
-`evaluate.landmarks`) and evaluates val and test. A sample of which there is no prediction, since no hand was found,
-counts as an error. See `report` for what it writes.
+`evaluate.landmarks`) and evaluates val and test. A sample in which no hand was found has no prediction and counts as an
+error. See `report` for the output.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from static_gesture_classification.evaluation.report import (
 from static_gesture_classification.evaluation.scored_set import ScoredSet
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.terminal import progress_bar, say
-from static_gesture_classification.tracking.run_folder import BEST, RunFolder
+from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
-from static_gesture_classification.training.inputs import Hands
+from static_gesture_classification.training.inputs import PreparedHands
 
-TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST: "val_weighted_f1"}
+TRAINING_CURVES = {"training/train_loss": "train_loss", "training/val_loss": "val_loss", BEST_SCORE: "val_weighted_f1"}
 
 
 @entry_point
@@ -82,8 +82,8 @@ def predict(data: EvaluationSet, classifier: Classifier) -> Predictions:
     return predictions_of(sample_keys(data.samples), probabilities, classifier.vocabulary, embeddings)
 
 
-def predict_rows(hands: Hands, rows: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities and embeddings of some hands, float32; where no hand was found, 0 and NaN."""
+def predict_rows(hands: PreparedHands, rows: np.ndarray, classifier: Classifier) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities and embeddings of some hands, float32; 0 and NaN where no hand was found."""
     kind = classifier.kind
     found = kind.usable(None if hands.points is None else hands.points[rows], len(rows))
     predicted, embedded = classifier.predict(kind.take(hands.crops, hands.points, rows[found]))
@@ -94,9 +94,9 @@ def predict_rows(hands: Hands, rows: np.ndarray, classifier: Classifier) -> tupl
 
 
 def write_training_curves(checkpoint: Path, runs: Path, path: Path) -> None:
-    """Write losses and weighted F1 per epoch of the run that an exported checkpoint came from.
+    """Write losses and weighted F1 per epoch of an exported checkpoint's run.
 
-    The record beside the checkpoint names the run. Where the run folder is not there, the table has no rows.
+    The record beside the checkpoint names the run. Without its folder, the table has no rows.
     """
     name = str((read_record(checkpoint.with_suffix(".json")) or {}).get("run") or "")
     try:

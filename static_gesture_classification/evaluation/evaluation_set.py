@@ -1,8 +1,7 @@
-"""What a checkpoint is evaluated on: samples of a split, with the crops, at its own geometry, or landmarks it sees.
+"""The samples that a checkpoint is evaluated on: of a split, with crops of its geometry, or landmarks.
 
-The pipeline hands over crops or landmarks, and splits, that are made already. Alone, `evaluate` reads the configured
-sources, cuts the crops or extracts the landmarks itself, and keeps them below its output, where a repeated evaluation
-finds them.
+In the pipeline, crops, landmarks and splits are prepared. Alone, `evaluate` reads the configured sources, cuts crops or
+extracts landmarks itself, and keeps them below its output for the next evaluation.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier
-from static_gesture_classification.training.inputs import Hands, InputKind, Rows
+from static_gesture_classification.training.inputs import InputKind, PreparedHands, Rows
 
 ALL = "all"
-OFFICIAL, ASSIGNED, NONE = "official", "assigned", "none"
+OFFICIAL, ASSIGNED, ALL_SAMPLES = "official", "assigned", "none"
 
 
 class PreparedInputs(Settings):
-    """Folders of what is prepared already; of `evaluation`.
+    """Prepared folders; of `evaluate`.
 
     Args:
-        crops, landmarks: for checkpoints that see them; None prepares the sources.
-        samples: sample table with splits that goes with the crops; None takes the one beside them.
+        crops, landmarks: for checkpoints that need them; None prepares the sources.
+        samples: sample table with splits for the crops; None takes the one beside them.
     """
 
     crops: Path | None = None
@@ -47,23 +46,23 @@ class PreparedInputs(Settings):
     samples: Path | None = None
 
     def serves(self, kind: InputKind) -> bool:
-        """Whether all is named that a kind of model sees."""
+        """Whether all folders that an input kind needs are named."""
         return not (kind.needs_crops and not self.crops) and not (kind.needs_landmarks and not self.landmarks)
 
-    def open(self, kind: InputKind) -> Hands:
-        """Open what a kind of model sees. Raises `DataError` where it is missing, damaged or does not fit together."""
+    def open(self, kind: InputKind) -> PreparedHands:
+        """Open the hands. Raises `DataError` where something is missing, damaged or does not fit together."""
         table = self.samples or (self.crops or Path()) / "samples.parquet"
         return kind.open(self.crops or Path(), self.landmarks or Path(), table)
 
 
 class EvaluateSettings(Settings):
-    """What is evaluated, on what, and where results go; and what samples of the sources are prepared with.
+    """The checkpoint, its samples, the output, and how samples of the sources are prepared.
 
     Args:
-        checkpoint: what is evaluated.
-        split: None takes all samples of the sources; of what is prepared, val and test.
-        output: folder of the results; what is prepared for them lies below it.
-        prepared: what is evaluated on, where it is prepared already.
+        checkpoint: to evaluate.
+        split: None takes all samples of the sources, or val and test of prepared hands.
+        output: folder of the results; crops and landmarks made for them lie below it.
+        prepared: prepared hands, if any.
         bootstrap: resamples for the confidence interval.
         seed: of the resampling.
         device: torch's name of what the checkpoint computes on.
@@ -119,7 +118,7 @@ class EvaluationSet:
     """
 
     name: str
-    hands: Hands
+    hands: PreparedHands
     split_by: dict[str, str]
 
     @property
@@ -129,13 +128,13 @@ class EvaluationSet:
 
     @property
     def pictures(self) -> Rows:
-        """The samples to look at, by row: their crops, or cut when they are looked at."""
+        """Pictures of the samples by row: their crops, or cut on access."""
         hands = self.hands
         return CutPictures(hands.samples, hands.points) if hands.crops is None else hands.crops
 
 
 def evaluation_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
-    """What the settings ask for: what is prepared where they name it, else the sources.
+    """The prepared sets if the settings name them, else one set of the sources.
 
     Raises:
         UserError, DataError: the crops do not fit the checkpoint, or nothing is left to evaluate on.
@@ -147,7 +146,7 @@ def evaluation_sets(settings: EvaluateSettings, classifier: Classifier) -> Itera
 
 
 def prepared_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
-    """The split asked for, or val and test, of what is prepared; a split without samples is left out, saying so."""
+    """The chosen split, or val and test, of the prepared hands; an empty split is left out with a message."""
     hands = settings.prepared.open(classifier.kind)
     folder = settings.prepared.crops if hands.points is None else settings.prepared.landmarks
     check_geometry(hands, classifier, settings.prepared)
@@ -163,7 +162,7 @@ def prepared_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterato
             say(f"no sample in {split}; {_there_is(hands.samples)}")
 
 
-def check_geometry(hands: Hands, classifier: Classifier, prepared: PreparedInputs) -> None:
+def check_geometry(hands: PreparedHands, classifier: Classifier, prepared: PreparedInputs) -> None:
     """Raise `UserError` where prepared crops have another size or margin than the checkpoint was trained on."""
     if not fits(hands, classifier):
         raise UserError(
@@ -173,7 +172,7 @@ def check_geometry(hands: Hands, classifier: Classifier, prepared: PreparedInput
         )
 
 
-def fits(hands: Hands, classifier: Classifier) -> bool:
+def fits(hands: PreparedHands, classifier: Classifier) -> bool:
     """Whether prepared hands have the classifier's crop size and margin, where it sees crops."""
     margins = (None, classifier.crop_margin)  # None: not known
     return hands.crops is None or (hands.crop_size == classifier.crop_size and hands.crop_margin in margins)
@@ -183,15 +182,17 @@ def source_set(settings: EvaluateSettings, classifier: Classifier) -> Evaluation
     """Samples of the configured sources, of one split or all, prepared as the checkpoint wants it.
 
     Raises:
-        DataError: the sources have no sample in the split; says which splits they have.
+        DataError: the sources have no sample in the split.
     """
     index, split = settings.index, settings.split
     samples, _ = read_sources(index.sources, index.vocabulary, index.max_rejected_share, index.label_fixes())
-    split_by = dict.fromkeys(sorted(set(samples["source"])), NONE)
+    split_by = dict.fromkeys(sorted(set(samples["source"])), ALL_SAMPLES)
     if split is not None:
         unpublished = ~has_official_split(samples)
-        samples, split_by = fill_splits(choose(samples, unpublished | (samples["split"] == split), split), settings)
-        samples = choose(samples, samples["split"] == split, split)
+        samples, split_by = fill_splits(
+            select_split(samples, unpublished | (samples["split"] == split), split), settings
+        )
+        samples = select_split(samples, samples["split"] == split, split)
     folder = settings.output / "prepared"
     hands = prepare_hands(samples, folder, classifier, settings.crops, settings.extraction)
     return EvaluationSet(split or ALL, hands, split_by)
@@ -199,10 +200,10 @@ def source_set(settings: EvaluateSettings, classifier: Classifier) -> Evaluation
 
 def prepare_hands(
     samples: pd.DataFrame, folder: Path, classifier: Classifier, cutting: CropSettings, extraction: LandmarkSettings
-) -> Hands:
-    """Cut crops at the classifier's geometry, or find landmarks, whichever it sees, and keep them below a folder.
+) -> PreparedHands:
+    """Cut crops at the classifier's geometry, or extract landmarks, as it needs them, and keep them below a folder.
 
-    What is there already is not made again; samples that cannot be used are left out.
+    Existing ones are reused; samples that cannot be used are left out.
     """
     table, crops, landmarks = folder / "samples.parquet", folder / "crops", folder / "landmarks"
     write_samples(samples, table)
@@ -214,9 +215,9 @@ def prepare_hands(
 
 
 def fill_splits(samples: pd.DataFrame, settings: EvaluateSettings) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Fill in the splits of sources that publish none, as the split stage would; says per source whose they are.
+    """Fill in the splits of sources that publish none, as the split stage would; also returns each source's kind.
 
-    Crops are cut for it, as the crops stage would: they tell near-duplicates.
+    Crops are cut for it, as in the crops stage, to find near-duplicates.
     """
     official = has_official_split(samples)
     split_by = dict(sorted(zip(samples["source"], np.where(official, OFFICIAL, ASSIGNED), strict=True)))
@@ -226,7 +227,7 @@ def fill_splits(samples: pd.DataFrame, settings: EvaluateSettings) -> tuple[pd.D
     write_samples(samples[~official], folder / "samples.parquet")
     build_crops(folder / "samples.parquet", folder / "crops", settings.crops)
     own = read_samples(folder / "crops" / "samples.parquet")
-    # A split that lacks a gesture can be evaluated on, so it is no reason to stop, as it is for training.
+    # Unlike training, evaluation can do without a sample of a gesture.
     division = settings.division.model_copy(update={"incomplete": "warn"})
     own, _ = split_samples(own, open_crops(folder / "crops"), division, settings.index.vocabulary)
     return pd.concat([samples[official], own], ignore_index=True), split_by
@@ -237,8 +238,8 @@ def has_official_split(samples: pd.DataFrame) -> pd.Series:
     return samples["source"].isin(set(samples.loc[samples["split"] != "", "source"]))
 
 
-def choose(samples: pd.DataFrame, wanted: pd.Series, split: str) -> pd.DataFrame:
-    """The wanted rows. Raises `DataError` where there are none; says which splits there are."""
+def select_split(samples: pd.DataFrame, wanted: pd.Series, split: str) -> pd.DataFrame:
+    """The wanted rows. Raises `DataError` where there are none."""
     if not wanted.any():
         raise DataError(f"no sample in the split {split}; {_there_is(samples)}")
     return samples[wanted].reset_index(drop=True)

@@ -1,7 +1,7 @@
 """Figures of predictions and samples: Matplotlib figures for numbers, plain uint8 images for grids of crops.
 
 Figures are made object by object, without pyplot: there is no global state, no display, and a thread may draw one.
-Blue is what is right or what there is, orange is what went wrong.
+Blue is right or a count, orange is wrong.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def confusion_matrix(counts: Integers, labels: Sequence[str], title: str) -> Fig
         labels: L names.
     """
     rates = confusion_rates(counts)
-    side = 1.7 + 0.42 * len(labels)
-    figure = _figure(2 * side + 0.5, side, title)
+    height = 1.7 + 0.42 * len(labels)
+    figure = _figure(2 * height + 0.5, height, title)
     names = [f"{label}  {support:,}" for label, support in zip(labels, counts.sum(1), strict=True)]
     numbers = [[f"{value:,}" if value else "" for value in row] for row in counts]
     shares = [[f"{100 * value:.0f}" if value >= 0.005 else "" for value in row] for row in np.nan_to_num(rates)]
@@ -140,7 +140,7 @@ def image_grid(crops: Image8, captions: Sequence[str], title: str, columns: int 
         row, column = divmod(index, columns)
         x, y = gap + column * (tile + gap), head + row * (tile + strip + gap)
         canvas.paste(Image.fromarray(crop).resize((tile, tile), Image.Resampling.BILINEAR), (x, y))
-        draw.text((x + 1, y + tile + 1), _fitting(caption, tile), INK, _font(11))
+        draw.text((x + 1, y + tile + 1), _cut_to_width(caption, tile), INK, _font(11))
     return np.asarray(canvas)
 
 
@@ -217,7 +217,7 @@ def _matrix(
     axes.set_ylabel("ground truth", fontsize=9, color=INK)
 
 
-def _fitting(text: str, width: int) -> str:
+def _cut_to_width(text: str, width: int) -> str:
     font = _font(11)
     while text and font.getlength(text) > width:
         text = text[:-1]

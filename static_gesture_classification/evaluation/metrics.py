@@ -1,7 +1,7 @@
-"""Numbers that say how good a classifier is, from counts: scores per gesture, their averages, calibration, intervals.
+"""Metrics of a classifier, from counts: scores per gesture, their averages, calibration, intervals.
 
-A gesture without a sample in the split has support 0 and no recall or F1 (NaN here, null in JSON); it takes no part in
-any average. An average over nothing is NaN too.
+A gesture without a sample in the split has support 0 and no recall or F1 (NaN here, null in JSON); averages leave it
+out. An average over nothing is NaN.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Outcomes:
     """Ground truth and prediction of n samples as class indices.
 
     Args:
-        labels: the classifier's C gestures in class order, then gestures of the data that it does not know: their
-            samples are errors whatever it says; last, where a hand was not found, `NO_HAND`.
-        truths, predictions: (n,) indices into `labels`; predictions are below C, or that of `NO_HAND`.
+        labels: the classifier's C gestures in class order, then gestures of the data that it does not know (all their
+            samples are errors); last, if a hand was not found, `NO_HAND`.
+        truths, predictions: (n,) indices into `labels`; predictions are below C, or the index of `NO_HAND`.
         probabilities: (n, C); a row of 0 where no hand was found.
-        sources, subjects: (n,) names, as in the sample table; a subject is "" where nobody knows who it is.
-        sessions: (n,) likewise; None where they are not known either.
+        sources, subjects: (n,) names, as in the sample table; an unknown subject is "".
+        sessions: (n,) likewise; None if unknown.
     """
 
     labels: tuple[str, ...]
@@ -53,7 +53,7 @@ class Outcomes:
 
     @property
     def units(self) -> Units:
-        """What a bootstrap draws: the people, as far as they are known."""
+        """The units of a bootstrap: subjects, as far as they are known."""
         return units_of(self.sources, self.subjects, self.sessions)
 
     def confusion(self, rows: Any = slice(None)) -> Integers:
@@ -66,9 +66,9 @@ class Outcomes:
 
 @dataclass(frozen=True)
 class Interval:
-    """A bootstrap confidence interval: its ends, its level, what was resampled, how many of those there were.
+    """A bootstrap confidence interval: its ends, its level, and the kind and number of resampled units.
 
-    `unit` is a kind of `resampling_units.Units`; `unknown` says of how many samples nobody knows who is in them.
+    `unit` is a kind of `resampling_units.Units`; `unknown` is the number of samples without a subject.
     """
 
     low: float
@@ -111,7 +111,7 @@ def confusion_rates(counts: Integers) -> Doubles:
 
 
 def gesture_scores(counts: Integers, labels: Sequence[str]) -> pd.DataFrame:
-    """Precision, recall, F1 and support of each gesture, indexed by gesture; `NO_HAND`, which is none, is left out.
+    """Precision, recall, F1 and support of each gesture, indexed by gesture; `NO_HAND` is left out.
 
     Precision is 0 for a gesture that has samples and was never predicted. Without a sample, recall and F1 are NaN, and
     so is precision unless the gesture was predicted (then it is 0).
@@ -240,10 +240,10 @@ def error_pairs(counts: Integers, labels: Sequence[str]) -> pd.DataFrame:
 def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: float = LEVEL) -> Interval:
     """Percentile bootstrap interval of weighted F1 (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993).
 
-    What varies between one test set and the next is the people, and samples of one person resemble each other, so whole
-    subjects are drawn with replacement (cluster bootstrap). With a single subject that says nothing; then samples are
-    drawn, and the interval is one for that person alone. Where people are not known it is too narrow. `unit` and
-    `unknown` say which it was (see `resampling_units`).
+    Another test set would show other subjects, and samples of one subject resemble each other. So whole subjects are
+    drawn with replacement (cluster bootstrap). With a single subject, samples are drawn, and the interval holds for
+    that subject only. If subjects are unknown, the interval is too narrow. `unit` and `unknown` tell which case it is
+    (see `resampling_units`).
     """
     drawn = outcomes.units
     about = (level, drawn.kind, drawn.count, resamples, drawn.unknown)
@@ -281,7 +281,7 @@ def _unit_statistics(outcomes: Outcomes, members: Integers, units: int) -> Doubl
 def resampled_totals(statistics: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
     """Sums of `statistics` (units, width) over units drawn with replacement, in pieces (rows, width), `resamples` rows.
 
-    The same seed and number of units give the same draws, which is what makes a comparison of two classifiers paired.
+    The same seed and number of units give the same draws; this makes a comparison of two classifiers paired.
     """
     units = len(statistics)
     random = np.random.default_rng(seed)

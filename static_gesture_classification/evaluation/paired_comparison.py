@@ -1,27 +1,26 @@
-"""Two classifiers on the same samples: how their scores differ, and what of that is more than chance.
+"""Two classifiers on the same samples: how their scores differ, and whether that is more than chance.
 
-What differs between one test set and the next is the people, so people are drawn with replacement, the same ones for
-both classifiers (paired cluster bootstrap; Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). A sample
-that both get right or wrong then tells nothing, as it should.
+Another test set would show other subjects. So subjects are drawn with replacement, the same ones for both classifiers
+(paired cluster bootstrap; Efron and Tibshirani, "An Introduction to the Bootstrap", 1993). Samples that both get right
+or wrong do not affect the difference.
 
-For the interval of one gesture those who show it and those who do not are drawn apart, each as many as there are
-(stratified bootstrap): its hits come from the former alone, its false positives from everybody, and a draw in which
-nobody shows the gesture would say nothing of it.
+For the interval of one gesture, subjects who show it and subjects who do not are drawn as two groups, each at its own
+size (stratified bootstrap). Hits come from the first group only, false positives from both; a draw without the first
+group would say nothing about the gesture.
 
-A gesture counts as harmed where its F1 falls by more than a set amount (less does not matter to anyone), and either
+A gesture counts as harmed if its F1 falls by more than a set amount (smaller losses do not matter), and either
 
-- beyond chance: the 95 % interval of that difference lies below 0, so other people would show the loss too; and
-  exchanging the two classifiers' answers to random people hardly ever gives such a loss (randomisation test; Yeh, "More
-  accurate tests for the statistical significance of result differences", COLING 2000; at 5 % for all gestures
-  together). Whole people are exchanged, since the answers to samples of one person err together;
-- or by much: a large share of its samples is not recognised any more (its recall falls by more than another set
-  amount), and the interval lies below 0 or too few people show the gesture. It is recall, since F1 hides this where few
-  show a gesture: the false positives of all the others keep it low from the start.
+- beyond chance: the 95 % interval of the difference lies below 0; and exchanging the two classifiers' predictions of
+  random subjects hardly ever gives such a loss (randomisation test; Yeh, "More accurate tests for the statistical
+  significance of result differences", COLING 2000; at 5 % for all gestures together). Whole subjects are exchanged,
+  since the errors on samples of one subject go together;
+- or by much: its recall falls by more than another set amount, and the interval lies below 0 or too few subjects show
+  the gesture. Recall is used because F1 hides the loss of a rare gesture: false positives keep its F1 low anyway.
 
-Too few are those with whom no loss can be beyond chance: where all n people who show a gesture lose, one in 2^n
-exchanges is as bad, so with fewer than eight of them nothing is significant among ten gestures. Then a loss is taken
-for real by its size alone, and the verdict says so. One of many people alone cannot condemn a classifier, and neither
-can a single sample, unless it is the only one.
+Too few means that no loss could be significant. If all n subjects who show a gesture lose, one in 2^n exchanges is as
+bad; with fewer than eight subjects nothing is significant among ten gestures. Then a loss counts by its size alone, and
+the verdict says so. One of many subjects alone cannot condemn a classifier. Neither can a single sample, unless it is
+the only one.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class ChangeSettings(Settings):
     Args:
         max_gesture_loss: how much F1 a gesture may lose (0.03 is three points of a hundred).
         large_gesture_loss: how much recall a gesture may lose where chance could explain it.
-        resamples: of the subjects; with a single one, of the samples.
+        resamples: of subjects; of samples if there is a single subject.
         seed: of the resampling.
         level: of the intervals.
     """
@@ -79,12 +78,12 @@ class Pairing:
     """Ground truth of n samples and two classifiers' predictions of them, as class indices.
 
     Args:
-        labels: L gestures: those of the classifiers, then those that only the data knows.
+        labels: L gestures: of the classifiers, then those that occur in the data only.
         truths: (n,) indices into `labels`.
         before, after: (n,) indices into `labels`; L where there is no prediction (no hand was found).
-        sources, subjects: (n,) names, as in the sample table; a subject is "" where nobody knows who it is.
-        unit: what the subjects are: "subject", a person; or "session", where only sessions are kept apart.
-        sessions: (n,) likewise; None where they are not known.
+        sources, subjects: (n,) names, as in the sample table; an unknown subject is "".
+        unit: "subject", or "session" if `subjects` holds sessions.
+        sessions: (n,) names; None if unknown.
     """
 
     labels: tuple[str, ...]
@@ -112,12 +111,12 @@ class Change:
     Args:
         before, after: weighted F1.
         interval: of after minus before.
-        gestures: indexed by gesture: support, people (who show it; what `interval.unit` says), before, after,
-            difference, low, high (F1, and the interval of its difference; NaN without samples, and the interval where
-            one person alone shows it), recall_before, recall_after, lost, gained (its samples that turned wrong and
-            right), chance (of such a loss where both are equally good), few, harmed (see the module's text).
-        samples, subjects: how many were compared (sessions instead of people where those are the pairing's unit).
-        large_gesture_loss: fall of a gesture's recall that counts even where chance could explain it.
+        gestures: indexed by gesture: support, people (units that show it, see `interval.unit`), before, after,
+            difference (F1, NaN without samples), low, high (interval of the difference, NaN for fewer than two people),
+            recall_before, recall_after, lost, gained (samples that turned wrong and right), chance (of such a loss if
+            both are equally good), few, harmed (see the module).
+        samples, subjects: how many were compared (sessions if these are the pairing's unit).
+        large_gesture_loss: loss of recall that counts even where chance could explain it.
     """
 
     before: float
@@ -140,7 +139,7 @@ class Change:
 
     @property
     def few(self) -> pd.DataFrame:
-        """The gestures that too few people show for a loss to be told from chance, fewest first."""
+        """Gestures with too few subjects to tell a loss from chance, fewest first."""
         return self.gestures[self.gestures["few"]].sort_values("people", kind="stable")
 
     def as_json(self) -> dict[str, Any]:
@@ -164,7 +163,7 @@ class Verdict:
     Args:
         promote: whether it should.
         reason: why.
-        undecided: whether nobody can tell, since the two cannot be compared; then a person has to decide.
+        undecided: the two cannot be compared, so a person has to decide.
     """
 
     promote: bool
@@ -173,11 +172,11 @@ class Verdict:
 
 
 class IncomparableError(DataError):
-    """Two classifiers of which nothing can tell which one is better. The message says why."""
+    """Two classifiers cannot be compared. The message says why."""
 
 
 def verdict(change: Change, split: str) -> Verdict:
-    """Promote what scores higher and harms no gesture; `split` is the name of what both were scored on."""
+    """Promote a classifier that scores higher and harms no gesture; `split` is the split of the samples."""
     scores = f"weighted F1 on {split} {change.before:.4f} -> {change.after:.4f} ({describe_interval(change.interval)})"
     if not change.difference > 0:
         return Verdict(False, f"{scores}: not better")
@@ -207,7 +206,7 @@ def describe_harm(change: Change) -> str:
 
 
 def describe_no_harm(change: Change) -> str:
-    """That no gesture got worse, and of which ones nobody can tell."""
+    """State that no gesture got worse, and which ones cannot be judged."""
     few, noun, limit = change.few, unit_noun(change.interval.unit), f"{change.large_gesture_loss:g}"
     absent, shown = few[few["support"] == 0], few[few["support"] > 0]
     text = "no gesture is recognised worse beyond chance"
@@ -235,14 +234,14 @@ def describe_subjects(row: pd.Series, change: Change) -> str:
 
 
 def unit_noun(unit: str) -> str:
-    """The plural of what is resampled."""
+    """The plural of a resampling unit."""
     return {"subject": "people"}.get(unit, f"{unit}s")
 
 
 def pair_predictions(before: Predictions, after: Predictions, unit: str = "subject") -> Pairing:
-    """Join two predictions tables about the same samples in the same order; the ground truth is that of `after`.
+    """Join two predictions tables about the same samples in the same order; the ground truth comes from `after`.
 
-    `unit` is what is resampled: "subject" or "session".
+    `unit` is resampled: "subject" or "session".
     """
     if not np.array_equal(before.column("sample_id"), after.column("sample_id")):
         raise ValueError("the tables are about different samples, or their order differs")
@@ -290,7 +289,7 @@ def measure_change(pairing: Pairing, settings: ChangeSettings) -> Change:
     gestures["few"] = 0.5 ** gestures["people"] >= allowed
     gestures["harmed"] = _harmed(gestures, settings, allowed)
     gestures.loc[~seen, ["before", "after", "difference"]] = np.nan
-    gestures.loc[gestures["people"] < 2, ["low", "high"]] = np.nan  # of one alone it tells nothing about others
+    gestures.loc[gestures["people"] < 2, ["low", "high"]] = np.nan  # one subject tells nothing about others
     ends = _weighted_interval(statistics, settings)
     interval = Interval(*ends, settings.level, drawn.kind, drawn.count, settings.resamples, drawn.unknown)
     subjects = min(1, len(pairing)) if drawn.kind == SAMPLE else drawn.count
@@ -299,7 +298,7 @@ def measure_change(pairing: Pairing, settings: ChangeSettings) -> Change:
 
 
 def _harmed(gestures: pd.DataFrame, settings: ChangeSettings, allowed: float) -> pd.Series:
-    """Which gestures got worse beyond chance or by much; see the module's text."""
+    """Which gestures got worse beyond chance or by much; see the module."""
     everywhere = gestures["high"] < 0
     beyond_chance = everywhere & (gestures["chance"] < allowed)
     more_than_one = (gestures["lost"] - gestures["gained"] >= LEAST_LOST) | (gestures["recall_after"] == 0)
@@ -312,7 +311,7 @@ def errors_of_pair(pairing: Pairing, gesture: str, mistaken_for: str | None) -> 
     """One error before and after: samples of `gesture` that were taken for `mistaken_for` (None: for anything else).
 
     Returns:
-        support; errors and rate before and after; fixed (errors of before that are none after), made (the opposite).
+        support; errors and rate before and after; fixed (errors before, not after), made (the opposite).
         Rates are NaN without samples of the gesture.
     """
     if gesture not in pairing.labels or (mistaken_for is not None and mistaken_for not in pairing.labels):
@@ -334,7 +333,7 @@ def _pair_counts(wrong: npt.NDArray[np.bool_]) -> dict[str, float]:
 
 
 def _unit_statistics(pairing: Pairing, members: Integers, units: int) -> Doubles:
-    """Of each unit and gesture: support, then hits and predicted count before, then after: (units, 5 * gestures)."""
+    """Support, then hits and predicted count before, then after, of each unit and gesture: (units, 5 * gestures)."""
     classes = len(pairing.labels) + 1  # the last: no prediction
 
     def count(rows: npt.NDArray[Any], labels: Integers) -> Doubles:
@@ -367,10 +366,7 @@ def _weighted_interval(statistics: Doubles, settings: ChangeSettings) -> tuple[f
 
 
 def _gesture_intervals(statistics: Doubles, settings: ChangeSettings) -> tuple[Doubles, Doubles]:
-    """Percentile intervals of the difference in F1 of each gesture, NaN where nobody shows it.
-
-    Those who show the gesture and those who do not are drawn apart, each as many as there are.
-    """
+    """Percentile intervals of the difference in F1 of each gesture, NaN without samples; a stratified bootstrap."""
     gestures = statistics.shape[1] // 5
     intervals = np.full((2, gestures), np.nan)
     for gesture in range(gestures if settings.resamples else 0):
@@ -388,7 +384,7 @@ def _gesture_intervals(statistics: Doubles, settings: ChangeSettings) -> tuple[D
 def _draw(statistics: Doubles, resamples: int, random: np.random.Generator) -> Doubles:
     """Sums of `statistics` (units, width) over as many units drawn with replacement: (resamples, width).
 
-    Units of equal statistics are drawn together (a multinomial distribution), of which there are few kinds.
+    Units with equal statistics are drawn together (a multinomial distribution); there are few kinds of them.
     """
     if not len(statistics):
         return np.zeros((resamples, statistics.shape[1]))
@@ -409,7 +405,7 @@ def _recalls(statistics: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def _count_turned(pairing: Pairing) -> tuple[Integers, Integers]:
-    """For each gesture, how many of its samples turned from right to wrong, and the opposite."""
+    """For each gesture, how many samples turned from right to wrong, and the opposite."""
     right_before, right_after = pairing.before == pairing.truths, pairing.after == pairing.truths
     lost, gained = (pairing.truths[turned] for turned in (right_before & ~right_after, right_after & ~right_before))
     return (
@@ -419,13 +415,13 @@ def _count_turned(pairing: Pairing) -> tuple[Integers, Integers]:
 
 
 def _chance_of_loss(statistics: Doubles, seed: int) -> Doubles:
-    """For each gesture, how probable a fall of its F1 at least as deep is where both classifiers are alike.
+    """For each gesture, the probability of an F1 loss at least as large if both classifiers are equally good.
 
-    Then it is chance which of the two predicted what of a person, so the answers to each are exchanged or not.
+    Then it is chance which of the two gave which predictions, so those of each unit are exchanged at random.
     """
     support, *counts = np.split(statistics, 5, axis=1)
     moved = np.concatenate([np.zeros_like(support), *(counts[i - 2] - counts[i] for i in range(4))], axis=1)
-    moved = moved[moved.any(1)]  # of the others an exchange changes nothing
+    moved = moved[moved.any(1)]  # exchanging the others changes nothing
     whole = statistics.sum(0, keepdims=True)
     before, after, _ = _scores(whole)
     random, deeper = np.random.default_rng(seed), np.zeros(support.shape[1])

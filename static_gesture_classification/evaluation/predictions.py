@@ -1,10 +1,10 @@
-"""The predictions table: what a classifier said about each sample. This module owns its columns and its files.
+"""The predictions table: a classifier's prediction for each sample. This module owns its columns and its files.
 
 On disk it is Parquet: the sample table's keys, the ground truth `gesture`, `prediction`, `score` (the probability of
-the prediction) and one column `probability_<gesture>` for each gesture that the classifier tells apart. Where a
-classifier of landmarks has none, since no hand was found, `prediction` is empty, score and probabilities are 0, and the
-embedding is NaN. The table's metadata holds `predictions_table_version` and `gestures` (the classifier's, in class
-order). Embeddings lie beside it in an `.npy` file whose row i belongs to row i of the table.
+the prediction) and one column `probability_<gesture>` for each gesture of the classifier. Where no hand was found,
+`prediction` is empty, score and probabilities are 0, and the embedding is NaN. The table's metadata holds
+`predictions_table_version` and `gestures` (the classifier's, in class order). Embeddings lie beside it in an `.npy`
+file whose row i belongs to row i of the table.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, SCHEMA
 
 VERSION = 1
-KEYS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
+KEY_COLUMNS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
 PROBABILITY = "probability_"
 NOT_FOUND = ""  # the prediction where no hand was found
-KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEYS])
+KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEY_COLUMNS])
 
 Floats = npt.NDArray[np.float32]
 
@@ -64,7 +64,7 @@ class Predictions:
 
     @property
     def found(self) -> npt.NDArray[np.bool_]:
-        """Which samples there is a prediction of (n,): all, but those where no hand was found."""
+        """Which samples have a prediction: bool (n,), False where no hand was found."""
         return self.column("prediction") != NOT_FOUND
 
     def to_frame(self) -> pd.DataFrame:
@@ -74,7 +74,7 @@ class Predictions:
 
 def sample_keys(samples: pd.DataFrame) -> pa.Table:
     """The columns of a sample table that predictions repeat, as an Arrow table."""
-    missing = [name for name in KEYS if name not in samples.columns]
+    missing = [name for name in KEY_COLUMNS if name not in samples.columns]
     if missing:
         raise DataError(f"sample table lacks the columns {', '.join(missing)}")
     columns = [pa.array(samples[field.name], type=field.type, from_pandas=True) for field in KEY_SCHEMA]
@@ -84,7 +84,7 @@ def sample_keys(samples: pd.DataFrame) -> pa.Table:
 def predictions_of(
     keys: pa.Table, probabilities: Floats, vocabulary: Vocabulary, embeddings: Floats | None = None
 ) -> Predictions:
-    """Join samples with what a classifier said about them.
+    """Join samples with a classifier's predictions.
 
     Args:
         keys: n rows of `sample_keys`.
@@ -95,9 +95,9 @@ def predictions_of(
     if probabilities.shape != (len(keys), len(names)):
         raise ValueError(f"probabilities {probabilities.shape} for {len(keys)} samples of {len(names)} gestures")
     best = probabilities.argmax(1)
-    said = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NOT_FOUND)
+    predictions = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NOT_FOUND)
     columns = {
-        "prediction": pa.array(said, pa.string()),
+        "prediction": pa.array(predictions, pa.string()),
         "score": pa.array(probabilities[np.arange(len(best)), best], pa.float32()),
     }
     columns |= {PROBABILITY + name: pa.array(probabilities[:, i], pa.float32()) for i, name in enumerate(names)}

@@ -4,26 +4,26 @@
     gestures promote force=true           # ... whatever the comparison says
     gestures promote run=ID [epoch=N]     # by hand
 
-The stage compares the newly trained checkpoint with the best one so far by weighted F1 on today's val split, on those
-of its people whom the best one so far was not trained on: on people it knows it would win by memory. It is replaced
-by a higher score; of equals, the earlier stays; where there is none yet, the candidate becomes the best one.
+The stage compares the newly trained checkpoint, the candidate, with the best one so far: by weighted F1 on today's val
+split, without subjects whom the best one was trained on (on these it would win by memory). A higher score replaces the
+best one; at equal scores it stays. The first candidate always becomes the best one.
 
-Where the two cannot be compared nothing is promoted: the best one so far tells other gestures apart, has no record (so
-nobody knows whom it was trained on), was trained on more than half of today's val samples, or cannot look at them.
-Then a person decides: in a terminal the command asks; elsewhere, and as a stage of `dvc repro`, it says why and how to
-take the candidate all the same (`force=true`), and ends well: `models/trained.ckpt` and its run stay.
+Nothing is promoted if the two cannot be compared: the best one has other gestures, has no record (so its training
+subjects are unknown), was trained on more than half of today's val samples, or cannot predict them. Then a person
+decides. In a terminal the command asks. Elsewhere, and as a stage of `dvc repro`, it prints the reason and how to
+promote anyway (`force=true`), and succeeds: `models/trained.ckpt` and its run stay.
 
-Crops of another geometry, or landmarks instead of crops, are no hindrance: each looks at the same samples in its own
-way, at what is prepared or at what is cut for it (below `compare.output`).
+The two may have different crop geometries or input kinds: each predicts the same samples from its own input, prepared
+or made for it (below `compare.output`).
 
-A candidate with a higher score that recognises a gesture worse, by more than `compare.max_gesture_loss` and by more
-than chance explains (see `paired_comparison`), is refused: who relies on that gesture would lose by the promotion.
-Nothing fails; the best one stays, and the message says how to promote it all the same (`force=true`).
+A candidate with a higher score is refused if it recognises a gesture worse, by more than `compare.max_gesture_loss` and
+beyond chance (see `paired_comparison`). The command succeeds; the best one stays, and the message says how to promote
+anyway (`force=true`).
 
-One that was promoted by hand stays until another checkpoint than the one it was preferred to is trained, and scores
-higher. What is replaced is kept as `models/previous_best.ckpt` and `.json`.
+A checkpoint that was promoted by hand stays until another candidate than the rejected one scores higher. The replaced
+checkpoint is kept as `models/previous_best.ckpt` and `.json`.
 
-The record is written first, the checkpoint last: a promotion that was killed is finished by repeating the command.
+The record is written first, the checkpoint last: repeating the command finishes a promotion that was killed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ from static_gesture_classification.evaluation.predictions import Predictions, re
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console, say
-from static_gesture_classification.tracking.run_list import find_run, named_run
+from static_gesture_classification.tracking.run_list import find_run, require_run
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import (
     checkpoint_digest,
@@ -80,24 +80,24 @@ from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
 VERSION = 1
-BEST, RECORD = "best.ckpt", "best.json"
-PREVIOUS, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
+BEST_CHECKPOINT, BEST_RECORD = "best.ckpt", "best.json"
+PREVIOUS_BEST, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
 CONFIG_NODES = (*NODES, "crops", "split", "sources")
 
 
 class PromoteSettings(Settings):
-    """What is promoted, and by which comparison; of `compare`, `paths`, `splits` and the command's own.
+    """The candidate, and how it is compared; of `compare`, `paths`, `split` and `promote`.
 
     Args:
-        run, epoch: what is promoted by hand; None leaves it to the comparison.
-        force: whether the trained checkpoint is promoted whatever the comparison says.
+        run, epoch: promoted by hand; None leaves it to the comparison.
+        force: promote the trained checkpoint whatever the comparison says.
         workspace: where checkpoints, runs and predictions are.
-        kind: what the trained checkpoint sees.
+        kind: of the trained checkpoint.
         group: what splits keep apart.
         change: how the two are compared.
-        contenders: what the best one so far looks at.
+        contenders: what the best one so far predicts from.
         threads: processor threads; None takes one per core.
         recorded: the nodes of the configuration that a record keeps.
     """
@@ -131,13 +131,13 @@ class PromoteSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Origin:
+class CheckpointOrigin:
     """Where a checkpoint comes from.
 
     Args:
-        run, checkpoint: the run and the name of its checkpoint; None where that is not known.
+        run, checkpoint: the run and the name of its checkpoint; None if unknown.
         data_version: of the data that it was trained on.
-        subjects: digests of whom it was trained on; None where nobody knows.
+        subjects: digests of whom it was trained on; None if unknown.
     """
 
     run: str | None
@@ -147,7 +147,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PromotionCandidate:
     """A checkpoint that may be promoted: its bytes as exported, and its record so far."""
 
     content: bytes
@@ -160,10 +160,10 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """Whether the candidate is promoted, why, and how it compares where that could be said.
+class PromotionDecision:
+    """Whether the candidate is promoted, why, and the comparison if there is one.
 
-    `undecided`: nothing can tell which one is better, so it is not promoted unless a person says so.
+    `undecided`: the two cannot be compared, so it is not promoted unless a person says so.
     """
 
     promote: bool
@@ -185,46 +185,48 @@ def main(config: DictConfig) -> None:
     models = settings.workspace.models
     if settings.run is not None or settings.epoch is not None:
         candidate = candidate_of_run(settings)
-        decision = Decision(True, BY_HAND)
+        decision = PromotionDecision(True, BY_HAND)
         chosen = {"chosen": BY_HAND, "preferred_to": checkpoint_digest(settings.workspace.trained)}
     else:
         candidate = trained_candidate(settings)
         if is_unfinished(models, candidate):
-            write_bytes(models / BEST, candidate.content)
-        decision = settle(decide(candidate, settings), candidate, models, settings.force)
+            write_bytes(models / BEST_CHECKPOINT, candidate.content)
+        decision = settle_decision(decide_promotion(candidate, settings), candidate, models, settings.force)
         chosen = {"chosen": BY_SCORE}
     if decision.promote:
         promote(candidate, models, {**chosen, **describe_decision(decision)})
     show_decision(decision, candidate, models)
 
 
-def settle(decision: Decision, candidate: Candidate, models: Path, force: bool) -> Decision:
-    """The decision, turned where `force` or the answer to a question says so; what is the best one already stays."""
-    if decision.promote or checkpoint_digest(models / BEST) == candidate.digest:
+def settle_decision(
+    decision: PromotionDecision, candidate: PromotionCandidate, models: Path, force: bool
+) -> PromotionDecision:
+    """The decision, reversed by `force` or by the answer in the terminal; the best one itself is not promoted again."""
+    if decision.promote or checkpoint_digest(models / BEST_CHECKPOINT) == candidate.digest:
         return decision
     if force:
         return replace(decision, promote=True, reason=f"{FORCED}, although {decision.reason}")
-    if decision.undecided and ask(f"{models / BEST} stays as it is, for {decision.reason}"):
+    if decision.undecided and ask(f"{models / BEST_CHECKPOINT} stays as it is, for {decision.reason}"):
         return replace(decision, promote=True, reason=f"{ANSWERED}, although {decision.reason}")
     return decision
 
 
 def ask(why: str) -> bool:
-    """Ask whether to promote what cannot be compared; no without a terminal, in a stage of DVC, and without an answer.
+    """Ask whether to promote; no without a terminal, in a stage of DVC, and without an answer.
 
-    DVC hands its terminal on to its stages, but nobody sits before a pipeline that takes minutes.
+    DVC hands its terminal on to its stages, but nobody watches a pipeline that takes minutes.
     """
     if "DVC_STAGE" in os.environ or not (sys.stdin.isatty() and console.is_terminal):
         return False
     say(why)
     try:
-        return Confirm.ask("Promote the new one all the same?", default=False, console=console)
+        return Confirm.ask("Promote the new one anyway?", default=False, console=console)
     except EOFError:
         return False
 
 
-def trained_candidate(settings: PromoteSettings) -> Candidate:
-    """What the train stage exported."""
+def trained_candidate(settings: PromoteSettings) -> PromotionCandidate:
+    """The train stage's exported checkpoint."""
     checkpoint = settings.workspace.trained
     entries, record = read_checkpoint(checkpoint), read_record(checkpoint.with_suffix(".json"))
     if record is None:
@@ -232,19 +234,21 @@ def trained_candidate(settings: PromoteSettings) -> Candidate:
         raise UserError(f"no readable record {beside} beside {checkpoint}; run dvc repro train")
     samples = read_rows(kind_of(entries["model"]).sample_table(settings.workspace))
     run = find_run(str(record["run"]), settings.workspace.runs)
-    origin = Origin(record["run"], record["checkpoint"], data_version(samples), split_subjects(samples, "train"))
+    origin = CheckpointOrigin(
+        record["run"], record["checkpoint"], data_version(samples), split_subjects(samples, "train")
+    )
     content = checkpoint.read_bytes()
-    return Candidate(content, make_record(entries, content, origin, run.config if run else settings.recorded))
+    return PromotionCandidate(content, make_record(entries, content, origin, run.config if run else settings.recorded))
 
 
-def candidate_of_run(settings: PromoteSettings) -> Candidate:
-    """An epoch's checkpoint of a run, exported; by default the run that was trained last, and its best epoch.
+def candidate_of_run(settings: PromoteSettings) -> PromotionCandidate:
+    """An epoch's checkpoint of a run, exported; by default the best epoch of the last run.
 
     Raises:
-        UserError: no such run, or no checkpoint of this epoch was kept; lists those that were.
+        UserError: no such run, or no kept checkpoint of this epoch.
     """
     trained = read_record(settings.workspace.trained.with_suffix(".json")) or {}
-    run = named_run(settings.run or trained.get("run"), settings.workspace.runs)
+    run = require_run(settings.run or trained.get("run"), settings.workspace.runs)
     checkpoint = run.best_checkpoint()
     if settings.epoch is not None:
         kept = run.epoch_checkpoints()
@@ -253,24 +257,24 @@ def candidate_of_run(settings: PromoteSettings) -> Candidate:
             raise UserError(f"run {run.run_id} has no checkpoint of epoch {settings.epoch}; it kept those of {there}")
         checkpoint = kept[settings.epoch]
     with tempfile.TemporaryDirectory() as folder:
-        export_checkpoint(checkpoint, Path(folder) / BEST)
-        content = (Path(folder) / BEST).read_bytes()
+        export_checkpoint(checkpoint, Path(folder) / BEST_CHECKPOINT)
+        content = (Path(folder) / BEST_CHECKPOINT).read_bytes()
     seen, version = run.file(SUBJECTS_FIELD), run.values().get(VERSION_FIELD)
     subjects = seen.read_text(encoding="utf-8").split() if seen else None
-    origin = Origin(run.run_id, checkpoint.name, None if version is None else str(version), subjects)
-    return Candidate(content, make_record(read_checkpoint(checkpoint), content, origin, run.config))
+    origin = CheckpointOrigin(run.run_id, checkpoint.name, None if version is None else str(version), subjects)
+    return PromotionCandidate(content, make_record(read_checkpoint(checkpoint), content, origin, run.config))
 
 
 def make_record(
-    entries: Mapping[str, Any], content: bytes, origin: Origin, configuration: Mapping[str, Any]
+    entries: Mapping[str, Any], content: bytes, origin: CheckpointOrigin, configuration: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The record of a checkpoint: where it comes from, what it is, what it was trained on and with.
+    """The record of a checkpoint: its origin, its model, and its training data and configuration.
 
     Args:
         entries: the checkpoint's.
         content: its file.
         origin: where it comes from.
-        configuration: plain values, of which the record keeps some nodes.
+        configuration: plain values; the record keeps some nodes.
     """
     return {
         "record_version": VERSION,
@@ -289,25 +293,27 @@ def make_record(
     }
 
 
-def decide(candidate: Candidate, settings: PromoteSettings) -> Decision:
+def decide_promotion(candidate: PromotionCandidate, settings: PromoteSettings) -> PromotionDecision:
     """Compare the candidate with the best one so far; see the module's description."""
     best, record = settings.workspace.best, best_record(settings.workspace.models)
     if not best.is_file():
-        return Decision(True, "there was no best checkpoint yet")
+        return PromotionDecision(True, "there was no best checkpoint yet")
     if checkpoint_digest(best) == candidate.digest:
-        return Decision(record is None, "it is the best one already")
+        return PromotionDecision(record is None, "it is the best one already")
     if record is None:
-        return incomparable(f"{best} has no record {RECORD} that belongs to it: whom it was trained on is not known")
+        return incomparable(
+            f"{best} has no record {BEST_RECORD} that belongs to it: whom it was trained on is not known"
+        )
     if record.get("chosen") == BY_HAND and record.get("preferred_to") == candidate.digest:
-        return Decision(False, "another one was preferred to it by hand")
+        return PromotionDecision(False, "another one was preferred to it by hand")
     if record.get("gestures") != candidate.record["gestures"]:
         return incomparable(describe_other_gestures(record, candidate.record))
-    return compare(best, record, settings)
+    return compare_with_best(best, record, settings)
 
 
-def incomparable(why: str) -> Decision:
-    """The decision about two checkpoints of which nothing can tell which one is better."""
-    return Decision(False, f"they cannot be compared: {why}", undecided=True)
+def incomparable(why: str) -> PromotionDecision:
+    """The decision about two checkpoints that cannot be compared."""
+    return PromotionDecision(False, f"they cannot be compared: {why}", undecided=True)
 
 
 def describe_other_gestures(best: Mapping[str, Any], new: Mapping[str, Any]) -> str:
@@ -321,7 +327,7 @@ def describe_other_gestures(best: Mapping[str, Any], new: Mapping[str, Any]) -> 
     return "they have other gestures; " + (" and ".join(differences) or "their order or their background differs")
 
 
-def compare(best: Path, record: Mapping[str, Any], settings: PromoteSettings) -> Decision:
+def compare_with_best(best: Path, record: Mapping[str, Any], settings: PromoteSettings) -> PromotionDecision:
     """Score both on the val samples of subjects whom the best one so far was not trained on."""
     samples, new = val_predictions(settings)
     known = None if record.get(SUBJECTS) is None else parse_subjects(str(record[SUBJECTS]))
@@ -345,11 +351,11 @@ def compare(best: Path, record: Mapping[str, Any], settings: PromoteSettings) ->
     new = Predictions(new.table.filter(both), new.gestures)
     change = measure_change(pair_predictions(old, new, settings.group), settings.change)
     result = verdict(change, "val")
-    return Decision(result.promote, result.reason, change)
+    return PromotionDecision(result.promote, result.reason, change)
 
 
 def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Predictions]:
-    """The samples of val, and the candidate's predictions of them, as the evaluate stage wrote them.
+    """The samples of val, and the candidate's predictions from the evaluate stage.
 
     Raises:
         DataError: they are missing. UserError: they do not belong together.
@@ -364,31 +370,31 @@ def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Prediction
 
 
 def best_record(models: Path) -> dict[str, Any] | None:
-    """The record that belongs to `best.ckpt`: its own, or, where a promotion was interrupted, the one kept before."""
-    digest = checkpoint_digest(models / BEST)
-    records = (read_record(models / name) for name in (RECORD, PREVIOUS_RECORD))
+    """The record that belongs to `best.ckpt`; after an interrupted promotion this is the previous one."""
+    digest = checkpoint_digest(models / BEST_CHECKPOINT)
+    records = (read_record(models / name) for name in (BEST_RECORD, PREVIOUS_RECORD))
     return next((record for record in records if record and record.get("sha256") == digest), None)
 
 
-def is_unfinished(models: Path, candidate: Candidate) -> bool:
+def is_unfinished(models: Path, candidate: PromotionCandidate) -> bool:
     """Whether a promotion of this candidate was killed after its record and before its checkpoint was written."""
-    record = read_record(models / RECORD) or {}
-    return record.get("sha256") == candidate.digest != checkpoint_digest(models / BEST)
+    record = read_record(models / BEST_RECORD) or {}
+    return record.get("sha256") == candidate.digest != checkpoint_digest(models / BEST_CHECKPOINT)
 
 
-def promote(candidate: Candidate, models: Path, outcome: Mapping[str, Any]) -> None:
+def promote(candidate: PromotionCandidate, models: Path, outcome: Mapping[str, Any]) -> None:
     """Keep the best one so far as the previous one, then write the candidate's record and the candidate."""
     record = {**candidate.record, **outcome}
     record[SUBJECTS] = record.pop(SUBJECTS)  # long, so it comes last
-    current = read_record(models / RECORD)
-    if current and current.get("sha256") == checkpoint_digest(models / BEST) != candidate.digest:
+    current = read_record(models / BEST_RECORD)
+    if current and current.get("sha256") == checkpoint_digest(models / BEST_CHECKPOINT) != candidate.digest:
         write_json(models / PREVIOUS_RECORD, current)
-        write_bytes(models / PREVIOUS, (models / BEST).read_bytes())
-    write_json(models / RECORD, record)
-    write_bytes(models / BEST, candidate.content)
+        write_bytes(models / PREVIOUS_BEST, (models / BEST_CHECKPOINT).read_bytes())
+    write_json(models / BEST_RECORD, record)
+    write_bytes(models / BEST_CHECKPOINT, candidate.content)
 
 
-def describe_decision(decision: Decision) -> dict[str, Any]:
+def describe_decision(decision: PromotionDecision) -> dict[str, Any]:
     """What the record says about the decision."""
     change = decision.change
     compared = change and {
@@ -403,18 +409,18 @@ def describe_decision(decision: Decision) -> dict[str, Any]:
     return json_ready({"reason": decision.reason, "compared": compared})
 
 
-def show_decision(decision: Decision, candidate: Candidate, models: Path) -> None:
+def show_decision(decision: PromotionDecision, candidate: PromotionCandidate, models: Path) -> None:
     """Print what was decided."""
-    run, epoch, best = candidate.record["run"], candidate.record["epoch"], models / BEST
+    run, epoch, best = candidate.record["run"], candidate.record["epoch"], models / BEST_CHECKPOINT
     verb = "promoted to" if decision.promote else "not promoted to"
     say(f"run {run}, epoch {epoch} {verb} {best}: {decision.reason}")
-    if decision.promote and (models / PREVIOUS).is_file():
-        say(f"the one before is {models / PREVIOUS}")
+    if decision.promote and (models / PREVIOUS_BEST).is_file():
+        say(f"the one before is {models / PREVIOUS_BEST}")
     if not decision.promote and checkpoint_digest(best) != candidate.digest:
         say(f"{best} stays as it was; the new one is {models / 'trained.ckpt'}, and epoch {epoch} of its run")
         if not decision.undecided:
             say(f"to look closer: gestures compare compare.before={best} compare.after={models / 'trained.ckpt'}")
-        say("to promote it all the same: gestures promote force=true")
+        say("to promote it anyway: gestures promote force=true")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

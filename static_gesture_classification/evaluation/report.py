@@ -1,8 +1,8 @@
-"""An evaluation's report: files (numbers, tables, figures, predictions), and what stands in the terminal.
+"""An evaluation's report: files (numbers, tables, figures, predictions), and tables in the terminal.
 
 metrics.json                          weighted_f1 and per_gesture of the main split, then every split in full
 predictions/<split>.parquet, .embeddings.npy
-tables/<split>_<table>.csv            what `dvc plots` draws, and everything else worth reading as a table
+tables/<split>_<table>.csv            the data of `dvc plots`, and further tables
 figures/<split>/<figure>.png, figures/<split>/errors/<gesture>_taken_for_<prediction>.png, <gesture>_no_hand_found.png
 """
 
@@ -27,7 +27,7 @@ from static_gesture_classification.terminal import Table, note, say, show_table
 from static_gesture_classification.training.scores import weighted_f1
 
 METRICS, PREDICTIONS, TABLES, FIGURES = "metrics.json", "predictions", "tables", "figures"
-PAIRS = 5  # of the commonest errors that are shown
+REPORTED_PAIRS = 5  # of the commonest errors that are shown
 SPLIT_BY = {OFFICIAL: "as published", ASSIGNED: "assigned by the rules and seed of the split stage"}
 
 
@@ -43,7 +43,7 @@ def write_report(scored: Sequence[ScoredSet], output: Path) -> None:
     """Write everything about the sets; metrics.json last.
 
     Raises:
-        OutputError: read-only folder, full disk; what is there already stays whole.
+        OutputError: read-only folder, full disk; existing files stay whole.
     """
     for each in scored:
         write_predictions(each.predictions, output / PREDICTIONS / f"{each.name}.parquet")
@@ -68,7 +68,7 @@ def all_numbers(scored: Sequence[ScoredSet]) -> dict[str, Any]:
 
 
 def write_tables(scored: ScoredSet, folder: Path) -> None:
-    """Write what is known about a set as CSV files."""
+    """Write a set's tables as CSV files."""
     labels = np.asarray(scored.outcomes.labels, dtype=object)
     outcomes = {"gesture": labels[scored.outcomes.truths], "prediction": labels[scored.outcomes.predictions]}
     counts = pd.DataFrame(scored.counts, index=pd.Index(labels, name="gesture"), columns=labels)
@@ -108,7 +108,7 @@ def write_figures(scored: ScoredSet, folder: Path) -> None:
 
 
 def remove_other_splits(scored: Sequence[ScoredSet], output: Path, splits: Sequence[str]) -> None:
-    """Remove what an earlier evaluation left about splits that have no samples any more."""
+    """Remove an earlier evaluation's files of splits that are empty now."""
     for split in set(splits) - {each.name for each in scored}:
         table = output / PREDICTIONS / f"{split}.parquet"
         gone = [table, embeddings_path(table), *(output / TABLES).glob(f"{split}_*.csv")]
@@ -123,7 +123,7 @@ def remove_other_splits(scored: Sequence[ScoredSet], output: Path, splits: Seque
 def show_scores(scored: ScoredSet) -> None:
     """Print a set's scores."""
     numbers = scored.numbers()
-    say(f"\n{scored.name}: {headline(numbers)}")
+    say(f"\n{scored.name}: {describe_scores(numbers)}")
     for source, split_by in scored.data.split_by.items():
         if split_by in SPLIT_BY:
             say(f"the split of {source} is {SPLIT_BY[split_by]}")
@@ -134,24 +134,25 @@ def show_scores(scored: ScoredSet) -> None:
         show_table(pair_table(scored))
     else:
         say("no errors")
-    for line in remarks(scored):
+    for line in list_remarks(scored):
         note(line)
 
 
-def headline(numbers: Mapping[str, Any]) -> str:
-    """One line: weighted F1 with its interval, and what stands beside it."""
+def describe_scores(numbers: Mapping[str, Any]) -> str:
+    """One line: weighted F1 with its interval, and the other scores."""
     found = ""
     if "missed" in numbers:
         found = f"; on found hands {digits(numbers['weighted_f1_of_found_hands'])}, {numbers['missed']:,} not found"
+    interval = describe_score_interval(numbers["weighted_f1_interval"])
     return (
-        f"weighted F1 {digits(numbers['weighted_f1'])} {interval(numbers['weighted_f1_interval'])}, macro F1 "
-        f"{digits(numbers['macro_f1'])}, accuracy {digits(numbers['accuracy'])}, calibration error "
-        f"{digits(numbers['calibration_error'])}; {numbers['samples']:,} samples of {of_whom(numbers)}{found}"
+        f"weighted F1 {digits(numbers['weighted_f1'])} {interval}, macro F1 {digits(numbers['macro_f1'])}, accuracy "
+        f"{digits(numbers['accuracy'])}, calibration error {digits(numbers['calibration_error'])}; "
+        f"{numbers['samples']:,} samples of {of_whom(numbers)}{found}"
     )
 
 
 def of_whom(numbers: Mapping[str, Any]) -> str:
-    """Whom the samples show: "12 people", also where some or all are unknown."""
+    """How many subjects the samples show: "12 people", "unknown people"."""
     unknown, known = numbers.get("people_unknown", 0), f"{numbers['people']:,} people"
     if not unknown:
         return known
@@ -160,7 +161,7 @@ def of_whom(numbers: Mapping[str, Any]) -> str:
     return f"{known} and {unknown:,} samples of unknown people"
 
 
-def interval(value: Mapping[str, Any]) -> str:
+def describe_score_interval(value: Mapping[str, Any]) -> str:
     """A confidence interval in words, with what was resampled."""
     return f"({value['level']:.0%} interval {digits(value['low'])} to {digits(value['high'])}, {describe_units(value)})"
 
@@ -187,13 +188,13 @@ def source_table(scored: ScoredSet) -> Table:
 def pair_table(scored: ScoredSet) -> Table:
     """The commonest errors."""
     table = Table("worst pairs", "taken for", *(_right(name) for name in ("samples", "of the gesture's")))
-    for row in scored.pairs.head(PAIRS).to_dict("records"):
+    for row in scored.pairs.head(REPORTED_PAIRS).to_dict("records"):
         table.add_row(str(row["gesture"]), str(row["prediction"]), f"{row['count']:,}", f"{row['rate']:.1%}")
     return table
 
 
-def remarks(scored: ScoredSet) -> list[str]:
-    """What a reader should know to read the numbers right."""
+def list_remarks(scored: ScoredSet) -> list[str]:
+    """Notes on the numbers."""
     lines = []
     for gesture, count in scored.unknown.items():
         lines.append(f"the checkpoint does not know {gesture}: its {count:,} samples count as errors")

@@ -1,8 +1,7 @@
-"""What a bootstrap draws with replacement: people, and where nobody knows them, what is known to belong together.
+"""The units that a bootstrap draws with replacement: subjects, or sessions and pictures where subjects are unknown.
 
-What varies between one test set and the next is the people. Where a source does not say who is in a picture, all that
-can be drawn are its recordings and pictures. One person may be in many of them, so that an interval over these is too
-narrow, and everything that shows one says so.
+Another test set would show other subjects. If a source does not name its subjects, only its recordings and pictures can
+be drawn. One subject may be in many of them, so the interval is too narrow; every report of such an interval says so.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ class Units:
     """The units of n samples.
 
     Args:
-        kind: "subject", people; "session", where only sessions are kept apart; "picture", people where they are known
-            and elsewhere recordings and pictures; "sample", since there is one unit only.
-        count: how many there are.
+        kind: "subject"; "session", if only sessions are kept apart; "picture", if some subjects are unknown and their
+            recordings and pictures are units; "sample", if there is only one subject or session.
+        count: number of units.
         members: int (n,), the unit of each sample.
-        unknown: of how many samples nobody knows who is in them.
+        unknown: number of samples without a subject.
     """
 
     kind: str
@@ -48,8 +47,8 @@ def units_of(
     """The units of n samples.
 
     Args:
-        sources, subjects: (n,) as in the sample table; a subject is "" where nobody knows.
-        sessions: (n,) likewise; without them, samples of unknown people are each a unit.
+        sources, subjects: (n,) as in the sample table; an unknown subject is "".
+        sessions: (n,) likewise; without them, each sample of an unknown subject is a unit.
         kind: what `subjects` are: "subject" or "session".
     """
     each = np.array([str(row) for row in range(len(sources))], object)
@@ -62,7 +61,7 @@ def units_of(
 
 
 def describe_units(interval: Mapping[str, Any]) -> str:
-    """What an interval's units were, and what that means: "resampling people".
+    """An interval's units in words: "resampling people".
 
     Args:
         interval: `unit` and `unknown` of an `Interval`.
@@ -75,7 +74,7 @@ def describe_units(interval: Mapping[str, Any]) -> str:
 
 
 def unknown_subjects_note(unknown: int, samples: int) -> str:
-    """What a reader should know where not everybody is known."""
+    """A note on samples without a subject."""
     return (
         f"nobody knows who is in {unknown:,} of {samples:,} samples; one person may be in many of them, so every "
         'interval is too narrow. How to say who it is: docs/evaluation.md, "Who is in a picture"'

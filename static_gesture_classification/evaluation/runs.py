@@ -3,7 +3,7 @@
     gestures runs              # all runs
     gestures runs run=ID       # the epochs of one
 
-The one that is `models/best.ckpt` is marked; `promote run=ID epoch=N` makes another one that.
+The promoted one (`models/best.ckpt`) is marked; `gestures promote run=ID epoch=N` promotes another.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from rich.table import Column
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.checkpoint_record import read_record
-from static_gesture_classification.evaluation.epoch_callback import REPORT
 from static_gesture_classification.terminal import Table, console, say, show_table
-from static_gesture_classification.tracking.run_folder import BEST, RunFolder
-from static_gesture_classification.tracking.run_list import list_runs, named_run
+from static_gesture_classification.tracking.report import REPORT_FIELD
+from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
+from static_gesture_classification.tracking.run_list import list_runs, require_run
 from static_gesture_classification.workspace import Workspace
 
 EPOCH_COLUMNS = {
     "training/train_loss": "train loss",
     "training/val_loss": "val loss",
-    BEST: "weighted F1",
-    f"{REPORT}/macro avg/f1-score": "macro F1",
+    BEST_SCORE: "weighted F1",
+    f"{REPORT_FIELD}/macro avg/f1-score": "macro F1",
 }
 WIDE = 120  # columns of a terminal that has room for tags
 
@@ -44,7 +44,7 @@ def main(config: DictConfig) -> None:
             say(f"best.ckpt is epoch {promoted[1]} of {promoted[0]}")
         say("the epochs of one: gestures runs run=RUN")
         return
-    run = named_run(str(config.runs.run), workspace.runs)
+    run = require_run(str(config.runs.run), workspace.runs)
     show_table(epochs_table(run, promoted))
     for path in run.epoch_checkpoints().values():
         say(str(path))
@@ -81,7 +81,7 @@ def runs_table(runs: Path) -> Table:
 
 
 def epochs_table(run: RunFolder, promoted: tuple[str, int] | None) -> Table:
-    """The epochs of a run with their scores on val, and which of them have a checkpoint."""
+    """The epochs of a run with their scores on val and their checkpoints."""
     metrics = run.metrics().reindex(columns=list(EPOCH_COLUMNS))
     kept, best = run.epoch_checkpoints(), run.best
     table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint", box=box.SIMPLE_HEAD)

@@ -1,4 +1,4 @@
-"""Rows of samples: of those without prepared crops cut out of their images, or drawn; and grids of errors."""
+"""Pictures of samples without prepared crops: cut out of images, or drawn from landmarks; and grids of errors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.inputs import Parts, Rows
 
 SIZE, MARGIN = 112, 0.15
-SHOWN = 48  # samples per grid of errors; the predictions table lists all
-_INSIDE = 0.8  # of a drawn picture's side is the hand
-_FINER = 3  # times as large is drawn, then shrunk, for smooth lines
+SHOWN_ERRORS = 48  # samples per grid of errors; the predictions table lists all
+_INSIDE = 0.8  # the hand's share of a drawn picture's width
+_FINER = 3  # lines are drawn at this scale, then shrunk, to be smooth
 # The wrist to each finger's root and along it to the tip, and across the palm; MediaPipe's order.
 BONES = (
     *((0, 1), (1, 2), (2, 3), (3, 4), (0, 5), (5, 6), (6, 7), (7, 8), (9, 10), (10, 11), (11, 12)),
@@ -29,7 +29,7 @@ BONES = (
 
 
 class CutPictures:
-    """Rows that are cut out of their images when they are looked at; drawn where an image cannot be read.
+    """Rows that are cut out of their images on access; drawn if an image cannot be read.
 
     Args:
         samples: n rows with root, image and box.
@@ -51,18 +51,18 @@ class CutPictures:
         try:
             image = read_image(image_path(str(sample["root"]), str(sample["image"])))
         except UnreadableImageError:
-            return draw_hand(np.full((21, 2), np.nan, np.float32) if self.points is None else self.points[row])
+            return draw_landmarks(np.full((21, 2), np.nan, np.float32) if self.points is None else self.points[row])
         return crop_square(image, [float(sample[name]) for name in BOX], SIZE, MARGIN)
 
 
-def draw_hand(points: np.ndarray, size: int = SIZE) -> Image8:
+def draw_landmarks(points: np.ndarray, size: int = SIZE) -> Image8:
     """Points (21, 2) as a hand of lines, uint8 (size, size, 3); without a line where they are NaN."""
-    side = size * _FINER
-    canvas = Image.new("RGB", (side, side), PALE)
+    size_drawn = size * _FINER
+    canvas = Image.new("RGB", (size_drawn, size_drawn), PALE)
     if np.isfinite(points).all():
         low, high = points.min(axis=0), points.max(axis=0)
-        scale = _INSIDE * side / max(float((high - low).max()), 1e-6)
-        placed = [tuple(point) for point in ((points - (low + high) / 2) * scale + side / 2).tolist()]
+        scale = _INSIDE * size_drawn / max(float((high - low).max()), 1e-6)
+        placed = [tuple(point) for point in ((points - (low + high) / 2) * scale + size_drawn / 2).tolist()]
         draw = ImageDraw.Draw(canvas)
         for start, end in BONES:
             draw.line([placed[start], placed[end]], fill=BLUE, width=2 * _FINER)
@@ -78,11 +78,11 @@ def pictures_of(data: GestureDataModule) -> Rows:
 
 
 def draw_parts(parts: Parts) -> np.ndarray:
-    """What a network is given, to look at: uint8 (n, size, size, 3), crops as they are, points as drawn hands."""
+    """Pictures of a network's inputs: uint8 (n, size, size, 3), crops as they are, points as drawn hands."""
     if parts.crops is not None:
         return parts.crops
     assert parts.points is not None
-    return np.stack([draw_hand(hand) for hand in parts.points])
+    return np.stack([draw_landmarks(hand) for hand in parts.points])
 
 
 def error_grids(predictions: Predictions, pictures: Rows) -> Iterator[tuple[str, Image8]]:
@@ -101,7 +101,7 @@ def error_grids(predictions: Predictions, pictures: Rows) -> Iterator[tuple[str,
     for gesture, mistaken in zip(pairs["gesture"].astype(str), pairs["prediction"].astype(str), strict=True):
         truth, prediction = outcomes.labels.index(gesture), outcomes.labels.index(mistaken)
         errors = np.flatnonzero((outcomes.truths == truth) & (outcomes.predictions == prediction))
-        shown = errors[np.argsort(-scores[errors], kind="stable")][:SHOWN]
+        shown = errors[np.argsort(-scores[errors], kind="stable")][:SHOWN_ERRORS]
         images = predictions.table.column("image").take(shown).to_pylist()
         names = [image.rpartition("/")[2] for image in images]
         grid = error_grid(np.asarray(pictures[shown]), scores[shown].tolist(), names, gesture, mistaken, len(errors))

@@ -1,4 +1,4 @@
-"""A set of samples with a classifier's predictions of them, and every number that follows."""
+"""A set of samples with a classifier's predictions, and all their scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from static_gesture_classification.training.scores import weighted_f1
 
 @dataclass(frozen=True)
 class ScoredSet:
-    """A set of samples, the classifier's predictions of them, and the numbers that follow.
+    """A set of samples, the classifier's predictions, and their scores.
 
     Args:
         data: the samples, with what the classifier sees of them.
@@ -72,14 +72,14 @@ class ScoredSet:
 
     @cached_property
     def subjects(self) -> pd.DataFrame:
-        """Scores per person, worst first."""
+        """Scores per subject, worst first."""
         return metrics.breakdown(self.outcomes, ["source", "subject"])
 
     @property
     def known_subjects(self) -> int:
-        """How many people who are known the samples show."""
-        told = pd.DataFrame({"source": self.outcomes.sources, "subject": self.outcomes.subjects})
-        return int(subject_of(told[told["subject"] != ""]).nunique())
+        """How many known subjects the samples show."""
+        names = pd.DataFrame({"source": self.outcomes.sources, "subject": self.outcomes.subjects})
+        return int(subject_of(names[names["subject"] != ""]).nunique())
 
     @property
     def unknown(self) -> dict[str, int]:
@@ -90,17 +90,17 @@ class ScoredSet:
 
     @property
     def missed(self) -> int:
-        """Samples of which there is no prediction, since no hand was found; all of them count as errors."""
+        """Samples without a prediction, since no hand was found; all of them count as errors."""
         return int((~self.predictions.found).sum())
 
     @property
     def weighted_f1_of_found(self) -> float:
-        """Weighted F1 over the samples of which there is a prediction."""
+        """Weighted F1 over the samples that have a prediction."""
         return weighted_f1(self.outcomes.confusion(self.predictions.found))
 
     @property
     def without_samples(self) -> list[str]:
-        """Gestures that the classifier knows and no sample shows; they take no part in averages."""
+        """Gestures of the classifier without a sample; averages leave them out."""
         return [str(name) for name in self.scores.index[self.scores["support"] == 0]]
 
     def numbers(self) -> dict[str, Any]:

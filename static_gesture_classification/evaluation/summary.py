@@ -13,13 +13,13 @@ from omegaconf import DictConfig
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import read_record
-from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES, headline
+from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES, describe_scores
 from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.terminal import console, next_steps, say
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 from static_gesture_classification.workspace import Workspace
 
-PAIRS = 3
+SUMMARY_PAIRS = 3
 NEXT = {
     "  see a round of the loop": "make loop",
     "  see what is confused": "gestures confusions",
@@ -45,9 +45,9 @@ def main(config: DictConfig) -> None:
     console.rule("Results")
     for split in SPLITS:
         if split in metrics:
-            say(f"{split}: {headline(metrics[split])}")
+            say(f"{split}: {describe_scores(metrics[split])}")
     show_confused(workspace.reports / TABLES, str(metrics["split"]))
-    next_steps(places(workspace, str(metrics["split"])))
+    next_steps(list_results(workspace, str(metrics["split"])))
     console.rule("Next")
     next_steps(NEXT)
 
@@ -57,13 +57,14 @@ def show_confused(tables: Path, split: str) -> None:
     path = tables / f"{split}_error_pairs.csv"
     pairs = pd.read_csv(path) if path.is_file() else pd.DataFrame()
     errors = [
-        f"{row.gesture} for {row.prediction} ({row.count}, {row.rate:.1%})" for row in pairs.head(PAIRS).itertuples()
+        f"{row.gesture} for {row.prediction} ({row.count}, {row.rate:.1%})"
+        for row in pairs.head(SUMMARY_PAIRS).itertuples()
     ]
     say(f"taken for another on {split}: {', '.join(errors) or 'none'}")
 
 
-def places(workspace: Workspace, split: str) -> dict[str, str]:
-    """Where everything is, and what it is."""
+def list_results(workspace: Workspace, split: str) -> dict[str, str]:
+    """The files of the results, with a description of each."""
     best = read_record(workspace.best.with_suffix(".json")) or {}
     about = f"run {best['run']}, epoch {best['epoch']}, {best['reason']}" if best else "not promoted yet"
     waits = checkpoint_digest(workspace.trained) not in (None, best.get("sha256"))

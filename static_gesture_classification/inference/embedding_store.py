@@ -1,11 +1,11 @@
-"""The embedding store: what one checkpoint says about many hands, kept on disk and added to as it is worked out.
+"""The embedding store: one checkpoint's embeddings and probabilities of many hands, on disk.
 
     store.json          version, checkpoint (its digest), dimension, gestures (the checkpoint's, in class order)
     embeddings.f16      float16 (n, dimension), row after row
     probabilities.f32   float32 (n, gestures), likewise
-    keys.bin            16 bytes a row: which hand it is (its image, the image's contents, its box)
+    keys.bin            16 bytes a row: the key of the hand (its image, the image's contents, its box)
 
-See `keyed_store`. Half precision halves what has to be read; it changes cosines by less than 0.001.
+See `keyed_store`. Half precision halves the data to read, and changes cosines by less than 0.001.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from static_gesture_classification.keyed_store import KEY, KeyedStore
 from static_gesture_classification.process_lock import ProcessLock
 
 VERSION = 1
-HEADER, EMBEDDINGS, PROBABILITIES, LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
+STORE_HEADER, EMBEDDINGS, PROBABILITIES, LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
 
 Half = npt.NDArray[np.float16]
 Floats = npt.NDArray[np.float32]
@@ -53,17 +53,17 @@ class EmbeddingStore:
             PROBABILITIES: np.dtype(("<f4", (len(gestures),))),
         }
         header = {"version": VERSION, "checkpoint": checkpoint, "dimension": dimension, "gestures": list(gestures)}
-        if (folder / HEADER).is_file():
-            _check(folder / HEADER, header)
+        if (folder / STORE_HEADER).is_file():
+            _check(folder / STORE_HEADER, header)
         else:
-            write_json(folder / HEADER, header)
+            write_json(folder / STORE_HEADER, header)
         self._store = KeyedStore(folder, self._columns)
 
     def __len__(self) -> int:
         return len(self._store)
 
     def rows(self, keys: Sequence[bytes]) -> Integers:
-        """The row of each key, -1 where it is not there: int (n,)."""
+        """The row of each key, -1 if it is missing: int (n,)."""
         return self._store.find(np.array(keys, KEY))
 
     @property
@@ -78,11 +78,11 @@ class EmbeddingStore:
 
     @contextmanager
     def writer(self) -> Iterator[EmbeddingStore]:
-        """Hold the store for writing: one command at a time.
+        """Lock the store for writing.
 
         Raises:
             UserError: another command is writing.
-            OutputError: read-only folder, full disk; what was added before stays.
+            OutputError: read-only folder, full disk; rows added before stay.
         """
         lock = ProcessLock(self.folder / LOCK)
         if not lock.acquire():
@@ -94,7 +94,7 @@ class EmbeddingStore:
             lock.release()
 
     def add(self, keys: Sequence[bytes], embeddings: Floats, probabilities: Floats) -> None:
-        """Append rows, and make them last; within `writer`.
+        """Append rows and write them to disk; within `writer`.
 
         Args:
             keys: n keys of 16 bytes that are not in the store.

@@ -1,9 +1,9 @@
-"""Export a checkpoint to one ONNX file, for onnxruntime and whatever else reads ONNX.
+"""Export a checkpoint to one ONNX file.
 
     gestures export-onnx checkpoint=models/best.ckpt output=models/best.onnx
 
-The file's inputs, outputs and metadata are those of `onnx_classifier`; any number of hands goes through at once. What
-it gives is compared with what the checkpoint gives before it is written.
+`onnx_classifier` describes the file's inputs, outputs and metadata; the batch size is free. The file is written only if
+its outputs equal the checkpoint's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint
 
-DIFFERENCE = 1e-3  # of a probability, between checkpoint and file, above which the export is refused
+DIFFERENCE = 1e-3  # largest allowed difference of a probability between checkpoint and file
 EXAMPLES = 5
 OPSET = 20
 
@@ -62,21 +62,21 @@ class ExportOnnxSettings(Settings):
 def main(config: DictConfig) -> None:
     """Export the checkpoint."""
     settings = ExportOnnxSettings.from_config(config)
-    difference = export(settings.checkpoint, settings.file)
+    difference = export_onnx(settings.checkpoint, settings.file)
     say(
         f"{settings.file}: {decimal(settings.file.stat().st_size)}; probabilities differ from the checkpoint's by at "
         f"most {difference:.1g}"
     )
 
 
-def export(checkpoint: Path, output: Path) -> float:
+def export_onnx(checkpoint: Path, output: Path) -> float:
     """Write a checkpoint's network as an ONNX file.
 
     Returns:
-        the largest difference between the probabilities of the two, over random inputs.
+        the largest difference of a probability between checkpoint and file, on random inputs.
 
     Raises:
-        UserError: the checkpoint is unusable, or its network comes out different as ONNX.
+        UserError: the checkpoint is unusable, or its network differs as ONNX.
         OutputError: the file cannot be written.
     """
     classifier = load_classifier(checkpoint)
@@ -94,7 +94,7 @@ def export(checkpoint: Path, output: Path) -> float:
 
 
 def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
-    """The ONNX file of a classifier: its network from input to probabilities, and what the file says about itself."""
+    """The ONNX file of a classifier: its network from input to probabilities, and metadata."""
     import onnx
 
     example = classifier.kind.feed(classifier.kind.example(EXAMPLES, classifier.crop_size))
@@ -128,7 +128,7 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
 
 
 class ExportedNetwork(nn.Module):
-    """A classifier's network from the arrays that it is fed with to its predictions, as one graph."""
+    """A classifier's network from input arrays to probabilities and embeddings, as one graph."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()

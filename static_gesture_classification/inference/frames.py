@@ -23,7 +23,7 @@ from static_gesture_classification.image_files import (
 )
 from static_gesture_classification.images import UnreadableImageError, image_header, read_with_header
 
-SHOWN = 3  # refused files in a message
+SHOWN_REFUSED = 3  # refused files in a message
 A_VIDEO = "a video in a folder of images; name it by itself"
 # FOURCC in small letters -> what people call the codec (https://www.iana.org/assignments/video-codec; MP4 registry).
 CODECS = {
@@ -68,9 +68,9 @@ class Frames(ABC):
     """The frames of an input, decoded one by one while iterating.
 
     Attributes:
-        total: how many frames to expect; for a video, what its file says, which may be an estimate or 0 (unknown).
-        skipped: what gave no frame; complete once the iteration has ended.
-        animated: names of images of which the first frame, or page, alone was taken; complete likewise.
+        total: expected number of frames; for a video the file's own number, which may be an estimate or 0 (unknown).
+        skipped: files that gave no frame; complete once the iteration has ended.
+        animated: images whose first frame or page alone was taken; complete likewise.
         others: names of files that are neither images nor videos.
         is_video: whether the frames belong to one video.
     """
@@ -88,7 +88,7 @@ class Frames(ABC):
 
     @property
     def notes(self) -> list[str]:
-        """Lines about what was not looked at, besides what was skipped; complete once the iteration has ended."""
+        """Lines about other files and animations; complete once the iteration has ended."""
         return [*describe_others(self.others), *describe_animated(self.animated)]
 
 
@@ -107,7 +107,7 @@ def frames(source: Path) -> Frames:
 
 
 class FolderFrames(Frames):
-    """All images in a folder and below; what cannot be read is skipped and counted."""
+    """All images in a folder and below; unreadable files are skipped and listed."""
 
     is_video = False
 
@@ -135,10 +135,10 @@ class FolderFrames(Frames):
             yield Frame(image, name, index)
 
     def _there_is(self) -> str:
-        """What is there instead of images."""
+        """What the folder holds instead of images."""
         videos = [f"of its {len(self.videos)} videos, name one"] if self.videos else []
         refused = [f"{each.name}: {each.reason}" for each in self.refused if each.reason != A_VIDEO]
-        return "".join(f"; {line}" for line in (*videos, *describe_others(self.others), *refused[:SHOWN]))
+        return "".join(f"; {line}" for line in (*videos, *describe_others(self.others), *refused[:SHOWN_REFUSED]))
 
 
 class ImageFrames(Frames):
@@ -162,9 +162,9 @@ class ImageFrames(Frames):
 
 
 class VideoFrames(Frames):
-    """The frames of a video, by OpenCV, upright. A file that ends early is said to.
+    """The upright frames of a video, by OpenCV. A file that ends early is listed in `skipped`.
 
-    Where the size changes on the way, OpenCV scales all frames to that of the first.
+    If the size changes, OpenCV scales all frames to the size of the first.
 
     Raises:
         DataError: it cannot be opened, or not one frame of it can be decoded.
@@ -202,7 +202,7 @@ class VideoFrames(Frames):
 
 @dataclass(frozen=True)
 class OpenedVideo:
-    """A video that can be decoded: OpenCV's capture, and the frame that was read to see that, BGR."""
+    """A video that can be decoded: OpenCV's capture, and its first frame, BGR."""
 
     capture: Any
     first: np.ndarray
@@ -239,8 +239,8 @@ def _undecodable(path: Path, fourcc: str) -> str:
     way_out = shlex.join(["ffmpeg", "-i", str(path), "-an", "-c:v", "libx264", "-pix_fmt", "yuv420p", str(target)])
     if codec in DECODED:
         return (
-            f"{path} opens as a video but has no readable frame: it is in {called}, and damaged or cut off. What is "
-            f"left of it may be saved by: {way_out}"
+            f"{path} opens as a video but has no readable frame: it is in {called}, and damaged or cut off. This may "
+            f"save the rest: {way_out}"
         )
     return (
         f"{path} opens as a video but has no readable frame: it is in {called}, which the OpenCV that is installed "
@@ -249,7 +249,7 @@ def _undecodable(path: Path, fourcc: str) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    """By its name, and by its first bytes where the name says neither image nor video."""
+    """Whether a file is an image: by its name, else by its first bytes."""
     if is_image(path.name) or is_video(path.name):
         return is_image(path.name)
     try:

@@ -1,4 +1,4 @@
-"""A trained network as an ONNX file: what the file says about itself, and how it becomes a classifier.
+"""A trained network as an ONNX file: its metadata, and how it becomes a classifier.
 
 inputs        those of the input kind (`InputKind.feed`): crops, uint8 (n, size, size, 3), RGB; or points, float32
               (n, 21, 2), in a unit that is the same for x and y
@@ -20,7 +20,7 @@ from typing_extensions import TypedDict
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.inputs import InputKind, kind_named
+from static_gesture_classification.training.inputs import InputKind, input_kind
 
 SUFFIX = ".onnx"
 VERSION = "1"
@@ -28,23 +28,23 @@ OUTPUT_NAMES = ("probabilities", "embedding")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
 
 
-class Gestures(TypedDict):
-    """The vocabulary, as the file says it."""
+class OnnxGestures(TypedDict):
+    """The vocabulary in the file's metadata."""
 
     names: list[str]
     background: str | None
 
 
 @dataclass(frozen=True)
-class Crop:
-    """How crops are cut, as the file says it: pixels, and share of the box's longer side; 0 for landmarks."""
+class OnnxCrop:
+    """How crops are cut: pixels, and share of the box's longer side; 0 for landmark models."""
 
     size: Annotated[int, Field(ge=0, le=4096)]
     margin: Annotated[float, Field(ge=0, le=10)]
 
 
 class AnyClassifier(Protocol):
-    """What `training.checkpoint.Classifier` and `OnnxClassifier` have in common."""
+    """The interface of `training.checkpoint.Classifier` and `OnnxClassifier`."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -56,18 +56,18 @@ class AnyClassifier(Protocol):
 
     @property
     def kind(self) -> InputKind:
-        """What it sees of a hand."""
+        """Its input kind."""
 
     @property
     def crop_size(self) -> int:
-        """Side of a crop in pixels."""
+        """Size of a square crop in pixels."""
 
     @property
     def crop_margin(self) -> float:
-        """Added on each side of the square crop, as a share of the box's longer side."""
+        """Added around the square crop, as a share of the box's longer side."""
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (n, classes) and embeddings (n, features), float32, of inputs as the kind joins them."""
+        """Probabilities (n, classes) and embeddings (n, features), float32, of inputs by `InputKind.join`."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class OnnxClassifier:
     @property
     def kind(self) -> InputKind:
         """See `AnyClassifier.kind`."""
-        return kind_named(self.input)
+        return input_kind(self.input)
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `AnyClassifier.predict`."""
@@ -127,19 +127,19 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
             f"export it again: {EXPORT}"
         )
     way_out = f"export it again: {EXPORT}"
-    crop = parse_json(about.get("crop", ""), Crop, f"{path}, its crop", way_out)
-    gestures = parse_json(about.get("gestures", ""), Gestures, f"{path}, its gestures", way_out)
+    crop = parse_json(about.get("crop", ""), OnnxCrop, f"{path}, its crop", way_out)
+    gestures = parse_json(about.get("gestures", ""), OnnxGestures, f"{path}, its gestures", way_out)
     try:
-        kind = kind_named(str(about.get("input")))
+        kind = input_kind(str(about.get("input")))
     except UserError as error:
-        raise UserError(f"{path}: {error}; {way_out}") from error
+        raise UserError(f"{path}, its input: {error}; {way_out}") from error
     vocabulary = Vocabulary.from_mapping(gestures)
     _check_graph(session, kind, crop, vocabulary, path)
     return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin)
 
 
-def _check_graph(session: Any, kind: InputKind, crop: Crop, vocabulary: Vocabulary, path: Path) -> None:
-    """Raise `UserError` where the network does not take and give what the file says about it."""
+def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Vocabulary, path: Path) -> None:
+    """Raise `UserError` where the network's inputs or outputs do not fit the metadata."""
     expected = [(name, list(array.shape[1:])) for name, array in kind.feed(kind.example(1, crop.size)).items()]
     takes = [(each.name, list(each.shape[1:])) for each in session.get_inputs()]
     gives = {each.name: each.shape for each in session.get_outputs()}

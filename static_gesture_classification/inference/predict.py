@@ -41,9 +41,9 @@ class PredictSettings(Settings):
     Args:
         input: an image, a folder of images, or a video.
         output: the table, or a folder for it.
-        checkpoint: that predicts, .ckpt or .onnx.
+        checkpoint: .ckpt or .onnx.
         detector: finds the hands.
-        trainer: what is computed on.
+        trainer: device and threads.
     """
 
     input: Path
@@ -56,7 +56,7 @@ class PredictSettings(Settings):
     def from_config(cls, config: DictConfig) -> PredictSettings:
         """Read them. Raises `UserError` where no input is named."""
         if not config.predict.input:
-            raise UserError("name what to look at: input=PATH of an image, a folder of images, or a video")
+            raise UserError("name the input: input=PATH of an image, a folder of images, or a video")
         return cls.read(
             config,
             "predict",
@@ -75,7 +75,7 @@ def main(config: DictConfig) -> None:
     with settings.detector.build() as detector:
         predictor = Predictor.load(settings.checkpoint, detector, hardware.torch_device(settings.trainer.accelerator))
         outcome = recognise(source, predictor, output)
-    show_outcome(outcome, output)
+    show_recognition(outcome, output)
 
 
 def output_file(output: Path) -> Path:
@@ -89,18 +89,18 @@ def missed_file(output: Path) -> Path:
 
 
 @dataclass
-class Outcome:
-    """What a run over an input gave.
+class Recognition:
+    """The hands of an input, counted.
 
     Args:
-        looked_at: images or frames that were looked at.
-        gestures: hands per gesture.
-        no_hand: names, or numbers, of the images or frames in which no hand was found.
-        unread: files, or parts of a video, that gave no picture, each with the reason.
-        others: files that are no pictures.
-        notes: lines about what was not looked at besides.
-        seconds: taken for each image or frame, from its pixels to its gestures.
         is_video: whether the pictures are frames of one video.
+        looked_at: number of images or frames.
+        gestures: hands per gesture.
+        no_hand: names of images, or numbers of frames, without a hand.
+        unread: unreadable files, or parts of a video, each with the reason.
+        others: files that are no pictures.
+        notes: lines about other files and animations.
+        seconds: for each image or frame, from its pixels to its gestures.
     """
 
     is_video: bool
@@ -113,14 +113,14 @@ class Outcome:
     seconds: list[float] = field(default_factory=list)
 
 
-def recognise(source: Frames, predictor: Predictor, output: Path) -> Outcome:
-    """Write the table of all hands in `source` to `output`, and what was missed beside it.
+def recognise(source: Frames, predictor: Predictor, output: Path) -> Recognition:
+    """Write the table of all hands in `source` to `output`, and pictures without a hand beside it.
 
     Raises:
         DataError: not one picture could be read.
         OutputError: the table cannot be written.
     """
-    outcome = Outcome(source.is_video)
+    outcome = Recognition(source.is_video)
     key = "frame" if source.is_video else "image"
     with atomic_path(output) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -149,7 +149,7 @@ def rows(frame: Frame, hands: Sequence[RecognisedHand], is_video: bool) -> list[
     return [
         [
             _key(frame, is_video),
-            *(f"{share * side:.2f}" for share, side in zip(hand.hand.box, (width, height) * 2, strict=True)),
+            *(f"{share * size:.2f}" for share, size in zip(hand.hand.box, (width, height) * 2, strict=True)),
             hand.gesture,
             *(f"{value:.6f}" for value in (hand.score, *hand.probabilities.tolist())),
         ]
@@ -157,8 +157,8 @@ def rows(frame: Frame, hands: Sequence[RecognisedHand], is_video: bool) -> list[
     ]
 
 
-def write_missed(outcome: Outcome, key: str, path: Path) -> None:
-    """List what gave no row: pictures without a hand, files that could not be read."""
+def write_missed(outcome: Recognition, key: str, path: Path) -> None:
+    """List pictures without a hand, and files that could not be read."""
     with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([key, "reason"])
@@ -167,8 +167,8 @@ def write_missed(outcome: Outcome, key: str, path: Path) -> None:
         writer.writerows([name, NO_PICTURE] for name in outcome.others)
 
 
-def show_outcome(outcome: Outcome, output: Path) -> None:
-    """Print what was found, what was not, and how long it took."""
+def show_recognition(outcome: Recognition, output: Path) -> None:
+    """Print the counts of hands, unreadable files, and the time per picture."""
     table = Table("gesture", "hands")
     table.columns[1].justify = "right"
     for gesture, count in outcome.gestures.most_common():

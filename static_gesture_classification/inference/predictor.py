@@ -1,6 +1,6 @@
 """Frame in; per hand its box, gesture and probabilities out: a detector, then a classifier.
 
-What the classifier sees of a hand is made by its input kind, as for training.
+The input kind makes the classifier's inputs, as for training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from static_gesture_classification.inference.onnx_classifier import (
 if TYPE_CHECKING:
     from static_gesture_classification.training.checkpoint import Classifier
 
-_TRACED = 1e-4  # of a probability, between a network and its graph
+_TRACED = 1e-4  # largest allowed difference of a probability between a network and its traced graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class Predictor:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The gestures that are told apart, in the order of the probabilities."""
+        """The gestures, in the order of the probabilities."""
         return self.classifier.vocabulary
 
     def predict(self, image: np.ndarray) -> list[RecognisedHand]:
@@ -95,7 +95,7 @@ class Predictor:
         """
         if not hands:
             return []
-        probabilities, embeddings = self.classifier.predict(inputs_of(self.classifier, image, hands))
+        probabilities, embeddings = self.classifier.predict(hand_inputs(self.classifier, image, hands))
         return [
             RecognisedHand(hand, self.vocabulary.names[best], float(row[best]), row, embedding)
             for hand, row, embedding, best in zip(
@@ -104,8 +104,8 @@ class Predictor:
         ]
 
 
-def inputs_of(classifier: AnyClassifier, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
-    """What a classifier sees of hands in an image."""
+def hand_inputs(classifier: AnyClassifier, image: np.ndarray, hands: Sequence[DetectedHand]) -> np.ndarray:
+    """A classifier's inputs for hands in an image."""
     return classifier.kind.look_at(image, hands, classifier.crop_size, classifier.crop_margin)
 
 
@@ -119,9 +119,9 @@ def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifi
 
 
 def trace_backbone(classifier: Classifier) -> Classifier:
-    """A model of pictures for one hand at a time on a processor: its backbone as one graph, in half the time.
+    """Trace a crop model's backbone, which halves the time for one hand on a processor.
 
-    Where tracing changes what the network predicts, or the device is another, it stays as it is.
+    The classifier is returned unchanged on another device, or if tracing changes its predictions.
     """
     import torch
 
@@ -134,7 +134,7 @@ def trace_backbone(classifier: Classifier) -> Classifier:
     with network.backbone.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments)):
         classifier.predict(examples[:1])
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what a trace takes for constant; the comparison below decides
+        warnings.simplefilter("ignore")  # about traced constants; the comparison below decides
         graph = torch.jit.freeze(torch.jit.trace(network.backbone, tuple(each.clone() for each in seen)))
     fast = replace(classifier, network=copy.copy(network))
     fast.network._modules = {**network._modules, "backbone": graph}  # a copy shares its parts with the original

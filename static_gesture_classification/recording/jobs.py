@@ -1,4 +1,4 @@
-"""What is to be recorded: the plan's lines, one gesture, or sets whose gesture is chosen afterwards."""
+"""The sets to record: the plan's lines, one gesture, or sets whose gesture is chosen afterwards."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     Example,
     PlannedRecording,
     RecordingPlan,
+    count_recorded,
     read_plan,
-    recorded_for,
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import UnreadableImageError, read_image
@@ -21,8 +21,8 @@ from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion
 
-SECONDS_WITHOUT_WINDOW = 120  # that a set takes at most when nobody can end it
-EXAMPLE_SIDE = 200  # pixels
+SECONDS_WITHOUT_WINDOW = 120  # longest duration of a set that no user can end
+EXAMPLE_SIZE = 200  # pixels
 EXAMPLE_MARGIN = 0.15
 
 
@@ -31,11 +31,11 @@ class Job:
     """One set to record.
 
     Args:
-        gesture: what to perform; None where it is chosen afterwards.
-        mistaken_for: what the model takes it for; None where that is not the point.
+        gesture: what to perform; None if it is chosen afterwards.
+        mistaken_for: what the model takes it for; None if the job is not about a confusion.
         count: pictures that are still missing.
-        reason: why, in words; "" where nobody planned it.
-        example: uint8 (EXAMPLE_SIDE, EXAMPLE_SIDE, 3) RGB, a hand that shows the error; None without.
+        reason: why, in words; "" without a plan.
+        example: uint8 (EXAMPLE_SIZE, EXAMPLE_SIZE, 3) RGB, a hand that shows the error; None without one.
     """
 
     gesture: str | None
@@ -67,9 +67,9 @@ class Work:
 
     Args:
         jobs: in order.
-        endless: whether the last is repeated until the user stops.
+        endless: whether the last job is repeated until the user stops.
         checkpoint: whose errors the plan follows; "" without a plan.
-        planned: whether it follows the plan.
+        planned: whether the jobs follow the plan.
     """
 
     jobs: tuple[Job, ...]
@@ -79,7 +79,7 @@ class Work:
 
 
 def find_work(settings: RecordingSettings) -> Work:
-    """What is to be recorded, by `recording.mode`, `recording.gesture` and the plan.
+    """The sets to record, by `recording.mode`, `recording.gesture` and the plan.
 
     Raises:
         DataError: a plan is asked for and there is none, or it is damaged.
@@ -103,7 +103,7 @@ def find_work(settings: RecordingSettings) -> Work:
 def _work_of_plan(
     plan: RecordingPlan, lines: Sequence[PlannedRecording], path: Path, settings: RecordingSettings
 ) -> Work:
-    done = recorded_for(plan, settings.storage.root)
+    done = count_recorded(plan, settings.storage.root)
     jobs = []
     for line in lines:
         missing = line.count - done.get((line.gesture, line.mistaken_for), 0)
@@ -111,17 +111,17 @@ def _work_of_plan(
             jobs.append(Job(line.gesture, missing, line.mistaken_for, line.reason, example_picture(line.examples)))
     if not jobs:
         raise UserError(
-            f"all that {path} asks for is recorded. Take it in with: dvc repro (which makes a new plan), or record on "
-            "with recording.mode=free"
+            f"all that {path} asks for is recorded. Train on it with dvc repro (which makes a new plan), or record "
+            "more with recording.mode=free"
         )
     return Work(tuple(jobs), checkpoint=plan.checkpoint, planned=True)
 
 
 def fit_to_camera(settings: RecordingSettings, work: Work, live: bool) -> RecordingSettings:
-    """The settings, without a countdown for a file, and without what needs a window where there is none.
+    """The settings without a countdown for a file; without a window, also without the review.
 
     Raises:
-        UserError: without a window, nothing says which gesture is performed.
+        UserError: there is no window to name the gesture in.
     """
     changes: dict[str, object] = {} if live else {"countdown": 0.0}
     if settings.window == "none":
@@ -136,11 +136,11 @@ def fit_to_camera(settings: RecordingSettings, work: Work, live: bool) -> Record
 
 
 def example_picture(examples: Sequence[Example]) -> np.ndarray | None:
-    """The first example that can be read, cut around its hand; None where none can."""
+    """A crop of the first readable example; None without one."""
     for example in examples:
         try:
             image = read_image(example.path)
         except (UnreadableImageError, OSError):
             continue
-        return crop_square(image, example.box, EXAMPLE_SIDE, EXAMPLE_MARGIN)
+        return crop_square(image, example.box, EXAMPLE_SIZE, EXAMPLE_MARGIN)
     return None

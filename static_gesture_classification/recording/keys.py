@@ -1,4 +1,4 @@
-"""Keys by name, whatever window or platform they come from; single characters stand for themselves."""
+"""Names of keys, independent of window and platform; single characters stand for themselves."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Key:
 
     Args:
         key: its name; "" where the hint stands for several.
-        shown: how the screen writes it; "" where it does not.
+        shown: its name on screen; "" if it is not shown.
         does: what it does, in words.
-        action: does it; None where the state reacts in another way.
+        action: does it; None if the state reacts in another way.
         also: other keys that do the same.
     """
 

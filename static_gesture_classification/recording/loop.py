@@ -12,18 +12,18 @@ from static_gesture_classification.recording.judging.observer import Observer, S
 from static_gesture_classification.recording.recorder import Recorder
 
 WAIT_SECONDS = 0.05  # for a picture, before keys are looked at again
-RATE_OVER = 30  # looks that the shown rate is measured over
+RATE_OVER = 30  # number of pictures to measure the shown rate
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How fast it goes.
+    """Rates of the recorder.
 
     Args:
-        camera: pictures a second that the camera gives.
-        looked: pictures a second that are looked at.
-        dropped: pictures that a newer one replaced before they were looked at.
-        remark: the latest thing that happened to the camera.
+        camera: the camera's pictures a second.
+        looked: processed pictures a second.
+        dropped: pictures that a newer one replaced before they were processed.
+        remark: the camera's latest event.
     """
 
     camera: float = 0.0
@@ -33,10 +33,10 @@ class Figures:
 
 
 class Display(Protocol):
-    """What shows the recorder: a window, or lines."""
+    """Shows the recorder: a window, or lines."""
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
-        """Show what is the case; returns the keys that were pressed."""
+        """Show the recorder's state; returns the pressed keys."""
 
 
 def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Display) -> None:
@@ -48,14 +48,14 @@ def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Di
     sight: Sight | None = None
     times: deque[float] = deque(maxlen=RATE_OVER)
     while not recorder.over:
-        # While nothing is looked at, keys come first: a name is typed faster than pictures come.
+        # While pictures are not processed, keys come first: typing is faster than pictures come.
         wait = WAIT_SECONDS if recorder.state.looks else 0.0
         is_keeping = recorder.state.keeps
-        if not frames.camera.live:  # the pictures of a file are not spent on a screen that keeps none
+        if not frames.camera.live:  # a file pauses while no pictures are kept
             frames.play(is_keeping)
         if frames.camera.waits and not is_keeping:
             captured = None
-            sight = sight or (Sight(frames.newest) if frames.newest else None)  # shown, and not yet looked at
+            sight = sight or (Sight(frames.newest) if frames.newest else None)  # shown, and not yet processed
         else:
             captured = frames.take(wait)
         if captured is not None:

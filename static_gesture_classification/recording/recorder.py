@@ -1,6 +1,6 @@
-"""The recorder: who performs what, set by set. What it is doing is a `State`; the states lead on from one another.
+"""The recorder: who performs what, set by set. It is always in one `State`, and each state leads to others.
 
-It draws nothing and reads no device: the window, the lines without a window, and the tests drive the same one.
+It draws nothing and reads no device: the window, the lines without a window, and the tests drive it alike.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from static_gesture_classification.recording.keys import CLOSED, Key
 from static_gesture_classification.recording.session_writer import SessionWriter
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.subjects import as_known, read_known, remember
+from static_gesture_classification.recording.subjects import match_known, read_known, remember
 from static_gesture_classification.sources.recorded import Session
 
 NOTICE_SECONDS = 4.0
 
 
 class State:
-    """What the recorder is doing; the classes are in `states`.
+    """A state of the recorder; the classes are in `states`.
 
     Attributes:
-        set: the set in question; None without one.
-        looks: whether hands are looked for in the pictures.
+        set: its set; None without one.
+        looks: whether hands are detected in the pictures.
         records: whether its set is being recorded.
         takes_text: whether keys write a text.
     """
@@ -52,7 +52,7 @@ class State:
 
     @property
     def keys(self) -> list[Key]:
-        """Those of them that the screen shows."""
+        """The keys that the screen shows."""
         return [key for key in self.bindings() if key.shown]
 
     @property
@@ -87,15 +87,15 @@ class Recorder:
         checkpoint: that judges, as sessions name it.
         unfinished: sets of killed recorders whose gesture was not chosen yet; they come first.
         clock: seconds that never go back.
-        learner: the judging model's last layer that learns from what is kept; None where it does not.
+        learner: the judging model's last layer that learns from kept pictures; None without one.
 
     Attributes:
-        state: what it is doing.
+        state: its current state.
         over: whether it has ended.
         notice: a message for the next seconds.
-        camera: how the camera does.
-        sets: what was recorded, in order; discarded ones too, until `close`.
-        subject, room: who performs, and where; "" where nobody said.
+        camera: the camera's status.
+        sets: the recorded sets, in order; also discarded ones, until `close`.
+        subject, room: who performs, and where; "" if unknown.
     """
 
     def __init__(
@@ -120,14 +120,14 @@ class Recorder:
         self._notice, self._notice_until = "", 0.0
         self._job = 0
         self.known = read_known(settings.storage.root)
-        self.subject = as_known(settings.subject or "", self.known.subjects)
-        self.room = as_known(settings.room or "", self.known.rooms)
+        self.subject = match_known(settings.subject or "", self.known.subjects)
+        self.room = match_known(settings.room or "", self.known.rooms)
         if self.has_user:
             self.subject = self.subject or next(iter(self.known.subjects), "")
             self.room = self.room or next(iter(self.known.rooms), "")
         self.state = State(self)
 
-    # What goes in
+    # Input
 
     def see(self, sight: Sight) -> None:
         """Take a picture."""
@@ -142,7 +142,7 @@ class Recorder:
             self.state.press(key.lower() if len(key) == 1 and not self.state.takes_text else key)
 
     def tick(self, camera: CameraStatus) -> None:
-        """Take the time, and how the camera does."""
+        """Take the time and the camera's status."""
         self.now = self._clock()
         ended, self.camera = camera.over and not self.camera.over, camera
         self.state.tick(self.now)
@@ -152,7 +152,7 @@ class Recorder:
             self.learner.learn_from(self.lessons)
 
     def close(self) -> list[str]:
-        """Make what was dropped final, and rescue what the disk refused.
+        """Delete dropped pictures, and rescue pictures that the disk refused.
 
         Returns:
             messages about rescued pictures, or about those that could not be.
@@ -174,16 +174,16 @@ class Recorder:
             current.writer.close()
         return messages
 
-    # What is the case
+    # Properties
 
     @property
     def has_user(self) -> bool:
-        """Whether somebody is at the window, who can be asked."""
+        """Whether there is a window, so that the user can be asked."""
         return self.settings.window != "none"
 
     @property
     def number(self) -> int:
-        """Which of the jobs is recorded now or next, from 1."""
+        """The number of the current or next job, from 1."""
         return min(self._job, len(self.work.jobs) - 1) + 1
 
     @property
@@ -208,12 +208,12 @@ class Recorder:
 
     @property
     def hard_now(self) -> bool:
-        """Whether only what is hard is kept, of the set that is recorded now or next."""
+        """Whether the current or next set keeps only what is hard."""
         return self.current.selector.hard if self.current else self.hard and self.job.gesture is not None
 
     @property
     def lessons(self) -> list[Lesson]:
-        """What the judging model can learn from: the pictures kept for train, with the gestures that they show."""
+        """The kept pictures of train with their gestures, for the judging model to learn from."""
         current = [self.current] if self.current is not None and self.current not in self.sets else []
         return [lesson for each in [*self.sets, *current] for lesson in self._lessons_of(each)]
 
@@ -231,7 +231,7 @@ class Recorder:
     def notice(self, text: str) -> None:
         self._notice, self._notice_until = text, self.now + NOTICE_SECONDS
 
-    # What states do
+    # Actions of states
 
     def go(self, state: State) -> None:
         """Change the state."""
@@ -282,7 +282,7 @@ class Recorder:
     def _place(self, whole: bool) -> Placement:
         try:
             past = past_sessions(self.settings.storage.root, self.settings.split_table)
-        except (DataError, UserError) as error:  # a damaged session is the index stage's business; recording goes on
+        except (DataError, UserError) as error:  # the index stage reports damaged sessions; recording continues
             return Placement("", f"the split stage decides ({error})")
         return split_for(self.subject, past, self.settings.admission.held_out, self.settings.group, whole)
 
@@ -292,13 +292,13 @@ class Recorder:
 
     def _lessons_of(self, current: SetInProgress) -> Iterator[Lesson]:
         if current.placement.split != TRAIN or current.writer.discarded or self.judge is None:
-            return  # what is held out, or may be yet, is not learned from
+            return  # nothing that is or may be held out is learned from
         for entry in current.kept:
             gesture = entry.image.gesture or current.writer.session.gesture
             if entry.embedding is not None and gesture in self.judge:
                 yield Lesson(id(entry), entry.embedding, self.judge.index(gesture))
 
     def _count_current(self) -> None:
-        """The set that is being recorded is one of those that were."""
+        """Add the current set to the recorded ones."""
         if self.current is not None and self.current.writer.entries and self.current not in self.sets:
             self.sets.append(self.current)

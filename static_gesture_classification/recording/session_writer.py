@@ -1,8 +1,8 @@
-"""A session on disk while it is recorded: at every moment, whatever ends the program, a session that loads.
+"""A session on disk while it is recorded: it can be loaded at every moment, whatever ends the program.
 
-Each picture is saved before `session.json` names it. What a full disk or a lost folder refuses stays in memory, is
-tried again, and is in the end rescued to another folder. A dropped picture stays beside the session, unlisted, until
-`close`, and a discarded session in a hidden trash folder likewise, so that both can be taken back.
+Each picture is saved before `session.json` names it. Pictures that a full disk or a lost folder refuses stay in memory,
+are tried again, and are finally rescued to another folder. Until `close`, a dropped picture stays unlisted in its
+folder, and a discarded session in a hidden trash folder, so that both can be restored.
 
     data/recorded/2026-11-22_10-15-00_anna_THREE/          a session
     data/recorded/.unlabelled-2026-11-22_10-15-00_anna/    one whose gesture is not chosen yet: no source reads it
@@ -48,7 +48,7 @@ SLUG_LENGTH = 40
 
 
 class StorageSettings(Settings):
-    """What is written of a picture, and where; see conf/recording/default.yaml."""
+    """Where pictures are written, and how; see conf/recording/default.yaml."""
 
     root: Path
     margin: float = Field(default=0.5, ge=0, strict=True)
@@ -58,17 +58,17 @@ class StorageSettings(Settings):
 
 
 @dataclass
-class Entry:
+class SessionEntry:
     """A picture of a session.
 
     Args:
-        image: what `session.json` says of it.
-        pixels: what is saved of it, uint8 (height, width, 3) RGB; for the contact sheet.
+        image: its entry in `session.json`.
+        pixels: the saved part, uint8 (height, width, 3) RGB; for the contact sheet.
         probabilities: float32 (classes,), the checkpoint's; None without one.
-        chosen_by: likewise, of its last layer that had learned from earlier pictures, where that chose this one.
+        chosen_by: likewise, the refitted last layer's, if that chose this picture.
         embedding: float32 (features,), the checkpoint's; None without one.
         jpeg: its bytes, until they are on disk and listed.
-        dropped: whether it is taken out; it can be taken back until the session is closed.
+        dropped: whether it is dropped; it can be restored until the session is closed.
     """
 
     image: RecordedImage
@@ -93,20 +93,20 @@ class SessionWriter:
 
     Args:
         settings: where and how.
-        session: its header; `gesture` is "" where it is chosen later. `images` is kept up to date.
-        folder: where it lies now; None before the first picture.
+        session: its header; `gesture` is "" if it is chosen later. `images` is kept up to date.
+        folder: its current folder; None before the first picture.
     """
 
     settings: StorageSettings
     session: Session
     folder: Path | None = None
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[SessionEntry] = field(default_factory=list)
     _lock: ProcessLock | None = None
     _discarded_from: Path | None = None
     _number: int = 0
 
     @property
-    def kept(self) -> list[Entry]:
+    def kept(self) -> list[SessionEntry]:
         """The pictures that are not dropped."""
         return [entry for entry in self.entries if not entry.dropped]
 
@@ -126,8 +126,8 @@ class SessionWriter:
         hand: DetectedHand,
         judgement: Judgement | None = None,
         probabilities: np.ndarray | None = None,
-    ) -> Entry:
-        """Take a picture into the session; `save` puts it on the disk.
+    ) -> SessionEntry:
+        """Add a picture to the session; `save` writes it to the disk.
 
         Args:
             image: uint8 (height, width, 3), RGB.
@@ -137,8 +137,8 @@ class SessionWriter:
         """
         margin = None if self.settings.whole_frame else self.settings.margin
         cut = cut_out(image, hand.box, hand.landmarks, margin)
-        described = cut.describe(f"{self._number:06d}.jpg", hand.hand, **(judgement.recorded() if judgement else {}))
-        entry = Entry(described, cut.pixels, probabilities, cut.jpeg(self.settings.jpeg_quality))
+        described = cut.describe(f"{self._number:06d}.jpg", hand.hand, **(judgement.as_record() if judgement else {}))
+        entry = SessionEntry(described, cut.pixels, probabilities, cut.jpeg(self.settings.jpeg_quality))
         self.entries.append(entry)
         self._number += 1
         return entry
@@ -147,7 +147,7 @@ class SessionWriter:
         """Bring the disk up to date: pictures first, then `session.json`.
 
         Raises:
-            OutputError: what could not be written stays in memory; says why.
+            OutputError: a picture could not be written; it stays in memory.
         """
         if self.folder is None:
             if not self.kept:
@@ -172,19 +172,19 @@ class SessionWriter:
             )
 
     def discard(self) -> None:
-        """Put the whole set into the trash; `restore` takes it back until `close`."""
+        """Move the whole set to the trash; `restore` undoes it until `close`."""
         if self.folder is not None and not self.discarded:
             self._discarded_from = self.folder
             self.folder = _move(self.folder, self.settings.root / TRASH / self.folder.name)
 
     def restore(self) -> None:
-        """Take a discarded set back."""
+        """Restore a discarded set."""
         if self.folder is not None and self._discarded_from is not None:
             self.folder = _move(self.folder, self._discarded_from)
             self._discarded_from = None
 
     def close(self) -> None:
-        """Make what was dropped or discarded final, and let go of the folder. A lost disk is no error here."""
+        """Delete dropped pictures or a discarded set, and release the folder. A lost disk is no error here."""
         if self._lock is not None:
             self._lock.release()
         if self.folder is None:
@@ -200,10 +200,10 @@ class SessionWriter:
             (self.folder / LOCK).unlink(missing_ok=True)
 
     def rescue(self) -> Path | None:
-        """Write what is in memory only to the rescue folder, as a session of its own; None where nothing is.
+        """Write unsaved pictures to the rescue folder, as a session of its own; None if there are none.
 
         Raises:
-            OutputError: there it cannot be written either.
+            OutputError: the rescue folder cannot be written either.
         """
         lost = [entry for entry in self.kept if entry.jpeg is not None]
         if not lost:
@@ -219,7 +219,7 @@ class SessionWriter:
 
     @property
     def base_name(self) -> str:
-        """The folder's name, without what makes it unique: time, person, gesture."""
+        """The folder's name without prefix and number: time, subject, gesture."""
         time = self.session.time[:19].replace("T", "_").replace(":", "-")
         parts = [time, slug(self.session.subject), slug(self.session.gesture) if self.session.gesture else ""]
         return "_".join(part for part in parts if part)
@@ -233,7 +233,7 @@ class SessionWriter:
 
 
 def check_writable(root: Path) -> None:
-    """Find out before anything is recorded whether a session can be written in `root`. Raises `OutputError`."""
+    """Raise `OutputError` where a session cannot be written in `root`."""
     with explain_write_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=root, prefix=".writable-") as probe:
@@ -242,9 +242,9 @@ def check_writable(root: Path) -> None:
 
 
 def reopen_unfinished(settings: StorageSettings) -> list[SessionWriter]:
-    """The sets whose recorder was killed before their gesture was chosen, oldest first, to go on with.
+    """Reopen the sets whose recorder was killed before their gesture was chosen, oldest first.
 
-    Left out are those that another recorder has, and damaged ones.
+    Sets of another running recorder, and damaged ones, are left out.
     """
     found = sorted(settings.root.glob(f"{UNLABELLED}*")) if settings.root.is_dir() else []
     return [writer for folder in found if (writer := _reopen(folder, settings)) is not None]
@@ -256,7 +256,7 @@ def _reopen(folder: Path, settings: StorageSettings) -> SessionWriter | None:
         return None
     try:
         session = read_session(folder)
-        entries = [Entry(image, read_image(folder / image.file)) for image in session.images]
+        entries = [SessionEntry(image, read_image(folder / image.file)) for image in session.images]
     except (DataError, UnreadableImageError):
         lock.release()
         return None
@@ -264,7 +264,7 @@ def _reopen(folder: Path, settings: StorageSettings) -> SessionWriter | None:
 
 
 def clear_trash(root: Path) -> None:
-    """Delete what killed recorders left in the trash; what a running one put there stays."""
+    """Delete the trash of killed recorders; that of a running one stays."""
     trash = root / TRASH
     for folder in trash.iterdir() if trash.is_dir() else ():
         if not is_locked(folder / LOCK):
@@ -272,7 +272,7 @@ def clear_trash(root: Path) -> None:
 
 
 def unique_folder(root: Path, name: str) -> Path:
-    """Make a new folder of this name, with a number where there is one already. Raises `OutputError`."""
+    """Make a new folder of this name, with a number if it exists already. Raises `OutputError`."""
     with explain_write_errors(root / name):
         root.mkdir(parents=True, exist_ok=True)
         for number in range(1, 10_000):
@@ -286,7 +286,7 @@ def unique_folder(root: Path, name: str) -> Path:
 
 
 def slug(name: str) -> str:
-    """A name as a part of a folder's name: letters and digits of any script; a hash where it has none.
+    """A name as part of a folder's name: letters and digits of any script; a hash if it has none.
 
     >>> slug("Anna-Maria / 2")
     'Anna-Maria-2'

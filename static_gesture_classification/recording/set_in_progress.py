@@ -1,4 +1,4 @@
-"""The set that is being recorded: its session on disk, what chooses its pictures, and what can be undone."""
+"""The set that is being recorded: its session on disk, its selection, and its undo stack."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from static_gesture_classification.active_learning.admission import Judgement, P
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.observer import Sight
-from static_gesture_classification.recording.judging.selection import Candidate, Selector, Verdict
-from static_gesture_classification.recording.session_writer import Entry, SessionWriter
+from static_gesture_classification.recording.judging.selection import Candidate, PictureVerdict, Selector
+from static_gesture_classification.recording.session_writer import SessionEntry, SessionWriter
 from static_gesture_classification.sources.recorded import RecordedImage
 
 
@@ -24,8 +24,8 @@ class SetInProgress:
         job: what is performed.
         selector: chooses pictures.
         writer: saves them.
-        placement: which split the session goes to, and why.
-        trouble: why the disk refuses pictures; "" while it takes them.
+        placement: the session's split, and why.
+        trouble: why pictures cannot be written; "" while they can.
     """
 
     job: Job
@@ -37,7 +37,7 @@ class SetInProgress:
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
     @property
-    def kept(self) -> list[Entry]:
+    def kept(self) -> list[SessionEntry]:
         """The pictures that are not dropped."""
         return self.writer.kept
 
@@ -46,59 +46,59 @@ class SetInProgress:
         """How many pictures the job still wants."""
         return max(self.job.count - len(self.kept), 0)
 
-    def see(self, sight: Sight) -> Verdict:
-        """Consider a picture, and save what is to be kept."""
+    def see(self, sight: Sight) -> PictureVerdict:
+        """Consider a picture, and save it if it is to be kept."""
         verdict = self.selector.consider(sight)
         if verdict.kept is not None:
             self._keep(verdict.kept)
         return verdict
 
     def flush(self) -> None:
-        """Keep the best picture that still waits for better ones, at the end of a set."""
+        """Keep the best waiting picture, at the end of a set."""
         best = self.selector.flush()
         if best is not None and self.missing:
             self._keep(best)
 
-    def drop(self, entry: Entry) -> None:
-        """Take a picture out, or back in."""
+    def drop(self, entry: SessionEntry) -> None:
+        """Drop a picture, or restore it."""
         self._turn(entry)
         self._undo.append(lambda: self._turn(entry))
 
     def drop_last(self) -> bool:
-        """Take the latest picture out; returns whether there was one."""
+        """Drop the latest picture; returns whether there was one."""
         if not self.kept:
             return False
         self.drop(self.kept[-1])
         return True
 
-    def relabel(self, entry: Entry, gesture: str) -> None:
-        """Say that one picture shows another gesture than the set."""
+    def relabel(self, entry: SessionEntry, gesture: str) -> None:
+        """Give one picture another gesture than the set's."""
         before = entry.image
         self._show_as(entry, gesture)
         self.save()
         self._undo.append(lambda: self._set_image(entry, before))
 
     def label(self, gesture: str) -> None:
-        """Say what the whole set shows. Raises `OutputError` where the folder cannot get its name."""
+        """Give the whole set its gesture; if the folder cannot be renamed, `trouble` says why."""
         before, images = self.writer.session.gesture, [(entry, entry.image) for entry in self.writer.entries]
         self._label(gesture)
         if before:
             self._undo.append(lambda: self._unlabel(before, images))
 
     def discard(self) -> None:
-        """Put the whole set into the trash."""
+        """Move the whole set to the trash."""
         self.writer.discard()
         self._undo.append(self.writer.restore)
 
     def undo(self) -> bool:
-        """Take the latest change back; returns whether there was one."""
+        """Undo the latest change; returns whether there was one."""
         if not self._undo:
             return False
         self._undo.pop()()
         return True
 
     def save(self) -> bool:
-        """Bring the disk up to date; returns whether it took everything. `trouble` says why not."""
+        """Write everything to the disk; returns whether that worked. `trouble` says why not."""
         try:
             self.writer.save()
         except OutputError as error:
@@ -120,7 +120,7 @@ class SetInProgress:
         self._candidates[id(entry)] = candidate
         self.save()
 
-    def _turn(self, entry: Entry) -> None:
+    def _turn(self, entry: SessionEntry) -> None:
         entry.dropped = not entry.dropped
         candidate = self._candidates.get(id(entry))
         if candidate is not None:
@@ -139,20 +139,20 @@ class SetInProgress:
         except OutputError as error:
             self.trouble = str(error)
 
-    def _unlabel(self, gesture: str, images: list[tuple[Entry, RecordedImage]]) -> None:
+    def _unlabel(self, gesture: str, images: list[tuple[SessionEntry, RecordedImage]]) -> None:
         for entry, image in images:
             entry.image = image
         self._label(gesture)
 
-    def _show_as(self, entry: Entry, gesture: str) -> None:
+    def _show_as(self, entry: SessionEntry, gesture: str) -> None:
         own = None if gesture == self.writer.session.gesture else gesture
         judgement, choice = (self._judge(row, gesture) for row in (entry.probabilities, entry.chosen_by))
-        fields = judgement.recorded(choice.outcome if choice else None) if judgement else {}
+        fields = judgement.as_record(choice.outcome if choice else None) if judgement else {}
         entry.image = replace(entry.image, gesture=own, **fields)
 
     def _judge(self, probabilities: np.ndarray | None, gesture: str) -> Judgement | None:
         return None if probabilities is None else self.selector.judge(probabilities, gesture)
 
-    def _set_image(self, entry: Entry, image: RecordedImage) -> None:
+    def _set_image(self, entry: SessionEntry, image: RecordedImage) -> None:
         entry.image = image
         self.save()

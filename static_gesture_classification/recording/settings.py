@@ -1,4 +1,4 @@
-"""The recorder's settings: the `recording` node of the configuration, checked."""
+"""The recorder's settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from static_gesture_classification.workspace import Workspace
 
 
 class RecordingSettings(Settings):
-    """The `recording` node, explained in conf/recording/default.yaml, and what else the recorder needs.
+    """The `recording` node, explained in conf/recording/default.yaml, and further settings of the recorder.
 
     Args:
         vocabulary: the project's gestures.
@@ -56,7 +56,7 @@ class RecordingSettings(Settings):
         """From `config.recording`.
 
         Raises:
-            UserError: a value that is not among its choices or out of its range; names it and what is possible.
+            UserError: a value is not among its choices, or out of its range.
         """
         return cls.read(
             config,

@@ -1,4 +1,4 @@
-"""What the recorder can be doing, one class each: what its keys do, how it reacts to pictures and time, where it leads.
+"""The recorder's states, one class each: its keys, its reactions to pictures and time, and the next states.
 
 Asking -> Ready -> Recording -> (Choosing) -> Reviewing -> Ready ... -> Finished
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.judging.observer import Sight
-from static_gesture_classification.recording.judging.selection import Verdict
+from static_gesture_classification.recording.judging.selection import PictureVerdict
 from static_gesture_classification.recording.keys import (
     BACKSPACE,
     DELETE,
@@ -29,17 +29,15 @@ from static_gesture_classification.recording.keys import (
     Key,
 )
 from static_gesture_classification.recording.recorder import Recorder, State
-from static_gesture_classification.recording.session_writer import Entry
+from static_gesture_classification.recording.session_writer import SessionEntry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
-from static_gesture_classification.recording.subjects import as_known
+from static_gesture_classification.recording.subjects import match_known
 
-COLUMNS, ROWS = 6, 3  # of the contact sheet
+SHEET_WIDTH, SHEET_HEIGHT = 6, 3  # of the contact sheet
 RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
-CLICKED = "picture:"  # what a click on a picture of the contact sheet is as a key
+CLICKED = "picture:"  # prefix of the key that a click on a picture of the contact sheet gives
 ASK_SUBJECT = "Who is in front of the camera?"
-WHY_SUBJECT = (
-    "One person's pictures never stand on both sides of train and val. A short name that stays the same is enough."
-)
+WHY_SUBJECT = "One person's pictures are never in both train and val. A short name that stays the same is enough."
 ASK_ROOM = "Which camera, in which room?"
 WHY_ROOM = "For example: laptop, kitchen. It helps to see later where errors come from."
 
@@ -49,7 +47,7 @@ class Asking(State):
 
     Args:
         question: in words.
-        why: it matters, in words.
+        why: why it matters, in words.
         known: names to choose from, the latest first.
         answer: takes the name.
     """
@@ -89,13 +87,13 @@ class Asking(State):
         self.typed = self.typed[:-1]
 
     def _answer(self) -> None:
-        name = as_known(self.typed, self.known) if self.typed.strip() else ""
+        name = match_known(self.typed, self.known) if self.typed.strip() else ""
         if not name and self.chosen >= 0:
             name = self.known[self.chosen]
         if name:
             self.answer(name)
         else:
-            self.recorder.notice = "A name is needed: it keeps one person's pictures on one side of train and val."
+            self.recorder.notice = "A name is needed: it keeps one person's pictures in one split."
 
 
 class Ready(State):
@@ -129,12 +127,12 @@ class Recording(State):
     def __init__(self, recorder: Recorder, current: SetInProgress) -> None:
         super().__init__(recorder)
         self.set: SetInProgress = current
-        self.verdict: Verdict | None = None
+        self.verdict: PictureVerdict | None = None
         self.paused = False
         self.flash = 0.0  # when the latest picture was kept
         self._starts = recorder.now + recorder.settings.countdown
         self._ends = math.inf if recorder.settings.seconds is None else self._starts + recorder.settings.seconds
-        self._hopeful = self._starts  # when the latest picture was kept, or the start
+        self._hopeful = self._starts  # time of the latest kept picture, or the start
         self._retry = 0.0
 
     def bindings(self) -> list[Key]:
@@ -157,12 +155,12 @@ class Recording(State):
 
     @property
     def seconds_left(self) -> float:
-        """Until the set ends by itself; infinite without a limit."""
+        """Seconds until the set ends by itself; infinite without a limit."""
         return max(self._ends - self.recorder.now, 0.0)
 
     @property
     def patience_is_over(self) -> bool:
-        """Whether nothing was kept for so long that advice is due."""
+        """Whether nothing was kept for so long that the screen gives advice."""
         return not self.paused and self.recorder.now - self._hopeful > self.recorder.settings.patience
 
     @property
@@ -194,7 +192,7 @@ class Recording(State):
         self.finish()
 
     def finish(self) -> None:
-        """End the set: what waits is kept, then it is named or shown."""
+        """End the set: keep the waiting picture, then name or show the set."""
         self.set.flush()
         end_set(self.recorder, self.set)
 
@@ -214,7 +212,7 @@ class Recording(State):
         self._hopeful = self.recorder.now
 
     def _break_off(self) -> None:
-        """Leave the set before it is full: what it has is shown; without anything it is as if it had not begun."""
+        """Leave the set before it is full: show its pictures; without any, go back to `Ready`."""
         self.set.selector.flush()
         if self.set.kept:
             end_set(self.recorder, self.set)
@@ -229,8 +227,8 @@ class Choosing(State):
         question: in words.
         choose: takes the gesture.
         cancel: goes back without one.
-        entries: the pictures in question.
-        start: the gesture that is proposed.
+        entries: the pictures.
+        start: the proposed gesture.
     """
 
     def __init__(
@@ -239,7 +237,7 @@ class Choosing(State):
         question: str,
         choose: Callable[[str], None],
         cancel: Callable[[], None],
-        entries: Sequence[Entry],
+        entries: Sequence[SessionEntry],
         start: str | None = None,
     ) -> None:
         super().__init__(recorder)
@@ -289,18 +287,25 @@ class Reviewing(State):
         ]
 
     @property
-    def entries(self) -> list[Entry]:
-        """The pictures of the set, dropped ones too."""
+    def entries(self) -> list[SessionEntry]:
+        """The pictures of the set, also dropped ones."""
         return self.set.writer.entries
 
     @property
     def page(self) -> int:
         """Which page of the contact sheet the cursor is on, from 0."""
-        return self.cursor // (COLUMNS * ROWS)
+        return self.cursor // (SHEET_WIDTH * SHEET_HEIGHT)
 
     def press(self, key: str) -> None:
         """See `State.press`; arrows move the cursor, a click drops a picture."""
-        steps = {LEFT: -1, RIGHT: 1, UP: -COLUMNS, DOWN: COLUMNS, PAGE_UP: -COLUMNS * ROWS, PAGE_DOWN: COLUMNS * ROWS}
+        steps = {
+            LEFT: -1,
+            RIGHT: 1,
+            UP: -SHEET_WIDTH,
+            DOWN: SHEET_WIDTH,
+            PAGE_UP: -SHEET_WIDTH * SHEET_HEIGHT,
+            PAGE_DOWN: SHEET_WIDTH * SHEET_HEIGHT,
+        }
         if key in steps:
             self.cursor = min(max(self.cursor + steps[key], 0), len(self.entries) - 1)
         elif key.startswith(CLICKED):
@@ -330,7 +335,7 @@ class Reviewing(State):
     def _label_all(self) -> None:
         self._ask("What do all of these show?", self.set.label, self.set.kept, self.set.writer.session.gesture)
 
-    def _ask(self, question: str, label: Callable[[str], None], entries: Sequence[Entry], start: str) -> None:
+    def _ask(self, question: str, label: Callable[[str], None], entries: Sequence[SessionEntry], start: str) -> None:
         def choose(gesture: str) -> None:
             label(gesture)
             self.recorder.go(self)
@@ -339,7 +344,7 @@ class Reviewing(State):
 
 
 class Finished(State):
-    """All is recorded; shows what it came to until a key is pressed."""
+    """All is recorded; shows the totals until a key is pressed."""
 
     def bindings(self) -> list[Key]:
         """See `State.bindings`."""
@@ -349,11 +354,11 @@ class Finished(State):
         self.recorder.over = True
 
 
-# Where states lead
+# Transitions
 
 
 def begin(recorder: Recorder) -> Recorder:
-    """Start a recorder: what is not known is asked for; sets that a killed recorder left unnamed are named first."""
+    """Start a recorder: ask for an unknown subject or room, then for the gestures of unfinished sets."""
     recorder.remember_names()
     if not recorder.subject and recorder.has_user:
         ask_subject(recorder)
@@ -394,7 +399,7 @@ def start_set(recorder: Recorder) -> None:
 
 
 def end_set(recorder: Recorder, current: SetInProgress) -> None:
-    """A set has ended: it is named where that is open, then shown."""
+    """End a set: ask for its gesture if it has none, else show it."""
     if current not in recorder.sets and current.writer.entries:
         recorder.sets.append(current)
     if not current.kept:
@@ -409,7 +414,7 @@ def end_set(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def name_set(recorder: Recorder, current: SetInProgress) -> None:
-    """Ask which gesture a set shows; what the model finds likeliest over all its pictures is proposed."""
+    """Ask which gesture a set shows; propose the model's most probable one over all its pictures."""
 
     def choose(gesture: str) -> None:
         current.label(gesture)
@@ -422,7 +427,7 @@ def name_set(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def discard(recorder: Recorder, current: SetInProgress) -> None:
-    """The set goes to the trash; the same job is due again."""
+    """Move the set to the trash; its job is next again."""
     try:
         current.discard()
     except OutputError as error:
@@ -433,7 +438,7 @@ def discard(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def reopen_last_set(recorder: Recorder) -> None:
-    """Back to the contact sheet of the last set, taken out of the trash if it is there."""
+    """Go back to the contact sheet of the last set, and restore it if it was discarded."""
     current = recorder.last_set
     if current is None:
         return
@@ -450,7 +455,7 @@ def reopen_last_set(recorder: Recorder) -> None:
 
 
 def go_on(recorder: Recorder, current: SetInProgress) -> None:
-    """On from a set that is done with, which stays."""
+    """Go on after a finished set."""
     if recorder.camera.over:
         finish(recorder)
     elif all(current.job is not job for job in recorder.work.jobs):  # it was adopted
@@ -468,7 +473,7 @@ def go_on(recorder: Recorder, current: SetInProgress) -> None:
 
 
 def finish(recorder: Recorder) -> None:
-    """All is done: show what it came to."""
+    """Show the totals."""
     recorder.go(Finished(recorder))
 
 

@@ -1,4 +1,4 @@
-"""The subjects and rooms that were recorded before, remembered beside the sessions, so that each is asked for once."""
+"""The subjects and rooms that were recorded before; they are stored beside the sessions."""
 
 from __future__ import annotations
 
@@ -20,31 +20,28 @@ LONGEST = 80  # characters of a name
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownNames:
     """Names of subjects and rooms, the latest first."""
 
     subjects: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
 
-    def with_latest(self, subject: str, room: str) -> Known:
-        """The same, where these are the latest; a name that differs in capitals only is the same name."""
+    def with_latest(self, subject: str, room: str) -> KnownNames:
+        """The same with these as the latest; names that differ in capitals only are equal."""
         return replace(self, subjects=_first(subject, self.subjects), rooms=_first(room, self.rooms))
 
 
 @dataclass(frozen=True)
 class _Memory:
-    """What the file says."""
+    """The file's content."""
 
     people: tuple[str, ...] = ()
     rooms: tuple[str, ...] = ()
 
 
-def read_known(root: Path) -> Known:
-    """Who and what was recorded before: as remembered, and as the sessions in `root` say.
-
-    A memory that is damaged or missing costs nothing but the order.
-    """
-    known = _remembered(root)
+def read_known(root: Path) -> KnownNames:
+    """The names in the file and in the sessions of `root`. Without a readable file only their order is lost."""
+    known = _read_memory(root)
     subjects, rooms = list(known.subjects), list(known.rooms)
     for name in reversed(folders_in(root)):
         if not name.startswith(MINED) and (root / name / SESSION_FILE).is_file():
@@ -54,12 +51,12 @@ def read_known(root: Path) -> Known:
                 continue
             subjects.append(session.subject)
             rooms.append(session.camera)
-    return Known(_distinct(subjects), _distinct(rooms))
+    return KnownNames(_distinct(subjects), _distinct(rooms))
 
 
 def remember(root: Path, subject: str, room: str) -> None:
-    """Remember a subject and a room as the latest ones. A disk that does not take it is no reason to stop."""
-    known = _remembered(root).with_latest(subject, room)  # read anew: another recorder may have added one
+    """Store a subject and a room as the latest ones; a write error is ignored."""
+    known = _read_memory(root).with_latest(subject, room)  # read anew: another recorder may have added one
     try:
         write_json(root / FILE, {"version": VERSION, "people": known.subjects, "rooms": known.rooms})
     except OutputError:
@@ -67,25 +64,25 @@ def remember(root: Path, subject: str, room: str) -> None:
 
 
 def tidy(name: str) -> str:
-    """A name without control characters and surplus spaces, in one way of writing accents; any script, any sign."""
+    """A name without control characters and surplus spaces, with accents in NFC; any script, any sign."""
     text = "".join(
         letter if unicodedata.category(letter) != "Cc" else " " for letter in unicodedata.normalize("NFC", name)
     )
     return " ".join(text.split())[:LONGEST]
 
 
-def as_known(name: str, known: Sequence[str]) -> str:
-    """The name as it is known already, where it differs in capitals only; one person must not become two."""
+def match_known(name: str, known: Sequence[str]) -> str:
+    """The known name that differs in capitals only, else the name; a subject must not become two."""
     name = tidy(name)
     return next((other for other in known if other.casefold() == name.casefold()), name)
 
 
-def _remembered(root: Path) -> Known:
+def _read_memory(root: Path) -> KnownNames:
     try:
         memory = read_json(root / FILE, _Memory, "")
     except DataError:
-        return Known()
-    return Known(memory.people, memory.rooms)
+        return KnownNames()
+    return KnownNames(memory.people, memory.rooms)
 
 
 def _first(name: str, names: Iterable[str]) -> tuple[str, ...]:

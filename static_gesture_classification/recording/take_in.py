@@ -1,4 +1,4 @@
-"""What was recorded, and what happens to it: DVC adds it, and the pipeline, which watches its folder, retrains."""
+"""Report the recorded sessions, and admit them: DVC adds them, and the pipeline retrains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMPOSE = ("-m", "static_gesture_classification.configuration")
 
 
 def print_recorded(recorder: Recorder, problems: Sequence[str]) -> None:
-    """Say what was recorded, and what went wrong."""
+    """Print what was recorded, and what went wrong."""
     for problem in problems:
         warn(problem)
     if recorder.camera.message:
@@ -38,7 +38,7 @@ def print_recorded(recorder: Recorder, problems: Sequence[str]) -> None:
 
 
 def take_in_recorded(recorder: Recorder) -> None:
-    """Print the commands that take the named sessions in, or run them."""
+    """Print the commands that add the named sessions, or run them."""
     writers = [current.writer for current in recorder.saved]
     folders = [writer.folder for writer in writers if writer.folder is not None and writer.session.gesture]
     if len(folders) < len(writers):
@@ -50,12 +50,12 @@ def take_in_recorded(recorder: Recorder) -> None:
 
 
 def print_commands(folders: Sequence[Path], root: Path) -> None:
-    """Say how to take sessions in."""
+    """Print how to train on sessions."""
     lines = [(QUICK_LOOP, "within a minute: do they help?")]
     if _is_below_here(root):
         lines.append((shlex.join(["dvc", *to_add(folders, root)]), "keep them under version control"))
     lines.append(("dvc repro", "train on them, evaluate, make the next plan"))
-    say("To take them in:")
+    say("To train on them:")
     for command, purpose in lines:
         say(f"  {command}   # {purpose}")
     say("commit=true adds them and runs the pipeline by itself.")
@@ -65,7 +65,7 @@ def take_in(folders: Sequence[Path], root: Path) -> None:
     """Add sessions to DVC and run the pipeline.
 
     Raises:
-        UserError: DVC is not set up here, or a command failed; the sessions are safe all the same.
+        UserError: DVC is not set up here, or a command failed; the sessions are safe.
     """
     if not Path(".dvc").is_dir():
         raise UserError(
@@ -81,7 +81,7 @@ def take_in(folders: Sequence[Path], root: Path) -> None:
 
 
 def to_add(folders: Sequence[Path], root: Path) -> list[str]:
-    """DVC's arguments that add sessions: each by itself, or the whole folder where DVC has that already."""
+    """DVC's arguments that add sessions one by one, or their whole folder if DVC tracks it already."""
     if root.with_name(f"{root.name}.dvc").is_file():
         return ["add", str(root)]
     return ["add", *map(str, folders)]

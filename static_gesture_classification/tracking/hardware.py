@@ -1,4 +1,4 @@
-"""Hardware samples while a run goes on: processor, memory, graphics memory, as series over seconds of running."""
+"""Hardware samples during a run: processor, memory and graphics memory, as series over seconds of running."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class HardwareSampler:
 
     def _sample_until_stopped(self) -> None:
         offset, start = self._run.running_time, time.monotonic()
-        self.sample()  # the first loads are meaningless: there is no sample before
+        self.sample()  # the first loads are meaningless, since there is no sample before
         ended = False
         while not ended:
             ended = self._stopping.wait(self._period)

@@ -17,14 +17,14 @@ from pytorch_lightning.loggers.logger import Logger
 from static_gesture_classification.terminal import warn
 from static_gesture_classification.tracking.hardware import HardwareSampler
 from static_gesture_classification.tracking.mirror import LiveMirror, describe_error, start_mirror
-from static_gesture_classification.tracking.report import NAME, write_report
+from static_gesture_classification.tracking.report import PAGE_NAME, write_page
 from static_gesture_classification.tracking.run_folder import EPOCHS, STEPS, RunFolder, Scalar, Status
 from static_gesture_classification.tracking.trackers import Tracker, flatten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# What Lightning says at the end, in our words.
+# Lightning's final status -> the run folder's
 _STATUSES: dict[str, Status] = {"success": "finished", "finished": "interrupted", "failed": "failed"}
 _START = 10.0  # seconds that training waits for a tracker to start
 _STOPPED = (KeyboardInterrupt, SystemExit)  # the user or the system ended the run; the run itself did not fail
@@ -33,8 +33,8 @@ _STOPPED = (KeyboardInterrupt, SystemExit)  # the user or the system ended the r
 class RunLogger(Logger):
     """Writes a run folder and mirrors it to trackers; give it to `Trainer(logger=...)`.
 
-    Everything is in the run folder when a method returns; trackers follow in threads of their own. Close it at the
-    end, or use it as a context manager; the end of the process closes it too.
+    Each method writes the run folder before it returns; trackers follow in their own threads. Close it at the end, or
+    use it as a context manager; the end of the process closes it too.
 
     Args:
         run: the run folder, made with `RunFolder.create`.
@@ -58,7 +58,7 @@ class RunLogger(Logger):
                 self._sampler.start()
         atexit.register(self.close)
 
-    # ---- Lightning's side ----------------------------------------------------------------------------------------
+    # ---- Lightning's interface -----------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -84,8 +84,8 @@ class RunLogger(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Append to series.
 
-        Lightning adds `epoch` to what it logs per epoch; that is the step then. Without it, and for names that end
-        in `_step`, `step` counts optimizer steps.
+        Metrics per epoch come with an entry `epoch`, which is then their step. Without it, and for names that end in
+        `_step`, `step` counts optimizer steps.
         """
         values = dict(metrics)
         epoch = values.pop("epoch", None)
@@ -99,14 +99,14 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Keep what a module calls its hyperparameters under `training/hyperparameters`; `conf` is apart."""
+        """Keep a module's hyperparameters under `training/hyperparameters`, apart from `conf`."""
         values = vars(params) if isinstance(params, Namespace) else params
         if values:
             self.log_values(flatten(values, "training/hyperparameters"))
 
     @rank_zero_only
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
-        """Tell the trackers; they fetch the checkpoints that are left at the end of the run."""
+        """Notify the trackers; they fetch the remaining checkpoints at the end of the run."""
         self._tell()
 
     @rank_zero_only
@@ -167,7 +167,7 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def set_status(self, status: Status) -> None:
-        """Say how the run stands; when it has ended, wait for the trackers, within limits."""
+        """Set the status; when the run has ended, wait for the trackers, within limits."""
         if status == "running":
             self.run.set_status(status)
             self._tell()
@@ -198,11 +198,11 @@ class RunLogger(Logger):
         self.close()
 
     def _report(self) -> None:
-        """Write the run's page; training has ended, and a page that fails must not make it look as if it had not."""
+        """Write the run's page; an error of the page must not fail a finished training."""
         try:
-            write_report(self.run)
+            write_page(self.run)
         except Exception as error:
-            warn(f"no {self.run.path}/{NAME}: {describe_error(error)}")
+            warn(f"no {self.run.path}/{PAGE_NAME}: {describe_error(error)}")
 
     def _tell(self) -> None:
         for mirror in self._mirrors:

@@ -1,7 +1,7 @@
-"""Mirroring a run folder to a tracker: always by reading the folder, so live mirroring and later sending are one path.
+"""Mirroring a run folder to a tracker: always by reading the folder, both live and later.
 
-What a tracker has received is kept in `trackers/<name>.json` of the run folder, so that nothing is sent twice, a
-resumed run goes on where it was, and a tracker that was out of reach is caught up at the next chance.
+`trackers/<name>.json` in the run folder keeps what a tracker has received. So nothing is sent twice, a resumed run
+continues, and a tracker that was unreachable gets the rest later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from static_gesture_classification.terminal import warn
 from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
 from static_gesture_classification.tracking.trackers import Tracker, flatten
 
-PAUSE = 2.0  # seconds between two updates while a run goes on, which leave the processor to the training
+PAUSE = 2.0  # seconds between two updates during a run, which leave the processor to the training
 
 
 class Mirror:
@@ -42,7 +42,7 @@ class Mirror:
     def update(self) -> None:
         """Send everything that is new in the run folder since the last update.
 
-        The status comes last but for a final flush, so a run that the tracker calls finished is complete there.
+        The status is sent last, so a run that is finished in the tracker is complete there.
         """
         self._start()
         status = self.run.status
@@ -87,7 +87,7 @@ class Mirror:
             self._keep_state()
 
     def _send_series(self) -> None:
-        """Steps behind the last one sent, by field: a tracker keeps what it had when an epoch is repeated."""
+        """Send the steps after the last sent one of each field; repeated epochs are not sent again."""
         sent: dict[str, int] = self._state["series"]
         rows = self.run.rows()
         last = np.array([sent.get(field, -1) for field in rows["field"]], np.int64)
@@ -117,10 +117,10 @@ class Mirror:
 
 
 class LiveMirror:
-    """A mirror that follows a run folder from a thread of its own: training never waits for a tracker or fails by one.
+    """A mirror that follows a run folder in its own thread: training never waits for a tracker or fails by one.
 
-    The first error of a tracker is shown once, with how to send the run later; the tracker gets another chance
-    whenever there is news, because the folder still has all that it missed.
+    A tracker's first error is shown, with the command to send the run later. The tracker is tried again at each change,
+    since the run folder still has everything.
 
     Args:
         run: the run folder.
@@ -130,8 +130,8 @@ class LiveMirror:
     def __init__(self, run: RunFolder, tracker: Tracker) -> None:
         self._mirror = Mirror(run, tracker)
         self._changed = threading.Condition()
-        self._wanted = 0  # news so far
-        self._done = 0  # news that the tracker has, or has failed at
+        self._wanted = 0  # changes so far
+        self._done = 0  # changes that were sent, or failed
         self._hurry = False  # somebody waits
         self._closing = False
         self._broken = False
@@ -141,13 +141,13 @@ class LiveMirror:
         self._thread.start()
 
     def notify(self) -> None:
-        """Say that there is something new in the run folder; returns at once."""
+        """Announce a change of the run folder; returns at once."""
         with self._changed:
             self._wanted += 1
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all news is dealt with, at most `seconds`; returns whether it is."""
+        """Wait until all changes are sent or failed, at most `seconds`; returns whether they are."""
         with self._changed:
             wanted = self._wanted
             return self._changed.wait_for(lambda: self._done >= wanted, seconds)
@@ -175,19 +175,19 @@ class LiveMirror:
         while self._wait_for_news():
             with self._changed:
                 wanted = self._wanted
-            self._broken = not self._tried(self._mirror.update)
+            self._broken = not self._try(self._mirror.update)
             with self._changed:
                 self._done = wanted
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._hurry or self._closing, PAUSE)
-        self._tried(self._mirror.close)
+        self._try(self._mirror.close)
 
     def _wait_for_news(self) -> bool:
         with self._changed:
             self._changed.wait_for(lambda: self._closing or self._wanted > self._done)
             return self._wanted > self._done
 
-    def _tried(self, step: Any) -> bool:
+    def _try(self, step: Any) -> bool:
         try:
             step()
         except Exception as error:  # whatever a tracker raises must not reach the training
@@ -205,10 +205,10 @@ class LiveMirror:
 
 
 def start_mirror(run: RunFolder, tracker: Tracker, seconds: float) -> LiveMirror:
-    """A live mirror whose tracker has started, or has had `seconds` to.
+    """A live mirror; waits at most `seconds` for its tracker to start.
 
-    Clients draw random names from Python's global generator when they start; a run's random numbers must not depend
-    on which trackers it has, so the generator is put back.
+    Clients draw random names from Python's global generator at their start. The generator's state is restored, so a
+    run's random numbers do not depend on its trackers.
     """
     state = random.getstate()
     mirror = LiveMirror(run, tracker)
@@ -239,8 +239,8 @@ def _fingerprint(path: Path) -> list[int] | None:
 
 
 def describe_error(error: Exception) -> str:
-    """An error of a tracker's in one line: its type and the first line that says something, without decoration."""
+    """A tracker's error in one line: its type and its first meaningful line."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     lines = (line.strip() for line in plain.splitlines())
-    told = next((line for line in lines if line and not line.startswith(("---", "==="))), "")
-    return f"{type(error).__name__}: {told[:300]}".rstrip(".: ")
+    first = next((line for line in lines if line and not line.startswith(("---", "==="))), "")
+    return f"{type(error).__name__}: {first[:300]}".rstrip(".: ")

@@ -26,7 +26,7 @@ LONGEST_KEY = 250
 LONGEST_PARAM = 6000
 LONGEST_TAG = 5000
 _STATUSES = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
-# MLflow's own tags, by which its pages show where a run comes from.
+# MLflow's own tags: its pages show a run's origin by them.
 _SYSTEM_TAGS = {
     "sys/owner": "mlflow.user",
     "monitoring/command": "mlflow.source.name",
@@ -120,7 +120,7 @@ class MLflowTracker(Tracker):
         self._set_tags(wanted | {"tags": ", ".join(tags)})
 
     def series(self, rows: pd.DataFrame) -> None:
-        """Log metrics in batches, leaving out steps that MLflow has already."""
+        """Log metrics in batches, without steps that MLflow has already."""
         from mlflow.entities import Metric
 
         columns = (rows[name].tolist() for name in ("field", "step", "value", "time"))
@@ -176,7 +176,7 @@ class MLflowTracker(Tracker):
         return experiment.experiment_id
 
     def _steps_of(self, run_id: str) -> dict[str, int]:
-        """The last step of every metric: a kill may have come between sending and noting it."""
+        """The last step of every metric; a killed process may have sent more than it noted."""
         keys = self._client.get_run(run_id).data.metrics
         return {key: max(metric.step for metric in self._client.get_metric_history(run_id, key)) for key in keys}
 
@@ -189,7 +189,7 @@ class MLflowTracker(Tracker):
 
 
 def legal_key(field: str) -> str:
-    """A field as a name that MLflow takes: letters, digits, `_ - . : /` and spaces, 250 characters at most."""
+    """A field as a legal MLflow name: letters, digits, `_ - . : /` and spaces, at most 250 characters."""
     return re.sub(r"[^/\w.\- :]", "_", field)[:LONGEST_KEY]
 
 

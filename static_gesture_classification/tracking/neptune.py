@@ -125,7 +125,7 @@ class NeptuneTracker(Tracker):
         self._tags = set(tags)
 
     def series(self, rows: pd.DataFrame) -> None:
-        """Append to float series; Neptune's have no NaN and no infinities, so these are left out."""
+        """Append to float series, without NaN and infinities, which Neptune does not take."""
         columns = (rows[name].tolist() for name in ("field", "step", "value", "time"))
         for field, step, value, time in zip(*columns, strict=True):
             if math.isfinite(value):

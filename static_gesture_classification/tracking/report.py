@@ -1,4 +1,4 @@
-"""A run as one web page in its own folder: the dashboards, to be looked at without any service.
+"""A run as one web page in its own folder: dashboards that need no service.
 
     gestures report run=runs/RUN      # writes runs/RUN/report.html
 
@@ -27,39 +27,39 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.terminal import say
-from static_gesture_classification.tracking.run_folder import BEST, SECONDS, RunFolder
-from static_gesture_classification.tracking.run_list import named_run
+from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder
+from static_gesture_classification.tracking.run_list import require_run
 from static_gesture_classification.tracking.trackers import flatten
 
-NAME = "report.html"
-REPORT = "val/classification_report"
-SCORES = ("precision", "recall", "f1-score", "support")
-# What a person looks for first; the rest of the configuration is folded away.
+PAGE_NAME = "report.html"
+REPORT_FIELD = "val/classification_report"
+REPORT_SCORES = ("precision", "recall", "f1-score", "support")
+# The groups that are shown first; the rest of the configuration is folded away.
 FOREMOST = ("model", "train_hyperparams", "augs", "loss", "optimizer", "scheduler")
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def write_report(run: RunFolder) -> Path:
-    """Write `report.html` into a run folder, from what is in it; returns the page's path.
+def write_page(run: RunFolder) -> Path:
+    """Write `report.html` into a run folder; returns the page's path.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     sections = {
         "Configuration": configuration(run),
-        "Gestures distribution in data": pictures(
+        "Gestures distribution in data": picture_gallery(
             run, [f"datasets/{split}_distribution" for split in ("train", "val")]
         ),
         "Train progression": train_progression(run),
-        "Train Data Samples": pictures(run, numbered(run, "datasets/train_samples/")),
-        "Val Data Samples": pictures(run, numbered(run, "datasets/val_samples/")),
+        "Train Data Samples": picture_gallery(run, fields_in_order(run, "datasets/train_samples/")),
+        "Val Data Samples": picture_gallery(run, fields_in_order(run, "datasets/val_samples/")),
         "Val Dataset Metrics": val_metrics(run),
-        "Errors": error_pairs(run),
+        "Errors": error_pair_pictures(run),
         "Monitoring": monitoring(run),
         "Source and environment": facts(run),
         "Files": files(run),
     }
-    path = run.path / NAME
+    path = run.path / PAGE_NAME
     write_text(path, page(run, {title: body for title, body in sections.items() if body}))
     return path
 
@@ -82,14 +82,14 @@ def summary(run: RunFolder) -> str:
     """Name, status, tags, times, best epoch."""
     record, best = run.record(), run.best
     tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in run.tags)
-    told = {
+    shown = {
         "max weighted F1": f"{best[1]:.4f} (epoch {best[0]})" if best else "none yet",
         "epochs": str(len(run.metrics())),
         "running time": str(timedelta(seconds=round(run.running_time))),
         "created": f"{datetime.fromtimestamp(record['created']):%Y-%m-%d %H:%M}",
         "owner": record["owner"],
     }
-    numbers = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in told.items())
+    numbers = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in shown.items())
     status = f'<span class="status {run.status}">{run.status}</span>'
     return f'<h1>{escape(run.run_id)} {status}</h1><p>{tags}</p><div class="numbers">{numbers}</div>'
 
@@ -105,17 +105,17 @@ def configuration(run: RunFolder) -> str:
 
 
 def train_progression(run: RunFolder) -> str:
-    """Losses, weighted F1 and whatever else is logged under training/ per epoch."""
+    """Losses, weighted F1 and everything else that is logged under training/ per epoch."""
     metrics = run.metrics()
     fields = [field for field in metrics.columns if field.startswith("training/")]
     losses = [field for field in fields if field.endswith("_loss")]
-    groups = {"loss": losses, "weighted F1 on val": [field for field in fields if field == BEST]}
-    groups |= {field.partition("/")[2]: [field] for field in fields if field not in losses and field != BEST}
-    return gallery(lines(metrics[group], title, best_epoch(run)) for title, group in groups.items() if group)
+    groups = {"loss": losses, "weighted F1 on val": [field for field in fields if field == BEST_SCORE]}
+    groups |= {field.partition("/")[2]: [field] for field in fields if field not in losses and field != BEST_SCORE}
+    return gallery(line_plot(metrics[group], title, best_epoch(run)) for title, group in groups.items() if group)
 
 
 def val_metrics(run: RunFolder) -> str:
-    """Scores per gesture at the best epoch, their way over training, and the confusion matrix of every epoch."""
+    """Scores per gesture at the best epoch and over training, and the confusion matrix of every epoch."""
     metrics = run.metrics()
     rows = report_rows(metrics, (run.config.get("gestures") or {}).get("names") or [])
     if not rows:
@@ -123,20 +123,22 @@ def val_metrics(run: RunFolder) -> str:
     best = best_epoch(run)
     shown = best if best is not None and best in metrics.index else int(metrics.index[-1])
     plots = (
-        lines(
-            metrics[named := [f"{REPORT}/{row}/{score}" for row in rows if f"{REPORT}/{row}/{score}" in metrics]],
+        line_plot(
+            metrics[
+                named := [f"{REPORT_FIELD}/{row}/{score}" for row in rows if f"{REPORT_FIELD}/{row}/{score}" in metrics]
+            ],
             score,
             best_epoch(run),
             labels=[field.split("/")[-2] for field in named],
         )
-        for score in SCORES[:3]
+        for score in REPORT_SCORES[:3]
     )
     return scores_table(metrics, rows, shown) + gallery(plots) + confusion_matrices(run)
 
 
 def report_rows(metrics: pd.DataFrame, gestures: Sequence[str]) -> list[str]:
     """Rows of the classification report: gestures in the order of the vocabulary, then averages."""
-    fields = [field for field in metrics.columns if field.startswith(REPORT + "/")]
+    fields = [field for field in metrics.columns if field.startswith(REPORT_FIELD + "/")]
     names = dict.fromkeys(field.split("/")[2] for field in fields)
     positions = {name: position for position, name in enumerate(gestures)}
     return sorted(names, key=lambda name: (positions.get(name, len(positions)), name))
@@ -144,10 +146,10 @@ def report_rows(metrics: pd.DataFrame, gestures: Sequence[str]) -> list[str]:
 
 def scores_table(metrics: pd.DataFrame, rows: Sequence[str], epoch: int) -> str:
     """The classification report of one epoch, with a bar behind each score."""
-    head = "".join(f"<th>{score}</th>" for score in SCORES)
+    head = "".join(f"<th>{score}</th>" for score in REPORT_SCORES)
     body = ""
     for row in rows:
-        cells = "".join(score_cell(metrics, f"{REPORT}/{row}/{score}", epoch) for score in SCORES)
+        cells = "".join(score_cell(metrics, f"{REPORT_FIELD}/{row}/{score}", epoch) for score in REPORT_SCORES)
         body += f"<tr><th>{escape(row)}</th>{cells}</tr>"
     return f"<h3>Epoch {epoch}</h3><table class='scores'><tr><th></th>{head}</tr>{body}</table>"
 
@@ -182,7 +184,7 @@ def confusion_matrices(run: RunFolder) -> str:
     )
 
 
-def error_pairs(run: RunFolder) -> str:
+def error_pair_pictures(run: RunFolder) -> str:
     """The grids of error pairs, by epoch; the last one open."""
     grids: dict[str, list[str]] = {}
     for field in run.files():
@@ -190,7 +192,7 @@ def error_pairs(run: RunFolder) -> str:
             grids.setdefault(field.split("/")[-2], []).append(field)
     opened = {epoch: " open" if epoch == max(grids) else "" for epoch in grids}
     return "".join(
-        f"<details{opened[epoch]}><summary>Epoch {epoch}</summary>{pictures(run, fields)}</details>"
+        f"<details{opened[epoch]}><summary>Epoch {epoch}</summary>{picture_gallery(run, fields)}</details>"
         for epoch, fields in sorted(grids.items())
     )
 
@@ -201,7 +203,7 @@ def monitoring(run: RunFolder) -> str:
     if rows.empty:
         return ""
     wide = rows.pivot(index="step", columns="field", values="value").sort_index()
-    return gallery(lines(wide[[field]], field.partition("/")[2], axis="seconds") for field in wide.columns)
+    return gallery(line_plot(wide[[field]], field.partition("/")[2], axis="seconds") for field in wide.columns)
 
 
 def facts(run: RunFolder) -> str:
@@ -226,8 +228,8 @@ def files(run: RunFolder) -> str:
     return f"<details><summary>{len(found)} files</summary><ul>{items}</ul></details>" if found else ""
 
 
-def pictures(run: RunFolder, fields: Iterable[str]) -> str:
-    """The pictures of some fields, those that exist, in the order given."""
+def picture_gallery(run: RunFolder, fields: Iterable[str]) -> str:
+    """The existing pictures of some fields, in their order."""
     known = run.files()
     found = [(field, known[field]) for field in fields if field in known and known[field].suffix in _IMAGES]
     images = (
@@ -238,8 +240,8 @@ def pictures(run: RunFolder, fields: Iterable[str]) -> str:
     return gallery(images, "pictures")
 
 
-def numbered(run: RunFolder, prefix: str) -> list[str]:
-    """The fields below a prefix, by the number at their end."""
+def fields_in_order(run: RunFolder, prefix: str) -> list[str]:
+    """The fields below a prefix, sorted by their last number."""
     found = [field for field in run.files() if field.startswith(prefix)]
     return sorted(found, key=lambda field: (int(re.sub(r"\D", "", field.rpartition("/")[2]) or 0), field))
 
@@ -250,7 +252,7 @@ def gallery(items: Iterable[str], kind: str = "plots") -> str:
     return f'<div class="{kind}">{body}</div>' if body else ""
 
 
-def lines(
+def line_plot(
     table: pd.DataFrame,
     title: str,
     marked: int | None = None,
@@ -300,7 +302,7 @@ def best_epoch(run: RunFolder) -> int | None:
 
 
 def link(run: RunFolder, path: Path) -> str:
-    """A file of the run folder as seen from the page."""
+    """A file's URL, relative to the page."""
     return quote(path.relative_to(run.path).as_posix())
 
 
@@ -312,8 +314,8 @@ def anchor(title: str) -> str:
 @entry_point
 def main(config: DictConfig) -> None:
     """Write the page of the run folder `run`."""
-    run = named_run(config.report.run, Path(config.paths.runs))
-    say(f"open {write_report(run)} in a browser")
+    run = require_run(config.report.run, Path(config.paths.runs))
+    say(f"open {write_page(run)} in a browser")
 
 
 _STYLE = """

@@ -1,4 +1,4 @@
-"""The run folder: the truth about a training run. Trackers mirror it, and can be rebuilt from it at any time.
+"""The run folder: the record of a training run. Trackers mirror it, and can be rebuilt from it at any time.
 
     runs/<run_id>/
       config.yaml             the whole configuration, resolved: the fields conf/...
@@ -11,9 +11,9 @@
       datasets/ training/ val/ source_code/    files; a file's path without its suffix is its field
       trackers/               what each tracker has received so far
 
-Steps of metrics are epochs, counted from 0: `val/figures/confusion_matrices/0049` is the matrix of step 49 of the
-series and of `checkpoint_epoch=49-...`. The process that writes a run holds a lock for as long as it lives; a run
-whose status says running while nobody holds the lock was interrupted.
+Steps of metrics are epochs, counted from 0: `val/figures/confusion_matrices/0049` belongs to step 49 of the series and
+to `checkpoint_epoch=49-...`. The process that writes a run holds a lock; a run whose status is running without a lock
+was interrupted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ VERSION = 1
 Status = Literal["running", "finished", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 Scalar = str | int | float | bool
-BEST = "training/val_weighted_F1"  # the series that ranks epochs and runs
+BEST_SCORE = "training/val_weighted_F1"  # the series that ranks epochs and runs
 BEST_SO_FAR = "training/max_val_weighted_F1"  # its maximum as a single value, for the trackers' runs tables
 EPOCHS, STEPS, SECONDS = "epochs", "steps", "seconds"
 _CHECKPOINT = re.compile(r"checkpoint_epoch=(\d+)-")
@@ -58,7 +58,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _PROJECT = _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").is_file() else _PACKAGE  # else: installed
 
 
-class Session(TypedDict):
+class TrainingSession(TypedDict):
     """When a process trained, seconds since 1970; `ended` is None while it does."""
 
     started: float
@@ -73,7 +73,7 @@ class RunRecord(TypedDict):
     uid: str
     created: float
     owner: str
-    sessions: Annotated[list[Session], Field(min_length=1)]
+    sessions: Annotated[list[TrainingSession], Field(min_length=1)]
     source_code: dict[str, Any]
     environment: dict[str, Any]
     values: dict[str, Any]
@@ -98,10 +98,10 @@ class RunFolder:
     def create(
         cls, runs_root: Path, run_id: str, config: Mapping[str, Any], tags: Sequence[str] = (), project: Path = _PROJECT
     ) -> RunFolder:
-        """Begin a run, or go on with the one of this name; its status becomes running.
+        """Begin a run, or resume the one of this name; its status becomes running.
 
         An existing folder keeps its identity, creation time, series and files; config, tags and source revision are
-        written anew. Call `resume_from` to say which epoch is computed next.
+        written again. Call `resume_from` with the next epoch.
 
         Args:
             runs_root: folder that holds all runs.
@@ -111,7 +111,7 @@ class RunFolder:
             project: folder whose source revision is recorded.
 
         Raises:
-            UserError: a living process writes this run at the moment.
+            UserError: another process is writing this run.
             OutputError: the folder cannot be written.
         """
         run = cls(Path(runs_root) / run_id)
@@ -185,11 +185,11 @@ class RunFolder:
         write_text(self.path / "tags", "".join(f"{tag}\n" for tag in lines if tag))
 
     def set_status(self, status: Status) -> None:
-        """Say how the run stands. Anything but running lets go of the run: another process may continue it.
+        """Set the status. Any status but running releases the lock, so another process may resume the run.
 
         Raises:
             ValueError: no such status.
-            UserError: running, while another living process writes the run.
+            UserError: running, while another process is writing the run.
         """
         if status not in STATUSES:
             raise ValueError(f"status {status!r} is none of {', '.join(STATUSES)}")
@@ -203,10 +203,10 @@ class RunFolder:
             self._lock.release()
 
     def resume_from(self, epoch: int) -> None:
-        """Forget what was logged for `epoch` (counted from 0) and later ones: the next epoch to compute is `epoch`.
+        """Forget what was logged for `epoch` (counted from 0) and later ones; `epoch` is computed next.
 
-        Series are cut, files of later epochs (named by four digits) removed. `resume_from(0)` begins anew;
-        checkpoints are left alone.
+        Series are cut, and files of later epochs (named by four digits) are removed; checkpoints stay.
+        `resume_from(0)` begins anew.
         """
         epochs = series.read(self._series_path(EPOCHS))
         kept = epochs[epochs["step"] < epoch]
@@ -223,7 +223,7 @@ class RunFolder:
 
     @property
     def status(self) -> Status:
-        """How the run stands; running only while a living process holds it."""
+        """The status; running only while a process holds the lock."""
         path = self.path / "status"
         status = path.read_text(encoding="utf-8").strip() if path.is_file() else "running"
         if status not in STATUSES:
@@ -245,7 +245,7 @@ class RunFolder:
         return read_yaml(path, "restore it, or delete it") if path.is_file() else {}
 
     def values(self) -> dict[str, Scalar]:
-        """All single values by field: sys/..., source_code/..., monitoring/... and what `log_values` was given."""
+        """All single values by field: sys/..., source_code/..., monitoring/... and those of `log_values`."""
         record = self.record()
         facts: dict[str, Scalar] = {
             "sys/id": record["run_id"],
@@ -271,14 +271,14 @@ class RunFolder:
         return wide.rename_axis(index="epoch", columns=None)
 
     def rows(self, unit: str | None = None) -> pd.DataFrame:
-        """All series, or those of one unit, in long form: columns field, step, value, time (seconds since 1970)."""
+        """All series, or one unit's, in long form: columns field, step, value, time (seconds since 1970)."""
         paths = [self._series_path(unit)] if unit else self._series_paths()
         return pd.concat([series.read(path) for path in paths], ignore_index=True)
 
     def files(self) -> dict[str, Path]:
         """Every logged file by its field, sorted; unfinished files and checkpoints are not among them.
 
-        Of files that differ in their suffix alone, the later ones keep it in their field.
+        If files differ in their suffix only, the later ones keep it in their field.
         """
         found = (
             path
@@ -303,12 +303,12 @@ class RunFolder:
         return sorted(path for path in self.checkpoint_folder.glob("*.ckpt") if not path.name.startswith("."))
 
     def epoch_checkpoints(self) -> dict[int, Path]:
-        """The kept checkpoints by epoch, ascending; the last one, which training is resumed from, is not among them."""
+        """The kept checkpoints by epoch, ascending, without `last.ckpt`, from which training resumes."""
         found = ((_CHECKPOINT.match(path.name), path) for path in self.checkpoints())
         return dict(sorted((int(match.group(1)), path) for match, path in found if match))
 
     def best_checkpoint(self) -> Path:
-        """The kept checkpoint with the highest weighted F1 on val; of equals, the earliest.
+        """The kept checkpoint with the highest weighted F1 on val; the earliest of equal ones.
 
         Raises:
             UserError: there is none.
@@ -316,7 +316,7 @@ class RunFolder:
         kept = self.epoch_checkpoints()
         if not kept:
             raise UserError(f"{self.path} has no checkpoint; train it first, or choose another")
-        scores = self.metrics()[BEST].reindex(list(kept)).fillna(-1.0)
+        scores = self.metrics()[BEST_SCORE].reindex(list(kept)).fillna(-1.0)
         return kept[int(scores.index[int(scores.to_numpy().argmax())])]
 
     @property
@@ -334,7 +334,7 @@ class RunFolder:
     @property
     def best(self) -> tuple[int, float] | None:
         """Epoch and value of the highest weighted F1 on val, None before the first."""
-        scores = self.series(BEST).dropna()
+        scores = self.series(BEST_SCORE).dropna()
         if scores.empty:
             return None
         row = int(scores["value"].to_numpy().argmax())
@@ -373,12 +373,12 @@ class RunFolder:
             )
 
     def _remove_unfinished(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Remove partial files of a killed process."""
         for path in self.path.rglob(".*.partial"):
             path.unlink(missing_ok=True)
 
     def _begin_record(self) -> dict[str, Any]:
-        """The record of a new run, or that of the existing one with one more session."""
+        """The record of a new run, or of the existing one with a new session."""
         now = time.time()
         if not self._record_path.is_file():
             return {
@@ -416,7 +416,7 @@ class RunFolder:
 
 
 def check_field(field: str) -> str:
-    """A field path that is safe as a path below a folder. Raises `ValueError` otherwise."""
+    """A field path that is safe as a relative path. Raises `ValueError` otherwise."""
     parts = PurePosixPath(field).parts
     plain = parts and "/".join(parts) == field and ".." not in parts
     if not plain or field.startswith(("/", ".")) or not field.isprintable():
@@ -425,7 +425,7 @@ def check_field(field: str) -> str:
 
 
 def _epoch_of(path: Path) -> int | None:
-    """The epoch that a file belongs to, by the last part of its path that begins with four digits and a dot or end.
+    """The epoch of a file: the last part of its path, without suffixes, that is a number of four or more digits.
 
     `val/error_pairs/0049/ONE_TWO.png`, `predictions/val/0049.parquet` -> 49; None for other files.
     """

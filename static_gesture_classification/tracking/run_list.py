@@ -1,4 +1,4 @@
-"""All runs of a folder: a table of them, and the one that a name means."""
+"""All runs of a folder: as a table, and by name."""
 
 from __future__ import annotations
 
@@ -15,23 +15,19 @@ _COLUMNS = ("id", "creation_time", "owner", "running_time", "tags", "status", "e
 
 
 def find_run(name: str, runs: Path) -> RunFolder | None:
-    """The run of an id or at a path, None where there is none."""
+    """The run with an id or at a path; None where there is none."""
     for path in (Path(name), runs / name):
         if (path / "run.json").is_file():
             return RunFolder.open(path)
     return None
 
 
-def named_run(name: str | None, runs: Path) -> RunFolder:
-    """As `find_run`, of what a user names.
-
-    Raises:
-        UserError: nothing is named, or there is no such run; lists those there are.
-    """
+def require_run(name: str | None, runs: Path) -> RunFolder:
+    """As `find_run`. Raises `UserError` where no run is named, or there is no such run."""
     if name and (run := find_run(name, runs)):
         return run
     there = ", ".join(list_runs(runs)["id"]) or "none yet"
-    what = f"no run {name} in {runs}" if name else f"say which run of {runs}: run=RUN"
+    what = f"no run {name} in {runs}" if name else f"name a run of {runs}: run=RUN"
     raise UserError(f"{what}; there are: {there}")
 
 

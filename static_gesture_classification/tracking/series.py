@@ -1,8 +1,8 @@
-"""Append-only series on disk: what a kill cannot tear and a resumed run can cut back.
+"""Append-only series on disk: safe against kills; a resumed run can cut them.
 
-A file holds many series as CSV lines `field,step,value,time`. A line counts once its newline is written, so what a
-kill left of the last line is ignored by readers and cut off before the next write. A series has one value per step:
-a later line for the same step replaces the earlier one, so a repeated epoch leaves no duplicates.
+A file holds many series as CSV lines `field,step,value,time`. A line counts once its newline is written. So a partial
+last line is ignored by readers and cut off before the next write. A series has one value per step: a later line
+replaces an earlier one of the same step, so a repeated epoch leaves no duplicates.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import pandas as pd
 
 from static_gesture_classification.atomic_files import explain_write_errors, write_text
 
-COLUMNS = ("field", "step", "value", "time")
-_HEADER = ",".join(COLUMNS) + "\n"
+SERIES_COLUMNS = ("field", "step", "value", "time")
+_HEADER = ",".join(SERIES_COLUMNS) + "\n"
 
 
 def append(path: Path, values: Mapping[str, float], step: int) -> None:
@@ -63,13 +63,13 @@ def rewrite(path: Path, frame: pd.DataFrame) -> None:
     """Replace a file's content by `frame` (columns as `read` gives them), whole or not at all."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for field, step, value, seconds in zip(*(frame[name].tolist() for name in COLUMNS), strict=True):
+    for field, step, value, seconds in zip(*(frame[name].tolist() for name in SERIES_COLUMNS), strict=True):
         writer.writerow((field, step, repr(value), f"{seconds:.3f}"))
     write_text(path, _HEADER + text.getvalue())
 
 
 def _cut_torn_line(file: FileIO) -> int:
-    """Truncate a file, open for appending, behind its last newline; returns the size that is left."""
+    """Truncate a file, open for appending, after its last newline; returns its size."""
     size = file.seek(0, os.SEEK_END)
     if size == 0:
         return 0

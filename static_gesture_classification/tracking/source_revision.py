@@ -1,4 +1,4 @@
-"""What a run was made with: the source revision, the environment, the machine and its owner."""
+"""A run's source revision, environment, machine and owner."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ class SourceRevision:
         branch: its branch, "" without Git or on a detached head.
         message: first line of the commit's message.
         dirty: whether the working tree differs from the commit (new files count).
-        digest: hash of all source files (Python and configuration) below the project; tells revisions apart without
-            Git too.
-        diff: the difference of the working tree to the commit as a patch, "" if there is none.
-        archive: zip of the source files that the commit does not hold (all of them without Git), b"" if none.
+        digest: hash of all source files (Python and configuration) below the project; works without Git too.
+        diff: the working tree's patch against the commit, "" if there is none.
+        archive: zip of the source files that are not in the commit (all files without Git), b"" if none.
     """
 
     commit: str
@@ -89,7 +88,7 @@ def packages() -> str:
 
 
 def owner() -> str:
-    """Login name of the person who runs this; "unknown" in a container without one."""
+    """The user's login name; "unknown" in a container without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -150,7 +149,7 @@ def _processor() -> str:
 
 
 def _accelerator() -> str:
-    torch = sys.modules.get("torch")  # who trains has imported it; a reader need not
+    torch = sys.modules.get("torch")  # imported for training; reading a run does without
     if torch is None:
         return "unknown"
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Send a run to trackers from its folder: one that ran without them, or that they missed a part of.
+"""Send a run folder to trackers: a run without trackers, or the rest that they missed.
 
 gestures sync run=runs/RUN logger=mlflow
 """
@@ -15,7 +15,7 @@ from static_gesture_classification.terminal import say
 from static_gesture_classification.tracking import trackers
 from static_gesture_classification.tracking.mirror import Mirror, describe_error
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.run_list import named_run
+from static_gesture_classification.tracking.run_list import require_run
 from static_gesture_classification.tracking.trackers import Tracker
 
 
@@ -38,10 +38,10 @@ def sync(run: RunFolder, tracker: Tracker) -> None:
 @entry_point
 def main(config: DictConfig) -> None:
     """Mirror the run folder `run` to the trackers selected by `logger`."""
-    run = named_run(config.sync.run, Path(config.paths.runs))
+    run = require_run(config.sync.run, Path(config.paths.runs))
     chosen = trackers.from_config(config)
     if not chosen:
-        raise UserError("say where to: logger=mlflow, logger=neptune or logger=[neptune,mlflow]")
+        raise UserError("name the trackers: logger=mlflow, logger=neptune or logger=[neptune,mlflow]")
     for tracker in chosen:
         sync(run, tracker)
         say(f"{tracker.name} has all of {run.path}")

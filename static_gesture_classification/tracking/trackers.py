@@ -1,4 +1,4 @@
-"""What a tracker is: something that can hold a copy of a run. One file, and one conf/logger/NAME.yaml, each."""
+"""The interface of trackers, which hold a copy of a run. Each has one file, and one conf/logger/NAME.yaml."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from static_gesture_classification.tracking.run_folder import RunFolder, Scalar,
 
 
 class Tracker(Protocol):
-    """A service or store that a run folder is mirrored to. Every method may raise: the mirror deals with it.
+    """A service or store that a run folder is mirrored to. Every method may raise; the mirror handles it.
 
-    Methods are called from one thread, `start` first, each perhaps again with the same content (after an error or a
-    kill), which must not leave duplicates.
+    Methods are called from one thread, `start` first. A call may be repeated with the same content (after an error or a
+    kill); this must not leave duplicates.
 
     Attributes:
         name: the name in conf/logger/.
@@ -31,9 +31,9 @@ class Tracker(Protocol):
     sends_checkpoints: bool
 
     def start(self, run: RunFolder, known: str | None) -> str | None:
-        """Open the tracker's run: the one it gave the id `known` before, else a new one; returns the id to keep.
+        """Open the tracker's run with the id `known`, else a new one; returns the id to keep.
 
-        None says that the tracker's run is new and empty, and cannot be continued by another process.
+        None means that the tracker's run is new, and cannot be resumed by another process.
         """
 
     def config(self, fields: Mapping[str, Scalar]) -> None:
@@ -52,10 +52,10 @@ class Tracker(Protocol):
         """Store a file under its field, replacing an earlier one."""
 
     def status(self, status: Status) -> None:
-        """Say how the run stands."""
+        """Set the status."""
 
     def flush(self) -> None:
-        """Return when everything given so far is where it belongs."""
+        """Wait until everything given so far is stored."""
 
     def close(self) -> None:
         """End the connection; the tracker's run stays."""

@@ -1,9 +1,9 @@
 """Random changes of training images: on the device, a whole batch at once, every sample with its own parameters.
 
 Brightness, contrast, saturation and hue are linear in RGB (hue as a rotation about the grey axis of YIQ), so all four
-are one 3 x 4 matrix per sample; rotation, shear, shift, scale and mirroring are one affine map. So a batch is
-touched twice, whatever the number of changes. Kornia's own pipeline converts to HSV and back, and warps through one
-module per kind of change; it costs more than the training step allows (see benchmarks/results/training_speed.md).
+are one 3 x 4 matrix per sample; rotation, shear, shift, scale and mirroring are one affine map. So a batch is processed
+twice, whatever the number of changes. Kornia's own pipeline converts to HSV and back, and warps once per kind of
+change, which is too slow for the training step (see benchmarks/results/training_speed.md).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Augmentation(nn.Module):
     """Colour and geometric changes.
 
     Args:
-        probability: of a sample getting colour changes, and, apart from that, geometric ones.
+        probability: of colour changes of a sample, and independently of geometric ones.
         brightness, contrast, saturation: factors are drawn from 1 - x to 1 + x.
         hue: turned by up to this share of the colour circle, either way.
         rotation, shear: up to this many degrees, either way.
-        shift: up to this share of the image's side, either way.
+        shift: up to this share of the image's size, either way.
         scale: smallest and largest factor.
         horizontal_flip: probability of mirroring, for every sample.
-        padding: what moves in from outside: border, reflection or zeros.
+        padding: of pixels outside the image: border, reflection or zeros.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Augmentation(nn.Module):
         return images.contiguous(memory_format=torch.channels_last)
 
     def colours(self, count: int, generator: Generator) -> tuple[Tensor, Tensor] | None:
-        """Draw colour matrices (n, 3, 3) and contrasts (n,), or None where nothing is to be changed."""
+        """Draw colour matrices (n, 3, 3) and contrasts (n,); None if colours do not change."""
         if self.probability == 0 or not any((self.brightness, self.contrast, self.saturation, self.hue)):
             return None
         chosen = self._chosen(count, self.probability, generator)
@@ -92,7 +92,7 @@ class Augmentation(nn.Module):
         return (brightness * contrast).view(-1, 1, 1) * (_RGB @ chroma @ _YIQ), contrast
 
     def affine(self, count: int, size: int, generator: Generator) -> Tensor | None:
-        """Draw affine maps (n, 3, 3) in pixels, from the image to the changed one, or None where none is to be made."""
+        """Draw affine maps (n, 3, 3) in pixels, from the image to the changed one; None if geometry does not change."""
         moves = self.probability > 0 and any((self.rotation, self.shear, self.shift, self.scale != (1.0, 1.0)))
         if not moves and self.horizontal_flip == 0:
             return None
@@ -126,7 +126,7 @@ def _warp(images: Tensor, sampling: Tensor, padding: str) -> Tensor:
 
 
 def _grid(sampling: Tensor, size: int) -> Tensor:
-    """What torch's `affine_grid` gives (n, size, size, 2), a row's and a column's part added: four times as fast."""
+    """The result of torch's `affine_grid` (n, size, size, 2), as a sum of row and column parts: four times as fast."""
     line = torch.linspace(-1, 1, size, device=sampling.device)
     columns = (sampling[:, :, 0, None] * line).transpose(1, 2).contiguous()
     rows = (sampling[:, :, 1, None] * line + sampling[:, :, 2:]).transpose(1, 2).contiguous()
@@ -134,7 +134,7 @@ def _grid(sampling: Tensor, size: int) -> Tensor:
 
 
 def _recolour(images: Tensor, matrix: Tensor, contrast: Tensor) -> Tensor:
-    """Colour matrices applied; contrast stretches about the image's mean grey, which every fourth pixel gives."""
+    """Apply colour matrices; contrast stretches about the image's mean grey, estimated from every fourth pixel."""
     count, _, height, width = images.shape
     grey = torch.einsum("nchw,c->n", images[:, :, ::4, ::4], _LUMA.to(images)) / (
         len(range(0, height, 4)) * len(range(0, width, 4))

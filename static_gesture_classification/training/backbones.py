@@ -1,8 +1,8 @@
 """The backbones that a model may name: the function `backbone` of each file in training/models/, and nothing else.
 
-What a model says of its backbone comes out of conf/model/, but out of a checkpoint just as well, and a checkpoint may
-have been made by anybody. So the name is looked up among those functions instead of being imported, what it is called
-with are plain values of the types that the function declares, and nothing in them is looked up in turn.
+A model's backbone is configured in conf/model/, or in a checkpoint, which anybody may have made. So the name is looked
+up among these functions and never imported. Its arguments are plain values of the declared types, and nothing in them
+is looked up or called.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def build_backbone(node: Mapping[str, Any], pretrained: bool) -> Backbone:
         pretrained: whether with ImageNet's weights.
 
     Raises:
-        UserError: it is no backbone of this program, or its arguments are not what it takes; or its own one.
+        UserError: no backbone of this program, or wrong arguments; or the backbone's own error.
     """
     if isinstance(node, DictConfig):  # conf/'s own, whose references are resolved; out of a file come plain values
         node = cast(Mapping[str, Any], OmegaConf.to_container(node, resolve=True))

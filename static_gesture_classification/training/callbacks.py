@@ -1,4 +1,4 @@
-"""What happens around the steps: checkpoints that survive anything, early stopping, progress."""
+"""Callbacks: checkpoints that survive a kill, early stopping, progress."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class Checkpoints(Checkpoint):
     """Keeps the last checkpoint and the best ones by weighted F1 on val (of equals, the earlier).
 
-    The best ones hold the classifier alone. The last one, which training is resumed from, also says which others
-    belong to it. It is written after them and before those it drops are removed; so whenever a kill comes, what it
-    names is there, and what it does not name is swept away when training goes on.
+    The best ones hold the classifier alone. The last one, from which training resumes, also lists the best ones. It is
+    written after new ones and before old ones are removed. So after a kill at any moment all listed checkpoints exist,
+    and unlisted ones are removed when training resumes.
 
     Args:
         folder: where checkpoints are written.
@@ -64,7 +64,7 @@ class Checkpoints(Checkpoint):
         return [self.folder / checkpoint_name(epoch, score) for score, epoch in self.best]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remove what a kill left behind."""
+        """Remove files of a killed run."""
         self._sweep()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -115,7 +115,7 @@ class ProgressBar(RichProgressBar):
     """A bar per epoch with loss and weighted F1, under their short names."""
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """What stands beside the bar."""
+        """The metrics beside the bar."""
         shown = super().get_metrics(trainer, pl_module)
         return {name.removeprefix("training/"): value for name, value in shown.items() if name != "v_num"}
 

@@ -1,16 +1,16 @@
-"""The checkpoint contract: what a checkpoint says about itself, and how it becomes a classifier.
+"""The checkpoint contract: the entries of a checkpoint, and how it becomes a classifier.
 
-A checkpoint is a file of torch with tensors and plain values only, so that it loads with `weights_only=True` and runs
-no code; what they are is declared and checked in `checkpoint_entries`. A run's best checkpoints, its last one
-(Lightning's, with what resuming needs) and an exported one hold alike:
+A checkpoint is a torch file with tensors and plain values only, so it loads with `weights_only=True` and runs no code;
+`checkpoint_entries` declares and checks them. A run's best checkpoints, its last one (Lightning's, for resuming) and an
+exported one have in common:
 
     checkpoint_version   1
     state_dict           the network's tensors; in a run's last checkpoint their names begin with "network."
     model                the `model` node of the configuration: name, input (its input kind; crops where it is absent),
                          backbone, and normalisation where it sees crops
     gestures             names (in class order), background
-    crop                 size (pixels), margin (of the box's longer side); None where it sees no crops
-    epoch, scores        the epoch that it was written after, counted from 0, and its scores on val (or None)
+    crop                 size (pixels), margin (of the box's longer side); None for landmark models
+    epoch, scores        the finished epoch, counted from 0, and its scores on val (or None)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.checkpoint_entries import check_entries
-from static_gesture_classification.training.inputs import Crops, InputKind, kind_named, kind_of
+from static_gesture_classification.training.inputs import Crops, InputKind, input_kind, kind_of
 from static_gesture_classification.training.models.network import Network
 
 VERSION = 1
@@ -41,7 +41,7 @@ _MEMBERS = "members"  # what an earlier version's committees held
 
 @dataclass(frozen=True)
 class Origin:
-    """What a checkpoint says about itself: the model's configuration, the gestures, a crop model's geometry."""
+    """A checkpoint's header: the model's configuration, the gestures, a crop model's geometry."""
 
     model: dict[str, Any]
     vocabulary: Vocabulary
@@ -65,8 +65,8 @@ class Classifier:
     Args:
         network: in evaluation mode; normalises its input itself.
         vocabulary: the gestures, in class order.
-        crop_size: side of a crop in pixels; 0 where it sees none.
-        crop_margin: added on each side of the square crop, as a share of the box's longer side.
+        crop_size: of a square crop in pixels; 0 without crops.
+        crop_margin: added around the square crop, as a share of the box's longer side.
         input: the name of its input kind.
     """
 
@@ -78,8 +78,8 @@ class Classifier:
 
     @property
     def kind(self) -> InputKind:
-        """What it sees of a hand."""
-        return kind_named(self.input)
+        """Its input kind."""
+        return input_kind(self.input)
 
     @torch.inference_mode()
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +114,7 @@ def build_network(model: Mapping[str, Any], classes: int) -> Network:
 
 
 def initial_network(model: Mapping[str, Any], vocabulary: Vocabulary) -> Network:
-    """The network that training starts from: random, ImageNet's weights, or those of another checkpoint of ours.
+    """The network that training starts from: random, or with the weights of ImageNet or of another checkpoint.
 
     From a checkpoint, gestures that both know keep their row of the head; the others start at random.
 
@@ -145,8 +145,8 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
     """Load a run's checkpoint or an exported one.
 
     Raises:
-        UserError: the file is missing, is not a checkpoint of ours, is damaged, has another version, or holds what no
-            checkpoint holds, such as the name of a function to call.
+        UserError: the file is missing, damaged, no checkpoint of this program or of another version, or holds anything
+            else, such as the name of a function to call.
     """
     return classifier_of(read_checkpoint(path), path, device)
 
@@ -165,7 +165,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"no checkpoint at {path}; train one (dvc repro, or gestures train), or name another")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler fails in many ways on what is not a checkpoint; none is a bug of ours
+    except Exception as error:  # the unpickler raises many exceptions on files that are no checkpoints
         raise UserError(
             f"{path} is not a readable checkpoint (damaged, or not made by this program); choose another"
         ) from error
@@ -206,7 +206,7 @@ def network_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def checkpoint_digest(path: Path) -> str | None:
-    """What tells a checkpoint from every other: SHA-256 of its file, None where there is none."""
+    """SHA-256 of a checkpoint's file; None if it is missing."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -214,7 +214,7 @@ def checkpoint_digest(path: Path) -> str | None:
 
 
 def export_checkpoint(run_checkpoint: Path, output: Path) -> None:
-    """Write what a classifier needs of a run's checkpoint to `output`: no optimizer, no paths, no times.
+    """Write the classifier's part of a run's checkpoint to `output`: no optimizer, no paths, no times.
 
     The same weights give the same bytes.
 
@@ -238,7 +238,7 @@ def save(checkpoint: Mapping[str, Any], path: Path) -> None:
 def plain_model(model: Any) -> dict[str, Any]:
     """The `model` node as plain values, with its references resolved, for a checkpoint.
 
-    Where weights came from does not matter to whoever loads them, and may be a path, so it is left out.
+    The origin of initial weights is left out: it is not needed for loading, and may be a path.
     """
     plain: Any = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else model
     return {str(key): value for key, value in plain.items() if key != "weights"}

@@ -1,8 +1,8 @@
-"""What a checkpoint's entries are, and the check that a file holds nothing else. See `checkpoint`.
+"""The entries of a checkpoint, and the check that a file holds nothing else. See `checkpoint`.
 
-Anybody can write a checkpoint. `torch.load(weights_only=True)` leaves tensors and plain values of it; here these are
-held to their types, before a network is built of them or they reach Hydra or OmegaConf, which would call what a value
-names (`_target_`) and put in what it refers to (`${oc.env:HOME}`).
+Anybody can write a checkpoint. `torch.load(weights_only=True)` reads tensors and plain values only. Their types are
+checked here before a network is built or Hydra and OmegaConf see them: these would call what a value names (`_target_`)
+and insert what it refers to (`${oc.env:HOME}`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from static_gesture_classification.training.backbones import TARGET, factory
 from static_gesture_classification.training.inputs import kind_of
 
 WAY_OUT = "choose another checkpoint, or train again"
-_DEEPEST = 8  # of a checkpoint's plain values, which nest three levels
+_DEEPEST = 8  # allowed nesting of plain values; checkpoints have three levels
 _REFERENCE = "${"
 _HEADER = ("model", "gestures", "crop", "epoch", "scores")
 
@@ -38,7 +38,7 @@ class Normalisation(TypedDict):
     std: Deviations
 
 
-class Model(TypedDict):
+class ModelEntry(TypedDict):
     """The `model` node of the configuration."""
 
     name: str
@@ -47,14 +47,14 @@ class Model(TypedDict):
     normalisation: NotRequired[Normalisation]
 
 
-class Gestures(TypedDict):
+class GesturesEntry(TypedDict):
     """The vocabulary."""
 
     names: Annotated[list[str], Field(min_length=2, max_length=10_000)]
     background: NotRequired[str | None]
 
 
-class Crop(TypedDict):
+class CropEntry(TypedDict):
     """How a crop model's crops are cut: pixels, and share of the box's longer side."""
 
     size: Annotated[int, Field(ge=1, le=4096)]
@@ -65,16 +65,16 @@ class Crop(TypedDict):
 class Entries(TypedDict):
     """What `checkpoint` describes."""
 
-    model: Model
-    gestures: Gestures
-    crop: Crop | None
+    model: ModelEntry
+    gestures: GesturesEntry
+    crop: CropEntry | None
     epoch: Annotated[int, Field(ge=0)] | None
     scores: dict[str, Finite | dict[str, dict[str, Finite]]] | None
     state_dict: dict[str, Tensor]
 
 
 def check_entries(entries: Mapping[str, Any], path: Path) -> None:
-    """Make sure that a checkpoint's entries are what they should be; others that Lightning adds are not looked at.
+    """Check a checkpoint's entries; further ones by Lightning are ignored.
 
     Raises:
         UserError: an entry is missing or of another type, names something to call, or refers to something else.
@@ -96,7 +96,7 @@ def check_entries(entries: Mapping[str, Any], path: Path) -> None:
 
 
 def _not_data(header: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Where something stands that Hydra would call or OmegaConf would look up, and what; or values that never end."""
+    """Place and value of what Hydra would call, OmegaConf would look up, or is nested too deeply."""
     todo: list[tuple[str, Any, int]] = [("it", header, 0)]
     for place, value, depth in todo:  # grows while it is walked
         if isinstance(value, str) and _REFERENCE in value:

@@ -1,4 +1,4 @@
-"""Batches for training: of crops that stay on disk, uint8 as far as the device, or of whatever the input kind is."""
+"""Batches for training, as the input kind makes them; crops stay on disk, and uint8 until they are on the device."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX
-from static_gesture_classification.training.inputs import Hands, InputKind
+from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
 
-_HASHED_CROPS = 16_384  # evenly spaced; hashing more of a large data set would take longer than it is worth
+_HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
 
 
 class Batch(NamedTuple):
@@ -28,17 +28,17 @@ class Batch(NamedTuple):
     rows: Tensor
 
 
-class HandsDataset(Dataset[Batch]):
-    """Some rows of prepared hands; hands out whole batches, so nothing is done per sample.
+class PreparedHandsDataset(Dataset[Batch]):
+    """Some rows of prepared hands, in whole batches, so that nothing is done per sample.
 
     Args:
-        kind: what is made of the hands.
+        kind: the input kind.
         hands: prepared hands.
-        targets: class index of each (n,).
-        rows: which rows of both this data set is made of.
+        targets: class index of each hand (n,).
+        rows: the rows of this data set.
     """
 
-    def __init__(self, kind: InputKind, hands: Hands, targets: np.ndarray, rows: np.ndarray) -> None:
+    def __init__(self, kind: InputKind, hands: PreparedHands, targets: np.ndarray, rows: np.ndarray) -> None:
         self.kind, self.hands, self.targets, self.rows = kind, hands, targets, rows
 
     def __len__(self) -> int:
@@ -56,7 +56,7 @@ class SeededBatches(Sampler[np.ndarray]):
 
     Args:
         length: number of samples.
-        batch_size: samples per batch; an incomplete last one of a pass is left out where there are others.
+        batch_size: samples per batch; an incomplete last batch of a pass is left out unless it is the only one.
         seed: of the order.
         passes: how often an epoch goes through all samples, each time in a new order.
     """
@@ -82,7 +82,7 @@ class GestureDataModule(LightningDataModule):
     """The hands of the splits train and val that the kind can see. The test split is not touched here.
 
     Args:
-        kind: what the model sees of a hand.
+        kind: the model's input kind.
         hands: prepared hands; those with an empty split are left out.
         vocabulary: the gestures, in class order.
         batch_size: samples per step.
@@ -97,7 +97,7 @@ class GestureDataModule(LightningDataModule):
     def __init__(
         self,
         kind: InputKind,
-        hands: Hands,
+        hands: PreparedHands,
         vocabulary: Vocabulary,
         batch_size: int,
         seed: int,
@@ -127,7 +127,7 @@ class GestureDataModule(LightningDataModule):
         return np.bincount(self.targets[self.rows[split]], minlength=len(self.vocabulary)).tolist()
 
     def fingerprint(self) -> str:
-        """Hash of what is trained and validated on: inputs (of many crops evenly spaced ones), labels, splits."""
+        """Hash of the inputs (evenly spaced ones if there are many crops), labels and splits of train and val."""
         digest = hashlib.blake2b(digest_size=16)
         for split, rows in self.rows.items():
             for column in ("sample_id", "gesture"):
@@ -151,7 +151,7 @@ class GestureDataModule(LightningDataModule):
 
     def _loader(self, split: str, batches: Sampler[np.ndarray] | list[np.ndarray]) -> DataLoader[Batch]:
         return DataLoader(
-            HandsDataset(self.kind, self.hands, self.targets, self.rows[split]),
+            PreparedHandsDataset(self.kind, self.hands, self.targets, self.rows[split]),
             batch_size=None,
             sampler=batches,
             collate_fn=_as_it_is,

@@ -1,4 +1,4 @@
-"""From the settings to what trains: data, module, trainer."""
+"""Build data, module and trainer from the settings."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.inputs import Hands, kind_of
+from static_gesture_classification.training.inputs import PreparedHands, kind_of
 from static_gesture_classification.training.lightning import Callback, Checkpoint, Logger, Trainer
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.settings import TrainingSettings
 
 
 def open_data(settings: TrainingSettings) -> GestureDataModule:
-    """What the model sees, and the splits, of the workspace, batched as the hyperparameters say.
+    """The workspace's prepared hands and splits as a data module.
 
     Raises:
-        DataError: they are missing, cannot be trained on, or were made with another crop geometry than configured.
+        DataError: hands or splits are missing, cannot be trained on, or have another crop geometry than configured.
     """
     workspace, how = settings.workspace, settings.hyperparameters
     kind = kind_of(settings.model)
@@ -87,7 +87,7 @@ def build_trainer(
 
 
 def _optimizer(node: Mapping[str, Any]) -> Callable[..., Optimizer]:
-    """The function that makes the optimizer, tried once, since torch checks its values only then."""
+    """The function that makes the optimizer; it is called once here, since torch checks its values only then."""
     make: Callable[..., Optimizer] = build(node, "optimizer")
     try:
         make([torch.nn.Parameter(torch.zeros(1))])
@@ -96,7 +96,7 @@ def _optimizer(node: Mapping[str, Any]) -> Callable[..., Optimizer]:
     return make
 
 
-def _check_geometry(hands: Hands, settings: TrainingSettings) -> None:
+def _check_geometry(hands: PreparedHands, settings: TrainingSettings) -> None:
     size, margin = hands.crop_size, settings.crop_margin if hands.crop_margin is None else hands.crop_margin
     if (size, margin) != (settings.crop_size, settings.crop_margin):
         raise DataError(
@@ -107,7 +107,7 @@ def _check_geometry(hands: Hands, settings: TrainingSettings) -> None:
 
 
 def _quieten_lightning() -> None:
-    """Leave out what Lightning says about settings that are chosen on purpose."""
+    """Silence Lightning's messages about settings that are chosen on purpose."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for message in (
         ".*does not have many workers.*",

@@ -1,4 +1,4 @@
-"""What the machine computes on, in which precision, and how it holds memory."""
+"""Device, precision, threads and memory of the computation."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def torch_device(wanted: str) -> str:
 
 
 def one_device(wanted: object, accelerator: str) -> int | list[int]:
-    """What `trainer.devices` names, where that is one device: 1, or the list of its number.
+    """Check that `trainer.devices` names one device; returns 1, or a list with its number.
 
     Args:
-        wanted: how many, a list of their numbers, "auto" or -1 for all there are; as text, too, as Lightning takes it.
+        wanted: a count, a list of numbers, "auto" or -1 for all devices; also as text, like Lightning's.
         accelerator: `cpu`, `gpu` or `mps`.
 
     Raises:
-        UserError: more than one, none, or something else.
+        UserError: it names several devices, none, or something else.
     """
     way_out = "this program trains on one for now: trainer.devices=1, or trainer.devices=[0] for the first"
     numbers = _device_numbers(wanted)
@@ -53,7 +53,7 @@ def one_device(wanted: object, accelerator: str) -> int | list[int]:
 
 
 def _device_numbers(wanted: object) -> list[int] | None:
-    """The numbers of a list of devices, such as [0, 1] or "0,1"; None where it is no list."""
+    """The numbers in a list of devices, such as [0, 1] or "0,1"; None if it is no list."""
     parts = wanted.split(",") if isinstance(wanted, str) and "," in wanted else wanted
     if isinstance(parts, str) or not isinstance(parts, Sequence):
         return None
@@ -68,7 +68,7 @@ def _devices_there(accelerator: str) -> int:
 def precision(wanted: str, accelerator: str) -> str:
     """Lightning's precision for `auto`: mixed bfloat16 where the processor computes in it natively, else float32.
 
-    Emulated bfloat16 is slower than float32, so a processor that merely accepts it does not count.
+    Emulated bfloat16 is slower than float32, so it does not count.
     """
     if wanted != "auto":
         return wanted
@@ -80,17 +80,17 @@ def precision(wanted: str, accelerator: str) -> str:
 
 
 def use_processor(threads: int | None) -> None:
-    """Let torch use so many processor threads (None: one per core that this process may run on), and keep memory."""
+    """Set torch's number of processor threads (None: one per core of this process), and keep freed memory."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(threads or cores)
     _keep_memory()
 
 
 def _keep_memory() -> None:
-    """Let glibc keep what is freed for the next batch.
+    """Let glibc keep freed memory for the next batch.
 
-    By default it gives large blocks back to the system and gets them anew, page by page: in a step of ResNet18 on 64
-    crops of 96 pixels 37,600 page faults and 480 ms on two cores; with memory kept 600, and 370 to 400 ms. Other C
+    By default it returns large blocks to the system and gets them again page by page. A step of ResNet18 on 64 crops of
+    96 pixels has 37,600 page faults and takes 480 ms on two cores; with kept memory 600 and 370 to 400 ms. Other C
     libraries are left as they are.
     """
     if platform.libc_ver()[0] == "glibc":
@@ -100,10 +100,10 @@ def _keep_memory() -> None:
 
 
 def make_deterministic() -> None:
-    """Ask for operators that give the same result every time.
+    """Use deterministic operators.
 
-    An operator that has no such variant warns instead of failing. Filling fresh memory, which torch adds by default,
-    serves programs that read what they never wrote, and costs time.
+    An operator without a deterministic variant warns instead of failing. Torch would also fill new memory; that costs
+    time and only helps programs that read memory they never wrote.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)

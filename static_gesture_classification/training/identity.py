@@ -1,7 +1,7 @@
-"""Which run a command means: the same configuration, data and code mean the same run; repeating it goes on with that.
+"""The identity of a run: the same configuration, data and code mean the same run, which a repeated command resumes.
 
-A run folder is named after configuration and data, and says by which code it was begun. What other code began is
-neither gone on with nor taken for a result of today's: that begins a run of its own, with a number behind its name.
+A run folder is named after configuration and data, and records the code that began it. A run of other code is neither
+resumed nor reused: today's code begins a new run, with a number behind its name.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _CARRYING_OUT = {"hyperparameters": {"fresh"}, "trainer": {"fast_dev_run"}}
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """What tells a run from others.
+    """What identifies a run.
 
     Args:
-        fingerprint: of configuration, weights that it starts from and data: 8 hex digits.
+        fingerprint: of configuration, initial weights and data: 8 hex digits.
         code: of the code that trains: 32 hex digits.
     """
 
@@ -41,28 +41,28 @@ class RunIdentity:
 
     @classmethod
     def of(cls, settings: TrainingSettings, data: str) -> RunIdentity:
-        """The identity of a training with these settings on data with this hash, by today's code."""
+        """The identity of a training with these settings, data hash and today's code."""
         return cls(fingerprint(settings, data), training_code(Path(__file__).parent))
 
 
 @cache
 def training_code(folder: Path) -> str:
-    """Hash of the modules in the folder `training` and of what they import, but for this one: it trains nothing."""
+    """Hash of the modules in the folder `training` and of their imports, without this module, which trains nothing."""
     return code_digest([file for file in modules_below(folder) if file.name != Path(__file__).name])
 
 
 def fingerprint(settings: TrainingSettings, data: str) -> str:
-    """Hash of the settings that matter, the weights it starts from and the data's own hash: 8 hex digits."""
+    """Hash of the settings that matter, the initial weights and the data's own hash: 8 hex digits."""
     parts = settings.model_dump(include=_DECISIVE, exclude=_CARRYING_OUT)
     content = json.dumps([parts, _weights(str(settings.model["weights"])), data], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 
 def run_folder_for(runs: Path, model: str, identity: RunIdentity, fresh: bool) -> Path:
-    """The folder of the run that this configuration, data and code mean.
+    """The folder of the run of this configuration, data and code.
 
-    It is the newest one begun with them. `fresh` asks for another one, with a number behind its name, where that is
-    finished; one that is unfinished is gone on with in any case.
+    It is the newest such run. With `fresh`, a finished run is followed by a new one, with a number behind its name; an
+    unfinished run is resumed in any case.
     """
     there: list[Path] = []
     for name in _names(f"{Path(model).name}-{identity.fingerprint}"):
@@ -77,15 +77,15 @@ def run_folder_for(runs: Path, model: str, identity: RunIdentity, fresh: bool) -
     return following if not own or (fresh and is_finished(own[-1])) else own[-1]
 
 
-def begin(folder: Path, identity: RunIdentity, config: dict[str, Any], tags: Sequence[str]) -> RunFolder:
-    """Begin the run of this folder, or go on with it; see `RunFolder.create`."""
+def begin_run(folder: Path, identity: RunIdentity, config: dict[str, Any], tags: Sequence[str]) -> RunFolder:
+    """Begin or resume the run of this folder; see `RunFolder.create`."""
     run = RunFolder.create(folder.parent, folder.name, config, tags)
     run.log_values({CODE_FIELD: identity.code})
     return run
 
 
 def code_of(run: Path) -> str:
-    """By which code a run was begun; "" where it does not say."""
+    """The hash of the code that began a run; "" if unknown."""
     try:
         return str(RunFolder.open(run).values().get(CODE_FIELD, ""))
     except DataError:
@@ -101,7 +101,7 @@ def is_finished(run: Path) -> bool:
 
 
 def _weights(weights: str) -> str:
-    """Hash of the checkpoint that training starts from, "" where it starts from none."""
+    """Hash of the checkpoint that training starts from; "" without one."""
     path = Path(weights)
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() if path.is_file() else ""
 

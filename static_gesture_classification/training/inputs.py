@@ -1,9 +1,9 @@
-"""What a model sees of a hand: its input kind, which its `model` node and its checkpoint name.
+"""Input kinds: what a model sees of a hand. The `model` node and the checkpoint name the kind.
 
-A kind says what it needs of a prepared hand (a crop, landmarks, or both), makes one array of it with a row for each
-hand, and knows the network, the augmentation and the ONNX inputs that go with such rows. What works with hands asks
-the kind and does not know which there are. A new one is a class here, its entry in `KINDS`, and a YAML in conf/model/
-with `model.input`, and `model.prepared: landmarks` where it needs landmarks (the stages watch that folder).
+A kind declares what it needs of a prepared hand (a crop, landmarks, or both), joins it to one array with a row for each
+hand, and knows the network, the augmentation and the ONNX inputs for such rows. All other code asks the kind. A new
+kind is a class here, its entry in `KINDS`, and a YAML in conf/model/ with `model.input`; with `model.prepared:
+landmarks` if it needs landmarks (the stages watch that folder).
 
     prepare   needs_crops, needs_landmarks, check_detector
     open      open, usable, sample_table
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Rows(Protocol):
-    """An array with a row for each hand, or what gives the same when it is indexed."""
+    """An array with a row for each hand, or an object that can be indexed like one."""
 
     def __len__(self) -> int: ...
 
@@ -48,7 +48,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class SelectedRows:
-    """Some rows of an array, which stays where it is (on disk)."""
+    """Some rows of an array, read on access."""
 
     array: Rows
     rows: np.ndarray
@@ -61,14 +61,14 @@ class SelectedRows:
 
 
 @dataclass(frozen=True)
-class Hands:
+class PreparedHands:
     """Prepared hands.
 
     Args:
         samples: the sample table, n rows.
         crops: uint8 (n, size, size, 3), RGB; None where the kind needs none.
         points: float32 (n, 21, 2), in units of the image's height, NaN where no hand was found; None likewise.
-        crop_size, crop_margin: how the crops were cut; the margin is None where that is not known.
+        crop_size, crop_margin: of the crops; the margin is None if unknown.
 
     Raises:
         DataError: they do not fit together.
@@ -87,7 +87,7 @@ class Hands:
                     f"{len(part)} {noun} and {len(self.samples)} rows in the table do not fit together; run dvc repro"
                 )
 
-    def select(self, rows: np.ndarray) -> Hands:
+    def select(self, rows: np.ndarray) -> PreparedHands:
         """Some of the hands."""
         crops = None if self.crops is None else SelectedRows(self.crops, rows)
         points = None if self.points is None else self.points[rows]
@@ -96,7 +96,7 @@ class Hands:
 
 @dataclass(frozen=True)
 class Parts:
-    """What can be looked at of model inputs: crops uint8 (n, size, size, 3), points float32 (n, 21, 2)."""
+    """The visible parts of model inputs: crops uint8 (n, size, size, 3), points float32 (n, 21, 2)."""
 
     crops: np.ndarray | None = None
     points: np.ndarray | None = None
@@ -107,8 +107,8 @@ class InputKind(ABC):
 
     Attributes:
         name: in `model.input` and in checkpoints.
-        needs_crops, needs_landmarks: what of a hand has to be prepared.
-        batch_size: hands that go through the network at once where nothing is learned.
+        needs_crops, needs_landmarks: what has to be prepared.
+        batch_size: hands in a batch outside training.
     """
 
     name: ClassVar[str]
@@ -118,46 +118,46 @@ class InputKind(ABC):
 
     @abstractmethod
     def join(self, crops: np.ndarray | None, points: np.ndarray | None) -> np.ndarray:
-        """Inputs of n hands, one array (n, ...); of more parts than one a structured array."""
+        """Inputs of n hands as one array (n, ...); a structured array if it has several parts."""
 
     @abstractmethod
     def feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Inputs as the arguments of the network, by the name that an ONNX file gives them."""
+        """Inputs as the network's arguments, by their names in an ONNX file."""
 
     @abstractmethod
     def to_network(self, *arguments: Tensor) -> Any:
-        """What the network takes, a tensor or a tuple of them, of the tensors of `feed`."""
+        """The network's input, a tensor or a tuple of tensors, from the tensors of `feed`."""
 
     @abstractmethod
     def parts_of(self, batch: Any) -> Parts:
-        """What can be looked at of what the network takes, of an augmented batch too."""
+        """The visible parts of a batch, also of an augmented one."""
 
     @abstractmethod
     def network(self, model: Mapping[str, Any], classes: int) -> Network:
-        """The network of a `model` node, with random weights or, where `model.weights` says so, ImageNet's."""
+        """The network of a `model` node, with random weights, or ImageNet's if `model.weights` says so."""
 
     @abstractmethod
     def augmentation(self, augs: Mapping[str, Any]) -> nn.Module:
-        """What changes a batch while training, of the `augs` node: takes what the network takes, and a generator."""
+        """The augmentation of an `augs` node: a module that takes a batch and a generator."""
 
     @abstractmethod
-    def describe(self, hands: Hands) -> str:
-        """What is trained on, as a table's title."""
+    def describe(self, hands: PreparedHands) -> str:
+        """The hands in a table's title."""
 
     def batch(self, inputs: np.ndarray) -> Any:
-        """Inputs as the network takes them, on the CPU."""
+        """Inputs as a batch for the network, on the CPU."""
         import torch
 
         arrays = (np.ascontiguousarray(array) for array in self.feed(inputs).values())
         return self.to_network(*(torch.from_numpy(array) for array in arrays))
 
     def batches(self, inputs: np.ndarray) -> Iterator[np.ndarray]:
-        """Inputs in pieces of `batch_size`, one at least."""
+        """Inputs in batches of `batch_size`, at least one."""
         for start in range(0, max(len(inputs), 1), self.batch_size):
             yield inputs[start : start + self.batch_size]
 
     def take(self, crops: Rows | None, points: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-        """Inputs of some rows of prepared hands; what the kind does not need is not looked at."""
+        """Inputs of some rows of prepared hands; parts that the kind does not need are ignored."""
         return self.join(
             np.asarray(crops[rows]) if self.needs_crops and crops is not None else None,
             points[rows] if self.needs_landmarks and points is not None else None,
@@ -179,7 +179,7 @@ class InputKind(ABC):
         return self.join(crops, points)
 
     def example(self, count: int, crop_size: int) -> np.ndarray:
-        """Random inputs, always the same."""
+        """Random inputs with a fixed seed."""
         random = np.random.default_rng(0)
         crops = points = None
         if self.needs_crops:
@@ -188,12 +188,12 @@ class InputKind(ABC):
             points = random.random((count, LANDMARK_COUNT, 2), np.float32)
         return self.join(crops, points)
 
-    def open(self, crops: Path, landmarks: Path, samples: Path) -> Hands:
-        """Open what is prepared.
+    def open(self, crops: Path, landmarks: Path, samples: Path) -> PreparedHands:
+        """Open prepared hands.
 
         Args:
-            crops, landmarks: their folders; what the kind does not need is not looked at.
-            samples: the table that the crops belong to, with splits; landmarks have their own.
+            crops, landmarks: folders; one that the kind does not need is ignored.
+            samples: the sample table of the crops, with splits; landmarks have their own.
 
         Raises:
             DataError: something is missing, damaged, or does not fit together.
@@ -202,7 +202,7 @@ class InputKind(ABC):
         if self.needs_landmarks:
             points, table = open_landmarks(landmarks)
         if not self.needs_crops:
-            return Hands(table, points=points)
+            return PreparedHands(table, points=points)
         array, cut = open_crops(crops), read_rows(samples)
         rows: Rows = array
         if len(array) != len(cut):
@@ -218,20 +218,20 @@ class InputKind(ABC):
             )
         report = crops / "report.json"
         made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
-        return Hands(table, rows, points, array.shape[1], made.get("margin"))
+        return PreparedHands(table, rows, points, array.shape[1], made.get("margin"))
 
     def usable(self, points: np.ndarray | None, count: int) -> np.ndarray:
-        """Which of `count` hands can be seen, bool (count,): not those whose landmarks were looked for in vain."""
+        """Which of `count` hands can be used: bool (count,), False without the landmarks that the kind needs."""
         if not self.needs_landmarks or points is None:
             return np.ones(count, bool)
         return np.isfinite(points).all(axis=(1, 2))
 
     def sample_table(self, workspace: Workspace) -> Path:
-        """The sample table, with splits, of what a model of this kind is trained on."""
+        """The sample table, with splits, that a model of this kind is trained on."""
         return workspace.landmarks / "samples.parquet" if self.needs_landmarks else workspace.split_table
 
     def check_detector(self, detector: Detector) -> None:
-        """Raise `UserError` where a detector does not give what is needed of its hands."""
+        """Raise `UserError` where a detector gives no landmarks but the kind needs them."""
         if self.needs_landmarks and not detector.gives_landmarks:
             raise UserError(
                 "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
@@ -281,7 +281,7 @@ class Crops(InputKind):
                 f"augs does not fit a model of crops ({error}); choose augs=default, strong or none"
             ) from error
 
-    def describe(self, hands: Hands) -> str:
+    def describe(self, hands: PreparedHands) -> str:
         """See `InputKind.describe`."""
         return f"Crops of {hands.crop_size} x {hands.crop_size} pixels"
 
@@ -323,7 +323,7 @@ class Landmarks(InputKind):
 
         return LandmarkAugmentation.from_config(augs)
 
-    def describe(self, hands: Hands) -> str:
+    def describe(self, hands: PreparedHands) -> str:
         """See `InputKind.describe`."""
         return "Hands with landmarks"
 
@@ -331,7 +331,7 @@ class Landmarks(InputKind):
 KINDS: dict[str, InputKind] = {kind.name: kind for kind in (Crops(), Landmarks())}
 
 
-def kind_named(name: str) -> InputKind:
+def input_kind(name: str) -> InputKind:
     """The kind of this name. Raises `UserError` where there is none."""
     if name not in KINDS:
         raise UserError(f"model.input is {name!r}; it is {' or '.join(KINDS)}")
@@ -339,8 +339,8 @@ def kind_named(name: str) -> InputKind:
 
 
 def kind_of(model: Mapping[str, Any]) -> InputKind:
-    """The kind that a `model` node, or a checkpoint's entry, names; crops where it names none."""
-    return kind_named(str(model.get("input", Crops.name)))
+    """The kind of a `model` node or a checkpoint's entry; crops by default."""
+    return input_kind(str(model.get("input", Crops.name)))
 
 
 def _landmarks(hand: DetectedHand) -> np.ndarray:

@@ -12,22 +12,21 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.training.models.landmark_features import ENDS, STARTS
 
 NEEDED = ("probability", "rotation", "shear", "horizontal_flip")
-OWN = ("noise", "finger_length", "perspective")  # groups that are made for pictures lack them
-_NEAREST = 0.3  # a point comes at most so much nearer (1 / 0.3 times larger), however strong the perspective
+OWN = ("noise", "finger_length", "perspective")  # absent in the groups for pictures
+_NEAREST = 0.3  # least relative depth of a point, so that it is at most 1 / 0.3 times larger
 
 
 class LandmarkAugmentation(nn.Module):
-    """Rotation, shear, mirroring, perspective, other people's finger lengths, and noise.
+    """Rotation, shear, mirroring, perspective, finger lengths, and noise.
 
     Args:
-        probability: of a hand being turned, sheared and seen in another perspective.
+        probability: of a hand's rotation, shear and change of perspective.
         rotation, shear: up to this many degrees, either way.
         horizontal_flip: probability of mirroring, which turns left hands into right ones.
-        noise: each hand's own standard deviation of its coordinates' errors is drawn up to twice this share of the
-            hand's extent (the root mean square distance of its points from their centre): some are found well, some
-            badly.
-        finger_length: standard deviation of the factor of each finger's length; of each bone's, two fifths of it.
-        perspective: a point one extent off the centre comes up to this share nearer or farther.
+        noise: mean standard deviation of the coordinates' noise, as a share of the hand's extent (the root mean square
+            distance of its points from their centre). Each hand's own is drawn between 0 and twice this.
+        finger_length: standard deviation of each finger's length factor; two fifths of it for each bone.
+        perspective: a point at one extent from the centre moves up to this share nearer or farther.
     """
 
     def __init__(
@@ -47,10 +46,10 @@ class LandmarkAugmentation(nn.Module):
 
     @classmethod
     def from_config(cls, augs: Mapping[str, Any]) -> LandmarkAugmentation:
-        """From the `augs` node; what it says about colours, shift and size does not concern landmarks.
+        """From the `augs` node; colours, shift and scale do not concern landmarks.
 
         Raises:
-            UserError: the node lacks a key that is needed.
+            UserError: the node lacks a key.
         """
         missing = [key for key in NEEDED if key not in augs]
         if missing:
@@ -74,7 +73,7 @@ class LandmarkAugmentation(nn.Module):
         return centre + (hands - hands.mean(dim=1, keepdim=True)) * extent
 
     def _change_fingers(self, hands: Tensor, generator: Generator) -> Tensor:
-        """Bones longer or shorter, most of it alike within a finger; joints stay on the ends of their bones."""
+        """Scale bones, mostly by one factor per finger; joints stay connected."""
         if self.finger_length == 0:
             return hands
         fingers = 1 + self.finger_length * torch.randn((len(hands), 5, 1), generator=generator)

@@ -1,12 +1,12 @@
-"""The last layer of a classifier, fitted anew to embeddings and held to the layer it starts from.
+"""Refit the last layer of a classifier on embeddings, regularised towards the layer it starts from.
 
-It is a multinomial logistic regression on the frozen backbone's embeddings. What is minimised:
+It is a multinomial logistic regression on the frozen backbone's embeddings. The loss is
 
     sum of cross-entropies + strength * |weights - weights of the start|^2
 
-with embeddings in units of their deviation, so that a step is as long in every direction. With much strength the layer
-stays what it was, with little it is that of the data alone. The quick loop fits it to labels
-(`active_learning.retraining.head`), the recorder to what is kept (`recording.judging.learning_head`).
+with embeddings in units of their standard deviation. A high strength keeps the starting layer; a low one fits the data
+alone. The quick loop fits it to labels (`active_learning.retraining.head`), the recorder to kept pictures
+(`recording.judging.learning_head`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 STEPS = 100  # of L-BFGS at most
-LEAST_DEVIATION = 1e-6  # of an embedding's entry, below which it says nothing
+LEAST_DEVIATION = 1e-6  # of an embedding's entry, so that nothing is divided by 0
 
 Floats = npt.NDArray[np.floating]
 
@@ -57,12 +57,12 @@ def fit_last_layer(
     """The layer that minimises the module's loss.
 
     Args:
-        start: what it is held to.
+        start: the layer it is regularised towards.
         embeddings: (n, D) float32.
-        targets: (n, C) float32, the probabilities that each is to have.
-        strength: how strongly it is held.
+        targets: (n, C) float32 probabilities.
+        strength: of the regularisation.
         scale: (D,), the deviation of embeddings.
-        begin: where the search begins, the nearer the sooner it ends; None: at the start.
+        begin: initial layer of the search; None: `start`.
     """
     from scipy.optimize import minimize  # takes a second
 

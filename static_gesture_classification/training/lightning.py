@@ -1,4 +1,4 @@
-"""The one place of training that imports Lightning. It imports torchvision, so `torchvision_operators` comes first."""
+"""Lightning's classes for training. Lightning imports torchvision, so `torchvision_operators` comes first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses: what training minimises."""
+"""Losses."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CrossEntropy(WeightedLoss):
 class Focal(WeightedLoss):
     """Focal loss (Lin et al., arXiv:1708.02002): cross-entropy times (1 - p)^gamma, p being the target's probability.
 
-    With `gamma` 0 it is cross-entropy; the larger, the less the easy samples count.
+    With `gamma` 0 it is cross-entropy; larger values reduce the weight of easy samples.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The Lightning module: one training step, one validation step, and what an epoch reports."""
+"""The Lightning module: training and validation steps, and an epoch's scores."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ LEARNING_RATE = "training/lr"
 class GestureModule(LightningModule):
     """Trains a network.
 
-    All randomness (augmentation, dropout) is a function of seed and epoch, so that a run that is resumed at an epoch's
-    boundary goes on as if nothing had happened. The schedule moves before the epoch's checkpoint is written (Lightning
-    would move it afterwards), for the same reason.
+    All randomness (augmentation, dropout) is a function of seed and epoch, so a run that is resumed between two epochs
+    gives the same result. For the same reason the schedule moves before the epoch's checkpoint is written; Lightning
+    would move it afterwards.
 
     Args:
         network: the network to train.
@@ -41,8 +41,8 @@ class GestureModule(LightningModule):
         schedule: makes a schedule of the optimizer and the number of steps.
         augmentation: changes training inputs; takes a batch of them and a generator.
         vocabulary: the gestures, in class order.
-        origin: what a checkpoint says about itself.
-        seed: of everything random.
+        origin: the checkpoint's header.
+        seed: of all randomness.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class GestureModule(LightningModule):
         return {**self._origin.header(), "epoch": self.current_epoch, "scores": self.scores, "state_dict": state}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what `checkpoint.py` promises, the epoch's scores and the schedule."""
+        """Add the header, the epoch's scores and the schedule."""
         checkpoint.update(self._origin.header(), scores=self.scores)
         if self._schedule is not None:
             checkpoint["schedule"] = self._schedule.scheduler.state_dict()

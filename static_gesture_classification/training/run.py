@@ -1,4 +1,4 @@
-"""A training run: found by its identity, trained or gone on with, and its best epoch exported."""
+"""A training run: found by its identity, trained or resumed, and its best epoch exported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from static_gesture_classification.training.callbacks import LAST, Checkpoints, 
 from static_gesture_classification.training.checkpoint import export_checkpoint, read_checkpoint
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import build_module, build_trainer
-from static_gesture_classification.training.identity import RunIdentity, begin, is_finished, run_folder_for
+from static_gesture_classification.training.identity import RunIdentity, begin_run, is_finished, run_folder_for
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.lightning import Callback
 from static_gesture_classification.training.settings import TrainingSettings
@@ -30,13 +30,13 @@ def run_training(
     trackers: Sequence[Tracker] = (),
     sampling_period: float = SAMPLING_PERIOD,
 ) -> dict[str, Any]:
-    """Train, or go on with, the run that these settings, data and today's code mean, and export its best epoch.
+    """Train or resume the run of these settings, data and today's code, and export its best epoch.
 
     Args:
         settings: of the training.
-        data: what is trained and validated on.
-        callbacks: what else happens around the steps, before the epoch's checkpoint is written.
-        trackers: where the run folder is mirrored to.
+        data: of train and val.
+        callbacks: further callbacks, before the epoch's checkpoint is written.
+        trackers: that mirror the run folder.
         sampling_period: see `RunLogger`.
 
     Returns:
@@ -48,7 +48,7 @@ def run_training(
         again = "train_hyperparams.fresh=true trains again"
         say(f"{folder} is finished with this configuration, data and code; {again}")
     else:
-        run = begin(folder, identity, settings.configuration, tags_of(settings))
+        run = begin_run(folder, identity, settings.configuration, tags_of(settings))
         with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
             train(settings, data, run, logger, callbacks)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)
@@ -61,7 +61,7 @@ def train(
     logger: RunLogger,
     callbacks: Sequence[Callback] = (),
 ) -> None:
-    """Train to the end in a run folder, going on after the last epoch that is in it."""
+    """Train to the end in a run folder, from its last epoch on."""
     module = build_module(settings, data)
     last = run.checkpoint_folder / LAST
     begun = last.is_file()
@@ -79,7 +79,7 @@ def train(
 
 
 def try_out(settings: TrainingSettings, data: GestureDataModule) -> None:
-    """Run one batch of training and one of validation through everything; nothing is written."""
+    """Run one batch of training and one of validation; nothing is written."""
     build_trainer(settings).fit(build_module(settings, data), data)
     say("One batch of training and one of validation went through; nothing was written")
 

@@ -1,7 +1,7 @@
-"""Scores from a confusion matrix: what training watches, and the one F1 that everything else is scored by.
+"""Scores from a confusion matrix, for training and for all evaluation.
 
-They are computed from counts, for many matrices at once: scikit-learn and torchmetrics go through all labels for each,
-and a bootstrap or a randomisation test asks for thousands.
+They are computed from counts, for many matrices at once: a bootstrap or a randomisation test needs thousands, and
+scikit-learn and torchmetrics would go through all labels for each.
 """
 
 from __future__ import annotations

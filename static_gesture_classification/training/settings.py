@@ -1,4 +1,4 @@
-"""The settings of a training: what the model is, how it learns, and what it computes on."""
+"""The settings of a training: the model, hyperparameters, and the trainer."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperpara
 
 
 class HyperParameters(Settings):
-    """How long is trained and on how much at once; `train_hyperparams` of the configuration.
+    """Hyperparameters of the training; `train_hyperparams` of the configuration.
 
     Args:
         lr, momentum, weight_decay: for the optimizer, whose node refers to them.
         batch_size: samples per step.
-        epochs: after each of them the model is validated.
-        passes: how often an epoch goes through the training samples.
-        early_stopping: epochs without a better weighted F1 on val after which training stops; None: never.
+        epochs: the model is validated after each.
+        passes: over the training samples in an epoch.
+        early_stopping: epochs without a better weighted F1 on val before training stops; None: never.
         keep_checkpoints: of the best epochs, besides the last one.
         overfit_samples: train and validate on this many training samples only; None: on all.
-        fresh: begin another run where there is a finished one.
+        fresh: begin a new run if there is a finished one.
     """
 
     lr: float
@@ -42,7 +42,7 @@ class HyperParameters(Settings):
 
 
 class TrainerSettings(Settings):
-    """What is computed on, and how exactly; `trainer` of the configuration (see conf/trainer/)."""
+    """Device, precision and the like; `trainer` of the configuration (see conf/trainer/)."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
     devices: Any = 1
@@ -59,15 +59,15 @@ class TrainerSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """All that a training depends on but its data.
+    """All settings of a training.
 
     Args:
         vocabulary: the gestures, in class order.
         model, loss, optimizer, scheduler, augs: nodes of the configuration, plain values.
         hyperparameters, trainer: see their classes.
-        crop_size, crop_margin: what crops have to be like: pixels, and share of the box's longer side.
+        crop_size, crop_margin: of crops: pixels, and share of the box's longer side.
         workspace: where data and results lie.
-        seed: of everything random.
+        seed: of all randomness.
         tags: further short labels of the run.
         configuration: the whole configuration, plain values, which the run folder keeps.
     """

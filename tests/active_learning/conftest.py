@@ -68,14 +68,14 @@ def save_raw(raw: Path) -> None:
     """People who train, people in val, and people nobody has used yet (`new...`); some TWO look like THREE."""
     seed = 0
     for gesture in COLOURS:
-        for person, pictures in {"train1": 3, "train2": 3, "val1": 3, "new1": 3, "new2": 3}.items():
+        for subject, pictures in {"train1": 3, "train2": 3, "val1": 3, "new1": 3, "new2": 3}.items():
             for number in range(pictures):
                 seed += 1
-                save_picture(raw / gesture / person / f"{number}.png", gesture, seed)
-    for person, pictures in {"val1": 3, "new1": 4, "new3": 4}.items():
+                save_picture(raw / gesture / subject / f"{number}.png", gesture, seed)
+    for subject, pictures in {"val1": 3, "new1": 4, "new3": 4}.items():
         for number in range(pictures):
             seed += 1
-            save_picture(raw / "TWO" / person / f"odd{number}.png", "THREE", seed)
+            save_picture(raw / "TWO" / subject / f"odd{number}.png", "THREE", seed)
 
 
 def fitted(crops: np.ndarray, classes: list[int], config: DictConfig) -> Classifier:
@@ -116,8 +116,8 @@ def made_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     config = world.config()
     save_raw(world.raw)
     samples, _ = read_sources(Sources.from_config(config), Vocabulary.from_config(config))
-    person = samples["subject"].str.rpartition("/")[2]
-    known = samples[~person.str.startswith("new")].reset_index(drop=True)
+    subject = samples["subject"].str.rpartition("/")[2]
+    known = samples[~subject.str.startswith("new")].reset_index(drop=True)
     write_samples(known, folder / "index/samples.parquet")
     settings = CropSettings(size=32, margin=config.crops.margin, max_rejected_share=0)
     build_crops(folder / "index/samples.parquet", folder / "crops", settings)
@@ -160,9 +160,9 @@ def unlabelled(made_world: World, tmp_path: Path) -> Path:
     """Copies of the new pictures in a folder that says nothing of their gesture."""
     folder = tmp_path / "heap"
     for path in sorted(made_world.raw.glob("*/new*/*.png")):
-        gesture, person, name = path.relative_to(made_world.raw).parts
-        (folder / person).mkdir(parents=True, exist_ok=True)
-        (folder / person / f"{gesture}_{name}").write_bytes(path.read_bytes())
+        gesture, subject, name = path.relative_to(made_world.raw).parts
+        (folder / subject).mkdir(parents=True, exist_ok=True)
+        (folder / subject / f"{gesture}_{name}").write_bytes(path.read_bytes())
     return folder
 
 

@@ -24,36 +24,36 @@ SETTINGS = AdmissionSettings(margin=0.3, easy=0.1, held_out=0.2)
 SURE_ONE, SURE_TWO, UNSURE_ONE = [0.0, 0.9, 0.1, 0.0], [0.0, 0.1, 0.9, 0.0], [0.0, 0.6, 0.4, 0.0]
 
 
-def said(probabilities: list[float], gesture: str, **more: object) -> Judgement:
+def judge_as(probabilities: list[float], gesture: str, **more: object) -> Judgement:
     return judge(np.array(probabilities, np.float32), gesture, VOCABULARY, SETTINGS, **more)
 
 
 def test_errors_and_doubts_join_and_what_is_known_does_not() -> None:
     outcomes = [
-        (said(SURE_TWO, "ONE", mistaken_for="TWO"), "planned error", True),
-        (said(SURE_TWO, "ONE", mistaken_for="THREE"), "error", True),
-        (said(SURE_TWO, "ONE"), "error", True),
-        (said(UNSURE_ONE, "ONE", mistaken_for="TWO"), "unsure", True),
-        (said(SURE_ONE, "ONE", mistaken_for="TWO"), "easy", False),
+        (judge_as(SURE_TWO, "ONE", mistaken_for="TWO"), "planned error", True),
+        (judge_as(SURE_TWO, "ONE", mistaken_for="THREE"), "error", True),
+        (judge_as(SURE_TWO, "ONE"), "error", True),
+        (judge_as(UNSURE_ONE, "ONE", mistaken_for="TWO"), "unsure", True),
+        (judge_as(SURE_ONE, "ONE", mistaken_for="TWO"), "easy", False),
     ]
     for judgement, outcome, admitted in outcomes:
         assert (judgement.outcome, judgement.admitted) == (outcome, admitted)
 
 
 def test_judgement_keeps_what_the_model_said() -> None:
-    judgement = said(UNSURE_ONE, "ONE")
+    judgement = judge_as(UNSURE_ONE, "ONE")
     assert judgement.prediction == "ONE"
     assert judgement.score == pytest.approx(0.6)
     assert judgement.margin == pytest.approx(0.2)
 
 
 def test_hand_that_was_not_found_is_an_error() -> None:
-    assert said([0.0] * 4, "ONE", mistaken_for="") == Judgement("", 0.0, 0.0, "planned error", True)
-    assert said([0.0] * 4, "ONE") == Judgement("", 0.0, 0.0, "error", True)
+    assert judge_as([0.0] * 4, "ONE", mistaken_for="") == Judgement("", 0.0, 0.0, "planned error", True)
+    assert judge_as([0.0] * 4, "ONE") == Judgement("", 0.0, 0.0, "error", True)
 
 
 def test_gesture_that_the_model_has_never_heard_of_is_an_error() -> None:
-    assert said(SURE_ONE, "WAVE").outcome == "error"
+    assert judge_as(SURE_ONE, "WAVE").outcome == "error"
 
 
 def test_a_share_of_easy_ones_joins_and_no_more() -> None:
@@ -67,7 +67,7 @@ def test_a_share_of_easy_ones_joins_and_no_more() -> None:
 def test_recording_one_by_one_admits_as_many_easy_ones() -> None:
     kept = SetCounts()
     for number in range(100):
-        judgement = said(SURE_ONE if number % 2 else SURE_TWO, "ONE", kept=kept)
+        judgement = judge_as(SURE_ONE if number % 2 else SURE_TWO, "ONE", kept=kept)
         if judgement.admitted:
             kept.add(judgement)
     assert (kept.hard, kept.easy) == (50, 5)
@@ -88,9 +88,9 @@ def test_many_are_judged_as_one_by_one() -> None:
 
 def test_probabilities_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="1 samples of 4 gestures"):
-        said([0.5, 0.5], "ONE")
+        judge_as([0.5, 0.5], "ONE")
     with pytest.raises(ValueError, match="not a number"):
-        said([np.nan, 0.5, 0.5, 0.0], "ONE")
+        judge_as([np.nan, 0.5, 0.5, 0.0], "ONE")
 
 
 @pytest.mark.parametrize("wrong", [{"margin": 1.5}, {"easy": 1.0}, {"held_out": -0.1}])
@@ -99,7 +99,7 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
         AdmissionSettings.check(wrong, "admission")
 
 
-def people(count: int, share: float) -> list[str]:
+def splits_of_new_subjects(count: int, share: float) -> list[str]:
     past: list[PastSession] = []
     for number in range(count):
         past.append(PastSession(f"p{number}", split_for(f"p{number}", past, share).split))
@@ -107,8 +107,8 @@ def people(count: int, share: float) -> list[str]:
 
 
 def test_every_fifth_new_person_is_held_out_and_the_first_are_not() -> None:
-    assert people(10, 0.2) == ["train"] * 4 + ["val"] + ["train"] * 4 + ["val"]
-    assert set(people(20, 0.0)) == {"train"}
+    assert splits_of_new_subjects(10, 0.2) == ["train"] * 4 + ["val"] + ["train"] * 4 + ["val"]
+    assert set(splits_of_new_subjects(20, 0.0)) == {"train"}
 
 
 def test_person_stays_on_their_side() -> None:

@@ -43,8 +43,8 @@ def prepared(tmp_path_factory):
     """Folder with crops/ and splits/ as the pipeline makes them: 240 crops, 12 people, three splits."""
     folder = tmp_path_factory.mktemp("prepared")
     samples = sample_table([GESTURES[i % 10] for i in range(240)], people=12)
-    person = samples["subject"].str.split().str[1].astype(int)
-    samples["split"] = np.where(person < 6, "train", np.where(person < 9, "val", "test")).astype(object)
+    subjects = samples["subject"].str.split().str[1].astype(int)
+    samples["split"] = np.where(subjects < 6, "train", np.where(subjects < 9, "val", "test")).astype(object)
     (folder / "crops").mkdir()
     np.save(folder / "crops/crops.npy", coloured_crops(samples))
     write_samples(samples, folder / "crops/samples.parquet")

@@ -7,7 +7,7 @@ from static_gesture_classification.evaluation import metrics
 from static_gesture_classification.evaluation.epoch_callback import predictions_file, report_series
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.samples import read_samples
-from static_gesture_classification.tracking.run_folder import BEST
+from static_gesture_classification.tracking.run_folder import BEST_SCORE
 from static_gesture_classification.training.checkpoint import load_classifier
 from static_gesture_classification.training.scores import weighted_f1
 from tests.evaluation.conftest import train, training_config
@@ -34,7 +34,7 @@ def test_the_predictions_are_those_of_the_epochs_checkpoint(trained_run, prepare
 
 
 def test_the_logged_weighted_f1_is_that_of_the_predictions_table(trained_run):
-    logged = trained_run.series(BEST)["value"].tolist()
+    logged = trained_run.series(BEST_SCORE)["value"].tolist()
     for epoch, value in enumerate(logged):
         outcomes = metrics.outcomes_of(read_predictions(predictions_file(trained_run, "val", epoch)))
         counts = metrics.confusion_counts(outcomes.truths, outcomes.predictions, 10)

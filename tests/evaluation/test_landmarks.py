@@ -22,7 +22,7 @@ from static_gesture_classification.evaluation.predictions import (
     sample_keys,
     write_predictions,
 )
-from static_gesture_classification.evaluation.sample_pictures import SIZE, CutPictures, draw_hand
+from static_gesture_classification.evaluation.sample_pictures import SIZE, CutPictures, draw_landmarks
 from static_gesture_classification.samples import read_samples
 from tests.evaluation.conftest import composed
 from tests.support.posed_hands import write_hands
@@ -82,8 +82,8 @@ def missing_every_tenth(count: int = 100) -> np.ndarray:
 
 def test_a_prediction_that_there_is_none_of_is_empty_and_an_error(tmp_path: Path) -> None:
     samples = sample_table([GESTURES[i % 10] for i in range(100)])
-    said = predictions_of(sample_keys(samples), missing_every_tenth(), VOCABULARY)
-    write_predictions(said, tmp_path / "val.parquet")
+    predictions = predictions_of(sample_keys(samples), missing_every_tenth(), VOCABULARY)
+    write_predictions(predictions, tmp_path / "val.parquet")
     read = read_predictions(tmp_path / "val.parquet")
     assert (~read.found).tolist() == [row % 10 == 0 for row in range(100)]
     assert set(read.column("prediction")[~read.found]) == {NOT_FOUND}
@@ -100,9 +100,9 @@ def test_a_prediction_that_there_is_none_of_is_empty_and_an_error(tmp_path: Path
 
 def test_without_missed_hands_nothing_differs() -> None:
     samples = sample_table([GESTURES[i % 10] for i in range(100)])
-    said = predictions_of(sample_keys(samples), probabilities_for(np.arange(100) % 10), VOCABULARY)
-    assert said.found.all()
-    assert outcomes_of(said).labels == GESTURES
+    predictions = predictions_of(sample_keys(samples), probabilities_for(np.arange(100) % 10), VOCABULARY)
+    assert predictions.found.all()
+    assert outcomes_of(predictions).labels == GESTURES
 
 
 def test_evaluation_counts_missed_hands_and_gives_the_score_on_found_ones_beside(project_folder: Path) -> None:
@@ -115,9 +115,9 @@ def test_evaluation_counts_missed_hands_and_gives_the_score_on_found_ones_beside
         assert numbers["weighted_f1_of_found_hands"] > 0.95
         assert NO_HAND not in numbers["per_gesture"]
         assert NO_HAND not in numbers["without_samples"]
-        said = read_predictions(project_folder / f"reports/predictions/{split}.parquet")
-        assert (~said.found).sum() == MISSED
-        assert np.isnan(said.embeddings).all(axis=1).tolist() == (~said.found).tolist()
+        predictions = read_predictions(project_folder / f"reports/predictions/{split}.parquet")
+        assert (~predictions.found).sum() == MISSED
+        assert np.isnan(predictions.embeddings).all(axis=1).tolist() == (~predictions.found).tolist()
     pairs = pd.read_csv(project_folder / "reports/tables/test_error_pairs.csv")
     assert pairs["prediction"].iloc[0] == NO_HAND
     grid = Image.open(project_folder / "reports/figures/test/errors/BACKGROUND_no_hand_found.png")
@@ -179,16 +179,16 @@ def test_alone_landmarks_are_extracted_and_found_again(
         "evaluate.split=null",
     )
     evaluated(config)
-    said = read_predictions(tmp_path / "out/predictions/all.parquet")
-    assert len(said) == 12
-    assert said.found.sum() >= 10
+    predictions = read_predictions(tmp_path / "out/predictions/all.parquet")
+    assert len(predictions) == 12
+    assert predictions.found.sum() >= 10
     grids = list((tmp_path / "out/figures/all/errors").glob("*.png"))
     assert grids
     first = (tmp_path / "out/predictions/all.parquet").read_bytes()
     evaluated(config)
     assert (tmp_path / "out/predictions/all.parquet").read_bytes() == first
     kept = read_samples(tmp_path / "out/prepared/landmarks/samples.parquet")
-    assert kept["landmarks"].notna().sum() == said.found.sum()
+    assert kept["landmarks"].notna().sum() == predictions.found.sum()
 
 
 def test_alone_a_split_that_no_source_publishes_is_assigned_as_the_pipeline_would(
@@ -224,6 +224,6 @@ def test_pictures_are_cut_from_images_and_drawn_where_there_is_none(tmp_path: Pa
     pictures = CutPictures(samples, points)[np.array([0, 1])]
     assert pictures.shape == (2, SIZE, SIZE, 3)
     assert np.abs(pictures[0].reshape(-1, 3).mean(0) - [10, 200, 30]).max() < 5
-    assert np.array_equal(pictures[1], draw_hand(points[1]))
-    assert len(np.unique(draw_hand(points[1]))) > 10
-    assert len(np.unique(draw_hand(np.full((21, 2), np.nan)))) == 1
+    assert np.array_equal(pictures[1], draw_landmarks(points[1]))
+    assert len(np.unique(draw_landmarks(points[1]))) > 10
+    assert len(np.unique(draw_landmarks(np.full((21, 2), np.nan)))) == 1

@@ -23,18 +23,18 @@ def counts(outcomes):
     return metrics.confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels))
 
 
-def of_samples(gestures, right=0.8, people=12):
+def of_samples(gestures, right=0.8, subjects=12):
     truths = np.array([GESTURES.index(name) for name in gestures], np.int64)
-    keys = sample_keys(sample_table(gestures, people))
+    keys = sample_keys(sample_table(gestures, subjects))
     return metrics.outcomes_of(predictions_of(keys, probabilities_for(truths, right), VOCABULARY))
 
 
 def test_scores_and_averages_are_those_of_scikit_learn(outcomes, counts):
-    truths, said = outcomes.truths, outcomes.predictions
-    report = classification_report(truths, said, target_names=GESTURES, output_dict=True)
+    truths, predicted = outcomes.truths, outcomes.predictions
+    report = classification_report(truths, predicted, target_names=GESTURES, output_dict=True)
     scores = metrics.gesture_scores(counts, outcomes.labels)
     averages = metrics.average_scores(scores)
-    assert np.array_equal(counts, confusion_matrix(truths, said))
+    assert np.array_equal(counts, confusion_matrix(truths, predicted))
     for gesture in GESTURES:
         expected = [report[gesture][key] for key in ("precision", "recall", "f1-score", "support")]
         assert scores.loc[gesture].tolist() == pytest.approx(expected)
@@ -101,8 +101,8 @@ def test_rates_are_shares_of_the_support_and_rows_without_support_have_none():
 
 def test_samples_of_gestures_the_classifier_does_not_know_count_as_errors():
     keys = sample_keys(sample_table(["ROCK", "ONE", "ONE", "TWO"]))
-    said = np.float32([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
-    outcomes = metrics.outcomes_of(predictions_of(keys, said, Vocabulary(("ONE", "TWO"))))
+    predicted = np.float32([[0.9, 0.1], [0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    outcomes = metrics.outcomes_of(predictions_of(keys, predicted, Vocabulary(("ONE", "TWO"))))
     assert outcomes.labels == ("ONE", "TWO", "ROCK")
     counts = metrics.confusion_counts(outcomes.truths, outcomes.predictions, 3)
     assert metrics.accuracy(counts) == 0.75
@@ -137,10 +137,10 @@ def test_a_breakdown_has_one_row_per_group_with_the_worst_first(outcomes):
     sources = metrics.breakdown(outcomes, ["source"])
     assert sorted(sources["source"]) == ["hagrid", "hands"]
     assert sources["samples"].sum() == len(outcomes)
-    people = metrics.breakdown(outcomes, ["source", "subject"])
-    assert len(people) == 12
-    assert people["weighted_f1"].is_monotonic_increasing
-    one = people.iloc[0]
+    subjects = metrics.breakdown(outcomes, ["source", "subject"])
+    assert len(subjects) == 12
+    assert subjects["weighted_f1"].is_monotonic_increasing
+    one = subjects.iloc[0]
     members = (outcomes.sources == one["source"]) & (outcomes.subjects == one["subject"])
     counts = metrics.confusion_counts(outcomes.truths[members], outcomes.predictions[members], 10)
     assert one["weighted_f1"] == weighted_f1(counts)
@@ -167,7 +167,7 @@ def test_people_who_differ_make_the_interval_wider_than_their_samples_alone_woul
 
 
 def test_bootstrap_intervals_agree_with_resampling_by_hand():
-    outcomes = of_samples([GESTURES[i % 10] for i in range(200)], right=0.6, people=200)
+    outcomes = of_samples([GESTURES[i % 10] for i in range(200)], right=0.6, subjects=200)
     random = np.random.default_rng(7)
     values = []
     for _ in range(2000):
@@ -179,7 +179,7 @@ def test_bootstrap_intervals_agree_with_resampling_by_hand():
 
 
 def test_with_one_person_samples_are_resampled_and_the_interval_says_so():
-    interval = metrics.weighted_f1_interval(of_samples(["ONE", "TWO", "FIST"] * 20, people=1), 200, 0)
+    interval = metrics.weighted_f1_interval(of_samples(["ONE", "TWO", "FIST"] * 20, subjects=1), 200, 0)
     assert (interval.unit, interval.units) == ("sample", 60)
     assert interval.low < interval.high
 

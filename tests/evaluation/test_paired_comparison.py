@@ -29,14 +29,14 @@ def change(pairing: Pairing, max_gesture_loss: float, resamples: int, seed: int,
 def pairing_of(truths, before, after, people=12):
     """Samples as indices into GESTURES; ten in a row show one person."""
     truths = np.asarray(truths)
-    person = (np.arange(len(truths)) // 10 % people).astype(object)
+    subjects = (np.arange(len(truths)) // 10 % people).astype(object)
     source = np.full(len(truths), "webcam", object)
-    return Pairing(GESTURES, truths, np.asarray(before), np.asarray(after), source, person)
+    return Pairing(GESTURES, truths, np.asarray(before), np.asarray(after), source, subjects)
 
 
 def test_a_classifier_compared_with_itself_shows_no_change_and_no_doubt_about_it():
-    said = seeded_predictions()
-    changed = change(pair_predictions(said, said), max_gesture_loss=0.03, resamples=50, seed=0)
+    found = seeded_predictions()
+    changed = change(pair_predictions(found, found), max_gesture_loss=0.03, resamples=50, seed=0)
     assert changed.difference == 0
     assert (changed.interval.low, changed.interval.high) == (0, 0)
     assert not changed.gestures["harmed"].any()
@@ -52,8 +52,8 @@ def test_the_scores_are_those_that_evaluation_reports():
     assert changed.after == pytest.approx(weighted(after))
 
 
-def weighted(said):
-    outcomes = outcomes_of(said)
+def weighted(found):
+    outcomes = outcomes_of(found)
     return weighted_f1(confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)))
 
 
@@ -91,10 +91,10 @@ def test_one_that_errs_more_is_not_preferred_though_no_gesture_is_harmed():
 def rare_gesture(shown_by, lost, each=4, others=100):
     """A hundred people; few of them show FIST, and `lost` of their samples in all are not recognised any more."""
     truths = np.concatenate([np.arange(others * 9) % 9, np.full(shown_by * each, 9)])
-    person = np.concatenate([np.arange(others * 9) // 9, np.repeat(np.arange(shown_by), each)])
+    subjects = np.concatenate([np.arange(others * 9) // 9, np.repeat(np.arange(shown_by), each)])
     after = truths.copy()
     after[len(truths) - shown_by * each :][:lost] = 0
-    return Pairing(GESTURES, truths, truths, after, np.full(len(truths), "webcam", object), person.astype(object))
+    return Pairing(GESTURES, truths, truths, after, np.full(len(truths), "webcam", object), subjects.astype(object))
 
 
 @pytest.mark.parametrize("shown_by", [1, 2, 3, 5, 10])
@@ -148,9 +148,9 @@ def test_ten_of_twelve_people_lost_are_enough():
 
 def test_losses_that_only_some_people_show_are_exchanged_person_by_person():
     truths = np.arange(1000) % 10
-    person = np.arange(1000) // 100  # ten people, each shows each gesture ten times
-    after = np.where((truths == 9) & np.isin(person, (0, 1, 2)), 0, truths)
-    pairing = Pairing(GESTURES, truths, truths, after, np.full(1000, "webcam", object), person.astype(object))
+    subjects = np.arange(1000) // 100  # ten people, each shows each gesture ten times
+    after = np.where((truths == 9) & np.isin(subjects, (0, 1, 2)), 0, truths)
+    pairing = Pairing(GESTURES, truths, truths, after, np.full(1000, "webcam", object), subjects.astype(object))
     gestures = change(pairing, 0.03, 500, 0).gestures
     assert gestures.loc["FIST", "chance"] == pytest.approx(1 / 8, abs=0.02)  # thirty samples, but three people
     assert not gestures.loc["FIST", "harmed"]
@@ -165,15 +165,15 @@ def better_elsewhere(pairing):
 
 
 def test_the_verdict_says_of_which_gestures_nobody_can_tell_and_what_would_have_counted():
-    said = verdict(change(better_elsewhere(rare_gesture(3, 1)), 0.03, 200, 0), "val")
-    assert said.promote
-    assert "so few people show FIST (3) that only a fall of recall by more than 0.4 would have counted" in said.reason
+    found = verdict(change(better_elsewhere(rare_gesture(3, 1)), 0.03, 200, 0), "val")
+    assert found.promote
+    assert "so few people show FIST (3) that only a fall of recall by more than 0.4 would have counted" in found.reason
 
 
 def test_the_verdict_refuses_a_large_loss_and_says_how_few_show_it():
-    said = verdict(change(better_elsewhere(rare_gesture(3, 12)), 0.03, 200, 0), "val")
-    assert not said.promote
-    assert "FIST worse (F1 1.00 -> 0.00, recall 1.00 -> 0.00 on 12 samples of 3 people, too few to rule" in said.reason
+    found = verdict(change(better_elsewhere(rare_gesture(3, 12)), 0.03, 200, 0), "val")
+    assert not found.promote
+    assert "FIST worse (F1 1.00 -> 0.00, recall 1.00 -> 0.00 on 12 samples of 3 people, too few to rule" in found.reason
     assert "12 samples of 1 person," in verdict(
         change(better_elsewhere(rare_gesture(1, 12, 12)), 0.03, 200, 0), "val"
     ).reason  # fmt: skip
@@ -182,20 +182,20 @@ def test_the_verdict_refuses_a_large_loss_and_says_how_few_show_it():
 def test_the_verdict_says_so_where_too_few_people_show_any_gesture():
     truths = np.tile(np.arange(9), 20)
     before = np.where(np.arange(180) % 9 == 1, 2, truths)
-    said = verdict(change(pairing_of(truths, before, truths, people=3), 0.03, 50, 0), "val")
-    assert said.promote
-    assert "nobody can tell, since none is shown by more than 3 people" in said.reason
-    assert "FIST: no samples, so nothing is known of it" in said.reason
+    found = verdict(change(pairing_of(truths, before, truths, people=3), 0.03, 50, 0), "val")
+    assert found.promote
+    assert "nobody can tell, since none is shown by more than 3 people" in found.reason
+    assert "FIST: no samples, so nothing is known of it" in found.reason
     alone = verdict(change(pairing_of(truths, before, truths, people=1), 0.03, 50, 0), "val")
     assert "shows one person alone, and says nothing of others" in alone.reason
 
 
 def test_one_person_alone_does_not_make_a_gesture_harmed():
     truths = np.arange(1200) % 10
-    person = np.arange(1200) // 100  # a hundred samples in a row, ten of each gesture, show one person
-    after = np.where((truths == 9) & (person == 0), 0, truths)
+    subjects = np.arange(1200) // 100  # a hundred samples in a row, ten of each gesture, show one person
+    after = np.where((truths == 9) & (subjects == 0), 0, truths)
     pairing = pairing_of(truths, truths, after)
-    pairing = Pairing(GESTURES, truths, truths, after, pairing.sources, person.astype(object))
+    pairing = Pairing(GESTURES, truths, truths, after, pairing.sources, subjects.astype(object))
     gestures = change(pairing, 0.03, 500, 0).gestures
     assert gestures.loc["FIST", "difference"] < -0.03
     assert not gestures.loc["FIST", "harmed"]
@@ -205,8 +205,8 @@ def test_retrained_classifiers_that_are_equally_good_are_hardly_ever_called_harm
     truths, harmed = np.arange(600) % 10, 0
     for seed in range(40):
         random = np.random.default_rng(seed)
-        said = [np.where(random.random(600) < 0.9, truths, random.integers(10, size=600)) for _ in range(2)]
-        harmed += bool(change(pairing_of(truths, *said), 0.03, 200, seed).gestures["harmed"].any())
+        found = [np.where(random.random(600) < 0.9, truths, random.integers(10, size=600)) for _ in range(2)]
+        harmed += bool(change(pairing_of(truths, *found), 0.03, 200, seed).gestures["harmed"].any())
     assert harmed <= 2
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.predictions import (
-    KEYS,
+    KEY_COLUMNS,
     embeddings_path,
     predictions_of,
     read_predictions,
@@ -28,7 +28,7 @@ def test_a_table_and_its_embeddings_come_back_as_they_were_written(tmp_path):
 
 def test_the_columns_are_the_sample_keys_prediction_score_and_one_probability_per_gesture():
     frame = seeded_predictions(50).to_frame()
-    assert list(frame) == [*KEYS, "prediction", "score", *(f"probability_{name}" for name in GESTURES)]
+    assert list(frame) == [*KEY_COLUMNS, "prediction", "score", *(f"probability_{name}" for name in GESTURES)]
     probabilities = frame[[f"probability_{name}" for name in GESTURES]].to_numpy()
     assert [GESTURES[i] for i in probabilities.argmax(1)] == list(frame["prediction"])
     assert np.array_equal(probabilities.max(1), frame["score"])

@@ -147,10 +147,10 @@ def test_checkpoints_of_other_gestures_cannot_be_compared_and_the_best_one_stays
     before = {name: contents(models)[name] for name in ("best.ckpt", "best.json", "trained.ckpt")}
     run_promote(config)
     assert {name: contents(models)[name] for name in before} == before
-    said = printed(capsys)
-    assert "not promoted" in said
-    assert "cannot be compared: they have other gestures" in said
-    assert "gestures promote force=true" in said
+    output = printed(capsys)
+    assert "not promoted" in output
+    assert "cannot be compared: they have other gestures" in output
+    assert "gestures promote force=true" in output
 
 
 def test_what_cannot_be_compared_is_promoted_when_told_to(of_other_gestures):
@@ -179,7 +179,7 @@ def test_in_a_terminal_it_asks_whether_to_promote_what_cannot_be_compared(
     monkeypatch.setattr(promote.console, "_force_terminal", True)
     run_promote(config)
     assert ((models / "best.ckpt").read_bytes() != best) == promoted
-    assert "Promote the new one all the same?" in printed(capsys)
+    assert "Promote the new one anyway?" in printed(capsys)
     if promoted:
         assert record(models)["reason"].startswith("told to (asked in the terminal), although they cannot be compared")
 
@@ -242,12 +242,12 @@ def test_predictions_that_are_lost_or_of_another_val_promote_nothing(project_of,
     run_promote(config)
     best = (models / "best.ckpt").read_bytes()
     config, models = project_of(by_score[-1])
-    said = tmp_path / "reports/predictions/val.parquet"
-    shutil.copy2(said.with_name("test.parquet"), said)
-    shutil.copy2(embeddings_path(said.with_name("test.parquet")), embeddings_path(said))
+    output = tmp_path / "reports/predictions/val.parquet"
+    shutil.copy2(output.with_name("test.parquet"), output)
+    shutil.copy2(embeddings_path(output.with_name("test.parquet")), embeddings_path(output))
     with pytest.raises(UserError, match="not about today's val split"):
         run_promote(config)
-    said.unlink()
+    output.unlink()
     with pytest.raises(UserError, match="no predictions at"):
         run_promote(config)
     assert (models / "best.ckpt").read_bytes() == best
@@ -275,13 +275,13 @@ def test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_chan
     write_samples(samples.assign(split=moved), tmp_path / "splits/samples.parquet")
     config, _ = project_of(by_score[0])
     settings = promote.PromoteSettings.from_config(config)
-    decision = promote.decide(promote.trained_candidate(settings), settings)
+    decision = promote.decide_promotion(promote.trained_candidate(settings), settings)
     assert decision.samples == 60
     most = samples["split"].replace({"train": "val", "val": "train"})
     write_samples(samples.assign(split=most), tmp_path / "splits/samples.parquet")
     config, _ = project_of(by_score[0])
     settings = promote.PromoteSettings.from_config(config)
-    decision = promote.decide(promote.trained_candidate(settings), settings)
+    decision = promote.decide_promotion(promote.trained_candidate(settings), settings)
     assert (decision.promote, decision.undecided) == (False, True)
     assert "trained on most of the people in today's val (120 of 120 samples)" in decision.reason
 
@@ -416,10 +416,10 @@ def test_a_candidate_that_loses_a_gesture_is_refused_though_its_score_is_higher(
     before = {name: contents(models)[name] for name in ("best.ckpt", "best.json")}
     run_promote(config)
     assert {name: contents(models)[name] for name in before} == before
-    said = " ".join(capsys.readouterr().out.split())
-    assert "not promoted" in said
-    assert f"recognises {gesture} worse" in said
-    assert "force=true" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "not promoted" in output
+    assert f"recognises {gesture} worse" in output
+    assert "force=true" in output
 
 
 def test_a_refused_candidate_is_promoted_when_told_to(harmful):
@@ -457,6 +457,6 @@ def test_a_best_one_that_cannot_look_at_val_any_more_stays_and_it_is_said_why(pr
     (models / "trained.ckpt").write_bytes(trained)
     run_promote(config)
     assert (models / "best.ckpt").read_bytes() == best
-    said = " ".join(capsys.readouterr().out.split())
-    assert "cannot look at today's val split" in said
-    assert "force=true" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "cannot look at today's val split" in output
+    assert "force=true" in output

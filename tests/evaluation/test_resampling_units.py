@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from static_gesture_classification.active_learning.comparison.report import heading, interval
+from static_gesture_classification.active_learning.comparison.report import describe_change_interval, heading
 from static_gesture_classification.active_learning.diagnosis.confusions import errors_table, unknown_note
 from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
 from static_gesture_classification.evaluation import metrics, report
@@ -68,32 +68,36 @@ WRONG = {0: "TWO", 1: "TWO", 3: "TWO", 20: "ONE"}
 
 
 def test_every_interval_over_unknown_people_is_called_too_narrow(samples: pd.DataFrame) -> None:
-    said, better = predicted(samples, WRONG), predicted(samples, {1: "TWO"})
-    score = metrics.weighted_f1_interval(metrics.outcomes_of(said), 50, 0)
+    predictions, better = predicted(samples, WRONG), predicted(samples, {1: "TWO"})
+    score = metrics.weighted_f1_interval(metrics.outcomes_of(predictions), 50, 0)
     numbers = {"samples": len(samples), "people": 4, "people_unknown": score.unknown}
-    changed = measure_change(pair_predictions(said, better), SETTINGS)
-    confusions = find_confusions(said, 50, 0)
+    changed = measure_change(pair_predictions(predictions, better), SETTINGS)
+    confusions = find_confusions(predictions, 50, 0)
     headings = [str(column.header) for column in errors_table(confusions.pairs, "taken for").columns]
     assert (score.unit, score.unknown) == (PICTURE, len(samples) // 2)
-    assert NARROW in report.interval(asdict(score))
+    assert NARROW in report.describe_score_interval(asdict(score))
     assert report.of_whom(numbers) == "4 people and 24 samples of unknown people"
     assert NARROW in describe_interval(changed.interval)
     assert NARROW in verdict(changed, "val").reason
-    assert NARROW in interval(changed.interval)
+    assert NARROW in describe_change_interval(changed.interval)
     assert "too narrow" in heading(changed.interval)
     assert "interval (too narrow)" in headings
     assert {pair.interval.unit for pair in confusions.pairs} == {PICTURE}
-    assert "nobody knows who is in 24 of 48 samples" in unknown_note(said)[0]
+    assert "nobody knows who is in 24 of 48 samples" in unknown_note(predictions)[0]
 
 
 def test_intervals_over_people_say_nothing_of_the_kind(samples: pd.DataFrame) -> None:
     samples = samples.assign(subject="person " + samples["session"].str[-1])
-    said = predicted(samples, WRONG)
-    score = metrics.weighted_f1_interval(metrics.outcomes_of(said), 50, 0)
-    changed = measure_change(pair_predictions(said, predicted(samples, {})), SETTINGS)
-    for text in (report.interval(asdict(score)), describe_interval(changed.interval), interval(changed.interval)):
+    predictions = predicted(samples, WRONG)
+    score = metrics.weighted_f1_interval(metrics.outcomes_of(predictions), 50, 0)
+    changed = measure_change(pair_predictions(predictions, predicted(samples, {})), SETTINGS)
+    for text in (
+        report.describe_score_interval(asdict(score)),
+        describe_interval(changed.interval),
+        describe_change_interval(changed.interval),
+    ):
         assert "narrow" not in text
-    assert unknown_note(said) == []
+    assert unknown_note(predictions) == []
 
 
 def test_an_unknown_recording_is_one_unit_however_many_frames_it_has(samples: pd.DataFrame) -> None:

@@ -28,7 +28,7 @@ def exported(kind: str, checkpoint: Made, tmp_path_factory: pytest.TempPathFacto
 
 
 def settings(checkpoint: Path, output: Path) -> DictConfig:
-    return OmegaConf.create({"checkpoint": str(checkpoint), "output": str(output)})
+    return OmegaConf.create({"export_onnx": {"checkpoint": str(checkpoint), "output": str(output)}})
 
 
 @pytest.mark.parametrize("hands", [0, 1, 3, 65])

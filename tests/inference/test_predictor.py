@@ -10,7 +10,7 @@ from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import read_image
-from static_gesture_classification.inference.predictor import Predictor, inputs_of, load_model
+from static_gesture_classification.inference.predictor import Predictor, hand_inputs, load_model
 from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.cutting import HEADROOM
 from static_gesture_classification.preparation.geometry import hand_square
@@ -35,7 +35,7 @@ def test_crops_are_those_of_the_crops_stage(checkpoint: Made, photographs: Path,
     same = []
     for crop, row in zip(stage, rows.to_dict("records"), strict=True):
         image, box = read_image(Path(row["root"]) / row["image"]), tuple(row[name] for name in BOX)
-        ours = inputs_of(predictor.classifier, image, [DetectedHand(box, score=1.0)])[0]
+        ours = hand_inputs(predictor.classifier, image, [DetectedHand(box, score=1.0)])[0]
         same.append(np.array_equal(ours, crop))
         reduced = hand_square(image.shape[1], image.shape[0], box, MARGIN).side >= 2 * HEADROOM * SIZE
         assert same[-1] or (reduced and np.abs(ours.astype(int) - crop).mean() < 1.5)
@@ -46,7 +46,7 @@ def test_points_are_those_of_the_landmarks_stage(checkpoint: Made, photographs: 
     image = read_image(sorted((photographs / "hagrid_mini" / "palm").glob("*.jpg"))[0])
     assert image.shape == (480, 640, 3)
     hands = detector.detect(image)
-    points = inputs_of(load_classifier(checkpoint("landmarks")), image, hands)
+    points = hand_inputs(load_classifier(checkpoint("landmarks")), image, hands)
     stage = points_of(np.stack([hand.landmarks for hand in hands if hand.landmarks is not None]), 640 / 480)
     assert np.array_equal(points, stage)
 
@@ -61,7 +61,7 @@ def test_each_hand_gets_the_probabilities_of_the_checkpoint(
     recognised = predictor.predict(both)
     assert len(recognised) == 2
     probabilities, embeddings = load_classifier(checkpoint(kind)).predict(
-        inputs_of(predictor.classifier, both, [each.hand for each in recognised])
+        hand_inputs(predictor.classifier, both, [each.hand for each in recognised])
     )
     for each, row, embedding in zip(recognised, probabilities, embeddings, strict=True):
         assert each.probabilities == pytest.approx(row, abs=1e-5)

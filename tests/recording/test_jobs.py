@@ -14,7 +14,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.jobs import EXAMPLE_SIDE, Work, find_work
+from static_gesture_classification.recording.jobs import EXAMPLE_SIZE, Work, find_work
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion, RecordedImage, Session, write_session
 
@@ -47,7 +47,7 @@ def test_plan_is_followed_where_there_is_one(work: Work_, plan: Path) -> None:
     assert [(job.gesture, job.count) for job in found.jobs] == [("THREE", 5), ("FIST", 4)]
     assert found.jobs[0].title == "THREE, the model takes it for TWO"
     assert found.jobs[0].example is not None
-    assert found.jobs[0].example.shape == (EXAMPLE_SIDE, EXAMPLE_SIDE, 3)
+    assert found.jobs[0].example.shape == (EXAMPLE_SIZE, EXAMPLE_SIZE, 3)
     assert (found.checkpoint, found.planned, found.endless) == ("models/best.ckpt", True, False)
 
 

@@ -17,7 +17,7 @@ from static_gesture_classification.recording.states import (
     Reviewing,
     begin,
 )
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw
+from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw_screen
 from static_gesture_classification.sources.recorded import Confusion, Session, read_session
 from tests.recording.conftest import Clock, See
 
@@ -126,7 +126,7 @@ def test_contact_sheet_drops_relabels_and_undoes(full_set: Recorder) -> None:
 
 
 def test_clicked_picture_is_dropped(full_set: Recorder) -> None:
-    canvas = draw(full_set, None, Figures())
+    canvas = draw_screen(full_set, None, Figures())
     second = next(target for target in canvas.targets if target.key == "picture:1")
     x1, y1, x2, y2 = second.place
     press(full_set, *(target.key for target in canvas.targets if target.holds((x1 + x2) // 2, (y1 + y2) // 2)))
@@ -298,7 +298,7 @@ def test_every_state_draws_its_keys(record: Record, see: See, full_set: Recorder
     press(choosing, ENTER)
     press(finished, "q")
     for recorder in (asking, ready, recording, choosing, full_set, finished):
-        canvas = draw(recorder, see(0, WRONG), Figures(30, 28, 2, "the picture's size changed"))
+        canvas = draw_screen(recorder, see(0, WRONG), Figures(30, 28, 2, "the picture's size changed"))
         assert canvas.pixels.shape == (HEIGHT, WIDTH, 3)
         right_edges = [target.place[2] for target in canvas.targets]
         assert max(right_edges) <= WIDTH

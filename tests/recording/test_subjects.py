@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from static_gesture_classification.recording.subjects import FILE, as_known, read_known, remember, tidy
+from static_gesture_classification.recording.subjects import FILE, match_known, read_known, remember, tidy
 from static_gesture_classification.sources.recorded import Session, write_session
 
 
@@ -28,8 +28,8 @@ def test_damaged_memory_costs_nothing_but_the_order(tmp_path: Path) -> None:
 
 
 def test_one_person_does_not_become_two_by_capitals_or_spaces() -> None:
-    assert as_known("  ANNA  maria ", ("bo", "Anna Maria")) == "Anna Maria"
-    assert as_known("Cora", ("bo",)) == "Cora"
+    assert match_known("  ANNA  maria ", ("bo", "Anna Maria")) == "Anna Maria"
+    assert match_known("Cora", ("bo",)) == "Cora"
 
 
 def test_name_has_no_control_characters_and_an_end() -> None:

@@ -149,7 +149,7 @@ def test_the_command_sends_a_run(
     ("arguments", "message"),
     [
         (["sync.run=runs/none"], "no run runs/none in runs; there are: run"),
-        ([], "say which run of runs: run=RUN; there are: run"),
+        ([], "name a run of runs: run=RUN; there are: run"),
         (["sync.run=runs/run", "logger=[]"], "logger=[neptune,mlflow]"),
     ],
 )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from static_gesture_classification.tracking.logger import RunLogger
-from static_gesture_classification.tracking.report import write_report
+from static_gesture_classification.tracking.report import write_page
 from static_gesture_classification.tracking.run_folder import SECONDS, RunFolder
 from tests.support.small_runs import CONFIG, log_epoch
 
@@ -47,7 +47,7 @@ def whole_run(run: RunFolder) -> RunFolder:
 
 
 def test_the_page_has_the_six_dashboards(whole_run: RunFolder) -> None:
-    assert Page(write_report(whole_run)).titles[:6] == [
+    assert Page(write_page(whole_run)).titles[:6] == [
         "Configuration",
         "Gestures distribution in data",
         "Train progression",
@@ -58,7 +58,7 @@ def test_the_page_has_the_six_dashboards(whole_run: RunFolder) -> None:
 
 
 def test_the_page_needs_nothing_from_outside_its_folder(whole_run: RunFolder) -> None:
-    page = Page(write_report(whole_run))
+    page = Page(write_page(whole_run))
     pointed = [unquote(reference) for reference in page.references if not reference.startswith("#")]
     assert [reference for reference in pointed if not (whole_run.path / reference).is_file()] == []
     assert "val/error_pairs/0001/ONE taken for #2.png" in pointed
@@ -69,13 +69,13 @@ def test_the_page_needs_nothing_from_outside_its_folder(whole_run: RunFolder) ->
 
 
 def test_names_are_text_not_markup(whole_run: RunFolder) -> None:
-    text = Page(write_report(whole_run)).text
+    text = Page(write_page(whole_run)).text
     assert "&lt;OK&gt; &amp; Ü" in text
     assert "<OK>" not in text
 
 
 def test_a_run_without_an_epoch_has_a_page_too(run: RunFolder) -> None:
-    assert "Configuration" in Page(write_report(run)).titles
+    assert "Configuration" in Page(write_page(run)).titles
 
 
 def test_the_page_is_there_when_the_run_has_ended(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import evaluate, promote
 from static_gesture_classification.evaluation.contenders import find_contender
 from static_gesture_classification.inference import predict
-from static_gesture_classification.inference.export_onnx import export
+from static_gesture_classification.inference.export_onnx import export_onnx
 from static_gesture_classification.recording.judging.observer import open_observer
 from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.training import models
@@ -76,7 +76,8 @@ def by_predict(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def by_evaluate(path: Path, config: DictConfig, folder: Path) -> None:
-    evaluate.main.__wrapped__(with_changed(config, checkpoint=str(path), output=str(folder / "out")))
+    changed = with_changed(config, evaluate={"checkpoint": str(path), "output": str(folder / "out")})
+    evaluate.main.__wrapped__(changed)
 
 
 def by_recorder(path: Path, config: DictConfig, folder: Path) -> None:
@@ -94,7 +95,7 @@ def by_promote(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def by_export_to_onnx(path: Path, config: DictConfig, folder: Path) -> None:
-    export(path, folder / "made.onnx")
+    export_onnx(path, folder / "made.onnx")
 
 
 def by_export(path: Path, config: DictConfig, folder: Path) -> None:

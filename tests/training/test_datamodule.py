@@ -4,7 +4,7 @@ import torch
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.inputs import KINDS, Hands
+from static_gesture_classification.training.inputs import KINDS, PreparedHands
 from tests.support.patches import GESTURES, SIZE, VOCABULARY, patches, write_patches
 
 SPLITS = {"train": 10, "val": 4, "test": 4, "": 3}
@@ -12,7 +12,7 @@ SPLITS = {"train": 10, "val": 4, "test": 4, "": 3}
 
 def datamodule(crops=None, samples=None, **changes: object) -> GestureDataModule:
     given, table = patches(SPLITS)
-    hands = Hands(table if samples is None else samples, given if crops is None else crops)
+    hands = PreparedHands(table if samples is None else samples, given if crops is None else crops)
     return GestureDataModule(
         KINDS["crops"], hands, **({"vocabulary": VOCABULARY, "batch_size": 8, "seed": 0} | changes)
     )
@@ -105,7 +105,7 @@ def test_crops_and_table_of_different_length_do_not_fit(tmp_path) -> None:
 
 
 def test_missing_and_damaged_crops_are_named(tmp_path) -> None:
-    def opened() -> Hands:
+    def opened() -> PreparedHands:
         data = tmp_path / "data"
         return KINDS["crops"].open(data / "crops", data / "landmarks", data / "splits/samples.parquet")
 

@@ -17,14 +17,14 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import evaluate
 from static_gesture_classification.evaluation.predictions import read_predictions
-from static_gesture_classification.inference.export_onnx import export
+from static_gesture_classification.inference.export_onnx import export_onnx
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.training import models
 from static_gesture_classification.training.augmentation import Augmentation
 from static_gesture_classification.training.backbones import build_backbone
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint
-from static_gesture_classification.training.inputs import KINDS, Hands, InputKind, Parts, kind_named
+from static_gesture_classification.training.inputs import KINDS, InputKind, Parts, PreparedHands, input_kind
 from static_gesture_classification.training.models import landmarks
 from static_gesture_classification.training.models.landmark_features import features
 from static_gesture_classification.training.models.network import Network
@@ -97,7 +97,7 @@ class Both(InputKind):
     def augmentation(self, augs: Mapping[str, Any]) -> nn.Module:
         return FusedAugmentation(augs)
 
-    def describe(self, hands: Hands) -> str:
+    def describe(self, hands: PreparedHands) -> str:
         return "Crops with landmarks"
 
 
@@ -138,7 +138,7 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
     probabilities, embeddings = classifier.predict(inputs)
     assert (probabilities.argmax(1) == classifier.vocabulary.indices(samples["gesture"])).mean() > 0.9
     assert embeddings.shape == (len(inputs), 32 + 16)
-    export(both / "models/trained.ckpt", both / "models/trained.onnx")
+    export_onnx(both / "models/trained.ckpt", both / "models/trained.onnx")
     assert load_onnx(both / "models/trained.onnx").predict(inputs)[0] == pytest.approx(probabilities, abs=1e-4)
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
     one, other = (
@@ -157,12 +157,12 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
 
 
 def test_a_kind_of_both_parts_pairs_them_by_sample_and_leaves_out_hands_that_were_not_found(both: Path) -> None:
-    hands = kind_named("both").open(both / "data/crops", both / "data/landmarks", both / "data/splits/samples.parquet")
+    hands = input_kind("both").open(both / "data/crops", both / "data/landmarks", both / "data/splits/samples.parquet")
     crops, samples = patches(SPLITS)
     assert hands.samples["sample_id"].tolist() == samples["sample_id"].tolist()[::-1]
     assert hands.crops is not None
     assert np.array_equal(hands.crops[np.array([0, 3])], crops[[-1, -4]])
-    assert (~kind_named("both").usable(hands.points, len(samples))).sum() == 2 * len(SPLITS)
+    assert (~input_kind("both").usable(hands.points, len(samples))).sum() == 2 * len(SPLITS)
 
 
 def test_a_detector_without_landmarks_does_for_no_kind_that_needs_them() -> None:
@@ -175,9 +175,9 @@ def test_a_detector_without_landmarks_does_for_no_kind_that_needs_them() -> None
 def test_hands_and_their_table_belong_together() -> None:
     crops, samples = patches({"train": 2})
     with pytest.raises(DataError, match="do not fit together"):
-        Hands(samples, crops=crops[1:])
+        PreparedHands(samples, crops=crops[1:])
 
 
 def test_a_kind_that_nobody_knows_is_named() -> None:
     with pytest.raises(UserError, match=r"model\.input is 'sounds'; it is crops or landmarks"):
-        kind_named("sounds")
+        input_kind("sounds")

@@ -23,7 +23,7 @@ from static_gesture_classification.training.checkpoint import (
 )
 from static_gesture_classification.training.datamodule import GestureDataModule, SeededBatches
 from static_gesture_classification.training.experiment import build_module, open_data
-from static_gesture_classification.training.inputs import KINDS, Hands, kind_of
+from static_gesture_classification.training.inputs import KINDS, PreparedHands, kind_of
 from static_gesture_classification.training.landmark_augmentation import LandmarkAugmentation
 from static_gesture_classification.training.models.landmarks import LandmarkNetwork
 from static_gesture_classification.training.settings import TrainingSettings
@@ -45,7 +45,7 @@ def settings(*overrides: str) -> TrainingSettings:
 
 def datamodule(points=None, samples=None, **changes: object) -> GestureDataModule:
     given, table = hands({"train": 10, "val": 4, "test": 4}, missed=3)
-    known = Hands(table if samples is None else samples, points=given if points is None else points)
+    known = PreparedHands(table if samples is None else samples, points=given if points is None else points)
     return GestureDataModule(
         KINDS["landmarks"], known, **({"vocabulary": VOCABULARY, "batch_size": 8, "seed": 0} | changes)
     )
@@ -157,8 +157,8 @@ def test_training_reaches_a_classifier_of_landmarks(prepared: Path) -> None:
     probabilities, embeddings = classifier.predict(points)
     assert embeddings.shape == (80, classifier.network.head.in_features)
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
-    said = np.array(GESTURES)[probabilities.argmax(1)]
-    assert (said == samples["gesture"]).mean() > 0.95
+    predicted = np.array(GESTURES)[probabilities.argmax(1)]
+    assert (predicted == samples["gesture"]).mean() > 0.95
     assert classifier.predict(points[:0])[0].shape == (0, 4)
 
 

@@ -103,8 +103,8 @@ def test_a_run_that_other_code_began_is_neither_gone_on_with_nor_exported(
         patch.setattr(identity, "training_code", lambda folder: "changed")
         patch.setattr(losses.CrossEntropy, "forward", lambda self, logits, targets: logits.sum() * 0)
         train(composed("train_hyperparams.epochs=1"))
-    said = capsys.readouterr().out.replace("\n", " ")
-    assert f"runs/{first.run_id} has this configuration and data, but the code that trains was another" in said
+    output = capsys.readouterr().out.replace("\n", " ")
+    assert f"runs/{first.run_id} has this configuration and data, but the code that trains was another" in output
     assert json.loads((prepared / "models/trained.json").read_text())["run"] == f"{first.run_id}-2"
     assert (prepared / "models/trained.ckpt").read_bytes() != before["models/trained.ckpt"]
     train(composed("train_hyperparams.epochs=1"))  # by the first code again, whose run is finished

@@ -2,12 +2,12 @@
 
 Both are scored on the same samples of the frozen val split (only `evaluate` reads test). Left out, and counted, are
 
-- subjects whom either of the two was trained on (unless split.group=session): what it knows by heart says nothing;
+- subjects whom either of the two was trained on (unless split.group=session): it would win on these by memory;
 - gestures that only one of them tells apart;
 - samples that only one of them has predictions of.
 
-The verdict is that of promotion (`evaluation.paired_comparison`). Where the two tell other gestures apart, or less than
-half of val is left to compare them on, the scores do not say which one is better: then the verdict is a person's.
+The verdict follows the rule of promotion (`evaluation.paired_comparison`). Where the two know different gestures, or
+less than half of val is left to compare them on, scores cannot decide: then a person has to.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from static_gesture_classification.evaluation.paired_comparison import (
     pair_predictions,
     verdict,
 )
-from static_gesture_classification.evaluation.predictions import KEYS, Predictions
+from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, Predictions
 from static_gesture_classification.evaluation.resampling_units import SAMPLE, unknown_subjects_note
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
@@ -50,11 +50,13 @@ VERSION = 1
 DECIDES = "val"
 SHOWN_PAIRS = 8  # of the commonest errors, where there is no plan
 LEAST_GESTURES = 2
-KNOWN, GESTURES, SAMPLES = "of people one was trained on", "of gestures only one knows", "only one has predictions of"
+# Why samples are left out
+TRAINED_ON, UNSHARED = "of people one was trained on", "of gestures only one knows"
+UNPREDICTED = "only one has predictions of"
 
 
 class CompareSettings(Settings):
-    """Which two are compared, on what, and what a loss is; see conf/compare.
+    """The two contenders, their samples, and the limits of a loss; see conf/compare.
 
     Args:
         before, after: a checkpoint, a run, or a predictions table.
@@ -62,8 +64,8 @@ class CompareSettings(Settings):
         output: folder of the results.
         plan: whose pairs are watched; may be absent.
         group: what the splits keep apart.
-        change: what a loss is.
-        contenders: where the two are, and what they look at.
+        change: limits of a loss.
+        contenders: where the two are found, and their inputs.
     """
 
     before: str
@@ -96,7 +98,7 @@ class CompareSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Scores:
+class ComparisonScores:
     """Both classifiers on val.
 
     Args:
@@ -120,7 +122,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is known about the two.
+    """The comparison of the two.
 
     Args:
         before, after: the classifiers.
@@ -128,13 +130,13 @@ class Comparison:
         verdict: whether the second one should take the first one's place.
         left_out: samples by reason.
         known_subjects: how many subjects either was trained on.
-        by_plan: whether the pairs are those of a recording plan, or the commonest errors of before.
-        notes: what a reader should know besides.
+        by_plan: whether the pairs come from a recording plan; else they are the commonest errors of `before`.
+        notes: for the reader.
     """
 
     before: Contender
     after: Contender
-    scores: Scores
+    scores: ComparisonScores
     verdict: Verdict
     left_out: dict[str, int]
     known_subjects: int
@@ -167,21 +169,21 @@ def compare(before: Contender, after: Contender, settings: CompareSettings) -> C
     """
     frozen = frozen_samples(before, after, settings.samples)
     samples, known, left_out = leave_out(frozen, before, after, settings.group == "subject")
-    both, left_out[SAMPLES] = predict_both(samples, before, after, settings)
+    both, left_out[UNPREDICTED] = predict_both(samples, before, after, settings)
     if both is None:
         raise IncomparableError(nothing_left(before, after, left_out, settings.samples))
     pairs, by_plan = pairs_to_watch(both.pairing, settings.plan)
     scores = score_both(both, pairs, settings.change)
-    decided = judge(before, after, scores.change, len(frozen))
+    decided = decide_verdict(before, after, scores.change, len(frozen))
     left_out = {reason: count for reason, count in left_out.items() if count}
-    notes = remarks(before, after, scores)
+    notes = list_notes(before, after, scores)
     if settings.group == "session":
         notes.append("split.group=session: people of train are among these samples, so this says nothing of new people")
     return Comparison(before, after, scores, decided, left_out, known, by_plan, notes)
 
 
-def judge(before: Contender, after: Contender, changed: Change, samples: int) -> Verdict:
-    """The verdict; a person's where the scores are not of the same task, or of a small part of `samples`."""
+def decide_verdict(before: Contender, after: Contender, changed: Change, samples: int) -> Verdict:
+    """The verdict; undecided where the two know different gestures, or only a small part of `samples` is compared."""
     decided = verdict(changed, DECIDES)
     obstacles = only_one_knows(before, after)
     if changed.samples < COMPARABLE_SHARE * samples:
@@ -203,13 +205,13 @@ def only_one_knows(before: Contender, after: Contender) -> list[str]:
 
 
 def frozen_samples(before: Contender, after: Contender, path: Path) -> pd.DataFrame:
-    """The val samples as they are split today; of two tables without a split stage, those of either."""
+    """Today's val samples; for two tables without a split stage, the val samples of either table."""
     if path.is_file() or after.table is None or before.table is None:
         samples = read_rows(path)
     else:
         both = pd.concat([after.table.to_frame(), before.table.to_frame()], ignore_index=True)
         samples = both.drop_duplicates("sample_id")
-    return samples.loc[samples["split"] == DECIDES, list(KEYS)].reset_index(drop=True)
+    return samples.loc[samples["split"] == DECIDES, list(KEY_COLUMNS)].reset_index(drop=True)
 
 
 def leave_out(
@@ -232,13 +234,13 @@ def leave_out(
     known = (before.subjects or frozenset()) | (after.subjects or frozenset()) if subjects_apart else frozenset()
     seen = digests.isin(known).to_numpy()
     other = ~seen & ~samples["gesture"].isin(common).to_numpy()
-    left_out = {KNOWN: int(seen.sum()), GESTURES: int(other.sum())}
+    left_out = {TRAINED_ON: int(seen.sum()), UNSHARED: int(other.sum())}
     return samples[~seen & ~other].reset_index(drop=True), digests[seen].nunique(), left_out
 
 
 @dataclass(frozen=True)
-class Both:
-    """Samples that both have predictions of, row by row with both predictions."""
+class PredictionPair:
+    """Samples with the predictions of both classifiers, row by row."""
 
     samples: pd.DataFrame
     pairing: Pairing
@@ -246,8 +248,8 @@ class Both:
 
 def predict_both(
     samples: pd.DataFrame, before: Contender, after: Contender, settings: CompareSettings
-) -> tuple[Both | None, int]:
-    """Predictions of the samples that both have some of (None without any); how many only one has.
+) -> tuple[PredictionPair | None, int]:
+    """Samples that both have predictions of (None if there are none), and how many only one has.
 
     Raises:
         IncomparableError: one of them cannot look at the samples.
@@ -262,7 +264,7 @@ def predict_both(
     kept = samples[samples["sample_id"].isin(common)].reset_index(drop=True)
     pairing = pair_predictions(in_order(old, kept), in_order(new, kept), settings.group)
     gestures = np.array([*pairing.labels, ""], object)  # the last: no hand was found
-    return Both(kept.assign(before=gestures[pairing.before], after=gestures[pairing.after]), pairing), missing
+    return PredictionPair(kept.assign(before=gestures[pairing.before], after=gestures[pairing.after]), pairing), missing
 
 
 def predict_one(samples: pd.DataFrame, each: Contender, settings: ContenderSettings) -> Predictions:
@@ -283,7 +285,7 @@ def in_order(predictions: Predictions, samples: pd.DataFrame) -> Predictions:
 
 
 def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | None, int]], bool]:
-    """Gesture, what it is mistaken for, how many were to be recorded: by the plan, else before's commonest errors.
+    """Rows (gesture, mistaken_for, planned samples) of the plan, else of the commonest errors of `before`.
 
     Raises:
         DataError: the plan is damaged.
@@ -296,7 +298,9 @@ def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | 
     return [(str(row["gesture"]), str(row["prediction"]), 0) for row in commonest.to_dict("records")], False
 
 
-def score_both(both: Both, pairs: Sequence[tuple[str, str | None, int]], settings: ChangeSettings) -> Scores:
+def score_both(
+    both: PredictionPair, pairs: Sequence[tuple[str, str | None, int]], settings: ChangeSettings
+) -> ComparisonScores:
     """All numbers."""
     pairing = both.pairing
     rows = [
@@ -308,7 +312,7 @@ def score_both(both: Both, pairs: Sequence[tuple[str, str | None, int]], setting
         for source in sorted(set(pairing.sources))
     ]
     table = pd.DataFrame(rows, columns=["gesture", "mistaken_for", "planned", *PAIR_COUNTS])
-    return Scores(measure_change(pairing, settings), table, pd.DataFrame(sources), both.samples)
+    return ComparisonScores(measure_change(pairing, settings), table, pd.DataFrame(sources), both.samples)
 
 
 def source_row(source: str, changed: Change) -> dict[str, Any]:
@@ -324,8 +328,8 @@ def source_row(source: str, changed: Change) -> dict[str, Any]:
     }
 
 
-def remarks(before: Contender, after: Contender, scores: Scores) -> list[str]:
-    """What a reader should know to read the numbers right."""
+def list_notes(before: Contender, after: Contender, scores: ComparisonScores) -> list[str]:
+    """Notes on the numbers."""
     notes = []
     if before.digest is not None and before.digest == after.digest:
         notes.append(f"{before.name} and {after.name} are the same checkpoint")

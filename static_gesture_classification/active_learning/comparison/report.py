@@ -11,11 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich import box
-from rich.markup import escape
 from rich.table import Column
 from rich.text import Text
 
-from static_gesture_classification.active_learning.comparison.before_after import DECIDES, Comparison, Scores
+from static_gesture_classification.active_learning.comparison.before_after import DECIDES, Comparison, ComparisonScores
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
@@ -41,7 +40,7 @@ def write_comparison(result: Comparison, output: Path) -> None:
     write_json(output / JSON, result.as_json())
 
 
-def changed_samples(scores: Scores) -> pd.DataFrame:
+def changed_samples(scores: ComparisonScores) -> pd.DataFrame:
     """The samples whose prediction changed, newly wrong ones first; column `change`: lost, gained, other."""
     rows = scores.samples[scores.samples["before"] != scores.samples["after"]]
     lost, gained = rows["before"] == rows["gesture"], rows["after"] == rows["gesture"]
@@ -56,51 +55,50 @@ def show_comparison(result: Comparison) -> None:
     for role, contender in (("before", result.before), ("after", result.after)):
         say(f"{role:6}  {contender.name}")
     scores = result.scores
-    say(f"\n{DECIDES}: {headline(scores.change)}")
-    show_table(gesture_table(scores.change))
+    say(f"\n{DECIDES}: {describe_change(scores.change)}")
+    show_table(gesture_change_table(scores.change))
     if len(scores.pairs):
-        show_table(pair_table(scores, result.by_plan))
+        show_table(pair_change_table(scores, result.by_plan))
     if len(scores.sources) > 1:
-        show_table(source_table(scores))
-    for text in remarks(result):
+        show_table(source_change_table(scores))
+    for text in list_comparison_remarks(result):
         note(text)
-    colour = "green" if result.verdict.promote else "yellow" if result.verdict.undecided else "red"
-    word = f"[bold {colour}]{advice(result)}[/]"
-    console.print(f"\n[bold]verdict:[/] {word}: {escape(result.verdict.reason)}", highlight=False, soft_wrap=True)
+    say(f"\nverdict: {advice(result)}: {result.verdict.reason}")
 
 
 def advice(result: Comparison) -> str:
-    """The verdict in a word or three."""
+    """The verdict in up to three words."""
     if result.verdict.undecided:
         return "decide yourself"
     return "promote" if result.verdict.promote else "do not promote"
 
 
-def headline(changed: Change) -> str:
+def describe_change(changed: Change) -> str:
     """One line: weighted F1 of both, and the difference with its interval."""
     return (
         f"weighted F1 {changed.before:.4f} -> {changed.after:.4f}, {changed.difference:+.4f} "
-        f"({interval(changed.interval)}); {changed.samples:,} samples of {changed.subjects:,} {units(changed.interval)}"
+        f"({describe_change_interval(changed.interval)}); {changed.samples:,} samples of {changed.subjects:,} "
+        f"{units(changed.interval)}"
     )
 
 
 def units(value: Interval) -> str:
-    """What an interval's units are called."""
+    """The plural of an interval's units."""
     return {SESSION: "sessions", PICTURE: "people, recordings and pictures"}.get(value.unit, "people")
 
 
-def interval(value: Interval) -> str:
+def describe_change_interval(value: Interval) -> str:
     """The interval of a difference, with what was resampled."""
     return f"{value.level:.0%} interval {value.low:+.4f} to {value.high:+.4f}, {describe_units(asdict(value))}"
 
 
 def heading(value: Interval) -> str:
-    """The heading of a column of intervals that have the same units as this one."""
+    """The heading of a column of such intervals."""
     return "95% interval (too narrow)" if value.unknown else "95% interval"
 
 
-def gesture_table(changed: Change) -> Table:
-    """F1 of each gesture before and after, those that got worse first; "few": so few show it that nobody can tell."""
+def gesture_change_table(changed: Change) -> Table:
+    """F1 of each gesture before and after, worst change first; "few": too few subjects to tell a loss from chance."""
     noun = unit_noun(changed.interval.unit)
     alone = noun == "samples"
     samples = "samples" if alone else f"samples\nof {noun}"
@@ -116,7 +114,7 @@ def gesture_table(changed: Change) -> Table:
     return shown
 
 
-def pair_table(scores: Scores, by_plan: bool) -> Table:
+def pair_change_table(scores: ComparisonScores, by_plan: bool) -> Table:
     """The pairs before and after."""
     title = "errors of the planned pairs" if by_plan else "commonest errors of before (there is no plan)"
     columns = (_left("gesture"), _left("taken for"), *map(_right, ("samples", "before", "after", "fixed", "new")))
@@ -136,7 +134,7 @@ def pair_table(scores: Scores, by_plan: bool) -> Table:
     return shown
 
 
-def source_table(scores: Scores) -> Table:
+def source_change_table(scores: ComparisonScores) -> Table:
     """Weighted F1 of each source before and after."""
     columns = map(_right, ("samples", "before", "after", "change", heading(scores.change.interval)))
     shown = Table(_left("source"), *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -146,7 +144,7 @@ def source_table(scores: Scores) -> Table:
     return shown
 
 
-def remarks(result: Comparison) -> list[str]:
+def list_comparison_remarks(result: Comparison) -> list[str]:
     """What was left out, and the comparison's own notes."""
     lines = []
     if result.left_out:

@@ -1,9 +1,9 @@
-"""Confusions: which gesture is taken for which, how often, by whom, and what it costs.
+"""Confusions: which gesture is taken for which, how often, for which subjects, and at what cost.
 
     gestures confusions [confusions.predictions=FILE] [overrides]
 
-reads a predictions table (val's, unless told otherwise) and looks at every directed pair (gesture, prediction) that
-occurs, and at the hands that were not found (see `pairs`).
+It reads a predictions table (val's by default) and counts every directed pair (gesture, prediction) that occurs, and
+the hands that were not found (see `pairs`).
 
 `confusions.output` gets confusions.json, confusions.csv (one row a pair), by_person.csv and by_source.csv (one row a
 pair and subject or source), and pairs/<gesture>_taken_for_<prediction>.png, the samples with their scores.
@@ -23,7 +23,7 @@ from pydantic import Field
 from rich import box
 from rich.table import Column
 
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
@@ -40,10 +40,10 @@ VERSION = 1
 
 
 class ConfusionSettings(Settings):
-    """What is looked at, how much of it is shown, and where pictures come from; see conf/confusions.
+    """The predictions, how much of them is shown, and the source of pictures; see conf/confusions.
 
     Args:
-        predictions: table whose errors are looked at.
+        predictions: the table.
         output: folder of the results.
         crops: folder of prepared crops; None: pictures are cut out of the images.
         size, margin: of a picture that is cut.
@@ -76,7 +76,7 @@ class ConfusionSettings(Settings):
 
 @entry_point
 def main(config: DictConfig) -> None:
-    """Look at the errors of a predictions table."""
+    """Report the errors of a predictions table."""
     settings = ConfusionSettings.from_config(config)
     predictions = read_errors(settings.predictions, Vocabulary.from_config(config))
     pictures = settings.pictures()
@@ -91,25 +91,25 @@ def main(config: DictConfig) -> None:
 
 
 def read_errors(path: Path, vocabulary: Vocabulary) -> Predictions:
-    """Read a predictions table whose gestures are the vocabulary's and whose errors may be acted on.
+    """Read a predictions table of this vocabulary without samples of test.
 
     Raises:
-        DataError: it cannot be read (see `read_predictions`), is of another vocabulary, or holds samples of test: who
-            acts on their errors can no longer measure on them.
+        DataError: the table cannot be read (see `read_predictions`), has another vocabulary, or holds samples of test:
+            after acting on their errors, nobody can measure on them.
     """
     predictions = read_predictions(path)
     of_test = int((predictions.column("split") == "test").sum())
     if of_test:
         raise DataError(
-            f"{path} holds {of_test:,} samples of test: who records or tunes by their errors can no longer measure on "
-            "them. Set confusions.predictions (plan.predictions) to those on val; test's errors stand in the figures "
-            "and tables of the evaluate stage"
+            f"{path} holds {of_test:,} samples of test: after recording or tuning by their errors you can no longer "
+            "measure on them. Set confusions.predictions (plan.predictions) to the predictions of val; the evaluate "
+            "stage draws and lists the errors on test"
         )
-    check_gestures(predictions, vocabulary, path)
+    check_vocabulary(predictions, vocabulary, path)
     return predictions
 
 
-def check_gestures(predictions: Predictions, vocabulary: Vocabulary, path: Path) -> None:
+def check_vocabulary(predictions: Predictions, vocabulary: Vocabulary, path: Path) -> None:
     """Raise `DataError` where the predictions of `path` are of another vocabulary."""
     if set(predictions.gestures) != set(vocabulary):
         raise DataError(
@@ -123,7 +123,7 @@ def write_confusions(confusions: Confusions, output: Path, source: str) -> None:
     """Write all numbers: confusions.json, confusions.csv, by_source.csv, by_person.csv. `source` is the table's path.
 
     Raises:
-        OutputError: read-only folder, full disk; what is there already stays whole.
+        OutputError: read-only folder, full disk; existing files stay whole.
     """
     shared = ["gesture", "prediction", "count", "support", "rate"]
     rows = []
@@ -149,7 +149,7 @@ def write_pairs(confusions: Confusions, pictures: Pictures, folder: Path, shown:
     remove_others(folder, confusions.errors)
 
 
-def remove_others(folder: Path, errors: Sequence[Confusion]) -> None:
+def remove_others(folder: Path, errors: Sequence[ErrorPair]) -> None:
     """Remove the pictures of pairs that no longer occur."""
     present = {f"{error.name}.png" for error in errors}
     for path in (*folder.glob("*_taken_for_*.png"), *folder.glob("*_not_found.png")):
@@ -157,7 +157,7 @@ def remove_others(folder: Path, errors: Sequence[Confusion]) -> None:
             path.unlink()
 
 
-def pair_grid(predictions: Predictions, error: Confusion, pictures: Pictures, shown: int) -> Image8:
+def pair_grid(predictions: Predictions, error: ErrorPair, pictures: Pictures, shown: int) -> Image8:
     """A pair's samples, most certain first, at most `shown`: (height, width, 3) uint8 RGB."""
     frame = predictions.table.take(error.rows[:shown]).to_pandas()
     names = [str(image).rpartition("/")[2] for image in frame["image"]]
@@ -186,7 +186,7 @@ def show_confusions(confusions: Confusions, rows: int) -> None:
         show_table(errors_table(confusions.not_found, None))
 
 
-def errors_table(errors: Sequence[Confusion], taken_for: str | None) -> Table:
+def errors_table(errors: Sequence[ErrorPair], taken_for: str | None) -> Table:
     """Pairs as a table; without a heading `taken_for`, that column is left out."""
     headings = [Column(name, no_wrap=True) for name in ("gesture", taken_for) if name]
     interval = "interval (too narrow)" if any(error.interval.unknown for error in errors) else "interval"
@@ -207,7 +207,7 @@ def errors_table(errors: Sequence[Confusion], taken_for: str | None) -> Table:
 
 
 def unknown_note(predictions: Predictions) -> list[str]:
-    """A note where nobody knows who is in some samples, none where all subjects are known."""
+    """A note on samples without a subject; none where all subjects are known."""
     unknown = int((predictions.column("subject") == "").sum())
     return [unknown_subjects_note(unknown, len(predictions))] if unknown else []
 

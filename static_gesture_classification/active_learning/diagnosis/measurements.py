@@ -27,7 +27,7 @@ from PIL import Image
 from static_gesture_classification.images import UnreadableImageError, image_header
 from static_gesture_classification.samples import LANDMARK_COUNT, image_path, read_arrow, subject_of
 
-SIDE = 96  # pixels at which sharpness is comparable
+SHARPNESS_SIZE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
 WRIST, MIDDLE_BASE = 0, 9  # of MediaPipe's 21 points
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -49,7 +49,7 @@ def measure(
     grey = _grey(pictures)
     return pd.DataFrame(
         {
-            "person": [_in_words(person) for person in subject_of(samples)],
+            "person": [_describe_subject(subject) for subject in subject_of(samples)],
             "session": samples["session"].to_numpy(),
             "source": samples["source"].to_numpy(),
             "hand": samples["hand"].to_numpy(),
@@ -62,12 +62,12 @@ def measure(
     )
 
 
-def _in_words(person: str) -> str:
-    source, _, name = person.partition("/")
-    return f"{name} of {source}" if person else ""
+def _describe_subject(subject: str) -> str:
+    source, _, name = subject.partition("/")
+    return f"{name} of {source}" if subject else ""
 
 
-def landmarks_of(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
+def read_landmarks(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     """Landmarks (21, 2) of the samples of a sample table that have any; none where there is no such table."""
     if not table.is_file():
         return {}
@@ -102,8 +102,11 @@ def tilts(ids: Sequence[str], shapes: np.ndarray, landmarks: dict[str, np.ndarra
 
 
 def _grey(pictures: np.ndarray) -> np.ndarray:
-    small = [np.asarray(Image.fromarray(each).resize((SIDE, SIDE), Image.Resampling.BOX)) for each in pictures]
-    return np.array(small, np.float32).reshape(-1, SIDE, SIDE, 3) @ _LUMA
+    small = [
+        np.asarray(Image.fromarray(each).resize((SHARPNESS_SIZE, SHARPNESS_SIZE), Image.Resampling.BOX))
+        for each in pictures
+    ]
+    return np.array(small, np.float32).reshape(-1, SHARPNESS_SIZE, SHARPNESS_SIZE, 3) @ _LUMA
 
 
 def _sharpness(grey: np.ndarray) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""What is over-represented in one group of samples compared with another, with a guard against chance.
+"""Properties that are over-represented in one group of samples, compared with another, beyond chance.
 
-Every property that can be stated in words ("left", "smaller than 60 px", "of Subject3") is a predicate. One that more
-of the group's samples fulfil than of the others' is tested by Fisher's exact test, one-sided; since hundreds are tried,
-and thresholds of one measurement resemble each other, its p-value is corrected by the distribution of the smallest
-p-value over random exchanges of the two groups (Westfall and Young, "Resampling-Based Multiple Testing", 1993). After
-the strongest predicate, the next is tested within the strata that the first makes, so that what merely goes along with
-it is not told as a second finding; it is named as going along.
+Every property that can be stated in words ("left", "smaller than 60 px", "of Subject3") is a predicate. Predicates that
+are commoner in the group are tested by Fisher's exact test, one-sided. Hundreds are tried, and thresholds of one
+measurement resemble each other. So p-values are corrected by the distribution of the smallest p-value over random
+permutations of the two groups (Westfall and Young, "Resampling-Based Multiple Testing", 1993). After the strongest
+predicate, the next is tested within the strata that the first makes. A property that only correlates with the first is
+therefore no second finding; it is listed with the first.
 
-The tests take samples as independent. Frames of one person are not, so a finding also says how many people it holds.
+The tests take samples as independent. Frames of one subject are not, so a finding also counts its subjects.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from scipy.stats import hypergeom
 
 from static_gesture_classification.settings import Settings
 
-NAMES = ("hand", "person", "session", "source")  # columns of names, the others hold numbers or truth values
+NAME_COLUMNS = ("hand", "person", "session", "source")  # columns of names, the others hold numbers or truth values
 CUTS = 9  # thresholds tried of a measurement, in each direction
-KNOWN = 0.9  # share of samples whose measurement must be known
-LEAST = 3  # samples of the group that a finding must hold
+KNOWN_SHARE = 0.9  # share of samples whose measurement must be known
+LEAST_SAMPLES = 3  # samples of the group that a finding must hold
 ALONG = 0.8  # of the samples that hold one predicate or another, the share that holds both, to go along
 TOGETHER = 0.7  # of the samples with one predicate, the share that has the next, to tell both in one
 
@@ -45,10 +45,10 @@ ABOVE |= {"tilt": "turned by more than {} degrees"}
 
 
 class SignificanceSettings(Settings):
-    """When a property is told; see conf/confusions.
+    """When a property is reported; see conf/confusions.
 
     Args:
-        level: corrected p-value below which it is told.
+        level: corrected p-value below which it is reported.
         least_share: share of the group's samples that it must hold.
         permutations: exchanges of the two groups from which p-values are corrected.
         seed: of them.
@@ -73,10 +73,10 @@ class Finding:
         text: what the samples are: "left hands smaller than 60 px".
         count, total: how many of the group hold it.
         usual: share of the other group that holds it.
-        people: how many people those of the group are of.
-        p: corrected p-value (of the first of its predicates).
-        names_person: whether it says which person or session.
-        along: further properties that go along with it and cannot be told apart from it.
+        people: how many subjects of the group hold it.
+        p: corrected p-value of its first predicate.
+        names_person: whether it names a subject or session.
+        along: further properties that correlate with it.
     """
 
     text: str
@@ -105,22 +105,22 @@ class Predicate:
     holds: np.ndarray
 
 
-def over_represented(
+def find_over_represented(
     group: pd.DataFrame, others: pd.DataFrame, rules: SignificanceSettings, tests: int = 1, findings: int = 3
 ) -> list[Finding]:
-    """What is over-represented in `group`, strongest first.
+    """Find what is over-represented in `group`, strongest first.
 
     Args:
         group, others: measured samples (see `measurements`).
-        rules: when a property is told.
-        tests: groups that are tested beside each other; p-values are multiplied by it.
-        findings: at most so many.
+        rules: when a property is reported.
+        tests: number of groups that are tested together; p-values are multiplied by it.
+        findings: at most this many.
     """
     both = pd.concat([group, others], ignore_index=True)
     member = np.arange(len(both)) < len(group)
-    if len(group) < LEAST or not len(others):
+    if len(group) < LEAST_SAMPLES or not len(others):
         return []
-    predicates = _told_apart(_predicates(both))
+    predicates = _drop_equivalent(_predicates(both))
     chosen: list[tuple[Predicate, float]] = []
     marginal: np.ndarray | None = None
     strata = np.zeros(len(both), np.int64)
@@ -134,13 +134,13 @@ def over_represented(
         strata = 2 * strata + predicates[best].holds
     if marginal is None:
         return []
-    return list(_told(chosen, predicates, marginal, member, both, rules))
+    return list(_merge_findings(chosen, predicates, marginal, member, both, rules))
 
 
 def _predicates(both: pd.DataFrame) -> Iterator[Predicate]:
-    for name in NAMES:
+    for name in NAME_COLUMNS:
         counts = both[name].value_counts()
-        for value in sorted(counts.index[counts >= LEAST]):
+        for value in sorted(counts.index[counts >= LEAST_SAMPLES]):
             if value != "" and counts[value] < len(both):
                 yield Predicate(name, _words(name, str(value)), (both[name] == value).to_numpy())
     if both["edge"].any():
@@ -148,7 +148,7 @@ def _predicates(both: pd.DataFrame) -> Iterator[Predicate]:
     for name in BELOW:
         values = both[name].to_numpy(np.float64)
         finite = np.isfinite(values)
-        if finite.mean() < KNOWN:
+        if finite.mean() < KNOWN_SHARE:
             continue
         quantiles = np.quantile(values[finite], np.arange(1, CUTS + 1) / (CUTS + 1))
         for cut in sorted({float(f"{value:.2g}") for value in quantiles}):
@@ -160,8 +160,8 @@ def _words(name: str, value: str) -> str:
     return {"hand": "{} hands", "person": "of {}", "session": "in session {}", "source": "in {}"}[name].format(value)
 
 
-def _told_apart(predicates: Iterator[Predicate]) -> list[Predicate]:
-    """The first of those that hold for the same samples; none that holds for all or for none."""
+def _drop_equivalent(predicates: Iterator[Predicate]) -> list[Predicate]:
+    """One predicate for each set of samples; without those that hold for all samples or for none."""
     kept: dict[bytes, Predicate] = {}
     for predicate in predicates:
         if predicate.holds.any() and not predicate.holds.all():
@@ -178,14 +178,14 @@ def _corrected_p(
     own = np.arange(len(holds))
     observed = tails[own, holds[:, member].sum(1)]
     random = np.random.default_rng(rules.seed)
-    exchanged = np.stack([_exchanged(member, strata, random) for _ in range(rules.permutations)], axis=1)
+    exchanged = np.stack([_permute(member, strata, random) for _ in range(rules.permutations)], axis=1)
     counts = np.rint(holds.astype(np.float32) @ exchanged.astype(np.float32)).astype(np.int64)
     smallest = tails[own[:, None], counts].min(axis=0)
     return (1 + (smallest[None] <= observed[:, None] * (1 + 1e-9)).sum(1)) / (rules.permutations + 1)
 
 
-def _exchanged(member: np.ndarray, strata: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Memberships dealt anew within each stratum."""
+def _permute(member: np.ndarray, strata: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Permute the memberships within each stratum."""
     order = np.lexsort((random.random(len(member)), strata))
     dealt = np.empty_like(member)
     dealt[np.argsort(strata, kind="stable")] = member[order]
@@ -215,10 +215,10 @@ def _strongest(
     rules: SignificanceSettings,
     used: set[str],
 ) -> int | None:
-    """The predicate to tell next: lowest corrected p-value, then the largest gap between the two groups' shares."""
+    """The predicate with the lowest corrected p-value, then the largest gap between the two groups' shares."""
     shares = np.array([predicate.holds[member].mean() for predicate in predicates])
     gaps = shares - np.array([predicate.holds[~member].mean() for predicate in predicates])
-    least = max(rules.least_share, LEAST / member.sum())
+    least = max(rules.least_share, LEAST_SAMPLES / member.sum())
     allowed = np.array([predicate.feature not in used for predicate in predicates])
     candidates = np.flatnonzero(allowed & (corrected < rules.level) & (shares >= least) & (gaps > 0))
     if not len(candidates):
@@ -226,7 +226,7 @@ def _strongest(
     return int(candidates[np.lexsort((-gaps[candidates], corrected[candidates]))[0]])
 
 
-def _told(
+def _merge_findings(
     chosen: Sequence[tuple[Predicate, float]],
     predicates: Sequence[Predicate],
     marginal: np.ndarray,
@@ -234,7 +234,7 @@ def _told(
     both: pd.DataFrame,
     rules: SignificanceSettings,
 ) -> Iterator[Finding]:
-    """Findings, of which those that most samples share are told as one."""
+    """The findings; predicates that mostly hold for the same samples become one."""
     told = {predicate.feature for predicate, _ in chosen}
     pending = list(chosen)
     while pending:
@@ -242,10 +242,10 @@ def _told(
         parts, holds = [first], first.holds
         for other in list(pending):
             joint = holds & other[0].holds
-            if joint[member].sum() >= max(LEAST, TOGETHER * holds[member].sum()):
+            if joint[member].sum() >= max(LEAST_SAMPLES, TOGETHER * holds[member].sum()):
                 parts, holds = [*parts, other[0]], joint
                 pending.remove(other)
-        along = list(_going_along(first, predicates, marginal, member, rules, told))
+        along = list(_find_correlated(first, predicates, marginal, member, rules, told))
         yield Finding(
             _phrase(parts),
             int(holds[member].sum()),
@@ -258,7 +258,7 @@ def _told(
         )
 
 
-def _going_along(
+def _find_correlated(
     first: Predicate,
     predicates: Sequence[Predicate],
     marginal: np.ndarray,

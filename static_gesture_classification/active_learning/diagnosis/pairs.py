@@ -1,6 +1,6 @@
-"""Which gesture is taken for which: every directed pair (gesture, prediction), how often, by whom, and what it costs.
+"""Error pairs: every directed pair (gesture, prediction), its frequency, subjects and cost.
 
-What a pair costs is the weighted F1 at stake:
+The cost of a pair is the weighted F1 at stake:
 
     at_stake(g, p) = F(C') - F(C),    C' = C, but with the C[g, p] samples of the pair moved to C[g, g]
 
@@ -8,7 +8,7 @@ where C is the confusion matrix (rows: ground truth) and F its weighted F1, the 
 their samples. It counts both ends of an error, the recall of g and the precision of p, so it is comparable over pairs.
 The stakes of two pairs do not add up exactly.
 
-A hand that was not found (models that work on landmarks; its prediction is "") is no confusion: those samples are
+A hand that was not found is no confusion. Models of landmarks miss some; their prediction is "". These samples are
 listed apart, by gesture, with the same numbers.
 """
 
@@ -22,24 +22,23 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts
-from static_gesture_classification.evaluation.predictions import Predictions
+from static_gesture_classification.evaluation.predictions import NOT_FOUND, Predictions
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT
 from static_gesture_classification.samples import group_of
 from static_gesture_classification.training.scores import weighted_f1
 
-NOT_FOUND = ""  # the prediction where no hand was found
-MOST = 0.5  # share of a pair's samples above which one subject or source is named
-MORE = 1.25  # times its share of the gesture's samples that a source must have of the errors
+MOST_SHARE = 0.5  # share of a pair's samples above which one subject or source is named
+MORE_SHARE = 1.25  # times its share of the gesture's samples that a source must have of the errors
 LONGEST_NAME = 12
 DRAWS = 2_000_000  # of subjects at a time, which bounds the memory
 
 
 @dataclass(frozen=True)
 class Part:
-    """How much of a pair one source or subject has.
+    """One source's or subject's share of a pair.
 
     Args:
-        source, subject: names; the subject is "" for a whole source, and for all whom nobody knows.
+        source, subject: names; the subject is "" for a whole source, and for all unknown subjects.
         count: samples with the error.
         support: samples of the gesture.
     """
@@ -56,7 +55,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ErrorPair:
     """One directed pair.
 
     Args:
@@ -94,25 +93,25 @@ class Confusion:
 
     @property
     def whereabouts(self) -> str:
-        """Where the errors come from: the subject who has most of them, else how many subjects, and what source.
+        """Where the errors come from: the subject with most of them, else the number of subjects, and the source.
 
         A source is named where it has more of the errors than of the gesture's samples.
         """
         first, source = self.people[0], self.sources[0]
         several = len(self.sources) > 1
         unknown = sum(part.count for part in self.people if not part.subject)
-        if unknown > MOST * self.count:
+        if unknown > MOST_SHARE * self.count:
             some = "" if unknown == self.count else f"{unknown:,} of {self.count:,} "
-            return f"{some}from people whom nobody knows"
-        name = subject_name(first.source, first.subject) if several else shorten(first.subject)
+            return f"{some}from unknown people"
+        name = short_subject_name(first.source, first.subject) if several else shorten(first.subject)
         if len(self.people) == 1:
             return f"all from {name}, alone in showing it"
         if first.count == self.count:
             return f"all from {name}" if self.count > 1 else f"from {name}"
-        if first.count > max(1, MOST * self.count):
+        if first.count > max(1, MOST_SHARE * self.count):
             return f"{first.count:,} of {self.count:,} from {name}"
         spread = f"{sum(part.count > 0 for part in self.people if part.subject):,} people"
-        if several and source.count / self.count > max(MOST, MORE * source.support / self.support):
+        if several and source.count / self.count > max(MOST_SHARE, MORE_SHARE * source.support / self.support):
             most = "all" if source.count == self.count else f"{source.count:,} of {self.count:,}"
             return f"{spread}, {most} in {source.source}"
         return spread
@@ -126,16 +125,16 @@ class Confusions:
         predictions: the table.
         weighted_f1: of all samples; NaN without any.
         pairs: most weighted F1 at stake first.
-        not_found: one per gesture of which some hands were not found.
+        not_found: one for each gesture with hands that were not found.
     """
 
     predictions: Predictions
     weighted_f1: float
-    pairs: tuple[Confusion, ...]
-    not_found: tuple[Confusion, ...]
+    pairs: tuple[ErrorPair, ...]
+    not_found: tuple[ErrorPair, ...]
 
     @property
-    def errors(self) -> tuple[Confusion, ...]:
+    def errors(self) -> tuple[ErrorPair, ...]:
         """Pairs and hands not found, most weighted F1 at stake first."""
         return tuple(sorted((*self.pairs, *self.not_found), key=_worst_first))
 
@@ -181,14 +180,14 @@ def f1_at_stake(counts: Integers, truth: int, prediction: int) -> float:
 
 
 def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: int, unknown: int = 0) -> list[Interval]:
-    """Percentile bootstrap intervals of errors' rates; subjects are drawn with replacement (`weighted_f1_interval`).
+    """Percentile bootstrap intervals of error rates; subjects are drawn with replacement (`weighted_f1_interval`).
 
-    With one subject only, samples are drawn, and the interval says nothing about others; `unit` says which it was.
+    With a single subject, samples are drawn, and the interval says nothing about others; `unit` says which was drawn.
 
     Args:
         errors: (subjects, pairs), how many samples of each subject have each error.
         supports: (subjects,), samples of each subject, above 0.
-        unknown: of how many of them nobody knows who is in them; each of their recordings and pictures is a row.
+        unknown: samples without a subject; each of their recordings and pictures is a row.
     """
     several = PICTURE if unknown else SUBJECT
     unit, units = (several, len(supports)) if len(supports) > 1 else (SAMPLE, int(supports[0]))
@@ -209,7 +208,7 @@ def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: i
     return [Interval(float(low), float(high), *about) for low, high in ends.T]
 
 
-def subject_name(source: str, subject: str) -> str:
+def short_subject_name(source: str, subject: str) -> str:
     """A subject for a table: `Subject3 of hands`; long names are cut, the files have them whole."""
     return f"{shorten(subject.removeprefix(f'{source}/'))} of {source}"
 
@@ -219,8 +218,8 @@ def shorten(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 4]}..."
 
 
-def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[Confusion]:
-    """The errors of one gesture's samples: one per wrong prediction, without what is at stake."""
+def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, seed: int) -> Iterator[ErrorPair]:
+    """The errors of one gesture's samples: one per wrong prediction, without `f1_at_stake`."""
     wrong = {f"wrong {name}": (own["prediction"] == name).to_numpy() for name in predictions}
     columns = ["support", *wrong]
     table = own[["source", "subject", "unit"]].join(pd.DataFrame({"support": 1, **wrong}, index=own.index))
@@ -231,7 +230,7 @@ def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, se
     intervals = rate_intervals(units[:, 1:], units[:, 0], resamples, seed, unknown)
     for prediction, (column, mask), interval in zip(predictions, wrong.items(), intervals, strict=True):
         errors = own[mask].sort_values("score", ascending=False, kind="stable")
-        yield Confusion(
+        yield ErrorPair(
             gesture=str(errors["gesture"].iloc[0]),
             prediction=prediction,
             count=len(errors),
@@ -250,5 +249,5 @@ def _parts(sums: pd.DataFrame, column: str) -> Iterator[Part]:
         yield Part(str(row["source"]), str(row.get("subject", "")), int(row[column]), int(row["support"]))
 
 
-def _worst_first(error: Confusion) -> tuple[float, int, str]:
+def _worst_first(error: ErrorPair) -> tuple[float, int, str]:
     return (-error.f1_at_stake, -error.count, error.name)

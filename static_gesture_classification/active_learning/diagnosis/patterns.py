@@ -1,10 +1,10 @@
-"""The pattern behind a pair: what its samples have in common that right ones of the same gesture have not.
+"""The pattern behind a pair: what its samples have in common, unlike the gesture's right samples.
 
     gestures patterns [confusions.predictions=FILE] [overrides]
 
-For each pair (see `confusions`) the samples are measured, all of them together and, where their embeddings fall apart,
-cluster by cluster, and compared with samples of the gesture that were classified right. Only what is over-represented
-beyond chance is told, with counts: "31 of 41 are left hands smaller than 60 px (12 % of the correct ones)".
+The samples of each pair (see `confusions`) are measured and compared with samples of the gesture that were classified
+right: all together, and each cluster where their embeddings form clusters. Only properties that are over-represented
+beyond chance are told, with counts: "31 of 41 are left hands smaller than 60 px (12 % of the correct ones)".
 
 Into `confusions.output`: patterns.json, and patterns/<gesture>_taken_for_<prediction>.png, one block per cluster.
 """
@@ -29,14 +29,14 @@ from static_gesture_classification.active_learning.diagnosis.confusions import (
     read_errors,
     remove_others,
 )
-from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measure
+from static_gesture_classification.active_learning.diagnosis.measurements import measure, read_landmarks
 from static_gesture_classification.active_learning.diagnosis.over_representation import (
-    LEAST,
+    LEAST_SAMPLES,
     Finding,
     SignificanceSettings,
-    over_represented,
+    find_over_represented,
 )
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
@@ -49,19 +49,19 @@ from static_gesture_classification.terminal import note, say, track
 
 VERSION = 1
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
-APART = 0.2  # silhouette from which a pair's samples are said to fall apart; 0 is one cloud, 1 far islands
+LEAST_SILHOUETTE = 0.2  # least silhouette at which a pair's samples form clusters; 0 is one cloud, 1 far islands
 
 
 class PatternSettings(Settings):
-    """How far patterns are looked for; see conf/confusions.
+    """How patterns are searched; see conf/confusions.
 
     Args:
         confusions: whose pairs.
         landmarks: a sample table whose landmarks tell how hands are turned; may be absent.
-        pairs: looked at, most weighted F1 at stake first.
-        compared: right samples of the same gesture that they are compared with.
-        most_clusters: into which a pair is divided.
-        significance: when a property is told.
+        pairs: number of pairs, most weighted F1 at stake first.
+        compared: right samples of the same gesture to compare with.
+        most_clusters: of a pair.
+        significance: when a property is reported.
     """
 
     confusions: ConfusionSettings
@@ -89,7 +89,7 @@ class Cluster:
 
     Args:
         rows: rows of the predictions table, nearest to the cluster's middle first.
-        findings: what is over-represented in them.
+        findings: over-represented properties.
     """
 
     rows: Integers
@@ -98,16 +98,16 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Pattern:
-    """What is known about a pair's samples.
+    """The findings on a pair's samples.
 
     Args:
         confusion: the pair.
-        compared: right samples of the gesture that they were compared with.
+        compared: right samples of the gesture to compare with.
         findings: of the whole pair, strongest first.
         clusters: largest first; none where the samples do not fall apart.
     """
 
-    confusion: Confusion
+    confusion: ErrorPair
     compared: int
     findings: tuple[Finding, ...]
     clusters: tuple[Cluster, ...]
@@ -118,7 +118,7 @@ class Pattern:
         if self.findings:
             return self.findings[0].sentence
         count = self.confusion.count
-        if count < LEAST:
+        if count < LEAST_SAMPLES:
             return f"{count:,} {'sample' if count == 1 else 'samples'}: too few for a pattern"
         if not self.compared:
             return f"no {self.confusion.gesture} was classified right, so there is nothing to compare with"
@@ -153,7 +153,7 @@ def find_patterns(confusions: Confusions, pictures: Pictures, settings: PatternS
         right = right_samples(confusions, gesture, settings)
         rows = np.concatenate([right, *(error.rows for error in own)])
         frame = confusions.predictions.table.take(rows).to_pandas()
-        shown, points = pictures.of(frame), landmarks_of(settings.landmarks, frame["sample_id"].tolist())
+        shown, points = pictures.of(frame), read_landmarks(settings.landmarks, frame["sample_id"].tolist())
         table = measure(frame, shown, pictures.seen(frame), points).set_index(pd.Index(rows))
         for error in own:
             found[error.name] = _pattern(error, table, right, confusions.predictions.embeddings, settings)
@@ -175,7 +175,7 @@ def right_samples(confusions: Confusions, gesture: str, settings: PatternSetting
 
 
 def cluster_rows(embeddings: Floats, most: int, seed: int) -> list[Integers]:
-    """Positions of each cluster's rows, largest cluster first, nearest to its middle first; one where they are a cloud.
+    """Positions of each cluster's rows, largest cluster first, nearest to its centre first; else one cluster of all.
 
     k-means on unit vectors, with the number of clusters (2 to `most`) of the highest silhouette.
 
@@ -186,12 +186,12 @@ def cluster_rows(embeddings: Floats, most: int, seed: int) -> list[Integers]:
     """
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     unit = embeddings / np.maximum(lengths, 1e-9)
-    best, labels, middles = APART, np.zeros(len(unit), np.int64), unit.mean(axis=0, keepdims=True)
+    best, labels, middles = LEAST_SILHOUETTE, np.zeros(len(unit), np.int64), unit.mean(axis=0, keepdims=True)
     distinct = len(np.unique(unit, axis=0))
     for count in range(2, min(most, len(unit) // LEAST_IN_CLUSTER, distinct - 1) + 1):
         model = KMeans(count, n_init=4, random_state=seed).fit(unit)
         score = silhouette_score(unit, model.labels_)
-        if score > best and np.bincount(model.labels_).min() >= LEAST:
+        if score > best and np.bincount(model.labels_).min() >= LEAST_SAMPLES:
             best, labels, middles = score, model.labels_, model.cluster_centers_
     distances = ((unit - middles[labels]) ** 2).sum(axis=1)
     nearest_first = np.argsort(distances, kind="stable")
@@ -210,7 +210,7 @@ def write_pictures(
 
 
 def show_patterns(patterns: Sequence[Pattern]) -> None:
-    """Print what is known about each pair."""
+    """Print the findings on each pair."""
     if not patterns:
         say("nothing is confused, so there is no pattern to look for")
     for pattern in patterns:
@@ -224,7 +224,7 @@ def show_patterns(patterns: Sequence[Pattern]) -> None:
 
 
 def _pattern(
-    error: Confusion, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
+    error: ErrorPair, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
 ) -> Pattern:
     others, significance = table.loc[right], settings.significance
     parts: list[Integers] = []
@@ -232,9 +232,9 @@ def _pattern(
         parts = cluster_rows(embeddings[error.rows], settings.most_clusters, significance.seed)
     clusters = []
     for rows in (error.rows[part] for part in parts if len(parts) > 1):
-        findings = over_represented(table.loc[rows], others, significance, tests=len(parts))
+        findings = find_over_represented(table.loc[rows], others, significance, tests=len(parts))
         clusters.append(Cluster(rows, tuple(findings)))
-    whole = over_represented(table.loc[error.rows], others, significance)
+    whole = find_over_represented(table.loc[error.rows], others, significance)
     return Pattern(error, len(right), tuple(whole), tuple(clusters))
 
 

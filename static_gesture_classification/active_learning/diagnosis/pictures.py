@@ -1,4 +1,4 @@
-"""Pictures of samples to look at: their crops where the crops stage made them, else cut out of their images."""
+"""Pictures of samples: the crops stage's crops where they exist, else cut out of the images."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Pictures:
             self.size = int(self._crops.shape[1])
 
     def check(self, samples: pd.DataFrame, name: str) -> list[str]:
-        """See that the crops belong to `samples` (columns sample_id, gesture), which are called `name` in messages.
+        """Check that the crops belong to `samples` (columns sample_id, gesture); messages call these `name`.
 
         Returns:
-            What a reader should know: samples without a crop, or whose label has changed since.
+            Notes on samples without a crop, and on labels that have changed since.
 
         Raises:
             DataError: none of the samples has a crop.
@@ -99,7 +99,7 @@ class Pictures:
         return [f"{len(self.unreadable):,} images could not be read and are shown grey; the first: {image}: {reason}"]
 
     def seen(self, samples: pd.DataFrame) -> np.ndarray:
-        """Which rows gave a picture when `of` was asked for them, and are not grey: bool (n,)."""
+        """Which rows have a readable image; call `of` first: bool (n,)."""
         return np.array([path not in self.unreadable for path in _paths(samples)], bool)
 
 

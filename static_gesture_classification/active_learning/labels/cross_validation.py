@@ -1,7 +1,7 @@
-"""What a quick classifier predicts of samples that it was not trained on: cross-validation over people.
+"""Out-of-sample predictions of a quick classifier: cross-validation over subjects.
 
-The trained network has seen the labels of train, wrong ones too, so it cannot judge them. A logistic regression on
-features that know no labels can: one part of the people is left out in turn, and judged by a model of the others.
+The trained network has seen the labels of train, also wrong ones, so it cannot judge them. A logistic regression on
+features that were learned without these labels can: each fold of subjects is predicted by a model of the others.
 """
 
 from __future__ import annotations
@@ -36,11 +36,15 @@ from static_gesture_classification.training.models.efficientnet_lite import back
 from static_gesture_classification.training.models.landmark_features import features as landmark_features
 from static_gesture_classification.training.models.network import CropNetwork
 
-LANDMARKS, PICTURES, CHECKPOINT = "landmarks", "pictures", "checkpoint"
+FROM_LANDMARKS, FROM_PICTURES, FROM_CHECKPOINT = "landmarks", "pictures", "checkpoint"
 MOST_HAVE = 0.5  # of the samples must have landmarks for `auto` to choose them
 BATCH = 64
 COMPONENTS = 128
-PENALTY = {LANDMARKS: 0.3, PICTURES: 0.01, CHECKPOINT: 0.01}  # C of the regression, chosen on hagrid_mini's train
+PENALTY = {
+    FROM_LANDMARKS: 0.3,
+    FROM_PICTURES: 0.01,
+    FROM_CHECKPOINT: 0.01,
+}  # C of the regression, chosen on hagrid_mini's train
 # ImageNet's mean and deviation, which the packaged weights of EfficientNet-Lite0 were trained with.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IMAGENET = "efficientnet_lite0"
@@ -48,7 +52,7 @@ IMAGENET = "efficientnet_lite0"
 
 @dataclass(frozen=True)
 class Features:
-    """What a quick classifier sees of samples.
+    """A quick classifier's features of samples.
 
     Args:
         kind: "landmarks", "pictures" or "checkpoint".
@@ -62,7 +66,7 @@ class Features:
 
 
 class FeatureSettings(Settings):
-    """What a quick classifier sees, and where it is; see conf/label_issues.
+    """A quick classifier's features, and where they are; see conf/label_issues.
 
     Args:
         features: which kind; "auto": landmarks where most samples have some, else pictures.
@@ -91,27 +95,27 @@ def features_of(samples: pd.DataFrame, settings: FeatureSettings) -> Features:
         DataError: what they are made of is missing or of other samples.
     """
     kind, folder = settings.features, settings.landmarks
-    if kind == LANDMARKS or (kind == "auto" and (folder / POINTS).is_file()):
+    if kind == FROM_LANDMARKS or (kind == "auto" and (folder / POINTS).is_file()):
         found = of_landmarks(samples, folder)
-        if kind == LANDMARKS or found.known.mean() >= MOST_HAVE:
+        if kind == FROM_LANDMARKS or found.known.mean() >= MOST_HAVE:
             return found
-    crops = crops_of(samples, settings.crops)
-    if kind == CHECKPOINT:
+    crops = select_crops(samples, settings.crops)
+    if kind == FROM_CHECKPOINT:
         classifier = load_classifier(settings.checkpoint)
         embeddings = [classifier.predict(batch)[1] for batch in _batches(crops, "embeddings")]
-        return Features(CHECKPOINT, np.concatenate(embeddings), np.ones(len(samples), bool))
+        return Features(FROM_CHECKPOINT, np.concatenate(embeddings), np.ones(len(samples), bool))
     return of_pictures(crops, settings.seed)
 
 
 def of_landmarks(samples: pd.DataFrame, folder: Path) -> Features:
-    """What the landmark network sees, for samples that have landmarks; nothing of the others."""
+    """The landmark network's features; none for samples without landmarks."""
     points, table = open_landmarks(folder)
     rows = pd.Index(table["sample_id"]).get_indexer(samples["sample_id"])
     known = (rows >= 0) & np.isfinite(points[rows]).all(axis=(1, 2))
     own = landmark_features(torch.from_numpy(points[rows[known]])).numpy()
     values = np.zeros((len(samples), own.shape[1]), np.float32)
     values[known] = own
-    return Features(LANDMARKS, values, known)
+    return Features(FROM_LANDMARKS, values, known)
 
 
 def of_pictures(crops: SelectedCrops, seed: int) -> Features:
@@ -125,11 +129,11 @@ def of_pictures(crops: SelectedCrops, seed: int) -> Features:
     parts = [np.concatenate(embedded), describe(cast(np.ndarray, crops), seed)]
     reduced = [PCA(min(COMPONENTS, *part.shape), random_state=seed).fit_transform(part) for part in parts]
     unit = [part / np.maximum(part.std(), 1e-9) for part in reduced]
-    return Features(PICTURES, np.concatenate(unit, axis=1).astype(np.float32), np.ones(len(crops), bool))
+    return Features(FROM_PICTURES, np.concatenate(unit, axis=1).astype(np.float32), np.ones(len(crops), bool))
 
 
 class SelectedCrops:
-    """Some rows of memory-mapped crops, read when they are asked for.
+    """Some rows of memory-mapped crops, read on access.
 
     Args:
         crops: (n, size, size, 3) uint8.
@@ -146,7 +150,7 @@ class SelectedCrops:
         return np.asarray(self._crops[self._rows[which]])
 
 
-def crops_of(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
+def select_crops(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
     """The crops of samples, in their order. Raises `DataError` where some have none."""
     crops = open_crops(folder)
     rows = pd.Index(read_rows(folder / SAMPLES)["sample_id"]).get_indexer(samples["sample_id"])
@@ -159,27 +163,26 @@ def crops_of(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
     return SelectedCrops(crops, rows)
 
 
-def cross_validate(features: Features, labels: np.ndarray, people: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def cross_validate(features: Features, labels: np.ndarray, subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """Out-of-sample probabilities (n, C), C = labels.max() + 1.
 
-    A sample is NaN where it has no features, or where nobody in the other folds shows its gesture: then no model knows
-    its label.
+    A sample is NaN if it has no features, or if no subject of the other folds shows its gesture.
 
     Args:
         labels: int (n,), class indices.
-        people: (n,) who each sample shows; a person is in one fold.
-        folds: at most; fewer where there are fewer people.
+        subjects: (n,) who each sample shows; a subject is in one fold.
+        folds: at most; fewer where there are fewer subjects.
     """
     rows = np.flatnonzero(features.known)
     probabilities = np.full((len(labels), int(labels.max(initial=0)) + 1), np.nan)
-    folds = min(folds, len(np.unique(people[rows])))
+    folds = min(folds, len(np.unique(subjects[rows])))
     if folds < 2:
         return probabilities
     values, own = features.values[rows], labels[rows]
     split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")  # it is left out below
-        parts = list(split.split(values, own, people[rows]))
+        parts = list(split.split(values, own, subjects[rows]))
     for fitted_on, held_out in parts:
         judged = held_out[np.isin(own[held_out], own[fitted_on])]
         if not len(judged) or len(np.unique(own[fitted_on])) < 2:
@@ -193,7 +196,7 @@ def cross_validate(features: Features, labels: np.ndarray, people: np.ndarray, f
 
 
 def temper(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Probabilities at the temperature at which they fit the labels best, so that those of several models compare.
+    """Scale probabilities to the temperature that fits the labels best, so that several models can be compared.
 
     Guo et al., "On Calibration of Modern Neural Networks" (ICML 2017), section 4.2.
 

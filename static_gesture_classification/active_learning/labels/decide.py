@@ -6,7 +6,7 @@
     sample=ID to=THREE why="..."       correct a label
     sample=ID to=drop why="..."        leave a sample out
     sample=ID to=keep                  say that a label is right, so that nobody has to look again
-    apply=SUGGESTIONS.csv              take in a table whose column `decision` was filled in (see `find_issues`)
+    apply=SUGGESTIONS.csv              apply a table whose column `decision` was filled in (see `find_issues`)
     undo=ID                            take a decision back: the sample is as published again
 
 An id may be given by its beginning. `who` is Git's user.name unless it is given. `dvc repro` then trains on it.
@@ -48,7 +48,7 @@ from static_gesture_classification.workspace import Workspace
 
 @dataclass(frozen=True)
 class Decision:
-    """That a sample, which is labelled `label`, is `to` (a gesture or "drop"), and why."""
+    """A sample labelled `label` becomes `to` (a gesture or "drop"), and why."""
 
     sample: str
     label: str
@@ -57,13 +57,13 @@ class Decision:
 
 
 class FixLabelsSettings(Settings):
-    """What is decided; see the module, and conf/label_issues.
+    """The decisions; see the module, and conf/label_issues.
 
     Args:
         fixes: table of the decisions.
         index: table of all samples.
-        sample, to: which sample, and what it is.
-        apply: table of suggestions whose decisions are taken in.
+        sample, to: a sample, and its gesture.
+        apply: table of suggestions whose decisions are applied.
         undo: sample whose decision is taken back.
         who, why: for the table.
     """
@@ -108,7 +108,7 @@ def main(config: DictConfig) -> None:
 def decisions_from(
     settings: FixLabelsSettings, index: pd.DataFrame, fixes: Sequence[LabelFix], vocabulary: Vocabulary
 ) -> list[Decision]:
-    """What the command line, or the table that it names, decides.
+    """The decisions of the command line, or of the table that it names.
 
     Args:
         settings: name a sample or a table.
@@ -130,7 +130,7 @@ def decisions_from(
 
 
 def decisions_in(path: Path, why: str | None, labels: Mapping[str, str], vocabulary: Vocabulary) -> list[Decision]:
-    """What a table of suggestions decides; see `decisions_from`. `labels` are those of the samples today."""
+    """The decisions in a table of suggestions; see `decisions_from`. `labels` are today's labels by sample."""
     suggestions = read_suggestions(path)
     check_decisions(suggestions, vocabulary, path)
     decisions = []
@@ -150,7 +150,7 @@ def decisions_in(path: Path, why: str | None, labels: Mapping[str, str], vocabul
 
 
 def find_sample(beginning: str, samples: Iterable[str], where: str) -> str:
-    """The sample whose id begins so. Raises `UserError` where there is none, or more than one."""
+    """The sample whose id begins with `beginning`. Raises `UserError` where there is none, or more than one."""
     found = sorted(sample for sample in samples if sample.startswith(beginning))
     if not found:
         raise UserError(f"no sample {beginning} in {where}; gestures label-issues and the predictions tables give ids")

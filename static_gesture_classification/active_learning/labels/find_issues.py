@@ -21,13 +21,13 @@ from pydantic import Field
 from rich import box
 from rich.table import Column
 
-from static_gesture_classification.active_learning.diagnosis.confusions import check_gestures
+from static_gesture_classification.active_learning.diagnosis.confusions import check_vocabulary
 from static_gesture_classification.active_learning.labels.cross_validation import (
     FeatureSettings,
-    crops_of,
     features_of,
+    select_crops,
 )
-from static_gesture_classification.active_learning.labels.label_quality import judge_labels, rank
+from static_gesture_classification.active_learning.labels.label_quality import judge_labels, rank_suggestions
 from static_gesture_classification.active_learning.labels.suggestions import (
     SHORT,
     Suggestion,
@@ -49,19 +49,19 @@ SUGGESTIONS, LABEL_ISSUES, NEAR_DUPLICATES = "suggestions.csv", "label_issues.pn
 
 
 class LabelIssueSettings(Settings):
-    """Which labels are looked at, by what, and where the suggestions go; see conf/label_issues.
+    """How labels are checked, and where the suggestions go; see conf/label_issues.
 
     Args:
         fixes: table of the decisions so far.
         output: folder of the results.
-        samples: table whose train and val are looked at.
+        samples: table whose train and val are checked.
         predictions: of val; may be absent.
         folds: of the cross-validation.
-        near_duplicates: whether the same picture with two labels is looked for.
+        near_duplicates: whether to search for near-duplicates with different labels.
         rows: in the terminal's table.
         shown: pictures.
-        features: what the quick classifier sees.
-        seed: of the folds, and of looking for near-duplicates.
+        features: of the quick classifier.
+        seed: of the folds, and of the search for near-duplicates.
     """
 
     fixes: Path
@@ -95,10 +95,10 @@ def main(config: DictConfig) -> None:
             "(dvc repro)"
         )
     links = same_picture_other_label(samples, settings) if settings.near_duplicates else Links.none()
-    issues = rank(samples, verdicts, links, vocabulary, read_label_fixes(settings.fixes, vocabulary))
+    issues = rank_suggestions(samples, verdicts, links, vocabulary, read_label_fixes(settings.fixes, vocabulary))
     path = settings.output / SUGGESTIONS
     write_suggestions(keep_decisions(issues, path), path)
-    draw(issues, links, samples, settings)
+    draw_issues(issues, links, samples, settings)
     show_issues(issues, settings.rows, len(samples))
     for text in notes:
         note(text)
@@ -125,18 +125,20 @@ def predictions_of_val(path: Path, vocabulary: Vocabulary) -> Predictions | None
     if not path.is_file():
         return None
     predictions = read_predictions(path)
-    check_gestures(predictions, vocabulary, path)
+    check_vocabulary(predictions, vocabulary, path)
     return predictions
 
 
 def same_picture_other_label(samples: pd.DataFrame, settings: LabelIssueSettings) -> Links:
-    """Near-duplicates of which the labels differ, by their rows."""
-    crops = crops_of(samples, settings.features.crops)
+    """Near-duplicates with different labels, by row."""
+    crops = select_crops(samples, settings.features.crops)
     return near_duplicates(cast(np.ndarray, crops), pd.factorize(samples["gesture"])[0], settings.seed)
 
 
-def draw(issues: Sequence[Suggestion], links: Links, samples: pd.DataFrame, settings: LabelIssueSettings) -> None:
-    """Draw the most doubtful samples, and near-duplicates side by side; remove what is not drawn any more."""
+def draw_issues(
+    issues: Sequence[Suggestion], links: Links, samples: pd.DataFrame, settings: LabelIssueSettings
+) -> None:
+    """Draw the most doubtful samples, and near-duplicates side by side; remove outdated pictures."""
     shown = settings.shown
     rows = pd.Index(samples["sample_id"]).get_indexer([issue.sample for issue in issues[:shown]])
     captions = [f"{n}. {issue.published}: {issue.to}?" for n, issue in enumerate(issues[:shown], start=1)]
@@ -182,7 +184,7 @@ def _write_grid(
     if samples.empty:
         path.unlink(missing_ok=True)
         return
-    crops = crops_of(samples, settings.features.crops)[:]
+    crops = select_crops(samples, settings.features.crops)[:]
     write_figure(image_grid(crops, captions, title, columns=6, tile=170), path)
 
 

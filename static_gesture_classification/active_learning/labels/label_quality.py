@@ -1,11 +1,11 @@
-"""How sure a sample's label is: by predictions that do not know it, and by near-duplicates with other labels.
+"""How sure a sample's label is: by out-of-sample predictions, and by near-duplicates with other labels.
 
-For train, a quick classifier is cross-validated over people (see `cross_validation`); for val, the checkpoint's
-predictions are taken; each is brought to the temperature that fits its labels. A sample is suspected where another
-gesture is more probable than its label. Its quality is the probability of its label (cleanlab's self-confidence), and
-`likely` says whether cleanlab's confident learning counts it among the wrong ones (Northcutt, Jiang and Chuang,
-"Confident Learning", JAIR 2021). Of near-duplicates with different labels one must be wrong: the one with the lower
-quality is suspected, and its quality is at most 1 - their similarity.
+For train, a quick classifier is cross-validated over subjects (see `cross_validation`). For val, the checkpoint's
+predictions are taken. Both are scaled to the temperature that fits their labels. A sample is suspected where another
+gesture is more probable than its label. Its quality is the probability of its label (cleanlab's self-confidence).
+`likely` says whether cleanlab's confident learning counts the label as wrong (Northcutt, Jiang and Chuang, "Confident
+Learning", JAIR 2021). If near-duplicates have different labels, one must be wrong: the one with the lower quality is
+suspected, and its quality is at most 1 - their similarity.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
 
 from static_gesture_classification.active_learning.labels.cross_validation import (
-    CHECKPOINT,
+    FROM_CHECKPOINT,
     Features,
     cross_validate,
     temper,
@@ -36,13 +36,13 @@ CROSS_VALIDATION, VALIDATION, DUPLICATE = "cross-validation", "validation", "nea
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What is known of the labels of n samples.
+    """The quality of the labels of n samples.
 
     Args:
         probabilities: (n, C) out-of-sample, NaN where nothing was predicted.
         quality: (n,) probability of the label, NaN likewise.
         likely: bool (n,), whether confident learning counts the label as wrong.
-        by: (n,) where the probabilities are from: "cross-validation", "validation" or "".
+        by: (n,) origin of the probabilities: "cross-validation", "validation" or "".
     """
 
     probabilities: np.ndarray
@@ -59,11 +59,11 @@ def judge_labels(
     folds: int,
     seed: int,
 ) -> tuple[Verdicts, list[str]]:
-    """How sure each label is, and what a reader should know of that.
+    """Judge each label; returns the verdicts and notes on what was not checked.
 
     Args:
         samples: of train and val.
-        features: of those of train, in their order.
+        features: of the samples of train, in their order.
         predictions: of val, by a model of the vocabulary's gestures; without them val is not checked.
         vocabulary: the gestures.
         folds, seed: of the cross-validation.
@@ -84,7 +84,7 @@ def judge_labels(
     return _verdicts(probabilities, labels, train), notes
 
 
-def rank(
+def rank_suggestions(
     samples: pd.DataFrame, verdicts: Verdicts, links: Links, vocabulary: Vocabulary, fixes: LabelFixes
 ) -> list[Suggestion]:
     """Suspected samples, lowest quality first, each once."""
@@ -127,7 +127,7 @@ def _verdicts(probabilities: np.ndarray, labels: np.ndarray, train: np.ndarray) 
 def _fill_val(
     probabilities: np.ndarray, samples: pd.DataFrame, val: np.ndarray, vocabulary: Vocabulary, predictions: Predictions
 ) -> Iterator[str]:
-    """Take val's probabilities from its predictions; yields what is missing."""
+    """Fill in val's probabilities from its predictions; yields a note on missing ones."""
     rows = pd.Index(predictions.column("sample_id")).get_indexer(pd.Index(samples["sample_id"]))
     predicted = predictions.probabilities[:, [predictions.gestures.index(name) for name in vocabulary]]
     found = predictions.column("prediction") != ""
@@ -140,8 +140,8 @@ def _fill_val(
 
 def _notes_on_train(samples: pd.DataFrame, features: Features, checked: np.ndarray) -> Iterator[str]:
     yield f"train's labels were checked by {features.kind}, cross-validated over people"
-    if features.kind == CHECKPOINT:
-        yield "the checkpoint was trained on these very labels, so it excuses wrong ones: landmarks or pictures do not"
+    if features.kind == FROM_CHECKPOINT:
+        yield "the checkpoint was trained on these labels, so it may repeat wrong ones; landmarks or pictures do not"
     if missing := int((~features.known).sum()):
         yield f"{missing:,} samples of train have no landmarks, so they were not checked (features=pictures does)"
     lost = samples.loc[features.known & ~checked, "gesture"].value_counts()
@@ -150,7 +150,7 @@ def _notes_on_train(samples: pd.DataFrame, features: Features, checked: np.ndarr
 
 
 def _suspects(links: Links, quality: np.ndarray) -> dict[int, list[tuple[float, int]]]:
-    """The suspected row of each pair, with similarity and row of its twins; both rows where nobody can tell."""
+    """The suspected row of each pair, with similarity and row of its twins; both rows where quality is unknown."""
     suspects: dict[int, list[tuple[float, int]]] = {}
     for first, second, similarity in zip(links.first, links.second, links.similarity, strict=True):
         pair = [int(first), int(second)]

@@ -21,7 +21,7 @@ from static_gesture_classification.preparation.label_fixes import DROP
 
 YES, KEEP = "yes", "keep"
 SHORT = 10  # digits of a sample's id that tables show; `gestures fix-labels` takes them too
-COLUMNS = (
+SUGGESTION_COLUMNS = (
     "decision", "sample", "from", "to", "quality", "likely", "evidence", "split", "source", "subject", "image",
 )  # fmt: skip
 
@@ -36,9 +36,9 @@ class Suggestion:
         to: what it looks like.
         quality: 0..1, low is doubtful.
         likely: whether it is probably wrong.
-        evidence: who says so.
+        evidence: where the doubt comes from.
         split, source, subject, image: where it is.
-        decision: what a person says: "", "yes", "drop", "keep", or a gesture.
+        decision: "", "yes", "drop", "keep", or a gesture.
         line: in the file; 0 where it is not from one.
     """
 
@@ -65,7 +65,7 @@ def write_suggestions(suggestions: Sequence[Suggestion], path: Path) -> None:
     """Write the table."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(SUGGESTION_COLUMNS)
     for each in suggestions:
         likely = YES if each.likely else "no"
         about = (f"{each.quality:.4f}", likely, each.evidence, each.split, each.source, each.subject, each.image)
@@ -81,7 +81,9 @@ def read_suggestions(path: Path) -> list[Suggestion]:
     """
     if not path.is_file():
         raise DataError(f"no suggestions at {path}; make them with gestures label-issues, or name another file")
-    return [_suggestion(row, path) for row in read_table(path, Columns(COLUMNS[:4], COLUMNS[4:])).rows]
+    return [
+        _suggestion(row, path) for row in read_table(path, Columns(SUGGESTION_COLUMNS[:4], SUGGESTION_COLUMNS[4:])).rows
+    ]
 
 
 def check_decisions(suggestions: Sequence[Suggestion], vocabulary: Vocabulary, path: Path) -> None:
@@ -95,7 +97,7 @@ def check_decisions(suggestions: Sequence[Suggestion], vocabulary: Vocabulary, p
 
 
 def keep_decisions(suggestions: Sequence[Suggestion], path: Path) -> list[Suggestion]:
-    """New suggestions with the decisions that the table at `path` has on the same samples with the same label."""
+    """New suggestions with the decisions of the table at `path` on the same samples and labels."""
     try:
         earlier = {(each.sample, each.published): each.decision for each in read_suggestions(path)}
     except DataError:  # there is none, or it is none of ours: it is about to be written anew

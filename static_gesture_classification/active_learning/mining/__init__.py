@@ -1,1 +1,1 @@
-"""Search pictures that nobody labelled for hands like the errors, review them, and admit them."""
+"""Search unlabelled pictures for hands similar to the errors, review them, and admit them."""

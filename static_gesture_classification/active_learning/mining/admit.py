@@ -1,15 +1,15 @@
-"""Admit: let the mined hands that a reviewer kept into the training set, by the admission rule.
+"""Admit mined hands that a reviewer kept into the training set, by the admission rule.
 
     gestures admit mining.list=reports/mined/<pool>/list.csv
 
-The current checkpoint (`checkpoint`) judges each hand that is kept. Those that it gets wrong or is unsure of join, with
-a small share of the others; what it said stays with each. They become a recorded session, `mined-<pool>-<hash>`, whose
-images are the hands with their surroundings; deleting that folder undoes it. The same list gives the same folder, and a
-hand that is in one already is not added again.
+The current checkpoint (`checkpoint`) judges each kept hand. Hands that it gets wrong or is unsure of are admitted, with
+a small share of easy ones; each keeps the checkpoint's prediction. They become a recorded session,
+`mined-<pool>-<hash>`, whose images are the hands with their surroundings; deleting that folder undoes it. The same list
+gives the same folder, and a hand that is in a mined session already is not added again.
 
-Nobody is held out for val here unless `mining.held_out` says so: these hands were picked for the errors of one model,
-so a val split with them in it would make that model look worse than it is, and the next one better. Hands of a person
-who is held out already go to val, in a session of their own, since a person is never on two sides.
+No subject is held out for val here unless `mining.held_out` says so: these hands were picked for the errors of one
+model, so on val they would make that model look worse than it is, and the next one better. Hands of a subject who is
+held out already go to val, in a session of their own, since a subject is never in two splits.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from static_gesture_classification.active_learning.admission import (
     Judgement,
     PastSession,
     judge_all,
-    name_here,
     past_sessions,
+    session_subject,
     split_for,
 )
 from static_gesture_classification.active_learning.mining.found_hands import SOURCE
 from static_gesture_classification.active_learning.mining.hand_inputs import inputs_of
-from static_gesture_classification.active_learning.mining.pool_images import pictures
+from static_gesture_classification.active_learning.mining.pool_images import read_pictures
 from static_gesture_classification.active_learning.mining.review_list import MinedList, read_list
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.configuration import entry_point
@@ -61,8 +61,8 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 PREFIX = "mined-"
-HELD_OUT = "held out"  # kept_because of samples that go to val whatever the model says of them
-NAMED = 3  # hands without a picture that are named
+KEPT_AS_HELD_OUT = "held out"  # `kept_because` of all samples that go to val
+NAMED_HANDS = 3  # hands without a picture that are named
 
 
 @entry_point
@@ -85,7 +85,7 @@ def read_reviewed(settings: MiningSettings) -> MinedList:
     """The hands to keep. Raises `UserError` where no list is named, or it keeps none."""
     path = settings.review_list
     if path is None:
-        raise UserError(f"say which list to admit: mining.list={settings.output}/<pool>/list.csv")
+        raise UserError(f"name the list to admit: mining.list={settings.output}/<pool>/list.csv")
     mined = read_list(path, settings.vocabulary)
     if mined.table.empty:
         raise UserError(f"{path} keeps no hand; write yes in the column keep of those that show their gesture")
@@ -113,11 +113,12 @@ def leave_out_admitted(mined: MinedList, root: Path) -> MinedList:
 
 
 def subjects_of(samples: pd.DataFrame) -> list[str]:
-    """Whose each hand is, as `admission.PastSession` names them: subjects of a dataset by their name in all sources,
-    others as the reviewer calls them; "" where nobody knows.
+    """The subject of each hand, as `admission.PastSession` names them; "" if unknown.
+
+    Subjects of a dataset have one name in all sources; others are named by the reviewer.
     """
     return [
-        subject if source == SOURCE else name_here(subject_name(source, subject))
+        subject if source == SOURCE else session_subject(subject_name(source, subject))
         for source, subject in zip(samples["source"], samples["subject"], strict=True)
     ]
 
@@ -128,10 +129,10 @@ class JudgedHands:
 
     Args:
         samples: sample table, n rows; `gesture` and `subject` are the reviewer's.
-        subjects: n of them (`subjects_of`).
-        judgements: n of them, with the share of easy ones that may join.
-        mistaken_for: n names, of the plan's lines; "" without one.
-        unseen: hands that the checkpoint could not see: image and reason.
+        subjects: n names (`subjects_of`).
+        judgements: n judgements, with easy ones admitted up to their share.
+        mistaken_for: n gestures by the plan's lines; "" without one.
+        unseen: image and reason of each hand that the checkpoint could not see.
     """
 
     samples: pd.DataFrame
@@ -155,7 +156,7 @@ def judge_hands(mined: MinedList, classifier: Classifier, settings: MiningSettin
         raise DataError(f"none of the hands can be seen: {unseen[0][0]}: {unseen[0][1]}; mine again")
     probabilities, _ = classifier.predict(np.stack(list(seen.values())))
     samples, table = mined.samples.iloc[list(seen)].reset_index(drop=True), mined.table.iloc[list(seen)]
-    own = table["gesture"] == table["line"].str.partition(" taken for ")[0]  # the reviewer may have said another
+    own = table["gesture"] == table["line"].str.partition(" taken for ")[0]  # the reviewer may have changed it
     mistaken_for = table["mistaken_for"].where(own, "").tolist()
     judgements = judge_all(
         probabilities, samples["gesture"].tolist(), classifier.vocabulary, settings.admission, mistaken_for
@@ -164,7 +165,7 @@ def judge_hands(mined: MinedList, classifier: Classifier, settings: MiningSettin
 
 
 def choose_splits(judged: JudgedHands, settings: MiningSettings) -> dict[str, str]:
-    """Subject -> split. Subjects come in an order that depends on nothing but who they are."""
+    """Subject -> split. Subjects come in the order of a hash, whatever the list's order."""
     past = past_sessions(settings.root, settings.workspace.split_table)
     splits: dict[str, str] = {}
     for subject in sorted(set(judged.subjects), key=lambda name: _hash(f"{settings.seed}\0{name}")):
@@ -193,7 +194,7 @@ class MinedSession:
 def make_session(
     judged: JudgedHands, splits: dict[str, str], split: str, mined: MinedList, settings: MiningSettings
 ) -> MinedSession | None:
-    """The session of the subjects of one split: all their hands in val, those that the rule admits in train."""
+    """The session of one split: all hands of its subjects for val, the admitted ones for train."""
     rows = [
         row
         for row, (subject, judgement) in enumerate(zip(judged.subjects, judged.judgements, strict=True))
@@ -221,7 +222,7 @@ def write_mined(mined: MinedSession, settings: MiningSettings) -> None:
     """Write a session: its images first, then session.json.
 
     Raises:
-        OutputError: read-only folder, full disk; without session.json what is there does not count.
+        OutputError: read-only folder, full disk; a folder without session.json does not count.
     """
     folder, samples = settings.root / mined.name, mined.judged.samples
     margin = max(settings.surroundings, settings.crops.margin)
@@ -229,7 +230,7 @@ def write_mined(mined: MinedSession, settings: MiningSettings) -> None:
     for row in mined.rows:
         rows_of.setdefault(image_path(samples["root"].iloc[row], samples["image"].iloc[row]), []).append(row)
     images: dict[int, RecordedImage] = {}
-    for path, pixels in pictures(rows_of):
+    for path, pixels in read_pictures(rows_of):
         for row in rows_of[path]:
             if not isinstance(pixels, UnreadableImageError):
                 images[row] = write_hand(folder, pixels, mined, row, margin)
@@ -249,7 +250,7 @@ def write_hand(folder: Path, pixels: np.ndarray, mined: MinedSession, row: int, 
         gesture=None if sample["gesture"] == mined.session.gesture else str(sample["gesture"]),
         subject=str(sample["subject"]),
         source=None if sample["source"] == SOURCE else str(sample["source"]),
-        **mined.judged.judgements[row].recorded(HELD_OUT if mined.session.split == VAL else None),
+        **mined.judged.judgements[row].as_record(KEPT_AS_HELD_OUT if mined.session.split == VAL else None),
     )
 
 
@@ -258,7 +259,7 @@ def _hash(text: str) -> str:
 
 
 def print_admitted(judged: JudgedHands, splits: dict[str, str], folders: Sequence[Path]) -> None:
-    """Print what became of the hands, and what to do next."""
+    """Print how many hands were admitted, and what to do next."""
     table = Table(title="kept hands, by what the model says of them", title_justify="left")
     table.add_column("outcome")
     for heading in ("hands", "to train", "held out for val", "left out"):
@@ -266,7 +267,7 @@ def print_admitted(judged: JudgedHands, splits: dict[str, str], folders: Sequenc
     for outcome in OUTCOMES:
         table.add_row(outcome, *(f"{count:,}" for count in _counts(judged, splits, outcome)))
     show_table(table)
-    for image, reason in judged.unseen[:NAMED]:
+    for image, reason in judged.unseen[:NAMED_HANDS]:
         say(f"left out: {image}: {reason}")
     if not folders:
         say("Nothing joins: the model is sure and right about all of them.")

@@ -1,7 +1,7 @@
-"""Hands that a detector finds in images and videos nobody annotated, as rows of the sample table.
+"""Hands that a detector finds in images and videos without annotations, as rows of the sample table.
 
-What was found in a picture is kept, and believed as long as the file has the size and modification time it had then; so
-the work goes on where it was killed, and another checkpoint does not repeat it.
+The hands of each picture are stored, and stay valid while the file keeps its size and modification time. So a killed
+search goes on where it was, and another checkpoint does not repeat it.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, sample
 from static_gesture_classification.terminal import track
 
 FOUND = "hands.bin"
-# Hands as they are kept: a picture's, one after the other, the last of them under the picture's key; one row that is no
-# hand for a picture without any.
+# The stored hands: those of a picture in consecutive rows, the last one under the picture's key. A picture without a
+# hand has one row with hands = 0.
 HAND = np.dtype([("hands", "<i4"), ("box", "<f8", (4,)), ("hand", "S8"), ("landmarks", "<f4", (2 * LANDMARK_COUNT,))])
 SOURCE = "pool"  # of the rows: they belong to no dataset yet
 BLOCK = 64  # pictures between two writes
 
 
 @dataclass
-class Found:
-    """What was found in one picture: hands as (box, hand, landmarks or None), or why it could not be read."""
+class PictureHands:
+    """The hands of one picture as (box, hand, landmarks or None), or why it could not be read."""
 
     image: str
     hands: list[tuple[list[float], str, list[float] | None]] = field(default_factory=list)
@@ -51,10 +51,10 @@ class FoundHands:
     """The hands of a folder or a video.
 
     Args:
-        samples: sample table; `gesture` and `source_label` are empty, since nobody said what they show.
-        pictures: how many were looked at.
-        without_hand: in how many of them no hand was found.
-        unreadable: (picture, reason) of those that could not be read.
+        samples: sample table; `gesture` and `source_label` are empty, since nobody labelled them.
+        pictures: how many were searched.
+        without_hand: how many of them have no hand that was found.
+        unreadable: (picture, reason) of unreadable ones.
         notes: lines about files that are no pictures, and animations.
     """
 
@@ -68,14 +68,14 @@ class FoundHands:
 def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str, cache: Path) -> FoundHands:
     """Look for hands in a folder of images (recursively), an image, or a video.
 
-    A folder below `path` names a person. Who is in a video, or in an image directly in `path`, is not known: until a
-    reviewer says so, its subject is "".
+    A folder below `path` names a subject. A video, or an image directly in `path`, has no known subject: it is "" until
+    a reviewer fills it in.
 
     Args:
-        path: what to look at.
-        make_detector: makes a detector; each thread gets one of its own.
-        identity: what else the result depends on: the detector's identity.
-        cache: folder in which results are kept.
+        path: the folder, image or video.
+        make_detector: makes a detector; each thread gets its own.
+        identity: of the detector, since results depend on it.
+        cache: folder of the stored results.
 
     Raises:
         UserError, DataError: there is no such folder or file, it holds no image, or the video cannot be read.
@@ -94,7 +94,7 @@ def find_hands(path: Path, make_detector: Callable[[], Detector], identity: str,
             root = path.parent
         elif isinstance(source, FolderFrames):
             found = _in_images(path, source.images, detectors, known)
-            found += [Found(each.name, reason=each.reason) for each in source.refused]
+            found += [PictureHands(each.name, reason=each.reason) for each in source.refused]
             source.animated = [name for name in source.images if has_more_frames(path / name)]
             root = path
         else:
@@ -114,7 +114,7 @@ class _Detectors:
         self._own = threading.local()
         self._all: list[Detector] = []
 
-    def detect(self, image: np.ndarray, name: str) -> Found:
+    def detect(self, image: np.ndarray, name: str) -> PictureHands:
         detector = getattr(self._own, "detector", None)
         if detector is None:
             detector = self._own.detector = self._make()
@@ -123,7 +123,7 @@ class _Detectors:
             (list(hand.box), hand.hand, None if hand.landmarks is None else hand.landmarks.ravel().tolist())
             for hand in detector.detect(image)
         ]
-        return Found(name, hands)
+        return PictureHands(name, hands)
 
     def close(self) -> None:
         for detector in self._all:
@@ -131,7 +131,7 @@ class _Detectors:
 
 
 class _Known:
-    """What was found before, by picture and the state of its file."""
+    """The stored hands, by picture and the state of its file."""
 
     def __init__(self, folder: Path) -> None:
         self._store = KeyedStore(folder, {FOUND: HAND})
@@ -141,12 +141,12 @@ class _Known:
             for last in np.flatnonzero(keys != np.void(bytes(16)))
         }
 
-    def get(self, name: str, state: tuple[int, int]) -> Found | None:
+    def get(self, name: str, state: tuple[int, int]) -> PictureHands | None:
         hands = self._found.get(_key(name, state))
-        return None if hands is None else Found(name, hands)
+        return None if hands is None else PictureHands(name, hands)
 
-    def add(self, found: Sequence[Found], states: Sequence[tuple[int, int]]) -> None:
-        """Keep what was found; pictures that could not be read are tried again next time."""
+    def add(self, found: Sequence[PictureHands], states: Sequence[tuple[int, int]]) -> None:
+        """Store the hands; unreadable pictures are tried again next time."""
         keys: list[bytes] = []
         rows: list[tuple[Any, ...]] = []
         for each, state in zip(found, states, strict=True):
@@ -167,25 +167,25 @@ def _kept_hand(row: np.void) -> tuple[list[float], str, list[float] | None]:
     return row["box"].tolist(), row["hand"].decode(), landmarks
 
 
-def _in_images(root: Path, names: list[str], detectors: _Detectors, known: _Known) -> list[Found]:
-    def look(name: str) -> Found:
+def _in_images(root: Path, names: list[str], detectors: _Detectors, known: _Known) -> list[PictureHands]:
+    def look(name: str) -> PictureHands:
         try:
             return detectors.detect(read_image(root / name), name)
         except UnreadableImageError as error:
-            return Found(name, reason=str(error))
+            return PictureHands(name, reason=str(error))
 
     states = {name: file_state(root / name) for name in names}
     todo = [name for name in names if known.get(name, states[name]) is None]
-    failed: dict[str, Found] = {}
+    failed: dict[str, PictureHands] = {}
     with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
         for block in _blocks(todo, len(todo), "images"):
             found = parallel(joblib.delayed(look)(name) for name in block)
             known.add(found, [states[name] for name in block])
             failed |= {each.image: each for each in found if each.reason}
-    return [failed.get(name) or known.get(name, states[name]) or Found(name) for name in names]
+    return [failed.get(name) or known.get(name, states[name]) or PictureHands(name) for name in names]
 
 
-def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[Found]:
+def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[PictureHands]:
     state = file_state(video.path)
     found = []
     with joblib.Parallel(n_jobs=-1, prefer="threads") as parallel:
@@ -194,7 +194,7 @@ def _in_video(video: VideoFrames, detectors: _Detectors, known: _Known) -> list[
             new = [row for row, name in enumerate(names) if known.get(name, state) is None]
             looked = parallel(joblib.delayed(detectors.detect)(block[row].image, names[row]) for row in new)
             known.add(looked, [state] * len(new))
-            found += [known.get(name, state) or Found(name) for name in names]
+            found += [known.get(name, state) or PictureHands(name) for name in names]
     return found
 
 
@@ -212,7 +212,7 @@ def _blocks(items: Any, total: int, unit: str) -> Iterator[list[Any]]:
         yield block
 
 
-def _table(root: Path, found: Sequence[Found], notes: list[str]) -> FoundHands:
+def _table(root: Path, found: Sequence[PictureHands], notes: list[str]) -> FoundHands:
     rows = [_row(root, each.image, number, *hand) for each in found for number, hand in enumerate(each.hands)]
     return FoundHands(
         samples=pd.DataFrame(rows, columns=SCHEMA.names),
@@ -227,7 +227,6 @@ def _row(
     root: Path, image: str, number: int, box: Sequence[float], hand: str, landmarks: Sequence[float] | None
 ) -> dict[str, Any]:
     folder = image.rpartition("/")[0]
-    person = folder.partition("/")[0]
     return {
         "sample_id": sample_id(SOURCE, f"{root.as_posix()}/{image}", number),
         "image": image,
@@ -236,7 +235,7 @@ def _row(
         "gesture": "",
         "source": SOURCE,
         "source_label": "",
-        "subject": person,
+        "subject": folder.partition("/")[0],
         "session": folder or image.partition("#")[0],
         "hand": hand,
         "landmarks": None if landmarks is None else np.asarray(landmarks, np.float32),

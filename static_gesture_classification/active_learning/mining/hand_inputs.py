@@ -1,4 +1,4 @@
-"""What a classifier sees of hands in images and videos: a crop or points of each, and the key that it is kept under."""
+"""A classifier's inputs for hands in images and videos: crops or points, and the keys to store results under."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, pictures
+from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, read_pictures
 from static_gesture_classification.detection.detector import Detector, DetectorSettings
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, image_header
 from static_gesture_classification.preparation.cutting import cut_hands, cutting_code
@@ -23,13 +23,13 @@ from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.inputs import InputKind
 
 IMAGES_PER_TASK = 8
-Seen = tuple[int, np.ndarray | str]  # a row, and its input, or why there is nothing to see
+Seen = tuple[int, np.ndarray | str]  # a row, and its input or the reason why there is none
 
 
-def seen_by(classifier: Classifier, detector: DetectorSettings) -> Callable[[Any], bytes]:
-    """What of a hand, besides its image and box, decides what the classifier sees of it, by its landmarks or None.
+def input_identity(classifier: Classifier, detector: DetectorSettings) -> Callable[[Any], bytes]:
+    """A function from a hand's landmarks (or None) to bytes: what its input depends on besides image and box.
 
-    Of crops: how they are cut. Of landmarks: those that are known, else the detector that looks.
+    For crops this is the code that cuts them; for landmarks the known points, else the detector's identity.
     """
     kind = classifier.kind
 
@@ -48,7 +48,7 @@ def seen_by(classifier: Classifier, detector: DetectorSettings) -> Callable[[Any
 
 
 def hand_keys(samples: pd.DataFrame, seen: Callable[[Any], bytes]) -> list[bytes]:
-    """16 bytes for each hand: a hash of its image's place, size and modification time, its box, and what is seen."""
+    """16 bytes for each hand: a hash of its image's path, size and modification time, its box and `input_identity`."""
     paths = [str(image_path(root, image)) for root, image in zip(samples["root"], samples["image"], strict=True)]
     distinct = list(dict.fromkeys(paths))
     states = joblib.Parallel(n_jobs=-1, prefer="threads", batch_size=256)(
@@ -74,9 +74,9 @@ def _state(path: str) -> tuple[int, int]:
 def inputs_of(
     samples: pd.DataFrame, rows: np.ndarray, classifier: Classifier, detector: DetectorSettings
 ) -> Iterator[Seen]:
-    """What the classifier sees of each hand, with its row; or why there is nothing to see."""
+    """The classifier's input of each hand, with its row; or the reason why there is none."""
     kind = classifier.kind
-    crops = crops_of(samples, rows, classifier.crop_size, classifier.crop_margin) if kind.needs_crops else None
+    crops = cut_crops(samples, rows, classifier.crop_size, classifier.crop_margin) if kind.needs_crops else None
     points = _points(samples, rows, detector) if kind.needs_landmarks else None
     if crops is None or points is None:
         return crops or points or iter(())
@@ -84,7 +84,7 @@ def inputs_of(
 
 
 def _join(kind: InputKind, points: Mapping[int, np.ndarray | str], crops: Iterator[Seen]) -> Iterator[Seen]:
-    """Inputs of the kind of crops and of points; or why one of the two is missing."""
+    """Join crops and points to inputs of the kind; or the reason why one of the two is missing."""
     for row, crop in crops:
         mark = points[row]
         if isinstance(crop, str) or isinstance(mark, str):
@@ -93,8 +93,8 @@ def _join(kind: InputKind, points: Mapping[int, np.ndarray | str], crops: Iterat
             yield row, kind.join(crop[None], mark[None])[0]
 
 
-def crops_of(samples: pd.DataFrame, rows: np.ndarray, size: int, margin: float) -> Iterator[Seen]:
-    """The crops of hands, with their rows, in any order; or why there is none. Images are decoded in parallel, ahead.
+def cut_crops(samples: pd.DataFrame, rows: np.ndarray, size: int, margin: float) -> Iterator[Seen]:
+    """Crops of hands with their rows, in any order; or the reason why there is none. Images are decoded in parallel.
 
     Args:
         samples: sample table.
@@ -108,7 +108,7 @@ def crops_of(samples: pd.DataFrame, rows: np.ndarray, size: int, margin: float) 
     parallel = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
     for seen in parallel(joblib.delayed(_crops_of_images)(piece, boxes, size, margin) for piece in pieces):
         yield from seen
-    for path, pixels in pictures(in_videos):
+    for path, pixels in read_pictures(in_videos):
         for row in in_videos[path]:
             if isinstance(pixels, UnreadableImageError):
                 yield row, str(pixels)
@@ -127,7 +127,7 @@ def _crops_of_images(
 
 
 def _points(samples: pd.DataFrame, rows: np.ndarray, settings: DetectorSettings) -> Iterator[Seen]:
-    """Points from the landmarks that are known; where none are, the detector looks for the hand in its box."""
+    """Points from known landmarks; else the detector looks for the hand in its box."""
     marks = samples["landmarks"].to_numpy(object)
     known = np.array([marks[row] is not None for row in rows], bool)
     in_images, in_videos = _rows_by_image(samples, rows[known])
@@ -143,20 +143,20 @@ def _points(samples: pd.DataFrame, rows: np.ndarray, settings: DetectorSettings)
             else:
                 yield row, points_of(np.reshape(marks[row], (1, LANDMARK_COUNT, 2)), aspect)[0]
     if not known.all():
-        yield from _detected_points(samples, rows[~known], settings)
+        yield from _detect_points(samples, rows[~known], settings)
 
 
-def _detected_points(samples: pd.DataFrame, rows: np.ndarray, settings: DetectorSettings) -> Iterator[Seen]:
+def _detect_points(samples: pd.DataFrame, rows: np.ndarray, settings: DetectorSettings) -> Iterator[Seen]:
     boxes = samples[list(BOX)].to_numpy(np.float64)
     in_images, in_videos = _rows_by_image(samples, rows)
     rows_of = in_images | in_videos
     with settings.build() as detector:
-        for path, pixels in pictures(rows_of):
+        for path, pixels in read_pictures(rows_of):
             for row in rows_of[path]:
-                yield row, _detected(detector, pixels, boxes[row])
+                yield row, _detect_one(detector, pixels, boxes[row])
 
 
-def _detected(detector: Detector, pixels: np.ndarray | UnreadableImageError, box: np.ndarray) -> np.ndarray | str:
+def _detect_one(detector: Detector, pixels: np.ndarray | UnreadableImageError, box: np.ndarray) -> np.ndarray | str:
     if isinstance(pixels, UnreadableImageError):
         return str(pixels)
     hand = detector.landmarks_in(pixels, tuple(box.tolist()))
@@ -166,14 +166,14 @@ def _detected(detector: Detector, pixels: np.ndarray | UnreadableImageError, box
 
 
 def _aspect(path: Path) -> float | str:
-    """Width divided by height of a picture, upright, or what is wrong with it."""
+    """Width divided by height of an upright picture, or why it cannot be read."""
     if file_and_frame(path)[1] is None:
         try:
             header = image_header(path)
         except UnreadableImageError as error:
             return str(error)
         return header.width / header.height
-    pixels = next(pictures([path]))[1]
+    pixels = next(read_pictures([path]))[1]
     return pixels.shape[1] / pixels.shape[0] if isinstance(pixels, np.ndarray) else str(pixels)
 
 

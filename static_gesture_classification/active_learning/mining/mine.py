@@ -2,11 +2,11 @@
 
     gestures mine mining.pool=DIR_OR_VIDEO_OR_SOURCE [checkpoint=PATH]
 
-For each line of the recording plan it proposes hands that the admission rule would let in if they show the line's
-gesture, most like the errors first, and unlike one another. Where the pool's labels are known, these are the hands of
-that gesture that the model gets wrong (the planned error first) or is unsure of. Where nobody labelled it, a hand is as
-good as it is near in embedding to the samples of val that the model got wrong in the planned way, and far from those
-that it rightly takes for the other gesture. Near-duplicates of hands in the index and of one another are left out.
+For each line of the recording plan it proposes hands that the admission rule would admit if they show the line's
+gesture: most similar to the errors first, and different from each other. In a labelled pool these are the hands of that
+gesture that the model gets wrong (the planned error first) or is unsure of. In an unlabelled pool, a hand scores higher
+the nearer its embedding is to the planned errors on val, and the farther from samples that rightly show the other
+gesture. Near-duplicates of hands in the index and of each other are left out.
 
 `mining.output`/<pool> gets list.csv to review (`mined_list`), a contact sheet for each line, and what `admit` needs.
 """
@@ -24,19 +24,19 @@ from omegaconf import DictConfig
 from rich import box
 
 from static_gesture_classification.active_learning.mining.candidates import (
-    Chosen,
+    CandidateCrops,
     Examples,
-    Looks,
-    choose,
-    look_at,
-    rank,
+    Proposal,
+    crop_candidates,
+    propose,
+    rank_hands,
 )
 from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, embed, open_pool, print_pool
 from static_gesture_classification.active_learning.mining.review_list import (
-    COLUMNS,
     LIST,
+    LIST_COLUMNS,
     MinedList,
-    Origin,
+    MiningOrigin,
     write_list,
 )
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
@@ -66,13 +66,15 @@ def main(config: DictConfig) -> None:
     print_pool(pool.hands)
     examples = [examples_of(line, classifier, settings) for line in lines]
     rankings = [
-        rank(line, example, pool, classifier.vocabulary, settings.admission)
+        rank_hands(line, example, pool, classifier.vocabulary, settings.admission)
         for line, example in zip(lines, examples, strict=True)
     ]
-    looks = look_at(pool, [row for ranking in rankings for row in ranking.rows.tolist()], settings)
-    found = choose(pool, rankings, looks, settings)
+    pictures = crop_candidates(pool, [row for ranking in rankings for row in ranking.rows.tolist()], settings)
+    found = propose(pool, rankings, pictures, settings)
     folder = settings.output / pool.hands.name
-    write_found(found, pool, looks, Origin(str(settings.pool), str(settings.checkpoint), settings.digest), folder)
+    write_found(
+        found, pool, pictures, MiningOrigin(str(settings.pool), str(settings.checkpoint), settings.digest), folder
+    )
     print_found(found, examples, folder)
 
 
@@ -98,9 +100,9 @@ def check_fit(lines: Sequence[PlannedRecording], classifier: Classifier, setting
 
 
 def examples_of(line: PlannedRecording, classifier: Classifier, settings: MiningSettings) -> Examples:
-    """Embeddings, by the current model, of the errors that a line is about and of what they were taken for.
+    """Embeddings of a line's errors and of right samples of the other gesture, by the current model.
 
-    They come from the predictions of val, `mining.examples` at most; where there are none, from the plan's examples.
+    At most `mining.examples` are taken from the predictions of val; without any, the plan's examples are taken.
     """
     errors, others = _errors_and_others(line, settings)
     if errors.empty:
@@ -115,10 +117,10 @@ def _errors_and_others(line: PlannedRecording, settings: MiningSettings) -> tupl
     table = read_predictions(path).to_frame()
     if (table["split"] == TEST).any():
         raise UserError(
-            f"{path} has samples of test, which nothing may be learned from; set mining.predictions to val's"
+            f"{path} has samples of test, and nothing may be learned from test; set mining.predictions to val's"
         )
     own = table[table["gesture"] == line.gesture]
-    if line.mistaken_for is None:  # the samples that it is least sure of, the wrong ones first
+    if line.mistaken_for is None:  # the samples with the lowest probability of their gesture
         known = PROBABILITY + line.gesture in table
         return own.sort_values(PROBABILITY + line.gesture if known else "score").head(line.count), none
     errors = own[own["prediction"] == line.mistaken_for].sort_values("score", ascending=False).head(most)
@@ -132,7 +134,7 @@ def _plan_examples(line: PlannedRecording) -> pd.DataFrame:
 
 
 def _embeddings(samples: pd.DataFrame, classifier: Classifier, settings: MiningSettings) -> np.ndarray:
-    """Embeddings (n, D) of samples by the current model; of those that it can see."""
+    """Embeddings (n, D) of the samples that the current model can see."""
     if samples.empty:
         return np.zeros((0, classifier.network.head.in_features), np.float32)
     samples = samples.reset_index(drop=True)
@@ -142,7 +144,7 @@ def _embeddings(samples: pd.DataFrame, classifier: Classifier, settings: MiningS
 
 
 def _landmarks(samples: pd.DataFrame, settings: MiningSettings) -> pd.Series:
-    """The landmarks that earlier stages know of samples; None where they know none."""
+    """The samples' landmarks by earlier stages; None where there are none."""
     paths = settings.workspace
     tables = (paths.landmarks / paths.index_table.name, paths.split_table, paths.index_table)
     table = next((path for path in tables if path.is_file()), None)
@@ -152,7 +154,9 @@ def _landmarks(samples: pd.DataFrame, settings: MiningSettings) -> pd.Series:
     return pd.Series([known.get(sample) for sample in samples["sample_id"]], dtype=object)
 
 
-def write_found(found: Sequence[Chosen], pool: Pool, looks: Looks, origin: Origin, folder: Path) -> None:
+def write_found(
+    found: Sequence[Proposal], pool: Pool, pictures: CandidateCrops, origin: MiningOrigin, folder: Path
+) -> None:
     """Write the list to review and a contact sheet for each line.
 
     Raises:
@@ -171,17 +175,17 @@ def write_found(found: Sequence[Chosen], pool: Pool, looks: Looks, origin: Origi
         note(text)
     for chosen in found:
         if len(chosen.at):
-            write_figure(contact_sheet(chosen, pool, looks), folder / f"{file_name(chosen.ranking.line)}.png")
+            write_figure(contact_sheet(chosen, pool, pictures), folder / f"{sheet_name(chosen.ranking.line)}.png")
 
 
-def list_rows(chosen: Chosen, pool: Pool) -> pd.DataFrame:
+def list_rows(chosen: Proposal, pool: Pool) -> pd.DataFrame:
     """The lines of list.csv for one line of the plan, as text."""
     line, rows = chosen.ranking.line, chosen.ranking.rows[chosen.at]
     samples = pool.samples.iloc[rows]
     judgements = chosen.ranking.judgements.take(chosen.at)
     labelled = (samples["gesture"] != "").to_numpy()
     columns: dict[str, Sequence[str] | np.ndarray] = {
-        "line": [title(line)] * len(rows),
+        "line": [line_title(line)] * len(rows),
         "number": [str(number) for number in range(1, len(rows) + 1)],
         "keep": np.where(labelled, "yes", ""),
         "gesture": np.where(labelled, samples["gesture"], line.gesture),
@@ -196,23 +200,23 @@ def list_rows(chosen: Chosen, pool: Pool) -> pd.DataFrame:
         "mistaken_for": [line.mistaken_for or ""] * len(rows),
         "sample_id": samples["sample_id"].to_numpy(object),
     }
-    return pd.DataFrame(columns, columns=list(COLUMNS), dtype=object)
+    return pd.DataFrame(columns, columns=list(LIST_COLUMNS), dtype=object)
 
 
-def title(line: PlannedRecording) -> str:
-    """What a line of the plan is called: `TWO taken for THREE`."""
+def line_title(line: PlannedRecording) -> str:
+    """The title of a line of the plan: `TWO taken for THREE`."""
     return line.gesture if line.mistaken_for is None else f"{line.gesture} taken for {line.mistaken_for}"
 
 
-def file_name(line: PlannedRecording) -> str:
+def sheet_name(line: PlannedRecording) -> str:
     """The same for a file."""
-    return re.sub(r"\W+", "_", title(line))
+    return re.sub(r"\W+", "_", line_title(line))
 
 
-def contact_sheet(chosen: Chosen, pool: Pool, looks: Looks) -> np.ndarray:
-    """The hands proposed for a line, with their numbers in the list and what the model says: (h, w, 3) uint8 RGB."""
+def contact_sheet(chosen: Proposal, pool: Pool, pictures: CandidateCrops) -> np.ndarray:
+    """The hands proposed for a line, with their numbers in the list and predictions: (h, w, 3) uint8 RGB."""
     rows = chosen.ranking.rows[chosen.at]
-    crops = looks.crops[[looks.row[row] for row in rows.tolist()]]
+    crops = pictures.crops[[pictures.row[row] for row in rows.tolist()]]
     judgements = chosen.ranking.judgements.take(chosen.at)
     captions = [
         f"{number}  {judgement.prediction or 'no hand'} {judgement.score:.2f}"
@@ -220,21 +224,21 @@ def contact_sheet(chosen: Chosen, pool: Pool, looks: Looks) -> np.ndarray:
     ]
     labelled = int((pool.samples["gesture"].iloc[rows] != "").sum())
     known = "" if not labelled else " (labelled)" if labelled == len(rows) else f" ({labelled} labelled)"
-    return image_grid(crops, captions, f"{title(chosen.ranking.line)}: {len(rows)} found{known}", SHEET_COLUMNS)
+    return image_grid(crops, captions, f"{line_title(chosen.ranking.line)}: {len(rows)} found{known}", SHEET_COLUMNS)
 
 
-def left_out(found: Sequence[Chosen]) -> dict[str, int]:
-    """Which of the hands that were looked at are not proposed: reason -> how many."""
+def left_out(found: Sequence[Proposal]) -> dict[str, int]:
+    """Candidates that are not proposed: reason -> how many."""
     numbers = {
         "near-duplicates of hands in the index": sum(chosen.in_index for chosen in found),
-        "of people of whom val or test has a near-duplicate": sum(chosen.held_out for chosen in found),
+        "of people who have a near-duplicate in val or test": sum(chosen.held_out for chosen in found),
         "near-duplicates of better candidates": sum(chosen.repeated for chosen in found),
         "without a readable image": sum(chosen.unreadable for chosen in found),
     }
     return {reason: number for reason, number in numbers.items() if number}
 
 
-def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: Path) -> None:
+def print_found(found: Sequence[Proposal], examples: Sequence[Examples], folder: Path) -> None:
     """Print what was found for each line, and what to do next."""
     table = Table(title="found for the plan", title_justify="left", box=box.SIMPLE)
     table.add_column("line", no_wrap=True)
@@ -242,7 +246,7 @@ def print_found(found: Sequence[Chosen], examples: Sequence[Examples], folder: P
         table.add_column(heading, justify="right")
     for chosen, example in zip(found, examples, strict=True):
         numbers = (chosen.ranking.line.count, len(example.errors), chosen.ranking.eligible, len(chosen.at))
-        table.add_row(title(chosen.ranking.line), *(f"{number:,}" for number in numbers))
+        table.add_row(line_title(chosen.ranking.line), *(f"{number:,}" for number in numbers))
     show_table(table)
     say("examples: errors to search by; eligible: hands that would join if they show the gesture")
     for text, number in left_out(found).items():

@@ -1,12 +1,12 @@
 """The pool: hands that are not in the training set, with the current model's embedding of each.
 
-A pool is a configured source (what of it is not in the index: a set larger than `max_per_gesture` lets in, or another
-root in the same layout), a folder of images that nobody annotated, or a video. Hands that must not be learned from are
-left out and counted: those of the index, of official val and test splits, of subjects who are held out, and those in
-images that are in the index under another name.
+A pool is a configured source (the part that is not in the index, beyond `max_per_gesture` or under another root), a
+folder of images without annotations, or a video. Hands that must not be learned from are left out and counted: hands of
+the index, of official val and test splits, of held-out subjects, and in images that are in the index under another
+name.
 
-Embeddings are computed once for each checkpoint and kept (`embedding_store`), so that mining again, for another plan,
-searches at once.
+Embeddings are computed once for each checkpoint and stored (`embedding_store`), so mining for another plan starts
+searching at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.active_learning.mining.found_hands import find_hands
-from static_gesture_classification.active_learning.mining.hand_inputs import Seen, hand_keys, inputs_of, seen_by
+from static_gesture_classification.active_learning.mining.hand_inputs import (
+    Seen,
+    hand_keys,
+    input_identity,
+    inputs_of,
+)
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
@@ -29,9 +34,9 @@ from static_gesture_classification.samples import group_of, image_path, read_sam
 from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training.checkpoint import Classifier
 
-HELD_OUT = ("val", "test")
+HELD_OUT_SPLITS = ("val", "test")
 BLOCK = 512  # hands between two writes
-NAMED = 3  # unreadable pictures that a message names
+NAMED_PICTURES = 3  # unreadable pictures that a message names
 
 
 @dataclass
@@ -40,10 +45,10 @@ class PoolHands:
 
     Args:
         name: of the pool, for file names.
-        samples: sample table; `gesture` is empty where nobody said what a hand shows.
-        left_out: reason -> number of hands, or of pictures where it says so.
+        samples: sample table; `gesture` is empty where a hand has no label.
+        left_out: reason -> number of hands, or of pictures where the reason says so.
         unreadable: (picture, reason).
-        notes: lines about what was not looked at besides.
+        notes: lines about other files that were skipped.
     """
 
     name: str
@@ -60,9 +65,9 @@ class PoolHands:
 
     @property
     def reasons(self) -> str:
-        """What was left out and why, in a line."""
+        """What was left out and why, in one line."""
         reasons = [f"{count:,} {reason}" for reason, count in self.left_out.items()]
-        reasons += [f"{picture}: {reason}" for picture, reason in self.unreadable[:NAMED]]
+        reasons += [f"{picture}: {reason}" for picture, reason in self.unreadable[:NAMED_PICTURES]]
         return "; ".join(reasons) or "it has no hands"
 
 
@@ -98,7 +103,7 @@ def open_pool(settings: MiningSettings, classifier: Classifier) -> Pool:
     """The pool `mining.pool` with the classifier's embeddings, computed where they are not kept yet.
 
     Raises:
-        UserError, DataError: there is no such pool, or nothing is left of it; says why.
+        UserError, DataError: there is no such pool, or nothing is left of it.
         OutputError: `mining.cache` cannot be written.
     """
     hands = pool_hands(settings)
@@ -115,7 +120,7 @@ def pool_hands(settings: MiningSettings) -> PoolHands:
     """The hands of the configured pool, whether or not they are in the index."""
     pool, names = settings.pool, ", ".join(settings.sources)
     if pool is None:
-        raise UserError(f"say where to search: mining.pool=DIR, a video, or a source ({names})")
+        raise UserError(f"name the pool to search: mining.pool=DIR, a video, or a source ({names})")
     if pool in settings.sources:
         return hands_of_source(settings, pool)
     path = Path(pool).expanduser()
@@ -150,21 +155,21 @@ def hands_in_pictures(settings: MiningSettings, path: Path) -> PoolHands:
 
 
 def leave_out_known(hands: PoolHands, settings: MiningSettings) -> None:
-    """Leave out what is in the index, and what is held out for val and test."""
-    hands.keep(~hands.samples["split"].isin(HELD_OUT).to_numpy(), "are in the source's own val or test split")
+    """Leave out hands of the index and of subjects who are held out for val and test."""
+    hands.keep(~hands.samples["split"].isin(HELD_OUT_SPLITS).to_numpy(), "are in the source's own val or test split")
     if settings.workspace.index_table.is_file():
         known = read_samples(settings.workspace.index_table)
         hands.keep(~hands.samples["sample_id"].isin(known["sample_id"]).to_numpy(), "are in the index already")
         hands.keep(~_in_images_of(known, hands.samples), "are in images that are in the index already")
     if settings.workspace.split_table.is_file():
         table = read_samples(settings.workspace.split_table)
-        away = table[table["split"].isin(HELD_OUT)]
+        away = table[table["split"].isin(HELD_OUT_SPLITS)]
         own = group_of(hands.samples).isin(set(group_of(away))).to_numpy()
         hands.keep(~own, "are of people who are held out for val or test")
 
 
 def _in_images_of(known: pd.DataFrame, samples: pd.DataFrame) -> np.ndarray:
-    """Which samples lie in an image of the index, by whatever path it is reached: bool (n,)."""
+    """Which samples lie in an image of the index, under any path: bool (n,)."""
 
     def paths(table: pd.DataFrame) -> list[Path]:
         return [image_path(root, image).resolve() for root, image in zip(table["root"], table["image"], strict=True)]
@@ -177,12 +182,12 @@ def _in_images_of(known: pd.DataFrame, samples: pd.DataFrame) -> np.ndarray:
 
 
 def embed(hands: PoolHands, classifier: Classifier, settings: MiningSettings) -> Pool:
-    """The hands that the classifier can see, with their embeddings; those without are left out and counted."""
+    """The hands with their embeddings; hands that the classifier cannot see are left out and counted."""
     if any(marks is None for marks in hands.samples["landmarks"]):
         classifier.kind.check_detector(settings.detector.build())
     digest, names = settings.digest, classifier.vocabulary.names
     store = EmbeddingStore(settings.cache / digest, digest, classifier.network.head.in_features, names)
-    keys = hand_keys(hands.samples, seen_by(classifier, settings.detector))
+    keys = hand_keys(hands.samples, input_identity(classifier, settings.detector))
     todo = np.flatnonzero(store.rows(keys) < 0)
     reasons: dict[int, str] = {}
     if len(todo):
@@ -216,11 +221,11 @@ def _blocks(inputs: Iterator[Seen], reasons: dict[int, str]) -> Iterator[list[tu
 
 
 def print_pool(hands: PoolHands) -> None:
-    """Say how many hands there are to search, and what was left out."""
+    """Print how many hands there are to search, and what was left out."""
     say(f"pool {hands.name}: {len(hands.samples):,} hands to search")
     for reason, count in hands.left_out.items():
         say(f"  left out: {count:,} {reason}")
     for note in hands.notes:
         say(f"  {note}")
-    for picture, reason in hands.unreadable[:NAMED]:
+    for picture, reason in hands.unreadable[:NAMED_PICTURES]:
         say(f"  {picture}: {reason}")

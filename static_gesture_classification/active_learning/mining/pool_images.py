@@ -17,22 +17,22 @@ DIGITS = 6
 
 
 def frame_name(video: str, index: int) -> str:
-    """What frame `index` (from 0) of a video is called: `walk.mp4#000012`."""
+    """The name of frame `index` (from 0) of a video: `walk.mp4#000012`."""
     return f"{video}{FRAME}{index:0{DIGITS}}"
 
 
 def file_and_frame(path: Path) -> tuple[Path, int | None]:
-    """The file that a picture is in, and which frame of it; None for an image. An image may have a # in its name."""
+    """The file of a picture, and its frame; None for an image. An image may have a # in its name."""
     name, separator, index = path.name.rpartition(FRAME)
     if separator and len(index) == DIGITS and index.isdecimal() and not path.is_file():
         return path.with_name(name), int(index)
     return path, None
 
 
-def pictures(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray | UnreadableImageError]]:
+def read_pictures(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray | UnreadableImageError]]:
     """Each distinct picture with its pixels, uint8 (height, width, 3) RGB, or why it cannot be read.
 
-    Images come in the order given; then the frames of each video, for which it is read once from its beginning.
+    Images come in the order given, then the frames of each video, which is read once from its beginning.
     """
     videos: dict[Path, dict[int, Path]] = defaultdict(dict)
     for path in dict.fromkeys(paths):

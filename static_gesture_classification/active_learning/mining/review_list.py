@@ -1,7 +1,7 @@
-"""The list of mined hands: what mining proposes, and what a reviewer makes of it. This module owns its files.
+"""The list of mined hands, which a reviewer edits. This module owns its files.
 
-    list.csv             one line a hand, to be edited: `keep` (yes, no, or empty: not decided, which is not admitted),
-                         `gesture`, `subject`; everything else is for reading
+    list.csv             one line a hand; to be edited: `keep` (yes, no, or empty: undecided, not admitted), `gesture`,
+                         `subject`; everything else is for reading
     candidates.parquet   the sample table of these hands, with what the CSV leaves out (landmarks)
     mining.json          version, pool, checkpoint and its digest
 
@@ -23,11 +23,11 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import read_samples, write_samples
 
 VERSION = 1
-LIST, CANDIDATES, ORIGIN, PREVIOUS = "list.csv", "candidates.parquet", "mining.json", "list.previous.csv"
-# number: its tile on the contact sheet; line: of the plan; gesture: what it shows, or might; label: what its dataset
-# says; prediction, score, margin, outcome: what the model says and what the admission rule makes of it, if `gesture` is
-# right; similarity: to the errors (`search.likeness`); empty where there was none to search by
-COLUMNS = (
+LIST, CANDIDATES, ORIGIN, PREVIOUS_LIST = "list.csv", "candidates.parquet", "mining.json", "list.previous.csv"
+# number: its tile on the contact sheet; line: of the plan; gesture: what it shows, or might; label: the dataset's;
+# prediction, score, margin, outcome: the model's, and the admission rule's if `gesture` is right; similarity: to the
+# errors (`similarity.likeness`), empty without errors
+LIST_COLUMNS = (
     "line",
     "number",
     "keep",
@@ -43,12 +43,12 @@ COLUMNS = (
     "mistaken_for",
     "sample_id",
 )
-EDITED = ("keep", "gesture", "subject")
-YES, NO = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0", "", "-")
+EDITED_COLUMNS = ("keep", "gesture", "subject")
+KEEP_WORDS, DROP_WORDS = ("yes", "y", "true", "1", "x"), ("no", "n", "false", "0", "", "-")
 
 
 @dataclass(frozen=True)
-class Origin:
+class MiningOrigin:
     """Where a list comes from: the pool, and the checkpoint that was searched with (its path and digest)."""
 
     pool: str
@@ -61,34 +61,34 @@ class MinedList:
     """A list in memory.
 
     Args:
-        table: the columns `COLUMNS`, as text.
+        table: the columns `LIST_COLUMNS`, as text.
         samples: sample table with a row for each hand of `table`.
         origin: where it comes from.
     """
 
     table: pd.DataFrame
     samples: pd.DataFrame
-    origin: Origin
+    origin: MiningOrigin
 
 
 def write_list(mined: MinedList, folder: Path) -> list[str]:
-    """Write a list. What a reviewer changed in an earlier one there is taken over, and that one kept beside it.
+    """Write a list. A reviewer's edits of an earlier list in the folder are taken over; that list is kept beside it.
 
     Returns:
-        What was taken over, in words.
+        Notes on what was taken over.
 
     Raises:
         OutputError: the folder cannot be written.
     """
     table, notes = mined.table, []
-    earlier = _earlier(folder / LIST)
+    earlier = _read_earlier(folder / LIST)
     if earlier is not None:
-        table, taken = _with_edits(table, earlier)
+        table, taken = _carry_edits_over(table, earlier)
         if taken:
             notes.append(f"{taken:,} decisions of the earlier list are taken over")
         if not earlier.equals(table):
-            write_text(folder / PREVIOUS, earlier.to_csv(index=False))
-            notes.append(f"the earlier list is kept as {PREVIOUS}")
+            write_text(folder / PREVIOUS_LIST, earlier.to_csv(index=False))
+            notes.append(f"the earlier list is kept as {PREVIOUS_LIST}")
     write_samples(mined.samples, folder / CANDIDATES)
     write_json(folder / ORIGIN, {"version": VERSION} | asdict(mined.origin))
     write_text(folder / LIST, table.to_csv(index=False))
@@ -96,7 +96,7 @@ def write_list(mined: MinedList, folder: Path) -> list[str]:
 
 
 def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
-    """Read a reviewed list: the hands to keep, each once, with what the reviewer says they show.
+    """Read a reviewed list: the hands to keep, each once, with the reviewer's gestures and subjects.
 
     Args:
         path: list.csv, or its folder.
@@ -107,21 +107,21 @@ def read_list(path: Path, vocabulary: Vocabulary) -> MinedList:
     """
     path = path / LIST if path.is_dir() else path
     table = _read_csv(path)
-    samples = _checked_samples(path.parent / CANDIDATES)
-    kept = _kept(table, path)
+    samples = _read_candidates(path.parent / CANDIDATES)
+    kept = _select_kept(table, path)
     _check_gestures(kept, vocabulary, path)
-    kept = _each_once(kept, path)
+    kept = _drop_repeated(kept, path)
     unknown = kept.index[~kept["sample_id"].isin(samples["sample_id"])]
     if len(unknown):
         raise DataError(f"{path}, line {unknown[0]}: no such hand in {CANDIDATES}; mine again")
     rows = pd.Index(samples["sample_id"]).get_indexer(kept["sample_id"])
     samples = samples.iloc[rows].reset_index(drop=True)
     samples = samples.assign(gesture=kept["gesture"].to_numpy(object), subject=kept["subject"].to_numpy(object))
-    return MinedList(kept.reset_index(drop=True), samples, _origin(path.parent / ORIGIN))
+    return MinedList(kept.reset_index(drop=True), samples, _read_origin(path.parent / ORIGIN))
 
 
-def _checked_samples(path: Path) -> pd.DataFrame:
-    """The candidates, whose ids become names of files and whose pictures lie in their pool."""
+def _read_candidates(path: Path) -> pd.DataFrame:
+    """Read the candidates; ids must be plain file names, and pictures lie inside the pool."""
     samples = read_samples(path)
     for column, check in (("sample_id", plain_name), ("image", path_inside)):
         for value in samples[column]:
@@ -136,18 +136,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
     """A list's rows as text, stripped; the index is the line in the file. See `read_list`."""
     if not path.is_file():
         raise DataError(f"no list of mined hands at {path}; make one with gestures mine mining.pool=...")
-    rows = read_table(path, Columns(COLUMNS)).rows
+    rows = read_table(path, Columns(LIST_COLUMNS)).rows
     lines = [row.line for row in rows]
-    return pd.DataFrame([row.cells for row in rows], index=lines, columns=list(COLUMNS), dtype=object)
+    return pd.DataFrame([row.cells for row in rows], index=lines, columns=list(LIST_COLUMNS), dtype=object)
 
 
-def _kept(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _select_kept(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     decisions = table["keep"].str.lower()
-    odd = table.index[~decisions.isin([*YES, *NO])]
+    odd = table.index[~decisions.isin([*KEEP_WORDS, *DROP_WORDS])]
     if len(odd):
         value = table["keep"][odd[0]]
         raise DataError(f"{path}, line {odd[0]}: keep is {value!r}; write yes or no, or leave it empty")
-    return table[decisions.isin(YES)]
+    return table[decisions.isin(KEEP_WORDS)]
 
 
 def _check_gestures(kept: pd.DataFrame, vocabulary: Vocabulary, path: Path) -> None:
@@ -159,8 +159,8 @@ def _check_gestures(kept: pd.DataFrame, vocabulary: Vocabulary, path: Path) -> N
             )
 
 
-def _each_once(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Without repetitions of a hand; raises where it is said to show two gestures."""
+def _drop_repeated(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Without repetitions of a hand. Raises `DataError` where one is kept with two gestures."""
     for sample, gestures in kept.groupby("sample_id")["gesture"]:
         if gestures.nunique() > 1:
             raise DataError(
@@ -170,26 +170,26 @@ def _each_once(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
     return kept.drop_duplicates("sample_id")
 
 
-def _origin(path: Path) -> Origin:
-    return read_json(path, Origin, "it belongs to the list: mine again", ("version", VERSION))
+def _read_origin(path: Path) -> MiningOrigin:
+    return read_json(path, MiningOrigin, "it belongs to the list: mine again", ("version", VERSION))
 
 
-def _earlier(path: Path) -> pd.DataFrame | None:
-    """The list that is there already, or None; one that cannot be read is no reason to stop."""
+def _read_earlier(path: Path) -> pd.DataFrame | None:
+    """The list that is there already; None where it is absent or unreadable."""
     try:
         return _read_csv(path).reset_index(drop=True)
     except DataError:
         return None
 
 
-def _with_edits(table: pd.DataFrame, earlier: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def _carry_edits_over(table: pd.DataFrame, earlier: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """The new list with the earlier one's decisions on the same hands of the same lines, and how many differ."""
     keys = pd.MultiIndex.from_frame(earlier[["line", "sample_id"]])
     rows = keys.drop_duplicates().get_indexer(pd.MultiIndex.from_frame(table[["line", "sample_id"]]))
     old = earlier[~keys.duplicated()].reset_index(drop=True)
     result = table.copy()
     changed = pd.Series(False, index=table.index)
-    for name in EDITED:
+    for name in EDITED_COLUMNS:
         values = [table[name].iloc[at] if row < 0 else old[name].iloc[row] for at, row in enumerate(rows)]
         changed |= result[name].to_numpy(object) != pd.Series(values, index=table.index, dtype=object)
         result[name] = values

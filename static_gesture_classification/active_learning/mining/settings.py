@@ -1,4 +1,4 @@
-"""The settings of mining: the `mining` node of the configuration, and what else the search needs."""
+"""The settings of mining."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MiningSettings(Settings):
         checkpoint: of the current model.
         crops: of the pipeline.
         sources: name -> opens the source with all that it holds.
-        seed: of what is drawn.
+        seed: of random draws.
     """
 
     pool: str | None
@@ -59,7 +59,7 @@ class MiningSettings(Settings):
         """From `config.mining`.
 
         Raises:
-            UserError: a value is not allowed; names it and what is.
+            UserError: a value is not allowed.
         """
         return cls.read(
             config,
@@ -80,11 +80,11 @@ class MiningSettings(Settings):
 
     @property
     def digest(self) -> str:
-        """What tells the checkpoint from another: 16 hex digits."""
+        """The checkpoint's digest: 16 hex digits."""
         return str(checkpoint_digest(self.checkpoint))[:16]
 
 
 def _open_whole(name: str, node: Mapping[str, Any], seed: int) -> Source:
-    """A source, also with what `max_per_gesture` or `gestures` keep out of the index."""
+    """A source with all its samples, also those that `max_per_gesture` or `gestures` keep out of the index."""
     whole = {"max_per_gesture": None, "gestures": None, "enabled": True}
     return Sources.build({name: {**node, **whole}}, seed)[0]

@@ -1,7 +1,7 @@
-"""Search in embeddings: which hands of a pool are like the errors, and unlike one another.
+"""Search in embeddings: hands of a pool that are similar to the errors, and different from each other.
 
-Embeddings are compared by the cosine of their difference from the pool's mean: behind a rectifier they all point into
-one corner, where every plain cosine is close to 1.
+Embeddings are compared by the cosine of their difference from the pool's mean. After a ReLU all entries are positive,
+so every plain cosine is close to 1.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ Integers = npt.NDArray[np.int64]
 
 BLOCK = 8192  # embeddings compared at once
 NEAREST = 3  # a hand is as like the errors as its mean likeness to so many of them
-# How much being like hands that are right counts against being like the errors. Measured with landmark models on pools
-# that nobody labelled: of the first 20 hands 0.51 join at 0, 0.53 at 0.5, 0.16 at 1.
+# Weight of the similarity to right hands, against the similarity to errors. Measured with landmark models on unlabelled
+# pools: of the first 20 hands 0.51 are admitted at 0, 0.53 at 0.5, 0.16 at 1.
 AGAINST = 0.5
 
 
 def centre(embeddings: Half, rows: Integers) -> Floats:
-    """The mean of the embeddings of `rows`, of a few thousand of them evenly spread where there are more: (D,)."""
+    """The mean embedding of `rows`, or of a few thousand evenly spread ones: (D,)."""
     some = rows[:: max(1, len(rows) // BLOCK)]
     return np.asarray(embeddings[np.sort(some)], np.float32).mean(axis=0)
 
 
 def likeness(embeddings: Half, rows: Integers, examples: Floats, others: Floats, mean: Floats) -> Floats:
-    """How like the examples, and unlike the others, each row is: (n,), exact, by blocks of a matrix product.
+    """How similar each row is to the examples, and different from the others: (n,), exact, in blocks.
 
         mean cosine to the 3 nearest examples - 0.5 * mean cosine to the 3 nearest others
 
@@ -38,17 +38,17 @@ def likeness(embeddings: Half, rows: Integers, examples: Floats, others: Floats,
         embeddings: (N, D), usually memory-mapped.
         rows: (n,) of it.
         examples: (e, D), e > 0: embeddings of errors.
-        others: (o, D): hands that the model rightly takes for what it takes the examples for; may be none.
+        others: (o, D): right hands of the gesture that the examples are taken for; may be none.
         mean: (D,), see `centre`.
     """
     wanted = _unit(examples - mean)
-    sides = np.concatenate([wanted, _unit(others - mean), mean[None]]).T
+    references = np.concatenate([wanted, _unit(others - mean), mean[None]]).T
     scores = [np.zeros(0, np.float32)]
     for block in _blocks(embeddings, rows):
         # cos(x - m, y) = (x y - m y) / |x - m| for unit y, so that no block has to be moved to its mean
-        products = (block @ torch.from_numpy(sides)).numpy()
+        products = (block @ torch.from_numpy(references)).numpy()
         squares = torch.linalg.vector_norm(block, dim=1).numpy() ** 2 - 2 * products[:, -1] + mean @ mean
-        cosines = (products[:, :-1] - mean @ sides[:, :-1]) / np.sqrt(np.maximum(squares, 1e-12))[:, None]
+        cosines = (products[:, :-1] - mean @ references[:, :-1]) / np.sqrt(np.maximum(squares, 1e-12))[:, None]
         score = _nearest(cosines[:, : len(wanted)])
         if len(others):
             score -= AGAINST * _nearest(cosines[:, len(wanted) :])
@@ -59,11 +59,11 @@ def likeness(embeddings: Half, rows: Integers, examples: Floats, others: Floats,
 def diverse(
     scores: Floats, embeddings: Floats, subjects: npt.NDArray[np.object_], count: int, weight: float, per_subject: int
 ) -> Integers:
-    """Rows with high scores that are unlike one another, best first: at most `count` of n candidates.
+    """Rows with high scores that differ from each other, best first: at most `count` of n candidates.
 
-    Greedily, the highest score - weight * highest cosine to one already chosen (maximal marginal relevance; Carbonell
-    and Goldstein, SIGIR 1998), with scores brought to 0..1. No more than `per_subject` of one person, until nobody else
-    is left.
+    Each step takes the highest score - weight * highest cosine to one already chosen (maximal marginal relevance;
+    Carbonell and Goldstein, SIGIR 1998), with scores scaled to 0..1. A subject gives at most `per_subject` hands, until
+    no other subject is left.
 
     Args:
         scores: (n,).
@@ -71,7 +71,7 @@ def diverse(
         subjects: (n,) names.
         count: how many.
         weight: of unlikeness; 0 takes the highest scores.
-        per_subject: hands of one person.
+        per_subject: hands of one subject.
     """
     x = _unit(embeddings)
     if len(scores):
@@ -95,7 +95,7 @@ def diverse(
 
 
 def _nearest(cosines: Floats) -> Floats:
-    """Mean of each row's highest few."""
+    """Mean of the highest `NEAREST` cosines of each row."""
     few = min(NEAREST, cosines.shape[1])
     return np.partition(cosines, -few, axis=1)[:, -few:].mean(axis=1)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import Field, model_validator
 
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion
+from static_gesture_classification.active_learning.diagnosis.pairs import ErrorPair
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.settings import Settings
 
@@ -15,10 +15,10 @@ class BudgetSettings(Settings):
     """How many samples a round records.
 
     Args:
-        budget: in all.
-        least, most: in a line.
-        per_error: for each error that was seen.
-        for_little_data: share of gestures with little data, where there are errors too.
+        budget: samples in all.
+        least, most: samples of a line.
+        per_error: samples for each error on val.
+        for_little_data: share of the budget for gestures with little data, where there are errors too.
     """
 
     budget: int
@@ -39,9 +39,9 @@ class BudgetSettings(Settings):
 
 
 def share(
-    settings: BudgetSettings, pairs: Sequence[Confusion], lacking: Sequence[float]
+    settings: BudgetSettings, pairs: Sequence[ErrorPair], lacking: Sequence[float]
 ) -> tuple[list[int], list[int]]:
-    """Samples for the first pairs, and for the first of the gestures that lack data, both in descending order.
+    """Samples for the first pairs, and for the first gestures that lack data; both are sorted in descending order.
 
     Gestures that lack data get their share of the budget, and what the pairs cannot use.
     """
@@ -58,8 +58,8 @@ def share(
 def allot(weights: Sequence[float], limits: Sequence[int], samples: int, least: int) -> list[int]:
     """Samples for the first of `weights` (descending, above 0), in proportion to them.
 
-    As many lines as there are whose proportional part is at least `least`; none gets more than its limit, and what a
-    limit cuts off goes to the others. In whole numbers, never more than `samples` in all.
+    There are as many lines as get at least `least` each. No line gets more than its limit; the rest goes to the others.
+    Counts are whole numbers, never more than `samples` in all.
     """
     lines = next((n for n in range(len(weights), 0, -1) if samples * weights[n - 1] >= least * sum(weights[:n])), 0)
     counts = [0] * lines

@@ -1,14 +1,14 @@
-"""How the recording plan is made.
+"""Make the recording plan.
 
     gestures plan [overrides]
 
 Two things are worth recording: confused pairs, in proportion to their weighted F1 at stake (see `confusions`); and
-gestures with little data, in proportion to how far the scarcest of their samples and people, in train and in val, falls
-short of what is wanted. `plan.budget` is shared between the two; what one cannot use goes to the other. Where nothing
-is confused and nothing falls short, the gestures that the fewest people show are planned.
+gestures with little data, in proportion to their largest shortfall of samples or subjects in train or val. The two
+share `plan.budget`; one gets what the other cannot use. If nothing is confused and nothing falls short, the gestures
+with the fewest subjects are planned.
 
-Only val's predictions are looked at. Hands that were not found are noted, not planned: a model that is never shown a
-hand learns nothing from more of it.
+Only val's predictions are used. Hands that were not found are noted, not planned: a model that never sees a hand learns
+nothing from more of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
-from static_gesture_classification.active_learning.diagnosis.pairs import Confusion, Confusions, find_confusions
+from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
 from static_gesture_classification.active_learning.planning.plan_file import (
@@ -32,7 +32,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     PlannedRecording,
     RecordingPlan,
     as_markdown,
-    recorded_for,
+    count_recorded,
     show_plan,
     write_plan,
 )
@@ -61,12 +61,12 @@ class PlanSettings(Settings):
     """What the plan is made of, and where it goes; see conf/plan.
 
     Args:
-        path: of the plan; the table to read lies beside it.
-        checkpoint: whose errors are followed, as the plan names it.
-        samples: table of the data there are.
-        least_errors: samples of a pair that is followed.
+        path: of the plan; plan.md lies beside it.
+        checkpoint: whose errors the plan follows.
+        samples: table of today's data.
+        least_errors: fewest errors of a planned pair.
         wanted: what a gesture should have.
-        uncounted_sources: which do not count as data.
+        uncounted_sources: sources that do not count as data.
         examples: samples shown with a line.
         recorded: folder of the recorded sessions.
         budget: how many samples.
@@ -100,9 +100,9 @@ class PlanSettings(Settings):
 
 @dataclass(frozen=True)
 class Stock:
-    """What a gesture has: samples and people in train and in val.
+    """A gesture's samples and subjects in train and in val.
 
-    Where nobody knows who is in some of them (`people_known`), each recording or picture may show another person.
+    Without `subjects_known`, each recording or picture of an unknown subject counts as one subject.
     """
 
     gesture: str
@@ -110,25 +110,25 @@ class Stock:
     train_people: int
     val_samples: int
     val_people: int
-    people_known: bool = True
+    subjects_known: bool = True
 
     def shortfall(self, wanted: Wanted) -> float:
-        """How far the scarcest of the four is from what is wanted: 0 (there is enough) to 1 (there is none)."""
+        """The largest relative shortfall of the four counts: 0 (there is enough) to 1 (there is none)."""
         pairs = [(getattr(self, field), getattr(wanted, field)) for field in Wanted.model_fields]
         return max(0.0, *(1 - has / wants for has, wants in pairs if wants > 0))
 
     def in_words(self, wanted: Wanted) -> str:
-        """What there is, and of what falls short, how much is wanted."""
-        parts, at_most = [], "" if self.people_known else "at most "
+        """The four counts, and how much is wanted where they fall short."""
+        parts, at_most = [], "" if self.subjects_known else "at most "
         for split in ("train", "val"):
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
             wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
             if not samples:
-                parts.append(f"none in {split} ({wants[0]:,} samples of {_people(wants[1])} wanted)")
+                parts.append(f"none in {split} ({wants[0]:,} samples of {_count_subjects(wants[1])} wanted)")
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
             of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
-            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_people(people)}{of_people}")
+            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_count_subjects(people)}{of_people}")
         return ", ".join(parts)
 
 
@@ -140,12 +140,12 @@ def main(config: DictConfig) -> None:
     write_plan(plan, settings.path)
     table = settings.path.with_suffix(".md")
     write_text(table, as_markdown(plan))
-    show_plan(plan, recorded_for(plan, settings.recorded))
+    show_plan(plan, count_recorded(plan, settings.recorded))
     say(f"written to {settings.path} and {table}")
 
 
 def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
-    """The plan by val's errors and the data there are.
+    """The plan by val's errors and today's data.
 
     Raises:
         DataError: predictions or samples are missing or unfit, or of test.
@@ -164,16 +164,16 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
     notes = tuple(_notes(confusions, pairs))
-    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in(samples))
+    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, recorded_sessions(samples))
 
 
-def taken_in(samples: pd.DataFrame) -> tuple[str, ...]:
-    """Names of the recorded sessions (folders of the source `recorded`) that a sample table holds, sorted."""
+def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:
+    """Names of the recorded sessions in a sample table, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))
 
 
-def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors: int) -> list[Confusion]:
+def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors: int) -> list[ErrorPair]:
     """Pairs that can be performed and have enough errors, most weighted F1 at stake first."""
     return [
         pair
@@ -185,11 +185,11 @@ def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors
 def little_data(
     samples: pd.DataFrame, vocabulary: Vocabulary, wanted: Wanted, fallback: bool
 ) -> list[tuple[Stock, float]]:
-    """Gestures that fall short of what is wanted, with how far, furthest first.
+    """Gestures with a shortfall, largest first, with its size.
 
     Args:
         samples: a sample table with splits.
-        fallback: where none falls short, the few gestures that the fewest people show.
+        fallback: if no gesture has a shortfall, return the few with the fewest subjects.
     """
     stocks = [_stock(samples, gesture) for gesture in vocabulary]
     stocks.sort(key=lambda stock: (-stock.shortfall(wanted), stock.train_people, stock.train_samples))
@@ -199,8 +199,8 @@ def little_data(
     return [(stock, 1.0) for stock in stocks[:FEWEST]]  # all of the same shortfall, so the fewest people come first
 
 
-def summaries(pairs: Sequence[Confusion], confusions: Confusions, settings: PatternSettings) -> list[str]:
-    """What the samples of each pair have in common, "" where nothing is known to be."""
+def summaries(pairs: Sequence[ErrorPair], confusions: Confusions, settings: PatternSettings) -> list[str]:
+    """What the samples of each pair have in common, "" where there is no finding."""
     chosen = Confusions(confusions.predictions, confusions.weighted_f1, tuple(pairs), ())
     patterns = find_patterns(chosen, settings.confusions.pictures(), settings) if pairs else []
     known = {pattern.confusion.name: pattern.summary for pattern in patterns if pattern.findings}
@@ -218,7 +218,7 @@ def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
     return Stock(gesture, train_samples, train_people, val_samples, val_people, known)
 
 
-def _for_pair(pair: Confusion, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:
+def _for_pair(pair: ErrorPair, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:
     low, high = pair.interval.low, pair.interval.high
     narrow = f", {describe_units(asdict(pair.interval))}" if pair.interval.unknown else ""
     ends = f"{pair.interval.level:.0%} interval {100 * low:.0f} to {100 * high:.0f} %{narrow}"
@@ -246,7 +246,7 @@ def _examples(samples: pd.DataFrame) -> Iterator[Example]:
         yield Example(row["sample_id"], row["image"], row["root"], (x1, y1, x2, y2))
 
 
-def _notes(confusions: Confusions, pairs: Sequence[Confusion]) -> Iterator[str]:
+def _notes(confusions: Confusions, pairs: Sequence[ErrorPair]) -> Iterator[str]:
     samples = len(confusions.predictions)
     if not samples:
         yield "there are no predictions on val, so nothing is known to be confused"
@@ -259,7 +259,7 @@ def _notes(confusions: Confusions, pairs: Sequence[Confusion]) -> Iterator[str]:
         worst = confusions.not_found[0]
         yield (
             f"no hand is found in {missed:,} of {samples:,} val samples, mostly {worst.gesture} ({worst.rate:.0%} of "
-            "its); more recordings do not change that: try a lower confidence of the detector, or a model on crops"
+            "its samples); more recordings do not help: try a lower detector confidence, or a model on crops"
         )
 
 
@@ -267,7 +267,7 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}. " if text else ""
 
 
-def _people(count: int) -> str:
+def _count_subjects(count: int) -> str:
     return "1 person" if count == 1 else f"{count:,} people"
 
 

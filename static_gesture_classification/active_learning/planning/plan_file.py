@@ -1,13 +1,11 @@
 """The recording plan: what to record or search for next, how many, and why. This module owns its file.
 
-On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings`, most worthwhile first, each with
-its example samples, `taken_in`, the recorded sessions that were data already when it was made, and `notes`. Beside it,
-`plan.md` is the same to read.
+On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings` (most worthwhile first, each with
+example samples), `taken_in` (the recorded sessions that were part of the data), and `notes`. `plan.md` beside it is the
+same to read.
 
-A session that was recorded and is not in `taken_in` works towards the plan. So a plan that is made again from the same
-data and errors forgets nothing that was recorded for it, and one that follows `dvc repro` begins anew.
-
-How it is made: see `make_plan`.
+A recorded session that is not in `taken_in` counts towards the plan. So a plan that is made again from the same data
+and errors still counts what was recorded for it, and a plan after `dvc repro` begins anew.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ MAKE = "gestures plan"
 
 @dataclass(frozen=True)
 class Example:
-    """A sample that shows what is meant.
+    """An example of a planned error or gesture.
 
     Args:
         sample_id: of the sample table.
@@ -62,13 +60,13 @@ class PlannedRecording:
 
     Args:
         gesture: what to perform.
-        mistaken_for: what the model takes it for; None where the gesture lacks data, or no hand is found in it.
+        mistaken_for: what the model takes it for; None where the gesture lacks data.
         count: samples to record, above 0.
-        errors: samples of the gesture with this error in the predictions that were looked at.
+        errors: samples of the gesture with this error, in val's predictions.
         rate: their share of the gesture's samples, 0..1.
-        f1_at_stake: weighted F1 that would be gained if none of them were wrong (see `confusions`).
+        f1_at_stake: weighted F1 to be gained without these errors (see `confusions`).
         reason: why, in words.
-        examples: samples of the error, most certain first; of the gesture where the line is about lacking data.
+        examples: samples of the error, most certain first; of the gesture where it lacks data.
     """
 
     gesture: str
@@ -87,10 +85,10 @@ class RecordingPlan:
 
     Args:
         version: of the file's format.
-        checkpoint: whose errors it follows, "" where none was named.
+        checkpoint: whose errors it follows; "" without one.
         recordings: most worthwhile first.
-        notes: what a reader should know besides.
-        taken_in: names of the recorded sessions that were among the samples it was made from.
+        notes: for the reader.
+        taken_in: recorded sessions that were part of the data when it was made.
     """
 
     version: int
@@ -125,10 +123,10 @@ def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan
     return plan
 
 
-def recorded_for(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None], int]:
-    """How many pictures were recorded that the plan does not know yet, by gesture and what it is mistaken for.
+def count_recorded(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None], int]:
+    """Count the pictures recorded for a plan since it was made, by gesture and what it is mistaken for.
 
-    Mined sessions, of which nobody said when they were recorded, are none.
+    Mined sessions, which have no time, do not count.
     """
     found: dict[tuple[str, str | None], int] = {}
     for name in sorted(set(folders_in(root)) - set(plan.taken_in)):
@@ -145,19 +143,19 @@ def recorded_for(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | None]
 
 
 def show_plan(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int] | None = None) -> None:
-    """Print a plan, and how much of it was `recorded_for` it already."""
+    """Print a plan, and how much of it is recorded already (`count_recorded`)."""
     if plan.recordings:
         say(f"record next, {plan.count:,} samples:")
         show_table(_table(plan))
     there = sum(min(line.count, (recorded or {}).get((line.gesture, line.mistaken_for), 0)) for line in plan.recordings)
     if there:
-        say(f"{there:,} of them are recorded already, and wait to be taken in: dvc repro")
+        say(f"{there:,} of them are recorded already; to train on them: dvc repro")
     for text in plan.notes:
         note(text)
 
 
 def as_markdown(plan: RecordingPlan) -> str:
-    """A plan to read, with the pictures that are meant."""
+    """The plan as Markdown, with the paths of its examples."""
     return "\n".join(_markdown(plan)) + "\n"
 
 

@@ -1,14 +1,14 @@
-"""A split for the quick loop: what is divided stays divided, and new samples join without moving anyone.
+"""A split for the quick loop: known samples keep their split, and new samples join it.
 
-Before and after can only be compared where val and test stay what they were. So samples that the pipeline's split (or
-an earlier quick one) knows keep their split, and a new sample goes, by its subject (see `split.tie_rows`),
+Before and after can only be compared if val and test stay the same. So samples of the pipeline's split (or of an
+earlier quick one) keep their split. A new sample goes by its subject (see `split.tie_rows`):
 
-- to train where that subject is in train, to val where they are in val;
-- nowhere where they are in test: the test split is for looking at, and what is in it cannot be trained on;
-- of a subject who is new: where a recorded session or a dataset says, else to train.
+- to train if the subject is in train, to val if they are in val;
+- nowhere if the subject is in test: nothing of test may be trained on;
+- for a new subject: to the split that the recorded session or dataset names, else to train.
 
-New samples for train that show the same moment as a known one of val or test are left out, their whole session too.
-Where nothing is divided yet, the split stage's own rules divide everything.
+New train samples that are near-duplicates of a known sample of val or test are left out with their whole session. If
+there is no earlier split, the rules of the split stage divide everything.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from static_gesture_classification.samples import SPLITS, read_rows
 
 TRAIN, VAL, TEST = SPLITS
 UNUSED = ""
-FIRST = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
+SPLIT_ORDER = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
 IN_TEST = "their person is in test"
 SEEN = "they show the same moment as a sample of val or test"
 
 
 @dataclass
 class FrozenSplit:
-    """The split of each sample, and what became of the new ones.
+    """The split of each sample, and the new samples that were left out.
 
     Args:
         samples: the sample table with `split` filled in.
@@ -56,7 +56,7 @@ class FrozenSplit:
 
 
 def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
-    """Sample id -> split, by the first of these tables that knows it; one that is not there is passed over."""
+    """Sample id -> split, by the first of these tables that holds it; missing tables are skipped."""
     splits: dict[str, str] = {}
     for path in reversed([path for path in tables if path.is_file()]):
         table = read_rows(path)
@@ -67,10 +67,10 @@ def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
 def freeze_split(
     samples: pd.DataFrame, crops: np.ndarray, earlier: dict[str, str], settings: SplitSettings, vocabulary: Vocabulary
 ) -> FrozenSplit:
-    """Divide samples, most of which are divided already.
+    """Fill in the splits of new samples; known ones keep theirs.
 
     Args:
-        samples: sample table of n rows; `split` is what a session or a dataset says, or empty.
+        samples: sample table of n rows; `split` is the session's or dataset's own, or empty.
         crops: uint8 (n, size, size, 3); row i belongs to row i of `samples`.
         earlier: see `earlier_splits`.
         settings: of the split stage.
@@ -94,7 +94,7 @@ def freeze_split(
 
 
 def splits_of_new(samples: pd.DataFrame, splits: np.ndarray, known: np.ndarray, settings: SplitSettings) -> np.ndarray:
-    """The split of each new sample: by its subject, else as its session or dataset says, else train."""
+    """The split of each new sample: its subject's, else its session's or dataset's, else train."""
     subjects = tie_rows(samples, settings.group)
     published = samples["split"].to_numpy(object)
     by_subject = splits_by_subject(subjects[known], splits[known])
@@ -105,9 +105,9 @@ def splits_of_new(samples: pd.DataFrame, splits: np.ndarray, known: np.ndarray, 
 
 
 def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str]:
-    """Subject -> split, of those that are in one."""
+    """Subject -> split, for subjects that are in one."""
     found: dict[int, str] = {}
-    for split in reversed(FIRST):
+    for split in reversed(SPLIT_ORDER):
         found |= dict.fromkeys(subjects[splits == split].tolist(), split)
     return found
 
@@ -115,7 +115,7 @@ def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str
 def same_moment(
     samples: pd.DataFrame, crops: np.ndarray, splits: np.ndarray, known: np.ndarray, seed: int
 ) -> np.ndarray:
-    """New train samples in whose session something shows the same moment as a known one of val or test: bool (n,)."""
+    """New train samples whose session has a near-duplicate of a known sample of val or test: bool (n,)."""
     new = np.flatnonzero(~known & (splits == TRAIN))
     held_out = np.flatnonzero(known & np.isin(splits, (VAL, TEST)))
     if not len(new) or not len(held_out):

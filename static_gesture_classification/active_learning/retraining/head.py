@@ -1,9 +1,9 @@
-"""The last layer of a crop model anew, on stored embeddings: new samples count at once, and nothing else moves.
+"""Refit the last layer of a crop model on stored embeddings; all other layers stay as they are.
 
-The layer is held to the one it starts from (see `training.last_layer`), with a strength for each training sample.
-Which strength is best is decided by weighted F1 on subjects of train who are held out in turn, never on val, which is
-to judge the outcome; no change at all is among the choices. Held out are subjects whom the start was not trained on,
-where there are at least two: of the others it knows the answers, and would seem better than it is.
+The layer is regularised towards the one it starts from (see `training.last_layer`), with a strength for each training
+sample. The strength with the best weighted F1 on held-out subjects of train is chosen, by cross-validation; keeping the
+layer unchanged is one of the choices. Val takes no part, since it judges the result. Only subjects whom the start was
+not trained on are held out, if there are at least two: on the others it would seem better than it is.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Head:
 
     Args:
         layer: the layer.
-        strength: what it was fitted with; None: it is as it was.
-        weighted_f1: of that strength, on subjects who were held out; NaN where nobody could be.
-        judges: how many subjects those were.
+        strength: of the fit; None: unchanged.
+        weighted_f1: of that strength, on held-out subjects; NaN without any.
+        judges: number of held-out subjects.
     """
 
     layer: LastLayer
@@ -46,7 +46,7 @@ class Head:
     judges: int = 0
 
     def choice(self, noun: str) -> str:
-        """Which strength was chosen, and by what, in words; `noun` is what was held out: people or sessions."""
+        """The chosen strength and its score, in words; `noun` is what was held out: people or sessions."""
         how = "as it was" if self.strength is None else f"with strength {self.strength:g}"
         if not self.judges:
             return f"{how}, the strongest: train has no two {noun} to choose by"
@@ -55,7 +55,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a crop model makes of n crops: embeddings (n, D), probabilities (n, C); how many were computed now."""
+    """A crop model's outputs for n crops: embeddings (n, D), probabilities (n, C); how many were computed now."""
 
     embeddings: Floats
     probabilities: Floats
@@ -63,7 +63,7 @@ class Embedded:
 
 
 def embed_crops(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Embedded:
-    """Embeddings and probabilities of crops, computed for those only that the store does not hold yet.
+    """Embeddings and probabilities of crops; only those missing in the store are computed.
 
     Args:
         classifier: a crop model.
@@ -93,15 +93,15 @@ def refit(
     new: np.ndarray,
     strengths: Sequence[float],
 ) -> Head:
-    """The head of the strength that does best on subjects who are held out, fitted to all samples.
+    """The head with the strength that scores best on held-out subjects, fitted to all samples.
 
     Args:
-        start: the layer it is held to.
+        start: the layer it is regularised towards.
         embeddings: (n, D) float32 of the training samples.
         targets: (n,) class indices.
-        subjects: int (n,), whom each sample shows; nobody is on both sides of a fold.
+        subjects: int (n,), the subject of each sample; a subject is in one fold.
         new: bool (n,), samples of subjects whom the start was not trained on.
-        strengths: for each sample; tried from the strongest on, each search beginning where the last one ended.
+        strengths: for each sample; tried from the strongest on, each fit starting from the last one.
     """
     judging = np.flatnonzero(new) if len(np.unique(subjects[new])) > 1 else np.arange(len(subjects))
     judges = len(np.unique(subjects[judging]))
@@ -120,7 +120,7 @@ def refit(
 
 
 def folds(targets: Integers, subjects: np.ndarray, judging: Integers) -> Iterator[Integers]:
-    """Rows that are held out together: each of `judging` once, whole subjects, the gestures alike as far as they go."""
+    """Rows that are held out together: each of `judging` once, whole subjects, stratified by gesture."""
     count = min(FOLDS, len(np.unique(subjects[judging])))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
@@ -130,7 +130,7 @@ def folds(targets: Integers, subjects: np.ndarray, judging: Integers) -> Iterato
 
 
 def fit_heads(start: LastLayer, embeddings: Floats, targets: Integers, strengths: Sequence[float]) -> Iterator[Head]:
-    """The head as it is, then one per strength, strongest first."""
+    """The unchanged head, then one per strength, strongest first."""
     yield Head(start, None)
     scale, wanted = deviation(embeddings), np.eye(len(start.bias), dtype=np.float32)[targets]
     layer = start

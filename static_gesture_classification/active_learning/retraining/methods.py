@@ -1,7 +1,7 @@
-"""How the quick loop trains: the landmark model from scratch, a crop model's last layer anew, or all of it a little.
+"""How the quick loop trains: from scratch, a crop model's last layer only, or all its layers for a few epochs.
 
-Each leaves `trained.ckpt` and its record `trained.json` in the quick loop's models, as the train stage does; the record
-also says whom the checkpoint was trained on, those of the checkpoint that it went on from among them.
+Each method writes `trained.ckpt` and its record `trained.json` into the quick loop's models, as the train stage does.
+The record also lists the digests of all subjects trained on, including those of the starting checkpoint.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from static_gesture_classification.training.run import run_training
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def train(settings: RetrainSettings) -> None:
+def train_by_method(settings: RetrainSettings) -> None:
     """Train by the method that the settings name.
 
     Raises:
@@ -57,17 +57,17 @@ def train_from_scratch(settings: RetrainSettings) -> None:
 def train_run(settings: TrainingSettings) -> None:
     """Train in a run folder, and export its best epoch.
 
-    The run keeps its checkpoints and series; what takes longer than the training itself (predictions, figures and
-    pictures of every epoch) is for runs that stay, and so are trackers.
+    The run keeps checkpoints and series only. Predictions, figures and pictures of every epoch would take longer than
+    the training itself, so they are left out, and trackers too.
     """
     run_training(settings, open_data(settings), sampling_period=0)
 
 
 def refit_head(settings: RetrainSettings) -> None:
-    """The last layer of the checkpoint to go on from, fitted anew on stored embeddings.
+    """Refit the last layer of the starting checkpoint on stored embeddings.
 
     Raises:
-        DataError: a gesture that the checkpoint does not know has to be learned, which takes more than its last layer.
+        DataError: the data has a gesture that the checkpoint does not know.
     """
     samples, entries = read_rows(settings.workspace.split_table), read_checkpoint(settings.start)
     classifier = load_classifier(settings.start)
@@ -98,7 +98,7 @@ def refit_head(settings: RetrainSettings) -> None:
 
 
 def embed_rows(settings: RetrainSettings, classifier: Classifier, rows: np.ndarray) -> Embedded:
-    """What the checkpoint to go on from makes of these rows of the crops, most of which it has seen before."""
+    """The starting checkpoint's outputs for these rows of the crops; most are stored already."""
     crops, digest = open_crops(settings.workspace.crops)[rows], str(checkpoint_digest(settings.start))
     embedded = embed_crops(classifier, digest, crops, settings.embeddings / digest[:16])
     if embedded.computed:
@@ -107,7 +107,7 @@ def embed_rows(settings: RetrainSettings, classifier: Classifier, rows: np.ndarr
 
 
 def finetune(settings: RetrainSettings) -> None:
-    """All layers of the checkpoint to go on from, on what is new since the pipeline's split and some of what is not."""
+    """Train all layers of the starting checkpoint on samples new since the pipeline's split, and some known ones."""
     samples = read_samples(settings.workspace.split_table)
     known = samples["sample_id"].isin(earlier_splits([settings.pipeline.split_table])).to_numpy()
     left_out = known & (samples["split"] == TRAIN).to_numpy()
@@ -121,7 +121,7 @@ def finetune(settings: RetrainSettings) -> None:
 
 
 def replay(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Rows of `among` (bool (n,)) that are trained on again: `count` in all, the gestures alike as far as they go."""
+    """Draw `count` rows of `among` (bool (n,)) to train on again, balanced over gestures."""
     random = np.random.default_rng(seed)
     rows = random.permutation(np.flatnonzero(among))
     order = np.zeros(len(rows), np.int64)  # the first of each gesture, then the second of each, ...
@@ -132,17 +132,15 @@ def replay(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np
 
 
 def known_subjects(settings: RetrainSettings) -> set[str]:
-    """Whom the checkpoint to go on from was trained on, as far as that is known."""
+    """Digests of the subjects that the starting checkpoint was trained on; empty if unknown."""
     seen = training_subjects(settings.start, settings.pipeline.runs)
     if seen is None:
-        note(
-            f"whom {settings.start} was trained on is not known; those of them who are in val make its scores too high"
-        )
+        note(f"nobody knows whom {settings.start} was trained on; if some of them are in val, its scores are too high")
     return set(seen or ())
 
 
 def note_subjects(settings: RetrainSettings, seen: set[str]) -> None:
-    """Say in the record whom the checkpoint was trained on, and which checkpoint that is."""
+    """Write into the record whom the checkpoint was trained on, and its digest."""
     trained = settings.workspace.trained
     path = trained.with_suffix(".json")
     about = {"sha256": checkpoint_digest(trained), SUBJECTS: " ".join(sorted(seen))}

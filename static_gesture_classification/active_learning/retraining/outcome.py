@@ -1,4 +1,4 @@
-"""What a quick retrain came to: the confusion matrix on val, how long it took, the verdict and what is next."""
+"""The outcome of a quick retrain: the confusion matrix on val, times, the verdict and next steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.evaluation.figures import confusion_matrix, write_figure
 from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of
 from static_gesture_classification.evaluation.predictions import Predictions
-from static_gesture_classification.evaluation.promote import Decision
+from static_gesture_classification.evaluation.promote import PromotionDecision
 from static_gesture_classification.terminal import Table, console, next_steps, say, show_table
 from static_gesture_classification.training.scores import weighted_f1
 from static_gesture_classification.workspace import Workspace
@@ -24,15 +24,15 @@ SUMMARY, MATRIX = "retrain.json", "confusion_matrix.png"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a quick retrain came to.
+class RetrainOutcome:
+    """The outcome of a quick retrain.
 
     Args:
         method: how it trained.
         frozen: the split.
-        predictions: of val; None where nobody is in it.
+        predictions: of val; None if val is empty.
         comparison: None where there was nothing to compare with.
-        decision: what became of the trained checkpoint.
+        decision: whether the trained checkpoint was promoted.
         seconds: of each stage, in the order they ran.
     """
 
@@ -40,7 +40,7 @@ class Outcome:
     frozen: FrozenSplit
     predictions: Predictions | None
     comparison: Comparison | None
-    decision: Decision
+    decision: PromotionDecision
     seconds: dict[str, float]
 
     def counts(self) -> tuple[np.ndarray, tuple[str, ...]] | None:
@@ -51,7 +51,7 @@ class Outcome:
         return confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)), outcomes.labels
 
 
-def write_outcome(outcome: Outcome, workspace: Workspace) -> None:
+def write_outcome(outcome: RetrainOutcome, workspace: Workspace) -> None:
     """Write retrain.json and the confusion matrix into the workspace's reports."""
     matrix, decision = outcome.counts(), outcome.decision
     score = None if matrix is None else weighted_f1(matrix[0])
@@ -70,7 +70,7 @@ def write_outcome(outcome: Outcome, workspace: Workspace) -> None:
     write_json(workspace.reports / SUMMARY, json_ready(content))
 
 
-def show_outcome(outcome: Outcome, workspace: Workspace) -> None:
+def show_outcome(outcome: RetrainOutcome, workspace: Workspace) -> None:
     """Print the confusion matrix on val, how long it took, where everything is and what to do next."""
     console.rule("result", align="left")
     matrix, promoted = outcome.counts(), outcome.decision.promote

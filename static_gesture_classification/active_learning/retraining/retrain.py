@@ -5,12 +5,12 @@
     gestures retrain retrain.method=finetune  # all of it, a little
     gestures retrain retrain.method=crops     # all of it, in full
 
-One process goes from index to verdict, on folders of its own (`conf/retrain`). What is divided stays divided
-(`frozen_split`), images and landmarks that are known are not looked at again, and the result is compared on val with
-the quick loop's best one so far (head and finetune: with the checkpoint they go on from, then with the best one). Test
-is never scored here, only by `evaluate`. `models/quick/best.ckpt` is what the verdict prefers, and
-`models/quick/trained.ckpt` what was trained last. Where the two cannot be compared the best one stays, unless the
-answer in the terminal or `force=true` says otherwise. The full training stays `make repro`.
+One process goes from index to verdict, in folders of its own (`conf/retrain`). Known samples keep their split
+(`frozen_split`), and known images and landmarks are reused. The result is compared on val with the quick loop's best
+checkpoint so far; head and finetune are compared with the checkpoint they start from first. Test is never scored here,
+only by `evaluate`. `models/quick/trained.ckpt` is the checkpoint trained last, `models/quick/best.ckpt` the one that
+the verdict prefers. If the two cannot be compared, the best one stays, unless the answer in the terminal or
+`force=true` says otherwise. `make repro` is the full training.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.comparison.before_after import Comparison
-from static_gesture_classification.active_learning.comparison.before_after import compare as compare_contenders
+from static_gesture_classification.active_learning.comparison.before_after import Comparison, compare
 from static_gesture_classification.active_learning.comparison.report import show_comparison, write_comparison
 from static_gesture_classification.active_learning.retraining.frozen_split import (
     VAL,
@@ -37,9 +36,9 @@ from static_gesture_classification.active_learning.retraining.frozen_split impor
     earlier_splits,
     freeze_split,
 )
-from static_gesture_classification.active_learning.retraining.methods import embed_rows, train
-from static_gesture_classification.active_learning.retraining.outcome import Outcome, show_outcome, write_outcome
-from static_gesture_classification.active_learning.retraining.settings import GO_ON, HEAD, RetrainSettings
+from static_gesture_classification.active_learning.retraining.methods import embed_rows, train_by_method
+from static_gesture_classification.active_learning.retraining.outcome import RetrainOutcome, show_outcome, write_outcome
+from static_gesture_classification.active_learning.retraining.settings import HEAD, METHODS_WITH_START, RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, data_version, read_record
@@ -58,15 +57,15 @@ from static_gesture_classification.evaluation.predictions import (
 )
 from static_gesture_classification.evaluation.promote import (
     BY_SCORE,
-    Candidate,
-    Decision,
-    Origin,
+    CheckpointOrigin,
+    PromotionCandidate,
+    PromotionDecision,
     incomparable,
     make_record,
     promote,
-    settle,
+    settle_decision,
 )
-from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
+from static_gesture_classification.preparation.crop_store import RECORDS
 from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
@@ -118,13 +117,13 @@ def retrain(settings: RetrainSettings) -> Comparison | None:
             with clock.timed("landmarks"):
                 build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings.landmarks)
         with clock.timed("train"):
-            train(settings)
+            train_by_method(settings)
         with clock.timed("evaluate"):
             predictions = evaluate(settings)
         with clock.timed("compare"):
-            result, decision = compare(settings, predictions)
+            result, decision = compare_with_previous(settings, predictions)
             decision = prefer(settings, decision)
-        outcome = Outcome(settings.method, frozen, predictions, result, decision, clock.seconds)
+        outcome = RetrainOutcome(settings.method, frozen, predictions, result, decision, clock.seconds)
         write_outcome(outcome, workspace)
         show_outcome(outcome, workspace)
     return result
@@ -154,7 +153,7 @@ def index(settings: RetrainSettings) -> None:
 
 
 def take_over(pipeline: Path, folder: Path, size: int) -> None:
-    """Begin with the pipeline's crops where they have this size, without a copy where the file system allows."""
+    """Start with the pipeline's crops if they have this size; they are linked where the file system allows."""
     if (folder / CROPS_FILE).is_file():
         return
     try:
@@ -163,7 +162,7 @@ def take_over(pipeline: Path, folder: Path, size: int) -> None:
     except DataError:  # none, or not whole: then all are cut here
         return
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (RECORDS, SAMPLES, REJECTED_CSV, REPORT, CROPS_FILE):  # the array last: it says that all are there
+    for name in (RECORDS, SAMPLES, REJECTED_CSV, REPORT, CROPS_FILE):  # the array last: it marks the folder as complete
         if (pipeline / name).is_file():
             (folder / name).unlink(missing_ok=True)
             try:
@@ -173,7 +172,7 @@ def take_over(pipeline: Path, folder: Path, size: int) -> None:
 
 
 def split(settings: RetrainSettings) -> FrozenSplit:
-    """Let new samples join the split there is."""
+    """Add new samples to the existing split."""
     folder, table = settings.workspace.crops, settings.workspace.split_table
     frozen = freeze_split(
         read_samples(folder / SAMPLES),
@@ -200,9 +199,9 @@ def val_rows(workspace: Workspace) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def evaluate(settings: RetrainSettings) -> Predictions | None:
-    """The trained checkpoint's predictions of val, written down for the comparison, confusions and the plan.
+    """Write the trained checkpoint's predictions on val, for the comparison, confusions and the plan.
 
-    None where nobody is in val.
+    None if val is empty.
     """
     val, rows = val_rows(settings.workspace)
     if not len(val):
@@ -219,7 +218,7 @@ def evaluate(settings: RetrainSettings) -> Predictions | None:
 
 
 def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarray) -> Predictions:
-    """Predictions of a head fitted anew, from the stored embeddings; `rows` are val's rows of the split table."""
+    """Predictions of a refitted head, from stored embeddings; `rows` are val's rows of the split table."""
     start, trained = load_classifier(settings.start), load_classifier(settings.workspace.trained)
     embeddings = embed_rows(settings, start, rows).embeddings
     with torch.inference_mode():
@@ -227,22 +226,24 @@ def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarr
     return predictions_of(sample_keys(val), probabilities, start.vocabulary, embeddings)
 
 
-def compare(settings: RetrainSettings, predictions: Predictions | None) -> tuple[Comparison | None, Decision]:
-    """The trained checkpoint against the quick loop's best one, or the one it went on from, and what follows.
+def compare_with_previous(
+    settings: RetrainSettings, predictions: Predictions | None
+) -> tuple[Comparison | None, PromotionDecision]:
+    """Compare the trained checkpoint with the quick loop's best one, or with its start; and decide.
 
-    The comparison is None where there was nothing to compare with, or where the two cannot be compared.
+    The comparison is None where there is nothing to compare with, or where the two cannot be compared.
     """
     workspace, contenders = settings.workspace, settings.compare.contenders
-    before = settings.start if settings.method in GO_ON else workspace.best
+    before = settings.start if settings.method in METHODS_WITH_START else workspace.best
     if not before.is_file():
         say("nothing to compare with yet: this is the first")
-        return None, Decision(True, "there was none before")
+        return None, PromotionDecision(True, "there was none before")
     new = replace(find_contender(str(workspace.trained), contenders.runs), table=predictions)
     try:
-        result = compare_contenders(contender_before(settings, before), new, settings.compare)
+        result = compare(contender_before(settings, before), new, settings.compare)
         write_comparison(result, settings.compare.output)
         show_comparison(result)
-        return result, decide(settings, result, new)
+        return result, decide_best(settings, result, new)
     except IncomparableError as error:
         decision = incomparable(str(error))
         note(decision.reason)
@@ -250,9 +251,9 @@ def compare(settings: RetrainSettings, predictions: Predictions | None) -> tuple
 
 
 def contender_before(settings: RetrainSettings, before: Path) -> Contender:
-    """What is compared with; of the checkpoint to go on from most predictions are stored."""
+    """The contender to compare with; the starting checkpoint's predictions come from stored embeddings."""
     old = find_contender(str(before), settings.compare.contenders.runs)
-    if settings.method not in GO_ON:
+    if settings.method not in METHODS_WITH_START:
         return old
     val, rows = val_rows(settings.workspace)
     start = load_classifier(settings.start)
@@ -260,31 +261,31 @@ def contender_before(settings: RetrainSettings, before: Path) -> Contender:
     return replace(old, subjects=training_subjects(settings.start, settings.pipeline.runs), table=stored)
 
 
-def decide(settings: RetrainSettings, result: Comparison, new: Contender) -> Decision:
-    """What follows for the quick loop's best one, which a model that went on from another has to beat too."""
+def decide_best(settings: RetrainSettings, result: Comparison, new: Contender) -> PromotionDecision:
+    """Decide on promotion; a model with a starting checkpoint has to beat the quick loop's best one too."""
     best, verdict = settings.workspace.best, result.verdict
     other = checkpoint_digest(best) not in (None, result.before.digest)
     if verdict.promote and other and result.before.name != str(best):
         old = find_contender(str(best), settings.compare.contenders.runs)
-        verdict = compare_contenders(old, new, settings.compare).verdict
+        verdict = compare(old, new, settings.compare).verdict
         say(f"against {best}: {verdict.reason}")
-    return Decision(verdict.promote, verdict.reason, undecided=verdict.undecided)
+    return PromotionDecision(verdict.promote, verdict.reason, undecided=verdict.undecided)
 
 
-def prefer(settings: RetrainSettings, decision: Decision) -> Decision:
-    """Make the trained checkpoint the quick loop's best where the decision, or the user, is for it."""
+def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionDecision:
+    """Promote the trained checkpoint in the quick loop if the decision, or the user, says so."""
     workspace = settings.workspace
     content, entries = workspace.trained.read_bytes(), read_checkpoint(workspace.trained)
     record = read_record(workspace.trained.with_suffix(".json")) or {}
     subjects = record.get(SUBJECTS)
-    origin = Origin(
+    origin = CheckpointOrigin(
         record.get("run"),
         record.get("checkpoint"),
         data_version(read_rows(workspace.split_table)),
         None if subjects is None else str(subjects).split(),
     )
-    candidate = Candidate(content, make_record(entries, content, origin, settings.training.configuration))
-    decision = settle(decision, candidate, workspace.models, settings.force)
+    candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))
+    decision = settle_decision(decision, candidate, workspace.models, settings.force)
     if decision.promote:
         promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
     return decision

@@ -1,6 +1,6 @@
-"""The quick loop's settings: those of the stages, at folders of its own, with a model that trains in seconds.
+"""The quick loop's settings: the stages' settings, in folders of its own, with a model that trains in seconds.
 
-Nothing that the pipeline derives is touched.
+The pipeline's results are never touched.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
 BY_LANDMARKS, HEAD, FINETUNE = "landmarks", "head", "finetune"
-GO_ON = (HEAD, FINETUNE)  # from a checkpoint; the others train from scratch
-CHOICES = {BY_LANDMARKS: ("model=landmarks",), FINETUNE: ("train_hyperparams=finetune",)}
+METHODS_WITH_START = (HEAD, FINETUNE)  # from a checkpoint; the others train from scratch
+METHOD_OVERRIDES = {BY_LANDMARKS: ("model=landmarks",), FINETUNE: ("train_hyperparams=finetune",)}
 
 
 class FinetuneSettings(Settings):
-    """How a whole crop model is trained on; see conf/retrain.
+    """How a crop model is finetuned; see conf/retrain.
 
     Args:
-        epochs, lr: as of train_hyperparams.
-        replayed: samples of the known ones that are trained on beside the new ones.
+        epochs, lr: as in train_hyperparams.
+        replayed: known samples that are trained on with the new ones.
     """
 
     epochs: int = Field(ge=1)
@@ -50,14 +50,14 @@ class RetrainSettings(Settings):
 
     Args:
         method: how it trains.
-        start: the checkpoint that head and finetune go on from.
-        workspace: where the quick loop keeps what it derives.
-        pipeline: the pipeline's.
+        start: the checkpoint that head and finetune start from.
+        workspace: of the quick loop.
+        pipeline: the pipeline's workspace.
         embeddings: folder of the embedding stores.
-        strengths: that hold the last layer to the one it starts from.
-        finetune: see there.
-        force: whether the new model takes the best one's place whatever the comparison says.
-        index, crops, split, landmarks, training, compare: of the stages, which work in `workspace`.
+        strengths: of the regularisation towards the starting layer.
+        finetune: see its class.
+        force: promote the new model whatever the comparison says.
+        index, crops, split, landmarks, training, compare: of the stages, in `workspace`.
     """
 
     method: Literal["landmarks", "crops", "head", "finetune"]
@@ -77,16 +77,16 @@ class RetrainSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> RetrainSettings:
-        """From the composed configuration, with the choices that the method implies and the command line leaves open.
+        """From the composed configuration; the method's own choices apply where the command line makes none.
 
         Raises:
-            UserError: a value is not allowed, the method does not train this kind of model, or the checkpoint to go on
-                from is missing or no crop model.
+            UserError: a value is not allowed, the method does not train this kind of model, or the starting checkpoint
+                is missing or no crop model.
         """
-        implied = CHOICES.get(str(config.retrain.method), ())
+        implied = METHOD_OVERRIDES.get(str(config.retrain.method), ())
         if implied and HydraConfig.initialized():  # else a caller has composed it, and has chosen
             given = list(HydraConfig.get().overrides.task)
-            config = compose("config", overrides=[*without_those(implied, given), *given])
+            config = compose("config", overrides=[*drop_overridden(implied, given), *given])
             expand_homes(config)
         workspace = Workspace.read(config, "retrain.paths")
         settings = cls.read(
@@ -103,8 +103,8 @@ class RetrainSettings(Settings):
             training=TrainingSettings.from_config(config).model_copy(update={"workspace": workspace}),
             compare=CompareSettings.from_config(config).at(workspace),
         )
-        if settings.method in GO_ON:
-            settings = settings.going_on_from(read_checkpoint(settings.start))
+        if settings.method in METHODS_WITH_START:
+            settings = settings.with_start(read_checkpoint(settings.start))
         training = settings.training
         if (settings.method == BY_LANDMARKS) == kind_of(training.model).needs_crops:
             raise UserError(
@@ -115,8 +115,8 @@ class RetrainSettings(Settings):
             update={"training": training.model_copy(update={"configuration": configuration_of(training)})}
         )
 
-    def going_on_from(self, entries: Mapping[str, Any]) -> RetrainSettings:
-        """With model and crop geometry of a checkpoint's entries.
+    def with_start(self, entries: Mapping[str, Any]) -> RetrainSettings:
+        """With the model and crop geometry of a starting checkpoint's entries.
 
         Raises:
             UserError: it is no crop model.
@@ -145,7 +145,7 @@ class RetrainSettings(Settings):
 
 
 def configuration_of(training: TrainingSettings) -> dict[str, Any]:
-    """The whole configuration that a run and a checkpoint's record keep, with what the quick loop changes of it."""
+    """The whole configuration with the quick loop's changes, for the run and the checkpoint's record."""
     composed, how = training.configuration, training.hyperparameters
     return {
         **composed,
@@ -157,7 +157,7 @@ def configuration_of(training: TrainingSettings) -> dict[str, Any]:
     }
 
 
-def without_those(choices: Sequence[str], given: Sequence[str]) -> list[str]:
-    """The choices whose group the command line does not choose from."""
+def drop_overridden(choices: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Drop the choices of groups that the command line chooses itself."""
     groups = {override.partition("=")[0].lstrip("+~") for override in given}
     return [choice for choice in choices if choice.partition("=")[0] not in groups]

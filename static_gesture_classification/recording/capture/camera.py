@@ -1,4 +1,4 @@
-"""Where pictures come from: a camera, a stream, a video file or a folder of images, behind one small interface."""
+"""Cameras: a device, a stream, a video file or a folder of images, behind one interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from static_gesture_classification.settings import Settings
 STREAM = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 DEVICES = Path("/dev")
 CAMERA = re.compile(r"\d|[1-9]\d")  # 007 and 20241105 are folders
-APART = 3600.0  # seconds between a folder's pictures, which belong to no common moment
+FOLDER_INTERVAL = 3600.0  # seconds between a folder's pictures, so that they count as unrelated
 STREAM_TIMEOUT_MS = 10_000
 OTHER_SOURCES = (
     "another camera (recording.source=1), a video or a folder of images (recording.source=FILE), or a stream "
@@ -40,20 +40,20 @@ class CameraSettings(Settings):
 
 
 class CameraLostError(Exception):
-    """A live camera gives no more pictures; it may come back. The message says why, in words for the user."""
+    """A live camera gives no more pictures; it may come back. The message tells the user why."""
 
 
 class Camera(ABC):
     """Gives pictures one after the other. Only one thread reads it."""
 
     name: str  # for people and for session.json; never holds a password
-    live: bool  # whether it can come back after it was lost, and whether its pictures cannot wait
-    seconds: float = 0.0  # from one picture to the next, for those that wait
-    waits: bool = False  # whether each picture waits until it is looked at (a video or folder taken frame by frame)
+    live: bool  # whether it may come back after it was lost; its pictures do not wait
+    seconds: float = 0.0  # from one picture to the next, if pictures wait
+    waits: bool = False  # whether each picture waits until it is taken (a video or folder, frame by frame)
 
     @property
     def remarks(self) -> list[str]:
-        """What could not be read, once the end was reached."""
+        """Notes on unreadable pictures, once the end is reached."""
         return []
 
     @abstractmethod
@@ -66,11 +66,11 @@ class Camera(ABC):
 
     @abstractmethod
     def reopen(self) -> None:
-        """Connect anew. Raises `UserError` where that fails."""
+        """Reconnect. Raises `UserError` where that fails."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the device or file. It may be called more than once."""
+        """Release the device or file. It may be called more than once."""
 
 
 class LiveCamera(Camera):
@@ -78,10 +78,10 @@ class LiveCamera(Camera):
 
     Args:
         source: index of a camera, path of its device, or a stream's address.
-        settings: its `size` and `rate` are asked for; a camera may give others.
+        settings: `size` and `rate` are requested; a camera may give others.
 
     Raises:
-        UserError: there is no such camera, no permission, it is busy, or the stream does not answer; says what to try.
+        UserError: there is no such camera, no permission, it is busy, or the stream does not answer.
     """
 
     live = True
@@ -152,7 +152,7 @@ class FileCamera(Camera):
     Args:
         path: the file or folder.
         settings: with `pace` "real" a video plays at its own rate, like a camera; with "all" each picture waits until
-            it was looked at. A folder's pictures always do.
+            it is taken. A folder's pictures always wait.
 
     Raises:
         UserError: there is no such file or folder, or nothing in it can be read.
@@ -167,7 +167,7 @@ class FileCamera(Camera):
         self._frames: Frames = frames(path)
         self._iterator = iter(self._frames)
         self.waits = settings.pace == "all" or not self._frames.is_video
-        rate = self._frames.rate if isinstance(self._frames, VideoFrames) else 1 / APART
+        rate = self._frames.rate if isinstance(self._frames, VideoFrames) else 1 / FOLDER_INTERVAL
         self.seconds = 1 / (rate or settings.rate or 30)
         self._due: float | None = None
 
@@ -197,10 +197,10 @@ class FileCamera(Camera):
 
 
 def open_camera(source: int | str, settings: CameraSettings) -> Camera:
-    """The camera that `recording.source` names: an index, a device, a stream's address, a video, a folder of images.
+    """Open `recording.source`: an index, a device, a stream's address, a video, or a folder of images.
 
     Raises:
-        UserError: it cannot be opened; says why and what to try.
+        UserError: it cannot be opened.
     """
     text = str(source).strip()
     if CAMERA.fullmatch(text):
@@ -214,10 +214,10 @@ def open_camera(source: int | str, settings: CameraSettings) -> Camera:
 
 
 def check_device(source: int | str) -> None:
-    """On Linux, where a camera is a file: whether it is there, and whether this user may use it.
+    """Check on Linux, where a camera is a file, that it exists and this user may use it.
 
     Raises:
-        UserError: it is not, or they may not; says what to do.
+        UserError: it does not exist, or the user has no permission.
     """
     if not DEVICES.is_dir() or os.uname().sysname != "Linux":
         return

@@ -1,4 +1,4 @@
-"""Capture in its own thread: the newest picture wins, and looking at one never keeps the camera waiting."""
+"""Capture in its own thread: the newest picture is kept, and the camera never waits for the recorder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from static_gesture_classification.recording.capture.camera import Camera, Camer
 
 BLACK = 10  # mean grey level (0..255) up to which a picture counts as black
 RETRY_SECONDS = 0.5
-RATE_OVER = 30  # frames that the shown rate is measured over
+RATE_OVER = 30  # number of frames to measure the shown rate
 
 RUNNING, STALLED, BLACK_PICTURE, RECONNECTING, ENDED, LOST = (
     "running",
@@ -32,7 +32,7 @@ RUNNING, STALLED, BLACK_PICTURE, RECONNECTING, ENDED, LOST = (
 class Captured:
     """A picture as it came: uint8 (height, width, 3) RGB, its number from 0, and when.
 
-    `time` is in seconds that never go back: when it came, or for a picture that waits its place in the video.
+    `time` is in monotonic seconds: of its arrival, or its place in the video for a picture that waits.
     """
 
     image: np.ndarray
@@ -42,7 +42,7 @@ class Captured:
 
 @dataclass(frozen=True)
 class CameraStatus:
-    """How the camera does: `state` is one of this module's names; `message` is for people, "" while all is well."""
+    """The camera's state: `state` is one of this module's names; `message` is for the user, "" while all is well."""
 
     state: str
     message: str = ""
@@ -58,10 +58,10 @@ class LatestFrame:
 
     Args:
         camera: is closed with it.
-        settings: when a pause counts as a stall, a dark picture as black, and how long a lost camera is waited for.
+        settings: limits for stalls and black pictures, and how long to wait for a lost camera.
 
     Attributes:
-        dropped: pictures that came and were replaced by a newer one before anyone looked.
+        dropped: pictures that were replaced by a newer one before they were taken.
         arrived: pictures that came.
     """
 
@@ -116,7 +116,7 @@ class LatestFrame:
         return self._newest
 
     def play(self, playing: bool) -> None:
-        """Go on reading, or hold after the picture that comes next, and not be at the end before reading goes on."""
+        """Resume reading, or pause after the next picture; a paused source does not reach its end."""
         with self._condition:
             if playing and not self._playing:
                 self._last = self._bright = time.monotonic()
@@ -125,13 +125,13 @@ class LatestFrame:
 
     @property
     def rate(self) -> float:
-        """Pictures a second that the camera gives, lately."""
+        """The camera's latest rate, pictures a second."""
         times = list(self._times)
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
     @property
     def status(self) -> CameraStatus:
-        """How the camera does now."""
+        """The camera's state now."""
         if self._status.state != RUNNING or self.camera.waits or not self._playing:
             return self._status
         now = time.monotonic()
@@ -162,7 +162,7 @@ class LatestFrame:
             self._end(CameraStatus(LOST, str(error)))
 
     def _finish(self) -> None:
-        """The last picture was read: it is still looked at, then the source is at its end."""
+        """Wait until the last picture is taken, then report the end."""
         with self._condition:
             self._condition.wait_for(lambda: self._newest is None or self._stop.is_set())
         if self._status.state != LOST:
@@ -180,7 +180,7 @@ class LatestFrame:
             return self._read_again(str(error))
 
     def _read_again(self, reason: str) -> np.ndarray | None:
-        """The first picture after a lost camera came back; None where it did not."""
+        """The first picture after a lost camera came back; None if it did not."""
         until = time.monotonic() + self.settings.reconnect_seconds
         self._status = CameraStatus(RECONNECTING, f"{reason}. Trying to reach it again; what is recorded is saved.")
         while time.monotonic() < until and not self._stop.wait(RETRY_SECONDS):

@@ -1,1 +1,1 @@
-"""What a picture shows, what the model says of it, and whether it is kept."""
+"""The hands of a picture, the model's prediction, and whether the picture is kept."""

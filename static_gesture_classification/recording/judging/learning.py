@@ -1,4 +1,4 @@
-"""What the judging model's last layer needs to learn while samples are recorded, and where it comes from."""
+"""Open the last layer that learns during recording, with embeddings of training samples to hold it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.inference.embedding_store import HEADER, EmbeddingStore
+from static_gesture_classification.inference.embedding_store import STORE_HEADER, EmbeddingStore
 from static_gesture_classification.inference.onnx_classifier import AnyClassifier
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
 from static_gesture_classification.recording.judging.learning_head import LearningLayer, last_layer
@@ -18,16 +18,16 @@ from static_gesture_classification.training.last_layer import LastLayer
 def open_learning_layer(
     settings: JudgeSettings, classifier: AnyClassifier, checkpoint: Path, model: Path
 ) -> tuple[LearningLayer | None, str]:
-    """The last layer of the judging model that learns from what is kept; None where it cannot or is not to.
+    """The judging model's last layer that learns from kept pictures; None if it cannot, or is switched off.
 
     Args:
         settings: see `JudgeSettings`.
         classifier: judges.
-        checkpoint: as it was named.
-        model: the file that the classifier was made of: the checkpoint, or what it was exported to.
+        checkpoint: its path.
+        model: the file of the classifier: the checkpoint, or its export.
 
     Returns:
-        the layer, and what to say of it: with what it learns, or why it does not; "" where it is not to.
+        the layer, and a message: how it learns, or why it cannot; "" if it is switched off.
     """
     if settings.refit_every == 0:
         return None, ""
@@ -38,17 +38,17 @@ def open_learning_layer(
             known = embeddings_of_points(classifier, folder, settings.refit_samples, settings.seed)
         else:
             folder = settings.embeddings
-            known = kept_embeddings(folder, checkpoint, start, classifier, settings.refit_samples, settings.seed)
+            known = read_stored_embeddings(folder, checkpoint, start, classifier, settings.refit_samples, settings.seed)
     except (DataError, UserError) as error:
-        return None, f"it does not learn from what is kept, and judges as it is: {error}"
+        return None, f"it does not learn from kept pictures: {error}"
     about = (
-        f"it learns from what is kept, after every {settings.refit_every} ({len(known):,} samples of {folder} hold it)"
+        f"it learns from every {settings.refit_every} kept pictures ({len(known):,} samples of {folder} regularise it)"
     )
     return LearningLayer(start, known, settings.refit_every, settings.refit_strength), about
 
 
 def landmark_folder(settings: JudgeSettings, checkpoint: Path) -> Path:
-    """The folder of the landmarks that a checkpoint was trained on: `recording.refit_landmarks`, or by where it lies.
+    """The folder of a checkpoint's training landmarks: `recording.refit_landmarks`, or by the checkpoint's place.
 
     Raises:
         DataError: there is none.
@@ -68,7 +68,7 @@ def landmark_folder(settings: JudgeSettings, checkpoint: Path) -> Path:
 
 
 def embeddings_of_points(classifier: AnyClassifier, folder: Path, most: int, seed: int) -> np.ndarray:
-    """Embeddings float32 (n, D) of the training samples in a folder of landmarks, at most so many, drawn at random.
+    """Embeddings float32 (n, D) of the training samples in a folder of landmarks, drawn at random, n at most `most`.
 
     Raises:
         DataError: the folder is damaged or has no training samples.
@@ -80,20 +80,20 @@ def embeddings_of_points(classifier: AnyClassifier, folder: Path, most: int, see
     return classifier.predict(points[draw_rows(rows, most, seed)])[1]
 
 
-def kept_embeddings(
+def read_stored_embeddings(
     folder: Path, checkpoint: Path, start: LastLayer, classifier: AnyClassifier, most: int, seed: int
 ) -> np.ndarray:
-    """Embeddings float32 (n, D) that the quick loop has kept of a crop model, at most so many, drawn at random.
+    """The quick loop's stored embeddings float32 (n, D) of a crop model, drawn at random, n at most `most`.
 
     Raises:
-        DataError: it has kept none of this checkpoint, or they are damaged.
+        DataError: there are none of this checkpoint, or they are damaged.
     """
     from static_gesture_classification.training.checkpoint import checkpoint_digest
 
     digest = str(checkpoint_digest(checkpoint))
     kept = folder / digest[:16]
     width, gestures = start.weights.shape[1], classifier.vocabulary.names
-    store = EmbeddingStore(kept, digest, width, gestures) if (kept / HEADER).is_file() else ()
+    store = EmbeddingStore(kept, digest, width, gestures) if (kept / STORE_HEADER).is_file() else ()
     if not isinstance(store, EmbeddingStore) or not len(store):
         raise DataError(
             f"{folder} keeps no embeddings of {checkpoint}; the quick loop with retrain.method=head keeps those of the "
@@ -103,5 +103,5 @@ def kept_embeddings(
 
 
 def draw_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """At most so many of the rows, int (n,), in their order; equal seeds draw equal rows."""
+    """Draw at most `most` of the rows, int (n,), in their order; equal seeds draw equal rows."""
     return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

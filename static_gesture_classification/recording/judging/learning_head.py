@@ -1,13 +1,13 @@
-"""The judging model's last layer, fitted anew while samples are recorded, so that what is kept counts at once.
+"""Refit the judging model's last layer while samples are recorded, so that kept pictures count at once.
 
-A checkpoint that judges a whole session asks for the same error again and again. Here its last layer is a multinomial
-logistic regression on its own embeddings (`training.last_layer`), held to the layer that the checkpoint came with. The
-targets are, of kept samples, the gestures performed; of training samples, the checkpoint's own probabilities and not
-their labels (Li and Hoiem, "Learning without Forgetting", ECCV 2016): fitted to labels that the network has seen, it
-grows overconfident, and worse on other people, even where nothing was kept.
+A fixed checkpoint would ask for the same error during the whole session. Here its last layer is a multinomial logistic
+regression on its own embeddings (`training.last_layer`), regularised towards the checkpoint's layer. The targets of
+kept samples are the gestures performed. The targets of training samples are the checkpoint's own probabilities, not
+their labels (Li and Hoiem, "Learning without Forgetting", ECCV 2016): fitted to labels that the network has seen, the
+layer grows overconfident, and worse on other subjects, even without a kept sample.
 
-Why every five samples: benchmarks/results/active_learning.md compares it with a model that stays as it is. The fit runs
-in a thread of its own, on one core; whoever judges uses the newest layer that is finished.
+Why every five samples: benchmarks/results/active_learning.md compares it with a fixed model. The fit runs in its own
+thread, on one core; the newest finished layer judges.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A sample that was kept: what it is known by, its embedding (D,), the class index of the gesture performed."""
+    """A kept sample: its key, its embedding (D,), the class index of the gesture performed."""
 
     key: int
     embedding: Floats
@@ -45,16 +45,16 @@ class LearnedLayer:
 
 
 class LearningLayer:
-    """The last layer that learns from what is kept. `learn_from` and `newest` never wait for a fit.
+    """A last layer that learns from kept samples. `learn_from` and `newest` never wait for a fit.
 
     Args:
         start: the checkpoint's layer.
         known: embeddings (n, D) float32 of training samples, n at least 1.
-        every: so many kept samples, new or taken out again, are worth a fit; 1 or more.
-        strength: how strongly it is held to `start`; above 0.
+        every: number of new or removed samples that starts a fit; 1 or more.
+        strength: of the regularisation towards `start`; above 0.
 
     Attributes:
-        newest: the newest finished layer; None while the checkpoint's own is the one to use.
+        newest: the newest finished layer; None while the checkpoint's own layer counts.
     """
 
     def __init__(self, start: LastLayer, known: Floats, every: int, strength: float) -> None:
@@ -63,13 +63,13 @@ class LearningLayer:
         self.start, self.known, self.every, self.strength = start, known, every, strength
         self.newest: LearnedLayer | None = None
         self._fitted_on: frozenset[tuple[int, int]] = frozenset()
-        self._met: frozenset[tuple[int, int]] = frozenset()  # what any fit was on
+        self._met: frozenset[tuple[int, int]] = frozenset()  # the samples of all fits
         self._thread: Thread | None = None
 
     def learn_from(self, kept: Sequence[Lesson]) -> None:
-        """Begin a fit where enough was kept since the last one, or what it was on was dropped, relabelled, taken back.
+        """Begin a fit if enough samples are new, or one that a fit used was dropped, relabelled or restored.
 
-        Call it as often as you like with all that is kept; while a fit runs it does nothing.
+        Call it with all kept samples, as often as you like; while a fit runs it does nothing.
         """
         if self._thread is not None and self._thread.is_alive():
             return
@@ -92,7 +92,7 @@ class LearningLayer:
     def _fit(self, kept: list[Lesson]) -> None:
         from threadpoolctl import threadpool_limits
 
-        with threadpool_limits(1):  # the other cores look for hands
+        with threadpool_limits(1):  # the other cores detect hands
             layer = fit_layer(self.start, self.known, kept, self.strength)
         if np.isfinite(layer.weights).all() and np.isfinite(layer.bias).all():
             self.newest = LearnedLayer(layer, len(kept))
@@ -110,7 +110,7 @@ def last_layer(model: Path) -> LastLayer:
     """The last layer of a checkpoint or an exported one.
 
     Raises:
-        UserError: the file is no checkpoint of this program. DataError: its last layer cannot be told.
+        UserError: the file is no checkpoint of this program. DataError: its last layer is not found.
     """
     if model.suffix.lower() == SUFFIX:
         return _last_layer_of_onnx(model)
@@ -133,5 +133,5 @@ def _last_layer_of_onnx(model: Path) -> LastLayer:
         if name.endswith(("head.weight", "head.bias"))
     }
     if set(found) != {"weight", "bias"}:
-        raise DataError(f"the last layer of {model} is not told from the others; use the checkpoint that it is made of")
+        raise DataError(f"the last layer of {model} is not found; use the checkpoint that it was exported from")
     return LastLayer(found["weight"], found["bias"])

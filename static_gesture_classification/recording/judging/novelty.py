@@ -1,4 +1,4 @@
-"""How different two pictures of a hand are, so that a set of thirty is thirty different pictures."""
+"""How different two pictures of a hand are, so that a set has no near-identical pictures."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 from static_gesture_classification.detection.detector import DetectedHand
 
-SIDE = 24  # pixels of the small grey picture that is compared
+PICTURE_SIZE = 24  # pixels of the small grey picture that is compared
 MARGIN = 0.15  # around the box, as the classifier sees it
-# What counts as just different enough (a difference of 1). From one frame to the next a hand held still moves by 0.01
-# to 0.03 of its size, and its pictures correlate by 0.97 and more.
-SHAPE = 0.07
-PICTURE = 0.2
+# Just different enough (a difference of 1). From one frame to the next a hand held still moves by 0.01 to 0.03 of its
+# size, and its pictures correlate by 0.97 and more.
+SHAPE_DIFFERENCE = 0.07
+PICTURE_DIFFERENCE = 0.2
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """What is compared of a hand.
+    """The compared features of a hand.
 
     Args:
-        shape: float32 (21, 2), landmarks around their mean, in units of their mean distance from it; None without.
+        shape: float32 (21, 2), landmarks around their mean, in units of their mean distance from it; or None.
         picture: float32 (SIDE, SIDE), the hand in grey, of mean 0 and length 1.
     """
 
@@ -31,7 +31,7 @@ class Appearance:
 
 
 def appearance(image: np.ndarray, hand: DetectedHand) -> Appearance:
-    """What is compared of a hand in an image, uint8 (height, width, 3) RGB."""
+    """The compared features of a hand in an image, uint8 (height, width, 3) RGB."""
     height, width = image.shape[:2]
     return Appearance(_shape(hand.landmarks, width / height), _picture(image, hand))
 
@@ -39,18 +39,18 @@ def appearance(image: np.ndarray, hand: DetectedHand) -> Appearance:
 def difference(one: Appearance, other: Appearance) -> float:
     """How different two hands look: 0 for the same picture, 1 for just different enough, more for others.
 
-    The larger of the two counts: the pose's difference (root mean square over landmarks, by `SHAPE`), and the picture's
-    (1 - correlation, by `PICTURE`), which also sees another place, light or background.
+    The larger one counts: the pose's difference (root mean square over landmarks, in units of `SHAPE_DIFFERENCE`), or
+    the picture's (1 - correlation, in units of `PICTURE_DIFFERENCE`), which also reacts to place, light and background.
     """
-    by_picture = (1 - float((one.picture * other.picture).sum())) / PICTURE
+    by_picture = (1 - float((one.picture * other.picture).sum())) / PICTURE_DIFFERENCE
     if one.shape is None or other.shape is None:
         return by_picture
-    by_shape = float(np.sqrt(((one.shape - other.shape) ** 2).sum(axis=1).mean())) / SHAPE
+    by_shape = float(np.sqrt(((one.shape - other.shape) ** 2).sum(axis=1).mean())) / SHAPE_DIFFERENCE
     return max(by_picture, by_shape)
 
 
 def least_difference(one: Appearance, others: Iterable[Appearance]) -> float:
-    """The difference to the most similar of the others; infinite where there are none."""
+    """The difference to the most similar one of the others; infinite without any."""
     return min((difference(one, other) for other in others), default=float("inf"))
 
 
@@ -67,11 +67,13 @@ def _picture(image: np.ndarray, hand: DetectedHand) -> np.ndarray:
 
     height, width = image.shape[:2]
     x1, y1, x2, y2 = hand.box
-    side = max((x2 - x1) * width, (y2 - y1) * height) * (1 + 2 * MARGIN)
-    left, top = (x1 + x2) / 2 * width - side / 2, (y1 + y2) / 2 * height - side / 2
-    columns = slice(max(round(left), 0), max(round(left + side), 1))
-    rows = slice(max(round(top), 0), max(round(top + side), 1))
-    small = cv2.resize(np.ascontiguousarray(image[rows, columns]), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    extent = max((x2 - x1) * width, (y2 - y1) * height) * (1 + 2 * MARGIN)
+    left, top = (x1 + x2) / 2 * width - extent / 2, (y1 + y2) / 2 * height - extent / 2
+    columns = slice(max(round(left), 0), max(round(left + extent), 1))
+    rows = slice(max(round(top), 0), max(round(top + extent), 1))
+    small = cv2.resize(
+        np.ascontiguousarray(image[rows, columns]), (PICTURE_SIZE, PICTURE_SIZE), interpolation=cv2.INTER_AREA
+    )
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
     grey -= grey.mean()
     return grey / max(float(np.linalg.norm(grey)), 1e-6)

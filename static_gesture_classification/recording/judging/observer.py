@@ -1,4 +1,4 @@
-"""What the recorder sees in a picture: the hands, which of them counts, and what the current model says of it."""
+"""The recorder's view of a picture: its hands, the hand that counts, and the model's prediction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from static_gesture_classification.inference.predictor import Predictor, Recogni
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning import open_learning_layer
 from static_gesture_classification.recording.judging.learning_head import LearningLayer
-from static_gesture_classification.recording.judging.settings import Hand, JudgeSettings
+from static_gesture_classification.recording.judging.settings import HandRule, JudgeSettings
 from static_gesture_classification.terminal import console
 
 ONNX = ".onnx"
@@ -24,15 +24,15 @@ ONNX = ".onnx"
 
 @dataclass(frozen=True)
 class Sight:
-    """A picture and what is in it.
+    """A picture and its hands.
 
     Args:
         captured: the picture.
         hands: all hands that were found.
-        hand: the one that counts; None where none was found.
-        recognised: what the checkpoint says of it; None without one or without a hand.
-        refitted: what its last layer says since it has learned from kept pictures; None where it has not.
-        learned: from how many.
+        hand: the one that counts; None without a hand.
+        recognised: the checkpoint's prediction; None without a checkpoint or a hand.
+        refitted: the prediction of the last layer refitted on kept pictures; None without one.
+        learned: number of pictures that it was refitted on.
     """
 
     captured: Captured
@@ -44,7 +44,7 @@ class Sight:
 
     @property
     def newest(self) -> RecognisedHand | None:
-        """What the model says that has learned the most."""
+        """The prediction of the refitted layer, else of the checkpoint."""
         return self.refitted or self.recognised
 
     @property
@@ -61,15 +61,15 @@ class Observer:
         predictor: uses the same detector; None to record without a judge.
         rule: which of several hands counts: "largest", "surest", "left" or "right".
         checkpoint: the judging checkpoint as sessions name it; "" without one.
-        learner: the checkpoint's last layer that learns from what is kept; None where it does not.
-        about_learner: what it learns with, or why there is none; "" where none is wanted.
+        learner: the checkpoint's last layer that learns from kept pictures; None without one.
+        about_learner: how it learns, or why it cannot; "" if it is switched off.
     """
 
     def __init__(
         self,
         detector: Detector,
         predictor: Predictor | None,
-        rule: Hand,
+        rule: HandRule,
         checkpoint: str = "",
         learner: LearningLayer | None = None,
         about_learner: str = "",
@@ -103,15 +103,15 @@ class Observer:
         return Sight(captured, tuple(hands), hand, recognised, refitted, newest.learned)
 
 
-def choose_hand(hands: list[DetectedHand], rule: Hand) -> DetectedHand | None:
-    """The hand that counts; None where there is none that the rule allows."""
+def choose_hand(hands: list[DetectedHand], rule: HandRule) -> DetectedHand | None:
+    """The hand that counts; None if the rule allows none."""
     if rule in ("left", "right"):
         hands = [hand for hand in hands if hand.hand == rule]
     weight = (lambda hand: hand.score) if rule == "surest" else _area
     return max(hands, key=weight, default=None)
 
 
-def rule_in_words(rule: Hand) -> str:
+def rule_in_words(rule: HandRule) -> str:
     """The rule for several hands, for the screen."""
     return {"largest": "the larger one counts", "surest": "the surest one counts"}.get(rule, f"the {rule} one counts")
 
@@ -121,7 +121,7 @@ def open_observer(settings: JudgeSettings, checkpoint: Path | None) -> Observer:
 
     Args:
         settings: see `JudgeSettings`.
-        checkpoint: that judges; None for none.
+        checkpoint: that judges; None without one.
 
     Raises:
         UserError: the detector cannot be made, the checkpoint is unusable or does not fit the detector.
@@ -141,7 +141,7 @@ def open_detector(settings: JudgeSettings) -> Detector:
 
 
 def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
-    """The checkpoint that judges: the one asked for, else the plan's, else the chosen, else the quick loop's.
+    """The checkpoint that judges: `recording.checkpoint`, else the plan's, the promoted one, or the quick loop's.
 
     Args:
         settings: see `JudgeSettings`.
@@ -154,7 +154,7 @@ def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
     if asked is not None:
         if not asked.is_file():
             raise UserError(
-                f"recording.checkpoint is {asked}, which does not exist; leave it out for the chosen one, or train one"
+                f"recording.checkpoint is {asked}, which does not exist; leave it out for the best one, or train one"
             )
         return asked
     usual = [*([Path(planned)] if planned else []), *settings.other_checkpoints]
@@ -162,10 +162,10 @@ def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
 
 
 def fast_model(checkpoint: Path) -> Path:
-    """The checkpoint as an ONNX file, exported once; the checkpoint itself where that does not work.
+    """The checkpoint as an ONNX file, exported once; the checkpoint itself if the export cannot be written.
 
-    The file lies hidden beside it, or with the temporary files where that folder is read-only, and is named by the
-    checkpoint's content.
+    The hidden file lies beside the checkpoint, or in the temporary folder if that is read-only. Its name holds a hash
+    of the checkpoint.
     """
     if checkpoint.suffix.lower() == ONNX:
         return checkpoint
@@ -175,12 +175,12 @@ def fast_model(checkpoint: Path) -> Path:
     present = next((place for place in places if place.is_file()), None)
     if present is not None:
         return present
-    from static_gesture_classification.inference.export_onnx import export  # torch takes seconds to import
+    from static_gesture_classification.inference.export_onnx import export_onnx  # torch takes seconds to import
 
     with console.status(f"exporting {checkpoint} for a fast recorder (once)"):
         for place in places:
             try:
-                export(checkpoint, place)
+                export_onnx(checkpoint, place)
             except OutputError:
                 continue
             return place

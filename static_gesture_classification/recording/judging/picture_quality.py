@@ -8,12 +8,12 @@ import numpy as np
 
 from static_gesture_classification.recording.judging.settings import SelectionSettings
 
-SIDE = 96  # pixels that a hand's longer side is reduced to before its sharpness is measured
+HAND_SIZE = 96  # pixels; a larger hand is reduced to this before its sharpness is measured
 NOISE = 25.0  # grey levels squared, of a camera's noise: a blank wall is not sharp because of it
 
 
 def quality_problem(image: np.ndarray, box: Sequence[float], settings: SelectionSettings) -> str | None:
-    """Why the hand in `box` is not fit, in words for the person who performs; None where it is.
+    """Why the hand in `box` is not fit, in words for the user; None if it is fit.
 
     Args:
         image: uint8 (height, width, 3), RGB.
@@ -22,9 +22,9 @@ def quality_problem(image: np.ndarray, box: Sequence[float], settings: Selection
     """
     height, width = image.shape[:2]
     x1, y1, x2, y2 = box
-    sides = [name for name, near in zip(("left", "top"), (x1, y1), strict=True) if near <= settings.edge]
-    sides += [name for name, near in zip(("right", "bottom"), (x2, y2), strict=True) if near >= 1 - settings.edge]
-    if sides:
+    cut_edges = [name for name, near in zip(("left", "top"), (x1, y1), strict=True) if near <= settings.edge]
+    cut_edges += [name for name, near in zip(("right", "bottom"), (x2, y2), strict=True) if near >= 1 - settings.edge]
+    if cut_edges:
         return "the hand is cut off: bring all of it into the picture"
     if max((x2 - x1) * width, (y2 - y1) * height) < settings.min_hand:
         return "the hand is too small: come closer"
@@ -36,9 +36,9 @@ def quality_problem(image: np.ndarray, box: Sequence[float], settings: Selection
 def sharpness(image: np.ndarray, box: Sequence[float]) -> float:
     """Variance of the Laplacian of the hand in `box`, relative to the variance of its grey levels.
 
-    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (ICPR 2000); relative, so that contrast does
-    not count as sharpness, and at one size, so that distance does not. Of 401 hands in webcam frames the least sharp
-    has 0.04; blurred by a Gaussian of 2 pixels at that size, 95 % have less than 0.015.
+    Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (ICPR 2000). It is relative and at a fixed
+    size, so that neither contrast nor distance counts as sharpness. The least sharp of 401 hands in webcam frames has
+    0.04; blurred by a Gaussian of 2 pixels at that size, 95 % have less than 0.015.
     """
     from static_gesture_classification.opencv import cv2
 
@@ -47,7 +47,7 @@ def sharpness(image: np.ndarray, box: Sequence[float]) -> float:
     hand = np.ascontiguousarray(image[max(y1, 0) : y2, max(x1, 0) : x2])
     if min(hand.shape[:2]) < 3:
         return 0.0
-    scale = SIDE / max(hand.shape[:2])
+    scale = HAND_SIZE / max(hand.shape[:2])
     if scale < 1:
         hand = cv2.resize(hand, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(hand, cv2.COLOR_RGB2GRAY).astype(np.float32)

@@ -1,4 +1,4 @@
-"""How much the judging model has to learn from a frame of a gesture that somebody performs: what hard mode goes by."""
+"""How much the judging model can learn from a frame of a performed gesture; hard mode ranks frames by it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 
 
-def known_margin(probabilities: Floats, gestures: npt.ArrayLike) -> Doubles:
+def margin_of_performed(probabilities: Floats, gestures: npt.ArrayLike) -> Doubles:
     """Probability of the performed gesture minus the highest other: (n,) in -1..1.
 
     Negative where the model is wrong, near 0 where it is unsure, near 1 where it has nothing to learn.
@@ -28,6 +28,6 @@ def known_margin(probabilities: Floats, gestures: npt.ArrayLike) -> Doubles:
 def hardness(probabilities: Floats, gestures: npt.ArrayLike) -> Doubles:
     """How much the model still has to learn from a frame of a performed gesture: (n,) in 0..1.
 
-    0 for sure and right, 0.5 for undecided, 1 for sure of another gesture: (1 - `known_margin`) / 2.
+    0 for sure and right, 0.5 for undecided, 1 for sure of another gesture: (1 - `margin_of_performed`) / 2.
     """
-    return (1 - known_margin(probabilities, gestures)) / 2
+    return (1 - margin_of_performed(probabilities, gestures)) / 2

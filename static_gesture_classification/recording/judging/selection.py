@@ -1,4 +1,4 @@
-"""Which pictures a set keeps: fit ones, unlike those it has, and in hard mode those that the model can learn from."""
+"""Which pictures a set keeps: fit and new ones, and in hard mode those that the model can learn from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from static_gesture_classification.recording.judging.policies import hardness
 from static_gesture_classification.recording.judging.settings import SelectionSettings
 
 NO_HAND, UNFIT, KNOWN, ALIKE, WAITING, KEPT = "no hand", "unfit", "known", "alike", "waiting", "kept"
-TYPICAL = 4.0  # differences (see `novelty`) from which on a hand is as new as can be
+TYPICAL = 4.0  # difference (see `novelty`) of an entirely new hand
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Candidate:
     Args:
         sight: the picture.
         appearance: of its hand.
-        judgement: what the model says of it; None where nobody judges or the gesture is not known yet.
-        value: what it is worth, the higher the better.
-        judge: whose words the judgement rests on; None where nobody judges.
+        judgement: by the model; None without a model, or while the gesture is not chosen.
+        value: the higher the better.
+        judge: the prediction that the judgement is based on; None without a model.
     """
 
     sight: Sight
@@ -39,8 +39,8 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of a picture: one of this module's words, what the screen says, and what is kept now if anything."""
+class PictureVerdict:
+    """The outcome for a picture: one of this module's words, the text on screen, and the picture kept now, if any."""
 
     outcome: str
     text: str
@@ -49,15 +49,15 @@ class Verdict:
 
 @dataclass
 class Selector:
-    """Decides picture by picture. Tell it what was kept, and what was dropped again.
+    """Decides picture by picture. Tell it which kept pictures were dropped or restored.
 
     Args:
         settings: thresholds.
         rule: the admission rule's.
-        vocabulary: of the model that judges; None where nobody does.
-        gesture: what is performed; None where that is chosen later.
-        mistaken_for: what the plan says that the model takes it for.
-        hard: whether only what the model gets wrong or is unsure of is kept, and a few easy ones.
+        vocabulary: of the model that judges; None without a model.
+        gesture: the performed one; None if it is chosen later.
+        mistaken_for: the gesture that the model takes it for, by the plan.
+        hard: keep only what the model gets wrong or is unsure of, and a few easy ones.
     """
 
     settings: SelectionSettings
@@ -72,59 +72,61 @@ class Selector:
     _last_kept: float = float("-inf")
     counts: dict[str, int] = field(default_factory=dict)
 
-    def consider(self, sight: Sight) -> Verdict:
-        """Decide on a picture. What it says to keep counts as kept."""
+    def consider(self, sight: Sight) -> PictureVerdict:
+        """Decide on a picture. A picture in the verdict counts as kept."""
         verdict = self._consider(sight)
         self.counts[verdict.outcome] = self.counts.get(verdict.outcome, 0) + 1
         return verdict
 
     def flush(self) -> Candidate | None:
-        """The best picture that is still waiting for better ones, at the end of a set; it counts as kept."""
+        """The best waiting picture, at the end of a set; it counts as kept."""
         best, self._best, self._looked = self._best, None, 0
         if best is not None:
             self._kept.append(best)
         return best
 
     def forget(self, dropped: Candidate) -> None:
-        """A kept picture was dropped: another like it is welcome."""
+        """A kept picture was dropped, so a similar one may be kept."""
         self._kept = [candidate for candidate in self._kept if candidate is not dropped]
 
     def remember(self, restored: Candidate) -> None:
-        """A dropped picture was taken back."""
+        """A dropped picture was restored."""
         self._kept.append(restored)
 
     def judge(self, probabilities: np.ndarray, gesture: str) -> Judgement | None:
-        """What the model says of a hand that shows `gesture`; None where nobody judges."""
+        """Judge a hand that shows `gesture`; None without a model."""
         if self.vocabulary is None:
             return None
         mistaken_for = self.mistaken_for if gesture == self.gesture else None
         return judge(probabilities, gesture, self.vocabulary, self.rule, mistaken_for, self._count())
 
-    def _consider(self, sight: Sight) -> Verdict:
+    def _consider(self, sight: Sight) -> PictureVerdict:
         if sight.hand is None:
-            return Verdict(NO_HAND, "no hand found: show it to the camera")
+            return PictureVerdict(NO_HAND, "no hand found: show it to the camera")
         problem = quality_problem(sight.image, sight.hand.box, self.settings)
         if problem:
-            return Verdict(UNFIT, f"skipped: {problem}")
+            return PictureVerdict(UNFIT, f"skipped: {problem}")
         judgement, judging = None, self._judging(sight)
         if self.gesture is not None and judging is not None:
             judgement = self.judge(judging.probabilities, self.gesture)
         if self.hard and judgement is not None and not judgement.admitted:
-            return Verdict(KNOWN, "the model knows this one: turn, tilt, move, change the light")
+            return PictureVerdict(KNOWN, "the model knows this one: turn, tilt, move, change the light")
         return self._offer(sight, judgement)
 
-    def _offer(self, sight: Sight, judgement: Judgement | None) -> Verdict:
+    def _offer(self, sight: Sight, judgement: Judgement | None) -> PictureVerdict:
         assert sight.hand is not None
         look = appearance(sight.image, sight.hand)
         novelty = least_difference(look, (candidate.appearance for candidate in self._kept))
         if novelty < self.settings.near_identical:
-            return self._keep_best_when_due(sight, Verdict(ALIKE, "like one that is kept already: move a little"))
+            return self._keep_best_when_due(
+                sight, PictureVerdict(ALIKE, "like one that is kept already: move a little")
+            )
         value = self._hardness(sight) * min(1.0, novelty / TYPICAL) ** self.settings.novelty
         if self._best is None or value > self._best.value:
             self._best = Candidate(sight, look, judgement, value, self._judging(sight))
-        return self._keep_best_when_due(sight, Verdict(WAITING, "looking for the best of a few"))
+        return self._keep_best_when_due(sight, PictureVerdict(WAITING, "looking for the best of a few"))
 
-    def _keep_best_when_due(self, sight: Sight, otherwise: Verdict) -> Verdict:
+    def _keep_best_when_due(self, sight: Sight, otherwise: PictureVerdict) -> PictureVerdict:
         if self._best is None:
             return otherwise
         self._looked += 1
@@ -134,17 +136,17 @@ class Selector:
         best = self.flush()
         assert best is not None
         self._last_kept = sight.captured.time
-        return Verdict(KEPT, _why(best.judgement), best)
+        return PictureVerdict(KEPT, _why(best.judgement), best)
 
     def _judging(self, sight: Sight) -> RecognisedHand | None:
-        """Whose word counts: in hard mode that of the model that has learned from what is kept."""
+        """The prediction that counts: the refitted layer's in hard mode, else the checkpoint's."""
         return sight.newest if self.hard else sight.recognised
 
     def _hardness(self, sight: Sight) -> float:
         judging = self._judging(sight)
         if not self.hard or judging is None or self.vocabulary is None:
             return 1.0
-        if self.gesture is None or self.gesture not in self.vocabulary:  # new to the model: all of it is hard
+        if self.gesture is None or self.gesture not in self.vocabulary:  # unknown to the model, so always hard
             return 1.0
         return float(hardness(judging.probabilities[None], self.vocabulary.index(self.gesture))[0])
 

@@ -1,4 +1,4 @@
-"""What decides which pictures are kept: thresholds, the model that judges, and how it learns meanwhile."""
+"""Settings of the selection: thresholds, the model that judges, and how it learns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
-Hand = Literal["largest", "surest", "left", "right"]
+HandRule = Literal["largest", "surest", "left", "right"]
 
 
 class SelectionSettings(Settings):
@@ -28,17 +28,17 @@ class SelectionSettings(Settings):
 
 
 class JudgeSettings(Settings):
-    """What looks at the pictures and judges them; the others of its fields are in conf/recording/default.yaml.
+    """The detector and the model that judge pictures; see also conf/recording/default.yaml.
 
     Args:
-        other_checkpoints: what judges where nothing is asked for and the plan names none, the first that exists.
+        other_checkpoints: the first existing one judges if neither the settings nor the plan name one.
         detector: of the recorder.
-        pipeline, quick_loop: where the two keep their landmarks.
-        embeddings: where the quick loop keeps those of crop models.
-        seed: of what is drawn.
+        pipeline, quick_loop: their workspaces.
+        embeddings: of crop models, by the quick loop.
+        seed: of random draws.
     """
 
-    hand: Hand
+    hand: HandRule
     look_for_more: int = Field(ge=0, strict=True)
     checkpoint: Path | None
     other_checkpoints: tuple[Path, ...]
@@ -55,7 +55,7 @@ class JudgeSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> JudgeSettings:
-        """From `config.recording`, with its changes of `config.detector`."""
+        """From `config.recording`; its node `detector` overrides `config.detector`."""
         changes = {str(key): value for key, value in config.recording.detector.items()}
         pipeline = Workspace.from_config(config)
         return cls.read(

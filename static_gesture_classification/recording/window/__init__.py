@@ -1,1 +1,1 @@
-"""The recorder's window: what is drawn, which keys there are."""
+"""The recorder's window: drawing and keys."""

@@ -1,4 +1,4 @@
-"""Drawing on a picture: rectangles, pictures and readable text in any script, fast enough for a live window.
+"""Drawing on a picture: rectangles, pictures and text in any script, fast enough for a live window.
 
 All arrays are uint8 (height, width, 3), RGB; coordinates are pixels from the upper left corner.
 """
@@ -27,7 +27,7 @@ ACCENT: Colour = (98, 170, 255)
 
 @dataclass(frozen=True)
 class Target:
-    """A place that can be clicked: x1, y1, x2, y2, and the key that a click on it stands for."""
+    """A rectangle that can be clicked: x1, y1, x2, y2, and the key that a click gives."""
 
     place: tuple[int, int, int, int]
     key: str
@@ -40,14 +40,14 @@ class Target:
 
 @dataclass
 class Canvas:
-    """A picture to draw on, and what on it can be clicked."""
+    """A picture to draw on, and its clickable targets."""
 
     pixels: np.ndarray
     targets: list[Target] = field(default_factory=list)
 
     @classmethod
     def blank(cls, width: int, height: int) -> Canvas:
-        """An empty one."""
+        """An empty canvas."""
         return cls(_empty(width, height).copy())
 
     def fill(self, x1: int, y1: int, x2: int, y2: int, colour: Colour, opacity: float = 1.0) -> None:
@@ -75,7 +75,7 @@ class Canvas:
         self.fill(x1, y1, x1 + round((x2 - x1) * min(max(share, 0), 1)), y2, colour)
 
     def paste(self, picture: np.ndarray, x: int, y: int) -> None:
-        """Put a picture with its upper left corner at x, y; what lies outside is left off."""
+        """Put a picture with its upper left corner at x, y; parts outside are cut off."""
         height, width = self.pixels.shape[:2]
         part = picture[: max(height - y, 0), : max(width - x, 0)]
         self.pixels[y : y + part.shape[0], x : x + part.shape[1]] = part
@@ -90,9 +90,9 @@ class Canvas:
         bold: bool = False,
         most: int | None = None,
     ) -> int:
-        """Write one line, cut with … where it is wider than `most` pixels; returns its width in pixels."""
+        """Write one line, shortened with … if it is wider than `most` pixels; returns its width in pixels."""
         if most is not None:
-            text = shortened(text, size, bold, most)
+            text = shorten_line(text, size, bold, most)
         mask = _mask(text, size, bold)
         height, width = self.pixels.shape[:2]
         mask = mask[: max(height - y, 0), : max(width - x, 0)]
@@ -112,7 +112,7 @@ class Canvas:
         lines: int = 99,
     ) -> int:
         """Write a text in lines of at most `width` pixels; returns the y below it."""
-        broken = wrapped(text, size, bold, width)
+        broken = wrap(text, size, bold, width)
         if len(broken) > lines:
             broken = [*broken[: lines - 1], " ".join(broken[lines - 1 :])]
         for line in broken:
@@ -121,13 +121,13 @@ class Canvas:
         return y
 
     def click(self, x1: int, y1: int, x2: int, y2: int, key: str) -> None:
-        """Make a rectangle stand for a key."""
+        """Make a rectangle clickable."""
         if key:
             self.targets.append(Target((x1, y1, x2, y2), key))
 
 
-def fitted(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -> np.ndarray:
-    """A picture scaled to fit into width x height pixels."""
+def fit(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -> np.ndarray:
+    """Scale a picture to fit into width x height pixels."""
     from static_gesture_classification.opencv import cv2
 
     scale = min(width / picture.shape[1], height / picture.shape[0])
@@ -140,8 +140,8 @@ def fitted(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=smooth)
 
 
-def mirrored(picture: np.ndarray) -> np.ndarray:
-    """A picture as a mirror shows it."""
+def mirror(picture: np.ndarray) -> np.ndarray:
+    """Mirror a picture."""
     from static_gesture_classification.opencv import cv2
 
     return cv2.flip(picture, 1)
@@ -159,8 +159,8 @@ def text_width(text: str, size: int, bold: bool = False) -> int:
 
 
 @lru_cache(1024)
-def shortened(text: str, size: int, bold: bool, most: int) -> str:
-    """A line that fits into `most` pixels, cut with … where it must be."""
+def shorten_line(text: str, size: int, bold: bool, most: int) -> str:
+    """Shorten a line with … to at most `most` pixels."""
     if text_width(text, size, bold) <= most:
         return text
     while text and text_width(text + "…", size, bold) > most:
@@ -169,8 +169,8 @@ def shortened(text: str, size: int, bold: bool, most: int) -> str:
 
 
 @lru_cache(512)
-def wrapped(text: str, size: int, bold: bool, width: int) -> list[str]:
-    """A text broken between words into lines of at most `width` pixels."""
+def wrap(text: str, size: int, bold: bool, width: int) -> list[str]:
+    """Break a text between words into lines of at most `width` pixels."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -196,7 +196,7 @@ def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
 
 @lru_cache(1024)
 def _mask(text: str, size: int, bold: bool) -> np.ndarray:
-    """How much ink each pixel of a line has: float32 (height, width), 0..1."""
+    """The opacity of a line's pixels: float32 (height, width), 0..1."""
     width = max(1, text_width(text, size, bold))
     image = Image.new("L", (width, line_height(size)))
     ImageDraw.Draw(image).text((0, round(size * 0.08)), text, font=_font(size, bold), fill=255)

@@ -1,8 +1,6 @@
-"""The recorder without a window: the same information as lines, and nobody to ask."""
+"""The recorder without a window: the same information as lines, without questions."""
 
 from __future__ import annotations
-
-from rich.markup import escape
 
 from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
 from static_gesture_classification.recording.judging.selection import KEPT
@@ -11,7 +9,7 @@ from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import Finished, Ready, Recording
-from static_gesture_classification.terminal import console
+from static_gesture_classification.terminal import say
 
 SECONDS_BETWEEN_LINES = 1.0
 
@@ -25,11 +23,11 @@ class Lines:
         self._current: SetInProgress | None = None
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
-        """Print what is new; returns the keys that somebody in front of a window would press now."""
+        """Print what is new; returns the keys that a user at a window would press now."""
         state = recorder.state
         if self._current is not None and (not isinstance(state, Recording) or state.set is not self._current):
             kept, count = len(self._current.kept), self._current.job.count
-            _print(f"  {kept} of {count} recorded" if kept else "  nothing was kept")
+            say(f"  {kept} of {count} recorded" if kept else "  nothing was kept")
             self._current = None
         if isinstance(state, Recording):
             self._current = state.set
@@ -54,29 +52,24 @@ class Lines:
         self._kept = 0
         job, placement = state.set.job, state.set.placement
         mode = "only what is hard for the model" if state.set.selector.hard else "everything that differs"
-        _print(f"[bold]{escape(job.title)}[/]: {job.count} pictures, keeping {mode}")
-        for text in (job.reason, placement.reason):
-            if text:
-                _print(f"  {escape(text)}")
+        say(f"{job.title}: {job.count} pictures, keeping {mode}")
+        for text in filter(None, (job.reason, placement.reason)):
+            say(f"  {text}")
 
     def _say_what_happens(self, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures) -> None:
         kept = len(state.set.kept)
         if kept > self._kept and state.verdict is not None and state.verdict.outcome == KEPT:
             self._kept = kept
-            _print(f"  {kept:>3} of {state.set.job.count}  {escape(state.verdict.text)}")
+            say(f"  {kept:>3} of {state.set.job.count}  {state.verdict.text}")
         for text in (state.set.trouble, recorder.camera.message, figures.remark):
-            self._say(text, recorder.now, f"[yellow]{escape(text)}[/]")
+            self._say(text, recorder.now, text)
         if state.verdict is not None and state.verdict.outcome != KEPT:
             hands = len(sight.hands) if sight is not None else 0
             several = f" ({hands} hands: {rule_in_words(recorder.settings.judge.hand)})" if hands > 1 else ""
-            self._say(state.verdict.text, recorder.now, f"[dim]           {escape(state.verdict.text + several)}[/]")
+            self._say(state.verdict.text, recorder.now, f"           {state.verdict.text}{several}")
 
     def _say(self, text: str, now: float, line: str) -> None:
-        """Print a line that is not the same as the last one, and not too many a second."""
+        """Print a line unless it repeats the last one or follows it too soon."""
         if text and text != self._last and now - self._last_at >= SECONDS_BETWEEN_LINES:
             self._last, self._last_at = text, now
-            _print(line)
-
-
-def _print(line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True)
+            say(line)

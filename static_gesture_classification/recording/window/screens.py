@@ -1,4 +1,4 @@
-"""What the window shows: one function per state of the recorder, all in one frame of header, body and line of keys."""
+"""The window's screens: one function per state of the recorder, all with a header, a body and a line of keys."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from static_gesture_classification.recording.judging.selection import KEPT, WAIT
 from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.session_writer import Entry
+from static_gesture_classification.recording.session_writer import SessionEntry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import (
     CLICKED,
-    COLUMNS,
-    ROWS,
+    SHEET_HEIGHT,
+    SHEET_WIDTH,
     Asking,
     Choosing,
     Finished,
@@ -39,26 +39,26 @@ from static_gesture_classification.recording.window.drawing import (
     WARNING,
     Canvas,
     Colour,
-    fitted,
+    fit,
     line_height,
-    mirrored,
+    mirror,
     text_width,
-    wrapped,
+    wrap,
 )
 
 WIDTH, HEIGHT = 1160, 720
 HEADER, FOOTER = 64, 52
 BODY = (HEADER, HEIGHT - FOOTER)
 VIEW = (800, 600)  # the camera's picture
-SIDE = VIEW[0]  # where the side panel begins
+PANEL_LEFT = VIEW[0]  # where the side panel begins
 EDGE = 20
-STRIP = 38  # below the header of what is no live picture, for messages
+STRIP = 38  # for messages, below the header of screens without a live picture
 FLASH_SECONDS = 0.35
-LEGEND = "→ is what the model says of a picture. A click drops it or takes it back."
+LEGEND = "→ is the model's prediction. A click drops a picture or restores it."
 
 
-def draw(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
-    """The whole window: uint8 (HEIGHT, WIDTH, 3) RGB, and what can be clicked."""
+def draw_screen(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
+    """The whole window: uint8 (HEIGHT, WIDTH, 3) RGB, and its clickable targets."""
     canvas = Canvas.blank(WIDTH, HEIGHT)
     state = recorder.state
     _BODIES[type(state)](canvas, recorder, state, sight, figures)
@@ -70,7 +70,7 @@ def draw(recorder: Recorder, sight: Sight | None, figures: Figures) -> Canvas:
 # Asking for a name
 
 
-def _asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | None, figures: Figures) -> None:
+def _draw_asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, "Before we begin", "")
     x, y, width = 120, 140, WIDTH - 240
     y = canvas.paragraph(state.question, x, y, width, 32, TEXT, bold=True)
@@ -97,7 +97,7 @@ def _asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | No
 # The live picture, before and while recording
 
 
-def _ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None, figures: Figures) -> None:
+def _draw_ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, recorder.job.title, _progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     y = _who(canvas, recorder, HEADER + EDGE)
@@ -106,7 +106,9 @@ def _ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None
     _banner(canvas, "Press Space to start", ACCENT)
 
 
-def _recording(canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures) -> None:
+def _draw_recording(
+    canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures
+) -> None:
     _header(canvas, state.set.job.title, _progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     if recorder.now - state.flash < FLASH_SECONDS:
@@ -138,7 +140,7 @@ def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figu
         canvas.fill(0, top, VIEW[0], top + VIEW[1], PANEL)
         canvas.text("waiting for the camera …", 280, top + 280, 22, MUTED)
         return
-    picture = fitted(mirrored(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
+    picture = fit(mirror(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
     x, y = (VIEW[0] - picture.shape[1]) // 2, top + (VIEW[1] - picture.shape[0]) // 2
     canvas.paste(picture, x, y)
     for hand in sight.hands:
@@ -161,7 +163,7 @@ def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figu
 
 
 def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sight | None) -> None:
-    """A hand's box; the one that counts with what the model says of it."""
+    """A hand's box, with the model's prediction for the hand that counts."""
     x1, y1, x2, y2 = place
     if sight is None:
         canvas.frame(x1, y1, x2, y2, MUTED, 2)
@@ -180,7 +182,7 @@ def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sig
 
 
 def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
-    x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     for label, value in (("person", recorder.subject or "nobody named"), ("room", recorder.room)):
         canvas.text(label, x, y, 15, MUTED)
         canvas.text(value, x + 70, y - 2, 18, TEXT, True, width - 70)
@@ -189,8 +191,8 @@ def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
 
 
 def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
-    """What is to be done and why, with an example."""
-    job, x, width = recorder.job, SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    """The job and its reason, with an example."""
+    job, x, width = recorder.job, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     y = canvas.paragraph(
         f"{job.count} pictures" if job.gesture else f"up to {job.count} pictures", x, y, width, 24, bold=True
     )
@@ -207,19 +209,19 @@ def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
 
 
 def _example(canvas: Canvas, job: Job, y: int) -> int:
-    side = min(200, BODY[1] - y - 34)
-    if job.example is None or side < 80:
+    size = min(200, BODY[1] - y - 34)
+    if job.example is None or size < 80:
         return y
     text = "like this one, which the model gets wrong:" if job.mistaken_for else "like this one:"
-    canvas.text(text, SIDE + EDGE, y, 14, MUTED)
-    picture = fitted(job.example, side, side)
-    canvas.paste(picture, SIDE + EDGE, y + 24)
-    return y + side + 36
+    canvas.text(text, PANEL_LEFT + EDGE, y, 14, MUTED)
+    picture = fit(job.example, size, size)
+    canvas.paste(picture, PANEL_LEFT + EDGE, y + 24)
+    return y + size + 36
 
 
 def _counts(canvas: Canvas, state: Recording, y: int) -> int:
-    """How many are kept, how many are missing, and why those were kept."""
-    current, x, width = state.set, SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    """How many pictures are kept and missing, and why they were kept."""
+    current, x, width = state.set, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     kept = len(current.kept)
     wide = canvas.text(str(kept), x, y - 8, 52, TEXT, True)
     canvas.text(f"of {current.job.count}", x + wide + 12, y + 6, 22, MUTED)
@@ -245,19 +247,19 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
 
 def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
     """The latest pictures that were kept."""
-    side, x = 76, SIDE + EDGE
+    size, x = 76, PANEL_LEFT + EDGE
     for place in range(4):
-        canvas.fill(x + place * (side + 6), y, x + place * (side + 6) + side, y + side, PANEL)
+        canvas.fill(x + place * (size + 6), y, x + place * (size + 6) + size, y + size, PANEL)
     for entry in current.kept[-4:][::-1]:
-        picture = fitted(entry.thumbnail, side, side)
-        canvas.paste(picture, x + (side - picture.shape[1]) // 2, y + (side - picture.shape[0]) // 2)
-        x += side + 6
-    return y + side + 14
+        picture = fit(entry.thumbnail, size, size)
+        canvas.paste(picture, x + (size - picture.shape[1]) // 2, y + (size - picture.shape[0]) // 2)
+        x += size + 6
+    return y + size + 14
 
 
 def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int) -> int:
     """The three likeliest gestures as bars."""
-    x, width = SIDE + EDGE, WIDTH - SIDE - 2 * EDGE
+    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     if not recorder.can_judge or y > BODY[1] - 110:
         return y
     recognised = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
@@ -294,10 +296,10 @@ def _rule(recorder: Recorder) -> str:
 # Naming a set, the contact sheet, the end
 
 
-def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
+def _draw_choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, state.question, "")
     if len(state.entries) == 1:
-        picture = fitted(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
+        picture = fit(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
         canvas.paste(picture, EDGE, HEADER + STRIP)
         entries = []
     else:
@@ -319,24 +321,26 @@ def _choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight 
         y += height
 
 
-def _reviewing(canvas: Canvas, recorder: Recorder, state: Reviewing, sight: Sight | None, figures: Figures) -> None:
+def _draw_reviewing(
+    canvas: Canvas, recorder: Recorder, state: Reviewing, sight: Sight | None, figures: Figures
+) -> None:
     session = state.set.writer.session
     kept, dropped = len(state.set.kept), len(state.entries) - len(state.set.kept)
-    pages = -(-len(state.entries) // (COLUMNS * ROWS))
+    pages = -(-len(state.entries) // (SHEET_WIDTH * SHEET_HEIGHT))
     page = f"   page {state.page + 1} of {pages}" if pages > 1 else ""
     _header(canvas, f"Keep these as {session.gesture}?", f"{kept} kept   {dropped} dropped{page}")
-    width, height = (WIDTH - EDGE) // COLUMNS, (BODY[1] - HEADER - STRIP - 4) // ROWS
-    first = state.page * COLUMNS * ROWS
-    for place, entry in enumerate(state.entries[first : first + COLUMNS * ROWS]):
-        x, y = EDGE // 2 + place % COLUMNS * width, HEADER + STRIP + place // COLUMNS * height
+    width, height = (WIDTH - EDGE) // SHEET_WIDTH, (BODY[1] - HEADER - STRIP - 4) // SHEET_HEIGHT
+    first = state.page * SHEET_WIDTH * SHEET_HEIGHT
+    for place, entry in enumerate(state.entries[first : first + SHEET_WIDTH * SHEET_HEIGHT]):
+        x, y = EDGE // 2 + place % SHEET_WIDTH * width, HEADER + STRIP + place // SHEET_WIDTH * height
         if first + place == state.cursor:
             canvas.fill(x, y, x + width, y + height, ACCENT)
         _tile(canvas, entry, x + 4, y + 4, width - 8, height - 8, _caption(state, entry))
         canvas.click(x, y, x + width, y + height, f"{CLICKED}{first + place}")
 
 
-def _caption(state: Reviewing, entry: Entry) -> tuple[str, Colour]:
-    """What stands below a picture: its own gesture if it has one, and what the model says of it."""
+def _caption(state: Reviewing, entry: SessionEntry) -> tuple[str, Colour]:
+    """The caption of a picture: its own gesture if it has one, and the model's prediction."""
     if entry.dropped:
         return "dropped", BAD
     own = f"{entry.image.gesture}!  " if entry.image.gesture else ""
@@ -349,7 +353,7 @@ def _caption(state: Reviewing, entry: Entry) -> tuple[str, Colour]:
 
 def _tile(
     canvas: Canvas,
-    entry: Entry,
+    entry: SessionEntry,
     x: int,
     y: int,
     width: int,
@@ -359,7 +363,7 @@ def _tile(
     """One picture of a set, darkened where it is dropped."""
     canvas.fill(x, y, x + width, y + height, PANEL)
     room = height - (28 if caption else 0)
-    picture = fitted(entry.thumbnail, width, room)
+    picture = fit(entry.thumbnail, width, room)
     if entry.dropped:
         picture = (picture * 0.25).astype(np.uint8)
     canvas.paste(picture, x + (width - picture.shape[1]) // 2, y + (room - picture.shape[0]) // 2)
@@ -367,30 +371,30 @@ def _tile(
         canvas.text(caption[0], x + 8, y + room + 2, 15, caption[1], True, width - 12)
 
 
-def _finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight | None, figures: Figures) -> None:
+def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight | None, figures: Figures) -> None:
     _header(canvas, "Done", "")
     x, y, width = 120, 130, WIDTH - 240
     if recorder.camera.state != RUNNING:
         colour = BAD if recorder.camera.state == LOST else MUTED
         y = canvas.paragraph(recorder.camera.message, x, y, width, 20, colour) + 10
     total = sum(len(current.kept) for current in recorder.saved)
-    text = f"{_counted(total, 'picture')} in {_counted(len(recorder.saved), 'session')} saved"
+    text = f"{_count(total, 'picture')} in {_count(len(recorder.saved), 'session')} saved"
     y = canvas.paragraph(text if total else "Nothing was recorded", x, y, width, 28, bold=True) + 12
     for current in recorder.saved[-9:]:
         split = "held out for val" if current.placement.held_out else "to train" if current.placement.split else ""
         canvas.text(current.writer.session.gesture or "not named yet", x, y, 18, TEXT, True, 220)
-        canvas.text(_counted(len(current.kept), "picture"), x + 240, y, 18)
+        canvas.text(_count(len(current.kept), "picture"), x + 240, y, 18)
         canvas.text(split, x + 400, y, 18, MUTED)
         y += 32
     if recorder.saved:
-        text = "How to take them in stands in the terminal."
-        canvas.paragraph("They are taken in now." if recorder.settings.commit else text, x, y + 16, width, 18, MUTED)
+        text = "The terminal shows how to train on them."
+        canvas.paragraph("They are added now." if recorder.settings.commit else text, x, y + 16, width, 18, MUTED)
 
 
-# What all have in common
+# Common parts
 
 
-def _counted(count: int, what: str) -> str:
+def _count(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
@@ -437,7 +441,7 @@ def _width_of_keys(recorder: Recorder, size: int) -> int:
 
 
 def _messages(canvas: Canvas, recorder: Recorder) -> None:
-    """Trouble with camera or disk, and what has just happened, above everything else."""
+    """Messages about camera and disk, and notices, above everything else."""
     state = recorder.state
     current = getattr(state, "set", None)
     messages: list[tuple[str, Colour]] = []
@@ -455,7 +459,7 @@ def _messages(canvas: Canvas, recorder: Recorder) -> None:
         return
     y = HEADER + 40
     for text, colour in messages:
-        bottom = y + 24 + line_height(18) * len(wrapped(text, 18, False, 700))
+        bottom = y + 24 + line_height(18) * len(wrap(text, 18, False, 700))
         canvas.fill(40, y, 780, bottom, (0, 0, 0), 0.85)
         canvas.fill(40, y, 46, bottom, colour)
         canvas.paragraph(text, 64, y + 11, 700, 18, colour)
@@ -463,10 +467,10 @@ def _messages(canvas: Canvas, recorder: Recorder) -> None:
 
 
 _BODIES: dict[type, Callable[[Canvas, Recorder, Any, Sight | None, Figures], None]] = {
-    Asking: _asking,
-    Ready: _ready,
-    Recording: _recording,
-    Choosing: _choosing,
-    Reviewing: _reviewing,
-    Finished: _finished,
+    Asking: _draw_asking,
+    Ready: _draw_ready,
+    Recording: _draw_recording,
+    Choosing: _draw_choosing,
+    Reviewing: _draw_reviewing,
+    Finished: _draw_finished,
 }

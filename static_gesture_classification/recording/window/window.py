@@ -1,7 +1,7 @@
-"""The recorder's window, by SDL (pygame-ce): shows what `screens` draws, gives keys and clicks back, each in order.
+"""The recorder's window, by SDL (pygame-ce): shows the screens, and returns keys and clicks in order.
 
-OpenCV's own window remembers one key: of two that come while a picture is looked at, its Qt form forgets the first
-(`last_key` in opencv/modules/highgui/src/window_QT.cpp). SDL queues them all, and gives text as it was composed.
+OpenCV's own Qt window remembers only the last key that comes while a picture is processed (`last_key` in
+opencv/modules/highgui/src/window_QT.cpp). SDL queues all keys, and supports composed text.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from static_gesture_classification.recording.keys import (
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.window.drawing import Canvas
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw
+from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw_screen
 
 if TYPE_CHECKING:
     import pygame
 
 TITLE = "Record gestures"
-LOOKING_MS, IDLE_MS = 1, 20  # how long keys are waited for, while pictures are looked at and while they are not
+LOOKING_MS, IDLE_MS = 1, 20  # time to wait for keys, while pictures are processed and while they are not
 NO_DISPLAY = (
     "run this on the machine's own desktop, through ssh -X, or under a virtual display (xvfb-run); "
     "or record without a window: window=none"
 )
 
 # By SDL's names. Keys that write something come as text, the space too.
-_NAMED = {
+_KEY_NAMES = {
     "backspace": BACKSPACE, "tab": DOWN, "return": ENTER, "enter": ENTER, "escape": ESCAPE, "delete": DELETE,
     "left": LEFT, "right": RIGHT, "up": UP, "down": DOWN, "page up": PAGE_UP, "page down": PAGE_DOWN,
 }  # fmt: skip
@@ -60,7 +60,7 @@ class Window:
         sdl: SDL's window.
 
     Raises:
-        UserError: there is no display; says what to try.
+        UserError: there is no display.
     """
 
     def __init__(self) -> None:
@@ -87,11 +87,11 @@ class Window:
         self._pygame.display.quit()
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
-        """Draw what the recorder is doing; returns what was pressed and clicked since, in order."""
-        return self.put(draw(recorder, sight, figures), LOOKING_MS if recorder.state.looks else IDLE_MS)
+        """Draw the recorder's state; returns the keys and clicks since then, in order."""
+        return self.put(draw_screen(recorder, sight, figures), LOOKING_MS if recorder.state.looks else IDLE_MS)
 
     def put(self, canvas: Canvas, wait: int) -> list[str]:
-        """Show a canvas, wait up to so many milliseconds; returns all that was pressed and clicked since, in order."""
+        """Show a canvas, and wait up to `wait` milliseconds; returns the keys and clicks since then, in order."""
         self._paint(canvas)
         events = [self._pygame.event.wait(wait), *self._pygame.event.get()]
         keys = [key for event in events for key in self._keys(event, canvas)]
@@ -100,7 +100,7 @@ class Window:
     def _paint(self, canvas: Canvas) -> None:
         pygame, surface = self._pygame, self.sdl.get_surface()
         picture = pygame.image.frombuffer(canvas.pixels, canvas.pixels.shape[1::-1], "RGB")
-        place = fitted(picture.get_size(), surface.get_size())
+        place = place_in_window(picture.get_size(), surface.get_size())
         if place.size == picture.get_size() == surface.get_size():
             surface.blit(picture, (0, 0))
         else:
@@ -109,51 +109,47 @@ class Window:
         self.sdl.flip()
 
     def _keys(self, event: pygame.event.Event, canvas: Canvas) -> Iterator[str]:
-        """What an event means, by the names of `keys`."""
+        """An event as names of `keys`."""
         pygame = self._pygame
         if event.type in (pygame.QUIT, pygame.WINDOWCLOSE):
             yield CLOSED
         elif event.type == pygame.TEXTINPUT:
             yield from (SPACE if character == " " else character for character in event.text if character.isprintable())
         elif event.type == pygame.KEYDOWN:
-            yield from self._named(event)
+            yield from self._read_key(event)
         elif event.type == pygame.MOUSEBUTTONDOWN and event.button == pygame.BUTTON_LEFT:
-            yield from self._clicked(event.pos, canvas)
+            yield from self._read_click(event.pos, canvas)
 
-    def _named(self, event: pygame.event.Event) -> Iterator[str]:
+    def _read_key(self, event: pygame.event.Event) -> Iterator[str]:
         name = self._pygame.key.name(event.key)
-        if name in _NAMED:
-            yield _NAMED[name]
+        if name in _KEY_NAMES:
+            yield _KEY_NAMES[name]
         elif name in _KEYPAD and not event.mod & self._pygame.KMOD_NUM:
             yield _KEYPAD[name]
 
-    def _clicked(self, position: tuple[int, int], canvas: Canvas) -> Iterator[str]:
+    def _read_click(self, position: tuple[int, int], canvas: Canvas) -> Iterator[str]:
         height, width = canvas.pixels.shape[:2]
-        place = fitted((width, height), self.sdl.size)
+        place = place_in_window((width, height), self.sdl.size)
         x = (position[0] - place.x) * width // place.width
         y = (position[1] - place.y) * height // place.height
         yield from (target.key for target in canvas.targets if target.holds(x, y))
 
 
-def fitted(picture: tuple[int, int], window: tuple[int, int]) -> pygame.Rect:
-    """Where a picture of (width, height) lies in a window: as large as it can be, in its shape, in the middle."""
+def place_in_window(picture: tuple[int, int], window: tuple[int, int]) -> pygame.Rect:
+    """The place of a picture (width, height) in a window: as large as possible, undistorted, centred."""
     import pygame
 
     return pygame.Rect(0, 0, *picture).fit(pygame.Rect(0, 0, *window))
 
 
 def check_display() -> None:
-    """Whether there is a display, on Linux; SDL is kept from looking for other places than desktops.
-
-    Raises:
-        UserError: there is none; says what to try.
-    """
+    """Check on Linux that there is a display, and limit SDL to desktops. Raises `UserError` where there is none."""
     if not sys.platform.startswith("linux") or os.environ.get("SDL_VIDEODRIVER"):
         return
     if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         raise UserError(f"there is no display to open a window on (DISPLAY is not set): {NO_DISPLAY}")
     os.environ["SDL_VIDEODRIVER"] = "x11,wayland"  # else it may take over a console
-    if os.environ.get("DISPLAY"):  # X takes pictures as they are: ten times faster than OpenGL without a graphics card
+    if os.environ.get("DISPLAY"):  # plain X is ten times faster than OpenGL without a graphics card
         os.environ.setdefault("SDL_FRAMEBUFFER_ACCELERATION", "0")
 
 

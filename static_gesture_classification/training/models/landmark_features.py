@@ -1,8 +1,8 @@
-"""What the landmark network sees of a hand: numbers that do not depend on where it is, how large, or which side.
+"""Features of the landmark network: invariant to the hand's place, size and handedness.
 
 MediaPipe's order of the 21 points: 0 wrist; four of each finger from the palm to the tip: thumb 1 to 4, index 5 to 8,
-middle 9 to 12, ring 13 to 16, little finger 17 to 20. Nothing here is invariant to a turn in the picture: thumbs up and
-thumbs down differ in nothing else.
+middle 9 to 12, ring 13 to 16, little finger 17 to 20. The features are not invariant to rotation: it is all that tells
+thumbs up from thumbs down.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _SMALLEST = 1e-4
 def features(points: Tensor) -> Tensor:
     """Features (n, F) float32 of points (n, 21, 2) in any unit that is the same for x and y.
 
-    Of the hand brought to unit size (root mean square distance of its points from their centre) and to one side
-    (see `one_sided`): coordinates; directions and lengths of the 20 bones; distances between fingertips, from them to
-    the wrist and to their finger's base, and from the thumb's tip to all other joints; how each joint bends (cosine
-    and sine of the angle between its bones).
+    The hand is first scaled to unit size (root mean square distance of its points from their centre) and mirrored to
+    one side (`mirror_to_one_side`). Its features are: coordinates; directions and lengths of the 20 bones; distances
+    between fingertips, from them to the wrist and to their finger's base, and from the thumb's tip to all other joints;
+    how each joint bends (cosine and sine of the angle between its bones).
     """
     points = points.float()
     centred = points - points.mean(dim=1, keepdim=True)
     scale = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(_SMALLEST**2)
-    hand = one_sided(centred / scale.view(-1, 1, 1))
+    hand = mirror_to_one_side(centred / scale.view(-1, 1, 1))
     bones = hand[:, ENDS] - hand[:, STARTS]
     lengths = _norm(bones)
     directions = bones / lengths.unsqueeze(2)
@@ -47,19 +47,19 @@ def features(points: Tensor) -> Tensor:
     return torch.cat([hand.flatten(1), directions.flatten(1), lengths, reaches, _bends(directions)], dim=1)
 
 
-def one_sided(centred: Tensor) -> Tensor:
-    """Hands mirrored where needed so that all wind alike from index knuckle over wrist to little finger's knuckle.
+def mirror_to_one_side(centred: Tensor) -> Tensor:
+    """Mirror hands so that index knuckle, wrist and little finger's knuckle have the same orientation in all.
 
-    A left palm becomes a right one. A right hand's back becomes a left hand's palm and then a right one: in the picture
-    they differ in nothing that landmarks in two dimensions show. Nobody has to know which hand it is.
+    A left palm becomes a right palm, and so does the back of a right hand: 2D landmarks do not distinguish it from a
+    left palm. So the handedness need not be known.
 
     Args:
         centred: (n, 21, 2) about their centre.
     """
     index, little = (centred[:, knuckle] - centred[:, WRIST] for knuckle in (INDEX_KNUCKLE, LITTLE_KNUCKLE))
     winding = index[:, 0] * little[:, 1] - index[:, 1] * little[:, 0]
-    side = torch.where(winding < 0, -1.0, 1.0)
-    return torch.stack([centred[..., 0] * side.unsqueeze(1), centred[..., 1]], dim=2)
+    direction = torch.where(winding < 0, -1.0, 1.0)
+    return torch.stack([centred[..., 0] * direction.unsqueeze(1), centred[..., 1]], dim=2)
 
 
 def _norm(vectors: Tensor) -> Tensor:

@@ -23,11 +23,11 @@ def backbone(
 ) -> tuple[nn.Module, int]:
     """Build the network from features to embeddings; returns it and its embeddings' length.
 
-    Its first layer standardises the features by what training sees of them.
+    Its first layer standardises the features.
 
     Args:
         hidden: width of each layer, 1 to 8192.
-        dropout: share of each layer's outputs that training leaves out, from 0 to less than 1.
+        dropout: of each layer's outputs, from 0 to less than 1.
         features_version: of the features that it is trained on.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Gesture networks: a backbone that makes embeddings, and a linear head that makes logits of them."""
+"""Gesture networks: a backbone that computes embeddings, and a linear head that computes logits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Network(nn.Module):
     """Backbone and head, so that embeddings and logits come out of the same pass.
 
     Args:
-        backbone: makes embeddings (n, width) of what `embed` hands it.
+        backbone: computes embeddings (n, width).
         width: length of an embedding.
         classes: number of gestures.
     """

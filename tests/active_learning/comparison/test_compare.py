@@ -49,7 +49,7 @@ def split_samples(split, people=12, count=COUNT):
     return samples.assign(sample_id=prefix + samples["sample_id"].str[1:], subject=prefix + " " + samples["subject"])
 
 
-def said(samples, right, seed=0, blind=(), vocabulary=VOCABULARY):
+def predict(samples, right, seed=0, blind=(), vocabulary=VOCABULARY):
     """Predictions about samples of which about `right` are right, and none of the gestures in `blind`."""
     truths = np.array([vocabulary.names.index(name) for name in samples["gesture"]])
     probabilities = probabilities_for(truths, right, seed, len(vocabulary))
@@ -61,7 +61,7 @@ def said(samples, right, seed=0, blind=(), vocabulary=VOCABULARY):
 def write_tables(name, right, seed, splits=("val", "test"), **options):
     """A folder of predictions tables as the evaluate stage leaves it."""
     for split in splits:
-        write_predictions(said(split_samples(split), right, seed, **options), Path(name) / f"{split}.parquet")
+        write_predictions(predict(split_samples(split), right, seed, **options), Path(name) / f"{split}.parquet")
 
 
 def compared(*overrides):
@@ -157,7 +157,7 @@ def test_samples_that_only_one_has_predictions_of_are_left_out_and_counted():
     write_tables("before", 0.7, 1)
     write_tables("after", 0.9, 2)
     samples = split_samples("val")
-    write_predictions(said(samples[samples.index < 500], 0.9, 2), Path("after/val.parquet"))
+    write_predictions(predict(samples[samples.index < 500], 0.9, 2), Path("after/val.parquet"))
     result = compared()
     assert result["splits"]["val"]["samples"] == 500
     assert result["left_out"]["samples"] == {"only one has predictions of": 100}
@@ -166,7 +166,7 @@ def test_samples_that_only_one_has_predictions_of_are_left_out_and_counted():
 def test_tables_in_another_order_are_paired_by_sample():
     write_tables("before", 0.7, 1, splits=("val",))
     samples = split_samples("val")
-    shuffled = said(samples, 0.7, 1)
+    shuffled = predict(samples, 0.7, 1)
     order = np.random.default_rng(0).permutation(len(samples))
     write_predictions(Predictions(shuffled.table.take(order), shuffled.gestures), Path("after") / "val.parquet")
     val = compared()["splits"]["val"]
@@ -177,7 +177,7 @@ def test_tables_in_another_order_are_paired_by_sample():
 def test_predictions_of_different_samples_are_an_error_that_says_why():
     write_tables("before", 0.7, 1)
     other = split_samples("val").assign(sample_id=[f"d{i:023x}" for i in range(COUNT)])
-    write_predictions(said(other, 0.9), Path("after/val.parquet"))
+    write_predictions(predict(other, 0.9), Path("after/val.parquet"))
     with pytest.raises(DataError, match=r"no sample of val in common.*only one has predictions of"):
         compared()
 
@@ -187,7 +187,7 @@ def test_samples_of_train_do_not_count_though_a_table_has_predictions_of_them():
     write_tables("after", 0.9, 2)
     samples = split_samples("val")
     known = samples.assign(split=np.where(samples.index < 100, "train", "val"))  # when after was trained
-    write_predictions(said(known, 0.9, 2), Path("after/val.parquet"))
+    write_predictions(predict(known, 0.9, 2), Path("after/val.parquet"))
     write_samples(pd.concat([samples, split_samples("test")]), Path("data/splits/samples.parquet"))
     assert compared()["splits"]["val"]["samples"] == 500
 
@@ -197,7 +197,7 @@ def test_gestures_that_only_one_knows_are_left_out_and_named():
     write_tables("before", 0.7, 1, splits=["val"])
     samples = split_samples("val")
     samples.loc[samples["gesture"] == "FIVE", "gesture"] = "CALL"
-    write_predictions(said(samples, 0.9, 2, vocabulary=more), Path("after/val.parquet"))
+    write_predictions(predict(samples, 0.9, 2, vocabulary=more), Path("after/val.parquet"))
     result = compared()
     assert result["left_out"]["samples"] == {"of gestures only one knows": int((samples["gesture"] == "CALL").sum())}
     assert "only after tells CALL apart" in result["notes"]
@@ -217,7 +217,7 @@ def test_a_better_score_on_a_small_part_of_val_decides_nothing():
     write_tables("before", 0.7, 1)
     write_tables("after", 0.9, 2)
     samples = split_samples("val")
-    write_predictions(said(samples[samples.index < 200], 0.97, 2), Path("after/val.parquet"))
+    write_predictions(predict(samples[samples.index < 200], 0.97, 2), Path("after/val.parquet"))
     verdict = compared()["verdict"]
     assert (verdict["promote"], verdict["undecided"]) == (False, True)
     assert "only 200 of the 600 samples of val are left to compare them on" in verdict["reason"]
@@ -226,8 +226,8 @@ def test_a_better_score_on_a_small_part_of_val_decides_nothing():
 def test_a_gesture_that_two_people_show_cannot_be_lost_unseen(capsys):
     samples = split_samples("val")
     few = samples[(samples["gesture"] != "OKAY") | samples["subject"].isin(["b person 1", "b person 2"])]
-    write_predictions(said(few, 0.8, 1), Path("before/val.parquet"))
-    write_predictions(said(few, 0.97, 2, blind=["OKAY"]), Path("after/val.parquet"))
+    write_predictions(predict(few, 0.8, 1), Path("before/val.parquet"))
+    write_predictions(predict(few, 0.97, 2, blind=["OKAY"]), Path("after/val.parquet"))
     verdict = compared()["verdict"]
     assert not verdict["promote"]
     assert "samples of 2 people, too few to rule out chance" in verdict["reason"]
@@ -243,7 +243,7 @@ def test_classifiers_of_different_vocabularies_are_an_error_that_names_both():
     write_tables("before", 0.7, 1)
     other = Vocabulary(("CALL", "ROCK"), None)
     samples = split_samples("val").assign(gesture="ROCK")
-    write_predictions(said(samples, 0.9, vocabulary=other), Path("after/val.parquet"))
+    write_predictions(predict(samples, 0.9, vocabulary=other), Path("after/val.parquet"))
     with pytest.raises(UserError, match=r"BACKGROUND.*CALL, ROCK.*too few gestures in common"):
         compared()
 

@@ -1,4 +1,4 @@
-"""Confused pairs: what they cost, where they come from, and what is said where there is nothing to say."""
+"""Confused pairs: what they cost, where they come from, and what is answers where there is nothing to say."""
 
 import json
 
@@ -36,9 +36,9 @@ def test_f1_at_stake_is_what_weighted_f1_gains_when_the_pair_is_right():
     errors = errors_of(wrong=wrong)
     truth = table(ROOMS)["gesture"].tolist()
     for pair in errors.pairs:
-        said = [wrong.get(row, gesture) for row, gesture in enumerate(truth)]
-        mended = [t if (t, s) == (pair.gesture, pair.prediction) else s for t, s in zip(truth, said, strict=True)]
-        gain = f1_score(truth, mended, average="weighted") - f1_score(truth, said, average="weighted")
+        answers = [wrong.get(row, gesture) for row, gesture in enumerate(truth)]
+        mended = [t if (t, s) == (pair.gesture, pair.prediction) else s for t, s in zip(truth, answers, strict=True)]
+        gain = f1_score(truth, mended, average="weighted") - f1_score(truth, answers, average="weighted")
         assert pair.f1_at_stake == pytest.approx(gain)
     assert next((pair.gesture, pair.prediction, pair.count, pair.support) for pair in errors.pairs) == (
         "ONE",
@@ -77,9 +77,9 @@ def test_hands_that_were_not_found_are_no_confusion():
     assert [(pair.gesture, pair.prediction) for pair in errors.pairs] == [("ONE", "TWO")]
     assert [(missed.gesture, missed.count, missed.name) for missed in errors.not_found] == [("ONE", 2, "ONE_not_found")]
     truth = table(ROOMS)["gesture"].tolist()
-    said = ["", "", "TWO", *truth[3:]]
+    answers = ["", "", "TWO", *truth[3:]]
     labels = sorted(set(truth))
-    expected = f1_score(truth, said, labels=labels, average="weighted", zero_division=0)
+    expected = f1_score(truth, answers, labels=labels, average="weighted", zero_division=0)
     assert errors.weighted_f1 == pytest.approx(expected)
 
 
@@ -122,8 +122,8 @@ def test_files_hold_all_pairs_their_people_and_their_samples(tmp_path):
     ]
     assert content["pairs"][0]["samples"] == [f"{1:024x}", f"{10:024x}"]
     assert content["not_found"][0]["count"] == 1
-    people = pd.read_csv(tmp_path / "by_person.csv")
-    assert people.query("gesture == 'ONE'")["subject"].tolist() == ["room1", "room5"]
+    by_subject = pd.read_csv(tmp_path / "by_person.csv")
+    assert by_subject.query("gesture == 'ONE'")["subject"].tolist() == ["room1", "room5"]
 
 
 def test_pictures_of_pairs_that_are_gone_are_removed(tmp_path):

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from static_gesture_classification.active_learning.diagnosis import patterns as module
-from static_gesture_classification.active_learning.diagnosis.measurements import landmarks_of, measure, tilts
+from static_gesture_classification.active_learning.diagnosis.measurements import measure, read_landmarks, tilts
 from static_gesture_classification.active_learning.diagnosis.over_representation import (
     SignificanceSettings,
-    over_represented,
+    find_over_represented,
 )
 from static_gesture_classification.active_learning.diagnosis.pairs import find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import cluster_rows
@@ -42,7 +42,7 @@ def test_left_hands_that_are_small_are_told_as_one_with_counts():
     errors = hands(41, 1)
     errors.loc[:30, "hand"], errors.loc[:30, "size"] = "left", np.linspace(30, 58, 31)
     errors.loc[31:, "hand"], errors.loc[31:, "size"] = "right", np.linspace(90, 190, 10)
-    finding, *_ = over_represented(errors, hands(300, 2), SIGNIFICANCE)
+    finding, *_ = find_over_represented(errors, hands(300, 2), SIGNIFICANCE)
     assert finding.text.startswith("left hands smaller than")
     assert (finding.count, finding.total) == (31, 41)
     assert finding.usual < 0.15
@@ -52,19 +52,19 @@ def test_left_hands_that_are_small_are_told_as_one_with_counts():
 
 @pytest.mark.parametrize("count", [2, 5, 30])
 def test_samples_like_all_others_make_no_story(count):
-    told = [over_represented(hands(count, seed), hands(300, 100 + seed), SIGNIFICANCE) for seed in range(6)]
+    told = [find_over_represented(hands(count, seed), hands(300, 100 + seed), SIGNIFICANCE) for seed in range(6)]
     assert [findings for findings in told if findings] == []
 
 
 def test_two_samples_make_no_story_however_alike():
     errors = hands(2, hand="left", size=20.0, brightness=250.0)
-    assert over_represented(errors, hands(300, 5, hand="right"), SIGNIFICANCE) == []
+    assert find_over_represented(errors, hands(300, 5, hand="right"), SIGNIFICANCE) == []
 
 
 def test_what_only_goes_along_with_a_person_is_no_second_finding():
     errors, others = hands(20, 1), hands(300, 2)
     errors[["person", "session", "brightness"]] = ["eve of photos", "evening", 20.0]
-    findings = over_represented(errors, others, SIGNIFICANCE)
+    findings = find_over_represented(errors, others, SIGNIFICANCE)
     assert len(findings) == 1
     told = findings[0].sentence
     assert "eve of photos" in told or "darker than" in told
@@ -77,7 +77,7 @@ def test_independent_properties_are_two_findings():
     errors.loc[:29, "brightness"] = 10.0
     errors.loc[30:, "edge"] = True
     errors.loc[:29, "edge"] = False
-    texts = [finding.text for finding in over_represented(errors, others, SIGNIFICANCE)]
+    texts = [finding.text for finding in find_over_represented(errors, others, SIGNIFICANCE)]
     assert any("darker than" in text for text in texts)
     assert any("at the image's edge" in text for text in texts)
     assert len(texts) == 2
@@ -86,12 +86,12 @@ def test_independent_properties_are_two_findings():
 def test_measurement_that_is_mostly_unknown_is_left_out():
     errors = hands(20, 1, tilt=np.nan)
     assert all(
-        "turned" not in finding.text for finding in over_represented(errors, hands(300, 2, tilt=5.0), SIGNIFICANCE)
+        "turned" not in finding.text for finding in find_over_represented(errors, hands(300, 2, tilt=5.0), SIGNIFICANCE)
     )
 
 
 def test_nothing_to_compare_with_is_no_error():
-    assert over_represented(hands(20), hands(0), SIGNIFICANCE) == []
+    assert find_over_represented(hands(20), hands(0), SIGNIFICANCE) == []
 
 
 def test_clusters_are_found_where_embeddings_fall_apart_and_only_there():
@@ -142,10 +142,10 @@ def test_landmarks_are_taken_from_a_sample_table(tmp_path):
     samples = table([("ONE", "anna", 2)])
     samples["landmarks"] = [np.arange(42, dtype=np.float32), None]
     write_samples(samples, tmp_path / "samples.parquet")
-    found = landmarks_of(tmp_path / "samples.parquet", samples["sample_id"].tolist())
+    found = read_landmarks(tmp_path / "samples.parquet", samples["sample_id"].tolist())
     assert list(found) == [samples["sample_id"][0]]
     assert found[samples["sample_id"][0]][1].tolist() == [2, 3]
-    assert landmarks_of(tmp_path / "absent.parquet", ["a"]) == {}
+    assert read_landmarks(tmp_path / "absent.parquet", ["a"]) == {}
 
 
 def command(tmp_path, predictions):

@@ -65,9 +65,9 @@ def world(tmp_path_factory) -> Path:
     np.save(folder / "landmarks/landmarks.npy", points)
     np.save(folder / "crops/crops.npy", crops)
     val = samples[samples["split"] == "val"]
-    said = np.full((len(val), 4), 0.02, np.float32)
-    said[np.arange(len(val)), [GESTURES.index(truth[row]) for row in val.index]] = 0.94
-    write_predictions(predictions_of(sample_keys(val), said, VOCABULARY), folder / "val.parquet")
+    predicted = np.full((len(val), 4), 0.02, np.float32)
+    predicted[np.arange(len(val)), [GESTURES.index(truth[row]) for row in val.index]] = 0.94
+    write_predictions(predictions_of(sample_keys(val), predicted, VOCABULARY), folder / "val.parquet")
     return folder
 
 
@@ -166,43 +166,45 @@ def test_pictures_give_features_where_there_are_no_landmarks():
 
 def test_nobody_is_judged_by_what_was_learned_from_themselves():
     """One person's label noise cannot be learned by heart: features that name the person tell nothing."""
-    people = np.repeat(np.arange(10), 4)
+    subjects = np.repeat(np.arange(10), 4)
     labels = np.random.default_rng(0).integers(0, 2, 40)
     values = np.eye(40, dtype=np.float32)  # each sample is recognised, so learning by heart would give certainty
-    said = cross_validate(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
-    assert said[np.arange(40), labels].max() < 0.9
+    predicted = cross_validate(Features("landmarks", values, np.ones(40, bool)), labels, subjects, 5, 0)
+    assert predicted[np.arange(40), labels].max() < 0.9
 
 
 def test_what_is_known_of_a_person_is_not_learned_from_their_other_samples():
     """Features name the person and nothing else: whoever learned from the same person would be surer than chance."""
-    people, labels = np.repeat(np.arange(10), 4), np.repeat(np.arange(10) % 2, 4)
-    values = np.eye(10, dtype=np.float32)[people]
-    said = cross_validate(Features("landmarks", values, np.ones(40, bool)), labels, people, 5, 0)
-    assert said == pytest.approx(0.5, abs=0.05)
+    subjects, labels = np.repeat(np.arange(10), 4), np.repeat(np.arange(10) % 2, 4)
+    values = np.eye(10, dtype=np.float32)[subjects]
+    predicted = cross_validate(Features("landmarks", values, np.ones(40, bool)), labels, subjects, 5, 0)
+    assert predicted == pytest.approx(0.5, abs=0.05)
 
 
 def test_gesture_that_one_person_alone_shows_is_not_judged():
-    people, labels = np.repeat(np.arange(6), 4), np.repeat([0, 1, 0, 1, 0, 2], 4)
+    subjects, labels = np.repeat(np.arange(6), 4), np.repeat([0, 1, 0, 1, 0, 2], 4)
     values = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
-    said = cross_validate(Features("landmarks", values, np.ones(24, bool)), labels, people, 5, 0)
-    assert np.isnan(said[labels == 2]).all()
-    assert np.isfinite(said[labels != 2]).all()
+    predicted = cross_validate(Features("landmarks", values, np.ones(24, bool)), labels, subjects, 5, 0)
+    assert np.isnan(predicted[labels == 2]).all()
+    assert np.isfinite(predicted[labels != 2]).all()
 
 
 def test_one_person_cannot_be_cross_validated():
     values = np.zeros((4, 2), np.float32)
-    said = cross_validate(Features("landmarks", values, np.ones(4, bool)), np.array([0, 1, 0, 1]), np.zeros(4), 5, 0)
-    assert np.isnan(said).all()
+    predicted = cross_validate(
+        Features("landmarks", values, np.ones(4, bool)), np.array([0, 1, 0, 1]), np.zeros(4), 5, 0
+    )
+    assert np.isnan(predicted).all()
 
 
 def test_overconfident_probabilities_are_tempered():
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 300)
-    said = np.full((300, 3), 0.0005)
-    said[np.arange(300), np.where(random.random(300) < 0.8, labels, (labels + 1) % 3)] = 0.999
-    mild = temper(said, labels)
+    predicted = np.full((300, 3), 0.0005)
+    predicted[np.arange(300), np.where(random.random(300) < 0.8, labels, (labels + 1) % 3)] = 0.999
+    mild = temper(predicted, labels)
     assert mild.max() == pytest.approx(0.8, abs=0.05)
-    assert (mild.argmax(axis=1) == said.argmax(axis=1)).all()
+    assert (mild.argmax(axis=1) == predicted.argmax(axis=1)).all()
 
 
 SUGGESTED = Suggestion("ab12", "ONE", "TWO", 0.01, True, "cross-validation 0.97", "train", "photos", "anna", "a.jpg")

@@ -122,9 +122,9 @@ def test_hands_admitted_before_are_not_added_again(world: World, review: Path) -
 
 def test_people_are_held_out_whole_where_a_share_is_asked_for(world: World, review: Path) -> None:
     sessions = admitted(world, review, "mining.held_out=0.5").values()
-    people = {session.split: {image.subject for image in session.images} for session in sessions}
-    assert people.keys() == {"train", "val"}
-    assert not people["train"] & people["val"]
+    subjects = {session.split: {image.subject for image in session.images} for session in sessions}
+    assert subjects.keys() == {"train", "val"}
+    assert not subjects["train"] & subjects["val"]
     [val] = [session for session in sessions if session.split == "val"]
     assert {image.kept_because for image in val.images} == {"held out"}
 
@@ -156,7 +156,7 @@ def test_hand_that_is_said_to_show_two_gestures_is_an_error(world: World, review
 
 
 def test_list_that_is_no_list_is_said_so(world: World, review: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="say which list"):
+    with pytest.raises(UserError, match="name the list"):
         admit.main.__wrapped__(world.config())
     with pytest.raises(DataError, match="no list of mined hands"):
         admitted(world, tmp_path / "nowhere.csv")

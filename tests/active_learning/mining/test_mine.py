@@ -97,7 +97,7 @@ def test_nothing_is_learned_from_someone_of_whom_val_has_a_near_duplicate(
     shutil.copy(next(world.raw.glob("TWO/val1/odd0.png")), unlabelled / "new3/known.png")
     found = mined(world, "mining.count=20", f"mining.pool={unlabelled}", *whole_picture)
     assert set(found["subject"]) == {"new1", "new2"}
-    assert "left out: 4 of people of whom val or test has a near-duplicate" in capsys.readouterr().out
+    assert "left out: 4 of people who have a near-duplicate in val or test" in capsys.readouterr().out
 
 
 def test_decisions_are_kept_when_mining_is_repeated(world: World) -> None:
@@ -176,6 +176,6 @@ def test_likeness_is_the_cosine_to_the_nearest_errors_less_that_to_what_is_right
 
 def test_diverse_choice_takes_the_unlike_one_before_the_second_best() -> None:
     embeddings = np.array([[1, 0], [1, 0.01], [0, 1], [-1, 0]], np.float32)
-    scores, people = np.array([1.0, 0.99, 0.8, 0.0], np.float32), np.array(["a", "b", "c", "d"], object)
-    assert search.diverse(scores, embeddings, people, 2, 0.3, 5).tolist() == [0, 2]
-    assert search.diverse(scores, embeddings, people, 2, 0.0, 5).tolist() == [0, 1]
+    scores, subjects = np.array([1.0, 0.99, 0.8, 0.0], np.float32), np.array(["a", "b", "c", "d"], object)
+    assert search.diverse(scores, embeddings, subjects, 2, 0.3, 5).tolist() == [0, 2]
+    assert search.diverse(scores, embeddings, subjects, 2, 0.0, 5).tolist() == [0, 1]

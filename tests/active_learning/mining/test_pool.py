@@ -9,9 +9,9 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from static_gesture_classification.active_learning.mining.found_hands import find_hands
-from static_gesture_classification.active_learning.mining.hand_inputs import hand_keys, inputs_of, seen_by
+from static_gesture_classification.active_learning.mining.hand_inputs import hand_keys, input_identity, inputs_of
 from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, embed, open_pool, pool_hands
-from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, frame_name, pictures
+from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, frame_name, read_pictures
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.detection.detector import DetectedHand
@@ -79,7 +79,7 @@ def test_pool_without_images_is_an_error_with_the_way_out(world: World, tmp_path
         pool_of(world, f"mining.pool={tmp_path / 'empty'}")
     with pytest.raises(UserError, match=r"no such folder or file, and no source of this name \(folder\)"):
         pool_of(world, "mining.pool=nowhere")
-    with pytest.raises(UserError, match="say where to search"):
+    with pytest.raises(UserError, match="name the pool to search"):
         pool_of(world)
 
 
@@ -191,10 +191,14 @@ def test_what_is_kept_of_a_hand_depends_on_who_found_its_landmarks(world: World,
     ]
     samples = pool_hands(settings[0]).samples
     detectors = [each.detector for each in settings]
-    first, second = (hand_keys(samples, seen_by(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors)
+    first, second = (
+        hand_keys(samples, input_identity(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors
+    )
     assert (first == second) is (seen == "crops")
     marked = samples.assign(landmarks=[np.zeros(42, np.float32)] * len(samples))
-    first, second = (hand_keys(marked, seen_by(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors)
+    first, second = (
+        hand_keys(marked, input_identity(SimpleNamespace(kind=KINDS[seen]), detector)) for detector in detectors
+    )
     assert first == second
 
 
@@ -244,7 +248,7 @@ def test_frames_of_a_video_are_a_pool(world: World, photographs: Path, whole_pic
     name = frame_name("webcam.mp4", 2)
     assert file_and_frame(photographs / "videos" / name) == (video, 2)
     wanted = [photographs / "videos" / frame_name("webcam.mp4", index) for index in (2, 0, 999_999)]
-    read = dict(pictures(wanted))
+    read = dict(read_pictures(wanted))
     assert [type(read[path]).__name__ for path in wanted] == ["ndarray", "ndarray", "UnreadableImageError"]
 
 

@@ -19,8 +19,8 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     PlannedRecording,
     RecordingPlan,
     as_markdown,
+    count_recorded,
     read_plan,
-    recorded_for,
     show_plan,
     write_plan,
 )
@@ -286,13 +286,13 @@ def test_a_plan_that_is_made_again_remembers_what_was_recorded_for_it(tmp_path, 
     write_session(tmp_path / "recorded/monday", session)
     for _ in range(2):
         plan = of_samples(tmp_path, wrong, *enough())
-        assert recorded_for(plan, tmp_path / "recorded") == {("ONE", "TWO"): 4}
-    show_plan(plan, recorded_for(plan, tmp_path / "recorded"))
+        assert count_recorded(plan, tmp_path / "recorded") == {("ONE", "TWO"): 4}
+    show_plan(plan, count_recorded(plan, tmp_path / "recorded"))
     assert "4 of them are recorded already" in capsys.readouterr().out
     names = [f"monday/{number}.jpg" for number in range(sum(count for *_, count in ROWS))]
     taken_in = of_samples(tmp_path, wrong, *enough(), source="recorded", image=names)
     assert taken_in.taken_in == ("monday",)
-    assert recorded_for(taken_in, tmp_path / "recorded") == {}
+    assert count_recorded(taken_in, tmp_path / "recorded") == {}
 
 
 def test_reading_a_plan_needs_no_drawing_library(project):

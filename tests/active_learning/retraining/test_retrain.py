@@ -60,9 +60,9 @@ def noise(count, seed=0):
 def divided():
     """240 samples of 12 people, divided: four people in each split; and crops."""
     samples = sample_table([GESTURES[i % 10] for i in range(240)])
-    person = samples["subject"].str.split().str[1].astype(int)
-    sides = np.where(person < 4, "train", np.where(person < 8, "val", "test"))
-    return samples.assign(split=""), dict(zip(samples["sample_id"], sides, strict=True)), noise(240)
+    subjects = samples["subject"].str.split().str[1].astype(int)
+    splits = np.where(subjects < 4, "train", np.where(subjects < 8, "val", "test"))
+    return samples.assign(split=""), dict(zip(samples["sample_id"], splits, strict=True)), noise(240)
 
 
 def new_samples(subject, count=6, split="", session="new"):
@@ -80,11 +80,11 @@ def joined(divided, more, crops=None, settings=SETTINGS):
     return freeze_split(together, np.concatenate([pictures, crops]), earlier, settings, VOCABULARY)
 
 
-@pytest.mark.parametrize(("subject", "side"), [("person 2", "train"), ("person 6", "val"), ("somebody new", "train")])
-def test_a_new_sample_goes_where_its_person_is_and_new_people_are_trained_on(divided, subject, side):
+@pytest.mark.parametrize(("subject", "split"), [("person 2", "train"), ("person 6", "val"), ("somebody new", "train")])
+def test_a_new_sample_goes_where_its_person_is_and_new_people_are_trained_on(divided, subject, split):
     frozen = joined(divided, new_samples(subject))
-    assert set(frozen.samples["split"][240:]) == {side}
-    assert frozen.counts() == {side: 6}
+    assert set(frozen.samples["split"][240:]) == {split}
+    assert frozen.counts() == {split: 6}
 
 
 def test_nobody_who_is_divided_moves(divided):
@@ -121,8 +121,8 @@ def test_without_an_earlier_split_everything_is_divided_by_the_split_stages_rule
     samples, _, crops = divided
     frozen = freeze_split(samples, crops, {}, SETTINGS, VOCABULARY)
     assert frozen.divided_anew
-    sides = frozen.samples.groupby("subject")["split"].nunique()
-    assert sides.max() == 1
+    splits = frozen.samples.groupby("subject")["split"].nunique()
+    assert splits.max() == 1
     assert set(frozen.samples["split"]) == {"train", "val", "test"}
 
 
@@ -173,15 +173,15 @@ def test_embeddings_that_are_kept_are_not_computed_again(start, tmp_path):
 def embedded(width, people, each=20, seed=0):
     """Embeddings that tell ten gestures apart, their targets and people; each person has an own way with them."""
     random = np.random.default_rng(seed)
-    targets, person = np.arange(people * each) % 10, np.repeat(np.arange(people), each)
+    targets, subjects = np.arange(people * each) % 10, np.repeat(np.arange(people), each)
     centres, own = random.normal(size=(10, width)), random.normal(size=(people, width)) / 4
     noise = random.normal(size=(len(targets), width)) / 2
-    return (centres[targets] + own[person] + noise).astype(np.float32), targets, person
+    return (centres[targets] + own[subjects] + noise).astype(np.float32), targets, subjects
 
 
 def test_a_head_fitted_anew_learns_and_is_chosen_by_people_who_are_held_out(start):
-    embeddings, targets, person = embedded(start.network.head.in_features, people=8)
-    head = refit(layer_of(start), embeddings, targets, person, np.ones(160, bool), [0.1, 0.01, 0.001])
+    embeddings, targets, subjects = embedded(start.network.head.in_features, people=8)
+    head = refit(layer_of(start), embeddings, targets, subjects, np.ones(160, bool), [0.1, 0.01, 0.001])
     assert head.strength is not None
     assert head.judges == 8
     assert head.weighted_f1 > 0.9
@@ -192,25 +192,25 @@ def test_a_head_that_others_gain_nothing_by_stays_as_it_was(start):
     embeddings = random.normal(size=(200, start.network.head.in_features)).astype(np.float32)
     layer = layer_of(start)
     right = layer.scores(embeddings).argmax(1)
-    person = np.arange(200) // 50
-    wrong = np.where(person == 0, random.permutation(right), right)  # one is mislabelled, known, and does not judge
-    head = refit(layer_of(start), embeddings, wrong, person, person > 0, [0.001])
+    subjects = np.arange(200) // 50
+    wrong = np.where(subjects == 0, random.permutation(right), right)  # one is mislabelled, known, and does not judge
+    head = refit(layer_of(start), embeddings, wrong, subjects, subjects > 0, [0.001])
     assert (head.strength, head.weighted_f1, head.judges) == (None, 1.0, 3)
     np.testing.assert_array_equal(head.layer.weights, layer.weights)
 
 
 def test_nobody_is_learned_from_while_being_judged(start):
-    _, targets, person = embedded(start.network.head.in_features, people=6)
-    judging = np.flatnonzero(person > 1)
-    held_out = list(folds(targets, person, judging))
+    _, targets, subjects = embedded(start.network.head.in_features, people=6)
+    judging = np.flatnonzero(subjects > 1)
+    held_out = list(folds(targets, subjects, judging))
     assert sorted(np.concatenate(held_out).tolist()) == judging.tolist()
     for rows in held_out:
-        assert not set(person[rows]) & set(np.delete(person, rows))
+        assert not set(subjects[rows]) & set(np.delete(subjects, rows))
 
 
 def test_where_nobody_can_be_held_out_the_strongest_hold_is_taken_and_it_is_said(start):
-    embeddings, targets, person = embedded(start.network.head.in_features, people=1)
-    head = refit(layer_of(start), embeddings, targets, person, np.ones(20, bool), [0.001, 0.1])
+    embeddings, targets, subjects = embedded(start.network.head.in_features, people=1)
+    head = refit(layer_of(start), embeddings, targets, subjects, np.ones(20, bool), [0.001, 0.1])
     assert head.strength == 0.1
     assert head.choice("people") == "with strength 0.1, the strongest: train has no two people to choose by"
 

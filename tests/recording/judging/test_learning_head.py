@@ -19,9 +19,9 @@ from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus, Captured
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.learning import (
-    kept_embeddings,
     landmark_folder,
     open_learning_layer,
+    read_stored_embeddings,
 )
 from static_gesture_classification.recording.judging.learning_head import (
     LearningLayer,
@@ -36,7 +36,7 @@ from static_gesture_classification.recording.keys import ENTER, SPACE
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.states import Recording
-from static_gesture_classification.recording.window.screens import draw
+from static_gesture_classification.recording.window.screens import draw_screen
 from static_gesture_classification.samples import sample_id, write_samples
 from static_gesture_classification.sources.recorded import read_session
 from static_gesture_classification.training.checkpoint import (
@@ -164,7 +164,7 @@ def test_what_was_kept_five_times_is_no_error_any_more(recording: Callable[..., 
     kept = len(recorder.state.set.kept)
     show(recorder, observer, 5, 10)
     assert len(recorder.state.set.kept) <= kept + 1  # an easy one, for balance
-    draw(recorder, sight, Figures())
+    draw_screen(recorder, sight, Figures())
 
 
 def test_dropped_picture_is_forgotten_and_learned_again_when_it_is_taken_back(
@@ -342,12 +342,12 @@ def test_without_training_samples_hard_mode_goes_on_and_says_why(
 def test_crop_model_learns_where_the_quick_loop_kept_embeddings_of_it(checkpoint: Path, tmp_path: Path) -> None:
     classifier, start = load_classifier(checkpoint), LastLayer(np.ones((4, 6), np.float32), np.ones(4, np.float32))
     with pytest.raises(DataError, match="keeps no embeddings of"):
-        kept_embeddings(tmp_path, checkpoint, start, classifier, 10, 0)
+        read_stored_embeddings(tmp_path, checkpoint, start, classifier, 10, 0)
     digest = str(checkpoint_digest(checkpoint))
     embeddings = np.arange(12, dtype=np.float32).reshape(2, 6)
     with EmbeddingStore(tmp_path / digest[:16], digest, 6, classifier.vocabulary.names).writer() as writer:
         writer.add([b"a" * 16, b"b" * 16], embeddings, np.full((2, 4), 0.25, np.float32))
-    np.testing.assert_array_equal(kept_embeddings(tmp_path, checkpoint, start, classifier, 10, 0), embeddings)
+    np.testing.assert_array_equal(read_stored_embeddings(tmp_path, checkpoint, start, classifier, 10, 0), embeddings)
 
 
 @pytest.mark.parametrize("setting", ["refit_every=-1", "refit_every=2.5", "refit_strength=0", "refit_samples=0"])
