@@ -318,7 +318,7 @@ def test_training_samples_are_what_holds_the_layer(
     write_landmarks(tmp_path / "full", ["train", "val", "train", "train", "test", "train"])
     learner, about = open_learning_layer(places(), classifier, checkpoint, checkpoint)
     assert learner is not None
-    assert "after every 5 (3 samples" in about
+    assert "every 5 kept pictures (3 samples" in about
     np.testing.assert_allclose(learner.known[1], classifier.predict(hand(2, 0)[None])[1][0], atol=1e-5)
     fewer, _ = open_learning_layer(places("recording.refit_samples=2"), classifier, checkpoint, checkpoint)
     assert fewer is not None
@@ -331,7 +331,7 @@ def test_without_training_samples_hard_mode_goes_on_and_says_why(
     classifier = load_classifier(checkpoint)
     learner, about = open_learning_layer(places(), classifier, checkpoint, checkpoint)
     assert learner is None
-    assert "judges as it is: neither" in about
+    assert "does not learn from kept pictures: neither" in about
     write_landmarks(tmp_path / "full", ["val", "train"])
     learner, about = open_learning_layer(places(), classifier, checkpoint, checkpoint)
     assert learner is None
