@@ -62,7 +62,7 @@ def test_the_model_chooses_its_own_hyperparameters_and_an_explicit_choice_wins()
     own = composed()
     assert own.train_hyperparams.batch_size >= 128
     assert "noise" in own.augs
-    assert own.inputs == own.paths.landmarks
+    assert own.paths.inputs == own.paths.landmarks
     told = composed("train_hyperparams=default", "optimizer=sgd")
     assert told.train_hyperparams.epochs == 50
     assert told.optimizer._target_ == "torch.optim.SGD"

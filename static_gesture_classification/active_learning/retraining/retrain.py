@@ -65,7 +65,7 @@ from static_gesture_classification.evaluation.promote import (
     promote,
     settle_decision,
 )
-from static_gesture_classification.preparation.crop_store import RECORDS
+from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
 from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
