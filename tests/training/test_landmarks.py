@@ -207,7 +207,7 @@ def test_crop_checkpoints_without_an_input_are_of_crops(tmp_path: Path) -> None:
 
 def test_an_unknown_input_is_named() -> None:
     with pytest.raises(UserError, match=r"model\.input is 'sounds'"):
-        open_data(settings("model.input=sounds", "inputs=nowhere"))
+        open_data(settings("model.input=sounds", "paths.inputs=nowhere"))
 
 
 def test_training_can_start_from_a_landmark_checkpoint(prepared: Path) -> None:
