@@ -23,7 +23,7 @@ model: {name: test_efficientnet, weights: none}
 synthetic: {images: 160, people: 16, n_jobs: 1}
 crops: {size: 32}
 train_hyperparams: {epochs: 1, batch_size: 16}
-evaluation: {bootstrap: 20}
+evaluate: {bootstrap: 20}
 """
 
 
