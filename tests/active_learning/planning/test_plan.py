@@ -150,7 +150,8 @@ def test_drawn_samples_do_not_count_as_data(tmp_path):
 def test_hands_that_were_not_found_are_noted_and_not_planned(tmp_path):
     plan = of_samples(tmp_path, {18: "", 21: "", 24: ""}, *enough())
     assert all(line.mistaken_for is None and line.errors == 0 for line in plan.recordings)
-    assert any("no hand is found in 3 of 72 val samples, mostly ONE (17% of its samples)" in note for note in plan.notes)
+    noted = "no hand is found in 3 of 72 val samples, mostly ONE (17% of its samples)"
+    assert any(noted in note for note in plan.notes)
 
 
 def test_predictions_on_test_are_refused(tmp_path):
