@@ -21,7 +21,10 @@ from typing import Any, cast
 import hydra
 import yaml
 from hydra.conf import HydraConf, RunDir
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 from rich.markup import escape
 
@@ -61,11 +64,25 @@ COMPOSED_ELSEWHERE = {"--config-dir", "-cd", "--config-name", "-cn", "--config-p
 
 # Stages name their own outputs, so Hydra's run folder is the working directory and it writes nothing of its own.
 _HYDRA = HydraConf(run=RunDir("."), output_subdir=None)
-if OWN_CONF.is_dir() and OWN_CONF.resolve() != CONF:
-    _HYDRA.searchpath = [f"file://{OWN_CONF.resolve()}"]
 for _choice in _HYDRA.defaults:
     _choice.update({group: "none" for group in ("hydra_logging", "job_logging") if group in _choice})
 ConfigStore.instance().store(group="hydra", name="config", node=_HYDRA, provider="static_gesture_classification")
+
+
+class OwnConf(SearchPathPlugin):
+    """Lets Hydra find the working folder's own files, wherever it composes."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add the folder, where it is not conf/ itself."""
+        if _has_own_conf():
+            search_path.append("own", f"file://{OWN_CONF.resolve()}")
+
+
+def _has_own_conf() -> bool:
+    return OWN_CONF.is_dir() and OWN_CONF.resolve() != CONF
+
+
+Plugins.instance().register(OwnConf)
 
 
 def register_default_sources(*folders: Path) -> None:
@@ -95,7 +112,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 return
             sys.argv[1:] = as_typed(sys.argv[1:], CONF, this.own if this else ())
             if not COMPOSED_ELSEWHERE & {argument.partition("=")[0] for argument in sys.argv[1:]}:
-                check_local_settings(CONF, OWN_CONF if _HYDRA.searchpath else CONF)
+                check_local_settings(CONF, OWN_CONF if _has_own_conf() else CONF)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()
 
     return command

@@ -32,3 +32,16 @@ def test_params_of_an_experiment_are_left_as_dvc_composed_them(tmp_path: Path) -
 def test_commands_leave_no_files_of_hydra_behind(tmp_path: Path) -> None:
     compose(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= {"params.yaml", "data"}
+
+
+def test_a_working_folder_without_a_checkout_has_settings_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "conf/local").mkdir(parents=True)
+    (tmp_path / "conf/model").mkdir()
+    (tmp_path / "conf/local/default.yaml").write_text(
+        "defaults:\n  - override /model: mine\nsynthetic: {images: 700}\n"
+    )
+    (tmp_path / "conf/model/mine.yaml").write_text("defaults: [resnet18]\nname: resnet34\n")
+    result = compose(tmp_path)
+    assert result.returncode == 0, result.stderr
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    assert (params["synthetic"]["images"], params["model"]["name"]) == (700, "resnet34")
