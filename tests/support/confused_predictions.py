@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.evaluation.predictions import Predictions, predictions_of, sample_keys
 from static_gesture_classification.gestures import Vocabulary
+from tests.support.seeded_predictions import sample_table
 
 VOCABULARY = Vocabulary(("NONE", "ONE", "TWO", "THREE"), "NONE")
 
@@ -20,25 +21,8 @@ def table(rows: Sequence[tuple[str, str, int]], **columns: Sequence) -> pd.DataF
     """A sample table of (gesture, person, how many), with `prediction` equal to the gesture."""
     gestures = [gesture for gesture, _, count in rows for _ in range(count)]
     people = [person for _, person, count in rows for _ in range(count)]
-    count = len(gestures)
-    frame = {
-        "sample_id": [f"{i:024x}" for i in range(count)],
-        "image": [f"image_{i}.jpg" for i in range(count)],
-        "root": "data/raw/somewhere",
-        "x1": np.float32(0.1),
-        "y1": np.float32(0.2),
-        "x2": np.float32(0.6),
-        "y2": np.float32(0.7),
-        "gesture": gestures,
-        "source": "photos",
-        "source_label": gestures,
-        "subject": people,
-        "session": people,
-        "hand": "right",
-        "landmarks": None,
-        "split": "val",
-    }
-    return pd.DataFrame(frame | columns)
+    own = {"source": "photos", "source_label": gestures, "subject": people, "session": people}
+    return sample_table(gestures).assign(**own | columns)
 
 
 def predicted(samples: pd.DataFrame, wrong: dict[int, str] | None = None, embeddings=None) -> Predictions:

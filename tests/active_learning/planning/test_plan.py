@@ -40,6 +40,20 @@ def plan_of(config):
     return make_plan(PlanSettings.from_config(config), VOCABULARY)
 
 
+def config_of(tmp_path, *overrides):
+    """The configuration for the tables in a folder."""
+    return composed(
+        f"plan.predictions={tmp_path / 'val.parquet'}",
+        f"plan.samples={tmp_path / 'samples.parquet'}",
+        f"plan.path={tmp_path / 'plan.json'}",
+        f"gestures.names=[{','.join(VOCABULARY)}]",
+        "gestures.background=NONE",
+        "confusions.crops=null",
+        "confusions.bootstrap=50",
+        *overrides,
+    )
+
+
 def of_samples(tmp_path, wrong=None, *overrides, rows=ROWS, **columns):
     """The plan for samples whose val is predicted with errors in the rows `wrong`."""
     split = np.where(np.arange(sum(count for *_, count in rows)) % 2, "train", "val")
@@ -47,19 +61,7 @@ def of_samples(tmp_path, wrong=None, *overrides, rows=ROWS, **columns):
     write_samples(samples, tmp_path / "samples.parquet")
     val = samples[samples["split"] == "val"].reset_index(drop=True)
     write_predictions(predicted(val, wrong), tmp_path / "val.parquet")
-    return plan_of(
-        composed(
-            f"plan.predictions={tmp_path / 'val.parquet'}",
-            f"plan.samples={tmp_path / 'samples.parquet'}",
-            f"plan.path={tmp_path / 'plan.json'}",
-            f"gestures.names=[{','.join(VOCABULARY)}]",
-            "gestures.background=NONE",
-            "confusions.crops=null",
-            "confusions.bootstrap=50",
-            "confusions.patterns.permutations=100",
-            *overrides,
-        )
-    )
+    return plan_of(config_of(tmp_path, "confusions.patterns.permutations=100", *overrides))
 
 
 def enough(*overrides):
@@ -264,15 +266,7 @@ def test_command_prints_the_plan_and_writes_the_same_bytes_again(tmp_path, capsy
     contents = []
     for _ in range(2):
         plan = of_samples(tmp_path, {18: "TWO", 21: "TWO", 24: "TWO"}, *enough())
-        config = composed(
-            f"plan.predictions={tmp_path / 'val.parquet'}",
-            f"plan.samples={tmp_path / 'samples.parquet'}",
-            f"plan.path={tmp_path / 'plan.json'}",
-            f"gestures.names=[{','.join(VOCABULARY)}]",
-            "gestures.background=NONE",
-            "confusions.crops=null",
-            "confusions.bootstrap=50",
-        )
+        config = config_of(tmp_path)
         module.main.__wrapped__(config)
         contents.append((tmp_path / "plan.json").read_bytes() + (tmp_path / "plan.md").read_bytes())
     assert contents[0] == contents[1]
