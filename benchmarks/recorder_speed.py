@@ -2,8 +2,8 @@
 
     python benchmarks/recorder_speed.py
 
-records ../shared/data/videos/webcam.mp4 (640 x 480, played again and again) in hard mode with the hand
-detector and an ONNX network at 128 pixels, in the real window on a virtual display (Xvfb), once with each picture waiting until it was
+records ../shared/data/videos/webcam.mp4 (640 x 480, played again and again) in hard mode with the hand detector and an
+ONNX network at 128 pixels, in the real window on a virtual display (Xvfb), once with each picture waiting until it was
 looked at, once like a camera of 30 pictures a second. The networks have random weights, which take as long as trained
 ones. Sessions are written to a temporary folder. The table is printed and kept in benchmarks/results/recorder_speed.md.
 """
