@@ -266,6 +266,8 @@ def answers(photographs: Photographs, divisions: Sequence[Held], answer: Answer,
     for number, held in enumerate(divisions, 1):
         say(f"{name}: {number} of {len(divisions)}")
         table.loc[held.scored, "source" if held.whole_source else "people"] = answer(photographs, held)
+    means = (f"{mean_f1(photographs.samples, table[column]):.4f} ({column} left out)" for column in table)
+    say(f"{name}: mean weighted F1 {', '.join(means)}")
     return table
 
 
@@ -404,7 +406,7 @@ def nested(tables: dict[str, pd.DataFrame], samples: pd.DataFrame) -> pd.DataFra
 def report(photographs: Photographs, tables: dict[str, pd.DataFrame], first: str) -> str:
     """The whole result as Markdown."""
     samples = photographs.samples
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "mediapipe"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "ai-edge-litert"))
     people = samples.groupby("part")["group"]
     hands, persons = people.size(), people.nunique()
     sizes = ", ".join(f"{part} {hands[part]:,} of {persons[part]}" for part in PARTS)
@@ -434,10 +436,14 @@ def score_table(samples: pd.DataFrame, tables: dict[str, pd.DataFrame], column: 
     """A line per row, a column per part, and the mean over those that choose."""
     lines = [f"| model | mean | {' | '.join(parts)} |", "|---" * (len(parts) + 2) + "|"]
     for name, table in tables.items():
-        mean = np.mean([_weighted_f1(samples, table[column], samples["part"] == part) for part in CHOOSING])
         cells = [score(samples, table[column], samples["part"] == part, part == OTHERS) for part in parts]
-        lines.append(f"| {name} | {mean:.3f} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {mean_f1(samples, table[column]):.3f} | {' | '.join(cells)} |")
     return lines
+
+
+def mean_f1(samples: pd.DataFrame, predictions: pd.Series) -> float:
+    """Mean of the weighted F1 of the parts that choose."""
+    return float(np.mean([_weighted_f1(samples, predictions, samples["part"] == part) for part in CHOOSING]))
 
 
 def score(samples: pd.DataFrame, predictions: pd.Series, chosen: pd.Series, other: bool) -> str:
