@@ -185,11 +185,11 @@ def looks_at(samples: pd.DataFrame) -> pd.DataFrame:
         kept = pd.read_parquet(file) if file.is_file() else pd.DataFrame(index=pd.Index([], name="sample_id"))
         new = samples[~samples["sample_id"].isin(kept.index)]
         images = [rows for _, rows in new.groupby(["root", "image"], sort=False)]
-        lines = [line for rows in track(images, "looking", total=len(images)) for line in look(rows, detector)]
-    if lines:
-        kept = pd.concat([kept, pd.DataFrame(lines).set_index("sample_id")])
         LOOKS.mkdir(parents=True, exist_ok=True)
-        kept.to_parquet(file)
+        for start in track(range(0, len(images), TOGETHER), "looking", total=-(-len(images) // TOGETHER)):
+            lines = [line for rows in images[start : start + TOGETHER] for line in look(rows, detector)]
+            kept = pd.concat([kept, pd.DataFrame(lines).set_index("sample_id")])
+            kept.to_parquet(file)
     return kept
 
 

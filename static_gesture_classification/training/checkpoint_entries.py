@@ -23,7 +23,7 @@ from static_gesture_classification.training.inputs import kind_of
 WAY_OUT = "choose another checkpoint, or train again"
 _DEEPEST = 8  # allowed nesting of plain values; checkpoints have three levels
 _REFERENCE = "${"
-_HEADER = ("model", "gestures", "crop", "epoch", "scores")
+_HEADER = ("model", "gestures", "crop", "epoch", "scores", "calibration")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Plain = str | bool | int | Finite | None
@@ -61,6 +61,13 @@ class CropEntry(TypedDict):
     margin: Annotated[Finite, Field(ge=0, le=10)]
 
 
+class CalibrationEntry(TypedDict):
+    """See `answers.Calibration`."""
+
+    temperature: Annotated[Finite, Field(gt=0, le=1000)]
+    advantage: Annotated[Finite, Field(ge=-1000, le=1000)]
+
+
 @with_config(ConfigDict(arbitrary_types_allowed=True))
 class Entries(TypedDict):
     """What `checkpoint` describes."""
@@ -71,6 +78,7 @@ class Entries(TypedDict):
     epoch: Annotated[int, Field(ge=0)] | None
     scores: dict[str, Finite | dict[str, dict[str, Finite]]] | None
     state_dict: dict[str, Tensor]
+    calibration: NotRequired[CalibrationEntry]
 
 
 def check_entries(entries: Mapping[str, Any], path: Path) -> None:
