@@ -86,6 +86,7 @@ SOURCES = ((PHOTOGRAPH,), (CLOSE_UPS,), (WEBCAM,), (HANDS,), (PEOPLE, OTHERS))  
 CHOOSING = (PHOTOGRAPH, CLOSE_UPS, WEBCAM, HANDS, PEOPLE)  # the nested row's mean is over these
 TIPS = (4, 8, 12, 16, 20)
 TIMES = 10  # how often a baseline counts a single photograph
+TOGETHER = 100  # photographs that are looked at before the looks are written
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,11 @@ def gesture_of(photographs: Photographs, row: int, predictor: Predictor) -> str:
     if hand is None:
         return NO_HAND
     sample = photographs.samples.iloc[row]
-    return predictor.classify(read_image(image_path(sample["root"], sample["image"])), [hand])[0].gesture
+    if predictor.classifier.kind.needs_crops:
+        image = read_image(image_path(sample["root"], sample["image"]))
+    else:  # its shape is enough
+        image = np.broadcast_to(np.uint8(0), (sample["height"], sample["width"], 3))
+    return predictor.classify(image, [hand])[0].gesture
 
 
 def trained(folder: Path, photographs: Photographs, rows: np.ndarray, overrides: Sequence[str]) -> Path:
