@@ -15,12 +15,20 @@ import numpy as np
 from pydantic import Field
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.looks import SAME_HAND, LookingDetector, LookSettings
+from static_gesture_classification.detection.looks import (
+    SAME_HAND,
+    WHOLE,
+    WHOLE_IMAGE,
+    LookingDetector,
+    LookSettings,
+)
 from static_gesture_classification.detection.networks import HAND_SIDE, PALM_SIDE, Networks
 from static_gesture_classification.detection.palms import palms_of
-from static_gesture_classification.detection.regions import Region, keep_distinct
+from static_gesture_classification.detection.regions import Box, Region, keep_distinct, overlap
 from static_gesture_classification.detection.turned_square import TurnedSquare
 
+IN_BOX_SURELY = 0.5  # least intersection over union with a known box of a hand that was found without a palm
+NEARLY_UPRIGHT = 0.3  # radians
 SAME_PLACE = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
 
 
@@ -28,11 +36,14 @@ class HandSettings(LookSettings):
     """How to look for hands.
 
     Args:
+        known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
+            box, as many times as wide as its longer side; 0: the palm network searches first.
         look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
             between two searches for more; 0: search in every frame.
         threads: of each network.
     """
 
+    known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
     threads: int = Field(ge=1)
 
@@ -82,6 +93,11 @@ class HandDetector(LookingDetector):
             hands += self._hands(image, new[: self.how.num_hands - len(hands)], self.how.min_presence_confidence)
         return hands
 
+    def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
+        """See `LookingDetector.landmarks_in`; where the box is a part of the image, see `HandSettings.known_square`."""
+        straight = self._straight(image, box) if overlap(box, WHOLE_IMAGE) < WHOLE and self.how.known_square else None
+        return straight or super().landmarks_in(image, box)
+
     def settings(self) -> Mapping[str, Any]:
         """See `Detector.settings`; the number of threads changes no result."""
         return {name: value for name, value in super().settings().items() if name != "threads"}
@@ -93,6 +109,25 @@ class HandDetector(LookingDetector):
     def close(self) -> None:
         """Release the networks; the next call loads them again."""
         self.networks.close()
+
+    def _straight(self, image: np.ndarray, box: Box) -> DetectedHand | None:
+        """What fills a box as a hand, by the landmark network alone; None where it is not sure.
+
+        A hand that is turned far is looked at again, turned upright.
+        """
+        height, width = image.shape[:2]
+        square = TurnedSquare.of_region(Region.around(box, width, height, self.how.known_square))
+        hand = self._in_box(image, square, box, IN_BOX_SURELY)
+        if hand is None or hand.landmarks is None:
+            return None
+        upright = TurnedSquare.around_landmarks(hand.landmarks * (width, height))
+        if abs(upright.turn) <= NEARLY_UPRIGHT:
+            return hand
+        return self._in_box(image, upright, box, self.how.known_box.overlap)
+
+    def _in_box(self, image: np.ndarray, square: TurnedSquare, box: Box, least: float) -> DetectedHand | None:
+        hands = self._hands(image, [square], self.how.min_presence_confidence)
+        return hands[0] if hands and overlap(hands[0].box, box) >= least else None
 
     def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
