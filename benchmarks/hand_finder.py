@@ -16,7 +16,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 from frames import SHARED, Photograph, composed, photographs_of, real_samples
 from machine import processor
 
@@ -52,21 +53,29 @@ LOOKS = {
     "and tiles: as configured": (),
 }
 GOALS = {"one image": 0.8, "video": 0.45, "camera": 0.45}
+FOR_RECORDER = ("detector.min_detection_confidence=0.3", NO_TILES, NO_WIDE_BORDER)  # as conf/recording
+LOOK_FOR_MORE = 15  # as conf/recording
+FOLLOWING = (  # frames between two searches for a second hand, by ours and by MediaPipe; 0: as it is by itself
+    ("video", 0, 0),
+    ("camera", LOOK_FOR_MORE, 0),
+    ("camera, MediaPipe with one hand now and then", LOOK_FOR_MORE, LOOK_FOR_MORE),
+)
+Found = dict[str, list[list[DetectedHand]]]
 
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds of both detectors for the same pictures."""
+    """Milliseconds of both detectors for the same pictures: arrays (pictures, 2), passed and of processors."""
 
     name: str
-    ours: Sequence[float]
-    theirs: Sequence[float]
+    ours: np.ndarray
+    theirs: np.ndarray
 
-    def row(self) -> str:
+    def row(self, column: int) -> str:
         """Of a table."""
         cells = [self.name, f"{len(self.ours):,}"]
         for share in (50, 95):
-            ours, theirs = np.percentile(self.ours, share), np.percentile(self.theirs, share)
+            ours, theirs = (np.percentile(each[:, column], share) for each in (self.ours, self.theirs))
             cells += [f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}"]
         return f"| {' | '.join(cells)} | {GOALS.get(self.name, '')} |"
 
@@ -90,17 +99,19 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOGRAPHS
     samples = real_samples()
     photographs = evenly(photographs_of(samples), count)
+    found: Found = {OURS: [], THEIRS: []}
     with detector(OURS) as ours, detector(THEIRS) as theirs:
-        times = [compared("one image", pictures(photographs), ours, theirs, photographs)]
+        times = [compared("one image", pictures(photographs), ours, theirs, found)]
+    for who, hands in found.items():
+        for photograph, seen in zip(photographs, hands, strict=True):
+            photograph.found[who] = seen
     with detector(OURS, *ONE_LOOK) as ours, detector(THEIRS, *ONE_LOOK) as theirs:
-        times += [compared("one image, one look", pictures(photographs), ours, theirs)]
-    seen = {}
-    for name, every in (("video", None), ("camera", 15)):
-        time_of, seen[name] = followed(name, every)
-        times.append(time_of)
+        times.append(compared("one image, one look", pictures(photographs), ours, theirs))
+    of_video, in_video = followed()
+    times += of_video
     looks = [look_row(name, overrides, photographs) for name, overrides in LOOKS.items()]
     stage = [stage_row(name, photographs, samples) for name in (OURS, THEIRS)]
-    text = report(photographs, times, seen, looks, stage)
+    text = report(photographs, times, in_video, looks, stage)
     print(text)
     if count == PHOTOGRAPHS:
         RESULT.write_text(text, encoding="utf-8")
@@ -121,52 +132,39 @@ def pictures(photographs: Sequence[Photograph]) -> Iterator[np.ndarray]:
 
 
 def compared(
-    name: str,
-    images: Iterator[np.ndarray],
-    ours: Detector,
-    theirs: Detector,
-    photographs: Sequence[Photograph] | None = None,
+    name: str, images: Iterable[np.ndarray], ours: Detector, theirs: Detector, found: Found | None = None
 ) -> Times:
-    """Times of both detectors; what they found is kept in the photographs, under their names."""
-    spent: dict[str, list[float]] = {OURS: [], THEIRS: []}
+    """Times of both detectors, which take turns; what they find is added to `found`, under their names."""
+    spent: dict[str, list[tuple[float, float]]] = {OURS: [], THEIRS: []}
+    turns = [(OURS, ours), (THEIRS, theirs)]
+    for _, looking in turns:
+        looking.detect(np.zeros((480, 640, 3), np.uint8))  # loads the model
     for number, image in enumerate(images):
-        turns = [(OURS, ours), (THEIRS, theirs)]
         for who, looking in turns if number % 2 else reversed(turns):
-            if number == 0:
-                looking.detect(image)  # loads the model
-            start = time.perf_counter()
-            found = looking.detect(image)
-            spent[who].append(1000 * (time.perf_counter() - start))
-            if photographs is not None:
-                photographs[number].found[who] = found
-    return Times(name, spent[OURS], spent[THEIRS])
+            passed, used = time.perf_counter(), time.process_time()
+            hands = looking.detect(image)
+            spent[who].append((1000 * (time.perf_counter() - passed), 1000 * (time.process_time() - used)))
+            if found is not None:
+                found[who].append(hands)
+    return Times(name, np.array(spent[OURS]), np.array(spent[THEIRS]))
 
 
-def followed(name: str, every: int | None) -> tuple[Times, dict[str, int]]:
-    """The video by both detectors, as predict uses them or (`every`) as the recorder does; frames with a hand."""
-    changes = (VIDEO,) if every is None else (VIDEO, "detector.min_detection_confidence=0.3", NO_TILES, NO_WIDE_BORDER)
-    seen = {OURS: 0, THEIRS: 0}
-    with ExitStack() as stack:
-        both = []
-        for who in (OURS, THEIRS):
-            made = stack.enter_context(detector(who, *changes))
-            looking = made if every is None else stack.enter_context(made.for_camera(every))
-            both.append(Counting(looking, seen, who))
-        frames = (frame.image for frame in VideoFrames(SHARED / "data" / "videos" / "webcam.mp4"))
-        times = compared(name, frames, *both)
-    return times, seen
-
-
-class Counting(Detector):
-    """A detector that counts the pictures in which it finds a hand."""
-
-    def __init__(self, inner: Detector, seen: dict[str, int], name: str) -> None:
-        self.inner, self.seen, self.name = inner, seen, name
-
-    def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        hands = self.inner.detect(image)
-        self.seen[self.name] += bool(hands)
-        return hands
+def followed() -> tuple[list[Times], dict[str, Found]]:
+    """The video as predict follows hands, as the recorder does, and as the recorder did with MediaPipe; hands found."""
+    times: list[Times] = []
+    found: dict[str, Found] = {}
+    for name, every, theirs_every in FOLLOWING:
+        changes = (VIDEO, *FOR_RECORDER) if every else (VIDEO,)
+        with ExitStack() as stack:
+            ours, theirs = (stack.enter_context(detector(who, *changes)) for who in (OURS, THEIRS))
+            if every:
+                ours = stack.enter_context(ours.for_camera(every))
+            if theirs_every:
+                theirs = stack.enter_context(theirs.for_camera(theirs_every))
+            frames = (frame.image for frame in VideoFrames(SHARED / "data" / "videos" / "webcam.mp4"))
+            found[name] = {OURS: [], THEIRS: []}
+            times.append(compared(name, frames, ours, theirs, found[name]))
+    return times, found
 
 
 def look_row(name: str, overrides: Sequence[str], photographs: Sequence[Photograph]) -> str:
@@ -195,12 +193,21 @@ def stage_row(name: str, photographs: Sequence[Photograph], samples: pd.DataFram
         for part, chosen in (("warm", rows[:40]), ("measured", rows)):
             table = root / f"{part}.parquet"
             write_samples(samples.loc[chosen].assign(split="train").reset_index(drop=True), table)
-            report = build_landmarks(
-                table, None, root / part, settings.model_copy(update={"cache": root / f"{part} kept"})
-            )
+            own = settings.model_copy(update={"cache": root / f"{part} kept"})
+            used = processor_seconds()
+            report = build_landmarks(table, None, root / part, own)
+            used = processor_seconds() - used
         points, _ = open_landmarks(root / "measured")
     missed = int(np.isnan(points).any(axis=(1, 2)).sum())
-    return f"| {name} | {report.extracted:,} | {missed} | {report.extracted / report.seconds:.1f} |"
+    rates = f"{report.extracted / report.seconds:.1f} | {report.extracted / used:.1f}"
+    return f"| {name} | {report.extracted:,} | {missed} | {rates} |"
+
+
+def processor_seconds() -> float:
+    """Used by this process and its workers so far."""
+    here = psutil.Process()
+    times = [each.cpu_times() for each in (here, *here.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def parity(photographs: Sequence[Photograph]) -> Parity:
@@ -227,7 +234,7 @@ def parity(photographs: Sequence[Photograph]) -> Parity:
 def report(
     photographs: Sequence[Photograph],
     times: Sequence[Times],
-    seen: dict[str, dict[str, int]],
+    in_video: dict[str, Found],
     looks: Sequence[str],
     stage: Sequence[str],
 ) -> str:
@@ -249,22 +256,31 @@ def report(
         "",
         "| what | pictures | ours, median | MediaPipe | ratio | ours, 95th percentile | MediaPipe | ratio | wanted |",
         "|---|---|---|---|---|---|---|---|---|",
-        *(each.row() for each in times),
+        *(each.row(0) for each in times),
+        "",
+        "Processor time, which other programs disturb less:",
+        "",
+        "| what | pictures | ours, median | MediaPipe | ratio | ours, 95th percentile | MediaPipe | ratio | wanted |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(each.row(1) for each in times),
         "",
         "Frames of the video with a hand: "
-        + "; ".join(f"{name}: ours {each[OURS]}, MediaPipe {each[THEIRS]}" for name, each in seen.items())
+        + "; ".join(
+            f"{name}: ours {sum(map(bool, each[OURS]))}, MediaPipe {sum(map(bool, each[THEIRS]))}"
+            for name, each in in_video.items()
+        )
         + ". `video` is `detector.running_mode=video`, `camera` the recorder's way.",
         "",
         "The landmarks stage, around published boxes, on two cores:",
         "",
-        "| detector | hands | missed | hands a second |",
-        "|---|---|---|---|",
+        "| detector | hands | missed | hands a second | hands a processor second |",
+        "|---|---|---|---|---|",
         *stage,
         "",
         "## The same hands",
         "",
-        f"{len(same.apart):,} hands were found by both; their landmarks are {np.median(same.apart):.2%} of the hand's size "
-        f"apart in the median, {np.percentile(same.apart, 95):.2%} at the 95th percentile; "
+        f"{len(same.apart):,} hands were found by both; their landmarks are {np.median(same.apart):.2%} of the hand's "
+        f"size apart in the median, {np.percentile(same.apart, 95):.2%} at the 95th percentile; "
         f"{(same.apart <= NEAR).mean():.1%} are within {NEAR:.0%} (98 % wanted). {same.other_side} are another side's "
         f"hand. {same.only_theirs} were found by MediaPipe alone, {same.only_ours} by ours alone.",
         "",
