@@ -36,6 +36,10 @@ class HandSettings(LookSettings):
     """How to look for hands.
 
     Args:
+        palm_turn: degrees, clockwise, by which a palm's square is turned besides, so that its fingers do not point up.
+            MediaPipe 1.2.2 turns it by 26.565 (the tangent is 1/2), but not those of hands that it follows.
+        refine: look at each hand that was found by its palm a second time, in the square by its landmarks, as in the
+            next frame of a video.
         known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
             box, as many times as wide as its longer side; 0: the palm network searches first.
         look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
@@ -43,6 +47,8 @@ class HandSettings(LookSettings):
         threads: of each network.
     """
 
+    palm_turn: float
+    refine: bool
     known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
     threads: int = Field(ge=1)
@@ -77,7 +83,8 @@ class HandDetector(LookingDetector):
 
     def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
         """See `LookingDetector.look`. Nothing has to be enlarged: the networks' squares are cut from the image."""
-        return self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
+        hands = self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
+        return [self._refined(image, hand, presence) for hand in hands] if self.how.refine else hands
 
     def follow(self, image: np.ndarray) -> list[DetectedHand]:
         """See `LookingDetector.follow`."""
@@ -110,6 +117,11 @@ class HandDetector(LookingDetector):
         """Release the networks; the next call loads them again."""
         self.networks.close()
 
+    def _refined(self, image: np.ndarray, hand: DetectedHand, presence: float) -> DetectedHand:
+        assert hand.landmarks is not None
+        square = TurnedSquare.around_landmarks(hand.landmarks * (image.shape[1], image.shape[0]))
+        return next(iter(self._hands(image, [square], presence)), hand)
+
     def _straight(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """What fills a box as a hand, by the landmark network alone; None where it is not sure.
 
@@ -134,7 +146,7 @@ class HandDetector(LookingDetector):
         seen = TurnedSquare.of_region(region)
         output, scores = self.networks.palms(seen.cut(image, PALM_SIDE, inside=region))
         palms = palms_of(output, scores, self.how.min_detection_confidence)
-        return [TurnedSquare.around_palm(palm, seen) for palm in palms]
+        return [TurnedSquare.around_palm(palm, seen, math.radians(self.how.palm_turn)) for palm in palms]
 
     def _hands(self, image: np.ndarray, squares: Iterable[TurnedSquare], presence: float) -> list[DetectedHand]:
         found = (self._hand(image, square) for square in squares if square.side >= 1)
