@@ -285,10 +285,10 @@ def report(
         f"{(same.apart <= NEAR).mean():.1%} are within {NEAR:.0%} (98 % wanted). {same.other_side} are another side's "
         f"hand. {same.only_theirs} were found by MediaPipe alone, {same.only_ours} by ours alone.",
         "",
-        "The squares of palms were read from MediaPipe 1.2.2 itself, with a landmark network that returns means of what "
-        "it sees: they lie where the published graph puts them, but are turned by 26.565 degrees (tangent 1/2) besides; "
-        "those of followed hands are upright. With upright palms (`detector.palm_turn=0`) a simple classifier of "
-        "landmarks is as good, but only two thirds of the landmarks are within 2 %.",
+        "The squares of palms were read from MediaPipe 1.2.2 itself, with a landmark network that returns means of "
+        "what it sees: they lie where the published graph puts them, but are turned by 26.565 degrees (tangent "
+        "1/2) besides; those of followed hands are upright. With upright palms (`detector.palm_turn=0`) only two "
+        "thirds of the landmarks are within 2 %.",
         "",
         "| detector, as configured | published hands missed | false |",
         "|---|---|---|",
