@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,18 @@ class HandDetector(LookingDetector):
         return hands
 
     def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
-        """See `LookingDetector.look`. Nothing has to be enlarged: the networks' squares are cut from the image."""
-        hands = self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
-        return [self._refined(image, hand, presence) for hand in hands] if self.how.refine else hands
+        """See `LookingDetector.look`. Of a large region the networks' squares are cut from the image itself."""
+        if max(region.width, region.height) >= least:
+            return self._look(image, region, presence)
+        height, width = image.shape[:2]
+        enlarged = region.cut(image, least)
+        hands = []
+        for hand in self._look(enlarged, Region(0, 0, enlarged.shape[1], enlarged.shape[0]), presence):
+            points = region.to_image(np.asarray(hand.landmarks), width, height)
+            box = self.box_around(points, width, height)
+            if box is not None:
+                hands.append(replace(hand, box=box, landmarks=points))
+        return hands
 
     def follow(self, image: np.ndarray) -> list[DetectedHand]:
         """See `LookingDetector.follow`."""
@@ -140,6 +150,10 @@ class HandDetector(LookingDetector):
     def _in_box(self, image: np.ndarray, square: TurnedSquare, box: Box, least: float) -> DetectedHand | None:
         hands = self._hands(image, [square], self.how.min_presence_confidence)
         return hands[0] if hands and overlap(hands[0].box, box) >= least else None
+
+    def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
+        hands = self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
+        return [self._refined(image, hand, presence) for hand in hands] if self.how.refine else hands
 
     def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
