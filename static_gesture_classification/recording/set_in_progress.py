@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -156,3 +156,26 @@ class SetInProgress:
     def _set_image(self, entry: SessionEntry, image: RecordedImage) -> None:
         entry.image = image
         self.save()
+
+
+def close_sets(sets: Iterable[SetInProgress]) -> list[str]:
+    """Delete dropped pictures, and rescue pictures that the disk refused.
+
+    Returns:
+        messages about rescued pictures, or about those that could not be.
+    """
+    messages = []
+    for current in sets:
+        try:
+            current.save()
+            rescued = current.writer.rescue()
+        except OutputError as error:
+            messages.append(f"{current.writer.unsaved} pictures could not be saved anywhere: {error}")
+        else:
+            if rescued is not None:
+                messages.append(
+                    f"{current.trouble} The pictures that it refused are safe in {rescued}; when there is room, "
+                    f"move that folder to {current.writer.settings.root}"
+                )
+        current.writer.close()
+    return messages

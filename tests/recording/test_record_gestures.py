@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH
+from static_gesture_classification.recording.window.parts import HEIGHT, WIDTH
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
 from tests.support.waiting import PATIENCE, until
 
