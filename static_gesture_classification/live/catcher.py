@@ -214,8 +214,9 @@ class Catcher:
         for sight in caught.sights:
             if current.missing:
                 current.see(sight)
-        for entry in current.kept if doubt is not None else ():
-            entry.image = replace(entry.image, **self._prediction(entry), kept_because=doubt.kind)
+        if doubt is not None:
+            for entry in current.kept:
+                entry.image = replace(entry.image, **self._prediction(entry), kept_because=doubt.kind)
         if current.kept and not self._put_away(current):
             self._refused.append(current)
 

@@ -74,9 +74,7 @@ def find_checkpoint(settings: LiveSettings) -> Path:
     checkpoint = judging_checkpoint(judge, "")
     if checkpoint is None:
         usual = " nor ".join(map(str, judge.other_checkpoints))
-        raise UserError(
-            f"no checkpoint: there is neither {usual}. Train one (gestures retrain), or set checkpoint=FILE"
-        )
+        raise UserError(f"there is neither {usual}: train a model (gestures retrain), or name one with checkpoint=FILE")
     return checkpoint
 
 

@@ -107,7 +107,7 @@ class LiveSettings(Settings):
     @field_validator("window", mode="before")
     @classmethod
     def _window_or_not(cls, window: object) -> object:
-        return {True: "screen", False: "none"}.get(window, window) if isinstance(window, bool) else window
+        return {"true": "screen", "false": "none"}.get(str(window).lower(), window)
 
 
 def _by_gesture(value: object, example: str) -> Mapping[str, Any]:

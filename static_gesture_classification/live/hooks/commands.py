@@ -42,7 +42,8 @@ class Commands(Hook):
         if event.event != BEGIN or command is None or event.gesture in self._running:
             return
         about = {"GESTURE": event.gesture, "SCORE": f"{event.score:.3f}", "HAND": event.hand}
-        written = tempfile.TemporaryFile()  # no pipe: a program that the command leaves behind would hold it open
+        # No pipe: a program that the command leaves behind would hold it open.
+        written = tempfile.TemporaryFile()  # noqa: SIM115  closed by the thread that watches
         try:
             process = subprocess.Popen(
                 list(command),
