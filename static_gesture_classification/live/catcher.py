@@ -7,6 +7,7 @@ wrong is named by the user, or contradicts itself (`doubts`) and is named later,
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -34,11 +35,9 @@ RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 
 @dataclass(frozen=True)
 class CaughtError:
-    """What was wrong: the last seconds, and what the model took them for.
+    """What was wrong: pictures of the last seconds, oldest first, and the gesture that the model gave them.
 
-    Args:
-        sights: the pictures, oldest first.
-        said: the gesture that the model gave most of them; "" where no hand was found.
+    `said` is "" where nobody says what is wrong.
     """
 
     sights: tuple[Sight, ...]
@@ -138,8 +137,9 @@ class Catcher:
         seen = [sight for sight in self._sights if sight.recognised is not None]
         if not seen:
             return f"No hand was found in the last {self.settings.catch_seconds:g} s, so there is nothing to keep."
-        gestures = [sight.recognised.gesture for sight in seen if sight.recognised is not None]
-        self.waiting = CaughtError(tuple(seen), max(set(gestures), key=gestures.count))
+        said = _said_lately(seen)
+        same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == said]
+        self.waiting = CaughtError(tuple(same), said)
         return ""
 
     def name(self, gesture: str) -> str:
@@ -213,7 +213,7 @@ class Catcher:
         """Fill a set with what is worth keeping of the pictures, and write it."""
         for sight in caught.sights:
             if current.missing:
-                current.see(sight)
+                current.consider(sight)
         if doubt is not None:
             for entry in current.kept:
                 entry.image = replace(entry.image, **self._prediction(entry), kept_because=doubt.kind)
@@ -236,6 +236,17 @@ class Catcher:
         self.kept.append(KeptError(current.writer.folder, current.writer.session.gesture, len(current.kept)))
         current.writer.close()
         return True
+
+
+def _said_lately(seen: Sequence[Sight]) -> str:
+    """The gesture that the model gave most of the last seconds, later ones counting more: people are slow to object."""
+    first = seen[0].captured.time
+    weights: dict[str, float] = {}
+    for sight in seen:
+        assert sight.recognised is not None
+        gesture = sight.recognised.gesture
+        weights[gesture] = weights.get(gesture, 0.0) + SPACING + sight.captured.time - first
+    return max(weights, key=lambda gesture: weights[gesture])
 
 
 def margin_of(probabilities: np.ndarray) -> float:

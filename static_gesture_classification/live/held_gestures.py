@@ -18,7 +18,6 @@ from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.live.settings import HoldSettings
 
 BEGIN, END = "begin", "end"
-REACH = 1.0  # a hand moves at most this far from one picture to the next, in lengths of its box
 FORGOTTEN = 0.5  # seconds after which a hand that is not seen is another one when it comes back
 
 
@@ -117,15 +116,15 @@ class HeldGestures:
         return [event for hand in self._hands for event in self._change(hand, None, self._now)]
 
     def _assign(self, time: float, recognised: Sequence[RecognisedHand]) -> None:
-        """Give each prediction to the hand that is nearest, or to a new one."""
+        """Give each prediction to the nearest hand of the last pictures that is free, or to a new one."""
         pairs = sorted(
             (distance(hand.latest.hand.box, new.hand.box), place, index)
             for place, hand in enumerate(self._hands)
             for index, new in enumerate(recognised)
         )
         taken: dict[int, int] = {}  # place of the prediction -> place of the hand
-        for far, place, index in pairs:
-            if far <= REACH and index not in taken and place not in taken.values():
+        for _, place, index in pairs:
+            if index not in taken and place not in taken.values():
                 taken[index] = place
         for index, new in enumerate(recognised):
             if index in taken:
@@ -135,17 +134,18 @@ class HeldGestures:
                 self._count += 1
                 hand = FollowedHand(self._count, new, time, candidate_since=time)
                 self._hands.append(hand)
-            self._smooth(hand, time)
-
-    def _smooth(self, hand: FollowedHand, time: float) -> None:
-        hand.rows.append((time, answered(hand.latest, self.vocabulary)))
-        while time - hand.rows[0][0] > self.settings.smooth:
-            hand.rows.popleft()
-        hand.smoothed = np.mean([row for _, row in hand.rows], axis=0)
+            hand.rows.append((time, new.probabilities))
 
     def _judge(self, hand: FollowedHand, time: float) -> Iterator[GestureEvent]:
-        """See what a hand shows now, and whether that has been so for long enough."""
-        shows = self._shows(hand) if hand.seen == time else None
+        """See what a hand shows now, and whether that has been so for long enough.
+
+        A hand that is not found in a picture shows what it did in the others of the window.
+        """
+        while hand.rows and time - hand.rows[0][0] > self.settings.smooth:
+            hand.rows.popleft()
+        if hand.rows:
+            hand.smoothed = np.mean([row for _, row in hand.rows], axis=0)
+        shows = self._shows(hand) if hand.rows else None
         if shows != hand.candidate:
             hand.candidate, hand.candidate_since = shows, time
         if shows is not None and shows == hand.gesture:
@@ -170,19 +170,6 @@ class HeldGestures:
         hand.gesture = gesture
 
 
-def answered(hand: RecognisedHand, vocabulary: Vocabulary) -> np.ndarray:
-    """The probabilities of a hand, float32 (classes,): all on its gesture where that is not the likeliest one.
-
-    A predictor may answer background for a hand that is unlike all gestures, whatever the probabilities are.
-    """
-    index = vocabulary.index(hand.gesture)
-    if int(hand.probabilities.argmax()) == index:
-        return hand.probabilities
-    return np.eye(len(vocabulary), dtype=np.float32)[index]
-
-
 def distance(one: Box, other: Box) -> float:
-    """How far two boxes' middles are apart, in lengths of the longer side of the larger box."""
-    apart = [abs(one[axis] + one[axis + 2] - other[axis] - other[axis + 2]) / 2 for axis in (0, 1)]
-    length = max(box[axis + 2] - box[axis] for box in (one, other) for axis in (0, 1))
-    return max(apart) / length
+    """How far two boxes' middles are apart, in the picture's width and height."""
+    return max(abs(one[axis] + one[axis + 2] - other[axis] - other[axis + 2]) / 2 for axis in (0, 1))

@@ -30,12 +30,11 @@ class Lines:
 
     def show(self, watch: Watch, figures: Figures) -> list[str]:
         """Print what is new; see `Display`."""
-        for event in watch.new_events():
-            say(in_words(event))
+        print_events(watch)
         while not self._typed.empty():
             say(watch.correct(self._typed.get()))
         for kind, text in (
-            ("camera", watch.camera.message),
+            ("camera", "" if watch.camera.over else watch.camera.message),
             ("size", figures.remark),
             ("disk", watch.catcher.trouble),
             ("caught", watch.notice if watch.notice.startswith("Kept") else ""),
@@ -53,6 +52,12 @@ class Lines:
             for line in lines:
                 if text := line.decode(errors="replace").strip():
                     self._typed.put(text)
+
+
+def print_events(watch: Watch) -> None:
+    """Print the events since the last call."""
+    for event in watch.new_events():
+        say(in_words(event))
 
 
 def in_words(event: GestureEvent) -> str:

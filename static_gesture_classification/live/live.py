@@ -22,7 +22,7 @@ from static_gesture_classification.live.catcher import Catcher
 from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.hooks.json_lines import STANDARD_OUTPUT
 from static_gesture_classification.live.hooks.opening import open_hooks
-from static_gesture_classification.live.lines import Lines
+from static_gesture_classification.live.lines import Lines, print_events
 from static_gesture_classification.live.screen import TITLE, Screen
 from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.live.watch import Display, Watch, run
@@ -109,6 +109,8 @@ def watch_camera(watch: Watch, camera: Camera, settings: LiveSettings) -> list[s
         pass
     finally:
         problems = watch.close()
+    if settings.window == "none":
+        print_events(watch)
     if watch.camera.message:
         say(watch.camera.message)
     return problems

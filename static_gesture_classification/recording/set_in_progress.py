@@ -48,16 +48,24 @@ class SetInProgress:
 
     def see(self, sight: Sight) -> PictureVerdict:
         """Consider a picture, and save it if it is to be kept."""
+        verdict = self.consider(sight)
+        if verdict.kept is not None:
+            self.save()
+        return verdict
+
+    def consider(self, sight: Sight) -> PictureVerdict:
+        """Consider a picture, and add it if it is to be kept; `save` brings it to the disk."""
         verdict = self.selector.consider(sight)
         if verdict.kept is not None:
-            self._keep(verdict.kept)
+            self._add(verdict.kept)
         return verdict
 
     def flush(self) -> None:
         """Keep the best waiting picture, at the end of a set."""
         best = self.selector.flush()
         if best is not None and self.missing:
-            self._keep(best)
+            self._add(best)
+            self.save()
 
     def drop(self, entry: SessionEntry) -> None:
         """Drop a picture, or restore it."""
@@ -107,7 +115,7 @@ class SetInProgress:
         self.trouble = ""
         return True
 
-    def _keep(self, candidate: Candidate) -> None:
+    def _add(self, candidate: Candidate) -> None:
         sight = candidate.sight
         assert sight.hand is not None
         recognised, judge = sight.recognised, candidate.judge
@@ -118,7 +126,6 @@ class SetInProgress:
             entry.chosen_by = judge.probabilities
             self._show_as(entry, self.writer.session.gesture)
         self._candidates[id(entry)] = candidate
-        self.save()
 
     def _turn(self, entry: SessionEntry) -> None:
         entry.dropped = not entry.dropped

@@ -67,7 +67,7 @@ class RecordingSettings(Settings):
             plan=config.plan.path,
             split_table=Workspace.from_config(config).split_table,
             group=config.split.group,
-            in_use=config.live.root,
+            in_use=config.confusions.in_use,
             admission=AdmissionSettings.from_config(config),
             camera=CameraSettings.read(config, "recording"),
             selection=SelectionSettings.read(config, "recording"),

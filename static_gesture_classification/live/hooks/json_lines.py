@@ -36,9 +36,10 @@ class JsonLines(Hook):
         OutputError: the file cannot be written.
     """
 
+    name = "JSON lines"
+
     def __init__(self, target: str) -> None:
         super().__init__()
-        self.name = "standard output" if target == STANDARD_OUTPUT else target
         self._is_file = target != STANDARD_OUTPUT
         self._file = _open(Path(target).expanduser()) if self._is_file else sys.stdout.buffer
         self._write: Callable[[bytes], object] = self._file.write

@@ -30,7 +30,7 @@ class KeyPresses(Hook):
         UserError: pynput is not installed or cannot work here, or there is no such key.
     """
 
-    name = "key presses"
+    name = "keys"
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         super().__init__()

@@ -37,9 +37,10 @@ class Websocket(Hook):
         UserError: the port is in use, or the address is not of this machine.
     """
 
+    name = "websocket"
+
     def __init__(self, host: str, port: int, origins: Sequence[str] = ()) -> None:
         super().__init__()
-        self.name = f"websocket on port {port}"
         self._allowed: list[Origin | re.Pattern[str] | None] = [None, OF_THIS_MACHINE, *map(Origin, origins)]
         self._loop = asyncio.new_event_loop()
         self._serving = threading.Thread(target=self._loop.run_forever, name="websocket", daemon=True)
