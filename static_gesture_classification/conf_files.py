@@ -40,7 +40,7 @@ TEXT_OR_NULL = (
     "fix_labels.undo",
     "fix_labels.who",
     "live.checkpoint",
-    "live.json",
+    "live.json_lines",
     "live.room",
     "live.source",
     "live.subject",

@@ -2,7 +2,7 @@
 
     gestures live                                             # a window
     gestures live 'keys={THUMBS_UP:page_down}'                # a hand turns the slides
-    gestures live window=none json=- source=rtsp://...        # events for another program
+    gestures live window=none json_lines=- source=rtsp://...        # events for another program
 
 docs/live.md has an example of each hook. With catch=true, errors are kept to train on.
 """
@@ -49,7 +49,7 @@ def main(config: DictConfig) -> None:
     camera = open_camera(settings.source, settings.camera)
     with ExitStack() as open_until:
         detector = open_until.enter_context(open_detector(settings.recording.judge))
-        predictor = Predictor.load(fast_model(checkpoint), detector)
+        predictor = Predictor.load(fast_model(checkpoint) if settings.recording.judge.onnx else checkpoint, detector)
         settings.hooks.check_gestures(predictor.vocabulary)
         hooks = open_hooks(settings.hooks, open_until)
         held = HeldGestures(settings.holding, predictor.vocabulary)

@@ -27,7 +27,7 @@ class HookSettings(Settings):
     """What acts on gestures; see conf/live/default.yaml.
 
     Args:
-        json_lines: a file, or "-" for standard output; None: none. In the configuration it is `json`.
+        json_lines: a file, or "-" for standard output; None: none.
         commands: gesture -> command.
         keys: gesture -> keys joined with +.
         websocket: a port; None: none.
@@ -99,7 +99,7 @@ class LiveSettings(Settings):
             "live",
             camera=CameraSettings.read(config, "live"),
             holding=HoldSettings.read(config, "live"),
-            hooks=HookSettings.read(config, "live", json_lines=config.live.json),
+            hooks=HookSettings.read(config, "live"),
             catching=CatchSettings.read(config, "live"),
             recording=RecordingSettings.from_config(config),
         )
