@@ -151,6 +151,7 @@ def test_training_reaches_a_classifier_of_landmarks(prepared: Path) -> None:
     train(composed(*QUICK))
     checkpoint = read_checkpoint(prepared / "models/trained.ckpt")
     assert checkpoint["crop"] is None
+    assert set(checkpoint["calibration"]) == {"temperature", "advantage"}
     classifier = load_classifier(prepared / "models/trained.ckpt")
     assert classifier.input == "landmarks"
     points, samples = hands({"test": 20})
