@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.recording.capture.camera import Camera, open_camera
 from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
-from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera
+from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera, open_dealer
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
 from static_gesture_classification.recording.keys import CLOSED
 from static_gesture_classification.recording.loop import run
@@ -60,7 +60,8 @@ def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -
         about = f"; {observer.about_learner}" if observer.about_learner else ""
         say(f"judged by {observer.checkpoint}{about}")
     judge, checkpoint, learner = observer.vocabulary, observer.checkpoint, observer.learner
-    return begin(Recorder(settings, work, judge, checkpoint, unfinished, learner=learner))
+    dealer = open_dealer(settings, work, judge)
+    return begin(Recorder(settings, work, judge, checkpoint, unfinished, learner=learner, dealer=dealer))
 
 
 def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:

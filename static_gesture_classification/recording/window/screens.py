@@ -239,6 +239,8 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
     if reasons:
         text = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         y = canvas.paragraph(text, x, y, width, 15, MUTED)
+    if current.why:
+        y = canvas.paragraph(current.why, x, y, width, 15, TEXT)
     mode = "only what is hard for the model" if current.selector.hard else "everything that differs"
     if current.placement.held_out:
         mode = "everything: this session is held out for val"
@@ -406,6 +408,8 @@ def _header(canvas: Canvas, title: str, right: str) -> None:
 
 
 def _progress_of_jobs(recorder: Recorder) -> str:
+    if recorder.dealer is not None:
+        return f"{recorder.left_to_deal} of {recorder.work.dealt} pictures to go"
     if len(recorder.work.jobs) == 1:
         return ""
     return f"gesture {recorder.number} of {len(recorder.work.jobs)}"
