@@ -29,8 +29,8 @@ from static_gesture_classification.training.inputs import KINDS, PreparedHands
 from static_gesture_classification.training.last_layer import LastLayer
 from static_gesture_classification.training.settings import TrainingSettings
 
-FRAMES = 5  # that a photograph stands for, a third of a second
-RATE = 15.0  # frames a second
+FRAMES = 1  # that a photograph stands for: the hand moves on from each frame to the next
+RATE = 4.0  # frames a second, so that the recorder's interval never waits
 IDLE_TURNS = 20  # turns in which nothing is kept, then the recording ends
 MOST_OF_ROOM = 20  # hands that a room counts for in a score, so that one long recording does not decide it
 

@@ -1,7 +1,7 @@
 """What the recorder is compared with: choices on arrays, with no idea of files, cameras or networks.
 
 None of these ships. `free_rows` records as one does without guidance: each gesture alike, every n-th frame. `at_random`
-draws from everything there is. `highest` of `doubt` searches the whole pool, whose gestures it does not know.
+draws from everything there is.
 """
 
 from __future__ import annotations
@@ -9,22 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.int64]
-
-
-def doubt(probabilities: Floats) -> npt.NDArray[np.float64]:
-    """1 minus the gap between the two highest probabilities of each row: (n,) in 0..1; 1 is the greatest doubt.
-
-    Scheffer, Decomain and Wrobel, "Active Hidden Markov Models for Information Extraction" (2001).
-    """
-    two = np.partition(np.asarray(probabilities, np.float64), -2, axis=1)[:, -2:]
-    return 1 - (two[:, 1] - two[:, 0])
-
-
-def highest(scores: Floats, count: int) -> Integers:
-    """The rows of the `count` highest scores, highest first; of equals the lower row."""
-    return np.argsort(-np.asarray(scores), kind="stable")[:count].astype(np.int64)
 
 
 def at_random(candidates: Integers, count: int, random: np.random.Generator) -> Integers:

@@ -24,7 +24,7 @@ from static_gesture_classification.active_learning.admission import EASY, UNSURE
 from static_gesture_classification.active_learning.planning.dealing import Dealer, DealingSettings, standings_of
 from static_gesture_classification.training.scores import weighted_f1
 
-RANDOM, FREE, SEARCH = "random", "free recording", "search by margin"
+RANDOM, FREE = "random", "free recording"
 PLAN, HARD, BOTH = "the plan alone", "the selector alone", "plan and selector"
 MARKED, UNMARKED = "caught: wrong or unsure", "caught: unsure only"
 HELD_OUT_ROOMS = tuple(FRAMES_ROOMS[name] for name in ("af17", "e1b0", "15cd", "8e97", "S1", "S3"))
@@ -177,9 +177,6 @@ class Adding:
             return shuffled[:count], count
         if policy == FREE:
             return policies.free_rows(shuffled, gestures, count, self.random), count
-        if policy == SEARCH:
-            doubts = policies.doubt(self.model.probabilities[shuffled])
-            return shuffled[policies.highest(doubts, count)], len(shuffled)
         if policy in (MARKED, UNMARKED):
             return self._caught(shuffled, (UNSURE,) if policy == UNMARKED else None, count)
         return self._recorded(policy, count)

@@ -72,7 +72,7 @@ class SetInProgress:
             return ""
         if self.dealer.is_learned(self.job.gesture):
             return f"Learned: {self.why}. The next one."
-        return f"{self.why}. Another gesture fails more." if self.views >= self.dealer.settings.views else ""
+        return f"{self.why}. Another gesture's turn." if self.views >= self.dealer.settings.views else ""
 
     def flush(self) -> None:
         """Keep the best waiting picture, at the end of a set."""
