@@ -1,6 +1,6 @@
 """What guided recording is worth: the product's own plan and selector, against random and against recording freely.
 
-    python benchmarks/active_learning.py [CACHE [SEEDS]]    # SEEDS: repetitions, 6 by default
+    python benchmarks/active_learning.py [CACHE [SEEDS [PEOPLE]]]    # repetitions, 4; of the new people's world, 1
 
 Landmarks and runs are kept in the folder CACHE if one is given, so that more repetitions later cost only themselves.
 The worlds are described in worlds.py, what is recorded how in guided_recording.py. The tables and the figure are kept
@@ -15,7 +15,6 @@ import logging
 import platform
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
@@ -47,9 +46,10 @@ from worlds import (
 from static_gesture_classification.terminal import track
 
 RESULT = Path(__file__).resolve().parent / "results" / "active_learning.md"
-REPETITIONS = 6
+REPETITIONS, OF_PEOPLE = 4, 1
 POOL_POLICIES = (RANDOM, FREE, PLAN, HARD, BOTH)
 POOL_POINTS = (20, 40, 60, 100, 200, 300)
+COMPARED_POINTS = POOL_POINTS[:4]  # of all but random
 POOL_START, USE_START = 5, 20
 EARLY = 100  # samples up to which the curves are compared
 PERSON_POLICIES = (FREE, PLAN, HARD, BOTH)
@@ -89,11 +89,10 @@ def main() -> None:
             tune(cache, hands)
             return
         seeds = range(int(sys.argv[2]) if len(sys.argv) > 2 else REPETITIONS)
-        started = time.perf_counter()
-        pool = in_pool(cache, hands, seeds)
-        people = of_new_people(cache, seeds)
+        people = of_new_people(cache, range(int(sys.argv[3]) if len(sys.argv) > 3 else OF_PEOPLE))
         use = in_use(cache, hands, seeds)
-    text = report(hands, pool, people, use, (time.perf_counter() - started) / 60)
+        pool = in_pool(cache, hands, seeds)
+    text = report(hands, pool, people, use)
     print(text)
     RESULT.write_text(text, encoding="utf-8")
     draw(pool, people, use, RESULT.with_suffix(".png"))
@@ -102,7 +101,14 @@ def main() -> None:
 def in_pool(cache: str, hands: PeopleHands, seeds: Sequence[int]) -> Runs:
     """World 1: a run for each policy and seed."""
     tasks = [
-        (add_in_rounds, cache, pool_world(hands, seed, POOL_START), policy, seed, POOL_POINTS)
+        (
+            add_in_rounds,
+            cache,
+            pool_world(hands, seed, POOL_START),
+            policy,
+            seed,
+            POOL_POINTS if policy == RANDOM else COMPARED_POINTS,
+        )
         for seed in seeds
         for policy in POOL_POLICIES
     ]
@@ -210,14 +216,18 @@ def free_worth(guided: Sequence[Run], free: Sequence[Run], test: int) -> tuple[f
     return interval(lambda rows: added_to_reach(added, others[rows].mean(axis=0), float(mine[rows].mean())), len(mine))
 
 
-def report(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs], use: Runs, minutes: float) -> str:
+def looked_share(one: Sequence[Run], other: Sequence[Run], point: int) -> tuple[float, float, float]:
+    """Pictures that one looked at up to a point, as a share of those that the other looked at."""
+    mine, others = (np.array([run.looked_at[point] for run in runs], np.float64) for runs in (one, other))
+    return interval(lambda rows: float(mine[rows].sum() / others[rows].sum()), len(mine))
+
+
+def report(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs], use: Runs) -> str:
     """The page of results."""
-    return "\n".join(
-        [*_about(hands, pool, minutes), *_pool_section(pool), *_people_section(hands, people), *_use_section(use)]
-    )
+    return "\n".join([*_about(hands, pool), *_pool_section(pool), *_people_section(hands, people), *_use_section(use)])
 
 
-def _about(hands: PeopleHands, pool: Runs, minutes: float) -> list[str]:
+def _about(hands: PeopleHands, pool: Runs) -> list[str]:
     versions = ", ".join(f"{name} {version(name)}" for name in ("mediapipe", "numpy", "scipy", "torch"))
     dealing = recording_settings().dealing
     seeds = len(pool[RANDOM])
@@ -225,19 +235,19 @@ def _about(hands: PeopleHands, pool: Runs, minutes: float) -> list[str]:
         "# What guided recording is worth",
         "",
         f"{date.today()}, {processor()}, {joblib.cpu_count()} cores beside other work, Python "
-        f"{platform.python_version()}, {versions}; runs in {minutes:.0f} minutes. {seeds} repetitions; in brackets "
-        "95 % bootstrap intervals over them.",
+        f"{platform.python_version()}, {versions}; {seeds} repetitions, of each new person and place {OF_PEOPLE}; "
+        "in brackets 95 % bootstrap intervals over them.",
         "",
         f"Driven is what ships: gestures are dealt by `active_learning.planning.dealing` ({dealing}), pictures chosen "
         "by `recording.judging.selection`, the last layer learns by `recording.judging.learning_head`, all with the "
         "settings of conf/. The landmark model trains as `gestures retrain` does, anew at every point. A photograph "
-        f"stands for {FRAMES} frames. Scores: weighted F1, no room counts for more than {MOST_OF_ROOM} hands.",
+        f"stands for {FRAMES} frame. Scores: weighted F1, no room counts for more than {MOST_OF_ROOM} hands.",
         "",
         f"{len(hands):,} of {hands.looked_at:,} hands, in which landmarks were found: hagrid_mini, hands_mini, "
         "recorded_legacy, hagrid_people, more_people and other_hands of ../shared/data.",
         "",
-        "Chosen on whom: turn, views and trust of the dealer on the pool's own people, divided again (other seeds; "
-        "`tune` in the script); the test people had no part in it. "
+        "Chosen on whom: nothing was chosen on the people below. The dealer's settings were set by reasoning; "
+        "`tune` in the script compares others, on the pool's own people divided again. "
         "Random takes from everything that is left; free recording "
         "takes each gesture alike, every n-th frame.",
         "",
@@ -249,13 +259,14 @@ def _about(hands: PeopleHands, pool: Runs, minutes: float) -> list[str]:
 def _pool_section(pool: Runs) -> list[str]:
     points = pool[RANDOM][0].added
     early = int((points <= EARLY).sum()) - 1
-    rows = [["policy", "added to reach random's end", "minus random", "minus free", "looked at"]]
+    rows = [["policy", "added to reach random's end", "minus random", "minus free", f"looked at for {EARLY}"]]
     rows[0] += [f"{point}" for point in points]
     for name, runs in pool.items():
         gaps = [signed(difference(runs, pool[base], early)) if base != name else "" for base in (RANDOM, FREE)]
-        looked = f"{np.mean([run.looked_at[-1] for run in runs]):,.0f}"
+        looked = f"{np.mean([run.looked_at[early] for run in runs]):,.0f}"
         scores = [f"{score:.3f}" for score in curves(runs).mean(axis=0)]
-        rows.append([name, of_samples(reach(runs, pool[RANDOM]), int(points[-1])), *gaps, looked, *scores])
+        scores += [""] * (len(points) - len(scores))
+        rows.append([name, of_samples(reach(runs, pool[RANDOM]), int(runs[0].added[-1])), *gaps, looked, *scores])
     return [
         "## The pool of today",
         "",
@@ -265,7 +276,8 @@ def _pool_section(pool: Runs) -> list[str]:
         "",
         markdown(rows),
         f"The plan's own share: {signed(difference(pool[BOTH], pool[HARD], early))} beside the selector, "
-        f"{signed(difference(pool[PLAN], pool[FREE], early))} without it.",
+        f"{signed(difference(pool[PLAN], pool[FREE], early))} without it. Pictures looked at with it, of those "
+        f"without: {part(looked_share(pool[BOTH], pool[HARD], early))}.",
         "",
     ]
 
@@ -287,9 +299,10 @@ def _people_section(hands: PeopleHands, people: Mapping[str, Runs]) -> list[str]
     last = len(GUIDED_POINTS)
     worth = of_samples(free_worth(whole[BOTH], whole[FREE], 0), FREE_POINTS[-1])
     lines += [
-        f"All of them: {GUIDED} guided pictures are worth {worth} free ones on that person's other places. The plan's "
-        f"own share: {signed(difference(whole[BOTH], whole[HARD], last))} beside the selector, "
-        f"{signed(difference(whole[PLAN], _at(whole[FREE], GUIDED_POINTS), last))} without it.",
+        f"All of them: a guided recording of at most {GUIDED} is worth {worth} free pictures on that person's "
+        f"other places. The plan's own share: {signed(difference(whole[BOTH], whole[HARD], last))} beside the selector, "
+        f"{signed(difference(whole[PLAN], _at(whole[FREE], GUIDED_POINTS), last))} without it. Pictures looked at with "
+        f"the plan, of those without: {part(looked_share(whole[BOTH], whole[HARD], last))}.",
         "",
     ]
     places = ", ".join(f"{who}: {len(person_world(hands, who, 0).pool)}" for who in people)
@@ -298,14 +311,21 @@ def _people_section(hands: PeopleHands, people: Mapping[str, Runs]) -> list[str]
 
 def _people_rows(people: Mapping[str, Runs], test: int) -> list[list[str]]:
     rows = [["who", "start", f"free {GUIDED}", f"free {FREE_POINTS[-1]}"]]
-    rows[0] += [*(f"{policy} {GUIDED}" for policy in PERSON_POLICIES[1:]), "kept", f"{GUIDED} guided are worth"]
+    rows[0] += [
+        *(f"{policy} {GUIDED}" for policy in PERSON_POLICIES[1:]),
+        "kept by plan and selector",
+        "looked at",
+        "by the selector alone",
+        "that is worth",
+    ]
     for who, runs in people.items():
         free = curves(runs[FREE], test).mean(axis=0)
         ends = [f"{curves(runs[policy], test)[:, -1].mean():.3f}" for policy in PERSON_POLICIES[1:]]
         kept = f"{np.mean([run.added[-1] for run in runs[BOTH]]):.0f}"
         worth = of_samples(free_worth(runs[BOTH], runs[FREE], test), int(runs[FREE][0].added[-1]))
         at = [free[0], free[1 + FREE_POINTS.index(GUIDED)], free[-1]]
-        rows.append([who, *(f"{score:.3f}" for score in at), *ends, kept, f"{worth} free"])
+        looked = [f"{np.mean([run.looked_at[-1] for run in runs[policy]]):,.0f}" for policy in (BOTH, HARD)]
+        rows.append([who, *(f"{score:.3f}" for score in at), *ends, kept, *looked, f"{worth} free"])
     return rows
 
 
@@ -340,6 +360,10 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def signed(values: tuple[float, float, float]) -> str:
     return f"{values[0]:+.3f} ({values[1]:+.3f} to {values[2]:+.3f})"
+
+
+def part(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:.0%} ({values[1]:.0%} to {values[2]:.0%})"
 
 
 def of_samples(values: tuple[float, float, float], most: int) -> str:
