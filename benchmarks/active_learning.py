@@ -300,9 +300,9 @@ def _people_section(hands: PeopleHands, people: Mapping[str, Runs]) -> list[str]
     worth = of_samples(free_worth(whole[BOTH], whole[FREE], 0), FREE_POINTS[-1])
     lines += [
         f"All of them: a guided recording of at most {GUIDED} is worth {worth} free pictures on that person's "
-        f"other places. The plan's own share: {signed(difference(whole[BOTH], whole[HARD], last))} beside the selector, "
-        f"{signed(difference(whole[PLAN], _at(whole[FREE], GUIDED_POINTS), last))} without it. Pictures looked at with "
-        f"the plan, of those without: {part(looked_share(whole[BOTH], whole[HARD], last))}.",
+        f"other places. The plan's own share: {signed(difference(whole[BOTH], whole[HARD], last))} beside the "
+        f"selector, {signed(difference(whole[PLAN], _at(whole[FREE], GUIDED_POINTS), last))} without it. "
+        f"Pictures looked at with the plan, of those without: {part(looked_share(whole[BOTH], whole[HARD], last))}.",
         "",
     ]
     places = ", ".join(f"{who}: {len(person_world(hands, who, 0).pool)}" for who in people)
