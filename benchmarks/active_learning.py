@@ -224,7 +224,15 @@ def looked_share(one: Sequence[Run], other: Sequence[Run], point: int) -> tuple[
 
 def report(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs], use: Runs) -> str:
     """The page of results."""
-    return "\n".join([*_about(hands, pool), *_pool_section(pool), *_people_section(hands, people), *_use_section(use)])
+    return "\n".join(
+        [
+            *_about(hands, pool),
+            *_goals(pool, people),
+            *_pool_section(pool),
+            *_people_section(hands, people),
+            *_use_section(use),
+        ]
+    )
 
 
 def _about(hands: PeopleHands, pool: Runs) -> list[str]:
@@ -246,14 +254,33 @@ def _about(hands: PeopleHands, pool: Runs) -> list[str]:
         f"{len(hands):,} of {hands.looked_at:,} hands, in which landmarks were found: hagrid_mini, hands_mini, "
         "recorded_legacy, hagrid_people, more_people and other_hands of ../shared/data.",
         "",
-        "Chosen on whom: nothing was chosen on the people below. The dealer's settings were set by reasoning; "
-        "`tune` in the script compares others, on the pool's own people divided again. "
+        "Chosen on whom: nothing was chosen on the people below. The dealer's settings were set by reasoning, "
+        "`views` after a look at runs on the pool's own people divided again (`tune` in the script compares more). "
         "Random takes from everything that is left; free recording "
         "takes each gesture alike, every n-th frame.",
         "",
         "![Weighted F1 by samples added](active_learning.png)",
         "",
     ]
+
+
+def _goals(pool: Runs, people: Mapping[str, Runs]) -> list[str]:
+    """What was wanted, and what came out."""
+    early = int((pool[RANDOM][0].added <= EARLY).sum()) - 1
+    reached, share = reach(pool[BOTH], pool[RANDOM]), difference(pool[BOTH], pool[HARD], early)
+    guided, free = ([run for runs in people.values() for run in runs[policy]] for policy in (BOTH, FREE))
+    worth, kept = free_worth(guided, free, 0), np.mean([run.added[-1] for run in guided])
+    rows = [
+        ["wanted", "measured", ""],
+        ["random's end from at most 60 of 300", of_samples(reached, EARLY), _met(reached[0] <= 60)],
+        ["the plan's own share above 0", signed(share), _met(share[1] > 0)],
+        [f"{GUIDED} guided worth 150 free", f"{of_samples(worth, 150)} from {kept:.0f} kept", _met(worth[0] >= 150)],
+    ]
+    return [markdown(rows)]
+
+
+def _met(met: bool) -> str:
+    return "met" if met else "missed"
 
 
 def _pool_section(pool: Runs) -> list[str]:
