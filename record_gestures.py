@@ -21,7 +21,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.predictor import load_model
 from static_gesture_classification.recording.capture.camera import Camera, open_camera
 from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
-from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera
+from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera, open_dealer
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
 from static_gesture_classification.recording.keys import CLOSED
 from static_gesture_classification.recording.loop import run
@@ -99,7 +99,8 @@ def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -
         about = f"; {observer.about_learner}" if observer.about_learner else ""
         say(f"judged by {observer.checkpoint}{about}")
     judge, checkpoint, learner = observer.vocabulary, observer.checkpoint, observer.learner
-    return begin(Recorder(settings, work, judge, checkpoint, unfinished, learner=learner))
+    dealer = open_dealer(settings, work, judge)
+    return begin(Recorder(settings, work, judge, checkpoint, unfinished, learner=learner, dealer=dealer))
 
 
 def unnamed_sets(settings: RecordingSettings) -> list[SessionWriter]:

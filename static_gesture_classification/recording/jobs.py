@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from static_gesture_classification.active_learning.planning.dealing import Dealer, Standing
 from static_gesture_classification.active_learning.planning.plan_file import (
     Example,
     PlannedRecording,
@@ -16,6 +17,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     read_plan,
 )
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.recording.settings import RecordingSettings
@@ -75,12 +77,16 @@ class Work:
         endless: whether the last job is repeated until the user stops.
         checkpoint: whose errors the plan follows; "" without a plan.
         planned: whether the jobs follow the plan.
+        standings: how each gesture does on val, by the plan.
+        dealt: pictures to record in sets that a dealer chooses; 0 where the jobs are recorded as they are listed.
     """
 
     jobs: tuple[Job, ...]
     endless: bool = False
     checkpoint: str = ""
     planned: bool = False
+    standings: tuple[Standing, ...] = ()
+    dealt: int = 0
 
 
 def find_work(settings: RecordingSettings) -> Work:
@@ -132,12 +138,36 @@ def _work_of_plan(
         missing = line.count - done.get((line.gesture, line.mistaken_for), 0)
         if missing > 0:
             jobs.append(Job(line.gesture, missing, line.mistaken_for, line.reason, example_picture(line.examples)))
-    if not jobs:
+    deals = settings.order == "dealt" and settings.gesture is None
+    dealt = plan.count - sum(done.values()) if deals else 0
+    if not jobs or (deals and dealt <= 0):
         raise UserError(
             f"all that {path} asks for is recorded. Train on it with dvc repro (which makes a new plan), or record "
             "more with recording.mode=free"
         )
-    return Work(tuple(jobs), checkpoint=plan.checkpoint, planned=True)
+    about = (plan.checkpoint, True, plan.standings, dealt)
+    return Work(tuple(jobs), False, *about)
+
+
+def open_dealer(settings: RecordingSettings, work: Work, judge: Vocabulary | None) -> Dealer | None:
+    """The dealer that chooses the sets of the work; None where they are recorded as listed, or nothing judges."""
+    if not work.dealt or judge is None:
+        return None
+    return Dealer(settings.dealing, settings.vocabulary, work.standings, settings.judge.seed)
+
+
+def dealt_job(dealer: Dealer, gesture: str, most: int, lines: Sequence[Job]) -> Job:
+    """A turn of a gesture that was dealt.
+
+    Args:
+        most: pictures at most.
+        lines: the plan's, one of which may show an example.
+    """
+    mistaken_for = dealer.taken_for(gesture)
+    own = [line for line in lines if line.gesture == gesture]
+    alike = next((line for line in own if line.mistaken_for == mistaken_for), own[0] if own else None)
+    example = None if alike is None else alike.example
+    return Job(gesture, min(dealer.settings.turn, most), mistaken_for, dealer.why(gesture), example)
 
 
 def fit_to_camera(settings: RecordingSettings, work: Work, live: bool) -> RecordingSettings:

@@ -11,10 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from static_gesture_classification.active_learning.admission import TRAIN, Placement, place_session
+from static_gesture_classification.active_learning.planning.dealing import Dealer
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus
 from static_gesture_classification.recording.false_alarms import WatchedHands
-from static_gesture_classification.recording.jobs import Job, Work
+from static_gesture_classification.recording.jobs import Job, Work, dealt_job
 from static_gesture_classification.recording.judging.learning_head import LearningLayer, Lesson
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Selector
@@ -88,6 +89,7 @@ class Recorder:
         unfinished: sets of killed recorders whose gesture was not chosen yet; they come first.
         clock: seconds that never go back.
         learner: the judging model's last layer that learns from kept pictures; None without one.
+        dealer: chooses the gesture of each set; None to record the work's jobs as they are listed.
 
     Attributes:
         state: its current state.
@@ -108,9 +110,11 @@ class Recorder:
         unfinished: Sequence[SessionWriter] = (),
         clock: Callable[[], float] = time.monotonic,
         learner: LearningLayer | None = None,
+        dealer: Dealer | None = None,
     ) -> None:
         self.settings, self.vocabulary, self.work = settings, settings.vocabulary, work
         self.judge, self.checkpoint, self.learner, self._clock = judge, checkpoint, learner, clock
+        self.dealer, self._lines = dealer, work.jobs
         self.can_judge = judge is not None
         self.hard = (
             self.can_judge
@@ -132,6 +136,7 @@ class Recorder:
             self.subject = self.subject or next(iter(self.known.subjects), "")
             self.room = self.room or next(iter(self.known.rooms), "")
         self.state = State(self)
+        self._deal_first()
 
     # Input
 
@@ -186,7 +191,14 @@ class Recorder:
     @property
     def more_jobs(self) -> bool:
         """Whether another job follows."""
+        if self.dealer is not None:
+            return self.left_to_deal > 0 and not self.dealer.all_learned
         return self._job + 1 < len(self.work.jobs)
+
+    @property
+    def left_to_deal(self) -> int:
+        """Pictures still to record in sets that are dealt."""
+        return max(self.work.dealt - sum(len(current.kept) for current in self.saved), 0)
 
     @property
     def current(self) -> SetInProgress | None:
@@ -237,8 +249,11 @@ class Recorder:
 
     def next_job(self) -> None:
         """Leave the current job for the next one."""
-        if self.more_jobs:
-            self._job += 1
+        if not self.more_jobs:
+            return
+        if self.dealer is not None:
+            self.work = replace(self.work, jobs=(*self.work.jobs, self._deal(self.dealer)))
+        self._job += 1
 
     def want(self, count: int) -> None:
         """The current job still wants `count` pictures."""
@@ -263,13 +278,23 @@ class Recorder:
             split=placement.split,
         )
         selector = self._selector(job, hard and not placement.held_out)
-        return SetInProgress(job, selector, SessionWriter(self.settings.storage, session), placement)
+        writer = SessionWriter(self.settings.storage, session)
+        return SetInProgress(job, selector, writer, placement, dealer=self.dealer)
 
     def adopt(self, writer: SessionWriter) -> SetInProgress:
         """Go on with a set of a killed recorder."""
         job = Job(None, len(writer.entries))
         self.sets.append(SetInProgress(job, self._selector(job, False), writer, Placement("", "")))
         return self.sets[-1]
+
+    def _deal_first(self) -> None:
+        if self.dealer is not None:
+            self.work = replace(self.work, jobs=(self._deal(self.dealer),))
+
+    def _deal(self, dealer: Dealer) -> Job:
+        gesture = dealer.deal(leave_out=self.job.gesture)
+        assert gesture is not None  # `more_jobs` has said so
+        return dealt_job(dealer, gesture, self.left_to_deal, self._lines)
 
     def _place(self, whole: bool) -> Placement:
         settings = self.settings

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from static_gesture_classification.active_learning.admission import Judgement, Placement
+from static_gesture_classification.active_learning.admission import EASY, Judgement, Placement
+from static_gesture_classification.active_learning.planning.dealing import Dealer
 from static_gesture_classification.errors import OutputError
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.observer import Sight
@@ -26,6 +27,8 @@ class SetInProgress:
         writer: saves them.
         placement: the session's split, and why.
         trouble: why pictures cannot be written; "" while they can.
+        dealer: that dealt the gesture, and learns how often it fails; None without one.
+        views: of the hand that differ, so far.
     """
 
     job: Job
@@ -33,6 +36,8 @@ class SetInProgress:
     writer: SessionWriter
     placement: Placement
     trouble: str = ""
+    dealer: Dealer | None = None
+    views: int = 0
     _candidates: dict[int, Candidate] = field(default_factory=dict)
     _undo: list[Callable[[], None]] = field(default_factory=list)
 
@@ -56,9 +61,25 @@ class SetInProgress:
     def consider(self, sight: Sight) -> PictureVerdict:
         """Consider a picture, and add it if it is to be kept; `save` brings it to the disk."""
         verdict = self.selector.consider(sight)
+        if verdict.view is not None:
+            self._count_view(verdict.view)
         if verdict.kept is not None:
             self._add(verdict.kept)
         return verdict
+
+    @property
+    def why(self) -> str:
+        """How often the gesture that was dealt fails, in words; "" if none was."""
+        return "" if self.dealer is None or self.job.gesture is None else self.dealer.why(self.job.gesture)
+
+    @property
+    def turn_over(self) -> str:
+        """Why the next gesture's turn comes though this set is not full, in words; "" if it does not."""
+        if self.dealer is None or self.job.gesture is None or not self.views:
+            return ""
+        if self.dealer.is_learned(self.job.gesture):
+            return f"Learned: {self.why}. The next one."
+        return f"{self.why}. Another gesture's turn." if self.views >= self.dealer.settings.views else ""
 
     def flush(self) -> None:
         """Keep the best waiting picture, at the end of a set."""
@@ -114,6 +135,11 @@ class SetInProgress:
             return False
         self.trouble = ""
         return True
+
+    def _count_view(self, view: Judgement) -> None:
+        self.views += 1
+        if self.dealer is not None and self.job.gesture is not None:
+            self.dealer.saw(self.job.gesture, view.prediction, missed=view.outcome != EASY)
 
     def _add(self, candidate: Candidate) -> None:
         sight = candidate.sight

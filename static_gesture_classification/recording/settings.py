@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings
+from static_gesture_classification.active_learning.planning.dealing import DealingSettings
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.camera import CameraSettings
 from static_gesture_classification.recording.judging.settings import JudgeSettings, SelectionSettings
@@ -26,10 +27,12 @@ class RecordingSettings(Settings):
         split_table: the split stage's sample table, which need not exist.
         group: `split.group`.
         in_use: folder of the sessions that `gestures live` caught, of the same people.
+        dealing: how the next gesture is chosen with `order: dealt`.
     """
 
     source: int | str
     mode: Literal["auto", "plan", "free"]
+    order: Literal["dealt", "listed"]
     gesture: str | None
     background: bool = Field(strict=True)
     count: int = Field(ge=1, strict=True)
@@ -53,6 +56,7 @@ class RecordingSettings(Settings):
     selection: SelectionSettings
     judge: JudgeSettings
     storage: StorageSettings
+    dealing: DealingSettings
 
     @classmethod
     def from_config(cls, config: DictConfig) -> RecordingSettings:
@@ -74,4 +78,5 @@ class RecordingSettings(Settings):
             selection=SelectionSettings.read(config, "recording"),
             judge=JudgeSettings.from_config(config),
             storage=StorageSettings.read(config, "recording"),
+            dealing=DealingSettings.read(config, "recording.dealing"),
         )

@@ -177,8 +177,10 @@ class Recording(State):
         self.verdict = self.set.see(sight)
         if self.verdict.kept is not None:
             self.flash = self._hopeful = self.recorder.now
-        if not self.set.missing and not self.set.trouble:
+        turn_over = self.set.turn_over
+        if (not self.set.missing or turn_over) and not self.set.trouble:
             self.finish()
+            self.recorder.notice = turn_over or self.recorder.notice
 
     def tick(self, now: float) -> None:
         """See `State.tick`."""
@@ -495,7 +497,7 @@ def go_on(recorder: Recorder, current: SetInProgress) -> None:
         finish(recorder)
     elif all(current.job is not job for job in recorder.work.jobs):  # it was adopted
         begin(recorder)
-    elif current.job is recorder.job and current.job.gesture is not None and current.missing > 0:
+    elif recorder.dealer is None and current.job is recorder.job and current.job.gesture and current.missing > 0:
         recorder.want(current.missing)
         recorder.go(Ready(recorder))
     elif recorder.work.endless:

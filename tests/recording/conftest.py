@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings
+from static_gesture_classification.active_learning.planning.dealing import Dealer
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import RecognisedHand
@@ -103,6 +104,21 @@ def record(settings: Callable[..., RecordingSettings], vocabulary: Vocabulary, c
         made = made.model_copy(update={"vocabulary": vocabulary, "admission": AdmissionSettings()})
         judge, checkpoint = (vocabulary, "models/best.ckpt") if judged else (None, "")
         return begin(Recorder(made, work, judge, checkpoint, clock=clock))
+
+    return recorder
+
+
+@pytest.fixture
+def deal(settings: Callable[..., RecordingSettings], vocabulary: Vocabulary, clock: Clock) -> Callable[..., Recorder]:
+    """A recorder of so many pictures of gestures that are dealt, without a review."""
+
+    def recorder(count: int, gestures: Sequence[str]) -> Recorder:
+        quick = ("recording.best_of=1", "recording.interval=0", "recording.review=false")
+        made = settings("recording.subject=anna", "recording.room=kitchen", *quick)
+        made = made.model_copy(update={"vocabulary": vocabulary, "admission": AdmissionSettings(easy=0.0)})
+        work = Work(tuple(Job(gesture, count) for gesture in gestures), planned=True, dealt=count)
+        dealer = Dealer(made.dealing, gestures)
+        return begin(Recorder(made, work, vocabulary, "models/best.ckpt", clock=clock, dealer=dealer))
 
     return recorder
 

@@ -14,7 +14,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.jobs import EXAMPLE_SIZE, Work, find_work
+from static_gesture_classification.recording.jobs import EXAMPLE_SIZE, Work, dealt_job, find_work, open_dealer
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion, RecordedImage, Session, write_session
 
@@ -65,6 +65,23 @@ def test_what_was_recorded_and_is_not_among_the_plans_data_is_no_longer_missing(
     write_session(tmp_path / "recorded/fist", Session("FIST", time=now, images=many))
     with pytest.raises(UserError, match=r"all that .* asks for is recorded.*dvc repro"):
         work()
+
+
+def test_plan_is_dealt_where_something_judges_and_listed_otherwise(
+    work: Work_, plan: Path, configuration: Callable[..., DictConfig], vocabulary: Vocabulary
+) -> None:
+    settings = RecordingSettings.from_config(configuration()).model_copy(update={"vocabulary": vocabulary})
+    found = work()
+    assert found.dealt == 9
+    dealer = open_dealer(settings, found, vocabulary)
+    assert dealer is not None
+    dealer.saw("THREE", "TWO", missed=True)
+    job = dealt_job(dealer, "THREE", 3, found.jobs)
+    assert (job.gesture, job.count, job.mistaken_for) == ("THREE", 3, "TWO")
+    assert job.reason == "THREE: 1 of 1 views missed, mostly taken for TWO"
+    assert job.example is found.jobs[0].example
+    assert open_dealer(settings, found, None) is None
+    assert work("recording.order=listed").dealt == work("recording.gesture=FIST").dealt == 0
 
 
 def test_one_gesture_of_the_plan(work: Work_, plan: Path) -> None:

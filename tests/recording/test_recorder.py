@@ -23,6 +23,7 @@ from static_gesture_classification.sources.recorded import Confusion, Session, r
 from tests.recording.conftest import Clock, See
 
 Record = Callable[..., Recorder]
+Deal = Callable[..., Recorder]
 THREE, FIST = Job("THREE", 3, "TWO", "23 of 110 are taken for TWO"), Job("FIST", 2)
 WELL = CameraStatus(RUNNING)
 QUICK = ("recording.best_of=1", "recording.interval=0")
@@ -312,3 +313,43 @@ def test_escape_before_the_first_picture_is_as_if_the_set_had_not_begun(record: 
     press(recorder, SPACE, ESCAPE)
     assert isinstance(recorder.state, Ready)
     assert sessions(recorder) == [] if recorder.settings.storage.root.exists() else True
+
+
+RIGHT = {"THREE": [0.0, 0.0, 0.98, 0.02], "FIST": [0.0, 0.0, 0.02, 0.98], "TWO": [0.0, 0.98, 0.02, 0.0]}
+
+
+def test_dealt_gesture_that_fails_is_asked_for_again_and_again_and_the_screen_says_why(deal: Deal, see: See) -> None:
+    recorder = deal(20, ("THREE", "FIST", "TWO"))
+    asked: list[str] = []
+    looks = iter(range(2000))
+    press(recorder, SPACE)
+    while isinstance(recorder.state, Recording):
+        gesture = recorder.state.set.job.gesture
+        assert gesture is not None
+        asked += [gesture] if not recorder.state.set.views else []
+        show(recorder, see, [next(looks)], WRONG if gesture == "THREE" else RIGHT[gesture])
+    assert asked.count("THREE") > max(asked.count("FIST"), asked.count("TWO"))
+    assert isinstance(recorder.state, Finished)
+    assert {session.gesture for session in sessions(recorder)} == {"THREE"}
+    assert recorder.left_to_deal == 0
+    assert recorder.work.jobs[-1].reason.startswith("THREE: ")
+    assert recorder.work.jobs[-1].reason.endswith("views missed, mostly taken for TWO")
+
+
+def test_dealt_gestures_that_never_fail_end_before_all_pictures_are_recorded(deal: Deal, see: See) -> None:
+    recorder = deal(20, ("THREE", "FIST"))
+    press(recorder, SPACE)
+    looks = iter(range(2000))
+    while isinstance(recorder.state, Recording):
+        show(recorder, see, [next(looks)], RIGHT[recorder.state.set.job.gesture or ""])
+    assert isinstance(recorder.state, Finished)
+    assert recorder.left_to_deal == 20
+    assert "Learned" in recorder.notice
+
+
+def test_hand_held_still_counts_as_one_view_of_a_dealt_gesture(deal: Deal, see: See) -> None:
+    recorder = deal(20, ("THREE", "FIST"))
+    press(recorder, SPACE)
+    assert isinstance(recorder.state, Recording)
+    show(recorder, see, [7] * 30, RIGHT[recorder.job.gesture or ""])
+    assert recorder.state.set.views == 1

@@ -28,6 +28,7 @@ from static_gesture_classification.active_learning.diagnosis.in_use import Error
 from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
+from static_gesture_classification.active_learning.planning.dealing import standings_of
 from static_gesture_classification.active_learning.planning.in_use import recorded_since, share_in_use
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
@@ -171,7 +172,9 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
     notes = tuple(_notes(confusions, pairs))
-    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in)
+    table = confusions.predictions.table
+    standings = standings_of(table["gesture"].to_pylist(), table["prediction"].to_pylist(), vocabulary)
+    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in, standings)
 
 
 def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:

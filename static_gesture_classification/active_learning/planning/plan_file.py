@@ -1,7 +1,8 @@
 """The recording plan: what to record or search for next, how many, and why. This module owns its file.
 
 On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings` (most worthwhile first, each with
-example samples), `taken_in` (the recorded sessions that were part of the data), and `notes`. `plan.md` beside it is the
+example samples), `taken_in` (the recorded sessions that were part of the data), `standings` (how each gesture does on
+val), and `notes`. `plan.md` beside it is the
 same to read.
 
 A recorded session that is not in `taken_in` counts towards the plan. So a plan that is made again from the same data
@@ -19,6 +20,7 @@ from pydantic import Field
 from rich import box
 from rich.table import Column
 
+from static_gesture_classification.active_learning.planning.dealing import Standing
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import PathInside, read_json
@@ -89,6 +91,7 @@ class RecordingPlan:
         recordings: most worthwhile first.
         notes: for the reader.
         taken_in: recorded sessions that were part of the data when it was made.
+        standings: how each gesture does on val; the recorder deals gestures from there on.
     """
 
     version: int
@@ -96,6 +99,7 @@ class RecordingPlan:
     recordings: tuple[PlannedRecording, ...]
     notes: tuple[str, ...] = ()
     taken_in: tuple[str, ...] = ()
+    standings: tuple[Standing, ...] = ()
 
     @property
     def count(self) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from static_gesture_classification.recording.judging.policies import hardness
 from static_gesture_classification.recording.judging.settings import SelectionSettings
 
 NO_HAND, UNFIT, KNOWN, ALIKE, WAITING, KEPT = "no hand", "unfit", "known", "alike", "waiting", "kept"
+RECENT = 12  # views that a new one is compared with
 TYPICAL = 4.0  # difference (see `novelty`) of an entirely new hand
 
 
@@ -41,11 +43,19 @@ class Candidate:
 
 @dataclass(frozen=True)
 class PictureVerdict:
-    """The outcome for a picture: one of this module's words, the text on screen, and the picture kept now, if any."""
+    """The outcome for a picture.
+
+    Args:
+        outcome: one of this module's words.
+        text: for the screen.
+        kept: the picture kept now, if any.
+        view: the newest judgement, if the picture is another view than those before it; None otherwise.
+    """
 
     outcome: str
     text: str
     kept: Candidate | None = None
+    view: Judgement | None = None
 
 
 @dataclass
@@ -70,6 +80,7 @@ class Selector:
     hard: bool = False
     elsewhere: Sequence[Appearance] = ()
     _kept: list[Candidate] = field(default_factory=list)
+    _views: deque[Appearance] = field(default_factory=lambda: deque(maxlen=RECENT))
     _best: Candidate | None = None
     _looked: int = 0
     _last_kept: float = float("-inf")
@@ -117,13 +128,22 @@ class Selector:
         judgement, judging = None, self._judging(sight)
         if self.gesture is not None and judging is not None:
             judgement = self.judge(judging.probabilities, self.gesture)
-        if self.hard and judgement is not None and not judgement.admitted:
-            return PictureVerdict(KNOWN, "the model knows this one: turn, tilt, move, change the light")
-        return self._offer(sight, judgement)
-
-    def _offer(self, sight: Sight, judgement: Judgement | None) -> PictureVerdict:
-        assert sight.hand is not None
         look = appearance(sight.image, sight.hand)
+        view = self._as_view(sight, look)
+        if self.hard and judgement is not None and not judgement.admitted:
+            return PictureVerdict(KNOWN, "the model knows this one: turn, tilt, move, change the light", view=view)
+        return replace(self._offer(sight, look, judgement), view=view)
+
+    def _as_view(self, sight: Sight, look: Appearance) -> Judgement | None:
+        """The newest model's judgement of a picture unlike the latest views, so that a hand held still counts once."""
+        if self.gesture is None or sight.newest is None:
+            return None
+        if least_difference(look, self._views) < self.settings.near_identical:
+            return None
+        self._views.append(look)
+        return self.judge(sight.newest.probabilities, self.gesture)
+
+    def _offer(self, sight: Sight, look: Appearance, judgement: Judgement | None) -> PictureVerdict:
         novelty = least_difference(look, (*self.appearances, *self.elsewhere))
         if novelty < self.settings.near_identical:
             return self._keep_best_when_due(

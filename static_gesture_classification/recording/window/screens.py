@@ -145,7 +145,7 @@ def _draw_recording(
 
 
 def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: Sight | None, figures: Figures) -> None:
-    _header(canvas, "No gesture, please: work, talk, drink", f"{state.seconds_left:.0f} s left")
+    header(canvas, "No gesture, please: work, talk, drink", f"{state.seconds_left:.0f} s left")
     _view(canvas, recorder, sight, figures)
     if recorder.now - state.flash < FLASH_SECONDS:
         canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], WARNING, 6)
@@ -153,14 +153,14 @@ def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: S
     wide = canvas.text(f"{state.seconds_left:.0f}", x, y - 8, 52, TEXT, True)
     canvas.text("seconds left", x + wide + 12, y + 16, 22, MUTED)
     y = canvas.paragraph(f"false alarms: {state.watched.rate}", x, y + 74, width, 18, TEXT, bold=True)
-    kept = _count(len(state.set.kept), "hand")
+    kept = in_number(len(state.set.kept), "hand")
     y = canvas.paragraph(f"{kept} that the model named, kept as {state.watched.background}", x, y, width, 15, MUTED)
     y = _thumbnails(canvas, state.set, y + 10)
     _prediction(canvas, recorder, sight, y)
     if state.countdown:
         _countdown(canvas, state.countdown)
     elif state.paused:
-        _banner(canvas, "Paused: Space goes on", WARNING)
+        banner(canvas, "Paused: Space goes on", WARNING)
 
 
 def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figures) -> None:
@@ -257,6 +257,8 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
     if reasons:
         text = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         y = canvas.paragraph(text, x, y, width, 15, MUTED)
+    if current.why:
+        y = canvas.paragraph(current.why, x, y, width, 15, TEXT)
     mode = "only what is hard for the model" if current.selector.hard else "everything that differs"
     if current.placement.held_out:
         mode = "everything: this session is held out for val"
@@ -413,6 +415,8 @@ def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: S
 
 
 def _progress_of_jobs(recorder: Recorder) -> str:
+    if recorder.dealer is not None:
+        return f"{recorder.left_to_deal} of {recorder.work.dealt} pictures to go"
     if len(recorder.work.jobs) == 1:
         return ""
     return f"gesture {recorder.number} of {len(recorder.work.jobs)}"

@@ -88,6 +88,9 @@ def test_pairs_get_samples_in_proportion_to_what_they_cost_and_say_why(tmp_path)
     assert f"weighted F1 {first.f1_at_stake:+.4f} if none were. 5 people." in first.reason
     assert len(first.examples) == 6
     assert {example.root for example in first.examples} == {"data/raw/somewhere"}
+    how = {standing.gesture: (standing.seen, standing.taken_for) for standing in plan.standings}
+    assert how["ONE"] == (18, (("TWO", 6),))  # where the recorder begins to deal
+    assert how["THREE"] == (18, ())
 
 
 def test_samples_are_limited_by_the_errors_seen(tmp_path):
