@@ -24,6 +24,11 @@ from omegaconf import DictConfig
 from static_gesture_classification.active_learning.adding.extension import Lesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local, read_local
+from static_gesture_classification.active_learning.adding.old_gesture import (
+    are_called_otherwise,
+    predict_names,
+    same_gesture,
+)
 from static_gesture_classification.active_learning.adding.posing import pose_variants
 from static_gesture_classification.active_learning.adding.samples import NewSample, find_samples, recorded_sessions
 from static_gesture_classification.active_learning.adding.session import keep_session
@@ -46,10 +51,12 @@ def main(config: DictConfig) -> None:
     read_local(settings.local)  # an error here comes before the work
     start = choose_start(settings)
     samples = gather(settings)
-    fits = fit(samples, settings)
+    fits = fit(samples, start, settings)
     variants = poses_of(fits, settings)
     known = known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
-    added = learn(start, samples, variants, known, settings)
+    lesson = make_lesson(start, samples, variants, known, settings)
+    entries = extend(start.entries, start.classifier, settings.gesture, lesson, settings.seed)
+    added = Start(settings.output, entries, classifier_of(entries, settings.output))
     check_old_gestures(start, added, known, settings)
     keep(added, samples, variants, settings)
 
@@ -117,7 +124,7 @@ def gather(settings: AddSettings) -> list[NewSample]:
         return find_samples(places, detector)
 
 
-def fit(samples: list[NewSample], settings: AddSettings) -> list[FittedHand]:
+def fit(samples: list[NewSample], start: Start, settings: AddSettings) -> list[FittedHand]:
     """The posable hand, fitted to each sample and shown beside it.
 
     Raises:
@@ -125,12 +132,14 @@ def fit(samples: list[NewSample], settings: AddSettings) -> list[FittedHand]:
     """
     if not samples:
         return []
-    fits = fit_hands(np.stack([sample.points for sample in samples]))
+    points = np.stack([sample.points for sample in samples])
+    fits = fit_hands(points)
     apart = differences(fits)
     write_sheet(settings.sheet, samples, fits, apart.tolist(), settings.poses, settings.seed)
     error = np.mean([each.error for each in fits])
     say(f"fitted to {len(samples)} samples, {error:.1%} of the hand off on average: {settings.sheet}")
-    unlike = [number for number in np.argsort(-apart).tolist() if apart[number] > settings.unlike]
+    odd = are_called_otherwise(start.classifier, points) & (apart > settings.unlike / 3)
+    unlike = [row for row in np.argsort(-apart).tolist() if apart[row] > settings.unlike or odd[row]]
     if unlike and not settings.force:
         which = ", ".join(f"{samples[number].path.name} ({apart[number]:.0f} degrees)" for number in unlike)
         raise UserError(
@@ -146,20 +155,29 @@ def poses_of(fits: list[FittedHand], settings: AddSettings) -> list[dict[str, An
     return described + [describe(each, settings.slack, settings.turns) for each in fits]
 
 
-def learn(
+def make_lesson(
     start: Start, samples: list[NewSample], variants: list[dict[str, Any]], known: KnownHands, settings: AddSettings
-) -> Start:
-    """The checkpoint that knows the gesture too, not yet on the disk."""
+) -> Lesson:
+    """What the network learns from.
+
+    Raises:
+        UserError: the gesture is one that the checkpoint knows; says which.
+    """
     points = np.stack([sample.points for sample in samples]) if samples else np.zeros((0, 21, 2), np.float32)
     posed = pose_variants(variants, settings.gesture, settings.poses, settings.posed, settings.seed)
-    entries = extend(
-        start.entries,
-        start.classifier,
-        settings.gesture,
-        Lesson(points, posed, known.lessons),
-        settings.seed,
-    )
-    return Start(settings.output, entries, classifier_of(entries, settings.output))
+    same = same_gesture(start.classifier, points, posed, known)
+    if same is not None:
+        _refuse_old(f"{settings.gesture} is what {start.path} knows as {same}", settings)
+    return Lesson(points, posed, known.lessons)
+
+
+def _refuse_old(sentence: str, settings: AddSettings) -> None:
+    if not settings.force:
+        raise UserError(
+            f"{sentence}. Nothing was added; show it in another way (see {settings.sheet}), or repeat the command with "
+            "add.force=true"
+        )
+    note(sentence)
 
 
 def check_old_gestures(start: Start, added: Start, known: KnownHands, settings: AddSettings) -> None:
@@ -169,7 +187,7 @@ def check_old_gestures(start: Start, added: Start, known: KnownHands, settings: 
         UserError: the new gesture takes too many hands of an old one: the two are the same.
     """
     points, truths = known.points[known.judges], known.gestures[known.judges]
-    before, after = (_predict(each.classifier, points) for each in (start, added))
+    before, after = (predict_names(each.classifier, points) for each in (start, added))
     claimed = after == settings.gesture
     say(
         f"old gestures on {len(points):,} hands of {known.origin}: weighted F1 {_score(truths, before, start):.4f} "
@@ -179,21 +197,7 @@ def check_old_gestures(start: Start, added: Start, known: KnownHands, settings: 
         share = claimed[truths == name].mean() if (truths == name).any() else 0.0
         if name == start.vocabulary.background or share < settings.claimed:
             continue
-        sentence = (
-            f"{settings.gesture} looks like {name}: {share:.0%} of its hands would be taken for {settings.gesture}"
-        )
-        if not settings.force:
-            raise UserError(
-                f"{sentence}. Nothing was added; show it in another way (see {settings.sheet}), or repeat the command "
-                "with add.force=true"
-            )
-        note(sentence)
-
-
-def _predict(classifier: Classifier, points: np.ndarray) -> np.ndarray:
-    names = np.array(classifier.vocabulary.names, object)
-    predicted: np.ndarray = names[classifier.predict(points.astype(np.float32))[0].argmax(axis=1)]
-    return predicted
+        _refuse_old(f"{settings.gesture} looks like {name}: it would take {share:.0%} of its hands", settings)
 
 
 def _score(truths: np.ndarray, predictions: np.ndarray, of: Start) -> float:
