@@ -34,7 +34,9 @@ def show_help(command: Command, conf: Path) -> None:
     """Print what a command does and all of its settings; then the groups it uses besides, with their choices."""
     with initialize_config_dir(str(conf), version_base="1.3"):
         composed = compose("config")
-    say(f"gestures {command.name} [SETTING=VALUE ...]\n\n{command.purpose[:1].upper()}{command.purpose[1:]}.\n")
+    argument = f" {command.argument.rpartition('.')[2].upper()}" if command.argument else ""
+    purpose = f"{command.purpose[:1].upper()}{command.purpose[1:]}"
+    say(f"gestures {command.name}{argument} [SETTING=VALUE ...]\n\n{purpose}.\n")
     for group in command.own:
         described = [each for file in files_of(group, conf) for each in settings_in(file, conf, group)]
         show_table(_table([replace(each, default=_shown(OmegaConf.select(composed, each.name))) for each in described]))

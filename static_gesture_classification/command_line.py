@@ -18,19 +18,22 @@ MULTIRUN = ("-m", "--multirun")
 PLAIN_TEXT = re.compile(r"null|\$\{.*\}|")
 
 
-def as_typed(arguments: list[str], conf: Path, own: Sequence[str] = ()) -> list[str]:
+def as_typed(arguments: list[str], conf: Path, own: Sequence[str] = (), nameless: str = "") -> list[str]:
     """Arguments of a command as Hydra wants them: with whole names of settings, and quoted values where needed.
 
     Args:
         arguments: as the user typed them.
         conf: the folder of all settings.
         own: the command's own groups: their settings need no group.
+        nameless: the setting that a first value without a name is of, as in `gestures add ROCK`.
 
     Raises:
         UserError: a setting is given several values without --multirun.
     """
     flags = FLAGS.get(own[0], {}) if own else {}
     arguments = [flags.get(argument, argument) for argument in arguments]
+    if nameless and arguments and not arguments[0].startswith("-") and "=" not in arguments[0]:
+        arguments = [f"{nameless}={arguments[0]}", *arguments[1:]]
     multirun = bool(set(MULTIRUN) & set(arguments))
     return [quote(qualify(argument, read_declared(conf), own), conf, multirun) for argument in arguments]
 

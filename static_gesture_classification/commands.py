@@ -15,7 +15,8 @@ PACKAGE = "static_gesture_classification"
 class Command:
     """A command: its name, the module whose `main` it is, and what it does in a few words.
 
-    `own` are the groups of settings that `--help` explains, `uses` those that it names.
+    `own` are the groups of settings that `--help` explains, `uses` those that it names; `argument` is the setting
+    that a value without a name is of.
     """
 
     name: str
@@ -23,16 +24,17 @@ class Command:
     purpose: str
     own: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    argument: str = ""
 
 
-def _command(name: str, module: str, purpose: str, *groups: str) -> Command:
+def _command(name: str, module: str, purpose: str, *groups: str, argument: str = "") -> Command:
     """A command; the groups before "+" are its own, those after it are used besides."""
     own, _, uses = " ".join(groups).partition("+")
-    return Command(name, module, purpose, tuple(own.split()), tuple(uses.split()))
+    return Command(name, module, purpose, tuple(own.split()), tuple(uses.split()), argument)
 
 
-def _stage(name: str, module: str, purpose: str, *groups: str) -> Command:
-    return _command(name, f"{PACKAGE}.{module}", purpose, *groups)
+def _stage(name: str, module: str, purpose: str, *groups: str, argument: str = "") -> Command:
+    return _command(name, f"{PACKAGE}.{module}", purpose, *groups, argument=argument)
 
 
 _DATA = "sources gestures"
@@ -75,6 +77,13 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "active_learning.mining.admit",
             "take the mined hands that you kept for training",
             "mining + admission",
+        ),
+        _stage(
+            "add",
+            "active_learning.adding.add",
+            "add a gesture from a few samples",
+            "add + poses detector",
+            argument="add.gesture",
         ),
         _command("record", "record_gestures", "record samples from a camera", "recording + admission detector"),
         _stage(

@@ -27,6 +27,9 @@ NULL, TEXT_TAG = "tag:yaml.org,2002:null", "tag:yaml.org,2002:str"
 
 # Text settings that are null until they are set: nothing else says that they are text.
 TEXT_OR_NULL = (
+    "add.checkpoint",
+    "add.gesture",
+    "add.subject",
     "download.dataset",
     "evaluate.crops",
     "evaluate.landmarks",

@@ -46,6 +46,7 @@ PARAMS = Path("params.yaml")
 COMPOSED = Path("data/composed")
 # Settings of commands that are no stages.
 NOT_OF_THE_PIPELINE = {
+    "add",
     "admission",
     "download",
     "export",
@@ -111,7 +112,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
             if this is not None and {"--help", "-h"} & set(sys.argv[1:]):
                 show_help(this, CONF)
                 return
-            sys.argv[1:] = as_typed(sys.argv[1:], CONF, this.own if this else ())
+            sys.argv[1:] = as_typed(sys.argv[1:], CONF, this.own if this else (), this.argument if this else "")
             if not COMPOSED_ELSEWHERE & {argument.partition("=")[0] for argument in sys.argv[1:]}:
                 check_local_settings(CONF, OWN_CONF if _has_own_conf() else CONF)
         hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()

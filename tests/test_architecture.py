@@ -27,6 +27,7 @@ FLOORS = (
     "active_learning.comparison",
     "active_learning.mining",
     "active_learning.retraining",
+    "active_learning.adding",
     "recording",
     "live",
     "top",

@@ -36,9 +36,9 @@ TOUCH_PLACES = ("tip", "pad", "nail", "back", "knuckle", "side")
 VIEW_ANGLES = ("yaw", "pitch", "roll")
 VARIANT_KEYS = ("weight", "fingers", "thumb", "view", "spread", "wrist")
 FINGER_JOINTS = ("mcp", "pip", "dip")
-_THUMB_RANGES = {**THUMB_LIMITS, "roll": (-50.0, 50.0)}
+THUMB_RANGES = {**THUMB_LIMITS, "roll": (-50.0, 50.0)}
 _VIEW_RANGES = dict.fromkeys(VIEW_ANGLES, (-360.0, 360.0))
-_SPREAD_RANGE = {"spread": (-10.0, 16.0)}
+SPREAD_RANGE = (-10.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Variant:
             mcp, pip, dip = (_interpolate(ranges[name], own[k]) for k, name in enumerate(FINGER_JOINTS))
             fingers.append(FingerPose(mcp, pip, dip, spread * share + rng.normal(0, 1.2)))
         ranges, touch = self.thumbs[rng.integers(len(self.thumbs))]
-        thumb = ThumbPose(**{name: _interpolate(ranges[name], rng.random()) for name in _THUMB_RANGES}, touch=touch)
+        thumb = ThumbPose(**{name: _interpolate(ranges[name], rng.random()) for name in THUMB_RANGES}, touch=touch)
         width = (1 + 2 * variety) / 3
         wrist = {name: _interpolate(self.wrist[name], 0.5 + width * (rng.random() - 0.5)) for name in WRIST_LIMITS}
         view = self.views[rng.integers(len(self.views))]
@@ -145,7 +145,7 @@ def _read_variant(config: Mapping[str, Any], where: str, entry: Any) -> Variant:
     return Variant(
         float(weight),
         _read_fingers(config, f"{where}.fingers", entry.get("fingers", "straight")),
-        _read_range(f"{where}.spread", "spread", entry.get("spread", [0, 6]), _SPREAD_RANGE),
+        _read_range(f"{where}.spread", "spread", entry.get("spread", [0, 6]), {"spread": SPREAD_RANGE}),
         tuple(_read_thumb(config, f"{where}.thumb", item) for item in _list_alternatives(entry.get("thumb", "out"))),
         tuple(_read_view(config, f"{where}.view", item) for item in _list_alternatives(entry.get("view", "palm"))),
         _read_ranges(
@@ -180,7 +180,7 @@ def _read_thumb(config: Mapping[str, Any], where: str, value: Any) -> tuple[Mapp
                 f"and a place ({', '.join(TOUCH_PLACES)})"
             )
     defaults = {"abduction": (20, 40), "lift": (20, 40), "mcp": (5, 25), "ip": (5, 30), "roll": (-6, 6)}
-    return _read_ranges(where, described, _THUMB_RANGES, defaults), touch
+    return _read_ranges(where, described, THUMB_RANGES, defaults), touch
 
 
 def _read_view(config: Mapping[str, Any], where: str, value: Any) -> Mapping[str, Range]:

@@ -1,0 +1,1 @@
+"""A new gesture for a landmark checkpoint, from a few samples or a pose."""

@@ -1,0 +1,230 @@
+"""Add a gesture to a landmark checkpoint, from a few samples of one person, in seconds.
+
+    gestures add ROCK add.pictures=rock/     # one picture or more, or recorded sessions
+    gestures add ROCK                        # recorded sessions of ROCK, else its poses in conf/poses
+
+The posable hand is fitted to the samples' landmarks (`synthetic.fitting`), and shown beside them in `add.sheet`. It is
+then posed many times, as other people's hands, left and right, seen from other sides; the network learns it from these
+and the samples, and keeps the old gestures as they are (`extension`). The gesture goes to conf/local/default.yaml with
+the fitted poses, the samples become a recorded session, so that every later training has both.
+
+Nothing is written but the picture where the samples are not alike, or where the gesture is an old one.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from static_gesture_classification.active_learning.adding.extension import Lesson, extend
+from static_gesture_classification.active_learning.adding.known_hands import KnownHands, known_hands
+from static_gesture_classification.active_learning.adding.local_gestures import add_to_local, read_local
+from static_gesture_classification.active_learning.adding.old_gesture import (
+    are_called_otherwise,
+    predict_names,
+    same_gesture,
+)
+from static_gesture_classification.active_learning.adding.posing import pose_variants
+from static_gesture_classification.active_learning.adding.samples import NewSample, find_samples, recorded_sessions
+from static_gesture_classification.active_learning.adding.session import keep_session
+from static_gesture_classification.active_learning.adding.settings import ASK, AddSettings
+from static_gesture_classification.active_learning.adding.sheet import write_sheet
+from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.metrics import confusion_counts
+from static_gesture_classification.synthetic.fitting import FittedHand, describe, differences, fit_hands
+from static_gesture_classification.terminal import next_steps, note, say
+from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
+from static_gesture_classification.training.inputs import kind_of
+from static_gesture_classification.training.scores import weighted_f1
+
+
+@entry_point
+def main(config: DictConfig) -> None:
+    """Add a gesture."""
+    settings = AddSettings.from_config(config)
+    read_local(settings.local)  # an error here comes before the work
+    start = choose_start(settings)
+    samples = gather(settings)
+    fits = fit(samples, start, settings)
+    variants = poses_of(fits, settings)
+    known = known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
+    lesson = make_lesson(start, samples, variants, known, settings)
+    entries = extend(start.entries, start.classifier, settings.gesture, lesson, settings.seed)
+    added = Start(settings.output, entries, classifier_of(entries, settings.output))
+    check_old_gestures(start, added, known, settings)
+    keep(added, samples, variants, settings)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A checkpoint: its file, its entries, and the classifier that they make."""
+
+    path: Path
+    entries: dict[str, Any]
+    classifier: Classifier
+
+    @property
+    def vocabulary(self) -> Any:
+        """The gestures that it knows."""
+        return self.classifier.vocabulary
+
+
+def choose_start(settings: AddSettings) -> Start:
+    """The landmark checkpoint that is named, or the newest of the usual ones.
+
+    Raises:
+        UserError: there is none, it sees no landmarks alone, or it knows the gesture already.
+    """
+    usual = [path for path in (settings.output, *settings.other_checkpoints) if path.is_file()]
+    named = [settings.checkpoint] if settings.checkpoint is not None else sorted(usual, key=_age)
+    for path in named:
+        entries = read_checkpoint(path)
+        if kind_of(entries["model"]).name == "landmarks":
+            start = Start(path, entries, classifier_of(entries, path))
+            _check_new(start, settings)
+            return start
+    found = f"{', '.join(map(str, named))} {'is' if len(named) == 1 else 'are'} none" if named else "there is none"
+    raise UserError(
+        f"a gesture is added to a landmark checkpoint, and {found}; make one (gestures retrain), or name it: "
+        "add.checkpoint=FILE"
+    )
+
+
+def _age(path: Path) -> float:
+    return -path.stat().st_mtime
+
+
+def _check_new(start: Start, settings: AddSettings) -> None:
+    same = [name for name in start.vocabulary if name.casefold() == settings.gesture.casefold()]
+    if same:
+        raise UserError(
+            f"{start.path} knows {same[0]} already; choose another name, or give it more samples: `gestures record`, "
+            "then `gestures retrain`"
+        )
+
+
+def gather(settings: AddSettings) -> list[NewSample]:
+    """The samples that are named, or else recorded ones; none where the gesture is described by poses alone."""
+    places = list(settings.pictures) or recorded_sessions(settings.recorded, settings.gesture)
+    if not places:
+        if settings.gesture in (settings.poses.get("gestures") or {}):
+            say(f"{settings.gesture}: from its poses in conf/, without samples")
+            return []
+        raise UserError(
+            f"there are no samples of {settings.gesture}: no session of it in {settings.recorded}, and conf/poses/ "
+            f"does not describe it. {ASK}"
+        )
+    with settings.detector.build() as detector:
+        return find_samples(places, detector)
+
+
+def fit(samples: list[NewSample], start: Start, settings: AddSettings) -> list[FittedHand]:
+    """The posable hand, fitted to each sample and shown beside it.
+
+    Raises:
+        UserError: the samples are not alike; says which differ.
+    """
+    if not samples:
+        return []
+    points = np.stack([sample.points for sample in samples])
+    fits = fit_hands(points)
+    apart = differences(fits)
+    write_sheet(settings.sheet, samples, fits, apart.tolist(), settings.poses, settings.seed)
+    error = np.mean([each.error for each in fits])
+    say(f"fitted to {len(samples)} samples, {error:.1%} of the hand off on average: {settings.sheet}")
+    odd = are_called_otherwise(start.classifier, points) & (apart > settings.unlike / 3)
+    unlike = [row for row in np.argsort(-apart).tolist() if apart[row] > settings.unlike or odd[row]]
+    if unlike and not settings.force:
+        which = ", ".join(f"{samples[number].path.name} ({apart[number]:.0f} degrees)" for number in unlike)
+        raise UserError(
+            f"the samples are not alike: {which} from the pose of the others. Look at {settings.sheet}; leave out what "
+            "shows another gesture, or repeat the command with add.force=true"
+        )
+    return fits
+
+
+def poses_of(fits: list[FittedHand], settings: AddSettings) -> list[dict[str, Any]]:
+    """The gesture's poses: those in conf/, and a variant for each fitted hand."""
+    described = list((settings.poses.get("gestures") or {}).get(settings.gesture) or [])
+    return described + [describe(each, settings.slack, settings.turns) for each in fits]
+
+
+def make_lesson(
+    start: Start, samples: list[NewSample], variants: list[dict[str, Any]], known: KnownHands, settings: AddSettings
+) -> Lesson:
+    """What the network learns from.
+
+    Raises:
+        UserError: the gesture is one that the checkpoint knows; says which.
+    """
+    points = np.stack([sample.points for sample in samples]) if samples else np.zeros((0, 21, 2), np.float32)
+    posed = pose_variants(variants, settings.gesture, settings.poses, settings.posed, settings.seed)
+    same = same_gesture(start.classifier, points, posed, known)
+    if same is not None:
+        _refuse_old(f"{settings.gesture} is what {start.path} knows as {same}", settings)
+    return Lesson(points, posed, known.lessons)
+
+
+def _refuse_old(sentence: str, settings: AddSettings) -> None:
+    if not settings.force:
+        raise UserError(
+            f"{sentence}. Nothing was added; show it in another way (see {settings.sheet}), or repeat the command with "
+            "add.force=true"
+        )
+    note(sentence)
+
+
+def check_old_gestures(start: Start, added: Start, known: KnownHands, settings: AddSettings) -> None:
+    """Say what the old gestures lost.
+
+    Raises:
+        UserError: the new gesture takes too many hands of an old one: the two are the same.
+    """
+    points, truths = known.points[known.judges], known.gestures[known.judges]
+    before, after = (predict_names(each.classifier, points) for each in (start, added))
+    claimed = after == settings.gesture
+    say(
+        f"old gestures on {len(points):,} hands of {known.origin}: weighted F1 {_score(truths, before, start):.4f} "
+        f"before, {_score(truths, after, added):.4f} now; {int(claimed.sum())} hands are taken for {settings.gesture}"
+    )
+    for name in start.vocabulary:
+        share = claimed[truths == name].mean() if (truths == name).any() else 0.0
+        if name == start.vocabulary.background or share < settings.claimed:
+            continue
+        _refuse_old(f"{settings.gesture} looks like {name}: it would take {share:.0%} of its hands", settings)
+
+
+def _score(truths: np.ndarray, predictions: np.ndarray, of: Start) -> float:
+    true, predicted = (np.asarray(of.vocabulary.indices(names.tolist())) for names in (truths, predictions))
+    return weighted_f1(confusion_counts(true, predicted, len(of.vocabulary)))
+
+
+def keep(added: Start, samples: list[NewSample], variants: list[dict[str, Any]], settings: AddSettings) -> None:
+    """Write the checkpoint, the session and the settings; say what is next."""
+    session = keep_session(samples, settings.gesture, settings.subject, settings.recorded)
+    names = list(dict.fromkeys([*settings.vocabulary.names, settings.gesture]))
+    add_to_local(settings.local, settings.gesture, names, variants)
+    save(added.entries, added.path)
+    say(
+        f"{settings.gesture} is added: {added.path} knows {len(added.vocabulary)} gestures; {settings.local} has it too"
+    )
+    if session is not None:
+        say(f"the samples are in {session}, for later trainings")
+    checkpoint = shlex.quote(f"checkpoint={added.path}")
+    next_steps(
+        {
+            "try it": f"gestures predict input=PICTURES {checkpoint}",
+            "with a camera": f"gestures record {checkpoint}",
+            "train on all": "gestures retrain",
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

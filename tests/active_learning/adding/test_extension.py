@@ -1,0 +1,118 @@
+"""A landmark network learns one more gesture and keeps the old ones."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from static_gesture_classification.active_learning.adding.extension import Lesson, extend
+from static_gesture_classification.active_learning.adding.known_hands import KnownHands
+from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
+from static_gesture_classification.active_learning.adding.old_gesture import predict_names, same_gesture
+from static_gesture_classification.configuration import CONF
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.local_settings import check_local_settings
+from static_gesture_classification.training.checkpoint import (
+    Classifier,
+    Origin,
+    build_network,
+    classifier_of,
+    read_checkpoint,
+    save,
+)
+from tests.support.posed_hands import GESTURES, hands
+
+OLD = Vocabulary(GESTURES[:3], "BACKGROUND")
+NEW = GESTURES[3]
+MODEL = {
+    "name": "landmarks",
+    "input": "landmarks",
+    "backbone": {
+        "_target_": "static_gesture_classification.training.models.landmarks.backbone",
+        "name": "landmarks",
+        "hidden": [16, 8],
+        "dropout": 0.1,
+        "features_version": 2,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def points() -> dict[str, np.ndarray]:
+    made, samples = hands({"train": 30})
+    return {name: made[(samples["gesture"] == name).to_numpy()] for name in GESTURES}
+
+
+@pytest.fixture(scope="module")
+def old(points: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Classifier]:
+    """A checkpoint that knows three gestures."""
+    torch.manual_seed(0)
+    network = build_network({**MODEL, "weights": "none"}, len(OLD))
+    inputs = torch.from_numpy(np.concatenate([points[name] for name in OLD]))
+    targets = torch.arange(len(OLD)).repeat_interleave(30)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(inputs), targets).backward()
+        optimizer.step()
+    path = tmp_path_factory.mktemp("models") / "old.ckpt"
+    state = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+    save({**Origin(MODEL, OLD).header(), "epoch": 0, "scores": None, "state_dict": state}, path)
+    entries = read_checkpoint(path)
+    return entries, classifier_of(entries, path)
+
+
+def lesson(points: dict[str, np.ndarray]) -> Lesson:
+    return Lesson(points[NEW][:5], np.zeros((0, 21, 2), np.float32), np.concatenate([points[name] for name in OLD]))
+
+
+def test_new_gesture_is_learned_and_the_old_ones_stay(
+    old: tuple[dict, Classifier], points: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    entries, classifier = old
+    save(extend(entries, classifier, NEW, lesson(points), 0), tmp_path / "added.ckpt")
+    added = classifier_of(read_checkpoint(tmp_path / "added.ckpt"), tmp_path / "added.ckpt")
+    assert added.vocabulary == Vocabulary((*OLD.names, NEW), "BACKGROUND")
+    assert (predict_names(added, points[NEW][5:]) == NEW).mean() > 0.9
+    for name in OLD:
+        assert (predict_names(added, points[name]) == predict_names(classifier, points[name])).mean() > 0.95
+    seen = torch.from_numpy(points["ONE"])
+    with torch.inference_mode():
+        before, after = classifier.network(seen), added.network(seen)
+    assert after[:, :3].numpy() == pytest.approx(before.numpy(), abs=1e-4)
+
+
+def test_strangeness_knows_the_new_gesture(old: tuple[dict, Classifier], points: dict[str, np.ndarray]) -> None:
+    entries, classifier = old
+    seen = torch.from_numpy(classifier.embed(np.concatenate([points[name] for name in OLD])))
+    strange = {"projection": torch.eye(8), "prototypes": seen, "threshold": 0.01, "width": 0.001}
+    added = classifier_of(extend({**entries, "strangeness": strange}, classifier, NEW, lesson(points), 0), Path("a"))
+    answers = added.answers(points[NEW][:5])
+    assert answers.strangeness.max() < 0.5
+
+
+def test_gesture_that_is_known_is_named(old: tuple[dict, Classifier], points: dict[str, np.ndarray]) -> None:
+    _, classifier = old
+    gestures = np.repeat(np.array(OLD.names, object), 30)
+    known = KnownHands(np.concatenate([points[name] for name in OLD]), gestures, np.ones(90, bool), "here")
+    assert same_gesture(classifier, points["TWO"][:3], points["TWO"][3:], known) == "TWO"
+    assert same_gesture(classifier, points[NEW][:3], points[NEW][3:], known) is None
+
+
+def test_settings_keep_comments_and_are_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "local/default.yaml"
+    path.parent.mkdir()
+    path.write_text("seed: 3 # mine\nposes:\n  gestures:\n    WAVE: []\n")
+    add_to_local(path, "NO", ["BACKGROUND", "ONE", "NO"], [{"spread": [0.0, 4.0], "thumb": "out"}])
+    text = path.read_text()
+    assert all(part in text for part in ("seed: 3 # mine", "WAVE", '"NO"'))
+    check_local_settings(CONF, tmp_path)
+
+
+def test_damaged_settings_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "default.yaml"
+    path.write_text("a: [1\n")
+    with pytest.raises(UserError, match=r"default\.yaml cannot be read"):
+        add_to_local(path, "ROCK", ["ONE", "ROCK"], [])

@@ -1,0 +1,66 @@
+"""The posable hand fitted to landmarks: the same kinematics, and the pose that was photographed."""
+
+import numpy as np
+import pytest
+
+from static_gesture_classification.synthetic.fitting import ANGLES, describe, differences, fit_hands, place_landmarks
+from static_gesture_classification.synthetic.people import draw_subject
+from static_gesture_classification.synthetic.poses import read_poses
+from static_gesture_classification.synthetic.scenes import draw_hand
+from static_gesture_classification.synthetic.skeleton import (
+    SPREAD_SHARE,
+    FingerPose,
+    HandPose,
+    Proportions,
+    ThumbPose,
+    pose_skeleton,
+)
+
+HORNS = [
+    {
+        "fingers": {
+            "index": {"mcp": 2, "pip": 4, "dip": 2},
+            "middle": {"mcp": 75, "pip": 95, "dip": 55},
+            "ring": {"mcp": 75, "pip": 95, "dip": 55},
+            "pinky": {"mcp": 3, "pip": 4, "dip": 2},
+        },
+        "thumb": {"abduction": 45, "lift": 12, "mcp": 5, "ip": 5},
+        "view": {"yaw": [-20, 20], "pitch": [-10, 20], "roll": [-20, 20]},
+    }
+]
+
+
+def photographed(count: int) -> np.ndarray:
+    book, random = read_poses({"gestures": {"HORNS": HORNS}}, ["HORNS"]), np.random.default_rng(0)
+    hands = [draw_hand("HORNS", draw_subject(0, "", random), book, 128, random) for _ in range(count)]
+    return np.stack([hand.landmarks for hand in hands])
+
+
+def test_many_hands_are_placed_as_one_by_one() -> None:
+    angles = np.array([5.0, 10, 4, 70, 90, 40, 60, 80, 30, 20, 30, 10, 8, 40, 20, 15, 25, -5])
+    lengths = np.array([0.05, -0.03, 0.02, 0.01, -0.02, 0.04])
+    fingers = [FingerPose(*angles[3 * i : 3 * i + 3], 8 * SPREAD_SHARE[i]) for i in range(4)]
+    factors = np.exp(lengths)
+    body = Proportions(width=factors[0], fingers=tuple(factors[1:5]), thumb=factors[5])
+    pose = HandPose(ThumbPose(*angles[13:18]), (fingers[0], fingers[1], fingers[2], fingers[3]))
+    placed = place_landmarks(np.concatenate([np.radians(angles), np.zeros(3), [6.0], lengths]))
+    assert placed == pytest.approx(pose_skeleton(pose, body).landmarks(), abs=0.01)
+
+
+def test_fitted_hand_has_the_pose_that_was_photographed() -> None:
+    fits = fit_hands(photographed(3))
+    for fit in fits:
+        angles = dict(zip(ANGLES, fit.angles, strict=True))
+        assert fit.error < 0.03
+        assert min(angles["middle.pip"], angles["ring.pip"]) > 60
+        assert max(angles["index.pip"], angles["pinky.pip"]) < 40
+    assert differences(fits).max() < 30
+
+
+def test_what_is_described_can_be_posed_again() -> None:
+    (fit,) = fit_hands(photographed(1))
+    book = read_poses({"gestures": {"HORNS": [describe(fit, 12.0, (40.0, 30.0, 25.0))]}}, ["HORNS"])
+    exact = read_poses({"gestures": {"HORNS": [describe(fit, 0.0, (0.0, 0.0, 0.0))]}}, ["HORNS"])
+    drawn, _ = exact.draw("HORNS", np.random.default_rng(0))
+    assert len(book.gestures["HORNS"]) == 1
+    assert drawn.fingers[1].pip == pytest.approx(dict(zip(ANGLES, fit.angles, strict=True))["middle.pip"], abs=0.1)
