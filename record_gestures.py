@@ -26,7 +26,12 @@ from static_gesture_classification.recording.judging.observer import Observer, j
 from static_gesture_classification.recording.keys import CLOSED
 from static_gesture_classification.recording.loop import run
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.session_writer import check_writable, clear_trash, reopen_unfinished
+from static_gesture_classification.recording.session_writer import (
+    SessionWriter,
+    check_writable,
+    clear_trash,
+    reopen_unfinished,
+)
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import begin
 from static_gesture_classification.recording.take_in import print_recorded, take_in_recorded
@@ -83,7 +88,8 @@ def compare_false_alarms(recorder: Recorder, observer: Observer, retraining: Ret
 def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -> Recorder:
     """Open the recorder, with unfinished sets of killed recorders."""
     clear_trash(settings.storage.root)
-    unfinished = [] if settings.window == "none" else reopen_unfinished(settings.storage)
+    clear_trash(settings.in_use)
+    unfinished = [] if settings.window == "none" else unnamed_sets(settings)
     if observer.predictor is None:
         note(
             "no checkpoint yet, so no picture counts as hard: all pictures that differ are kept. "
@@ -94,6 +100,12 @@ def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -
         say(f"judged by {observer.checkpoint}{about}")
     judge, checkpoint, learner = observer.vocabulary, observer.checkpoint, observer.learner
     return begin(Recorder(settings, work, judge, checkpoint, unfinished, learner=learner))
+
+
+def unnamed_sets(settings: RecordingSettings) -> list[SessionWriter]:
+    """Sets whose gesture nobody has chosen yet: of killed recorders, and what `gestures live` caught by itself."""
+    caught = settings.storage.model_copy(update={"root": settings.in_use})
+    return [*reopen_unfinished(settings.storage), *reopen_unfinished(caught)]
 
 
 def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:

@@ -51,6 +51,7 @@ NOT_OF_THE_PIPELINE = {
     "export",
     "export_onnx",
     "fix_labels",
+    "live",
     "loop",
     "mining",
     "predict",

@@ -29,6 +29,11 @@ def print_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def leave_standard_output_to_data() -> None:
+    """From now on all that is said goes to standard error, so that a program can read standard output."""
+    console.stderr = True
+
+
 class Table(rich.table.Table):
     """A table whose texts are no markup: a gesture may be called [x] or [bold]."""
 

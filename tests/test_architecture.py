@@ -28,6 +28,7 @@ FLOORS = (
     "active_learning.mining",
     "active_learning.retraining",
     "recording",
+    "live",
     "top",
 )
 TOP = {"__main__", "performer", "walkthrough"}

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from omegaconf import DictConfig
 from pydantic import Field
 
+from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import read_rows, subject_name, subject_of
 from static_gesture_classification.settings import Settings
@@ -268,6 +269,27 @@ def split_for(
         return Placement(FREE, "the split stage decides, so that each split has enough of each gesture")
     reason = f"to train: {held} of {total} earlier sessions are held out for val, as far as {share:.0%} goes"
     return Placement(TRAIN, reason)
+
+
+def place_session(
+    roots: Sequence[Path],
+    split_table: Path | None,
+    subject: str,
+    share: float,
+    group: str = "subject",
+    whole: bool = False,
+) -> Placement:
+    """The split of a new session beside those of all `roots`; damaged ones are left for the index stage to report.
+
+    Args:
+        roots: folders of sessions whose subjects are the same people.
+        split_table, subject, share, group, whole: see `past_sessions` and `split_for`.
+    """
+    try:
+        past = [session for root in dict.fromkeys(roots) for session in past_sessions(root, split_table)]
+    except (DataError, UserError) as error:
+        return Placement(FREE, f"the split stage decides ({error})")
+    return split_for(subject, past, share, group, whole)
 
 
 def _split_of_known(who: str, own: Sequence[PastSession], whole: bool) -> Placement:

@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.looks import SAME_HAND, LookingDetector, LookSettings
+from static_gesture_classification.detection.looks import (
+    SAME_HAND,
+    WHOLE,
+    WHOLE_IMAGE,
+    LookingDetector,
+    LookSettings,
+)
 from static_gesture_classification.detection.networks import HAND_SIDE, PALM_SIDE, Networks
 from static_gesture_classification.detection.palms import palms_of
-from static_gesture_classification.detection.regions import Region, keep_distinct
+from static_gesture_classification.detection.regions import Box, Region, keep_distinct, overlap
 from static_gesture_classification.detection.turned_square import TurnedSquare
 
+IN_BOX_SURELY = 0.5  # least intersection over union with a known box of a hand that was found without a palm
+NEARLY_UPRIGHT = 0.3  # radians
 SAME_PLACE = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
 
 
@@ -28,11 +37,20 @@ class HandSettings(LookSettings):
     """How to look for hands.
 
     Args:
+        palm_turn: degrees, clockwise, by which a palm's square is turned besides, so that its fingers do not point up.
+            MediaPipe 1.2.2 turns it by 26.565 (the tangent is 1/2), but not those of hands that it follows.
+        refine: look at each hand that was found by its palm a second time, in the square by its landmarks, as in the
+            next frame of a video.
+        known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
+            box, as many times as wide as its longer side; 0: the palm network searches first.
         look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
             between two searches for more; 0: search in every frame.
         threads: of each network.
     """
 
+    palm_turn: float
+    refine: bool
+    known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
     threads: int = Field(ge=1)
 
@@ -65,8 +83,18 @@ class HandDetector(LookingDetector):
         return hands
 
     def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
-        """See `LookingDetector.look`. Nothing has to be enlarged: the networks' squares are cut from the image."""
-        return self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
+        """See `LookingDetector.look`. Of a large region the networks' squares are cut from the image itself."""
+        if max(region.width, region.height) >= least:
+            return self._look(image, region, presence)
+        height, width = image.shape[:2]
+        enlarged = region.cut(image, least)
+        hands = []
+        for hand in self._look(enlarged, Region(0, 0, enlarged.shape[1], enlarged.shape[0]), presence):
+            points = region.to_image(np.asarray(hand.landmarks), width, height)
+            box = self.box_around(points, width, height)
+            if box is not None:
+                hands.append(replace(hand, box=box, landmarks=points))
+        return hands
 
     def follow(self, image: np.ndarray) -> list[DetectedHand]:
         """See `LookingDetector.follow`."""
@@ -82,6 +110,11 @@ class HandDetector(LookingDetector):
             hands += self._hands(image, new[: self.how.num_hands - len(hands)], self.how.min_presence_confidence)
         return hands
 
+    def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
+        """See `LookingDetector.landmarks_in`; where the box is a part of the image, see `HandSettings.known_square`."""
+        straight = self._straight(image, box) if overlap(box, WHOLE_IMAGE) < WHOLE and self.how.known_square else None
+        return straight or super().landmarks_in(image, box)
+
     def settings(self) -> Mapping[str, Any]:
         """See `Detector.settings`; the number of threads changes no result."""
         return {name: value for name, value in super().settings().items() if name != "threads"}
@@ -94,12 +127,40 @@ class HandDetector(LookingDetector):
         """Release the networks; the next call loads them again."""
         self.networks.close()
 
+    def _refined(self, image: np.ndarray, hand: DetectedHand, presence: float) -> DetectedHand:
+        assert hand.landmarks is not None
+        square = TurnedSquare.around_landmarks(hand.landmarks * (image.shape[1], image.shape[0]))
+        return next(iter(self._hands(image, [square], presence)), hand)
+
+    def _straight(self, image: np.ndarray, box: Box) -> DetectedHand | None:
+        """What fills a box as a hand, by the landmark network alone; None where it is not sure.
+
+        A hand that is turned far is looked at again, turned upright.
+        """
+        height, width = image.shape[:2]
+        square = TurnedSquare.of_region(Region.around(box, width, height, self.how.known_square))
+        hand = self._in_box(image, square, box, IN_BOX_SURELY)
+        if hand is None or hand.landmarks is None:
+            return None
+        upright = TurnedSquare.around_landmarks(hand.landmarks * (width, height))
+        if abs(upright.turn) <= NEARLY_UPRIGHT:
+            return hand
+        return self._in_box(image, upright, box, self.how.known_box.overlap)
+
+    def _in_box(self, image: np.ndarray, square: TurnedSquare, box: Box, least: float) -> DetectedHand | None:
+        hands = self._hands(image, [square], self.how.min_presence_confidence)
+        return hands[0] if hands and overlap(hands[0].box, box) >= least else None
+
+    def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
+        hands = self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
+        return [self._refined(image, hand, presence) for hand in hands] if self.how.refine else hands
+
     def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
         seen = TurnedSquare.of_region(region)
         output, scores = self.networks.palms(seen.cut(image, PALM_SIDE, inside=region))
         palms = palms_of(output, scores, self.how.min_detection_confidence)
-        return [TurnedSquare.around_palm(palm, seen) for palm in palms]
+        return [TurnedSquare.around_palm(palm, seen, math.radians(self.how.palm_turn)) for palm in palms]
 
     def _hands(self, image: np.ndarray, squares: Iterable[TurnedSquare], presence: float) -> list[DetectedHand]:
         found = (self._hand(image, square) for square in squares if square.side >= 1)

@@ -39,11 +39,11 @@ class TurnedSquare:
         return cls(x, y, max(region.width, region.height), 0.0)
 
     @classmethod
-    def around_palm(cls, palm: Palm, seen: TurnedSquare) -> TurnedSquare:
-        """The square of the hand that has this palm, found in the upright square `seen`."""
+    def around_palm(cls, palm: Palm, seen: TurnedSquare, turn: float = 0.0) -> TurnedSquare:
+        """The square of the hand that has this palm, found in the upright square `seen`, turned by `turn` more."""
         (x1, y1), (x2, y2) = seen.to_image(palm.box)
         wrist, base = seen.to_image(palm.points[[WRIST, MIDDLE_BASE]])
-        turn = upwards(base - wrist)
+        turn = upwards(base - wrist) + turn
         return _shifted((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, AROUND_PALM, ABOVE_PALM)
 
     @classmethod

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
 from static_gesture_classification.recording.capture.latest_frame import LatestFrame
+from static_gesture_classification.recording.capture.rate import Rate
 from static_gesture_classification.recording.judging.observer import Observer, Sight
 from static_gesture_classification.recording.recorder import Recorder
 
 WAIT_SECONDS = 0.05  # for a picture, before keys are looked at again
-RATE_OVER = 30  # number of pictures to measure the shown rate
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Di
         UserError: the source cannot be read, a model does not work.
     """
     sight: Sight | None = None
-    times: deque[float] = deque(maxlen=RATE_OVER)
+    rate = Rate()
     while not recorder.over:
         # While pictures are not processed, keys come first: typing is faster than pictures come.
         wait = WAIT_SECONDS if recorder.state.looks else 0.0
@@ -60,9 +58,8 @@ def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Di
             captured = frames.take(wait)
         if captured is not None:
             sight = observer.look(captured) if recorder.state.looks else Sight(captured)
-            times.append(time.monotonic())
+            rate.count()
             recorder.see(sight)
         recorder.tick(frames.status)
-        looked = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
-        for key in display.show(recorder, sight, Figures(frames.rate, looked, frames.dropped, frames.remark)):
+        for key in display.show(recorder, sight, Figures(frames.rate, rate.value, frames.dropped, frames.remark)):
             recorder.press(key)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from static_gesture_classification.active_learning.admission import TRAIN, Placement, past_sessions, split_for
-from static_gesture_classification.errors import DataError, OutputError, UserError
+from static_gesture_classification.active_learning.admission import TRAIN, Placement, place_session
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus
 from static_gesture_classification.recording.false_alarms import WatchedHands
@@ -21,7 +20,7 @@ from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Selector
 from static_gesture_classification.recording.keys import CLOSED, Key
 from static_gesture_classification.recording.session_writer import SessionWriter
-from static_gesture_classification.recording.set_in_progress import SetInProgress
+from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.subjects import match_known, read_known, remember
 from static_gesture_classification.sources.recorded import Session
@@ -165,21 +164,7 @@ class Recorder:
             messages about rescued pictures, or about those that could not be.
         """
         self._count_current()
-        messages = []
-        for current in self.sets:
-            try:
-                current.save()
-                rescued = current.writer.rescue()
-            except OutputError as error:
-                messages.append(f"{current.writer.unsaved} pictures could not be saved anywhere: {error}")
-            else:
-                if rescued is not None:
-                    messages.append(
-                        f"{current.trouble} The pictures that it refused are safe in {rescued}; when there is room, "
-                        f"move that folder to {self.settings.storage.root}"
-                    )
-            current.writer.close()
-        return messages
+        return close_sets(self.sets)
 
     # Properties
 
@@ -287,11 +272,9 @@ class Recorder:
         return self.sets[-1]
 
     def _place(self, whole: bool) -> Placement:
-        try:
-            past = past_sessions(self.settings.storage.root, self.settings.split_table)
-        except (DataError, UserError) as error:  # the index stage reports damaged sessions; recording continues
-            return Placement("", f"the split stage decides ({error})")
-        return split_for(self.subject, past, self.settings.admission.held_out, self.settings.group, whole)
+        settings = self.settings
+        share, roots = settings.admission.held_out, (settings.storage.root, settings.in_use)
+        return place_session(roots, settings.split_table, self.subject, share, settings.group, whole)
 
     def _selector(self, job: Job, hard: bool) -> Selector:
         rules = self.settings.selection, self.settings.admission

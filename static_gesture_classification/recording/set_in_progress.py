@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -48,16 +48,24 @@ class SetInProgress:
 
     def see(self, sight: Sight) -> PictureVerdict:
         """Consider a picture, and save it if it is to be kept."""
+        verdict = self.consider(sight)
+        if verdict.kept is not None:
+            self.save()
+        return verdict
+
+    def consider(self, sight: Sight) -> PictureVerdict:
+        """Consider a picture, and add it if it is to be kept; `save` brings it to the disk."""
         verdict = self.selector.consider(sight)
         if verdict.kept is not None:
-            self._keep(verdict.kept)
+            self._add(verdict.kept)
         return verdict
 
     def flush(self) -> None:
         """Keep the best waiting picture, at the end of a set."""
         best = self.selector.flush()
         if best is not None and self.missing:
-            self._keep(best)
+            self._add(best)
+            self.save()
 
     def drop(self, entry: SessionEntry) -> None:
         """Drop a picture, or restore it."""
@@ -107,7 +115,7 @@ class SetInProgress:
         self.trouble = ""
         return True
 
-    def _keep(self, candidate: Candidate) -> None:
+    def _add(self, candidate: Candidate) -> None:
         sight = candidate.sight
         assert sight.hand is not None
         recognised, judge = sight.recognised, candidate.judge
@@ -118,7 +126,6 @@ class SetInProgress:
             entry.chosen_by = judge.probabilities
             self._show_as(entry, self.writer.session.gesture)
         self._candidates[id(entry)] = candidate
-        self.save()
 
     def _turn(self, entry: SessionEntry) -> None:
         entry.dropped = not entry.dropped
@@ -156,3 +163,26 @@ class SetInProgress:
     def _set_image(self, entry: SessionEntry, image: RecordedImage) -> None:
         entry.image = image
         self.save()
+
+
+def close_sets(sets: Iterable[SetInProgress]) -> list[str]:
+    """Delete dropped pictures, and rescue pictures that the disk refused.
+
+    Returns:
+        messages about rescued pictures, or about those that could not be.
+    """
+    messages = []
+    for current in sets:
+        try:
+            current.save()
+            rescued = current.writer.rescue()
+        except OutputError as error:
+            messages.append(f"{current.writer.unsaved} pictures could not be saved anywhere: {error}")
+        else:
+            if rescued is not None:
+                messages.append(
+                    f"{current.trouble} The pictures that it refused are safe in {rescued}; when there is room, "
+                    f"move that folder to {current.writer.settings.root}"
+                )
+        current.writer.close()
+    return messages

@@ -25,6 +25,7 @@ class RecordingSettings(Settings):
         plan: the recording plan, which need not exist.
         split_table: the split stage's sample table, which need not exist.
         group: `split.group`.
+        in_use: folder of the sessions that `gestures live` caught, of the same people.
     """
 
     source: int | str
@@ -46,6 +47,7 @@ class RecordingSettings(Settings):
     plan: Path
     split_table: Path
     group: str
+    in_use: Path
     admission: AdmissionSettings
     camera: CameraSettings
     selection: SelectionSettings
@@ -66,6 +68,7 @@ class RecordingSettings(Settings):
             plan=config.plan.path,
             split_table=Workspace.from_config(config).split_table,
             group=config.split.group,
+            in_use=config.confusions.in_use,
             admission=AdmissionSettings.from_config(config),
             camera=CameraSettings.read(config, "recording"),
             selection=SelectionSettings.read(config, "recording"),

@@ -47,6 +47,7 @@ def take_in_recorded(recorder: Recorder) -> None:
         take_in(folders, recorder.settings.storage.root)
     elif folders:
         print_commands(folders, recorder.settings.storage.root)
+        say("commit=true adds them and runs the pipeline by itself.")
 
 
 def print_commands(folders: Sequence[Path], root: Path) -> None:
@@ -58,7 +59,6 @@ def print_commands(folders: Sequence[Path], root: Path) -> None:
     say("To train on them:")
     for command, purpose in lines:
         say(f"  {command}   # {purpose}")
-    say("commit=true adds them and runs the pipeline by itself.")
 
 
 def take_in(folders: Sequence[Path], root: Path) -> None:

@@ -138,7 +138,13 @@ def _with_source(image: RecordedImage) -> RecordedImage:
 
 @dataclass(kw_only=True)
 class Recorded(Source):
-    """Reads all sessions in the root."""
+    """Reads all sessions in the root.
+
+    Args:
+        people_of: the source whose subjects these are, so that a person is one in both; None: subjects of their own.
+    """
+
+    people_of: str | None = None
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per session."""
@@ -164,7 +170,7 @@ class Recorded(Source):
         if image.source:
             return subject_name(image.source, image.subject or "")
         own = image.subject or session.subject
-        return f"{self.name}/{own}" if own else ""
+        return f"{self.people_of or self.name}/{own}" if own else ""
 
     def _hand(self, name: str, session: Session, image: RecordedImage, exists: bool, number: int) -> Hand:
         path = f"{name}/{image.file}"

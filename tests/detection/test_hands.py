@@ -205,6 +205,27 @@ def test_hand_that_jumps_is_found_again_in_the_same_frame(video: HandDetector, p
         assert len(video.detect(frame)) == 1
 
 
+def test_hand_that_is_looked_at_twice_lies_where_it_was_found(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, person: np.ndarray
+) -> None:
+    with configured(f"detector.model.path={hand_landmarker}", "detector.refine=true") as twice:
+        (refined,) = twice.detect(person)
+    (once,) = detector.detect(person)
+    assert refined.box != once.box
+    assert overlap(refined.box, once.box) > 0.85
+
+
+def test_hand_in_a_known_box_is_found_without_a_search_for_palms(
+    detector: HandDetector, person: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hand,) = detector.detect(person)
+    searches = count_searches(detector, monkeypatch)
+    found = detector.landmarks_in(person, hand.box)
+    assert found is not None
+    assert overlap(found.box, hand.box) > 0.8
+    assert not searches
+
+
 def test_presence_and_handedness_are_kept(detector: HandDetector, person: np.ndarray) -> None:
     (hand,) = detector.detect(person)
     assert hand.presence is not None

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH
+from static_gesture_classification.recording.window.parts import HEIGHT, WIDTH
 from static_gesture_classification.sources.recorded import Recorded, Session, read_session
 from tests.support.waiting import PATIENCE, until
 
@@ -166,6 +166,26 @@ def test_disk_that_fills_up_is_told_of_and_no_picture_is_lost(command: Command, 
     assert str(rescue) in printed
     names = [image.file for image in (*saved, *rescued)]
     assert names == [f"{number:06d}.jpg" for number in range(len(names))]
+
+
+def test_what_was_caught_in_use_without_a_gesture_is_to_be_named(tmp_path: Path, project: Path) -> None:
+    from hydra import compose, initialize_config_dir
+
+    from record_gestures import unnamed_sets
+    from static_gesture_classification.recording.settings import RecordingSettings
+    from static_gesture_classification.sources.recorded import RecordedImage, write_session
+
+    folder = tmp_path / "in_use" / ".unlabelled-2026-11-27_10-00-00_anna"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(folder / "000000.jpg")
+    write_session(folder, Session("", subject="anna", images=(RecordedImage("000000.jpg", (0.2, 0.2, 0.8, 0.8)),)))
+    places = [f"confusions.in_use={tmp_path / 'in_use'}", f"recording.root={tmp_path / 'recorded'}"]
+    with initialize_config_dir(str(project / "conf"), version_base="1.3"):
+        settings = RecordingSettings.from_config(compose("config", places))
+    (writer,) = unnamed_sets(settings)
+    writer.label("FIST")
+    writer.close()
+    assert [path.name for path in (tmp_path / "in_use").iterdir()] == ["2026-11-27_10-00-00_anna_FIST"]
 
 
 def test_place_that_cannot_be_written_is_an_error_before_anything_is_recorded(command: Command, clip: Clip) -> None:

@@ -17,7 +17,8 @@ from static_gesture_classification.recording.states import (
     Reviewing,
     begin,
 )
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw_screen
+from static_gesture_classification.recording.window.parts import HEIGHT, WIDTH
+from static_gesture_classification.recording.window.screens import draw_screen
 from static_gesture_classification.sources.recorded import Confusion, Session, read_session
 from tests.recording.conftest import Clock, See
 

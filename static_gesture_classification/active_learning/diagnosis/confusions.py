@@ -3,17 +3,18 @@
     gestures confusions [confusions.predictions=FILE] [overrides]
 
 It reads a predictions table (val's by default) and counts every directed pair (gesture, prediction) that occurs, and
-the hands that were not found (see `pairs`).
+the hands that were not found (see `pairs`). What was caught in use is counted beside it (see `in_use`).
 
 `confusions.output` gets confusions.json, confusions.csv (one row a pair), by_person.csv and by_source.csv (one row a
-pair and subject or source), and pairs/<gesture>_taken_for_<prediction>.png, the samples with their scores.
+pair and subject or source), in_use.csv (one row a pair), and pairs/<gesture>_taken_for_<prediction>.png, the samples
+with their scores.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ from pydantic import Field
 from rich import box
 from rich.table import Column
 
+from static_gesture_classification.active_learning.diagnosis.in_use import (
+    ErrorInUse,
+    find_errors_in_use,
+    show_errors_in_use,
+)
 from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
 from static_gesture_classification.atomic_files import write_json, write_text
@@ -51,6 +57,7 @@ class ConfusionSettings(Settings):
         shown: samples in the picture of a pair.
         bootstrap: resamples for a rate's interval.
         seed: of the resampling.
+        in_use: folder of what was caught in use (`gestures live`).
     """
 
     predictions: Path
@@ -62,6 +69,7 @@ class ConfusionSettings(Settings):
     shown: int = Field(ge=0)
     bootstrap: int = Field(ge=0)
     seed: int
+    in_use: Path
 
     @classmethod
     def from_config(cls, config: DictConfig) -> ConfusionSettings:
@@ -82,9 +90,11 @@ def main(config: DictConfig) -> None:
     pictures = settings.pictures()
     notes = pictures.check(predictions.to_frame(), str(settings.predictions))
     confusions = find_confusions(predictions, settings.bootstrap, settings.seed)
-    write_confusions(confusions, settings.output, str(settings.predictions))
+    in_use = find_errors_in_use(settings.in_use)
+    write_confusions(confusions, settings.output, str(settings.predictions), in_use)
     write_pairs(confusions, pictures, settings.output / "pairs", settings.shown)
     show_confusions(confusions, settings.rows)
+    show_errors_in_use(in_use, settings.rows)
     for text in (*notes, *pictures.notes(), *unknown_note(predictions)):
         note(text)
     say(f"written to {settings.output}: confusions.json, .csv, pairs/")
@@ -119,8 +129,10 @@ def check_vocabulary(predictions: Predictions, vocabulary: Vocabulary, path: Pat
         )
 
 
-def write_confusions(confusions: Confusions, output: Path, source: str) -> None:
-    """Write all numbers: confusions.json, confusions.csv, by_source.csv, by_person.csv. `source` is the table's path.
+def write_confusions(confusions: Confusions, output: Path, source: str, in_use: Sequence[ErrorInUse] = ()) -> None:
+    """Write all numbers: confusions.json, confusions.csv, by_source.csv, by_person.csv, in_use.csv.
+
+    `source` is the predictions' path.
 
     Raises:
         OutputError: read-only folder, full disk; existing files stay whole.
@@ -139,7 +151,9 @@ def write_confusions(confusions: Confusions, output: Path, source: str) -> None:
             for part in getattr(error, parts)
         ]
         _write_csv(output / f"by_{name}.csv", rows, ["gesture", "prediction", *columns])
-    write_json(output / "confusions.json", _as_json(confusions, source))
+    columns = [each.name for each in fields(ErrorInUse)]
+    _write_csv(output / "in_use.csv", [[getattr(error, name) for name in columns] for error in in_use], columns)
+    write_json(output / "confusions.json", _as_json(confusions, source) | {"in_use": [*map(asdict, in_use)]})
 
 
 def write_pairs(confusions: Confusions, pictures: Pictures, folder: Path, shown: int) -> None:

@@ -19,6 +19,7 @@ class BudgetSettings(Settings):
         least, most: samples of a line.
         per_error: samples for each error on val.
         for_little_data: share of the budget for gestures with little data, where there are errors too.
+        for_in_use: largest share of the budget for errors that were caught in use.
     """
 
     budget: int
@@ -26,6 +27,7 @@ class BudgetSettings(Settings):
     most: int
     per_error: int = Field(ge=0)
     for_little_data: float = Field(ge=0, le=1)
+    for_in_use: float = Field(default=0.3, ge=0, le=1)
 
     @model_validator(mode="after")
     def _check_line(self) -> BudgetSettings:

@@ -2,13 +2,13 @@
 
     gestures plan [overrides]
 
-Two things are worth recording: confused pairs, in proportion to their weighted F1 at stake (see `confusions`); and
-gestures with little data, in proportion to their largest shortfall of samples or subjects in train or val. The two
-share `plan.budget`; one gets what the other cannot use. If nothing is confused and nothing falls short, the gestures
-with the fewest subjects are planned.
+Three things are worth recording: confused pairs, in proportion to their weighted F1 at stake (see `confusions`); pairs
+that were caught in use and that val does not show (see `in_use`); and gestures with little data, in proportion to their
+largest shortfall of samples or subjects in train or val. They share `plan.budget`; one gets what the others cannot use.
+If nothing is confused and nothing falls short, the gestures with the fewest subjects are planned.
 
-Only val's predictions are used. Hands that were not found are noted, not planned: a model that never sees a hand learns
-nothing from more of it.
+Of predictions, only val's are used. Hands that were not found are noted, not planned: a model that never sees a hand
+learns nothing from more of it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
+from static_gesture_classification.active_learning.diagnosis.in_use import NAME as IN_USE
+from static_gesture_classification.active_learning.diagnosis.in_use import ErrorInUse, find_errors_in_use
 from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
+from static_gesture_classification.active_learning.planning.in_use import recorded_since, share_in_use
 from static_gesture_classification.active_learning.planning.plan_file import (
     VERSION,
     Example,
@@ -156,15 +159,19 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     counted = samples[~samples["source"].isin(settings.uncounted_sources)]
     pairs = worth_following(confusions, vocabulary, settings.least_errors)
     lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)
-    of_pairs, of_lacking = share(settings.budget, pairs, [weight for _, weight in lacking])
+    taken_in = recorded_sessions(samples)
+    in_use = lines_in_use(find_errors_in_use(about.in_use), pairs, taken_in, vocabulary, settings)
+    rest = settings.budget.model_copy(update={"budget": settings.budget.budget - sum(count for _, count in in_use)})
+    of_pairs, of_lacking = share(rest, pairs, [weight for _, weight in lacking])
     patterns = summaries(pairs[: len(of_pairs)], confusions, settings.patterns)
     lines = [_for_pair(*each, confusions, settings.examples) for each in zip(pairs, of_pairs, patterns, strict=False)]
+    lines += [_for_in_use(error, count, samples, settings.examples) for error, count in in_use]
     lines += [
         _for_little_data(stock, count, counted, settings)
         for (stock, _), count in zip(lacking, of_lacking, strict=False)
     ]
     notes = tuple(_notes(confusions, pairs))
-    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, recorded_sessions(samples))
+    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in)
 
 
 def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:
@@ -180,6 +187,29 @@ def worth_following(confusions: Confusions, vocabulary: Vocabulary, least_errors
         for pair in confusions.pairs
         if pair.count >= least_errors and pair.f1_at_stake > 0 and {pair.gesture, pair.prediction} <= set(vocabulary)
     ]
+
+
+def lines_in_use(
+    errors: Sequence[ErrorInUse],
+    pairs: Sequence[ErrorPair],
+    taken_in: Sequence[str],
+    vocabulary: Vocabulary,
+    settings: PlanSettings,
+) -> list[tuple[ErrorInUse, int]]:
+    """Errors in use that val does not show, with the samples to record.
+
+    Args:
+        errors: all that were caught.
+        pairs: what val's errors plan.
+        taken_in: the recorded sessions in the data; later ones are counted against the plan that is made.
+    """
+    planned = {(pair.gesture, pair.prediction) for pair in pairs}
+    others = [
+        error
+        for error in errors
+        if (error.gesture, error.prediction) not in planned and {error.gesture, error.prediction} <= set(vocabulary)
+    ]
+    return share_in_use(others, recorded_since(others, taken_in, settings.recorded), settings.budget)
 
 
 def little_data(
@@ -230,6 +260,12 @@ def _for_pair(pair: ErrorPair, count: int, pattern: str, confusions: Confusions,
     shown = confusions.predictions.table.take(pair.rows[:examples]).to_pandas()
     about = (pair.gesture, pair.prediction, count, pair.count, pair.rate, pair.f1_at_stake)
     return PlannedRecording(*about, reason.strip(), tuple(_examples(shown)))
+
+
+def _for_in_use(error: ErrorInUse, count: int, samples: pd.DataFrame, examples: int) -> PlannedRecording:
+    reason = f"{_sentence(error.in_words)}Val does not show this error. Best by other people, in other light."
+    own = samples[(samples["source"] == IN_USE) & (samples["gesture"] == error.gesture)].head(examples)
+    return PlannedRecording(error.gesture, error.prediction, count, 0, 0.0, 0.0, reason, tuple(_examples(own)))
 
 
 def _for_little_data(stock: Stock, count: int, samples: pd.DataFrame, settings: PlanSettings) -> PlannedRecording:

@@ -22,10 +22,7 @@ DEVICES = Path("/dev")
 CAMERA = re.compile(r"\d|[1-9]\d")  # 007 and 20241105 are folders
 FOLDER_INTERVAL = 3600.0  # seconds between a folder's pictures, so that they count as unrelated
 STREAM_TIMEOUT_MS = 10_000
-OTHER_SOURCES = (
-    "another camera (recording.source=1), a video or a folder of images (recording.source=FILE), or a stream "
-    "(recording.source=URL)"
-)
+OTHER_SOURCES = "another camera (source=1), a video or a folder of images (source=FILE), or a stream (source=URL)"
 
 
 class CameraSettings(Settings):
@@ -197,7 +194,7 @@ class FileCamera(Camera):
 
 
 def open_camera(source: int | str, settings: CameraSettings) -> Camera:
-    """Open `recording.source`: an index, a device, a stream's address, a video, or a folder of images.
+    """Open a source: an index, a device, a stream's address, a video, or a folder of images.
 
     Raises:
         UserError: it cannot be opened.
@@ -209,7 +206,7 @@ def open_camera(source: int | str, settings: CameraSettings) -> Camera:
         return LiveCamera(text, settings)
     path = Path(text).expanduser()
     if not path.exists():
-        raise UserError(f"recording.source is {text!r}, which is no file or folder here; name {OTHER_SOURCES}")
+        raise UserError(f"source is {text!r}, which is no file or folder here; name {OTHER_SOURCES}")
     return FileCamera(path, settings)
 
 

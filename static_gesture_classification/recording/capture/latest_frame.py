@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -13,10 +12,10 @@ import numpy as np
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.recording.capture.camera import Camera, CameraLostError, CameraSettings
+from static_gesture_classification.recording.capture.rate import Rate
 
 BLACK = 10  # mean grey level (0..255) up to which a picture counts as black
 RETRY_SECONDS = 0.5
-RATE_OVER = 30  # number of frames to measure the shown rate
 
 RUNNING, STALLED, BLACK_PICTURE, RECONNECTING, ENDED, LOST = (
     "running",
@@ -77,7 +76,7 @@ class LatestFrame:
         self._status = CameraStatus(RUNNING)
         self._failure: BaseException | None = None
         self._last = self._bright = time.monotonic()
-        self._times: deque[float] = deque(maxlen=RATE_OVER)
+        self._rate = Rate()
         self._size: tuple[int, ...] | None = None
         self.remark = ""  # the latest thing that happened to the pictures, such as a new size
         self._thread = threading.Thread(target=self._capture, name="capture", daemon=True)
@@ -126,8 +125,7 @@ class LatestFrame:
     @property
     def rate(self) -> float:
         """The camera's latest rate, pictures a second."""
-        times = list(self._times)
-        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
+        return self._rate.value
 
     @property
     def status(self) -> CameraStatus:
@@ -217,5 +215,5 @@ class LatestFrame:
             self._newest = Captured(image, self.arrived, moment)
             self.arrived += 1
             self._last = now
-            self._times.append(now)
+            self._rate.count()
             self._condition.notify_all()

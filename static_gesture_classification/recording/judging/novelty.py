@@ -43,10 +43,17 @@ def difference(one: Appearance, other: Appearance) -> float:
     the picture's (1 - correlation, in units of `PICTURE_DIFFERENCE`), which also reacts to place, light and background.
     """
     by_picture = (1 - float((one.picture * other.picture).sum())) / PICTURE_DIFFERENCE
+    return by_picture if one.shape is None or other.shape is None else max(by_picture, pose_difference(one, other))
+
+
+def pose_difference(one: Appearance, other: Appearance) -> float:
+    """How different the poses of two hands are, wherever they are: 0 for the same, 1 for just different enough.
+
+    Without landmarks nothing is known of a pose, and any two count as entirely different.
+    """
     if one.shape is None or other.shape is None:
-        return by_picture
-    by_shape = float(np.sqrt(((one.shape - other.shape) ** 2).sum(axis=1).mean())) / SHAPE_DIFFERENCE
-    return max(by_picture, by_shape)
+        return float("inf")
+    return float(np.sqrt(((one.shape - other.shape) ** 2).sum(axis=1).mean())) / SHAPE_DIFFERENCE
 
 
 def least_difference(one: Appearance, others: Iterable[Appearance]) -> float:

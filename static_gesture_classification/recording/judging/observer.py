@@ -171,14 +171,12 @@ def judging_checkpoint(settings: JudgeSettings, planned: str) -> Path | None:
         planned: the plan's checkpoint; "" without a plan.
 
     Raises:
-        UserError: the one that `recording.checkpoint` names does not exist.
+        UserError: the one that the settings name does not exist.
     """
     asked = settings.checkpoint
     if asked is not None:
         if not asked.is_file():
-            raise UserError(
-                f"recording.checkpoint is {asked}, which does not exist; leave it out for the best one, or train one"
-            )
+            raise UserError(f"checkpoint is {asked}, which does not exist; leave it out for the best one, or train one")
         return asked
     usual = [*([Path(planned)] if planned else []), *settings.other_checkpoints]
     return next((path for path in usual if path.is_file()), None)

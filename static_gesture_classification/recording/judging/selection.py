@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +59,7 @@ class Selector:
         gesture: the performed one; None if it is chosen later.
         mistaken_for: the gesture that the model takes it for, by the plan.
         hard: keep only what the model gets wrong or is unsure of, and a few easy ones.
+        elsewhere: hands that other sets have, which this one need not keep again.
     """
 
     settings: SelectionSettings
@@ -66,6 +68,7 @@ class Selector:
     gesture: str | None = None
     mistaken_for: str | None = None
     hard: bool = False
+    elsewhere: Sequence[Appearance] = ()
     _kept: list[Candidate] = field(default_factory=list)
     _best: Candidate | None = None
     _looked: int = 0
@@ -93,6 +96,11 @@ class Selector:
         """A dropped picture was restored."""
         self._kept.append(restored)
 
+    @property
+    def appearances(self) -> list[Appearance]:
+        """Of the kept hands."""
+        return [candidate.appearance for candidate in self._kept]
+
     def judge(self, probabilities: np.ndarray, gesture: str) -> Judgement | None:
         """Judge a hand that shows `gesture`; None without a model."""
         if self.vocabulary is None:
@@ -116,7 +124,7 @@ class Selector:
     def _offer(self, sight: Sight, judgement: Judgement | None) -> PictureVerdict:
         assert sight.hand is not None
         look = appearance(sight.image, sight.hand)
-        novelty = least_difference(look, (candidate.appearance for candidate in self._kept))
+        novelty = least_difference(look, (*self.appearances, *self.elsewhere))
         if novelty < self.settings.near_identical:
             return self._keep_best_when_due(
                 sight, PictureVerdict(ALIKE, "like one that is kept already: move a little")

@@ -44,15 +44,25 @@ from static_gesture_classification.recording.window.drawing import (
     line_height,
     mirror,
     text_width,
-    wrap,
+)
+from static_gesture_classification.recording.window.parts import (
+    BODY,
+    EDGE,
+    HEADER,
+    HEIGHT,
+    PANEL_LEFT,
+    VIEW,
+    WIDTH,
+    banner,
+    corner_line,
+    header,
+    in_number,
+    key_line,
+    label_hand,
+    messages_over_view,
+    place_of,
 )
 
-WIDTH, HEIGHT = 1160, 720
-HEADER, FOOTER = 64, 52
-BODY = (HEADER, HEIGHT - FOOTER)
-VIEW = (800, 600)  # the camera's picture
-PANEL_LEFT = VIEW[0]  # where the side panel begins
-EDGE = 20
 STRIP = 38  # for messages, below the header of screens without a live picture
 FLASH_SECONDS = 0.35
 LEGEND = "→ is the model's prediction. A click drops a picture or restores it."
@@ -63,7 +73,7 @@ def draw_screen(recorder: Recorder, sight: Sight | None, figures: Figures) -> Ca
     canvas = Canvas.blank(WIDTH, HEIGHT)
     state = recorder.state
     _BODIES[type(state)](canvas, recorder, state, sight, figures)
-    _keys(canvas, recorder)
+    key_line(canvas, recorder.state.keys)
     _messages(canvas, recorder)
     return canvas
 
@@ -72,7 +82,7 @@ def draw_screen(recorder: Recorder, sight: Sight | None, figures: Figures) -> Ca
 
 
 def _draw_asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight | None, figures: Figures) -> None:
-    _header(canvas, "Before we begin", "")
+    header(canvas, "Before we begin", "")
     x, y, width = 120, 140, WIDTH - 240
     y = canvas.paragraph(state.question, x, y, width, 32, TEXT, bold=True)
     y = canvas.paragraph(state.why, x, y + 6, width, 18, MUTED) + 22
@@ -99,18 +109,18 @@ def _draw_asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight
 
 
 def _draw_ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None, figures: Figures) -> None:
-    _header(canvas, recorder.job.title, _progress_of_jobs(recorder))
+    header(canvas, recorder.job.title, _progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     y = _who(canvas, recorder, HEADER + EDGE)
     y = _job(canvas, recorder, y)
     _prediction(canvas, recorder, sight, y)
-    _banner(canvas, "Press Space to start", ACCENT)
+    banner(canvas, "Press Space to start", ACCENT)
 
 
 def _draw_recording(
     canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures
 ) -> None:
-    _header(canvas, state.set.job.title, _progress_of_jobs(recorder))
+    header(canvas, state.set.job.title, _progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     if recorder.now - state.flash < FLASH_SECONDS:
         canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], GOOD, 6)
@@ -123,15 +133,15 @@ def _draw_recording(
     if state.countdown:
         _countdown(canvas, state.countdown)
     elif state.paused:
-        _banner(canvas, "Paused: Space goes on", WARNING)
+        banner(canvas, "Paused: Space goes on", WARNING)
     elif state.patience_is_over and state.set.selector.hard:
-        _banner(canvas, "Nothing new for the model: other angle, distance, light? Enter: done, H: keep all", WARNING)
+        banner(canvas, "Nothing new for the model: other angle, distance, light? Enter: done, H: keep all", WARNING)
     elif state.verdict is not None:
         several = (
             f"  ({len(sight.hands)} hands: {_rule(recorder)})" if sight is not None and len(sight.hands) > 1 else ""
         )
         colour = GOOD if state.verdict.outcome == KEPT else MUTED if state.verdict.outcome == WAITING else WARNING
-        _banner(canvas, state.verdict.text + several, colour)
+        banner(canvas, state.verdict.text + several, colour)
 
 
 def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: Sight | None, figures: Figures) -> None:
@@ -164,28 +174,17 @@ def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figu
     x, y = (VIEW[0] - picture.shape[1]) // 2, top + (VIEW[1] - picture.shape[0]) // 2
     canvas.paste(picture, x, y)
     for hand in sight.hands:
-        chosen = hand is sight.hand
-        x1, y1, x2, y2 = hand.box
-        if recorder.settings.mirror:
-            x1, x2 = 1 - x2, 1 - x1
-        place = tuple(
-            round(offset + value * size)
-            for value, offset, size in zip(
-                (x1, y1, x2, y2), (x, y, x, y), (picture.shape[1], picture.shape[0]) * 2, strict=True
-            )
-        )
-        _hand(canvas, place, recorder, sight if chosen else None)
+        place = place_of(hand.box, (x, y, picture.shape[1], picture.shape[0]), recorder.settings.mirror)
+        _hand(canvas, place, recorder, sight if hand is sight.hand else None)
     if figures.camera:
         text = f"camera {figures.camera:.0f}/s   looked at {figures.looked:.0f}/s   dropped {figures.dropped}"
-        text = f"{text}   {figures.remark}" if figures.remark else text
-        canvas.fill(0, top, text_width(text, 14) + 20, top + 26, (0, 0, 0), 0.55)
-        canvas.text(text, 10, top + 4, 14, MUTED)
+        corner_line(canvas, f"{text}   {figures.remark}" if figures.remark else text)
 
 
-def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sight | None) -> None:
+def _hand(canvas: Canvas, place: tuple[int, int, int, int], recorder: Recorder, sight: Sight | None) -> None:
     """A hand's box, with the model's prediction for the hand that counts."""
-    x1, y1, x2, y2 = place
     if sight is None:
+        x1, y1, x2, y2 = place
         canvas.frame(x1, y1, x2, y2, MUTED, 2)
         canvas.text("not this one", x1 + 4, max(y1 - 22, HEADER), 14, MUTED)
         return
@@ -193,12 +192,8 @@ def _hand(canvas: Canvas, place: tuple[int, ...], recorder: Recorder, sight: Sig
     colour = ACCENT
     if recognised is not None and recorder.job.gesture is not None:
         colour = GOOD if recognised.gesture == recorder.job.gesture else WARNING
-    canvas.frame(x1, y1, x2, y2, colour, 3)
-    if recognised is not None:
-        text = f"{recognised.gesture} {recognised.score:.0%}"
-        top = max(y1 - 34, HEADER)
-        canvas.fill(x1, top, x1 + text_width(text, 22, True) + 16, top + 34, colour)
-        canvas.text(text, x1 + 8, top + 2, 22, (12, 16, 22), bold=True)
+    text = "" if recognised is None else f"{recognised.gesture} {recognised.score:.0%}"
+    label_hand(canvas, place, text, colour)
 
 
 def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
@@ -320,7 +315,7 @@ def _rule(recorder: Recorder) -> str:
 
 
 def _draw_choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
-    _header(canvas, state.question, "")
+    header(canvas, state.question, "")
     if len(state.entries) == 1:
         picture = fit(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
         canvas.paste(picture, EDGE, HEADER + STRIP)
@@ -351,7 +346,7 @@ def _draw_reviewing(
     kept, dropped = len(state.set.kept), len(state.entries) - len(state.set.kept)
     pages = -(-len(state.entries) // (SHEET_WIDTH * SHEET_HEIGHT))
     page = f"   page {state.page + 1} of {pages}" if pages > 1 else ""
-    _header(canvas, f"Keep these as {session.gesture}?", f"{kept} kept   {dropped} dropped{page}")
+    header(canvas, f"Keep these as {session.gesture}?", f"{kept} kept   {dropped} dropped{page}")
     width, height = (WIDTH - EDGE) // SHEET_WIDTH, (BODY[1] - HEADER - STRIP - 4) // SHEET_HEIGHT
     first = state.page * SHEET_WIDTH * SHEET_HEIGHT
     for place, entry in enumerate(state.entries[first : first + SHEET_WIDTH * SHEET_HEIGHT]):
@@ -395,18 +390,18 @@ def _tile(
 
 
 def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: Sight | None, figures: Figures) -> None:
-    _header(canvas, "Done", "")
+    header(canvas, "Done", "")
     x, y, width = 120, 130, WIDTH - 240
     if recorder.camera.state != RUNNING:
         colour = BAD if recorder.camera.state == LOST else MUTED
         y = canvas.paragraph(recorder.camera.message, x, y, width, 20, colour) + 10
     total = sum(len(current.kept) for current in recorder.saved)
-    text = f"{_count(total, 'picture')} in {_count(len(recorder.saved), 'session')} saved"
+    text = f"{in_number(total, 'picture')} in {in_number(len(recorder.saved), 'session')} saved"
     y = canvas.paragraph(text if total else "Nothing was recorded", x, y, width, 28, bold=True) + 12
     for current in recorder.saved[-9:]:
         split = "held out for val" if current.placement.held_out else "to train" if current.placement.split else ""
         canvas.text(current.writer.session.gesture or "not named yet", x, y, 18, TEXT, True, 220)
-        canvas.text(_count(len(current.kept), "picture"), x + 240, y, 18)
+        canvas.text(in_number(len(current.kept), "picture"), x + 240, y, 18)
         canvas.text(split, x + 400, y, 18, MUTED)
         y += 32
     if recorder.saved:
@@ -417,50 +412,10 @@ def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: S
 # Common parts
 
 
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _header(canvas: Canvas, title: str, right: str) -> None:
-    canvas.fill(0, 0, WIDTH, HEADER, PANEL)
-    space = text_width(right, 18) + EDGE
-    canvas.text(title, EDGE, 13, 27, TEXT, True, WIDTH - 2 * EDGE - space)
-    canvas.text(right, WIDTH - space, 20, 18, MUTED)
-
-
 def _progress_of_jobs(recorder: Recorder) -> str:
     if len(recorder.work.jobs) == 1:
         return ""
     return f"gesture {recorder.number} of {len(recorder.work.jobs)}"
-
-
-def _banner(canvas: Canvas, text: str, colour: Colour) -> None:
-    """A line over the lower edge of the camera's picture."""
-    y = HEADER + VIEW[1] - 48
-    canvas.fill(0, y, VIEW[0], HEADER + VIEW[1], (0, 0, 0), 0.65)
-    canvas.fill(0, y, 6, HEADER + VIEW[1], colour)
-    canvas.text(text, 22, y + 10, 19, colour, True, VIEW[0] - 40)
-
-
-def _keys(canvas: Canvas, recorder: Recorder) -> None:
-    """The keys that do something now; they can be clicked too."""
-    top = HEIGHT - FOOTER
-    canvas.fill(0, top, WIDTH, HEIGHT, PANEL)
-    size = next(size for size in (16, 15, 14, 13, 12, 11) if size == 11 or _width_of_keys(recorder, size) < WIDTH)
-    x = EDGE
-    for hint in recorder.state.keys:
-        wide = text_width(hint.shown, size, True)
-        start = x
-        canvas.fill(x, top + 11, x + wide + 18, top + 41, RAISED)
-        canvas.text(hint.shown, x + 9, top + 14, size, TEXT, True)
-        x += wide + 26
-        x += canvas.text(hint.does, x, top + 14, size, MUTED) + 20
-        canvas.click(start, top, x - 10, HEIGHT, hint.key)
-
-
-def _width_of_keys(recorder: Recorder, size: int) -> int:
-    hints = recorder.state.keys
-    return EDGE + sum(text_width(hint.shown, size, True) + text_width(hint.does, size) + 46 for hint in hints)
 
 
 def _messages(canvas: Canvas, recorder: Recorder) -> None:
@@ -480,13 +435,7 @@ def _messages(canvas: Canvas, recorder: Recorder) -> None:
         text, colour = messages[0] if messages else (LEGEND if isinstance(state, Reviewing) else "", MUTED)
         canvas.text(text, EDGE, HEADER + 8, 17, colour, bool(messages), WIDTH - 2 * EDGE)
         return
-    y = HEADER + 40
-    for text, colour in messages:
-        bottom = y + 24 + line_height(18) * len(wrap(text, 18, False, 700))
-        canvas.fill(40, y, 780, bottom, (0, 0, 0), 0.85)
-        canvas.fill(40, y, 46, bottom, colour)
-        canvas.paragraph(text, 64, y + 11, 700, 18, colour)
-        y = bottom + 8
+    messages_over_view(canvas, messages)
 
 
 _BODIES: dict[type, Callable[[Canvas, Recorder, Any, Sight | None, Figures], None]] = {

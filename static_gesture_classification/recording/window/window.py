@@ -31,7 +31,8 @@ from static_gesture_classification.recording.keys import (
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.window.drawing import Canvas
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH, draw_screen
+from static_gesture_classification.recording.window.parts import HEIGHT, WIDTH
+from static_gesture_classification.recording.window.screens import draw_screen
 
 if TYPE_CHECKING:
     import pygame
@@ -40,7 +41,7 @@ TITLE = "Record gestures"
 LOOKING_MS, IDLE_MS = 1, 20  # time to wait for keys, while pictures are processed and while they are not
 NO_DISPLAY = (
     "run this on the machine's own desktop, through ssh -X, or under a virtual display (xvfb-run); "
-    "or record without a window: window=none"
+    "or do without a window: window=none"
 )
 
 # By SDL's names. Keys that write something come as text, the space too.
@@ -56,6 +57,9 @@ _KEYPAD = {
 class Window:
     """An open window. Use it as a context manager.
 
+    Args:
+        title: in its frame.
+
     Attributes:
         sdl: SDL's window.
 
@@ -63,7 +67,7 @@ class Window:
         UserError: there is no display.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = TITLE) -> None:
         check_display()
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # printed as it is imported
         import pygame
@@ -71,7 +75,7 @@ class Window:
         self._pygame = pygame
         try:
             pygame.display.init()
-            self.sdl = pygame.Window(TITLE, (WIDTH, HEIGHT), resizable=True)
+            self.sdl = pygame.Window(title, (WIDTH, HEIGHT), resizable=True)
             self.sdl.get_surface()  # where SDL needs another window for it, it makes that one now
         except pygame.error as error:
             raise UserError(f"no window can be opened{_where()} ({error}): {NO_DISPLAY}") from error

@@ -224,6 +224,6 @@ def test_command_prints_the_table_and_writes_everything(tmp_path, capsys):
     assert "no hand was found in 1 of 38 samples" in printed
     names = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert names == {
-        "confusions.json", "confusions.csv", "by_person.csv", "by_source.csv", "ONE_taken_for_TWO.png",
+        "confusions.json", "confusions.csv", "by_person.csv", "by_source.csv", "in_use.csv", "ONE_taken_for_TWO.png",
         "ONE_not_found.png",
     }  # fmt: skip

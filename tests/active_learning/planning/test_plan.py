@@ -95,6 +95,56 @@ def test_samples_are_limited_by_the_errors_seen(tmp_path):
     assert [(line.gesture, line.count) for line in plan.recordings] == [("ONE", 15)]
 
 
+def caught(tmp_path, count=1, gesture="ONE", prediction="THREE"):
+    """Sessions of an error in use; returns the override that names their folder."""
+    for number in range(count):
+        folder = tmp_path / "in_use" / f"{gesture} {number}"
+        folder.mkdir(parents=True)
+        image = RecordedImage("0.jpg", (0.2, 0.2, 0.8, 0.8), prediction=prediction)
+        write_session(folder, Session(gesture, subject="anna", time="2026-11-27T10:00:00+00:00", images=(image,)))
+    return f"confusions.in_use={tmp_path / 'in_use'}"
+
+
+def test_error_that_was_caught_in_use_is_planned_beside_those_of_val(tmp_path):
+    in_use = caught(tmp_path, count=3)
+    plan = of_samples(tmp_path, {18: "TWO", 21: "TWO", 24: "TWO"}, *enough("plan.per_error=5", in_use))
+    assert [(line.gesture, line.mistaken_for, line.count) for line in plan.recordings] == [
+        ("ONE", "TWO", 15),
+        ("ONE", "THREE", 15),
+    ]
+    assert plan.recordings[1].reason.startswith("Caught in use 3 times (3 pictures, 1 person).")
+
+
+def test_errors_in_use_get_their_part_of_the_budget_and_no_more(tmp_path):
+    in_use = caught(tmp_path, count=30)
+    plan = of_samples(tmp_path, None, "plan.budget=100", "plan.for_in_use=0.2", in_use)
+    assert [line.count for line in plan.recordings if line.mistaken_for] == [20]
+    assert plan.count <= 100
+
+
+def test_pair_that_val_shows_too_is_planned_once(tmp_path):
+    in_use = caught(tmp_path, prediction="TWO")
+    plan = of_samples(tmp_path, {18: "TWO", 21: "TWO", 24: "TWO"}, *enough(in_use))
+    assert [(line.gesture, line.mistaken_for) for line in plan.recordings] == [("ONE", "TWO")]
+
+
+def test_error_in_use_is_planned_until_enough_is_recorded_for_it(tmp_path):
+    in_use, recorded = caught(tmp_path), tmp_path / "recorded"
+    image = RecordedImage("0.jpg", (0.2, 0.2, 0.8, 0.8))
+    session = Session(
+        "ONE", time="2026-11-28T10:00:00+00:00", confusion=Confusion("ONE", "THREE"), images=(image,) * 10
+    )
+    (recorded / "monday").mkdir(parents=True)
+    write_session(recorded / "monday", session)
+    settings = enough(in_use, f"recording.root={recorded}")
+    before = of_samples(tmp_path, None, *settings)
+    sources = np.where(np.arange(sum(count for *_, count in ROWS)) == 0, "recorded", "somewhere")
+    images = [f"monday/{number}.jpg" for number in range(len(sources))]
+    after = of_samples(tmp_path, None, *settings, source=sources, image=images)
+    assert [line.gesture for line in before.recordings if line.mistaken_for] == ["ONE"]
+    assert [line.gesture for line in after.recordings if line.mistaken_for] == []
+
+
 def test_pair_of_one_sample_is_not_followed(tmp_path):
     plan = of_samples(tmp_path, {18: "TWO"}, *enough())
     assert all(line.mistaken_for is None for line in plan.recordings)

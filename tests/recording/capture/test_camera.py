@@ -69,7 +69,7 @@ def test_video_that_cannot_be_decoded_is_refused_before_the_recording(cases: Pat
 
 @pytest.mark.skipif(not Path("/dev").is_dir(), reason="cameras are not files here")
 def test_missing_camera_says_what_there_is_and_what_to_try() -> None:
-    with pytest.raises(UserError, match=r"no camera 97: /dev/video97 does not exist.*recording\.source=FILE"):
+    with pytest.raises(UserError, match=r"no camera 97: /dev/video97 does not exist.*source=FILE"):
         open_camera(97, SETTINGS)
 
 
@@ -104,7 +104,7 @@ def test_folder_called_like_a_number_is_a_folder(name: str, tmp_path: Path, monk
 
 
 def test_source_that_is_nothing_says_what_it_could_be() -> None:
-    with pytest.raises(UserError, match=r"recording\.source is 'no-such-file'"):
+    with pytest.raises(UserError, match=r"source is 'no-such-file'"):
         open_camera("no-such-file", SETTINGS)
 
 

@@ -24,7 +24,7 @@ from static_gesture_classification.recording.keys import (
 from static_gesture_classification.recording.loop import run
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.window.drawing import Canvas
-from static_gesture_classification.recording.window.screens import HEIGHT, WIDTH
+from static_gesture_classification.recording.window.parts import HEIGHT, WIDTH
 from static_gesture_classification.recording.window.window import Window
 
 pytestmark = pytest.mark.concurrent

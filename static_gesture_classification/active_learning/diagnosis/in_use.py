@@ -1,0 +1,101 @@
+"""Errors that were caught in use (`gestures live`), counted by pair: a source of its own beside val's predictions.
+
+Nobody counts what went right in use, so there is no rate and no F1 at stake: only how often somebody said that it was
+wrong, and of how many people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.table import Column
+
+from static_gesture_classification.errors import DataError
+from static_gesture_classification.sources.recorded import SESSION_FILE, Session, read_session
+from static_gesture_classification.sources.source import folders_in
+from static_gesture_classification.terminal import Table, say, show_table
+
+NAME = "in_use"  # of the source in the configuration
+
+
+@dataclass(frozen=True)
+class ErrorInUse:
+    """One directed pair that was caught in use.
+
+    Args:
+        gesture: what was meant.
+        prediction: what it was taken for.
+        sessions: how often it was caught.
+        pictures: how many pictures of it were kept.
+        people: how many people are known to have it; 0 where nobody is named.
+        first: when it was caught first: ISO 8601 text, "" if unknown.
+    """
+
+    gesture: str
+    prediction: str
+    sessions: int
+    pictures: int
+    people: int
+    first: str
+
+    @property
+    def in_words(self) -> str:
+        """`caught in use 3 times (14 pictures, 2 people)`."""
+        times = "once" if self.sessions == 1 else f"{self.sessions:,} times"
+        pictures = "1 picture" if self.pictures == 1 else f"{self.pictures:,} pictures"
+        people = {0: "", 1: ", 1 person"}.get(self.people, f", {self.people:,} people")
+        return f"caught in use {times} ({pictures}{people})"
+
+
+def find_errors_in_use(root: Path) -> list[ErrorInUse]:
+    """The pairs in the sessions of `root`, most often caught first; none where it does not exist.
+
+    A picture counts where its checkpoint gave it another gesture than the one that was meant. Sessions without a
+    gesture yet, and damaged ones, are left out; the index stage reports the latter.
+    """
+    found: dict[tuple[str, str], list[Session]] = {}
+    for name in folders_in(root):
+        if not (root / name / SESSION_FILE).is_file():
+            continue
+        try:
+            session = read_session(root / name)
+        except DataError:
+            continue
+        for pair in _pairs(session):
+            found.setdefault(pair, []).append(session)
+    errors = [_count(*pair, sessions) for pair, sessions in found.items()]
+    return sorted(errors, key=lambda error: (-error.sessions, -error.pictures, error.gesture, error.prediction))
+
+
+def show_errors_in_use(errors: Sequence[ErrorInUse], rows: int) -> None:
+    """Print the pairs that were caught in use, apart from those on val."""
+    if not errors:
+        return
+    say(f"caught in use: {sum(error.pictures for error in errors):,} pictures of errors; they are no part of val")
+    numbers = [Column(name, justify="right", no_wrap=True) for name in ("caught", "pictures", "people")]
+    names = [Column(name, no_wrap=True) for name in ("gesture", "taken for")]
+    table = Table(*names, *numbers, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for error in errors[:rows]:
+        people = f"{error.people:,}" if error.people else "unknown"
+        table.add_row(error.gesture, error.prediction, f"{error.sessions:,}", f"{error.pictures:,}", people)
+    show_table(table)
+
+
+def _pairs(session: Session) -> set[tuple[str, str]]:
+    pairs = {(image.gesture or session.gesture, image.prediction) for image in session.images}
+    return {(gesture, prediction) for gesture, prediction in pairs if prediction and gesture != prediction}
+
+
+def _count(gesture: str, prediction: str, sessions: Sequence[Session]) -> ErrorInUse:
+    pictures = sum(
+        (image.gesture or session.gesture, image.prediction) == (gesture, prediction)
+        for session in sessions
+        for image in session.images
+    )
+    people = {session.subject for session in sessions if session.subject}
+    return ErrorInUse(
+        gesture, prediction, len(sessions), pictures, len(people), min(session.time for session in sessions)
+    )

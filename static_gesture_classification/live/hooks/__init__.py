@@ -1,0 +1,1 @@
+"""What acts on gestures: one file for each way out."""

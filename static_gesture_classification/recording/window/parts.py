@@ -1,0 +1,104 @@
+"""Parts that the screens of several commands share: header, messages, hands, and the line of keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from static_gesture_classification.detection.regions import Box
+from static_gesture_classification.recording.keys import Key
+from static_gesture_classification.recording.window.drawing import (
+    MUTED,
+    PANEL,
+    RAISED,
+    TEXT,
+    Canvas,
+    Colour,
+    line_height,
+    text_width,
+    wrap,
+)
+
+WIDTH, HEIGHT = 1160, 720
+HEADER, FOOTER = 64, 52
+BODY = (HEADER, HEIGHT - FOOTER)
+VIEW = (800, 600)  # the camera's picture
+PANEL_LEFT = VIEW[0]  # where the side panel begins
+EDGE = 20
+INK: Colour = (12, 16, 22)  # of text on a bright ground
+
+
+def header(canvas: Canvas, title: str, right: str, colour: Colour = MUTED) -> None:
+    """The upper line: a title, and a remark in `colour` at the right."""
+    canvas.fill(0, 0, WIDTH, HEADER, PANEL)
+    space = text_width(right, 18) + EDGE
+    canvas.text(title, EDGE, 13, 27, TEXT, True, WIDTH - 2 * EDGE - space)
+    canvas.text(right, WIDTH - space, 20, 18, colour)
+
+
+def banner(canvas: Canvas, text: str, colour: Colour) -> None:
+    """A line over the lower edge of the camera's picture."""
+    y = HEADER + VIEW[1] - 48
+    canvas.fill(0, y, VIEW[0], HEADER + VIEW[1], (0, 0, 0), 0.65)
+    canvas.fill(0, y, 6, HEADER + VIEW[1], colour)
+    canvas.text(text, 22, y + 10, 19, colour, True, VIEW[0] - 40)
+
+
+def key_line(canvas: Canvas, hints: Sequence[Key]) -> None:
+    """The keys that do something now, in the lower line; they can be clicked too."""
+    top = HEIGHT - FOOTER
+    canvas.fill(0, top, WIDTH, HEIGHT, PANEL)
+    size = next(size for size in (16, 15, 14, 13, 12, 11) if size == 11 or _width_of_keys(hints, size) < WIDTH)
+    x = EDGE
+    for hint in hints:
+        wide = text_width(hint.shown, size, True)
+        start = x
+        canvas.fill(x, top + 11, x + wide + 18, top + 41, RAISED)
+        canvas.text(hint.shown, x + 9, top + 14, size, TEXT, True)
+        x += wide + 26
+        x += canvas.text(hint.does, x, top + 14, size, MUTED) + 20
+        canvas.click(start, top, x - 10, HEIGHT, hint.key)
+
+
+def messages_over_view(canvas: Canvas, messages: Sequence[tuple[str, Colour]]) -> None:
+    """Messages over the upper part of the camera's picture, each in its colour."""
+    y = HEADER + 40
+    for text, colour in messages:
+        bottom = y + 24 + line_height(18) * len(wrap(text, 18, False, 700))
+        canvas.fill(40, y, 780, bottom, (0, 0, 0), 0.85)
+        canvas.fill(40, y, 46, bottom, colour)
+        canvas.paragraph(text, 64, y + 11, 700, 18, colour)
+        y = bottom + 8
+
+
+def place_of(box: Box, place: tuple[int, int, int, int], mirrored: bool) -> tuple[int, int, int, int]:
+    """The pixels x1, y1, x2, y2 of a normalised box in a picture that is drawn at `place`: x, y, width, height."""
+    x1, y1, x2, y2 = box
+    if mirrored:
+        x1, x2 = 1 - x2, 1 - x1
+    x, y, width, height = place
+    return round(x + x1 * width), round(y + y1 * height), round(x + x2 * width), round(y + y2 * height)
+
+
+def label_hand(canvas: Canvas, place: tuple[int, int, int, int], text: str, colour: Colour) -> None:
+    """A hand's box, with a text on it unless it is ""."""
+    x1, y1, x2, y2 = place
+    canvas.frame(x1, y1, x2, y2, colour, 3)
+    if text:
+        top = max(y1 - 34, HEADER)
+        canvas.fill(x1, top, x1 + text_width(text, 22, True) + 16, top + 34, colour)
+        canvas.text(text, x1 + 8, top + 2, 22, INK, bold=True)
+
+
+def corner_line(canvas: Canvas, text: str) -> None:
+    """A small line in the upper left corner of the camera's picture."""
+    canvas.fill(0, HEADER, text_width(text, 14) + 20, HEADER + 26, (0, 0, 0), 0.55)
+    canvas.text(text, 10, HEADER + 4, 14, MUTED)
+
+
+def in_number(count: int, what: str) -> str:
+    """`1 picture`, `3 pictures`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _width_of_keys(hints: Sequence[Key], size: int) -> int:
+    return EDGE + sum(text_width(hint.shown, size, True) + text_width(hint.does, size) + 46 for hint in hints)
