@@ -157,10 +157,9 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     temperature = parse_json(about.get("temperature", ""), Temperature, f"{path}, its temperature", way_out)
     gestures = parse_json(about.get("gestures", ""), OnnxGestures, f"{path}, its gestures", way_out)
     try:
-        kind = input_kind(str(about.get("input")))
+        kind, vocabulary = input_kind(str(about.get("input"))), Vocabulary.from_mapping(gestures)
     except UserError as error:
-        raise UserError(f"{path}, its input: {error}; {way_out}") from error
-    vocabulary = Vocabulary.from_mapping(gestures)
+        raise UserError(f"{path}, its metadata: {error}; {way_out}") from error
     _check_graph(session, kind, crop, vocabulary, path)
     return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin, temperature)
 
