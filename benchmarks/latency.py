@@ -232,8 +232,8 @@ def report(detectors: list[str], models: list[str], chain: list[str], sights: in
             "# Latency, one thread",
             "",
             f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}; "
-            f"load of the machine after the run: {load:.1f}. Other work lengthens the times on the clock, not those of the "
-            "processor; ratios are of the latter.",
+            f"load of the machine after the run: {load:.1f}. Other work lengthens the times on the clock, not "
+            "those of the processor; ratios are of the latter.",
             "",
             f"{FRAMES} frames of a webcam (640 x 480), one person; {sights} with a hand. "
             f"{'Trained networks.' if trained else 'Networks with random weights.'}",

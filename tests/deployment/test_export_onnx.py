@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hydra import compose, initialize_config_dir
 
 from static_gesture_classification.deployment.export_onnx import (
     Export,
@@ -21,6 +22,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.recording.judging.learning_head import last_layer
 from static_gesture_classification.samples import read_samples, write_samples
+from static_gesture_classification.sources.export import ExportSettings
 from static_gesture_classification.training.checkpoint import load_classifier
 from static_gesture_classification.workspace import Workspace
 from tests.deployment.conftest import TEMPERATURE, configuration
@@ -135,6 +137,14 @@ def test_missing_checkpoint_is_named_and_nothing_is_written(workspace: Workspace
     with pytest.raises(UserError, match=r"absent.ckpt"):
         run(tmp_path / "absent.ckpt", tmp_path / "a.onnx", workspace)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("asked", [{"checkpoint": "models/best.ckpt"}, {"format": "onnx"}])
+def test_export_of_samples_points_to_the_export_of_checkpoints(asked: dict[str, str], project: Path) -> None:
+    with initialize_config_dir(str(project / "conf"), version_base="1.3"):
+        config = compose("config", [f"export.{key}={value}" for key, value in asked.items()] + ["export.output=out"])
+    with pytest.raises(UserError, match=r"gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"):
+        ExportSettings.from_config(config)
 
 
 def run(checkpoint: Path, output: Path, workspace: Workspace, **changes: object) -> None:

@@ -46,6 +46,22 @@ def test_program_in_the_card_names_the_gesture(
         Path(name).unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize("kind", ["landmarks"], indirect=True)
+def test_program_in_the_docs_names_the_gesture(
+    exported: Path, project: Path, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    section = (project / "docs/inference.md").read_text(encoding="utf-8").split("## ONNX")[1]
+    (program,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/best.onnx").write_bytes(exported.read_bytes())
+    points = np.load(workspace.landmarks / "landmarks.npy")
+    np.save(tmp_path / "points.npy", points[~np.isnan(points[:, 0, 0])][:3])
+    monkeypatch.chdir(tmp_path)
+    exec(program, {})
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} <= set(VOCABULARY.names)
+
+
 def test_card_gives_the_scores_of_the_file(kind: str, card: str, calibrated: Made, workspace: Workspace) -> None:
     classifier = load_classifier(calibrated(kind))
     data = find_history(calibrated(kind), classifier, [workspace]).data
