@@ -1,7 +1,7 @@
 """An ONNX file with 8-bit weights and activations: quantised statically on samples of train, judged on val.
 
 Convolutions and matrix products up to the embedding are quantised. The last layer, which the recorder refits, and the
-answer (`training.calibration`) stay exact. Weights are signed, per channel; activations unsigned, in the range that
+calibration (`training.answers`) stay exact. Weights are signed, per channel; activations unsigned, in the range that
 they reach on the samples (onnxruntime's QDQ format; Jacob et al., "Quantization and Training of Neural Networks for
 Efficient Integer-Arithmetic-Only Inference", CVPR 2018).
 """

@@ -274,30 +274,44 @@ def _no_real_tones() -> list[str]:
 
 
 def _calibration(facts: CardFacts) -> list[str]:
-    temperature, strangeness = facts.about["temperature"], facts.about["strangeness"]
+    temperature, advantage = facts.about["calibration"]["temperature"], facts.about["calibration"]["advantage"]
+    background = facts.about["gestures"]["background"]
+    fitted = (temperature, advantage) != (1, 0)
     errors = [f"{each.calibration_error:.3f} on {name}" for name, each in facts.scores.items()]
     error = "; ".join(errors) if errors else NOT_MEASURED
     lines = [
         "## What the probabilities mean",
         "",
-        f"The logits are divided by a temperature of {temperature:.3g} inside the file"
-        + (" (1: not calibrated)." if temperature == 1 else ", fitted on val, so that they may be taken as they are."),
+        f"They are computed inside the file with a temperature of {temperature:.3g}"
+        + (f" and an advantage of {background} of {advantage:+.2f}" if background else "")
+        + (
+            "; both were read off val." if fitted else "; nothing was read off val, so they may be too high or too low."
+        ),
         f"Expected calibration error (mean distance between a score and how often it is right): {error}.",
-        "",
     ]
-    background = facts.about["gestures"]["background"]
-    if strangeness is None:
-        return [
-            *lines,
-            "It has no measure of strangeness: a hand that shows another gesture may be taken for one of these.",
-        ]
+    return [*lines, *(_none_of_these(facts, background) if background else [])]
+
+
+def _none_of_these(facts: CardFacts, background: str) -> list[str]:
+    """How often hands without a gesture are taken for one, and the other way round."""
+    shares = [_false_alarms(name, each, background) for name, each in facts.scores.items()]
     return [
-        *lines,
-        "The output `strangeness` says how little a hand looks like those of train, from 0 to 1; 0.5 lies at the "
-        f"distance {strangeness['threshold']:.3g} of its embedding from theirs. That share of each probability "
-        f"moves to {background}, inside the file. How often it takes another gesture for one of these: "
-        f"{NOT_MEASURED} here.",
+        "",
+        f"{background} means none of these. The output `strangeness` weighs it against the likeliest gesture alone: from "
+        "0.5 on, it is the answer.",
+        *(shares or [f"How often other hands are taken for a gesture: {NOT_MEASURED}."]),
     ]
+
+
+def _false_alarms(name: str, scores: SplitScores, background: str) -> str:
+    pairs, support = scores.pairs, scores.gestures["support"]
+    none, shown = int(support.get(background, 0)), int(support.drop(background, errors="ignore").sum())
+    alarms = int(pairs.loc[pairs["gesture"] == background, "count"].sum())
+    lost = int(pairs.loc[pairs["prediction"] == background, "count"].sum())
+    return (
+        f"On {name}, {alarms:,} of {none:,} hands that show none are taken for a gesture, and {lost:,} of {shown:,} that "
+        "show one for none."
+    )
 
 
 def _limits(facts: CardFacts) -> list[str]:

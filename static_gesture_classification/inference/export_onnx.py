@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +114,9 @@ def describe(classifier: Classifier, checkpoint: Path) -> dict[str, Any]:
         "input": classifier.input,
         "crop": {"size": classifier.crop_size, "margin": classifier.crop_margin},
         "model": str(model["name"]),
-        "temperature": classifier.answer.temperature,
-        "strangeness": _describe_strangeness(classifier),
+        "calibration": asdict(classifier.calibration),
         "normalisation": model.get("normalisation") if classifier.kind.needs_crops else None,
     }
-
-
-def _describe_strangeness(classifier: Classifier) -> dict[str, float] | None:
-    strangeness = classifier.answer.strangeness
-    return None if strangeness is None else {"threshold": strangeness.threshold, "width": strangeness.width}
 
 
 class ExportedNetwork(nn.Module):
@@ -135,5 +130,5 @@ class ExportedNetwork(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Probabilities (n, classes), embeddings (n, features) and strangeness (n,)."""
         embeddings = self.network.embed(self.to_network(*(array.float() for array in inputs)))
-        probabilities, strangeness = self.answer(self.network.head(embeddings), embeddings)
+        probabilities, strangeness = self.answer(self.network.head(embeddings))
         return probabilities, embeddings, strangeness

@@ -2,12 +2,11 @@
 
 inputs        those of the input kind (`InputKind.feed`): crops, uint8 (n, size, size, 3), RGB; or points, float32
               (n, 21, 2), in a unit that is the same for x and y
-outputs       float32: probabilities (n, classes), embedding (n, features), strangeness (n,); see `calibration`
+outputs       float32: probabilities (n, classes), embedding (n, features), strangeness (n,); see `training.answers`
 metadata      onnx_version, model (its name), input (the kind), and JSON:
                 gestures         names, background
                 crop             size (pixels), margin (of the box's longer side); 0 where it sees no crops
-                temperature      of the softmax; in the graph
-                strangeness      threshold, width; in the graph; null without
+                calibration      temperature, and advantage of the background; in the graph
                 normalisation    mean, std of pixels scaled to 0..1; in the graph; null where it sees no crops
               and, by `gestures export-onnx`, for people (this module reads none of it):
                 precision        float32 or int8
@@ -19,7 +18,7 @@ metadata      onnx_version, model (its name), input (the kind), and JSON:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -30,16 +29,13 @@ from typing_extensions import TypedDict
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.answers import Answers
+from static_gesture_classification.training.answers import Answers, Calibration
 from static_gesture_classification.training.inputs import InputKind, input_kind
 
 SUFFIX = ".onnx"
 VERSION = "2"
 OUTPUT_NAMES = ("probabilities", "embedding", "strangeness")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
-
-
-Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class OnnxGestures(TypedDict):
@@ -55,6 +51,14 @@ class OnnxCrop:
 
     size: Annotated[int, Field(ge=0, le=4096)]
     margin: Annotated[float, Field(ge=0, le=10)]
+
+
+@dataclass(frozen=True)
+class OnnxCalibration:
+    """How the file's logits become probabilities."""
+
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    advantage: Annotated[float, Field(allow_inf_nan=False)]
 
 
 class AnyClassifier(Protocol):
@@ -81,8 +85,8 @@ class AnyClassifier(Protocol):
         """Added around the square crop, as a share of the box's longer side."""
 
     @property
-    def temperature(self) -> float:
-        """Of the softmax, see `training.calibration`."""
+    def calibration(self) -> Calibration:
+        """How its logits become probabilities."""
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, classes) and embeddings (n, features), float32, of inputs by `InputKind.join`."""
@@ -100,7 +104,7 @@ class OnnxClassifier:
     input: str
     crop_size: int
     crop_margin: float
-    temperature: float = 1.0
+    calibration: Calibration
 
     @property
     def kind(self) -> InputKind:
@@ -154,14 +158,14 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
         )
     way_out = f"export it again: {EXPORT}"
     crop = parse_json(about.get("crop", ""), OnnxCrop, f"{path}, its crop", way_out)
-    temperature = parse_json(about.get("temperature", ""), Temperature, f"{path}, its temperature", way_out)
+    calibration = parse_json(about.get("calibration", ""), OnnxCalibration, f"{path}, its calibration", way_out)
     gestures = parse_json(about.get("gestures", ""), OnnxGestures, f"{path}, its gestures", way_out)
     try:
         kind, vocabulary = input_kind(str(about.get("input"))), Vocabulary.from_mapping(gestures)
     except UserError as error:
         raise UserError(f"{path}, its metadata: {error}; {way_out}") from error
     _check_graph(session, kind, crop, vocabulary, path)
-    return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin, temperature)
+    return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin, Calibration(**asdict(calibration)))
 
 
 def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Vocabulary, path: Path) -> None:

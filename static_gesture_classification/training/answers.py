@@ -1,4 +1,20 @@
-"""What a classifier answers, as arrays: for those who use it without torch. See `calibration`, which computes it."""
+"""What a classifier answers, from its logits: for those who use it without torch (`calibration` is the same in torch).
+
+This is the one place where logits become an answer. Predictor, evaluate, recorder, predict and ONNX files all use it.
+
+1. The background gesture means "none of these". Its logit gets an advantage, which decides between false alarms and
+   missed gestures.
+2. Logits are divided by a temperature, so that of the predictions with a score of 0.8, 80 in 100 are right (Guo et al.,
+   "On Calibration of Modern Neural Networks", ICML 2017).
+
+Both are read off val by the greatest likelihood (Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration
+is Hard-To-Beat at Label Shift Adaptation", ICML 2020), with val weighted as hands come in use: `background.share` of
+them show no gesture. A quantile of val (so many hands of gestures may be missed) was tried first: with a dozen people
+in val, one doubtful label moved it from one end to the other.
+
+Distances to training hands (Mahalanobis, nearest neighbours), the greatest logit and others do worse as a score of
+strangeness than the background's own logit, once it has learned random poses: benchmarks/results/other_hands.md.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +25,9 @@ import numpy as np
 
 from static_gesture_classification.gestures import Vocabulary
 
+LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are searched
+MOST = 20.0  # greatest advantage over the temperature, either way
+
 
 @dataclass(frozen=True, eq=False)
 class Answers:
@@ -17,7 +36,8 @@ class Answers:
     Args:
         probabilities: (n, classes), in class order; each row sums to 1.
         embeddings: (n, features), the network's penultimate layer.
-        strangeness: (n,), 0 to 1, how little a hand looks like any gesture: 0.5 at the threshold; 0 without one.
+        strangeness: (n,), 0 to 1: the background against the likeliest gesture alone; above 0.5 it is the answer. 0
+            without a background gesture.
     """
 
     probabilities: np.ndarray
@@ -34,24 +54,67 @@ class Answers:
         )
 
 
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+@dataclass(frozen=True)
+class Calibration:
+    """How logits become probabilities.
+
+    Args:
+        temperature: logits are divided by it; above 0.
+        advantage: added to the background's logit before.
+    """
+
+    temperature: float = 1.0
+    advantage: float = 0.0
+
+    def probabilities(self, logits: np.ndarray, background: int | None) -> np.ndarray:
+        """Probabilities (..., classes) float32 of logits (..., classes); `background` is its class index."""
+        moved = logits if background is None else logits + self.advantage * np.eye(logits.shape[-1])[background]
+        return softmax(moved / self.temperature)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities (..., classes) float32 of logits (..., classes)."""
-    scores = logits / temperature
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: np.ndarray = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
     return probabilities
-
-
-def move_to_background(probabilities: np.ndarray, strangeness: np.ndarray, background: int | None) -> np.ndarray:
-    """Move the share `strangeness` (...) of probabilities (..., classes) to the class `background`."""
-    if background is None:
-        return probabilities
-    none = np.eye(probabilities.shape[-1], dtype=np.float32)[background]
-    share = np.asarray(strangeness, np.float32)[..., None]
-    moved: np.ndarray = probabilities * (1 - share) + none * share
-    return moved
 
 
 def background_index(vocabulary: Vocabulary) -> int | None:
     """The class index of the background gesture; None without one."""
     return None if vocabulary.background is None else vocabulary.names.index(vocabulary.background)
+
+
+def fit_calibration(
+    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, background: int | None, share: float
+) -> Calibration:
+    """Read the calibration off val.
+
+    Args:
+        logits: (n, classes), n at least 1.
+        targets: (n,) class indices.
+        weights: (n,), above 0: how much each hand counts.
+        background: class index of the background gesture; None without one.
+        share: of hands in use that show no gesture, between 0 and 1.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    logits, rows = np.asarray(logits, np.float64), np.arange(len(targets))
+    none = np.eye(logits.shape[1])[background or 0]
+    both = background is not None and 0 < int((targets == background).sum()) < len(targets)
+    shares = _in_use(weights, targets == background, share) if both else weights / weights.sum()
+
+    def loss(parameters: np.ndarray) -> float:  # convex in the two
+        factor, added = parameters
+        return -float(shares @ log_softmax(factor * logits + added * none, axis=1)[rows, targets])
+
+    least_most = [(1 / HIGHEST, 1 / LOWEST), (-MOST, MOST) if both else (0.0, 0.0)]
+    factor, added = minimize(loss, [1.0, 0.0], method="L-BFGS-B", bounds=least_most).x
+    return Calibration(round(float(1 / factor), 6), round(float(added / factor), 6))
+
+
+def _in_use(weights: np.ndarray, none: np.ndarray, share: float) -> np.ndarray:
+    """Weights that sum to 1, `share` of it on the hands that show no gesture."""
+    parts = np.where(none, share / weights[none].sum(), (1 - share) / weights[~none].sum())
+    weighted: np.ndarray = weights * parts
+    return weighted

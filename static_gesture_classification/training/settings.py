@@ -12,7 +12,18 @@ from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
 # The nodes of the configuration that the trained weights depend on.
-NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperparams", "augs", "trainer", "seed")
+NODES = (
+    "gestures",
+    "model",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "train_hyperparams",
+    "augs",
+    "trainer",
+    "seed",
+    "background",
+)
 
 
 class HyperParameters(Settings):
@@ -67,6 +78,7 @@ class TrainingSettings(Settings):
         hyperparameters, trainer: see their classes.
         crop_size, crop_margin: of crops: pixels, and share of the box's longer side.
         workspace: where data and results lie.
+        background_share: of hands in use that show no gesture; `background.share`.
         seed: of all randomness.
         tags: further short labels of the run.
         configuration: the whole configuration, plain values, which the run folder keeps.
@@ -83,6 +95,7 @@ class TrainingSettings(Settings):
     crop_size: int = Field(ge=1)
     crop_margin: float = Field(ge=0)
     workspace: Workspace
+    background_share: float = Field(gt=0, lt=1)
     seed: int
     tags: list[str] = Field(default_factory=list)
     configuration: dict[str, Any] = Field(default_factory=dict)
@@ -99,6 +112,7 @@ class TrainingSettings(Settings):
             crop_size=config.crops.size,
             crop_margin=config.crops.margin,
             workspace=Workspace.from_config(config),
+            background_share=config.background.share,
             tags=config.get("tags") or [],
             configuration=OmegaConf.to_container(config, resolve=True),
         )

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.deployment.export_onnx import main
@@ -23,7 +22,7 @@ from tests.inference.conftest import MARGIN, SIZE, checkpoint, detector
 from tests.support.hagrid_hands import hagrid_hands
 
 __all__ = ["checkpoint", "detector"]
-TEMPERATURE = 1.7
+CALIBRATION = {"temperature": 1.7, "advantage": 0.4}
 
 
 @pytest.fixture(scope="session")
@@ -57,18 +56,14 @@ def found(row: dict[str, object], detector: Detector) -> np.ndarray:
 def calibrated(
     checkpoint: Callable[[str], Path], workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
-    """The path of a checkpoint of "crops" or "landmarks" with a temperature and a strangeness, and its record."""
+    """The path of a checkpoint of "crops" or "landmarks" with a calibration, and its record."""
     folder = tmp_path_factory.mktemp("calibrated")
 
     def made(kind: str) -> Path:
         path = folder / f"{kind}.ckpt"
         if not path.exists():
             entries = read_checkpoint(checkpoint(kind))
-            width = entries["state_dict"]["head.weight"].shape[1]
-            torch.manual_seed(0)
-            projection, prototypes = torch.randn(width, 4) / width, torch.randn(5, 4)
-            strangeness = {"projection": projection, "prototypes": prototypes, "threshold": 1.5, "width": 0.2}
-            save(entries | {"temperature": TEMPERATURE, "strangeness": strangeness}, path)
+            save(entries | {"calibration": CALIBRATION}, path)
             record = {
                 "sha256": checkpoint_digest(path),
                 "data_version": data_version(read_samples(workspace.split_table)),

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.sources.export import ExportSettings
 from static_gesture_classification.training.checkpoint import load_classifier
 from static_gesture_classification.workspace import Workspace
-from tests.deployment.conftest import TEMPERATURE, configuration
+from tests.deployment.conftest import CALIBRATION, configuration
 from tests.inference.conftest import MARGIN, SIZE, VOCABULARY
 
 Made = Callable[[str], Path]
@@ -58,7 +58,7 @@ def test_file_answers_as_the_checkpoint_does_for_photographs(
     assert np.abs(ours.probabilities - theirs.probabilities).max() < 1e-4
     assert np.abs(ours.strangeness - theirs.strangeness).max() < 1e-4
     assert ours.strangeness.min() > 0  # so that it is in the graph
-    assert copy.temperature == TEMPERATURE
+    assert asdict(copy.calibration) == CALIBRATION
 
 
 def test_file_says_what_it_is(kind: str, exported: Path, calibrated: Made) -> None:
@@ -74,7 +74,7 @@ def test_file_says_what_it_is(kind: str, exported: Path, calibrated: Made) -> No
     assert data["version"] == record["data_version"]
     assert [(each["name"], each["licence"]) for each in data["sources"]] == [("hagrid", "CC BY-SA 4.0")]
     assert set(scores) == {"val", "test"}
-    assert json.loads(about["strangeness"]) == {"threshold": 1.5, "width": 0.2}
+    assert json.loads(about["calibration"]) == CALIBRATION
     assert (about["checkpoint"], about["precision"]) == (record["sha256"], "float32")
     assert parity["real"]
     assert parity["difference"] < 1e-4

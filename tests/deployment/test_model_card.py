@@ -106,8 +106,8 @@ def test_header_is_what_hugging_face_reads(card: str, exported: Path) -> None:
     assert "hand-gesture-recognition" in header["tags"]
 
 
-def test_margin_and_temperature_are_in_the_card(kind: str, card: str) -> None:
-    assert "temperature of 1.7" in card
+def test_margin_and_calibration_are_in_the_card(kind: str, card: str) -> None:
+    assert "temperature of 1.7 and an advantage of BACKGROUND of +0.40; both were read off val" in card
     assert (f"margin {MARGIN}" in card) == (kind == "crops")
 
 

@@ -16,7 +16,7 @@ ABOUT = {
     "gestures": json.dumps(GESTURES),
     "input": "landmarks",
     "crop": json.dumps({"size": 0, "margin": 0.0}),
-    "temperature": "1.0",
+    "calibration": json.dumps({"temperature": 1.0, "advantage": 0.0}),
 }
 
 
@@ -63,8 +63,8 @@ def test_file_that_fits_is_read(tmp_path: Path) -> None:
         ("input", "crops", r"its crop|not the one that the file describes"),
         ("crop", json.dumps({"size": 10**9, "margin": 0}), r"its crop: size"),
         ("crop", json.dumps({"size": "${oc.env:HOME}", "margin": 0}), r"its crop: size"),
-        ("temperature", "0", r"its temperature"),
-        ("temperature", "NaN", r"its temperature"),
+        ("calibration", json.dumps({"temperature": 0, "advantage": 0}), r"its calibration: temperature"),
+        ("calibration", '{"temperature": 1, "advantage": NaN}', r"its calibration"),
     ],
 )
 def test_metadata_are_data(tmp_path: Path, key: str, value: str, message: str) -> None:
