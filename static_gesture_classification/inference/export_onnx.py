@@ -121,6 +121,7 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
         "input": classifier.input,
         "crop": json.dumps(crop),
         "model": model_name,
+        "temperature": json.dumps(classifier.answer.temperature),
     }
     onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model, full_check=True)
@@ -128,17 +129,18 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
 
 
 class ExportedNetwork(nn.Module):
-    """A classifier's network from input arrays to probabilities and embeddings, as one graph."""
+    """A classifier's network and answer, from input arrays to `OUTPUT_NAMES`, as one graph."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        self.network = classifier.network
+        self.network, self.answer = classifier.network, classifier.answer
         self.to_network = classifier.kind.to_network
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (n, classes) and embeddings (n, features)."""
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities (n, classes), embeddings (n, features) and strangeness (n,)."""
         embeddings = self.network.embed(self.to_network(*(array.float() for array in inputs)))
-        return self.network.head(embeddings).softmax(1), embeddings
+        probabilities, strangeness = self.answer(self.network.head(embeddings), embeddings)
+        return probabilities, embeddings, strangeness
 
 
 if __name__ == "__main__":

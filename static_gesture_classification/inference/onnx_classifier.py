@@ -2,9 +2,9 @@
 
 inputs        those of the input kind (`InputKind.feed`): crops, uint8 (n, size, size, 3), RGB; or points, float32
               (n, 21, 2), in a unit that is the same for x and y
-outputs       probabilities float32 (n, classes), embedding float32 (n, features)
+outputs       float32: probabilities (n, classes), embedding (n, features), strangeness (n,); see `calibration`
 metadata      onnx_version, and JSON: gestures (names, background), input (the kind), crop (size, margin),
-              model (its name)
+              model (its name), temperature (of the softmax)
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from typing_extensions import TypedDict
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.answers import Answers
 from static_gesture_classification.training.inputs import InputKind, input_kind
 
 SUFFIX = ".onnx"
-VERSION = "1"
-OUTPUT_NAMES = ("probabilities", "embedding")
+VERSION = "2"
+OUTPUT_NAMES = ("probabilities", "embedding", "strangeness")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
+
+
+Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class OnnxGestures(TypedDict):
@@ -66,8 +70,15 @@ class AnyClassifier(Protocol):
     def crop_margin(self) -> float:
         """Added around the square crop, as a share of the box's longer side."""
 
+    @property
+    def temperature(self) -> float:
+        """Of the softmax, see `training.calibration`."""
+
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, classes) and embeddings (n, features), float32, of inputs by `InputKind.join`."""
+
+    def answers(self, inputs: np.ndarray) -> Answers:
+        """The answers for hands, of inputs by `InputKind.join`."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,7 @@ class OnnxClassifier:
     input: str
     crop_size: int
     crop_margin: float
+    temperature: float = 1.0
 
     @property
     def kind(self) -> InputKind:
@@ -87,13 +99,16 @@ class OnnxClassifier:
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `AnyClassifier.predict`."""
+        answers = self.answers(inputs)
+        return answers.probabilities, answers.embeddings
+
+    def answers(self, inputs: np.ndarray) -> Answers:
+        """See `AnyClassifier.answers`."""
         if not len(inputs):
-            probabilities, embeddings = (
-                np.zeros((0, output.shape[1]), np.float32) for output in self.session.get_outputs()
-            )
-            return probabilities, embeddings
-        parts = [self.session.run(OUTPUT_NAMES, self._feed(some)) for some in self.kind.batches(inputs)]
-        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+            return Answers(*(np.zeros((0, *output.shape[1:]), np.float32) for output in self.session.get_outputs()))
+        return Answers.joined(
+            [Answers(*self.session.run(OUTPUT_NAMES, self._feed(some))) for some in self.kind.batches(inputs)]
+        )
 
     def _feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         return {name: np.ascontiguousarray(array) for name, array in self.kind.feed(inputs).items()}
@@ -128,6 +143,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
         )
     way_out = f"export it again: {EXPORT}"
     crop = parse_json(about.get("crop", ""), OnnxCrop, f"{path}, its crop", way_out)
+    temperature = parse_json(about.get("temperature", ""), Temperature, f"{path}, its temperature", way_out)
     gestures = parse_json(about.get("gestures", ""), OnnxGestures, f"{path}, its gestures", way_out)
     try:
         kind = input_kind(str(about.get("input")))
@@ -135,7 +151,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
         raise UserError(f"{path}, its input: {error}; {way_out}") from error
     vocabulary = Vocabulary.from_mapping(gestures)
     _check_graph(session, kind, crop, vocabulary, path)
-    return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin)
+    return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin, temperature)
 
 
 def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Vocabulary, path: Path) -> None:
@@ -143,6 +159,6 @@ def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Voca
     expected = [(name, list(array.shape[1:])) for name, array in kind.feed(kind.example(1, crop.size)).items()]
     takes = [(each.name, list(each.shape[1:])) for each in session.get_inputs()]
     gives = {each.name: each.shape for each in session.get_outputs()}
-    names = gives.get(OUTPUT_NAMES[0], ())
+    names = gives.get(OUTPUT_NAMES[0], [])
     if takes != expected or not {*OUTPUT_NAMES} <= {*gives} or names[-1:] != [len(vocabulary)]:
         raise UserError(f"the network in {path} is not the one that the file describes; export it again: {EXPORT}")

@@ -38,6 +38,7 @@ class RecognisedHand:
         score: its probability, 0..1.
         probabilities: float32 (classes,), in the vocabulary's order.
         embedding: float32 (features,), the network's penultimate layer.
+        strangeness: 0..1, how little the hand looks like any gesture; 0.5 and more is answered with the background.
     """
 
     hand: DetectedHand
@@ -45,6 +46,7 @@ class RecognisedHand:
     score: float
     probabilities: np.ndarray
     embedding: np.ndarray | None
+    strangeness: float = 0.0
 
 
 class Predictor:
@@ -95,11 +97,12 @@ class Predictor:
         """
         if not hands:
             return []
-        probabilities, embeddings = self.classifier.predict(hand_inputs(self.classifier, image, hands))
+        answers = self.classifier.answers(hand_inputs(self.classifier, image, hands))
+        best = answers.probabilities.argmax(1).tolist()
         return [
-            RecognisedHand(hand, self.vocabulary.names[best], float(row[best]), row, embedding)
-            for hand, row, embedding, best in zip(
-                hands, probabilities, embeddings, probabilities.argmax(1).tolist(), strict=True
+            RecognisedHand(hand, self.vocabulary.names[each], float(row[each]), row, embedding, strangeness)
+            for hand, each, row, embedding, strangeness in zip(
+                hands, best, answers.probabilities, answers.embeddings, answers.strangeness.tolist(), strict=True
             )
         ]
 

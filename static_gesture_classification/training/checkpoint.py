@@ -11,6 +11,11 @@ exported one have in common:
     gestures             names (in class order), background
     crop                 size (pixels), margin (of the box's longer side); None for landmark models
     epoch, scores        the finished epoch, counted from 0, and its scores on val (or None)
+
+and, once a training has ended, what makes the answer of the logits (see `calibration`; each may be absent):
+
+    temperature          of the softmax
+    strangeness          projection (features, k) and prototypes (m, k), tensors; threshold, width
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +35,15 @@ from torch import Tensor
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.answers import Answers, background_index
+from static_gesture_classification.training.calibration import Answer, Strangeness
 from static_gesture_classification.training.checkpoint_entries import check_entries
 from static_gesture_classification.training.inputs import Crops, InputKind, input_kind, kind_of
 from static_gesture_classification.training.models.network import Network
 
 VERSION = 1
 _NETWORK = "network."
+TEMPERATURE, STRANGENESS = "temperature", "strangeness"
 _MEMBERS = "members"  # what an earlier version's committees held
 
 
@@ -68,6 +76,7 @@ class Classifier:
         crop_size: of a square crop in pixels; 0 without crops.
         crop_margin: added around the square crop, as a share of the box's longer side.
         input: the name of its input kind.
+        answer: makes probabilities of its logits and embeddings.
     """
 
     network: Network
@@ -75,28 +84,53 @@ class Classifier:
     crop_size: int
     crop_margin: float
     input: str = Crops.name
+    answer: Answer = field(default_factory=Answer)
 
     @property
     def kind(self) -> InputKind:
         """Its input kind."""
         return input_kind(self.input)
 
-    @torch.inference_mode()
+    @property
+    def temperature(self) -> float:
+        """Of the softmax, see `calibration`."""
+        return self.answer.temperature
+
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, classes) and embeddings (n, features), float32.
 
         Args:
             inputs: of n hands, as the kind joins them: RGB crops (n, size, size, 3) uint8, or points (n, 21, 2).
         """
+        answers = self.answers(inputs)
+        return answers.probabilities, answers.embeddings
+
+    def answers(self, inputs: np.ndarray) -> Answers:
+        """The answers for n hands; `inputs` as for `predict`."""
+        return self.answers_to(self.embed(inputs))
+
+    @torch.inference_mode()
+    def embed(self, inputs: np.ndarray) -> np.ndarray:
+        """Embeddings (n, features) float32; `inputs` as for `predict`."""
         head = self.network.head
         if not len(inputs):
-            return np.zeros((0, len(self.vocabulary)), np.float32), np.zeros((0, head.in_features), np.float32)
-        probabilities, embeddings = [], []
-        for some in self.kind.batches(inputs):
-            features = self.network.embed(on_device(self.kind.batch(some), head.weight.device)).float()
-            embeddings.append(features.cpu().numpy())
-            probabilities.append(head(features).softmax(1).cpu().numpy())
-        return np.concatenate(probabilities), np.concatenate(embeddings)
+            return np.zeros((0, head.in_features), np.float32)
+        batches = (on_device(self.kind.batch(some), head.weight.device) for some in self.kind.batches(inputs))
+        return np.concatenate([self.network.embed(batch).float().cpu().numpy() for batch in batches])
+
+    @torch.inference_mode()
+    def logits(self, embeddings: np.ndarray) -> np.ndarray:
+        """Logits (n, classes) float32 of embeddings (n, features)."""
+        head = self.network.head
+        return head(torch.from_numpy(embeddings).to(head.weight.device)).float().cpu().numpy()
+
+    @torch.inference_mode()
+    def answers_to(self, embeddings: np.ndarray) -> Answers:
+        """The answers for hands with these embeddings (n, features) float32."""
+        probabilities, strangeness = self.answer(
+            torch.from_numpy(self.logits(embeddings)), torch.from_numpy(embeddings)
+        )
+        return Answers(probabilities.numpy(), embeddings, strangeness.numpy())
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
@@ -156,7 +190,15 @@ def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu"
     network = network_of(checkpoint, path).to(device).eval()
     vocabulary, crop = Vocabulary.from_mapping(checkpoint["gestures"]), checkpoint["crop"]
     size, margin = (int(crop["size"]), float(crop["margin"])) if crop else (0, 0.0)
-    return Classifier(network, vocabulary, size, margin, kind_of(checkpoint["model"]).name)
+    answer = answer_of(checkpoint, vocabulary)
+    return Classifier(network, vocabulary, size, margin, kind_of(checkpoint["model"]).name, answer)
+
+
+def answer_of(checkpoint: Mapping[str, Any], vocabulary: Vocabulary) -> Answer:
+    """How a checkpoint's logits become an answer; its softmax alone where it has no such entries."""
+    entry = checkpoint.get(STRANGENESS)
+    strangeness = None if entry is None else Strangeness(**entry)
+    return Answer(checkpoint.get(TEMPERATURE, 1.0), background_index(vocabulary), strangeness).eval()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -223,6 +265,7 @@ def export_checkpoint(run_checkpoint: Path, output: Path) -> None:
     """
     checkpoint = read_checkpoint(run_checkpoint)
     kept = {key: checkpoint[key] for key in ("checkpoint_version", "model", "gestures", "crop", "epoch", "scores")}
+    kept |= {key: checkpoint[key] for key in (TEMPERATURE, STRANGENESS) if key in checkpoint}
     state = {name: tensor.contiguous().clone() for name, tensor in network_state(checkpoint).items()}
     save(kept | {"state_dict": state}, output)
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from static_gesture_classification.training.answers import softmax
+
 STEPS = 100  # of L-BFGS at most
 LEAST_DEVIATION = 1e-6  # of an embedding's entry, so that nothing is divided by 0
 
@@ -36,9 +38,7 @@ class LastLayer:
 
     def probabilities(self, embeddings: Floats) -> npt.NDArray[np.float32]:
         """Probabilities (..., C) float32 of embeddings (..., D)."""
-        scores = self.scores(embeddings)
-        powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+        return softmax(self.scores(embeddings))
 
 
 def deviation(embeddings: Floats) -> npt.NDArray[np.float32]:

@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.comparison.before_after import Comparison, compare
@@ -221,8 +220,7 @@ def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarr
     """Predictions of a refitted head, from stored embeddings; `rows` are val's rows of the split table."""
     start, trained = load_classifier(settings.start), load_classifier(settings.workspace.trained)
     embeddings = embed_rows(settings, start, rows).embeddings
-    with torch.inference_mode():
-        probabilities = trained.network.head(torch.from_numpy(embeddings)).softmax(1).numpy()
+    probabilities = trained.answers_to(embeddings).probabilities
     return predictions_of(sample_keys(val), probabilities, start.vocabulary, embeddings)
 
 

@@ -12,12 +12,14 @@ import numpy as np
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.inference.onnx_classifier import VERSION
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning import open_learning_layer
 from static_gesture_classification.recording.judging.learning_head import LearningLayer
 from static_gesture_classification.recording.judging.settings import HandRule, JudgeSettings
 from static_gesture_classification.terminal import console
+from static_gesture_classification.training.answers import background_index, move_to_background, softmax
 
 ONNX = ".onnx"
 
@@ -96,7 +98,9 @@ class Observer:
         newest = None if self.learner is None else self.learner.newest
         if newest is None or recognised.embedding is None:
             return Sight(captured, tuple(hands), hand, recognised)
-        probabilities = newest.layer.probabilities(recognised.embedding)
+        usual = softmax(newest.layer.scores(recognised.embedding), self.predictor.classifier.temperature)
+        background = background_index(self.predictor.vocabulary)
+        probabilities = move_to_background(usual, np.array(recognised.strangeness), background)
         best = int(probabilities.argmax())
         gesture, score = self.predictor.vocabulary.names[best], float(probabilities[best])
         refitted = replace(recognised, gesture=gesture, score=score, probabilities=probabilities)
@@ -165,11 +169,11 @@ def fast_model(checkpoint: Path) -> Path:
     """The checkpoint as an ONNX file, exported once; the checkpoint itself if the export cannot be written.
 
     The hidden file lies beside the checkpoint, or in the temporary folder if that is read-only. Its name holds a hash
-    of the checkpoint.
+    of the checkpoint and of the format's version.
     """
     if checkpoint.suffix.lower() == ONNX:
         return checkpoint
-    digest = hashlib.blake2b(checkpoint.read_bytes(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(checkpoint.read_bytes(), digest_size=8, person=VERSION.encode()).hexdigest()
     name = f".{checkpoint.stem}.{digest}{ONNX}"
     places = [checkpoint.parent / name, Path(tempfile.gettempdir()) / "static_gesture_classification" / name]
     present = next((place for place in places if place.is_file()), None)
