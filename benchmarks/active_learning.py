@@ -42,7 +42,7 @@ from sklearn.neural_network import MLPClassifier
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import Detector
-from static_gesture_classification.detection.mediapipe import MediapipeDetector
+from static_gesture_classification.detection.looks import LookingDetector
 from static_gesture_classification.evaluation.metrics import confusion_counts
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
@@ -166,7 +166,7 @@ def find_landmarks(config: DictConfig, samples: pd.DataFrame) -> tuple[np.ndarra
     boxes = samples[list(BOX)].to_numpy(np.float32, copy=True)
     whole = (samples.source == "folder").to_numpy()  # photographs with two hands, of which one is labelled
     with Detector.from_config(config) as detector:
-        assert isinstance(detector, MediapipeDetector)
+        assert isinstance(detector, LookingDetector)
         for row, path in enumerate(paths(samples)):
             image = np.ascontiguousarray(read_image(path))
             found = detector.detect(image) if whole[row] else [detector.landmarks_in(image, box_of(boxes[row]))]
@@ -668,7 +668,7 @@ def report(
     network: Mapping[str, Runs],
     minutes: float,
 ) -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("mediapipe", "numpy", "scipy", "torch"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("ai-edge-litert", "numpy", "scipy", "torch"))
     hands = represented(photographs, "landmarks")
     found = len(hands.gesture), len(photographs.gesture)
     mode = HARD_MODE

@@ -5,7 +5,7 @@
 
 Detection is measured on every photograph of ../shared/data/hagrid_mini and hands_mini: a hand is found where a
 detection has an intersection over union of at least 0.3 with its published box, and a detection is false where it
-touches none (a hand that nobody annotated counts as false, too). Most settings in conf/detector/mediapipe.yaml were
+touches none (a hand that nobody annotated counts as false, too). Most settings in conf/detector/hands.yaml were
 chosen on train, val and hands_mini; the border on all photographs, after looking at the hands that were missed.
 
 Gestures are measured on the published val and test split: the landmark model of conf/ as it is, and EfficientNet-Lite0
@@ -39,7 +39,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.mediapipe import MediapipeDetector
+from static_gesture_classification.detection.looks import LookingDetector
 from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.evaluation.metrics import (
     NO_HAND,
@@ -144,9 +144,9 @@ def composed(*overrides: str) -> DictConfig:
         return compose("config", [chosen, *roots, model, "logger=[]", *others])
 
 
-def detector(*overrides: str) -> MediapipeDetector:
+def detector(*overrides: str) -> LookingDetector:
     built = Detector.from_config(composed(*overrides))
-    assert isinstance(built, MediapipeDetector)
+    assert isinstance(built, LookingDetector)
     return built
 
 
@@ -169,7 +169,7 @@ def photographs_of(samples: pd.DataFrame) -> list[Photograph]:
     return photographs
 
 
-def look(photographs: Sequence[Photograph], setting: str, detector: MediapipeDetector) -> None:
+def look(photographs: Sequence[Photograph], setting: str, detector: LookingDetector) -> None:
     """Find the hands in all photographs, and take the time of it."""
     detector.detect(read_image(photographs[0].path))  # loads the model
     for photograph in track(photographs, setting, total=len(photographs)):
@@ -179,7 +179,7 @@ def look(photographs: Sequence[Photograph], setting: str, detector: MediapipeDet
         photograph.milliseconds[setting] = 1000 * (time.perf_counter() - start)
 
 
-def landmarks_around_boxes(photographs: Sequence[Photograph], detector: MediapipeDetector) -> np.ndarray:
+def landmarks_around_boxes(photographs: Sequence[Photograph], detector: LookingDetector) -> np.ndarray:
     """Points (n, 21, 2) of all samples as the landmarks stage finds them; NaN where it does not."""
     points = np.full((sum(len(photograph.rows) for photograph in photographs), LANDMARK_COUNT, 2), np.nan, np.float32)
     for photograph in track(photographs, "landmarks around published boxes", total=len(photographs)):
@@ -318,7 +318,7 @@ def report(
     for photograph in photographs:
         is_webcam[photograph.rows] = not photograph.close_up
     webcam = pd.Series(is_webcam, index=held_out.index)
-    versions = ", ".join(f"{name} {version(name)}" for name in ("mediapipe", "torch", "numpy"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("ai-edge-litert", "torch", "numpy"))
     median = statistics.median(milliseconds)
     lines = [
         "# From whole photographs to gestures",

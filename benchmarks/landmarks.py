@@ -3,7 +3,7 @@
     python benchmarks/landmarks.py         # about 20 minutes on two cores that do nothing else
 
 1. Trained on the landmarks of posed hands alone (`sources=[synthetic_landmarks]`), scored on every hand of
-   ../shared/data/hagrid_mini and hands_mini that MediaPipe finds around its published box.
+   ../shared/data/hagrid_mini and hands_mini that the detector finds around its published box.
 2. Whole photographs of people never seen: cross-validation over ../shared/data/hagrid_people, five photographs for each
    of 19 labels. Each fold's model is trained as `+experiment=all_photographs` trains: on all hands of hagrid_mini,
    hands_mini and recorded_legacy, on posed hands, and here on the other folds' photographs. The detector looks at the
@@ -44,7 +44,7 @@ from machine import processor
 from sklearn.model_selection import StratifiedKFold
 
 from static_gesture_classification.detection.detector import DetectedHand
-from static_gesture_classification.detection.mediapipe import WHOLE_IMAGE
+from static_gesture_classification.detection.looks import WHOLE_IMAGE
 from static_gesture_classification.detection.regions import Box, overlap
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
@@ -95,7 +95,7 @@ def posed_hands() -> pd.DataFrame:
 
 
 def real_hands() -> pd.DataFrame:
-    """Sample table of all hands with a published box that MediaPipe finds there, with a column of points (21, 2)."""
+    """Sample table of all hands with a published box that the detector finds there, with a column of points (21, 2)."""
     legacy = f"sources.recorded_legacy.root={DATA / 'recorded_legacy'}"
     samples = table_of({"hagrid", "hands", "recorded_legacy"}, legacy)
     points: list[np.ndarray | None] = []
@@ -180,7 +180,7 @@ def largest(hands: Sequence[DetectedHand]) -> DetectedHand:
 
 def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seconds: float) -> str:
     """The whole result as Markdown."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("mediapipe", "torch", "numpy"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("ai-edge-litert", "torch", "numpy"))
     parts = {
         "hagrid_mini, train": real[(real["source"] == "hagrid") & (real["split"] == "train")],
         "hagrid_mini, val and test": real[(real["source"] == "hagrid") & (real["split"] != "train")],
@@ -193,7 +193,7 @@ def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seco
         f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
         f"{posed:,} posed hands. 95 % intervals resample people.",
         "",
-        f"## Trained on posed hands alone ({seconds:.0f} s), scored on real hands that MediaPipe finds",
+        f"## Trained on posed hands alone ({seconds:.0f} s), scored on real hands that the detector finds",
         "",
         f"| hands | number | not found | weighted F1 on those found (at least {GOAL_SYNTHETIC} wanted) | taken for |",
         "|---|---|---|---|---|",

@@ -2,8 +2,8 @@
 
     python benchmarks/recorder_speed.py
 
-records ../shared/data/videos/webcam.mp4 (640 x 480, played again and again) in hard mode with MediaPipe and an ONNX
-network at 128 pixels, in the real window on a virtual display (Xvfb), once with each picture waiting until it was
+records ../shared/data/videos/webcam.mp4 (640 x 480, played again and again) in hard mode with the hand detector and an
+ONNX network at 128 pixels, in the real window on a virtual display (Xvfb), once with each picture waiting until it was
 looked at, once like a camera of 30 pictures a second. The networks have random weights, which take as long as trained
 ones. Sessions are written to a temporary folder. The table is printed and kept in benchmarks/results/recorder_speed.md.
 """
@@ -210,7 +210,7 @@ def row(model: str, rate: float | None, times: Times, dropped: int, kept: int) -
 def report(rows: list[str]) -> str:
     """The whole result."""
     versions = ", ".join(
-        f"{name} {version(name)}" for name in ("mediapipe", "onnxruntime", "opencv-python", "pygame-ce", "numpy")
+        f"{name} {version(name)}" for name in ("ai-edge-litert", "onnxruntime", "opencv-python", "pygame-ce", "numpy")
     )
     head = [
         "network",

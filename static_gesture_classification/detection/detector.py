@@ -38,6 +38,8 @@ class DetectedHand:
         hand: the subject's "left" or "right" hand, if the image is not mirrored; "" where unknown.
         landmarks: float32 (21, 2), x and y normalised like the box, in MediaPipe's order; may leave the image.
         world_landmarks: float32 (21, 3), metres, origin in the hand's middle.
+        presence: how sure the detector is that this is a hand, 0..1; None where it does not say.
+        handedness: how sure the detector is that it is that `hand`, 0.5..1; None where it does not say.
     """
 
     box: Box
@@ -45,6 +47,8 @@ class DetectedHand:
     hand: str = ""
     landmarks: np.ndarray | None = None
     world_landmarks: np.ndarray | None = None
+    presence: float | None = None
+    handedness: float | None = None
 
 
 class Detector(ABC):

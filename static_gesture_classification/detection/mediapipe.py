@@ -1,164 +1,53 @@
 """MediaPipe's Hand Landmarker (MediaPipe Tasks): boxes, landmarks and handedness of hands, on the processor.
 
 Task and model: https://ai.google.dev/edge/mediapipe/solutions/vision/hand_landmarker (a palm detector that sees the
-whole image at 192 x 192 pixels, then a network that finds 21 landmarks in each palm's surroundings).
+whole image at 192 x 192 pixels, then a network that finds 21 landmarks in each palm's surroundings). For comparison:
+`detection.hands` runs the same two networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.follower import HandFollower
 from static_gesture_classification.detection.landmarker import Landmarker
-from static_gesture_classification.detection.model_file import model_digest, model_file
-from static_gesture_classification.detection.regions import Box, Region, keep_distinct, overlap, tiles
-from static_gesture_classification.settings import Settings
-
-WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
-WHOLE = 0.98  # share of the image from which a box is the image itself
-SAME_HAND = 0.7  # two boxes are of one hand if a larger share of one lies in the other
-Confidence = Annotated[float, Field(ge=0, le=1)]
+from static_gesture_classification.detection.looks import LookingDetector, LookSettings
+from static_gesture_classification.detection.regions import Region
 
 
-class SecondLook(Settings):
-    """A second, more lenient search if the first finds nothing: the image with a border, then enlarged tiles.
-
-    Args:
-        min_presence_confidence: replaces that of the first search.
-        border: width of the border as a share of the image's longer side; 0 for none.
-        columns, rows: number of overlapping tiles; 0 for none.
-        share: a tile's width and height as a share of the image's.
-        least: smaller regions are enlarged until their longer side has as many pixels.
-    """
-
-    min_presence_confidence: Confidence
-    border: float
-    columns: int
-    rows: int
-    share: float
-    least: int
-
-    def stages(self, width: int, height: int) -> list[list[Region]]:
-        """The stages of regions to search until one stage has a hand."""
-        border = [Region.with_border(width, height, self.border)] if self.border else []
-        return [border, list(tiles(width, height, self.columns, self.rows, self.share))]
-
-
-class KnownBox(Settings):
-    """How to look for a hand whose box is known.
-
-    Args:
-        min_presence_confidence: of a second search; the first uses that of whole images.
-        surroundings: squares around the box to search until the hand is found, as multiples of its longer side.
-        least: smaller squares are enlarged to as many pixels per side.
-        overlap: least intersection over union of the hand and the box.
-    """
-
-    min_presence_confidence: Confidence
-    surroundings: tuple[float, ...]
-    least: int
-    overlap: float
-
-
-class MediapipeSettings(Settings):
-    """How to look for hands.
-
-    Args:
-        model: `path`, and `url`, `size`, `sha256` to fetch it once (see `model_file`).
-        running_mode: "image": every image by itself. "video": consecutive frames of one video, in which hands are
-            tracked, which is faster.
-        num_hands: the greatest number of hands.
-        min_detection_confidence: of the palm detector.
-        min_presence_confidence: that there is a hand in a palm's surroundings.
-        min_tracking_confidence: in video mode, that a tracked hand is still there.
-        box_margin: how far a box reaches beyond the landmarks: left, top, right, bottom, as shares of the longer side
-            of their extent.
-        border: width of a border that repeats the outermost pixels of an image (not of a video's frame), as a share
-            of the longer side; 0 for none. Without it, the palm detector takes a fingertip or the ring of two fingers
-            for a hand that fills the image.
-        second_look, known_box: see the classes.
-    """
-
-    model: dict[str, Any]
-    running_mode: Literal["image", "video"]
-    num_hands: int = Field(ge=1)
-    min_detection_confidence: Confidence
-    min_presence_confidence: Confidence
-    min_tracking_confidence: Confidence
-    box_margin: tuple[float, float, float, float]
-    border: float
-    second_look: SecondLook
-    known_box: KnownBox
-
-
-class MediapipeDetector(Detector):
+class MediapipeDetector(LookingDetector):
     """MediaPipe's Hand Landmarker.
 
     It loads on first use, can be pickled and forked, and used from several threads (see `Landmarker`).
 
     Args:
-        values: see `MediapipeSettings`.
+        values: see `LookSettings`.
 
     Raises:
         UserError: one is missing or out of range.
     """
 
-    gives_landmarks = True
-
     def __init__(self, **values: Any) -> None:
-        how = self.how = MediapipeSettings.check(values, "detector")
-        self.is_video = how.running_mode == "video"
-        self.closely = self._landmarker(False, how.min_presence_confidence)
-        self.whole = self._landmarker(True, how.min_presence_confidence) if self.is_video else self.closely
-        self.again = self._landmarker(False, how.second_look.min_presence_confidence)
-        self.leniently = self._landmarker(False, how.known_box.min_presence_confidence)
+        super().__init__(LookSettings.check(values, "detector"))
+        how = self.how
+        presences = {
+            how.min_presence_confidence,
+            how.second_look.min_presence_confidence,
+            how.known_box.min_presence_confidence,
+        }
+        self.single = {presence: self._landmarker(False, presence) for presence in presences}
+        self.consecutive = self._landmarker(True, how.min_presence_confidence)
 
-    def detect(self, image: np.ndarray) -> list[DetectedHand]:
-        """See `Detector.detect`. Searches the image with a border (`border`), then without, then `second_look`.
+    def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
+        """See `LookingDetector.look`."""
+        return self._seen(self.single[presence], image, region, least)
 
-        In video mode the second look searches one region per frame, in turn, so that frames without a hand do not slow
-        down the video.
-        """
-        height, width = image.shape[:2]
-        border, least = self.how.border, self.how.second_look.least
-        hands: list[DetectedHand] = []
-        if border and not self.is_video:
-            hands = self._look(self.closely, image, Region.with_border(width, height, border), least)
-        if not hands:
-            hands = self._look(self.whole, image, Region(0, 0, width, height), 1)
-        if not hands:
-            hands = self._look_again(image)
-        return sorted(keep_distinct(hands, SAME_HAND, self.how.num_hands), key=lambda hand: hand.box[0])
-
-    def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
-        """The hand in a known box, from a search in its surroundings (`known_box`); None where there is none.
-
-        If the box is the whole image, as in photographs without boxes, the largest hand in it counts.
-
-        Args:
-            image: uint8 (height, width, 3), RGB.
-            box: x1, y1, x2, y2, normalised.
-        """
-        height, width = image.shape[:2]
-        for landmarker in (self.closely, self.leniently):
-            for surroundings in self.how.known_box.surroundings:
-                region = Region.around(box, width, height, surroundings)
-                hands = self._look(landmarker, image, region, self.how.known_box.least)
-                best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
-                if best is not None and overlap(best.box, box) >= self.how.known_box.overlap:
-                    return best
-        if overlap(box, WHOLE_IMAGE) >= WHOLE:
-            return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
-        return None
-
-    def settings(self) -> Mapping[str, Any]:
-        """See `Detector.settings`."""
-        return {**self.how.model_dump(), "model": model_digest(self.how.model)}
+    def follow(self, image: np.ndarray) -> list[DetectedHand]:
+        """See `LookingDetector.follow`."""
+        return self._seen(self.consecutive, image, Region(0, 0, image.shape[1], image.shape[0]), 1)
 
     def for_camera(self, look_for_more: int) -> Detector:
         """See `Detector.for_camera`."""
@@ -166,13 +55,9 @@ class MediapipeDetector(Detector):
             return self
         return HandFollower(MediapipeDetector(**{**self.how.model_dump(), "num_hands": 1}), self, look_for_more)
 
-    def prepare(self) -> None:
-        """Fetch the model."""
-        model_file(self.how.model)
-
     def close(self) -> None:
         """Release the native tasks; the next call loads new ones."""
-        for landmarker in (self.closely, self.whole, self.again, self.leniently):
+        for landmarker in (*self.single.values(), self.consecutive):
             landmarker.close()
 
     def _landmarker(self, is_video: bool, presence: float) -> Landmarker:
@@ -186,20 +71,7 @@ class MediapipeDetector(Detector):
             how.min_tracking_confidence,
         )
 
-    def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
-        stages = self.how.second_look.stages(image.shape[1], image.shape[0])
-        if self.is_video:
-            regions = [region for stage in stages for region in stage]
-            stages = [[regions[self.whole.frames % len(regions)]]] if regions else []
-        for stage in stages:
-            least = self.how.second_look.least
-            hands = [hand for region in stage for hand in self._look(self.again, image, region, least)]
-            if hands:
-                return hands
-        return []
-
-    def _look(self, landmarker: Landmarker, image: np.ndarray, region: Region, least: int) -> list[DetectedHand]:
-        """The hands in a region, in the image's coordinates."""
+    def _seen(self, landmarker: Landmarker, image: np.ndarray, region: Region, least: int) -> list[DetectedHand]:
         height, width = image.shape[:2]
         found = landmarker(region.cut(image, least))
         hands = []
@@ -207,18 +79,9 @@ class MediapipeDetector(Detector):
             found.handedness, found.hand_landmarks, found.hand_world_landmarks, strict=True
         ):
             points = region.to_image(np.array([(mark.x, mark.y) for mark in marks]), width, height)
-            box = self._box(points, width, height)
+            box = self.box_around(points, width, height)
             if box is not None:
-                hand = handedness[0].category_name.lower()
+                hand, score = handedness[0].category_name.lower(), float(handedness[0].score)
                 metres = np.array([(mark.x, mark.y, mark.z) for mark in world], np.float32)
-                hands.append(DetectedHand(box, float(handedness[0].score), hand, points, metres))
+                hands.append(DetectedHand(box, score, hand, points, metres, handedness=score))
         return hands
-
-    def _box(self, points: np.ndarray, width: int, height: int) -> Box | None:
-        """The box around landmarks as annotators draw it, cut at the image's border; None where it is outside."""
-        (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        longer = max((x2 - x1) * width, (y2 - y1) * height)
-        left, top, right, bottom = (share * longer for share in self.how.box_margin)
-        x1, x2 = max(x1 - left / width, 0.0), min(x2 + right / width, 1.0)
-        y1, y2 = max(y1 - top / height, 0.0), min(y2 + bottom / height, 1.0)
-        return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None

@@ -1,4 +1,4 @@
-"""MediaPipe's detector as it is configured, with the model file that tests have."""
+"""The default detector as it is configured, with the model file that tests have."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from static_gesture_classification.detection.detector import Detector
-from static_gesture_classification.detection.mediapipe import MediapipeDetector
+from static_gesture_classification.detection.hands import HandDetector
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def configured(project: Path) -> Callable[..., Detector]:
 
 
 @pytest.fixture(scope="session")
-def detector(configured: Callable[..., Detector], hand_landmarker: Path) -> Iterator[MediapipeDetector]:
+def detector(configured: Callable[..., Detector], hand_landmarker: Path) -> Iterator[HandDetector]:
     with configured(f"detector.model.path={hand_landmarker}") as built:
-        assert isinstance(built, MediapipeDetector)
+        assert isinstance(built, HandDetector)
         yield built

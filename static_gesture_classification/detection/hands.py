@@ -1,0 +1,125 @@
+"""The hand detector: MediaPipe's palm and landmark networks, run directly, without MediaPipe.
+
+The palm network sees a part of the image at 192 x 192 pixels; the landmark network sees the turned square around each
+palm at 224 x 224. In a video the square comes from the last landmarks, and the palm network looks only where a hand is
+missing. Nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.detection.looks import SAME_HAND, LookingDetector, LookSettings
+from static_gesture_classification.detection.networks import HAND_SIDE, PALM_SIDE, Networks
+from static_gesture_classification.detection.palms import palms_of
+from static_gesture_classification.detection.regions import Region, keep_distinct
+from static_gesture_classification.detection.turned_square import TurnedSquare
+
+SAME_PLACE = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
+
+
+class HandSettings(LookSettings):
+    """How to look for hands.
+
+    Args:
+        look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
+            between two searches for more; 0: search in every frame.
+        threads: of each network.
+    """
+
+    look_for_more: int = Field(ge=0)
+    threads: int = Field(ge=1)
+
+
+class HandDetector(LookingDetector):
+    """Finds palms, then the landmarks of their hands; follows them in a video.
+
+    It loads on first use, can be pickled and forked, and used from several threads (see `Networks`).
+
+    Args:
+        values: see `HandSettings`.
+
+    Raises:
+        UserError: one is missing or out of range.
+    """
+
+    how: HandSettings
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(HandSettings.check(values, "detector"))
+        self.networks = Networks(self.how.model, self.how.threads)
+        self._followed: list[np.ndarray] = []  # landmarks of the last frame's hands, normalised
+        self._until_search = 0
+
+    def detect(self, image: np.ndarray) -> list[DetectedHand]:
+        """See `LookingDetector.detect`; hands of any look are followed into the next frame."""
+        hands = super().detect(image)
+        if self.is_video:
+            self._followed = _landmarks(hands)
+        return hands
+
+    def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
+        """See `LookingDetector.look`. Nothing has to be enlarged: the networks' squares are cut from the image."""
+        return self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
+
+    def follow(self, image: np.ndarray) -> list[DetectedHand]:
+        """See `LookingDetector.follow`."""
+        size = np.array((image.shape[1], image.shape[0]), np.float64)
+        last = [TurnedSquare.around_landmarks(points * size) for points in self._followed]
+        hands = keep_distinct(self._hands(image, last, self.how.min_tracking_confidence), SAME_HAND, self.how.num_hands)
+        lost, self._until_search = len(hands) < len(last), self._until_search - 1
+        if not hands or lost or (len(hands) < self.how.num_hands and self._until_search < 0):
+            self._until_search = self.how.look_for_more
+            known = [TurnedSquare.around_landmarks(points * size) for points in _landmarks(hands)]
+            squares = self._squares(image, Region(0, 0, image.shape[1], image.shape[0]))
+            new = [square for square in squares if not any(_same_place(square, other) for other in known)]
+            hands += self._hands(image, new[: self.how.num_hands - len(hands)], self.how.min_presence_confidence)
+        return hands
+
+    def settings(self) -> Mapping[str, Any]:
+        """See `Detector.settings`; the number of threads changes no result."""
+        return {name: value for name, value in super().settings().items() if name != "threads"}
+
+    def for_camera(self, look_for_more: int) -> Detector:
+        """See `Detector.for_camera`."""
+        return HandDetector(**{**self.how.model_dump(), "look_for_more": look_for_more})
+
+    def close(self) -> None:
+        """Release the networks; the next call loads them again."""
+        self.networks.close()
+
+    def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
+        """The squares around the palms in a region, the surest first."""
+        seen = TurnedSquare.of_region(region)
+        output, scores = self.networks.palms(seen.cut(image, PALM_SIDE, inside=region))
+        palms = palms_of(output, scores, self.how.min_detection_confidence)
+        return [TurnedSquare.around_palm(palm, seen) for palm in palms]
+
+    def _hands(self, image: np.ndarray, squares: Iterable[TurnedSquare], presence: float) -> list[DetectedHand]:
+        found = (self._hand(image, square) for square in squares if square.side >= 1)
+        return [hand for hand in found if hand is not None and hand.score >= presence]
+
+    def _hand(self, image: np.ndarray, square: TurnedSquare) -> DetectedHand | None:
+        """What is in a square as a hand, whether it is one or not; None where it is outside of the image."""
+        height, width = image.shape[:2]
+        landmarks, presence, right, world = self.networks.hand(square.cut(image, HAND_SIDE))
+        points = (square.to_image(landmarks[:, :2] / HAND_SIDE) / (width, height)).astype(np.float32)
+        box = self.box_around(points, width, height)
+        if box is None:
+            return None
+        side, sure = ("right", right) if right >= 0.5 else ("left", 1 - right)
+        return DetectedHand(box, presence, side, points, square.turned(world), presence, sure)
+
+
+def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:
+    return [hand.landmarks for hand in hands if hand.landmarks is not None]
+
+
+def _same_place(one: TurnedSquare, other: TurnedSquare) -> bool:
+    return math.hypot(one.x - other.x, one.y - other.y) < SAME_PLACE * max(one.side, other.side)

@@ -1,0 +1,200 @@
+"""Where a detector looks for hands in an image: with a border, as it is, again in parts of it, around a known box."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.detection.model_file import model_digest, model_file
+from static_gesture_classification.detection.regions import Box, Region, keep_distinct, overlap, tiles
+from static_gesture_classification.settings import Settings
+
+WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
+WHOLE = 0.98  # share of the image from which a box is the image itself
+SAME_HAND = 0.7  # two boxes are of one hand if a larger share of one lies in the other
+Confidence = Annotated[float, Field(ge=0, le=1)]
+
+
+class SecondLook(Settings):
+    """A second, more lenient search if the first finds nothing: the image with a border, then enlarged tiles.
+
+    Args:
+        min_presence_confidence: replaces that of the first search.
+        border: width of the border as a share of the image's longer side; 0 for none.
+        columns, rows: number of overlapping tiles; 0 for none.
+        share: a tile's width and height as a share of the image's.
+        least: smaller regions are enlarged until their longer side has as many pixels.
+    """
+
+    min_presence_confidence: Confidence
+    border: float
+    columns: int
+    rows: int
+    share: float
+    least: int
+
+    def stages(self, width: int, height: int) -> list[list[Region]]:
+        """The stages of regions to search until one stage has a hand."""
+        border = [Region.with_border(width, height, self.border)] if self.border else []
+        return [border, list(tiles(width, height, self.columns, self.rows, self.share))]
+
+
+class KnownBox(Settings):
+    """How to look for a hand whose box is known.
+
+    Args:
+        min_presence_confidence: of a second search; the first uses that of whole images.
+        surroundings: squares around the box to search until the hand is found, as multiples of its longer side.
+        least: smaller squares are enlarged to as many pixels per side.
+        overlap: least intersection over union of the hand and the box.
+    """
+
+    min_presence_confidence: Confidence
+    surroundings: tuple[float, ...]
+    least: int
+    overlap: float
+
+
+class LookSettings(Settings):
+    """How to look for hands.
+
+    Args:
+        model: `path`, and `url`, `size`, `sha256` to fetch it once (see `model_file`).
+        running_mode: "image": every image by itself. "video": consecutive frames of one video, in which hands are
+            followed, which is faster.
+        num_hands: the greatest number of hands.
+        min_detection_confidence: of the palm detector.
+        min_presence_confidence: that there is a hand in a palm's surroundings.
+        min_tracking_confidence: in video mode, that a followed hand is still there.
+        box_margin: how far a box reaches beyond the landmarks: left, top, right, bottom, as shares of the longer side
+            of their extent.
+        border: width of a border that repeats the outermost pixels of an image (not of a video's frame), as a share
+            of the longer side; 0 for none. Without it, the palm detector takes a fingertip or the ring of two fingers
+            for a hand that fills the image.
+        second_look, known_box: see the classes.
+    """
+
+    model: dict[str, Any]
+    running_mode: Literal["image", "video"]
+    num_hands: int = Field(ge=1)
+    min_detection_confidence: Confidence
+    min_presence_confidence: Confidence
+    min_tracking_confidence: Confidence
+    box_margin: tuple[float, float, float, float]
+    border: float
+    second_look: SecondLook
+    known_box: KnownBox
+
+
+class LookingDetector(Detector):
+    """Looks at parts of an image in turn until it finds a hand; what it sees in one part is its subclasses' work.
+
+    Args:
+        how: see `LookSettings`.
+    """
+
+    gives_landmarks = True
+
+    def __init__(self, how: LookSettings) -> None:
+        self.how = how
+        self.is_video = how.running_mode == "video"
+        self.frames = 0
+
+    @abstractmethod
+    def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
+        """The hands in a region of an image, in the image's coordinates, by itself.
+
+        Args:
+            image: uint8 (height, width, 3), RGB.
+            region: of the image.
+            presence: least confidence that there is a hand.
+            least: enlarge the region until its longer side has as many pixels.
+        """
+
+    @abstractmethod
+    def follow(self, image: np.ndarray) -> list[DetectedHand]:
+        """The hands in the next frame of a video."""
+
+    def detect(self, image: np.ndarray) -> list[DetectedHand]:
+        """See `Detector.detect`. Searches the image with a border (`border`), then without, then `second_look`.
+
+        In video mode the second look searches one region per frame, in turn, so that frames without a hand do not slow
+        down the video.
+        """
+        self.frames += 1
+        hands = (self.follow(image) if self.is_video else self._look_once(image)) or self._look_again(image)
+        return sorted(keep_distinct(hands, SAME_HAND, self.how.num_hands), key=lambda hand: hand.box[0])
+
+    def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
+        """The hand in a known box, from a search in its surroundings (`known_box`); None where there is none.
+
+        If the box is the whole image, as in photographs without boxes, the largest hand in it counts.
+
+        Args:
+            image: uint8 (height, width, 3), RGB.
+            box: x1, y1, x2, y2, normalised.
+        """
+        height, width = image.shape[:2]
+        known = self.how.known_box
+        for presence in (self.how.min_presence_confidence, known.min_presence_confidence):
+            for surroundings in known.surroundings:
+                region = Region.around(box, width, height, surroundings)
+                hands = self.look(image, region, presence, known.least)
+                best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
+                if best is not None and overlap(best.box, box) >= known.overlap:
+                    return best
+        if overlap(box, WHOLE_IMAGE) >= WHOLE:
+            return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
+        return None
+
+    def settings(self) -> Mapping[str, Any]:
+        """See `Detector.settings`."""
+        return {**self.how.model_dump(), "model": model_digest(self.how.model)}
+
+    def prepare(self) -> None:
+        """Fetch the model."""
+        model_file(self.how.model)
+
+    def _look_once(self, image: np.ndarray) -> list[DetectedHand]:
+        for region in self._first_regions(image.shape[1], image.shape[0]):
+            least = self.how.second_look.least if region.left else 1
+            hands = self.look(image, region, self.how.min_presence_confidence, least)
+            if hands:
+                return hands
+        return []
+
+    def _first_regions(self, width: int, height: int) -> Iterator[Region]:
+        if self.how.border:
+            yield Region.with_border(width, height, self.how.border)
+        yield Region(0, 0, width, height)
+
+    def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
+        again = self.how.second_look
+        stages = again.stages(image.shape[1], image.shape[0])
+        if self.is_video:
+            regions = [region for stage in stages for region in stage]
+            stages = [[regions[self.frames % len(regions)]]] if regions else []
+        for stage in stages:
+            found = [self.look(image, region, again.min_presence_confidence, again.least) for region in stage]
+            if any(found):
+                return [hand for hands in found for hand in hands]
+        return []
+
+    def box_around(self, points: np.ndarray, width: int, height: int) -> Box | None:
+        """The box around landmarks as annotators draw it, cut at the image's border; None where it is outside.
+
+        Args:
+            points: (21, 2), normalised to the image.
+            width, height: of the image in pixels.
+        """
+        (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        longer = max((x2 - x1) * width, (y2 - y1) * height)
+        left, top, right, bottom = (share * longer for share in self.how.box_margin)
+        x1, x2 = max(x1 - left / width, 0.0), min(x2 + right / width, 1.0)
+        y1, y2 = max(y1 - top / height, 0.0), min(y2 + bottom / height, 1.0)
+        return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
