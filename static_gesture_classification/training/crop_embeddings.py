@@ -48,9 +48,7 @@ class CropEmbeddings:
         return found
 
 
-def embed_crops(
-    crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path, device: str
-) -> CropEmbeddings:
+def embed_crops(crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path, device: str) -> CropEmbeddings:
     """The embeddings of some crops; those that the folder lacks are computed.
 
     Args:

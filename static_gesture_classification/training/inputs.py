@@ -409,7 +409,9 @@ class Fused(InputKind):
         network = FusedNetwork(*build_backbone(model["backbone"], pretrained=model["weights"] == "imagenet"), classes)
         if model["weights"] == "hands":
             if not model.get("hand_network"):
-                raise UserError("model.hand_network names no file, and the detector has none; set model.hand_network.path")
+                raise UserError(
+                    "model.hand_network names no file, and the detector has none; set model.hand_network.path"
+                )
             network.backbone.hand.read_weights(model_file(model["hand_network"]))
         return network
 
