@@ -86,6 +86,7 @@ SOURCES = ((PHOTOGRAPH,), (CLOSE_UPS,), (WEBCAM,), (HANDS,), (PEOPLE, OTHERS))  
 CHOOSING = (PHOTOGRAPH, CLOSE_UPS, WEBCAM, HANDS, PEOPLE)  # the nested row's mean is over these
 TIPS = (4, 8, 12, 16, 20)
 TIMES = 10  # how often a baseline counts a single photograph
+TOGETHER = 100  # photographs that are looked at before the looks are written
 
 
 @dataclass(frozen=True)
@@ -185,11 +186,11 @@ def looks_at(samples: pd.DataFrame) -> pd.DataFrame:
         kept = pd.read_parquet(file) if file.is_file() else pd.DataFrame(index=pd.Index([], name="sample_id"))
         new = samples[~samples["sample_id"].isin(kept.index)]
         images = [rows for _, rows in new.groupby(["root", "image"], sort=False)]
-        lines = [line for rows in track(images, "looking", total=len(images)) for line in look(rows, detector)]
-    if lines:
-        kept = pd.concat([kept, pd.DataFrame(lines).set_index("sample_id")])
         LOOKS.mkdir(parents=True, exist_ok=True)
-        kept.to_parquet(file)
+        for start in track(range(0, len(images), TOGETHER), "looking", total=-(-len(images) // TOGETHER)):
+            lines = [line for rows in images[start : start + TOGETHER] for line in look(rows, detector)]
+            kept = pd.concat([kept, pd.DataFrame(lines).set_index("sample_id")])
+            kept.to_parquet(file)
     return kept
 
 
@@ -266,6 +267,8 @@ def answers(photographs: Photographs, divisions: Sequence[Held], answer: Answer,
     for number, held in enumerate(divisions, 1):
         say(f"{name}: {number} of {len(divisions)}")
         table.loc[held.scored, "source" if held.whole_source else "people"] = answer(photographs, held)
+    means = (f"{mean_f1(photographs.samples, table[column]):.4f} ({column} left out)" for column in table)
+    say(f"{name}: mean weighted F1 {', '.join(means)}")
     return table
 
 
@@ -287,7 +290,11 @@ def gesture_of(photographs: Photographs, row: int, predictor: Predictor) -> str:
     if hand is None:
         return NO_HAND
     sample = photographs.samples.iloc[row]
-    return predictor.classify(read_image(image_path(sample["root"], sample["image"])), [hand])[0].gesture
+    if predictor.classifier.kind.needs_crops:
+        image = read_image(image_path(sample["root"], sample["image"]))
+    else:  # its shape is enough
+        image = np.broadcast_to(np.uint8(0), (sample["height"], sample["width"], 3))
+    return predictor.classify(image, [hand])[0].gesture
 
 
 def trained(folder: Path, photographs: Photographs, rows: np.ndarray, overrides: Sequence[str]) -> Path:
@@ -404,7 +411,7 @@ def nested(tables: dict[str, pd.DataFrame], samples: pd.DataFrame) -> pd.DataFra
 def report(photographs: Photographs, tables: dict[str, pd.DataFrame], first: str) -> str:
     """The whole result as Markdown."""
     samples = photographs.samples
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "mediapipe"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "ai-edge-litert"))
     people = samples.groupby("part")["group"]
     hands, persons = people.size(), people.nunique()
     sizes = ", ".join(f"{part} {hands[part]:,} of {persons[part]}" for part in PARTS)
@@ -434,10 +441,14 @@ def score_table(samples: pd.DataFrame, tables: dict[str, pd.DataFrame], column: 
     """A line per row, a column per part, and the mean over those that choose."""
     lines = [f"| model | mean | {' | '.join(parts)} |", "|---" * (len(parts) + 2) + "|"]
     for name, table in tables.items():
-        mean = np.mean([_weighted_f1(samples, table[column], samples["part"] == part) for part in CHOOSING])
         cells = [score(samples, table[column], samples["part"] == part, part == OTHERS) for part in parts]
-        lines.append(f"| {name} | {mean:.3f} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {mean_f1(samples, table[column]):.3f} | {' | '.join(cells)} |")
     return lines
+
+
+def mean_f1(samples: pd.DataFrame, predictions: pd.Series) -> float:
+    """Mean of the weighted F1 of the parts that choose."""
+    return float(np.mean([_weighted_f1(samples, predictions, samples["part"] == part) for part in CHOOSING]))
 
 
 def score(samples: pd.DataFrame, predictions: pd.Series, chosen: pd.Series, other: bool) -> str:

@@ -1,8 +1,8 @@
-"""The one place that imports OpenCV, for cameras, videos and the recorder's window.
+"""The one place that imports OpenCV, for hands in images, cameras, videos and the recorder's window.
 
     from static_gesture_classification.opencv import cv2
 
-The pipeline's stages work without it, because importing opencv-python needs libGL.
+What needs no hand detector, camera or window works without it, because importing opencv-python needs libGL.
 
 Raises:
     UserError: on import, where libGL or another system library is missing; says what to install.
@@ -22,8 +22,8 @@ try:
     import cv2
 except ImportError as error:
     raise UserError(
-        f"OpenCV, which reads cameras and videos and shows the window, cannot be loaded ({error}). Install the system "
-        "libraries that it wants; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
+        f"OpenCV, which the hand detector, cameras, videos and the window need, cannot be loaded ({error}). Install "
+        "the system libraries that it wants; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"
     ) from error
 
 __all__ = ["cv2"]

@@ -59,7 +59,7 @@ class WalkthroughSettings(Settings):
         images, people: synthetic hands that the first model learns from, and how many subjects show them.
         budget: samples that the plan asks for.
         recordings: gestures of the plan that are recorded.
-        model: MediaPipe's; may be absent.
+        model: the detector's; may be absent.
         detector_model: used if `model` is absent.
         plan, quick: the plan and the quick loop's workspace, relative to the folder.
         synthetic: the node of the source of drawn hands.
@@ -187,7 +187,7 @@ class Round:
         return ["record", *what, *who, f"recording.checkpoint={self.settings.quick.best.as_posix()}", *self.common()]
 
     def common(self) -> list[str]:
-        """Overrides of several commands: splits by session, and the path of MediaPipe's model."""
+        """Overrides of several commands: splits by session, and the path of the detector's model."""
         model = self.settings.model if self.settings.model.is_file() else self.settings.detector_model
         return ["split.group=session", f"detector.model.path={os.path.relpath(model, self.folder)}"]
 

@@ -34,7 +34,7 @@ for module, *arguments in turns:
 time.sleep(seconds)
 """
 
-WAIT = 12  # seconds; ONNX Runtime and MediaPipe look up their makers' hosts after eight at most
+WAIT = 12  # seconds; ONNX Runtime looks up its maker's host after eight at most
 
 Command = Sequence[str]
 
@@ -136,7 +136,6 @@ def test_pipeline_trackers_predict_and_recorder_try_to_reach_nobody(pipeline: li
     assert pipeline == []
 
 
-@pytest.mark.xfail(reason="MediaPipe sends usage metrics to its maker, and there is no switch for it (README)")
 def test_looking_for_hands_tries_to_reach_nobody(
     traced: Traced, pipeline: list[str], photographs: Path, hand_landmarker: Path
 ) -> None:

@@ -109,9 +109,13 @@ class Landmarker:
                 **self.options,
             )
             self._task = HandLandmarker.create_from_options(options)
+        except ModuleNotFoundError as error:
+            raise UserError(
+                "MediaPipe is not installed; use detector=hands, or install it: pip install '.[mediapipe]'"
+            ) from error
         except (ImportError, OSError) as error:  # OSError: ctypes cannot load a system library
             raise UserError(
-                f"MediaPipe, which finds hands, cannot be loaded ({error}). Install the system libraries that it "
+                f"MediaPipe cannot be loaded ({error}). Use detector=hands, or install the system libraries that it "
                 "wants; on Debian and Ubuntu: apt-get install libegl1 libgles2 libgl1 libglib2.0-0"
             ) from error
         except (ValueError, RuntimeError) as error:

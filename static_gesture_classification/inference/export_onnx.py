@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ def onnx_bytes(classifier: Classifier, model_name: str) -> bytes:
         "input": classifier.input,
         "crop": json.dumps(crop),
         "model": model_name,
-        "temperature": json.dumps(classifier.answer.temperature),
+        "calibration": json.dumps(asdict(classifier.calibration)),
     }
     onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model, full_check=True)
@@ -139,7 +140,7 @@ class ExportedNetwork(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Probabilities (n, classes), embeddings (n, features) and strangeness (n,)."""
         embeddings = self.network.embed(self.to_network(*(array.float() for array in inputs)))
-        probabilities, strangeness = self.answer(self.network.head(embeddings), embeddings)
+        probabilities, strangeness = self.answer(self.network.head(embeddings))
         return probabilities, embeddings, strangeness
 
 

@@ -2,14 +2,14 @@
 
 inputs        those of the input kind (`InputKind.feed`): crops, uint8 (n, size, size, 3), RGB; or points, float32
               (n, 21, 2), in a unit that is the same for x and y
-outputs       float32: probabilities (n, classes), embedding (n, features), strangeness (n,); see `calibration`
+outputs       float32: probabilities (n, classes), embedding (n, features), strangeness (n,); see `training.answers`
 metadata      onnx_version, and JSON: gestures (names, background), input (the kind), crop (size, margin),
-              model (its name), temperature (of the softmax)
+              model (its name), calibration (temperature, advantage)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -20,16 +20,13 @@ from typing_extensions import TypedDict
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.answers import Answers
+from static_gesture_classification.training.answers import Answers, Calibration
 from static_gesture_classification.training.inputs import InputKind, input_kind
 
 SUFFIX = ".onnx"
 VERSION = "2"
 OUTPUT_NAMES = ("probabilities", "embedding", "strangeness")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
-
-
-Temperature = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class OnnxGestures(TypedDict):
@@ -45,6 +42,14 @@ class OnnxCrop:
 
     size: Annotated[int, Field(ge=0, le=4096)]
     margin: Annotated[float, Field(ge=0, le=10)]
+
+
+@dataclass(frozen=True)
+class OnnxCalibration:
+    """How the file's logits become probabilities."""
+
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    advantage: Annotated[float, Field(allow_inf_nan=False)]
 
 
 class AnyClassifier(Protocol):
@@ -71,8 +76,8 @@ class AnyClassifier(Protocol):
         """Added around the square crop, as a share of the box's longer side."""
 
     @property
-    def temperature(self) -> float:
-        """Of the softmax, see `training.calibration`."""
+    def calibration(self) -> Calibration:
+        """How its logits become probabilities."""
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, classes) and embeddings (n, features), float32, of inputs by `InputKind.join`."""
@@ -90,7 +95,7 @@ class OnnxClassifier:
     input: str
     crop_size: int
     crop_margin: float
-    temperature: float = 1.0
+    calibration: Calibration
 
     @property
     def kind(self) -> InputKind:
@@ -143,7 +148,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
         )
     way_out = f"export it again: {EXPORT}"
     crop = parse_json(about.get("crop", ""), OnnxCrop, f"{path}, its crop", way_out)
-    temperature = parse_json(about.get("temperature", ""), Temperature, f"{path}, its temperature", way_out)
+    calibration = parse_json(about.get("calibration", ""), OnnxCalibration, f"{path}, its calibration", way_out)
     gestures = parse_json(about.get("gestures", ""), OnnxGestures, f"{path}, its gestures", way_out)
     try:
         kind = input_kind(str(about.get("input")))
@@ -151,7 +156,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
         raise UserError(f"{path}, its input: {error}; {way_out}") from error
     vocabulary = Vocabulary.from_mapping(gestures)
     _check_graph(session, kind, crop, vocabulary, path)
-    return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin, temperature)
+    return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin, Calibration(**asdict(calibration)))
 
 
 def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Vocabulary, path: Path) -> None:

@@ -38,7 +38,7 @@ class RecognisedHand:
         score: its probability, 0..1.
         probabilities: float32 (classes,), in the vocabulary's order.
         embedding: float32 (features,), the network's penultimate layer.
-        strangeness: 0..1, how little the hand looks like any gesture; 0.5 and more is answered with the background.
+        strangeness: 0..1, the background against the likeliest gesture alone; above 0.5 it is the answer.
     """
 
     hand: DetectedHand

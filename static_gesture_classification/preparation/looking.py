@@ -76,7 +76,7 @@ def detector_of(settings: str) -> Detector:
     detector = wanted.build()
     if not detector.gives_landmarks:
         raise UserError(
-            f"detector {wanted.node['_target_']} finds no landmarks; use detector=mediapipe, or "
+            f"detector {wanted.node['_target_']} finds no landmarks; use detector=hands, or "
             "landmarks.extract=never for published landmarks alone"
         )
     Finalize(None, detector.close, exitpriority=1)  # else its threads keep a worker alive

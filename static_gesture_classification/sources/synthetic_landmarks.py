@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source
+from static_gesture_classification.synthetic.any_pose import AnyPose
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset, annotate
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.settings import SyntheticSettings
@@ -32,6 +34,7 @@ class SyntheticLandmarks(Source):
         hands: number of hands.
         people: number of subjects; each shows every gesture.
         background_times: number of background hands for each hand of another gesture.
+        any_pose: number of further background hands, in poses that are near none of a gesture.
         val, test: share of subjects held out.
         variety: 0 to 1, see conf/synthetic.
         aspect: width / height of the pictures that the landmarks stage assumes.
@@ -45,6 +48,7 @@ class SyntheticLandmarks(Source):
     hands: int
     people: int
     background_times: int
+    any_pose: int
     val: float
     test: float
     variety: float
@@ -62,12 +66,14 @@ class SyntheticLandmarks(Source):
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; `CHUNK` hands each."""
-        pictures = self.dataset.pictures
+        if self.any_pose < 0:
+            raise UserError(f"sources.{self.name}.any_pose is {self.any_pose}; it must be 0 or more")
+        pictures = self.dataset.pictures + self._any_pictures()
         return [partial(self._pose, pictures[i : i + CHUNK]) for i in range(0, len(pictures), CHUNK)]
 
     def workers(self, pieces: Sequence[Piece]) -> int:
         """All cores for many hands, else one."""
-        return (os.cpu_count() or 1) if self.hands > PARALLEL_FROM else 1
+        return (os.cpu_count() or 1) if self.hands + self.any_pose > PARALLEL_FROM else 1
 
     @cached_property
     def dataset(self) -> SyntheticDataset:
@@ -78,11 +84,27 @@ class SyntheticLandmarks(Source):
         vocabulary = Vocabulary(tuple(self.gesture_names), self.background)
         return SyntheticDataset(vocabulary, settings, read_poses(self.poses, vocabulary.names))
 
+    def _any_pictures(self) -> list[Picture]:
+        """The hands in any pose, numbered after the background's own; none without a background gesture."""
+        if self.background is None:
+            return []
+        return [Picture(self.background, self._named_backgrounds + number) for number in range(self.any_pose)]
+
+    @cached_property
+    def _anyhow(self) -> AnyPose:
+        """Draws the poses of `_any_pictures`."""
+        return AnyPose(self.dataset.poses, tuple(name for name in self.gesture_names if name != self.background))
+
+    @cached_property
+    def _named_backgrounds(self) -> int:
+        return sum(picture.gesture == self.background for picture in self.dataset.pictures)
+
     def _pose(self, pictures: Sequence[Picture]) -> Iterator[Hands]:
         yield Hands.of(self.name, [self._row(picture) for picture in pictures])
 
     def _row(self, picture: Picture) -> Hand:
-        hand, _ = self.dataset.draw_hand(picture)
+        anyhow = picture.gesture == self.background and picture.number >= self._named_backgrounds
+        hand, _ = self.dataset.draw_hand(picture, self._anyhow if anyhow else None)
         entry = annotate(hand)
         x, y, width, height = entry["bboxes"][0]
         corners = self._in_picture(np.array([(x, y), (min(x + width, 1.0), min(y + height, 1.0))]))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.synthetic.any_pose import AnyPose
 from static_gesture_classification.synthetic.people import Subject, draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import PosedHand, draw_hand, photograph
@@ -131,11 +132,17 @@ class SyntheticDataset:
         identity = _hash(self.settings.seed, "person", str(number))
         return draw_subject(number, identity[:32], _generator(identity))
 
-    def draw_hand(self, picture: Picture) -> tuple[PosedHand, np.random.Generator]:
-        """Pose the hand of a picture; also returns the random generator with which to photograph it."""
+    def draw_hand(self, picture: Picture, anyhow: AnyPose | None = None) -> tuple[PosedHand, np.random.Generator]:
+        """Pose the hand of a picture; also returns the random generator with which to photograph it.
+
+        Args:
+            picture: its gesture and number.
+            anyhow: draws the pose, in place of the gesture's own poses.
+        """
         rng = _generator(_hash(self.settings.seed, picture.gesture, str(picture.number)))
         subject = self.draw_subject(picture.number % self.subjects)
-        return draw_hand(picture.gesture, subject, self.poses, self.settings.size, rng, self.settings.variety), rng
+        poses = partial(self.poses.draw, picture.gesture) if anyhow is None else anyhow.draw
+        return draw_hand(picture.gesture, subject, poses, self.settings.size, rng, self.settings.variety), rng
 
     def photograph(self, picture: Picture) -> npt.NDArray[np.uint8]:
         """Take a picture, not yet a JPEG file: uint8 (size, size, 3)."""

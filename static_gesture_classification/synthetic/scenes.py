@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +12,14 @@ from PIL import Image, ImageFilter
 from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
 from static_gesture_classification.synthetic.people import Subject
-from static_gesture_classification.synthetic.poses import PoseBook, View
+from static_gesture_classification.synthetic.poses import View
 from static_gesture_classification.synthetic.renderer import Camera, render
 from static_gesture_classification.synthetic.shading import Light
-from static_gesture_classification.synthetic.skeleton import Skeleton, pose_skeleton
+from static_gesture_classification.synthetic.skeleton import HandPose, Skeleton, pose_skeleton
 
 Vector = npt.NDArray[np.float64]
 Box = tuple[float, float, float, float]
+DrawPose = Callable[[np.random.Generator, float], tuple[HandPose, View]]
 
 HAND_SHARE = (0.42, 0.86)  # of the picture's side, taken by the longer side of the box
 DISTANCE = (280.0, 950.0)  # millimetres from the lens to the middle of the hand
@@ -55,11 +57,14 @@ class PosedHand:
 
 
 def draw_hand(
-    gesture: str, subject: Subject, poses: PoseBook, size: int, rng: np.random.Generator, variety: float = 1.0
+    gesture: str, subject: Subject, draw_pose: DrawPose, size: int, rng: np.random.Generator, variety: float = 1.0
 ) -> PosedHand:
-    """Pose a subject's hand before a camera; see `photograph` for the picture and `variety`."""
+    """Pose a subject's hand before a camera; see `photograph` for the picture and `variety`.
+
+    `draw_pose` takes `rng` and `variety`, and draws a pose and a view of the gesture.
+    """
     for _ in range(TRIES):
-        pose, view = poses.draw(gesture, rng, variety)
+        pose, view = draw_pose(rng, variety)
         skeleton = pose_skeleton(pose, subject.proportions)
         if skeleton.thumb_gap < THUMB_TOLERANCE:
             break

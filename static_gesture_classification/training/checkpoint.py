@@ -12,10 +12,7 @@ exported one have in common:
     crop                 size (pixels), margin (of the box's longer side); None for landmark models
     epoch, scores        the finished epoch, counted from 0, and its scores on val (or None)
 
-and, once a training has ended, what makes the answer of the logits (see `calibration`; each may be absent):
-
-    temperature          of the softmax
-    strangeness          projection (features, k) and prototypes (m, k), tensors; threshold, width
+    calibration          once a training has ended: temperature and advantage, see `answers`; absent in older ones
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +32,15 @@ from torch import Tensor
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.answers import Answers, background_index
-from static_gesture_classification.training.calibration import Answer, Strangeness
+from static_gesture_classification.training.answers import Answers, Calibration, background_index
+from static_gesture_classification.training.calibration import Answer
 from static_gesture_classification.training.checkpoint_entries import check_entries
 from static_gesture_classification.training.inputs import Crops, InputKind, input_kind, kind_of
 from static_gesture_classification.training.models.network import Network
 
 VERSION = 1
 _NETWORK = "network."
-TEMPERATURE, STRANGENESS = "temperature", "strangeness"
+CALIBRATION = "calibration"
 _MEMBERS = "members"  # what an earlier version's committees held
 
 
@@ -76,7 +73,7 @@ class Classifier:
         crop_size: of a square crop in pixels; 0 without crops.
         crop_margin: added around the square crop, as a share of the box's longer side.
         input: the name of its input kind.
-        answer: makes probabilities of its logits and embeddings.
+        answer: makes probabilities of its logits.
     """
 
     network: Network
@@ -92,9 +89,9 @@ class Classifier:
         return input_kind(self.input)
 
     @property
-    def temperature(self) -> float:
-        """Of the softmax, see `calibration`."""
-        return self.answer.temperature
+    def calibration(self) -> Calibration:
+        """How its logits become probabilities."""
+        return self.answer.calibration
 
     def predict(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (n, classes) and embeddings (n, features), float32.
@@ -195,10 +192,13 @@ def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu"
 
 
 def answer_of(checkpoint: Mapping[str, Any], vocabulary: Vocabulary) -> Answer:
-    """How a checkpoint's logits become an answer; its softmax alone where it has no such entries."""
-    entry = checkpoint.get(STRANGENESS)
-    strangeness = None if entry is None else Strangeness(**entry)
-    return Answer(checkpoint.get(TEMPERATURE, 1.0), background_index(vocabulary), strangeness).eval()
+    """How a checkpoint's logits become an answer."""
+    return Answer(calibration_of(checkpoint), background_index(vocabulary)).eval()
+
+
+def calibration_of(checkpoint: Mapping[str, Any]) -> Calibration:
+    """A checkpoint's calibration; the plain softmax where it has none."""
+    return Calibration(**checkpoint.get(CALIBRATION, {}))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -265,9 +265,14 @@ def export_checkpoint(run_checkpoint: Path, output: Path) -> None:
     """
     checkpoint = read_checkpoint(run_checkpoint)
     kept = {key: checkpoint[key] for key in ("checkpoint_version", "model", "gestures", "crop", "epoch", "scores")}
-    kept |= {key: checkpoint[key] for key in (TEMPERATURE, STRANGENESS) if key in checkpoint}
+    kept |= {key: checkpoint[key] for key in (CALIBRATION,) if key in checkpoint}
     state = {name: tensor.contiguous().clone() for name, tensor in network_state(checkpoint).items()}
     save(kept | {"state_dict": state}, output)
+
+
+def save_calibrated(checkpoint: Mapping[str, Any], calibration: Calibration, path: Path) -> None:
+    """Write a checkpoint with this calibration; see `save`."""
+    save({**checkpoint, CALIBRATION: asdict(calibration)}, path)
 
 
 def save(checkpoint: Mapping[str, Any], path: Path) -> None:

@@ -23,7 +23,7 @@ from static_gesture_classification.training.inputs import kind_of
 WAY_OUT = "choose another checkpoint, or train again"
 _DEEPEST = 8  # allowed nesting of plain values; checkpoints have three levels
 _REFERENCE = "${"
-_HEADER = ("model", "gestures", "crop", "epoch", "scores", "temperature")
+_HEADER = ("model", "gestures", "crop", "epoch", "scores", "calibration")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Plain = str | bool | int | Finite | None
@@ -61,14 +61,11 @@ class CropEntry(TypedDict):
     margin: Annotated[Finite, Field(ge=0, le=10)]
 
 
-@with_config(ConfigDict(arbitrary_types_allowed=True))
-class StrangenessEntry(TypedDict):
-    """See `calibration.Strangeness`."""
+class CalibrationEntry(TypedDict):
+    """See `answers.Calibration`."""
 
-    projection: Tensor
-    prototypes: Tensor
-    threshold: Finite
-    width: Annotated[Finite, Field(gt=0)]
+    temperature: Annotated[Finite, Field(gt=0, le=1000)]
+    advantage: Annotated[Finite, Field(ge=-1000, le=1000)]
 
 
 @with_config(ConfigDict(arbitrary_types_allowed=True))
@@ -81,8 +78,7 @@ class Entries(TypedDict):
     epoch: Annotated[int, Field(ge=0)] | None
     scores: dict[str, Finite | dict[str, dict[str, Finite]]] | None
     state_dict: dict[str, Tensor]
-    temperature: NotRequired[Annotated[Finite, Field(gt=0)]]
-    strangeness: NotRequired[StrangenessEntry]
+    calibration: NotRequired[CalibrationEntry]
 
 
 def check_entries(entries: Mapping[str, Any], path: Path) -> None:
@@ -105,19 +101,6 @@ def check_entries(entries: Mapping[str, Any], path: Path) -> None:
         raise UserError(f"{path}: {error}; {WAY_OUT}") from error
     if needs_crops != (known["crop"] is not None) or (needs_crops and "normalisation" not in known["model"]):
         raise UserError(f"{path}: its crop and normalisation do not fit what its model sees; {WAY_OUT}")
-    if "strangeness" in known:
-        _check_strangeness(known["strangeness"], known["state_dict"], path)
-
-
-def _check_strangeness(entry: StrangenessEntry, state: Mapping[str, Tensor], path: Path) -> None:
-    """Raise `UserError` where the strangeness does not fit the network's embeddings."""
-    weights = [tensor for name, tensor in state.items() if name in ("head.weight", "network.head.weight")]
-    shapes = tuple(entry["projection"].shape), tuple(entry["prototypes"].shape)
-    fits = [len(shape) for shape in shapes] == [2, 2] and shapes[0][1] == shapes[1][1] and 0 not in shapes[1]
-    if not fits or any(weight.shape[-1] != shapes[0][0] for weight in weights):
-        raise UserError(f"{path}: its strangeness, {shapes}, does not fit its network; {WAY_OUT}")
-    if not all(bool(tensor.isfinite().all()) for tensor in (entry["projection"], entry["prototypes"])):
-        raise UserError(f"{path}: its strangeness holds numbers that are none; {WAY_OUT}")
 
 
 def _not_data(header: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -35,7 +35,14 @@ def open_data(settings: TrainingSettings) -> GestureDataModule:
     if kind.needs_crops:
         _check_geometry(hands, settings)
     return GestureDataModule(
-        kind, hands, settings.vocabulary, how.batch_size, settings.seed, how.overfit_samples, how.passes
+        kind,
+        hands,
+        settings.vocabulary,
+        how.batch_size,
+        settings.seed,
+        how.overfit_samples,
+        how.passes,
+        settings.sampler,
     )
 
 

@@ -276,7 +276,7 @@ class InputKind(ABC):
         """Raise `UserError` where a detector gives no landmarks but the kind needs them."""
         if self.needs_landmarks and not self.either_suffices and not detector.gives_landmarks:
             raise UserError(
-                "this checkpoint recognises landmarks, which the detector does not give; choose detector=mediapipe, "
+                "this checkpoint recognises landmarks, which the detector does not give; choose detector=hands, "
                 "or a checkpoint of crops"
             )
 

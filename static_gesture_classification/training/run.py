@@ -1,8 +1,9 @@
-"""A training run: found by its identity, trained or resumed, and its best epoch exported."""
+"""A training run: found by its identity, trained or resumed, its best epochs calibrated, and the best exported."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from static_gesture_classification.terminal import say
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.trackers import Tracker
+from static_gesture_classification.training.calibrate import calibrate
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
-from static_gesture_classification.training.checkpoint import export_checkpoint, read_checkpoint
+from static_gesture_classification.training.checkpoint import calibration_of, export_checkpoint, read_checkpoint
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import build_module, build_trainer
 from static_gesture_classification.training.identity import RunIdentity, begin_run, is_finished, run_folder_for
@@ -51,6 +53,7 @@ def run_training(
         run = begin_run(folder, identity, settings.configuration, tags_of(settings))
         with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
             train(settings, data, run, logger, callbacks)
+    calibrate(kept_checkpoints(folder), data, settings.misses)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)
 
 
@@ -91,22 +94,29 @@ def tags_of(settings: TrainingSettings) -> list[str]:
     return [settings.model["name"], "test_run" if trial else "valid_run", f"loss_{loss}", *settings.tags]
 
 
-def export_best(run: Path, output: Path, fingerprint: str) -> dict[str, Any]:
-    """Write the best epoch's network to `output`, and its record beside it as `.json`; returns the record."""
+def kept_checkpoints(run: Path) -> list[Path]:
+    """The kept checkpoints of a run's best epochs, best first."""
     checkpoints = Checkpoints(run / "checkpoints", keep=1)
     checkpoints.load_state_dict(read_checkpoint(checkpoints.folder / LAST)["callbacks"]["Checkpoints"])
-    best = read_checkpoint(checkpoints.paths[0])
+    return checkpoints.paths
+
+
+def export_best(run: Path, output: Path, fingerprint: str) -> dict[str, Any]:
+    """Write the best epoch's network to `output`, and its record beside it as `.json`; returns the record."""
+    path = kept_checkpoints(run)[0]
+    best = read_checkpoint(path)
     record = {
         "run": run.name,
         "model": best["model"]["name"],
         "input": kind_of(best["model"]).name,
         "epoch": best["epoch"],
-        "checkpoint": checkpoints.paths[0].name,
+        "checkpoint": path.name,
         "fingerprint": fingerprint,
         "gestures": best["gestures"]["names"],
         "crop": best["crop"],
         "scores": best["scores"],
+        "calibration": asdict(calibration_of(best)),
     }
-    export_checkpoint(checkpoints.paths[0], output)
+    export_checkpoint(path, output)
     write_json(output.with_suffix(".json"), record)
     return record

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
 # The nodes of the configuration that the trained weights depend on.
-NODES = ("gestures", "model", "loss", "optimizer", "scheduler", "train_hyperparams", "augs", "trainer", "seed")
+NODES = (
+    "gestures",
+    "model",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "train_hyperparams",
+    "augs",
+    "sampler",
+    "trainer",
+    "seed",
+    "background",
+)
 
 
 class HyperParameters(Settings):
@@ -41,6 +53,23 @@ class HyperParameters(Settings):
     fresh: bool = False
 
 
+class SamplerSettings(Settings):
+    """How often training sees each sample; `sampler` of the configuration.
+
+    Args:
+        power: from 0, each sample alike, to 1, each subject alike: a subject with n samples counts n^(1 - power).
+        even: sources whose samples keep the share that they have of all samples: their people are made up.
+    """
+
+    power: float = Field(default=0.0, ge=0, le=1)
+    even: tuple[str, ...] = ()
+
+    @field_validator("even", mode="before")
+    @classmethod
+    def _default_even(cls, even: object) -> object:
+        return even or ()
+
+
 class TrainerSettings(Settings):
     """Device, precision and the like; `trainer` of the configuration (see conf/trainer/)."""
 
@@ -64,9 +93,10 @@ class TrainingSettings(Settings):
     Args:
         vocabulary: the gestures, in class order.
         model, loss, optimizer, scheduler, augs: nodes of the configuration, plain values.
-        hyperparameters, trainer: see their classes.
+        hyperparameters, sampler, trainer: see their classes.
         crop_size, crop_margin: of crops: pixels, and share of the box's longer side.
         workspace: where data and results lie.
+        misses: share of the hands of gestures that may be answered with the background; `background.misses`.
         seed: of all randomness.
         tags: further short labels of the run.
         configuration: the whole configuration, plain values, which the run folder keeps.
@@ -79,10 +109,12 @@ class TrainingSettings(Settings):
     scheduler: dict[str, Any]
     augs: dict[str, Any]
     hyperparameters: HyperParameters
+    sampler: SamplerSettings
     trainer: TrainerSettings
     crop_size: int = Field(ge=1)
     crop_margin: float = Field(ge=0)
     workspace: Workspace
+    misses: float = Field(ge=0, lt=1)
     seed: int
     tags: list[str] = Field(default_factory=list)
     configuration: dict[str, Any] = Field(default_factory=dict)
@@ -95,10 +127,12 @@ class TrainingSettings(Settings):
             "",
             vocabulary=Vocabulary.from_config(config),
             hyperparameters=HyperParameters.read(config, "train_hyperparams"),
+            sampler=SamplerSettings.read(config, "sampler"),
             trainer=TrainerSettings.from_config(config),
             crop_size=config.crops.size,
             crop_margin=config.crops.margin,
             workspace=Workspace.from_config(config),
+            misses=config.background.misses,
             tags=config.get("tags") or [],
             configuration=OmegaConf.to_container(config, resolve=True),
         )

@@ -13,8 +13,6 @@ from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import read_image
 
-PER_GESTURE = 1
-
 pytest.importorskip("mediapipe", reason="MediaPipe is not installed (pip install .[mediapipe])")
 
 
@@ -22,6 +20,10 @@ pytest.importorskip("mediapipe", reason="MediaPipe is not installed (pip install
 def mediapipe(configured: Callable[..., Detector], hand_landmarker: Path) -> Iterator[MediapipeDetector]:
     with configured("detector=mediapipe", f"detector.model.path={hand_landmarker}") as built:
         assert isinstance(built, MediapipeDetector)
+        try:
+            built.detect(np.zeros((8, 8, 3), np.uint8))
+        except UserError as error:
+            pytest.skip(str(error))
         yield built
 
 

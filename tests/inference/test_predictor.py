@@ -86,7 +86,7 @@ def test_frame_without_a_hand_gives_nothing(checkpoint: Made, detector: Detector
 
 
 def test_checkpoint_of_landmarks_refuses_a_detector_without_them(checkpoint: Made) -> None:
-    with pytest.raises(UserError, match=r"landmarks.*detector=mediapipe"):
+    with pytest.raises(UserError, match=r"landmarks.*detector=hands"):
         Predictor.load(checkpoint("landmarks"), EVERYWHERE)
 
 

@@ -126,7 +126,7 @@ def test_landmarks_are_kept_for_the_settings_that_they_were_found_with(tmp_path:
 def test_a_detector_without_landmarks_is_refused_for_them(tmp_path: Path) -> None:
     table = published(tmp_path / "photos", {"a.png": (40, 40)}, landmarks=None)
     without = settings(tmp_path, "detector=box", extract=True)
-    with pytest.raises(UserError, match="finds no landmarks; use detector=mediapipe"):
+    with pytest.raises(UserError, match="finds no landmarks; use detector=hands"):
         build_landmarks(indexed(table, tmp_path), None, tmp_path / "out", without)
 
 
@@ -291,7 +291,7 @@ def test_whoever_is_split_already_stays_there_without_an_image_too(tmp_path: Pat
 
 def test_a_detector_without_landmarks_and_bad_values_are_named(dataset: Dataset, tmp_path: Path) -> None:
     _, index = dataset(2)
-    with pytest.raises(UserError, match="detector=mediapipe"):
+    with pytest.raises(UserError, match="detector=hands"):
         build_landmarks(index, None, tmp_path / "out", settings(tmp_path, "detector=box", extract=True))
     for override in ("landmarks.extract=perhaps", "landmarks.aspect_without_image=0", "landmarks.max_rejected_share=2"):
         with pytest.raises(UserError, match=override.partition("=")[0]):

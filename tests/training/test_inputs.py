@@ -168,7 +168,7 @@ def test_a_kind_of_both_parts_pairs_them_by_sample_and_leaves_out_hands_that_wer
 def test_a_detector_without_landmarks_does_for_no_kind_that_needs_them() -> None:
     KINDS["crops"].check_detector(BoxDetector([0, 0, 1, 1]))
     for kind in (KINDS["landmarks"], Both()):
-        with pytest.raises(UserError, match="detector=mediapipe"):
+        with pytest.raises(UserError, match="detector=hands"):
             kind.check_detector(BoxDetector([0, 0, 1, 1]))
 
 

@@ -19,7 +19,7 @@ from static_gesture_classification.recording.judging.learning import open_learni
 from static_gesture_classification.recording.judging.learning_head import LearningLayer
 from static_gesture_classification.recording.judging.settings import HandRule, JudgeSettings
 from static_gesture_classification.terminal import console
-from static_gesture_classification.training.answers import background_index, move_to_background, softmax
+from static_gesture_classification.training.answers import background_index
 
 ONNX = ".onnx"
 
@@ -98,9 +98,9 @@ class Observer:
         newest = None if self.learner is None else self.learner.newest
         if newest is None or recognised.embedding is None:
             return Sight(captured, tuple(hands), hand, recognised)
-        usual = softmax(newest.layer.scores(recognised.embedding), self.predictor.classifier.temperature)
         background = background_index(self.predictor.vocabulary)
-        probabilities = move_to_background(usual, np.array(recognised.strangeness), background)
+        scores = newest.layer.scores(recognised.embedding)
+        probabilities = self.predictor.classifier.calibration.probabilities(scores, background)
         best = int(probabilities.argmax())
         gesture, score = self.predictor.vocabulary.names[best], float(probabilities[best])
         refitted = replace(recognised, gesture=gesture, score=score, probabilities=probabilities)

@@ -145,7 +145,7 @@ def test_landmark_model_needs_a_detector_of_landmarks_where_there_are_none(
     world: World, unlabelled: Path, whole_picture: tuple[str, ...]
 ) -> None:
     overrides = ("model=landmarks", "model.weights=none", f"mining.pool={unlabelled}", *whole_picture)
-    with pytest.raises(UserError, match="choose detector=mediapipe"):
+    with pytest.raises(UserError, match="choose detector=hands"):
         open_pool(settings_of(world, *overrides), landmark_classifier(world.config(*overrides)))
 
 
