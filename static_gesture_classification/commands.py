@@ -36,7 +36,7 @@ def _stage(name: str, module: str, purpose: str, *groups: str) -> Command:
 
 
 _DATA = "sources gestures"
-_TRAINING = "background model train_hyperparams loss optimizer scheduler augs trainer"
+_TRAINING = "background model train_hyperparams loss optimizer scheduler augs sampler trainer"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     "Start": (_stage("loop", "walkthrough", "show one round of the loop on synthetic hands", "loop"),),

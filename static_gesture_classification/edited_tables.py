@@ -47,7 +47,8 @@ class Columns:
 
     Args:
         required: a table must have all of these.
-        one_of: groups of columns; a table must have all columns of one group.
+        one_of: groups of columns; a table must have all columns of one group. With an empty group among them it may
+            have none of them at all.
         optional: a table may have these; other columns are ignored.
         synonyms: other name -> name of a column.
     """
@@ -66,7 +67,8 @@ class Columns:
 
     def needs(self, names: Sequence[str]) -> tuple[str, ...]:
         """The columns that a table must have; of `one_of` the first group that it has whole, else the first."""
-        whole = [group for group in self.one_of if set(group) <= set(names)] or self.one_of
+        begun = any(name in names for group in self.one_of for name in group)
+        whole = [group for group in self.one_of if set(group) <= set(names) and (group or not begun)] or self.one_of
         return (*self.required, *(whole[0] if whole else ()))
 
     def recognise(self, header: Sequence[str]) -> list[str]:

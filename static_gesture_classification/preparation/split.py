@@ -14,8 +14,9 @@ These stay together:
 Official splits (`split.respect_official`) decide where a subject goes, unless they contradict these rules: published
 test samples stay in test, and the same subject's other sessions are left out; a subject in both train and val goes to
 train. Where a source publishes only some splits, the others are taken from its train split. Not so for sources in
-`split.settled`: their sessions were picked for a model's errors, so they must not be evaluated on. All others are
-assigned so that each gesture has the shares `split.val` and `split.test`, official splits included.
+`split.settled`: their sessions were picked for a model's errors, so they must not be evaluated on. Sources in
+`split.train_only` go to train as a whole: many people with few pictures each, who teach more than they measure. All
+others are assigned so that each gesture has the shares `split.val` and `split.test`, official splits included.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class SplitSettings(Settings):
         group: what must not be in two splits: "subject", or the weaker "session".
         incomplete: "fail" or "warn" when too few subjects show a gesture for it to be in every split.
         settled: sources whose train samples never go to val or test.
+        train_only: sources whose samples all go to train, whatever they publish.
         seed: of the assignment.
     """
 
@@ -100,6 +102,7 @@ class SplitSettings(Settings):
     group: Literal["subject", "session"] = "subject"
     incomplete: Literal["fail", "warn"] = "fail"
     settled: tuple[str, ...] = ()
+    train_only: tuple[str, ...] = ()
     seed: int = 0
 
     @classmethod
@@ -107,10 +110,10 @@ class SplitSettings(Settings):
         """From `split` and `seed`."""
         return cls.read(config, "split", seed=config.seed)
 
-    @field_validator("settled", mode="before")
+    @field_validator("settled", "train_only", mode="before")
     @classmethod
-    def _default_settled(cls, settled: object) -> object:
-        return settled or ()
+    def _default_sources(cls, sources: object) -> object:
+        return sources or ()
 
     @field_validator("test")
     @classmethod
@@ -187,7 +190,10 @@ def split_others(
     of_subject = np.full(subjects.max() + 1, UNUSED)
     of_subject[subjects[used]] = splits[used]
     result, remark = np.where(known, splits, of_subject[subjects]), None
-    rest = np.flatnonzero(~np.isin(subjects, subjects[known]))
+    new = ~np.isin(subjects, subjects[known])
+    train_only = new & np.isin(samples["source"].to_numpy(object), settings.train_only)
+    result[train_only] = TRAIN
+    rest = np.flatnonzero(new & ~train_only)
     if len(rest):
         lenient = settings.model_copy(update={"incomplete": "warn"}) if known.any() else settings
         own = samples.iloc[rest].reset_index(drop=True)
@@ -228,21 +234,20 @@ class Official:
 
 
 def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
-    """The published splits; none where they are not respected."""
-    splits = np.full(len(samples), UNUSED)
+    """The published splits, none where they are not respected; and train for the sources that are for it alone."""
     carve = np.zeros(len(samples), bool)
     missing: dict[str, list[int]] = {}
-    if settings.respect_official:
-        splits = split_numbers(samples)
-        sources = samples["source"].to_numpy(object)
-        for source in sorted(set(sources)):
-            own = sources == source
-            published = set(splits[own].tolist()) - {UNUSED}
-            absent = [split for split in settings.requested if split not in published]
-            # A single published split is no division of the dataset: it only says where these samples belong.
-            if len(published) > 1 and TRAIN in published and absent and source not in settings.settled:
-                missing[source] = absent
-                carve |= own & (splits == TRAIN)
+    sources = samples["source"].to_numpy(object)
+    official = split_numbers(samples) if settings.respect_official else np.full(len(samples), UNUSED)
+    splits = np.where(np.isin(sources, settings.train_only), TRAIN, official)
+    for source in sorted(set(sources)):
+        own = sources == source
+        published = set(splits[own].tolist()) - {UNUSED}
+        absent = [split for split in settings.requested if split not in published]
+        # A single published split is no division of the dataset: it only says where these samples belong.
+        if len(published) > 1 and TRAIN in published and absent and source not in settings.settled:
+            missing[source] = absent
+            carve |= own & (splits == TRAIN)
     return Official(splits, carve, missing, np.zeros(len(samples), bool))
 
 

@@ -3,9 +3,9 @@
     <label>/<image>                  the subject is unknown, unless `subject_pattern` finds it in the name
     <label>/<subject>/.../<image>    the folder below the label names the subject, the innermost one the session
     <split>/<label>/...              the same below train, val or test (also validation, training, ...)
-    boxes.csv                        image, x1, y1, x2, y2 [, label, subject, session, hand, split]; optional
+    boxes.csv                        image [, x1, y1, x2, y2] [, label, subject, session, hand, split]; optional
 
-The box is the whole image, unless boxes.csv lists it; an image listed twice has two hands. `image` is the path below
+The box is the whole image, unless boxes.csv has one; an image listed twice has two hands. `image` is the path below
 the root, or a unique file name. The CSV may have any separator and the column names of labelling tools
 (`edited_tables`), and width and height, with x1, y1 or xcenter, ycenter, instead of x2, y2. The unit of the boxes is
 stated or found (`box_units`); pixels are those of the upright picture. With a `label` column images may lie anywhere
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -67,7 +67,7 @@ SYNONYMS = {
 }
 COLUMNS = Columns(
     required=("image",),
-    one_of=BOX_FORMS,
+    one_of=(*BOX_FORMS, ()),
     optional=OPTIONAL,
     synonyms={other: name for name, others in SYNONYMS.items() for other in others},
 )
@@ -80,13 +80,13 @@ class ListedHand:
     Args:
         row: the line.
         image: path below the root, None where there is no such image.
-        box: x1, y1, x2, y2 in the table's unit, or its text where one is no number.
+        box: x1, y1, x2, y2 in the table's unit, or its text where one is no number; None in a table without boxes.
         size: width and height of the image in pixels, or the problem.
     """
 
     row: Row
     image: str | None
-    box: tuple[float, ...] | str
+    box: tuple[float, ...] | str | None
     size: tuple[int, int] | str
 
     @property
@@ -104,12 +104,14 @@ class Folder(Source):
 
     Args:
         boxes: name of the CSV in the root; None for whole images, with any other files beside them.
+        unlisted: whether to read the images that the CSV does not list; without a CSV all are read.
         units: of the boxes in the CSV: pixels, percent, shares; None to find it.
         subject_pattern: regular expression on the path below the root; its first group is the subject, a group called
             `session`, if there is one, the session.
     """
 
     boxes: str | None = "boxes.csv"
+    unlisted: bool = True
     units: str | None = None
     subject_pattern: str | None = None
 
@@ -125,7 +127,7 @@ class Folder(Source):
         if self.boxes is not None and not hands:
             self._refuse_exports()
         found: list[Piece] = [partial(self._hands_in_table, hands, pattern)] if hands else []
-        folders = self.label_folders()
+        folders = self.label_folders() if self.unlisted or not hands else []
         below = [self._files(folder.path) for folder in folders]
         for folder, files in zip(folders, below, strict=True):
             images = [path for path in files.images if path not in listed]
@@ -140,6 +142,14 @@ class Folder(Source):
         if any(folder.split for folder in folders):
             found.append(partial(self._note_splits, folders))
         return [*found, partial(self._beside, below, listed)]
+
+    def paths_to_watch(self) -> Iterable[str]:
+        """See `Source.paths_to_watch`; the CSV and its images where nothing else is read."""
+        hands = [] if self.unlisted else self._listed_hands()
+        if not hands:
+            return super().paths_to_watch()
+        images = dict.fromkeys(hand.image for hand in hands if hand.image is not None)
+        return [str(self.folder / name) for name in (str(self.boxes), *images)]
 
     def label_folders(self) -> Sequence[LabelFolder]:
         """The folders that hold one label's images each."""
@@ -182,7 +192,7 @@ class Folder(Source):
         hands.not_images = [name for files in below for name in files.not_images if name not in listed]
         refused = [entry for files in below for entry in files.refused]
         hands.passed_over = [Rejected(self.name, name, name, reason) for name, reason in refused]
-        stray = [name for name in files_in(self.folder) if is_image(name) and name not in listed]
+        stray = [name for name in files_in(self.folder) if is_image(name) and name not in listed] if below else []
         if stray:
             subject = "1 image lies" if len(stray) == 1 else f"{len(stray):,} images lie"
             hands.notes = [f"{subject} in no label's folder and cannot be used: {some_of(stray)}"]
@@ -241,7 +251,7 @@ class Folder(Source):
         boxes = [
             TableBox(hand.row.line, hand.box, hand.size)
             for hand in hands
-            if not isinstance(hand.box, str) and not isinstance(hand.size, str)
+            if isinstance(hand.box, tuple) and not isinstance(hand.size, str)
         ]
         return unit_of(boxes, self._table_name, setting)
 
@@ -262,10 +272,7 @@ class Folder(Source):
             subject = session = f"{self.name}/{cells['subject']}"
         if cells["session"]:
             session = f"{self.name}/{cells['session']}"
-        size = hand.size if isinstance(hand.size, str) else scale(unit, hand.size)
-        box, problem = in_shares(hand.box, size)
-        if problem is None and unit != SHARES and max(map(float, hand.box)) <= SHARES_TO:
-            problem = f"box of no more than two {unit}: {hand.box}"
+        box, problem = self._box_of(hand, unit)
         handedness = cells["hand"].lower()
         return Hand(
             name=hand.name,
@@ -279,6 +286,15 @@ class Folder(Source):
             split=self._split_of(image, cells["split"], where),
             problem=problem,
         )
+
+    def _box_of(self, hand: ListedHand, unit: str) -> tuple[Sequence[float], str | None]:
+        """The box in shares of the image, and why it cannot be used, or None."""
+        if hand.box is None:
+            return WHOLE_IMAGE, hand.size if isinstance(hand.size, str) else None
+        box, problem = in_shares(hand.box, hand.size if isinstance(hand.size, str) else scale(unit, hand.size))
+        if problem is None and unit != SHARES and max(map(float, hand.box)) <= SHARES_TO:
+            problem = f"box of no more than two {unit}: {hand.box}"
+        return box, problem
 
     def _label_of(self, image: str, where: str) -> str:
         label, slash, _ = self._below_split(image).partition("/")
@@ -328,9 +344,11 @@ def image_of(row: Row) -> str:
     return row["image"].replace("\\", "/").removeprefix("./")
 
 
-def box_in(row: Row, table: Table) -> tuple[float, ...] | str:
-    """x1, y1, x2, y2 of a line in the table's unit, or its text where it is not four numbers."""
-    form = next(form for form in BOX_FORMS if set(form) <= table.columns)
+def box_in(row: Row, table: Table) -> tuple[float, ...] | str | None:
+    """x1, y1, x2, y2 of a line in the table's unit, its text where it is not four numbers, None without columns."""
+    form = next((form for form in BOX_FORMS if set(form) <= table.columns), None)
+    if form is None:
+        return None
     try:
         a, b, c, d = (decimal(row[name]) for name in form)
     except ValueError:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import BOX
+from static_gesture_classification.samples import BOX, group_of
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
+from static_gesture_classification.training.models.network import Network
+from static_gesture_classification.training.settings import SamplerSettings
 
+PLAIN = SamplerSettings()
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
 
 
@@ -59,10 +64,16 @@ class SeededBatches(Sampler[np.ndarray]):
         batch_size: samples per batch; an incomplete last batch of a pass is left out unless it is the only one.
         seed: of the order.
         passes: how often an epoch goes through all samples, each time in a new order.
+        weights: (length,) how often a pass has each sample, on average, up to a factor; None: once. A pass is a
+            systematic sample (Madow, "On the theory of systematic sampling, II", 1949): each sample comes as often as
+            its weight says, rounded up or down.
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, passes: int = 1) -> None:
+    def __init__(
+        self, length: int, batch_size: int, seed: int, passes: int = 1, weights: np.ndarray | None = None
+    ) -> None:
         self.length, self.batch_size, self.seed, self.passes, self.epoch = length, batch_size, seed, passes, 0
+        self._ends = None if weights is None else length * np.cumsum(weights) / weights.sum()
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning at the start of every epoch."""
@@ -73,9 +84,15 @@ class SeededBatches(Sampler[np.ndarray]):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for number in range(self.passes):
-            order = np.random.default_rng([self.seed, self.epoch, number]).permutation(self.length)
+            order = self._one_pass(np.random.default_rng([self.seed, self.epoch, number]))
             for batch in range(max(1, self.length // self.batch_size)):
                 yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def _one_pass(self, random: np.random.Generator) -> np.ndarray:
+        if self._ends is None:
+            return random.permutation(self.length)
+        places = np.arange(self.length) + random.random()
+        return random.permutation(np.searchsorted(self._ends, places, side="right").clip(max=self.length - 1))
 
 
 class GestureDataModule(LightningDataModule):
@@ -89,6 +106,7 @@ class GestureDataModule(LightningDataModule):
         seed: of the order in which training samples come.
         overfit_samples: train and validate on this many training samples only.
         passes: how often an epoch goes through the training samples.
+        sampler: how often a pass has each of them.
 
     Raises:
         DataError: a split cannot be trained or validated on.
@@ -103,11 +121,13 @@ class GestureDataModule(LightningDataModule):
         seed: int,
         overfit_samples: int | None = None,
         passes: int = 1,
+        sampler: SamplerSettings = PLAIN,
     ) -> None:
         super().__init__()
-        self.kind, self.hands, self.vocabulary = kind, hands, vocabulary
+        self.kind, self.hands, self.vocabulary, self.sampler = kind, hands, vocabulary, sampler
         self.batch_size, self.seed, self.passes = batch_size, seed, passes
         self.samples = hands.samples
+        self._trained_on = hands
         self.targets = np.asarray(vocabulary.indices(self.samples["gesture"].tolist()), np.int64)
         usable = kind.usable(hands.points, len(self.samples))
         if len(usable) and not usable.any():
@@ -122,12 +142,17 @@ class GestureDataModule(LightningDataModule):
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
 
+    def precompute(self, network: Network, folder: Path, device: str) -> None:
+        """Compute what is the same in every epoch: see `InputKind.precompute`."""
+        rows = np.unique(np.concatenate(list(self.rows.values())))
+        self._trained_on = self.kind.precompute(self.hands, rows, network, folder, device)
+
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""
         return np.bincount(self.targets[self.rows[split]], minlength=len(self.vocabulary)).tolist()
 
     def fingerprint(self) -> str:
-        """Hash of the inputs (evenly spaced ones if there are many crops), labels and splits of train and val."""
+        """Hash of the inputs (evenly spaced ones if there are many crops), labels, splits and weights of samples."""
         digest = hashlib.blake2b(digest_size=16)
         for split, rows in self.rows.items():
             for column in ("sample_id", "gesture"):
@@ -138,20 +163,28 @@ class GestureDataModule(LightningDataModule):
                     digest.update(self.hands.crops[row].tobytes())
             if self.hands.points is not None:
                 digest.update(np.ascontiguousarray(self.hands.points[rows]).tobytes())
+        if (weights := self._weights()) is not None:
+            digest.update(weights.tobytes())
         return digest.hexdigest()
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split in a new order every pass; an incomplete last batch is left out."""
-        return self._loader("train", SeededBatches(len(self.rows["train"]), self.batch_size, self.seed, self.passes))
+        rows = self.rows["train"]
+        batches = SeededBatches(len(rows), self.batch_size, self.seed, self.passes, self._weights())
+        return self._loader("train", batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the val split in the order of the table."""
         count, size = len(self.rows["val"]), max(self.batch_size, self.kind.batch_size)
         return self._loader("val", np.split(np.arange(count), range(size, count, size)))
 
+    def _weights(self) -> np.ndarray | None:
+        """Weights of the train rows."""
+        return sampling_weights(self.samples.iloc[self.rows["train"]], self.sampler)
+
     def _loader(self, split: str, batches: Sampler[np.ndarray] | list[np.ndarray]) -> DataLoader[Batch]:
         return DataLoader(
-            PreparedHandsDataset(self.kind, self.hands, self.targets, self.rows[split]),
+            PreparedHandsDataset(self.kind, self._trained_on, self.targets, self.rows[split]),
             batch_size=None,
             sampler=batches,
             collate_fn=_as_it_is,
@@ -172,6 +205,21 @@ class GestureDataModule(LightningDataModule):
                 f"the train split has no sample of {', '.join(missing)}: a classifier cannot learn a gesture it never "
                 "sees. Add samples of it (record, or another source), or take it out of conf/gestures/"
             )
+
+
+def sampling_weights(samples: pd.DataFrame, sampler: SamplerSettings) -> np.ndarray | None:
+    """How often training sees each of n samples: float64 (n,), 1 on average; None where all come alike.
+
+    Where nobody knows the subject, the session counts as one, else the picture (`samples.group_of`).
+    """
+    if sampler.power == 0 or not len(samples):
+        return None
+    even = samples["source"].isin(sampler.even).to_numpy()
+    groups = group_of(samples)
+    weights = np.where(even, 1.0, groups.map(groups.value_counts()).to_numpy(np.float64) ** -sampler.power)
+    if not even.all():
+        weights[~even] /= weights[~even].mean()
+    return weights
 
 
 def _as_it_is(batch: Any) -> Any:

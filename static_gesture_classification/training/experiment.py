@@ -35,7 +35,14 @@ def open_data(settings: TrainingSettings) -> GestureDataModule:
     if kind.needs_crops:
         _check_geometry(hands, settings)
     return GestureDataModule(
-        kind, hands, settings.vocabulary, how.batch_size, settings.seed, how.overfit_samples, how.passes
+        kind,
+        hands,
+        settings.vocabulary,
+        how.batch_size,
+        settings.seed,
+        how.overfit_samples,
+        how.passes,
+        settings.sampler,
     )
 
 
@@ -46,8 +53,13 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
         UserError: a part of the configuration cannot be used (unknown model, weights that cannot be had, ...).
     """
     torch.manual_seed(settings.seed)
+    network, wanted = initial_network(settings.model, data.vocabulary), settings.trainer
+    hardware.use_processor(None)
+    device = "cuda" if hardware.accelerator(wanted.accelerator) == "cuda" else "cpu"
+    data.precompute(network, settings.workspace.crop_embeddings, device)
+    hardware.use_processor(wanted.threads)
     return GestureModule(
-        network=initial_network(settings.model, data.vocabulary),
+        network=network,
         loss=build(settings.loss, "loss", vocabulary=data.vocabulary, counts=data.counts("train")),
         optimizer=_optimizer(settings.optimizer),
         schedule=build(settings.scheduler, "scheduler"),

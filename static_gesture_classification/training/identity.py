@@ -23,7 +23,18 @@ from static_gesture_classification.training.settings import TrainingSettings
 
 CODE_FIELD = "source_code/training"  # of a run: hash of the code that trains, see `training_code`
 # The settings that the trained weights depend on. The crops' geometry shows in the data's own hash.
-_DECISIVE = {"vocabulary", "model", "loss", "optimizer", "scheduler", "hyperparameters", "augs", "trainer", "seed"}
+_DECISIVE = {
+    "vocabulary",
+    "model",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "hyperparameters",
+    "augs",
+    "sampler",
+    "trainer",
+    "seed",
+}
 _CARRYING_OUT = {"hyperparameters": {"fresh"}, "trainer": {"fast_dev_run"}}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
@@ -20,6 +20,7 @@ NODES = (
     "scheduler",
     "train_hyperparams",
     "augs",
+    "sampler",
     "trainer",
     "seed",
     "background",
@@ -52,6 +53,23 @@ class HyperParameters(Settings):
     fresh: bool = False
 
 
+class SamplerSettings(Settings):
+    """How often training sees each sample; `sampler` of the configuration.
+
+    Args:
+        power: from 0, each sample alike, to 1, each subject alike: a subject with n samples counts n^(1 - power).
+        even: sources whose samples keep the share that they have of all samples: their people are made up.
+    """
+
+    power: float = Field(default=0.0, ge=0, le=1)
+    even: tuple[str, ...] = ()
+
+    @field_validator("even", mode="before")
+    @classmethod
+    def _default_even(cls, even: object) -> object:
+        return even or ()
+
+
 class TrainerSettings(Settings):
     """Device, precision and the like; `trainer` of the configuration (see conf/trainer/)."""
 
@@ -75,7 +93,7 @@ class TrainingSettings(Settings):
     Args:
         vocabulary: the gestures, in class order.
         model, loss, optimizer, scheduler, augs: nodes of the configuration, plain values.
-        hyperparameters, trainer: see their classes.
+        hyperparameters, sampler, trainer: see their classes.
         crop_size, crop_margin: of crops: pixels, and share of the box's longer side.
         workspace: where data and results lie.
         background_share: of hands in use that show no gesture; `background.share`.
@@ -91,6 +109,7 @@ class TrainingSettings(Settings):
     scheduler: dict[str, Any]
     augs: dict[str, Any]
     hyperparameters: HyperParameters
+    sampler: SamplerSettings
     trainer: TrainerSettings
     crop_size: int = Field(ge=1)
     crop_margin: float = Field(ge=0)
@@ -108,6 +127,7 @@ class TrainingSettings(Settings):
             "",
             vocabulary=Vocabulary.from_config(config),
             hyperparameters=HyperParameters.read(config, "train_hyperparams"),
+            sampler=SamplerSettings.read(config, "sampler"),
             trainer=TrainerSettings.from_config(config),
             crop_size=config.crops.size,
             crop_margin=config.crops.margin,

@@ -256,6 +256,14 @@ def test_recordings_put_into_train_one_by_one_are_not_taken_for_a_split_they_lac
     assert (settled.query("source == 'recorded'")["split"].reset_index(drop=True) == asked).all()
 
 
+@pytest.mark.parametrize("respected", [True, False])
+def test_a_source_for_train_only_goes_there_as_a_whole(respected: bool) -> None:
+    rows = people(20, "own") + people(15, "single") + people(3, "published", split="test")
+    result, _ = split(rows, train_only=["single", "published"], respect_official=respected)
+    assert set(result.loc[result["source"].isin(["single", "published"]), "split"]) == {"train"}
+    assert set(result.loc[result["source"] == "own", "split"]) >= {"val", "test"}
+
+
 def test_one_person_only_fails_with_the_reason_and_the_nearest_that_is_possible() -> None:
     with pytest.raises(DataError, match=r"the 12 samples show 1 person .*own/person 0.* too few for train, val, test"):
         split(people(1))

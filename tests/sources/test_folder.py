@@ -95,6 +95,30 @@ def test_csv_may_name_label_subject_session_hand_and_split(tmp_path: Path, save_
     assert told == ["FIST", "folder/anna", "folder/monday", "left", "test"]
 
 
+def test_table_without_boxes_tells_who_shows_what_in_whole_images(tmp_path: Path, save_image: Save, read: Read) -> None:
+    for name in ("set a/1.jpg", "set a/2.jpg", "others/3.jpg"):
+        save_image(tmp_path / name)
+    (tmp_path / "list.csv").write_text("file,label,person\nset a/1.jpg,like,anna\nothers/3.jpg,fist,anna\n")
+    rows, rejected = read(tmp_path, boxes="list.csv", unlisted=False)
+    assert [(row["image"], row["gesture"], row["subject"], box(row)) for row in rows] == [
+        ("set a/1.jpg", "THUMBS_UP", "folder/anna", [0, 0, 1, 1]),
+        ("others/3.jpg", "FIST", "folder/anna", [0, 0, 1, 1]),
+    ]
+    assert not rejected
+    with pytest.raises(DataError, match="set a"):  # which is no label
+        read(tmp_path, boxes="list.csv")
+
+
+def test_only_the_table_and_its_images_are_watched_where_nothing_else_is_read(tmp_path: Path, save_image: Save) -> None:
+    for name in ("like/1.jpg", "like/2.jpg"):
+        save_image(tmp_path / name)
+    (tmp_path / "boxes.csv").write_text("image,label\nlike/1.jpg,like\n")
+    watched = {Path(path) for path in Folder(name="folder", root=str(tmp_path), unlisted=False).paths_to_watch()}
+    assert watched == {tmp_path / "boxes.csv", tmp_path / "like/1.jpg"}
+    every = {Path(path) for path in Folder(name="folder", root=str(tmp_path)).paths_to_watch()}
+    assert every == watched | {tmp_path / "like/2.jpg"}
+
+
 def test_bad_lines_and_images_are_rejected_with_the_reason(tmp_path: Path, save_image: Save, read: Read) -> None:
     for name in ("like/one.jpg", "like/two.jpg", "like/good.jpg"):
         save_image(tmp_path / name)

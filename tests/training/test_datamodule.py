@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.training.datamodule import GestureDataModule
+from static_gesture_classification.training.datamodule import GestureDataModule, SeededBatches, sampling_weights
 from static_gesture_classification.training.inputs import KINDS, PreparedHands
+from static_gesture_classification.training.settings import SamplerSettings
 from tests.support.patches import GESTURES, SIZE, VOCABULARY, patches, write_patches
 
 SPLITS = {"train": 10, "val": 4, "test": 4, "": 3}
@@ -117,3 +119,31 @@ def test_missing_and_damaged_crops_are_named(tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(DataError, match="crops"):
         opened()
+
+
+def test_people_with_few_samples_come_more_often_and_a_pass_stays_as_long() -> None:
+    samples = pd.DataFrame(
+        {
+            "source": ["own"] * 20 + ["posed"] * 4,
+            "subject": ["anna"] * 16 + ["", "", "bo", "bo"] + ["nobody"] * 4,
+            "session": [""] * 24,
+            "image": [f"{number}.jpg" for number in range(24)],
+        }
+    )
+    each_person = sampling_weights(samples, SamplerSettings(power=1, even=("posed",)))
+    assert each_person is not None
+    assert each_person.mean() == pytest.approx(1)
+    assert each_person[20:] == pytest.approx(np.ones(4))  # posed hands keep their share
+    assert each_person[:16].sum() == pytest.approx(each_person[16]) == pytest.approx(each_person[18:20].sum())
+    tempered = sampling_weights(samples, SamplerSettings(power=0.5, even=("posed",)))
+    assert tempered is not None
+    assert tempered[16] / tempered[0] == pytest.approx(4)
+    assert sampling_weights(samples, SamplerSettings(power=0)) is None
+    drawn = np.concatenate(list(SeededBatches(24, 8, seed=0, passes=500, weights=each_person)))
+    assert np.abs(np.bincount(drawn, minlength=24) / 500 - each_person).max() < 0.1
+
+
+def test_no_pass_with_weights_strays_from_them_by_one_sample() -> None:
+    weights = np.array([3.5, 0.5, 0.5, 0.5, 1.0])
+    for one_pass in SeededBatches(5, 5, seed=0, passes=20, weights=weights):
+        assert np.abs(np.bincount(one_pass, minlength=5) - weights * 5 / weights.sum()).max() < 1
