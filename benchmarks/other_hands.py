@@ -20,24 +20,38 @@ kept in data/benchmarks/, which git ignores. Printed and kept in benchmarks/resu
 from __future__ import annotations
 
 import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_dir
+from machine import processor
 from omegaconf import DictConfig
+from sklearn.covariance import LedoitWolf
 
 from static_gesture_classification.configuration import CONF
-from static_gesture_classification.detection.detector import Detector
+from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.samples import BOX, LANDMARK_COUNT
+from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES, points_of
+from static_gesture_classification.recording.false_alarms import alarm_rate
+from static_gesture_classification.samples import BOX, LANDMARK_COUNT, write_samples
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
-from static_gesture_classification.training.checkpoint import Classifier
+from static_gesture_classification.training.checkpoint import Classifier, load_classifier
+from static_gesture_classification.training.experiment import open_data
+from static_gesture_classification.training.run import run_training
+from static_gesture_classification.training.settings import TrainingSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared" / "data"
@@ -195,4 +209,4 @@ def found_in_video() -> pd.DataFrame:
         table = pd.DataFrame(rows, columns=["frame", "points"])
         table["gesture"] = [next(iter(shown[row])) if len(shown[row]) == 1 else "" for row in table["frame"]]
         table.to_pickle(kept)
-    return pd.read_pickle(kept)
+    return pd.read_pickle(kept)  # noqa: S301  our own file

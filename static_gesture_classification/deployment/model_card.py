@@ -284,9 +284,7 @@ def _calibration(facts: CardFacts) -> list[str]:
         "",
         f"They are computed inside the file with a temperature of {temperature:.3g}"
         + (f" and an advantage of {background} of {advantage:+.2f}" if background else "")
-        + (
-            "; both were read off val." if fitted else "; nothing was read off val, so they may be too high or too low."
-        ),
+        + ("; both were read off val." if fitted else "; they were not calibrated on val."),
         f"Expected calibration error (mean distance between a score and how often it is right): {error}.",
     ]
     return [*lines, *(_none_of_these(facts, background) if background else [])]
@@ -297,8 +295,8 @@ def _none_of_these(facts: CardFacts, background: str) -> list[str]:
     shares = [_false_alarms(name, each, background) for name, each in facts.scores.items()]
     return [
         "",
-        f"{background} means none of these. The output `strangeness` weighs it against the likeliest gesture alone: from "
-        "0.5 on, it is the answer.",
+        f"{background} means none of these. The output `strangeness` weighs it against the likeliest gesture alone: "
+        "above 0.5, it is the answer.",
         *(shares or [f"How often other hands are taken for a gesture: {NOT_MEASURED}."]),
     ]
 
@@ -309,8 +307,8 @@ def _false_alarms(name: str, scores: SplitScores, background: str) -> str:
     alarms = int(pairs.loc[pairs["gesture"] == background, "count"].sum())
     lost = int(pairs.loc[pairs["prediction"] == background, "count"].sum())
     return (
-        f"On {name}, {alarms:,} of {none:,} hands that show none are taken for a gesture, and {lost:,} of {shown:,} that "
-        "show one for none."
+        f"On {name}, {alarms:,} of {none:,} hands that show none are taken for a gesture, and {lost:,} of {shown:,} "
+        "that show one for none."
     )
 
 
