@@ -48,6 +48,8 @@ def usage(file: str, inputs: Sequence[NetworkInput], about: Mapping[str, Any]) -
             f"`hand.png` is a square cut out around the hand's box, {about['crop']['margin']} of its longer side added "
             "on each side.",
         ]
+    if {"points", "crops"} <= {*names}:
+        lines += ["Both are of the same hands. One may be missing: an entirely black crop, or points that are NaN."]
     others = [name for name in names if name not in ("points", "crops")]
     if others:
         lines += [f"{', '.join(f'`{name}`' for name in others)}: 1 where that part is there, 0 where it is missing."]

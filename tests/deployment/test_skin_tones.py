@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import open_dict
 
@@ -22,6 +23,7 @@ def test_another_tone_changes_the_skin_alone() -> None:
     assert with_tone(subject, 0).skin.back.tolist() == light.skin.back.tolist()
 
 
+@pytest.mark.full
 def test_every_tone_is_scored_on_the_same_hands(project: Path, checkpoint: Callable[[str], Path]) -> None:
     with initialize_config_dir(str(project / "conf"), version_base="1.3"):
         config = compose("config", ["export_onnx.tones=1"])
