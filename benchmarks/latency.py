@@ -54,7 +54,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
 RESULT = PROJECT / "benchmarks" / "results" / "latency.md"
 # model -> size of its crops in pixels
-MODELS = {"landmarks": 0, "fused": 128, "resnet18": 64, "efficientnet_lite0": 128}
+MODELS = {"landmarks": 0, "fused": 96, "resnet18": 64, "efficientnet_lite0": 128}
 FRAMES, TURNS, WARM_UP = 60, 150, 10
 MARGIN = 0.15
 FORMS = ("PyTorch", "ONNX", "ONNX int8")
