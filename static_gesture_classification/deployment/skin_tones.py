@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
+from pydantic import Field
 
 from static_gesture_classification.deployment.scores import Score, score
 from static_gesture_classification.detection.detector import DetectedHand
@@ -20,6 +21,7 @@ from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, pr
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.samples import BOX
+from static_gesture_classification.settings import Settings
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset
 from static_gesture_classification.synthetic.people import TONES, with_tone
 from static_gesture_classification.synthetic.poses import read_poses
@@ -31,17 +33,16 @@ SIZE = 320  # pixels of a picture
 SEED = "skin tones"  # other hands than those that are trained on
 
 
-@dataclass(frozen=True)
-class ToneSettings:
+class ToneSettings(Settings):
     """What pictures are made.
 
     Args:
-        people: synthetic people; each shows each gesture in each tone.
+        tones: synthetic people; each shows each gesture in each tone.
         synthetic: settings of the pictures.
         poses: of all gestures, as in conf/poses.
     """
 
-    people: int
+    tones: int = Field(ge=0)
     synthetic: SyntheticSettings
     poses: dict[str, Any]
 
@@ -49,7 +50,12 @@ class ToneSettings:
     def from_config(cls, config: DictConfig) -> ToneSettings:
         """From `export_onnx.tones`, `synthetic` and `poses`."""
         poses: Any = OmegaConf.to_container(config.poses, resolve=True)
-        return cls(config.export_onnx.tones, SyntheticSettings.from_config(config), poses)
+        return cls.read(config, "export_onnx", synthetic=SyntheticSettings.from_config(config), poses=poses)
+
+    @property
+    def people(self) -> int:
+        """Number of synthetic people."""
+        return self.tones
 
 
 @dataclass(frozen=True)

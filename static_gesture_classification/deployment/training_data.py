@@ -59,7 +59,9 @@ def find_history(checkpoint: Path, classifier: Classifier, workspaces: Sequence[
     record = find_record(checkpoint)
     version = record.get("data_version") or _version_of_run(record, checkpoint, workspaces)
     if version is None:
-        return CheckpointHistory(record, None, None, f"nothing beside {checkpoint} says which data it was trained on")
+        return CheckpointHistory(
+            record, None, None, f"nothing beside {checkpoint.name} says which data it was trained on"
+        )
     for hands in _prepared(classifier, workspaces, version):
         return CheckpointHistory(record, version, TrainingData(hands), "")
     there = ", ".join(str(classifier.kind.sample_table(each)) for each in workspaces)
