@@ -491,7 +491,7 @@ def reopen_last_set(recorder: Recorder) -> None:
 
 def go_on(recorder: Recorder, current: SetInProgress) -> None:
     """Go on after a finished set."""
-    if recorder.camera.over:
+    if recorder.camera.over or (recorder.settings.background and current.job is recorder.job):
         finish(recorder)
     elif all(current.job is not job for job in recorder.work.jobs):  # it was adopted
         begin(recorder)

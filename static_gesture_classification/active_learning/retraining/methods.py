@@ -6,6 +6,9 @@ The record also lists the digests of all subjects trained on, including those of
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -26,7 +29,10 @@ from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.split import tie_rows
 from static_gesture_classification.samples import read_rows, read_samples, write_samples
 from static_gesture_classification.terminal import note, say
+from static_gesture_classification.training.answers import background_index, fit_calibration
+from static_gesture_classification.training.calibrate import subject_weights
 from static_gesture_classification.training.checkpoint import (
+    CALIBRATION,
     Classifier,
     checkpoint_digest,
     load_classifier,
@@ -89,12 +95,26 @@ def refit_head(settings: RetrainSettings) -> None:
     tensors = {"weight": torch.from_numpy(head.layer.weights), "bias": torch.from_numpy(head.layer.bias)}
     state = {**entries["state_dict"], **{f"head.{name}": tensor for name, tensor in tensors.items()}}
     trained = settings.workspace.trained
-    save({**entries, "state_dict": state, "scores": None}, trained)
+    save({**entries, "state_dict": state, "scores": None, **calibrated(settings, classifier, head.layer)}, trained)
     record = read_record(settings.start.with_suffix(".json")) or {}
     run = record.get("run", settings.start.stem)
     about = {"run": run, "epoch": entries["epoch"], "checkpoint": settings.start.name}
     write_json(trained.with_suffix(".json"), {**about, "model": entries["model"]["name"], "method": HEAD})
     note_subjects(settings, known | set(split_subjects(samples, TRAIN)))
+
+
+def calibrated(settings: RetrainSettings, classifier: Classifier, layer: LastLayer) -> dict[str, Any]:
+    """The checkpoint's entry of a new last layer's calibration, read off val; none without val's samples."""
+    samples = read_rows(settings.workspace.split_table)
+    rows, vocabulary = np.flatnonzero(samples["split"] == VAL), classifier.vocabulary
+    if not len(rows):
+        return {}
+    val = samples.iloc[rows].reset_index(drop=True)
+    logits = layer.scores(embed_rows(settings, classifier, rows).embeddings)
+    targets = np.asarray(vocabulary.indices(val["gesture"].tolist()), np.int64)
+    share, background = settings.training.background_share, background_index(vocabulary)
+    found = fit_calibration(logits, targets, subject_weights(val), background, share)
+    return {CALIBRATION: asdict(found)}
 
 
 def embed_rows(settings: RetrainSettings, classifier: Classifier, rows: np.ndarray) -> Embedded:
