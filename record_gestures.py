@@ -2,6 +2,7 @@
 
     gestures record                                    # what the plan asks for, or freely without one
     gestures record recording.mode=free recording.source=1
+    gestures record --background                       # two minutes without gestures: false alarms
     gestures record window=none recording.source=video.mp4 recording.gesture=FIST recording.subject=anna
 
 The window shows its keys at the lower edge. docs/recording.md explains the rest.
@@ -13,7 +14,11 @@ import sys
 
 from omegaconf import DictConfig
 
+from static_gesture_classification.active_learning.retraining.retrain import retrain
+from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.inference.predictor import load_model
 from static_gesture_classification.recording.capture.camera import Camera, open_camera
 from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
 from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera
@@ -38,13 +43,41 @@ def main(config: DictConfig) -> None:
     check_writable(settings.storage.root)
     camera = open_camera(settings.source, settings.camera)
     settings = fit_to_camera(settings, work, camera.live)
-    observer = open_observer(settings.judge, judging_checkpoint(settings.judge, work.checkpoint))
+    checkpoint = judging_checkpoint(settings.judge, work.checkpoint)
+    if settings.background and checkpoint is None:
+        raise UserError(
+            "recording.background=true keeps what a model takes for a gesture, and there is no model; train one "
+            "(gestures retrain), or name it: recording.checkpoint=FILE"
+        )
+    observer = open_observer(settings.judge, checkpoint, every_hand=settings.background)
     recorder = open_recorder(settings, work, observer)
     problems = record(recorder, observer, camera)
     print_recorded(recorder, [*problems, *camera.remarks])
+    if recorder.watched is not None:
+        compare_false_alarms(recorder, observer, RetrainSettings.from_config(config))
     take_in_recorded(recorder)
     if any(current.trouble for current in recorder.sets) or recorder.camera.state == LOST:
         sys.exit(1)
+
+
+def compare_false_alarms(recorder: Recorder, observer: Observer, retraining: RetrainSettings) -> None:
+    """Print the false alarms a minute; where hands were kept, retrain quickly and print those of the new model too."""
+    watched = recorder.watched
+    assert watched is not None
+    say(f"false alarms: {watched.rate}")
+    if not recorder.saved or observer.predictor is None or recorder.settings.commit:
+        return
+    try:
+        retrain(retraining)
+        classifier = load_model(retraining.workspace.trained)
+    except UserError as error:
+        note(f"no quick retrain, so no figure of afterwards: {error}")
+        return
+    if classifier.input != observer.predictor.classifier.input:
+        note(f"{retraining.workspace.trained} sees {classifier.input}, {observer.checkpoint} does not: not comparable")
+        return
+    say(f"false alarms before: {watched.rate}")
+    say(f"false alarms after:  {watched.rate_of(classifier)}, on the same hands, some of which it has learned from")
 
 
 def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -> Recorder:

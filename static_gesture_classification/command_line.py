@@ -1,4 +1,4 @@
-"""Overrides on the command line: text settings take any text as typed; several values need --multirun."""
+"""Overrides on the command line: text settings take any text as typed; several values need --multirun; short forms."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from static_gesture_classification.conf_files import Declared, read_declared
 from static_gesture_classification.errors import UserError
 
+FLAGS = {"recording": {"--background": "recording.background=true"}}  # of a command, by its first own group
 MULTIRUN = ("-m", "--multirun")
 PLAIN_TEXT = re.compile(r"null|\$\{.*\}|")
 
@@ -28,6 +29,8 @@ def as_typed(arguments: list[str], conf: Path, own: Sequence[str] = ()) -> list[
     Raises:
         UserError: a setting is given several values without --multirun.
     """
+    flags = FLAGS.get(own[0], {}) if own else {}
+    arguments = [flags.get(argument, argument) for argument in arguments]
     multirun = bool(set(MULTIRUN) & set(arguments))
     return [quote(qualify(argument, read_declared(conf), own), conf, multirun) for argument in arguments]
 

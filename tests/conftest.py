@@ -30,8 +30,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make as many tests of each as are wanted."""
     times = metafunc.config.getoption("times")
     if times > 1:
-        metafunc.fixturenames.append("turn")
-        metafunc.parametrize("turn", range(times))
+        metafunc.fixturenames.append("repetition")
+        metafunc.parametrize("repetition", range(times))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

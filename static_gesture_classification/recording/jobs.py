@@ -22,6 +22,11 @@ from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.sources.recorded import Confusion
 
 SECONDS_WITHOUT_WINDOW = 120  # longest duration of a set that no user can end
+SECONDS_WATCHED = 120  # duration of a set without gestures, if recording.seconds does not say
+MOST_WATCHED = 1000  # pictures of such a set
+NO_GESTURE = (
+    "Show no gesture: work, talk, drink, scratch your head. Each hand that the model names is a false alarm, and kept."
+)
 EXAMPLE_SIZE = 200  # pixels
 EXAMPLE_MARGIN = 0.15
 
@@ -85,6 +90,8 @@ def find_work(settings: RecordingSettings) -> Work:
         DataError: a plan is asked for and there is none, or it is damaged.
         UserError: an unknown gesture; a gesture that the plan does not ask for; a plan that is already done.
     """
+    if settings.background:
+        return _work_without_gestures(settings)
     if settings.gesture is not None:
         settings.vocabulary.index(settings.gesture)
     path = settings.plan
@@ -98,6 +105,22 @@ def find_work(settings: RecordingSettings) -> Work:
     if not lines:
         return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
     return _work_of_plan(plan, lines, path, settings)
+
+
+def _work_without_gestures(settings: RecordingSettings) -> Work:
+    """One set in which every hand that the model names is kept as background."""
+    name = settings.vocabulary.background
+    if name is None:
+        raise UserError(
+            "recording.background=true keeps hands as the background gesture, and there is none; name it: "
+            "gestures.background=NAME"
+        )
+    if settings.gesture not in (None, name):
+        raise UserError(
+            f"recording.background=true keeps all hands as {name}, and recording.gesture is {settings.gesture}; "
+            "leave one of them out"
+        )
+    return Work((Job(name, MOST_WATCHED, reason=NO_GESTURE),))
 
 
 def _work_of_plan(
@@ -124,6 +147,8 @@ def fit_to_camera(settings: RecordingSettings, work: Work, live: bool) -> Record
         UserError: there is no window to name the gesture in.
     """
     changes: dict[str, object] = {} if live else {"countdown": 0.0}
+    if settings.background and settings.seconds is None:
+        changes["seconds"] = float(SECONDS_WATCHED)
     if settings.window == "none":
         if any(job.gesture is None for job in work.jobs):
             raise UserError(

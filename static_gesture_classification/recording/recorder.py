@@ -14,6 +14,7 @@ from static_gesture_classification.active_learning.admission import TRAIN, Place
 from static_gesture_classification.errors import DataError, OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus
+from static_gesture_classification.recording.false_alarms import WatchedHands
 from static_gesture_classification.recording.jobs import Job, Work
 from static_gesture_classification.recording.judging.learning_head import LearningLayer, Lesson
 from static_gesture_classification.recording.judging.observer import Sight
@@ -96,6 +97,7 @@ class Recorder:
         camera: the camera's status.
         sets: the recorded sets, in order; also discarded ones, until `close`.
         subject, room: who performs, and where; "" if unknown.
+        watched: the hands of the latest time without gestures; None without one.
     """
 
     def __init__(
@@ -111,11 +113,16 @@ class Recorder:
         self.settings, self.vocabulary, self.work = settings, settings.vocabulary, work
         self.judge, self.checkpoint, self.learner, self._clock = judge, checkpoint, learner, clock
         self.can_judge = judge is not None
-        self.hard = self.can_judge and (work.planned if settings.hard == "auto" else bool(settings.hard))
+        self.hard = (
+            self.can_judge
+            and not settings.background
+            and (work.planned if settings.hard == "auto" else bool(settings.hard))
+        )
         self.now = clock()
         self.over = False
         self.camera = CameraStatus(RUNNING)
         self.sets: list[SetInProgress] = []
+        self.watched: WatchedHands | None = None
         self.unfinished = list(unfinished)
         self._notice, self._notice_until = "", 0.0
         self._job = 0

@@ -30,6 +30,7 @@ class RecordingSettings(Settings):
     source: int | str
     mode: Literal["auto", "plan", "free"]
     gesture: str | None
+    background: bool = Field(strict=True)
     count: int = Field(ge=1, strict=True)
     seconds: float | None = Field(strict=True)
     hard: Literal["auto", True, False]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from static_gesture_classification.errors import OutputError
+from static_gesture_classification.recording.false_alarms import WatchedHands
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import PictureVerdict
 from static_gesture_classification.recording.keys import (
@@ -220,6 +222,38 @@ class Recording(State):
             self.recorder.go(Ready(self.recorder))
 
 
+class Watching(Recording):
+    """Watches somebody who shows no gesture, and keeps every hand that the model names as background."""
+
+    def __init__(self, recorder: Recorder, current: SetInProgress) -> None:
+        super().__init__(recorder, current)
+        assert current.job.gesture is not None
+        self.watched = WatchedHands(current.job.gesture)
+        recorder.watched = self.watched
+
+    def see(self, sight: Sight) -> None:
+        """See `State.see`."""
+        if not self.keeps:
+            return
+        named = [each for each in sight.recognised_all if each.gesture != self.watched.background]
+        self.watched.add(sight.captured.time, bool(named), sight.inputs)
+        for each in named:
+            self.verdict = self.set.see(replace(sight, hand=each.hand, recognised=each))
+            if self.verdict.kept is not None:
+                self.flash = self.recorder.now
+        if not self.set.missing and not self.set.trouble:
+            self.finish()
+
+    @property
+    def patience_is_over(self) -> bool:
+        """Never: it is good if nothing is kept."""
+        return False
+
+    def bindings(self) -> list[Key]:
+        """See `State.bindings`; what is kept is not chosen by how hard it is."""
+        return [key for key in super().bindings() if key.key != "h"]
+
+
 class Choosing(State):
     """Asks which gesture a set, or one picture of it, shows.
 
@@ -395,7 +429,8 @@ def ask_room(recorder: Recorder) -> None:
 
 def start_set(recorder: Recorder) -> None:
     """Begin the current job."""
-    recorder.go(Recording(recorder, recorder.new_set()))
+    state = Watching if recorder.settings.background else Recording
+    recorder.go(state(recorder, recorder.new_set()))
 
 
 def end_set(recorder: Recorder, current: SetInProgress) -> None:
@@ -456,7 +491,7 @@ def reopen_last_set(recorder: Recorder) -> None:
 
 def go_on(recorder: Recorder, current: SetInProgress) -> None:
     """Go on after a finished set."""
-    if recorder.camera.over:
+    if recorder.camera.over or (recorder.settings.background and current.job is recorder.job):
         finish(recorder)
     elif all(current.job is not job for job in recorder.work.jobs):  # it was adopted
         begin(recorder)

@@ -2,11 +2,15 @@
 
 This is the one place where logits become an answer. Predictor, evaluate, recorder, predict and ONNX files all use it.
 
-1. The background gesture means "none of these". Its logit gets an advantage, so that a hand is answered with it unless
-   a gesture is likelier by that much. The advantage is as large as the hands of val allow: it loses the share
-   `background.misses` of those that show a gesture (`fit_calibration`).
+1. The background gesture means "none of these". Its logit gets an advantage, which decides between false alarms and
+   missed gestures.
 2. Logits are divided by a temperature, so that of the predictions with a score of 0.8, 80 in 100 are right (Guo et al.,
-   "On Calibration of Modern Neural Networks", ICML 2017). It has the greatest likelihood on val, advantage included.
+   "On Calibration of Modern Neural Networks", ICML 2017).
+
+Both are read off val by the greatest likelihood (Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration
+is Hard-To-Beat at Label Shift Adaptation", ICML 2020), with val weighted as hands come in use: `background.share` of
+them show no gesture. A quantile of val (so many hands of gestures may be missed) was tried first: with a dozen people
+in val, one doubtful label moved it from one end to the other.
 
 Distances to training hands (Mahalanobis, nearest neighbours), the greatest logit and others do worse as a score of
 strangeness than the background's own logit, once it has learned random poses: benchmarks/results/other_hands.md.
@@ -22,7 +26,7 @@ import numpy as np
 from static_gesture_classification.gestures import Vocabulary
 
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are searched
-MOST = 50.0  # greatest advantage, either way
+MOST = 20.0  # greatest advantage over the temperature, either way
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +68,8 @@ class Calibration:
 
     def probabilities(self, logits: np.ndarray, background: int | None) -> np.ndarray:
         """Probabilities (..., classes) float32 of logits (..., classes); `background` is its class index."""
-        return softmax(self._moved(logits, background) / self.temperature)
-
-    def _moved(self, logits: np.ndarray, background: int | None) -> np.ndarray:
-        return logits if background is None else logits + self.advantage * np.eye(logits.shape[-1])[background]
+        moved = logits if background is None else logits + self.advantage * np.eye(logits.shape[-1])[background]
+        return softmax(moved / self.temperature)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -83,7 +85,7 @@ def background_index(vocabulary: Vocabulary) -> int | None:
 
 
 def fit_calibration(
-    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, background: int | None, misses: float
+    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, background: int | None, share: float
 ) -> Calibration:
     """Read the calibration off val.
 
@@ -92,41 +94,27 @@ def fit_calibration(
         targets: (n,) class indices.
         weights: (n,), above 0: how much each hand counts.
         background: class index of the background gesture; None without one.
-        misses: share of the hands of gestures that may be answered with the background, 0 to 1.
+        share: of hands in use that show no gesture, between 0 and 1.
     """
-    advantage = fit_advantage(logits, targets, weights, background, misses)
-    moved = Calibration(1.0, advantage)._moved(np.asarray(logits, np.float64), background)
-    return Calibration(fit_temperature(moved, targets, weights), advantage)
-
-
-def fit_advantage(
-    logits: np.ndarray, targets: np.ndarray, weights: np.ndarray, background: int | None, misses: float
-) -> float:
-    """The greatest advantage of the background that misses at most this share of the gestures' hands.
-
-    0 without a background gesture or without a hand of another one.
-    """
-    known = targets != background
-    if background is None or not known.any():
-        return 0.0
-    gestures = np.delete(logits[known], background, axis=1).max(axis=1)
-    reserve = gestures - logits[known, background]  # the advantage at which the hand is lost
-    order = np.argsort(reserve, kind="stable")
-    lost = np.cumsum(weights[known][order]) / weights[known].sum()
-    kept = int(np.searchsorted(lost, misses, side="right"))  # the first hand that must not be lost
-    advantage = reserve[order][min(kept, len(order) - 1)] - 1e-6
-    return float(np.clip(advantage, -MOST, MOST))
-
-
-def fit_temperature(logits: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
-    """The temperature of the greatest weighted likelihood."""
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import minimize
     from scipy.special import log_softmax
 
-    rows, shares = np.arange(len(targets)), weights / weights.sum()
+    logits, rows = np.asarray(logits, np.float64), np.arange(len(targets))
+    none = np.eye(logits.shape[1])[background or 0]
+    both = background is not None and 0 < int((targets == background).sum()) < len(targets)
+    shares = _in_use(weights, targets == background, share) if both else weights / weights.sum()
 
-    def loss(log_temperature: float) -> float:
-        return -float(shares @ log_softmax(logits / np.exp(log_temperature), axis=1)[rows, targets])
+    def loss(parameters: np.ndarray) -> float:  # convex in the two
+        factor, added = parameters
+        return -float(shares @ log_softmax(factor * logits + added * none, axis=1)[rows, targets])
 
-    found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded")
-    return float(np.exp(found.x))
+    least_most = [(1 / HIGHEST, 1 / LOWEST), (-MOST, MOST) if both else (0.0, 0.0)]
+    factor, added = minimize(loss, [1.0, 0.0], method="L-BFGS-B", bounds=least_most).x
+    return Calibration(round(float(1 / factor), 6), round(float(added / factor), 6))
+
+
+def _in_use(weights: np.ndarray, none: np.ndarray, share: float) -> np.ndarray:
+    """Weights that sum to 1, `share` of it on the hands that show no gesture."""
+    parts = np.where(none, share / weights[none].sum(), (1 - share) / weights[~none].sum())
+    weighted: np.ndarray = weights * parts
+    return weighted

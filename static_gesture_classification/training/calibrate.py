@@ -24,13 +24,13 @@ from static_gesture_classification.training.checkpoint import (
 from static_gesture_classification.training.datamodule import GestureDataModule
 
 
-def calibrate(checkpoints: Sequence[Path], data: GestureDataModule, misses: float) -> None:
+def calibrate(checkpoints: Sequence[Path], data: GestureDataModule, share: float) -> None:
     """Calibrate checkpoints where they lie; one that is calibrated so already stays untouched.
 
     Args:
         checkpoints: of the classifier alone.
         data: whose val split is read.
-        misses: share of the hands of gestures that may be answered with the background.
+        share: of hands in use that show no gesture.
 
     Raises:
         UserError: a checkpoint is unusable.
@@ -43,7 +43,7 @@ def calibrate(checkpoints: Sequence[Path], data: GestureDataModule, misses: floa
         classifier = classifier_of(checkpoint, path)
         logits = classifier.logits(classifier.embed(inputs))
         background = background_index(classifier.vocabulary)
-        found = fit_calibration(logits, data.targets[rows], weights, background, misses)
+        found = fit_calibration(logits, data.targets[rows], weights, background, share)
         if found != calibration_of(checkpoint):
             save_calibrated(checkpoint, found, path)
             say(describe(path.name, found, background))

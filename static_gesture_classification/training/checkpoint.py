@@ -124,9 +124,7 @@ class Classifier:
     @torch.inference_mode()
     def answers_to(self, embeddings: np.ndarray) -> Answers:
         """The answers for hands with these embeddings (n, features) float32."""
-        probabilities, strangeness = self.answer(
-            torch.from_numpy(self.logits(embeddings)), torch.from_numpy(embeddings)
-        )
+        probabilities, strangeness = self.answer(torch.from_numpy(self.logits(embeddings)))
         return Answers(probabilities.numpy(), embeddings, strangeness.numpy())
 
 

@@ -53,7 +53,7 @@ def run_training(
         run = begin_run(folder, identity, settings.configuration, tags_of(settings))
         with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
             train(settings, data, run, logger, callbacks)
-    calibrate(kept_checkpoints(folder), data, settings.misses)
+    calibrate(kept_checkpoints(folder), data, settings.background_share)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)
 
 

@@ -96,7 +96,7 @@ class TrainingSettings(Settings):
         hyperparameters, sampler, trainer: see their classes.
         crop_size, crop_margin: of crops: pixels, and share of the box's longer side.
         workspace: where data and results lie.
-        misses: share of the hands of gestures that may be answered with the background; `background.misses`.
+        background_share: of hands in use that show no gesture; `background.share`.
         seed: of all randomness.
         tags: further short labels of the run.
         configuration: the whole configuration, plain values, which the run folder keeps.
@@ -114,7 +114,7 @@ class TrainingSettings(Settings):
     crop_size: int = Field(ge=1)
     crop_margin: float = Field(ge=0)
     workspace: Workspace
-    misses: float = Field(ge=0, lt=1)
+    background_share: float = Field(gt=0, lt=1)
     seed: int
     tags: list[str] = Field(default_factory=list)
     configuration: dict[str, Any] = Field(default_factory=dict)
@@ -132,7 +132,7 @@ class TrainingSettings(Settings):
             crop_size=config.crops.size,
             crop_margin=config.crops.margin,
             workspace=Workspace.from_config(config),
-            misses=config.background.misses,
+            background_share=config.background.share,
             tags=config.get("tags") or [],
             configuration=OmegaConf.to_container(config, resolve=True),
         )

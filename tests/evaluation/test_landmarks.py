@@ -41,6 +41,7 @@ def small(*overrides: str) -> DictConfig:
         "logger=[]",
         "trainer.accelerator=cpu",
         "train_hyperparams.epochs=2",
+        "train_hyperparams.passes=12",
         "train_hyperparams.batch_size=32",
         "evaluate.bootstrap=20",
         *overrides,

@@ -29,7 +29,9 @@ def checkpoint(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
             torch.manual_seed(0)
             network = build_network({**model, "weights": "none"}, len(VOCABULARY))
             header = Origin(model, VOCABULARY, SIZE, MARGIN).header()
-            save({**header, "state_dict": network.state_dict(), "epoch": 0, "scores": None}, path)
+            calibration = {"temperature": 1.5, "advantage": 0.25}
+            entries = {**header, "epoch": 0, "scores": None, "calibration": calibration}
+            save({**entries, "state_dict": network.state_dict()}, path)
         return path
 
     return made

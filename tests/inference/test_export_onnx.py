@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.export_onnx import main
 from static_gesture_classification.inference.onnx_classifier import load_onnx
+from static_gesture_classification.training.answers import Calibration
 from static_gesture_classification.training.checkpoint import load_classifier
 from tests.inference.conftest import MARGIN, SIZE, VOCABULARY
 
@@ -37,7 +38,8 @@ def test_exported_network_says_what_the_checkpoint_says(
 ) -> None:
     original, copy = load_classifier(checkpoint(kind)), load_onnx(exported)
     inputs = original.kind.example(hands, original.crop_size)
-    for ours, theirs in zip(original.predict(inputs), copy.predict(inputs), strict=True):
+    answers = (vars(each.answers(inputs)).values() for each in (original, copy))
+    for ours, theirs in zip(*answers, strict=True):
         assert ours.shape == theirs.shape
         assert theirs.dtype == np.float32
         assert np.abs(ours - theirs).max(initial=0) < 1e-4
@@ -47,6 +49,7 @@ def test_exported_network_says_what_it_is(kind: str, exported: Path) -> None:
     copy = load_onnx(exported)
     assert copy.vocabulary == VOCABULARY
     assert copy.input == kind
+    assert copy.calibration == Calibration(1.5, 0.25)
     if kind == "crops":
         assert (copy.crop_size, copy.crop_margin) == (SIZE, MARGIN)
 

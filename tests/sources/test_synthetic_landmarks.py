@@ -12,9 +12,16 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import SPLITS, to_frame
 from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.synthetic.any_pose import NEAR, AnyPose
 from static_gesture_classification.synthetic.dataset import SyntheticDataset
 
-SMALL = ("sources=[synthetic_landmarks]", "sources.synthetic_landmarks.hands=240")
+SMALL = (
+    "sources=[synthetic_landmarks]",
+    "sources.synthetic_landmarks.hands=240",
+    "sources.synthetic_landmarks.any_pose=0",
+)
+
+FEW = ("sources.synthetic_landmarks.hands=20",)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +116,31 @@ def test_a_gesture_described_in_yaml_gets_landmarks(composed: Callable[..., Any]
     assert (read(config).gesture == "CALL").sum() == 60
 
 
+def test_hands_in_any_pose_are_more_background_and_change_no_other_hand(
+    rows: pd.DataFrame, composed: Callable[..., Any]
+):
+    more = read(composed("sources.synthetic_landmarks.any_pose=10"))
+    pd.testing.assert_frame_equal(more[:240], rows)
+    assert len(more) == 250
+    assert set(more.gesture[240:]) == {"BACKGROUND"}
+    assert more.image.is_unique
+    without = composed("sources.synthetic_landmarks.any_pose=10", "gestures.background=null", *FEW)
+    assert len(read(without)) == 20
+
+
+def test_any_pose_keeps_away_from_every_gesture(composed: Callable[..., Any]):
+    poses = dataset_of(composed()).poses
+    gestures = tuple(name for name in composed().gestures.names if name != "BACKGROUND")
+    anyhow, rng = AnyPose(poses, gestures), np.random.default_rng(0)
+    assert min(anyhow.distance(anyhow.draw(rng)[0]) for _ in range(15)) > NEAR
+    for gesture in gestures:  # the gestures themselves would be drawn again
+        assert anyhow.distance(poses.draw(gesture, rng)[0]) < NEAR
+    horns = AnyPose(poses, ())
+    assert horns.distance(horns.draw(rng)[0]) == np.inf
+
+
 def test_settings_that_make_no_sense_are_named(composed: Callable[..., Any]):
     with pytest.raises(UserError, match="variety is 2"):
         read(composed("sources.synthetic_landmarks.variety=2"))
+    with pytest.raises(UserError, match=r"synthetic_landmarks\.any_pose is -1"):
+        read(composed("sources.synthetic_landmarks.any_pose=-1"))

@@ -6,6 +6,7 @@ Each tile is a background, a thing in one, a person, cloth, or a photograph of a
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,9 @@ def draw_hands() -> Iterator[tuple[str, Image.Image]]:
     for gesture in POSES:
         for seed in range(4):
             rng = np.random.default_rng(seed)
-            hand = draw_hand(gesture, draw_subject(seed, str(seed), rng), poses, LARGE, rng, seed % 2)
+            hand = draw_hand(
+                gesture, draw_subject(seed, str(seed), rng), partial(poses.draw, gesture), LARGE, rng, seed % 2
+            )
             yield f"{gesture} {seed}", Image.fromarray(photograph(hand, rng, seed % 2))
 
 

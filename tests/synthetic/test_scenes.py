@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -239,5 +240,6 @@ def test_sleeves_are_worn_by_those_who_do_not_bare_their_arms(dataset: Synthetic
     person = dataset.draw_subject(0)
     for bare, worn in ((0.0, True), (1.0, False)):
         rng = np.random.default_rng(3)
-        hand = scenes.draw_hand("FIVE", replace(person, bare_arms=bare), dataset.poses, 64, rng)
+        pose = partial(dataset.poses.draw, "FIVE")
+        hand = scenes.draw_hand("FIVE", replace(person, bare_arms=bare), pose, 64, rng)
         assert (hand.capsules.roles[:, 1] == 6).any() == worn

@@ -152,3 +152,30 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_earlier_one(path: Path) 
         save(checkpoint(), path / "below_a_file.ckpt")
     assert load_classifier(path).vocabulary == VOCABULARY
     assert [each.name for each in path.parent.iterdir()] == ["trained.ckpt"]
+
+
+def test_calibration_changes_the_answer_and_is_exported(path: Path, tmp_path: Path) -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    plain = load_classifier(path).predict(crops)[0]
+    background = VOCABULARY.names.index(str(VOCABULARY.background))
+    save(checkpoint(calibration={"temperature": 2.0, "advantage": 50.0}), tmp_path / "calibrated.ckpt")
+    export_checkpoint(tmp_path / "calibrated.ckpt", tmp_path / "exported.ckpt")
+    answers = load_classifier(tmp_path / "exported.ckpt").answers(crops)
+    assert (plain.argmax(1) != background).any()
+    assert (answers.probabilities.argmax(1) == background).all()
+    assert (answers.strangeness > 0.5).all()
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        {"temperature": 0.0, "advantage": 0.0},
+        {"temperature": float("nan"), "advantage": 0.0},
+        {"temperature": 1.0},
+        {"temperature": "${oc.env:HOME}", "advantage": 0.0},
+    ],
+)
+def test_calibration_that_is_none_is_refused(tmp_path: Path, calibration: dict[str, object]) -> None:
+    save(checkpoint(calibration=calibration), tmp_path / "made_up.ckpt")
+    with pytest.raises(UserError, match=r"made_up\.ckpt.*calibration"):
+        load_classifier(tmp_path / "made_up.ckpt")

@@ -31,7 +31,7 @@ from tests.support.posed_hands import GESTURES, VOCABULARY, hands, write_hands
 
 SMALL = ["gestures.names=[BACKGROUND,ONE,TWO,FIST]", "logger=[]", "trainer.accelerator=cpu"]
 train = train_static_gestures.main.__wrapped__  # without the command line
-QUICK = ["train_hyperparams.epochs=2", "train_hyperparams.batch_size=32"]
+QUICK = [f"train_hyperparams.{each}" for each in ("epochs=2", "passes=12", "batch_size=32")]
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -151,6 +151,7 @@ def test_training_reaches_a_classifier_of_landmarks(prepared: Path) -> None:
     train(composed(*QUICK))
     checkpoint = read_checkpoint(prepared / "models/trained.ckpt")
     assert checkpoint["crop"] is None
+    assert set(checkpoint["calibration"]) == {"temperature", "advantage"}
     classifier = load_classifier(prepared / "models/trained.ckpt")
     assert classifier.input == "landmarks"
     points, samples = hands({"test": 20})

@@ -13,7 +13,7 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import VERSION
-from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
+from static_gesture_classification.inference.predictor import Predictor, RecognisedHand, hand_inputs
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning import open_learning_layer
 from static_gesture_classification.recording.judging.learning_head import LearningLayer
@@ -35,6 +35,8 @@ class Sight:
         recognised: the checkpoint's prediction; None without a checkpoint or a hand.
         refitted: the prediction of the last layer refitted on kept pictures; None without one.
         learned: number of pictures that it was refitted on.
+        recognised_all: the checkpoint's predictions of all hands, by an observer of every hand.
+        inputs: what the checkpoint saw of them (n, ...), likewise.
     """
 
     captured: Captured
@@ -43,6 +45,8 @@ class Sight:
     recognised: RecognisedHand | None = None
     refitted: RecognisedHand | None = None
     learned: int = 0
+    recognised_all: tuple[RecognisedHand, ...] = ()
+    inputs: np.ndarray | None = None
 
     @property
     def newest(self) -> RecognisedHand | None:
@@ -65,6 +69,7 @@ class Observer:
         checkpoint: the judging checkpoint as sessions name it; "" without one.
         learner: the checkpoint's last layer that learns from kept pictures; None without one.
         about_learner: how it learns, or why it cannot; "" if it is switched off.
+        every_hand: recognise every hand in a picture, not only the one that counts.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Observer:
         checkpoint: str = "",
         learner: LearningLayer | None = None,
         about_learner: str = "",
+        every_hand: bool = False,
     ) -> None:
         self.detector = detector
         self.predictor = predictor
@@ -82,6 +88,7 @@ class Observer:
         self.checkpoint = checkpoint
         self.learner = learner
         self.about_learner = about_learner
+        self.every_hand = every_hand
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -94,6 +101,8 @@ class Observer:
         hand = choose_hand(hands, self.rule)
         if hand is None or self.predictor is None:
             return Sight(captured, tuple(hands), hand)
+        if self.every_hand:
+            return self._look_at_all(captured, hands, hands.index(hand), self.predictor)
         recognised = self.predictor.classify(captured.image, [hand])[0]
         newest = None if self.learner is None else self.learner.newest
         if newest is None or recognised.embedding is None:
@@ -105,6 +114,13 @@ class Observer:
         gesture, score = self.predictor.vocabulary.names[best], float(probabilities[best])
         refitted = replace(recognised, gesture=gesture, score=score, probabilities=probabilities)
         return Sight(captured, tuple(hands), hand, recognised, refitted, newest.learned)
+
+    def _look_at_all(self, captured: Captured, hands: list[DetectedHand], chosen: int, predictor: Predictor) -> Sight:
+        inputs = hand_inputs(predictor.classifier, captured.image, hands)
+        recognised = tuple(predictor.classify(captured.image, hands))
+        return Sight(
+            captured, tuple(hands), hands[chosen], recognised[chosen], recognised_all=recognised, inputs=inputs
+        )
 
 
 def choose_hand(hands: list[DetectedHand], rule: HandRule) -> DetectedHand | None:
@@ -120,12 +136,13 @@ def rule_in_words(rule: HandRule) -> str:
     return {"largest": "the larger one counts", "surest": "the surest one counts"}.get(rule, f"the {rule} one counts")
 
 
-def open_observer(settings: JudgeSettings, checkpoint: Path | None) -> Observer:
+def open_observer(settings: JudgeSettings, checkpoint: Path | None, every_hand: bool = False) -> Observer:
     """The observer that the configuration describes.
 
     Args:
         settings: see `JudgeSettings`.
         checkpoint: that judges; None without one.
+        every_hand: see `Observer`; then nothing learns from kept pictures.
 
     Raises:
         UserError: the detector cannot be made, the checkpoint is unusable or does not fit the detector.
@@ -135,6 +152,8 @@ def open_observer(settings: JudgeSettings, checkpoint: Path | None) -> Observer:
         return Observer(detector, None, settings.hand)
     model = fast_model(checkpoint) if settings.onnx else checkpoint
     predictor = Predictor.load(model, detector)
+    if every_hand:
+        return Observer(detector, predictor, settings.hand, str(checkpoint), every_hand=True)
     learner, about = open_learning_layer(settings, predictor.classifier, checkpoint, model)
     return Observer(detector, predictor, settings.hand, str(checkpoint), learner, about)
 

@@ -8,7 +8,7 @@ from static_gesture_classification.recording.keys import ENTER, SPACE
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.set_in_progress import SetInProgress
-from static_gesture_classification.recording.states import Finished, Ready, Recording
+from static_gesture_classification.recording.states import Finished, Ready, Recording, Watching
 from static_gesture_classification.terminal import say
 
 SECONDS_BETWEEN_LINES = 1.0
@@ -27,7 +27,8 @@ class Lines:
         state = recorder.state
         if self._current is not None and (not isinstance(state, Recording) or state.set is not self._current):
             kept, count = len(self._current.kept), self._current.job.count
-            say(f"  {kept} of {count} recorded" if kept else "  nothing was kept")
+            share = f"  {kept} recorded" if recorder.settings.background else f"  {kept} of {count} recorded"
+            say(share if kept else "  nothing was kept")
             self._current = None
         if isinstance(state, Recording):
             self._current = state.set
@@ -51,6 +52,10 @@ class Lines:
         self._started.add(recorder.number)
         self._kept = 0
         job, placement = state.set.job, state.set.placement
+        if isinstance(state, Watching):
+            seconds = f"{state.seconds_left:.0f} seconds without a gesture"
+            say(f"{seconds}: hands that the model names are kept as {job.title}")
+            return
         mode = "only what is hard for the model" if state.set.selector.hard else "everything that differs"
         say(f"{job.title}: {job.count} pictures, keeping {mode}")
         for text in filter(None, (job.reason, placement.reason)):
@@ -60,7 +65,8 @@ class Lines:
         kept = len(state.set.kept)
         if kept > self._kept and state.verdict is not None and state.verdict.outcome == KEPT:
             self._kept = kept
-            say(f"  {kept:>3} of {state.set.job.count}  {state.verdict.text}")
+            count = "" if isinstance(state, Watching) else f" of {state.set.job.count}"
+            say(f"  {kept:>3}{count}  {state.verdict.text}")
         for text in (state.set.trouble, recorder.camera.message, figures.remark):
             self._say(text, recorder.now, text)
         if state.verdict is not None and state.verdict.outcome != KEPT:

@@ -27,6 +27,7 @@ from static_gesture_classification.recording.states import (
     Ready,
     Recording,
     Reviewing,
+    Watching,
 )
 from static_gesture_classification.recording.window.drawing import (
     ACCENT,
@@ -133,6 +134,25 @@ def _draw_recording(
         _banner(canvas, state.verdict.text + several, colour)
 
 
+def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: Sight | None, figures: Figures) -> None:
+    _header(canvas, "No gesture, please: work, talk, drink", f"{state.seconds_left:.0f} s left")
+    _view(canvas, recorder, sight, figures)
+    if recorder.now - state.flash < FLASH_SECONDS:
+        canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], WARNING, 6)
+    x, y, width = PANEL_LEFT + EDGE, HEADER + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    wide = canvas.text(f"{state.seconds_left:.0f}", x, y - 8, 52, TEXT, True)
+    canvas.text("seconds left", x + wide + 12, y + 16, 22, MUTED)
+    y = canvas.paragraph(f"false alarms: {state.watched.rate}", x, y + 74, width, 18, TEXT, bold=True)
+    kept = _count(len(state.set.kept), "hand")
+    y = canvas.paragraph(f"{kept} that the model named, kept as {state.watched.background}", x, y, width, 15, MUTED)
+    y = _thumbnails(canvas, state.set, y + 10)
+    _prediction(canvas, recorder, sight, y)
+    if state.countdown:
+        _countdown(canvas, state.countdown)
+    elif state.paused:
+        _banner(canvas, "Paused: Space goes on", WARNING)
+
+
 def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figures) -> None:
     """The camera's picture with the hands in it."""
     top = HEADER
@@ -193,6 +213,9 @@ def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
 def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
     """The job and its reason, with an example."""
     job, x, width = recorder.job, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    if recorder.settings.background:
+        y = canvas.paragraph(f"{recorder.settings.seconds:g} seconds without a gesture", x, y, width, 24, bold=True)
+        return canvas.paragraph(job.reason, x, y, width, 15, TEXT, lines=6) + 10
     y = canvas.paragraph(
         f"{job.count} pictures" if job.gesture else f"up to {job.count} pictures", x, y, width, 24, bold=True
     )
@@ -470,6 +493,7 @@ _BODIES: dict[type, Callable[[Canvas, Recorder, Any, Sight | None, Figures], Non
     Asking: _draw_asking,
     Ready: _draw_ready,
     Recording: _draw_recording,
+    Watching: _draw_watching,
     Choosing: _draw_choosing,
     Reviewing: _draw_reviewing,
     Finished: _draw_finished,
