@@ -170,7 +170,6 @@ def test_the_hand_network_computes_what_the_published_one_does() -> None:
     image = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
     published.set_tensor(published.get_input_details()[0]["index"], image[None].astype(np.float32) / 255)
     published.invoke()
-    (averages,) = [t["index"] for t in published.get_tensor_details() if t["shape"].tolist() == [1, 1152]][:1]
-    assert network(torch.from_numpy(image).permute(2, 0, 1)[None])[0].numpy() == pytest.approx(
-        published.get_tensor(averages)[0], abs=1e-3
-    )
+    (average,) = [step for step in published._get_ops_details() if step["op_name"] == "MEAN"]
+    expected = published.get_tensor(average["outputs"][0])[0]
+    assert network(torch.from_numpy(image).permute(2, 0, 1)[None])[0].numpy() == pytest.approx(expected, abs=1e-3)
