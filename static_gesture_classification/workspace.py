@@ -52,11 +52,6 @@ class Workspace(Settings):
         return self.splits / "samples.parquet"
 
     @property
-    def crop_embeddings(self) -> Path:
-        """Embeddings of crops by a frozen network, kept from one training to the next."""
-        return self.crops.with_name("crop_embeddings")
-
-    @property
     def trained(self) -> Path:
         """The best epoch of the last training; its record is the `.json` beside it."""
         return self.models / "trained.ckpt"

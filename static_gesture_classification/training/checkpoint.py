@@ -284,7 +284,7 @@ def save(checkpoint: Mapping[str, Any], path: Path) -> None:
 def plain_model(model: Any) -> dict[str, Any]:
     """The `model` node as plain values, with its references resolved, for a checkpoint.
 
-    The origin of initial weights is left out: it is not needed for loading, and names a file.
+    What only training needs is left out: it names files.
     """
     plain: Any = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else model
-    return {str(key): value for key, value in plain.items() if key not in ("weights", "hand_network")}
+    return {str(key): value for key, value in plain.items() if key not in ("weights", "hand_network", "embeddings")}

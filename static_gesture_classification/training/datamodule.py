@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,10 +141,10 @@ class GestureDataModule(LightningDataModule):
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
 
-    def precompute(self, network: Network, folder: Path, device: str) -> None:
+    def precompute(self, network: Network, model: Mapping[str, Any], device: str) -> None:
         """Compute what is the same in every epoch: see `InputKind.precompute`."""
         rows = np.unique(np.concatenate(list(self.rows.values())))
-        self._trained_on = self.kind.precompute(self.hands, rows, network, folder, device)
+        self._trained_on = self.kind.precompute(self.hands, rows, network, model, device)
 
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""

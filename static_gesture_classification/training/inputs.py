@@ -248,7 +248,7 @@ class InputKind(ABC):
         return PreparedHands(table, rows, points, array.shape[1], made.get("margin"))
 
     def precompute(
-        self, hands: PreparedHands, rows: np.ndarray, network: Network, folder: Path, device: str
+        self, hands: PreparedHands, rows: np.ndarray, network: Network, model: Mapping[str, Any], device: str
     ) -> PreparedHands:
         """Hands for training, with what is the same in every epoch computed once; by default as they are.
 
@@ -256,7 +256,7 @@ class InputKind(ABC):
             hands: prepared hands.
             rows: those of train and val.
             network: that will be trained.
-            folder: where results may be kept.
+            model: the node `model`, which says where results are kept.
             device: of torch.
         """
         return hands
@@ -444,13 +444,13 @@ class Fused(InputKind):
         )
 
     def precompute(
-        self, hands: PreparedHands, rows: np.ndarray, network: Network, folder: Path, device: str
+        self, hands: PreparedHands, rows: np.ndarray, network: Network, model: Mapping[str, Any], device: str
     ) -> PreparedHands:
         """See `InputKind.precompute`: embeddings take the place of crops."""
         from static_gesture_classification.training.crop_embeddings import embed_crops
 
         hand: Any = network.backbone.hand
-        return replace(hands, crops=embed_crops(hands.crops, rows, hand, folder, device))
+        return replace(hands, crops=embed_crops(hands.crops, rows, hand, Path(model["embeddings"]), device))
 
 
 KINDS: dict[str, InputKind] = {kind.name: kind for kind in (Crops(), Landmarks(), Fused())}

@@ -85,8 +85,8 @@ class FusedNetwork(Network):
 
     Its input is a pair. First crops (n, 3, side, side), uint8 or float, 0 to 255, of which an entirely black one means
     that there is none; or, in training, their embeddings (n, 1152) or several variants of them (n, variants, 1152),
-    zeros where there is no crop. Second points (n, 21, 2) float32 in a unit that is the same for x and y, NaN where there
-    are none.
+    zeros where there is no crop. Second points (n, 21, 2) float32 in a unit that is the same for x and y, NaN where
+    there are none.
     """
 
     backbone: FusedBackbone

@@ -126,8 +126,8 @@ class HandNetwork(nn.Module):
                 convolution.bias.copy_(torch.from_numpy(bias))
         except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
             raise UserError(
-                f"{file} is not MediaPipe's hand_landmarker.task ({error}); remove it, so that it is fetched anew, or set "
-                "detector.model.path"
+                f"{file} is not MediaPipe's hand_landmarker.task ({error}); remove it, so that it is fetched anew, or "
+                "set detector.model.path"
             ) from error
 
 
