@@ -97,7 +97,12 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     "Use": (
         _stage("predict", "inference.predict", "name the gestures in images or a video", "predict + detector"),
         _stage("live", "live.live", "watch a camera and act on gestures", "live + recording admission detector"),
-        _stage("export-onnx", "inference.export_onnx", "write a checkpoint as ONNX", "export_onnx"),
+        _stage(
+            "export-onnx",
+            "deployment.export_onnx",
+            "write a checkpoint as ONNX, with a model card",
+            "export_onnx + detector sources",
+        ),
     ),
 }
 

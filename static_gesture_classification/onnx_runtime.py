@@ -9,9 +9,17 @@ set before it starts (Privacy.md in its wheel). Here nothing is sent.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 
-__all__ = ["onnxruntime"]
+__all__ = ["load_quantization", "onnxruntime"]
+
+
+def load_quantization() -> Any:
+    """Its package `onnxruntime.quantization`, which also imports onnx."""
+    from onnxruntime import quantization
+
+    return quantization

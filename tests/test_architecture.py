@@ -20,6 +20,7 @@ FLOORS = (
     "training",
     "inference",
     "evaluation",
+    "deployment",
     "active_learning",  # admission alone
     "active_learning.diagnosis",
     "active_learning.planning",

@@ -3,8 +3,17 @@
 inputs        those of the input kind (`InputKind.feed`): crops, uint8 (n, size, size, 3), RGB; or points, float32
               (n, 21, 2), in a unit that is the same for x and y
 outputs       float32: probabilities (n, classes), embedding (n, features), strangeness (n,); see `training.answers`
-metadata      onnx_version, and JSON: gestures (names, background), input (the kind), crop (size, margin),
-              model (its name), calibration (temperature, advantage)
+metadata      onnx_version, model (its name), input (the kind), and JSON:
+                gestures         names, background
+                crop             size (pixels), margin (of the box's longer side); 0 where it sees no crops
+                calibration      temperature, and advantage of the background; in the graph
+                normalisation    mean, std of pixels scaled to 0..1; in the graph; null where it sees no crops
+              and, by `gestures export-onnx`, for people (this module reads none of it):
+                precision        float32 or int8
+                checkpoint       its SHA-256
+                data             version (`checkpoint_record.data_version`), sources (hands, people, licence)
+                scores           per split: weighted F1 with its interval, per source and per gesture
+                parity           the largest difference from the checkpoint's answers, and on how many samples
 """
 
 from __future__ import annotations
@@ -110,7 +119,8 @@ class OnnxClassifier:
     def answers(self, inputs: np.ndarray) -> Answers:
         """See `AnyClassifier.answers`."""
         if not len(inputs):
-            return Answers(*(np.zeros((0, *output.shape[1:]), np.float32) for output in self.session.get_outputs()))
+            shapes = {output.name: output.shape[1:] for output in self.session.get_outputs()}
+            return Answers(*(np.zeros((0, *shapes[name]), np.float32) for name in OUTPUT_NAMES))
         return Answers.joined(
             [Answers(*self.session.run(OUTPUT_NAMES, self._feed(some))) for some in self.kind.batches(inputs)]
         )
@@ -135,7 +145,7 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
         raise UserError(f"no ONNX file at {path}; export one: {EXPORT}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own exceptions have no common class, and all mean an unusable file
@@ -151,19 +161,23 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     calibration = parse_json(about.get("calibration", ""), OnnxCalibration, f"{path}, its calibration", way_out)
     gestures = parse_json(about.get("gestures", ""), OnnxGestures, f"{path}, its gestures", way_out)
     try:
-        kind = input_kind(str(about.get("input")))
+        kind, vocabulary = input_kind(str(about.get("input"))), Vocabulary.from_mapping(gestures)
     except UserError as error:
-        raise UserError(f"{path}, its input: {error}; {way_out}") from error
-    vocabulary = Vocabulary.from_mapping(gestures)
+        raise UserError(f"{path}, its metadata: {error}; {way_out}") from error
     _check_graph(session, kind, crop, vocabulary, path)
     return OnnxClassifier(session, vocabulary, kind.name, crop.size, crop.margin, Calibration(**asdict(calibration)))
 
 
 def _check_graph(session: Any, kind: InputKind, crop: OnnxCrop, vocabulary: Vocabulary, path: Path) -> None:
-    """Raise `UserError` where the network's inputs or outputs do not fit the metadata."""
-    expected = [(name, list(array.shape[1:])) for name, array in kind.feed(kind.example(1, crop.size)).items()]
-    takes = [(each.name, list(each.shape[1:])) for each in session.get_inputs()]
-    gives = {each.name: each.shape for each in session.get_outputs()}
-    names = gives.get(OUTPUT_NAMES[0], [])
-    if takes != expected or not {*OUTPUT_NAMES} <= {*gives} or names[-1:] != [len(vocabulary)]:
-        raise UserError(f"the network in {path} is not the one that the file describes; export it again: {EXPORT}")
+    """Raise `UserError` where the network's inputs or outputs do not fit the metadata, or it does not run."""
+    feed = kind.feed(kind.example(1, crop.size))
+    takes = {each.name: list(each.shape[1:]) for each in session.get_inputs()}
+    gives = [each.name for each in session.get_outputs()]
+    if takes == {name: list(array.shape[1:]) for name, array in feed.items()} and {*OUTPUT_NAMES} <= {*gives}:
+        try:
+            probabilities, embeddings, strangeness = session.run(OUTPUT_NAMES, feed)
+        except Exception as error:  # as above
+            raise UserError(f"the network in {path} does not run ({error}); export it again: {EXPORT}") from error
+        if (*probabilities.shape, *embeddings.shape[:-1], *strangeness.shape) == (1, len(vocabulary), 1, 1):
+            return
+    raise UserError(f"the network in {path} is not the one that the file describes; export it again: {EXPORT}")

@@ -47,6 +47,7 @@ FORMATS: dict[str, Format] = {
 }
 README = "README.txt"
 FIRST_LINE = "Hands exported by static-gesture-classification"  # marks a folder as an export
+EXPORT_CHECKPOINT = "a checkpoint becomes ONNX by: gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
 SHOWN = 10  # pictures that could not be read, in a message
 
 
@@ -73,6 +74,7 @@ class ExportSettings(Settings):
         files: settings of the format's files.
         vocabulary: the gestures.
         labels: recorded label -> gesture, for sessions.
+        checkpoint: refused, with the command that is meant.
     """
 
     samples: Path
@@ -86,6 +88,7 @@ class ExportSettings(Settings):
     files: FormatSettings
     vocabulary: Vocabulary
     labels: dict[str, str]
+    checkpoint: None = None
 
     @classmethod
     def from_config(cls, config: DictConfig) -> ExportSettings:
@@ -94,6 +97,19 @@ class ExportSettings(Settings):
         labels = OmegaConf.select(config, "sources.recorded.labels") or {}
         files = FormatSettings.read(config, "export", gestures=tuple(vocabulary))
         return cls.read(config, "export", files=files, vocabulary=vocabulary, labels=labels)
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _refuse_onnx(cls, name: object) -> object:
+        if str(name).lower() == "onnx":
+            raise ValueError(f"is a format of checkpoints, not of samples; {EXPORT_CHECKPOINT}")
+        return name
+
+    @field_validator("checkpoint", mode="before")
+    @classmethod
+    def _refuse_checkpoint(cls, checkpoint: object) -> None:
+        if checkpoint is not None:
+            raise ValueError(f"is not exported by this command, which writes samples; {EXPORT_CHECKPOINT}")
 
     @field_validator("output", mode="before")
     @classmethod

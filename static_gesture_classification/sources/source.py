@@ -157,6 +157,7 @@ class Source(ABC):
         root: the dataset's folder, stored in the table as given here.
         usual_root: the folder of downloads; the source is left out if that is absent, another absent root is an error.
         how_to_get: how to get the dataset, for messages.
+        licence: of its data, for the model card; None if unknown.
         labels: published label -> gesture, or `ignore`. The name of a gesture needs no entry.
         gestures: only these gestures; None for all.
         max_per_gesture: greatest number of samples of each gesture, spread over subjects; None for all.
@@ -167,6 +168,7 @@ class Source(ABC):
     root: str
     usual_root: str | None = None
     how_to_get: str = "see the README"
+    licence: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     gestures: Sequence[str] | None = None
     max_per_gesture: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -54,9 +54,18 @@ def to_linear(colour: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return (np.asarray(colour, np.float64) / 255.0) ** 2.2
 
 
+def with_tone(subject: Subject, tone: int) -> Subject:
+    """The same subject with skin of another tone, an index of `TONES`; everything else about the skin is its own."""
+    return replace(subject, skin=_skin_of(float(tone), np.random.default_rng(subject.number)))
+
+
 def _draw_skin(rng: np.random.Generator) -> Skin:
     tone = rng.choice(len(TONES), p=np.array(TONE_SHARES) / sum(TONE_SHARES)) + rng.uniform(-0.5, 0.5)
-    tone = float(np.clip(tone, 0, len(TONES) - 1))
+    return _skin_of(float(np.clip(tone, 0, len(TONES) - 1)), rng)
+
+
+def _skin_of(tone: float, rng: np.random.Generator) -> Skin:
+    """Skin of a tone, a place on the scale between 0 and the last of `TONES`."""
     below = min(int(tone), len(TONES) - 2)
     back = to_linear(TONES[below]) * (1 - tone + below) + to_linear(TONES[below + 1]) * (tone - below)
     ruddy = rng.uniform(-0.3, 1.0)  # blood under the skin: pink at one end, sallow at the other

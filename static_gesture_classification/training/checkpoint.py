@@ -151,7 +151,7 @@ def initial_network(model: Mapping[str, Any], vocabulary: Vocabulary) -> Network
         UserError: the checkpoint is unusable or of another model; see also `build_network`.
     """
     network = build_network(model, len(vocabulary))
-    if model["weights"] in ("none", "imagenet"):
+    if model["weights"] in ("none", "imagenet", "hands"):
         return network
     path = Path(model["weights"])
     checkpoint = read_checkpoint(path)
@@ -284,7 +284,7 @@ def save(checkpoint: Mapping[str, Any], path: Path) -> None:
 def plain_model(model: Any) -> dict[str, Any]:
     """The `model` node as plain values, with its references resolved, for a checkpoint.
 
-    The origin of initial weights is left out: it is not needed for loading, and may be a path.
+    What only training needs is left out: it names files.
     """
     plain: Any = OmegaConf.to_container(model, resolve=True) if OmegaConf.is_config(model) else model
-    return {str(key): value for key, value in plain.items() if key != "weights"}
+    return {str(key): value for key, value in plain.items() if key not in ("weights", "hand_network", "embeddings")}

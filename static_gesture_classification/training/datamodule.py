@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, group_of
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
+from static_gesture_classification.training.models.network import Network
 from static_gesture_classification.training.settings import SamplerSettings
 
 PLAIN = SamplerSettings()
@@ -125,6 +126,7 @@ class GestureDataModule(LightningDataModule):
         self.kind, self.hands, self.vocabulary, self.sampler = kind, hands, vocabulary, sampler
         self.batch_size, self.seed, self.passes = batch_size, seed, passes
         self.samples = hands.samples
+        self._trained_on = hands
         self.targets = np.asarray(vocabulary.indices(self.samples["gesture"].tolist()), np.int64)
         usable = kind.usable(hands.points, len(self.samples))
         if len(usable) and not usable.any():
@@ -138,6 +140,11 @@ class GestureDataModule(LightningDataModule):
         if overfit_samples:
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
+
+    def precompute(self, network: Network, model: Mapping[str, Any], device: str) -> None:
+        """Compute what is the same in every epoch: see `InputKind.precompute`."""
+        rows = np.unique(np.concatenate(list(self.rows.values())))
+        self._trained_on = self.kind.precompute(self.hands, rows, network, model, device)
 
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""
@@ -176,7 +183,7 @@ class GestureDataModule(LightningDataModule):
 
     def _loader(self, split: str, batches: Sampler[np.ndarray] | list[np.ndarray]) -> DataLoader[Batch]:
         return DataLoader(
-            PreparedHandsDataset(self.kind, self.hands, self.targets, self.rows[split]),
+            PreparedHandsDataset(self.kind, self._trained_on, self.targets, self.rows[split]),
             batch_size=None,
             sampler=batches,
             collate_fn=_as_it_is,

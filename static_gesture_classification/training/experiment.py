@@ -53,8 +53,13 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
         UserError: a part of the configuration cannot be used (unknown model, weights that cannot be had, ...).
     """
     torch.manual_seed(settings.seed)
+    network, wanted = initial_network(settings.model, data.vocabulary), settings.trainer
+    hardware.use_processor(None)
+    device = "cuda" if hardware.accelerator(wanted.accelerator) == "cuda" else "cpu"
+    data.precompute(network, settings.model, device)
+    hardware.use_processor(wanted.threads)
     return GestureModule(
-        network=initial_network(settings.model, data.vocabulary),
+        network=network,
         loss=build(settings.loss, "loss", vocabulary=data.vocabulary, counts=data.counts("train")),
         optimizer=_optimizer(settings.optimizer),
         schedule=build(settings.scheduler, "scheduler"),

@@ -61,6 +61,30 @@ class SelectedRows:
 
 
 @dataclass(frozen=True)
+class CropsOrNone:
+    """Crops by table row, black where there is none.
+
+    Args:
+        array: crops, uint8 (m, size, size, 3).
+        rows: the crop of each table row, -1 without: int (n,).
+        size: of a crop, in pixels.
+    """
+
+    array: Rows
+    rows: np.ndarray
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        at = np.atleast_1d(self.rows[rows])
+        found = np.zeros((len(at), self.size, self.size, 3), np.uint8)
+        found[at >= 0] = self.array[at[at >= 0]]
+        return found
+
+
+@dataclass(frozen=True)
 class PreparedHands:
     """Prepared hands.
 
@@ -108,12 +132,14 @@ class InputKind(ABC):
     Attributes:
         name: in `model.input` and in checkpoints.
         needs_crops, needs_landmarks: what has to be prepared.
+        either_suffices: whether a hand can be recognised without landmarks, or without a crop.
         batch_size: hands in a batch outside training.
     """
 
     name: ClassVar[str]
     needs_crops: ClassVar[bool] = False
     needs_landmarks: ClassVar[bool] = False
+    either_suffices: ClassVar[bool] = False
     batch_size: ClassVar[int] = 64
 
     @abstractmethod
@@ -175,7 +201,8 @@ class InputKind(ABC):
         if self.needs_crops:
             crops = np.stack([crop_square(image, hand.box, crop_size, crop_margin) for hand in hands])
         if self.needs_landmarks:
-            points = points_of(np.stack([_landmarks(hand) for hand in hands]), image.shape[1] / image.shape[0])
+            marks = np.stack([_landmarks(hand, self.either_suffices) for hand in hands])
+            points = points_of(marks, image.shape[1] / image.shape[0])
         return self.join(crops, points)
 
     def example(self, count: int, crop_size: int) -> np.ndarray:
@@ -220,19 +247,34 @@ class InputKind(ABC):
         made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}
         return PreparedHands(table, rows, points, array.shape[1], made.get("margin"))
 
+    def precompute(
+        self, hands: PreparedHands, rows: np.ndarray, network: Network, model: Mapping[str, Any], device: str
+    ) -> PreparedHands:
+        """Hands for training, with what is the same in every epoch computed once; by default as they are.
+
+        Args:
+            hands: prepared hands.
+            rows: those of train and val.
+            network: that will be trained.
+            model: the node `model`, which says where results are kept.
+            device: of torch.
+        """
+        return hands
+
     def usable(self, points: np.ndarray | None, count: int) -> np.ndarray:
         """Which of `count` hands can be used: bool (count,), False without the landmarks that the kind needs."""
-        if not self.needs_landmarks or points is None:
+        if not self.needs_landmarks or self.either_suffices or points is None:
             return np.ones(count, bool)
         return np.isfinite(points).all(axis=(1, 2))
 
     def sample_table(self, workspace: Workspace) -> Path:
         """The sample table, with splits, that a model of this kind is trained on."""
-        return workspace.landmarks / "samples.parquet" if self.needs_landmarks else workspace.split_table
+        only_landmarks = self.needs_landmarks and not self.needs_crops
+        return workspace.landmarks / "samples.parquet" if only_landmarks else workspace.split_table
 
     def check_detector(self, detector: Detector) -> None:
         """Raise `UserError` where a detector gives no landmarks but the kind needs them."""
-        if self.needs_landmarks and not detector.gives_landmarks:
+        if self.needs_landmarks and not self.either_suffices and not detector.gives_landmarks:
             raise UserError(
                 "this checkpoint recognises landmarks, which the detector does not give; choose detector=hands, "
                 "or a checkpoint of crops"
@@ -328,7 +370,90 @@ class Landmarks(InputKind):
         return "Hands with landmarks"
 
 
-KINDS: dict[str, InputKind] = {kind.name: kind for kind in (Crops(), Landmarks())}
+class Fused(InputKind):
+    """Crops and points of the same hands; either may be missing: an entirely black crop, points that are NaN."""
+
+    name = "fused"
+    needs_crops = needs_landmarks = either_suffices = True
+
+    def join(self, crops: np.ndarray | None, points: np.ndarray | None) -> np.ndarray:
+        """See `InputKind.join`: a structured array of crops and points."""
+        assert crops is not None
+        if points is None:
+            points = np.full((len(crops), LANDMARK_COUNT, 2), np.nan, np.float32)
+        inputs = np.empty(len(points), [("crops", crops.dtype, crops.shape[1:]), ("points", "f4", points.shape[1:])])
+        inputs["crops"], inputs["points"] = crops, points
+        return inputs
+
+    def feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """See `InputKind.feed`."""
+        return {"crops": inputs["crops"], "points": inputs["points"]}
+
+    def to_network(self, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+        """See `InputKind.to_network`; crops may be their embeddings."""
+        crops, points = arguments
+        return (crops.permute(0, 3, 1, 2) if crops.ndim == 4 else crops), points
+
+    def parts_of(self, batch: Any) -> Parts:
+        """See `InputKind.parts_of`."""
+        crops, points = batch
+        shown = KINDS[Crops.name].parts_of(crops).crops if crops.ndim == 4 else None
+        return Parts(shown, points.cpu().numpy())
+
+    def network(self, model: Mapping[str, Any], classes: int) -> Network:
+        """See `InputKind.network`. With `model.weights: hands` the hand network's weights are read."""
+        from static_gesture_classification.detection.model_file import model_file
+        from static_gesture_classification.training.backbones import build_backbone
+        from static_gesture_classification.training.models.fused import FusedNetwork
+
+        network = FusedNetwork(*build_backbone(model["backbone"], pretrained=model["weights"] == "imagenet"), classes)
+        if model["weights"] == "hands":
+            if not model.get("hand_network"):
+                raise UserError(
+                    "model.hand_network names no file, and the detector has none; set model.hand_network.path"
+                )
+            network.backbone.hand.read_weights(model_file(model["hand_network"]))
+        return network
+
+    def augmentation(self, augs: Mapping[str, Any]) -> nn.Module:
+        """See `InputKind.augmentation`."""
+        from static_gesture_classification.training.fused_augmentation import FusedAugmentation
+
+        return FusedAugmentation.from_config(augs)
+
+    def describe(self, hands: PreparedHands) -> str:
+        """See `InputKind.describe`."""
+        return f"Crops of {hands.crop_size} x {hands.crop_size} pixels, with landmarks"
+
+    def open(self, crops: Path, landmarks: Path, samples: Path) -> PreparedHands:
+        """See `InputKind.open`: all hands with a crop, found or not, then those that have only landmarks."""
+        found, posed = open_landmarks(landmarks)
+        whole = KINDS[Crops.name].open(crops, landmarks, samples)
+        at = pd.Index(posed["sample_id"]).get_indexer(pd.Index(whole.samples["sample_id"]))
+        points = np.where((at >= 0)[:, None, None], found[at], np.float32(np.nan))
+        alone = np.setdiff1d(np.arange(len(posed)), at)
+        alone = alone[np.isfinite(found[alone]).all(axis=(1, 2))]
+        assert whole.crops is not None
+        rows = np.concatenate([np.arange(len(at)), np.full(len(alone), -1)])
+        return PreparedHands(
+            pd.concat([whole.samples, posed.iloc[alone]], ignore_index=True),
+            CropsOrNone(whole.crops, rows, whole.crop_size),
+            np.concatenate([points, found[alone]]),
+            whole.crop_size,
+            whole.crop_margin,
+        )
+
+    def precompute(
+        self, hands: PreparedHands, rows: np.ndarray, network: Network, model: Mapping[str, Any], device: str
+    ) -> PreparedHands:
+        """See `InputKind.precompute`: embeddings take the place of crops."""
+        from static_gesture_classification.training.crop_embeddings import embed_crops
+
+        hand: Any = network.backbone.hand
+        return replace(hands, crops=embed_crops(hands.crops, rows, hand, Path(model["embeddings"]), device))
+
+
+KINDS: dict[str, InputKind] = {kind.name: kind for kind in (Crops(), Landmarks(), Fused())}
 
 
 def input_kind(name: str) -> InputKind:
@@ -343,7 +468,9 @@ def kind_of(model: Mapping[str, Any]) -> InputKind:
     return input_kind(str(model.get("input", Crops.name)))
 
 
-def _landmarks(hand: DetectedHand) -> np.ndarray:
+def _landmarks(hand: DetectedHand, is_optional: bool) -> np.ndarray:
+    if hand.landmarks is None and is_optional:
+        return np.full((LANDMARK_COUNT, 2), np.nan, np.float32)
     if hand.landmarks is None:
         raise UserError("this checkpoint recognises landmarks, but this hand was found without them")
     return hand.landmarks

@@ -1,4 +1,4 @@
-"""A tiny classifier of crops and one of landmarks, untrained: what they say is of no use, but always the same."""
+"""A tiny classifier of each input kind, untrained: what they say is of no use, but always the same."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +17,13 @@ SIZE, MARGIN = 48, 0.2
 
 @pytest.fixture(scope="session")
 def checkpoint(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The path of a checkpoint that sees "crops" or "landmarks"."""
+    """The path of a checkpoint that sees "crops", "landmarks" or both ("fused")."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    choices = {"crops": ["model=timm", "model.name=test_efficientnet"], "landmarks": ["model=landmarks"]}
+    choices = {
+        "crops": ["model=timm", "model.name=test_efficientnet"],
+        "landmarks": ["model=landmarks"],
+        "fused": ["model=fused", "model.backbone.size=32"],
+    }
 
     def made(kind: str) -> Path:
         path = folder / f"{kind}.ckpt"

@@ -179,5 +179,5 @@ def test_hands_and_their_table_belong_together() -> None:
 
 
 def test_a_kind_that_nobody_knows_is_named() -> None:
-    with pytest.raises(UserError, match=r"model\.input is 'sounds'; it is crops or landmarks"):
+    with pytest.raises(UserError, match=r"model\.input is 'sounds'; it is crops or landmarks or fused"):
         input_kind("sounds")

@@ -106,7 +106,7 @@ class RetrainSettings(Settings):
         if settings.method in METHODS_WITH_START:
             settings = settings.with_start(read_checkpoint(settings.start))
         training = settings.training
-        if (settings.method == BY_LANDMARKS) == kind_of(training.model).needs_crops:
+        if (settings.method == BY_LANDMARKS) != kind_of(training.model).needs_landmarks:
             raise UserError(
                 f"retrain.method={settings.method} does not train model={training.model['name']}; choose another of "
                 "the two"

@@ -33,6 +33,17 @@ def backbone(
     Raises:
         UserError: ImageNet weights are asked for, or the features have changed since the network was configured.
     """
+    check_features(name, pretrained, hidden, features_version)
+    width = landmark_features.features(torch.zeros(1, LANDMARK_COUNT, 2)).shape[1]
+    layers: list[nn.Module] = [nn.BatchNorm1d(width, affine=False)]
+    for size in hidden:
+        layers += [nn.Linear(width, size), nn.BatchNorm1d(size), nn.ReLU(), nn.Dropout(dropout)]
+        width = size
+    return nn.Sequential(*layers), width
+
+
+def check_features(name: str, pretrained: bool, hidden: Sequence[int], features_version: int) -> None:
+    """Raise `UserError` where a network of landmarks cannot be built as configured."""
     if pretrained:
         raise UserError(f"model.weights=imagenet does not fit {name}, which sees no pictures; use model.weights=none")
     if features_version != landmark_features.VERSION:
@@ -42,12 +53,6 @@ def backbone(
         )
     if not hidden:
         raise UserError("model.backbone.hidden is empty; give the width of one layer at least")
-    width = landmark_features.features(torch.zeros(1, LANDMARK_COUNT, 2)).shape[1]
-    layers: list[nn.Module] = [nn.BatchNorm1d(width, affine=False)]
-    for size in hidden:
-        layers += [nn.Linear(width, size), nn.BatchNorm1d(size), nn.ReLU(), nn.Dropout(dropout)]
-        width = size
-    return nn.Sequential(*layers), width
 
 
 class LandmarkNetwork(Network):
