@@ -17,13 +17,13 @@ import pandas as pd
 from frames import PROJECT, SHARED, composed, detector
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.mediapipe import WHOLE_IMAGE
 from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import BOX
+from static_gesture_classification.sources.folder import WHOLE_IMAGE
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 

@@ -23,10 +23,9 @@ from torch import Tensor, nn
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.training.checkpoint import STRANGENESS, Classifier, network_state
+from static_gesture_classification.training.checkpoint import Classifier, network_state
 from static_gesture_classification.training.landmark_augmentation import LandmarkAugmentation
 from static_gesture_classification.training.models import landmark_features
-from static_gesture_classification.training.models.network import Network
 
 NEW_UNITS = (48, 24)  # in the first hidden layer, in each later one
 HANDS = 2000  # of the new gesture, each changed at random; of others at least
@@ -37,7 +36,6 @@ CHANGES = {  # see `LandmarkAugmentation`
     "probability": 1.0, "rotation": 15.0, "shear": 8.0, "horizontal_flip": 0.5, "noise": 0.02, "finger_length": 0.06,
     "perspective": 0.1,
 }  # fmt: skip
-PROTOTYPES = 24  # hands of the new gesture that count as known (see `calibration.Strangeness`)
 _EPSILON = 1e-5  # of batch normalisation
 
 
@@ -108,7 +106,7 @@ def extend(entries: Mapping[str, Any], classifier: Classifier, name: str, lesson
     old = [_linear(block) for block in blocks]
     widths = [layer.out_features for layer in old]
     units = _NewUnits(widths, old[0].in_features)
-    _learn(units, classifier.network.eval(), lesson, torch.Generator().manual_seed(seed))
+    _learn(units, classifier, lesson, torch.Generator().manual_seed(seed))
     state = {key: tensor.detach().clone() for key, tensor in network_state(entries).items()}
     fresh = [layer for layer in units.layers if isinstance(layer, nn.Linear)]
     for number, layer in enumerate(fresh):
@@ -120,10 +118,7 @@ def extend(entries: Mapping[str, Any], classifier: Classifier, name: str, lesson
     wide = [width + layer.out_features for width, layer in zip(widths, fresh, strict=True)]
     model = {**entries["model"], "backbone": {**entries["model"]["backbone"], "hidden": wide}}
     gestures = {"names": list(vocabulary.names), "background": vocabulary.background}
-    extended = {**entries, "model": model, "gestures": gestures, "scores": None, "state_dict": state}
-    if extended.get(STRANGENESS) is not None:
-        extended[STRANGENESS] = _make_familiar(entries[STRANGENESS], classifier, lesson, wide[-1])
-    return extended
+    return {**entries, "model": model, "gestures": gestures, "scores": None, "state_dict": state}
 
 
 def _blocks(backbone: nn.Module) -> list[nn.Sequential]:
@@ -143,8 +138,8 @@ def _linear(block: nn.Sequential) -> nn.Linear:
     return layer
 
 
-def _learn(units: _NewUnits, network: Network, lesson: Lesson, generator: torch.Generator) -> None:
-    new, others = _see(network, _draw_new(lesson, generator), generator), _see(network, lesson.others, generator)
+def _learn(units: _NewUnits, classifier: Classifier, lesson: Lesson, generator: torch.Generator) -> None:
+    new, others = (_see(classifier, hands, generator) for hands in (_draw_new(lesson, generator), lesson.others))
     optimizer = torch.optim.AdamW(units.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS)
     weights = torch.cat([torch.full((BATCH,), WEIGHT_OF_NEW), torch.ones(BATCH)])
@@ -169,8 +164,12 @@ def _draw_new(lesson: Lesson, generator: torch.Generator) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _see(network: Network, points: np.ndarray, generator: torch.Generator) -> _Hands:
-    """Change hands at random, each often enough that there are `HANDS` or more, and show them to the old network."""
+def _see(classifier: Classifier, points: np.ndarray, generator: torch.Generator) -> _Hands:
+    """Change hands at random, each often enough that there are `HANDS` or more, and show them to the old network.
+
+    The background's advantage (see `answers`) counts, so that the new gesture learns to win as the answer is made.
+    """
+    network, answer = classifier.network.eval(), classifier.answer
     change = LandmarkAugmentation(**CHANGES)
     hands = torch.from_numpy(np.asarray(points, np.float32)).repeat(-(-HANDS // len(points)), 1, 1)
     standardise, *_ = network.backbone.children()
@@ -178,7 +177,10 @@ def _see(network: Network, points: np.ndarray, generator: torch.Generator) -> _H
     known = [standardised]
     for block in _blocks(network.backbone):
         known.append(block(known[-1]))
-    return _Hands(standardised.clone(), known[1:], network.head(known[-1]).logsumexp(dim=1))
+    logits = network.head(known[-1])
+    if answer.background is not None:
+        logits[:, answer.background] += answer.calibration.advantage
+    return _Hands(standardised.clone(), known[1:], logits.logsumexp(dim=1))
 
 
 def _widen(state: dict[str, Tensor], place: int, layer: nn.Linear) -> None:
@@ -195,12 +197,3 @@ def _widen(state: dict[str, Tensor], place: int, layer: nn.Linear) -> None:
 def _pad(weight: Tensor, inputs: int) -> Tensor:
     """A weight (out, in) that takes more inputs and does not look at them."""
     return torch.cat([weight, torch.zeros(len(weight), inputs - weight.shape[1])], dim=1)
-
-
-def _make_familiar(entry: Mapping[str, Any], classifier: Classifier, lesson: Lesson, width: int) -> dict[str, Any]:
-    """The entry `strangeness` with hands of the new gesture among its prototypes."""
-    hands = np.concatenate([lesson.samples, lesson.posed])[:PROTOTYPES].astype(np.float32)
-    projection = entry["projection"]
-    own = torch.from_numpy(classifier.embed(hands)) @ projection.float()
-    padded = torch.cat([projection, torch.zeros(width - len(projection), projection.shape[1])])
-    return {**entry, "projection": padded, "prototypes": torch.cat([entry["prototypes"].float(), own])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def pose_variants(
 def _pose(book: PoseBook, gesture: str, seed: Sequence[int]) -> np.ndarray:
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
-    return draw_hand(gesture, subject, book, SIZE, rng).landmarks.astype(np.float32)
+    return draw_hand(gesture, subject, partial(book.draw, gesture), SIZE, rng).landmarks.astype(np.float32)
 
 
 def picture_of(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarray:
@@ -50,6 +51,7 @@ def picture_of(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarr
     exact = {**poses, "gestures": {"fitted": [describe(fit, 0.0, (0.0, 0.0, 0.0))]}}
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
-    hand = draw_hand("fitted", subject, read_poses(exact, ["fitted"]), SIZE, rng, STUDIO)
+    draw = partial(read_poses(exact, ["fitted"]).draw, "fitted")
+    hand = draw_hand("fitted", subject, draw, SIZE, rng, STUDIO)
     picture = photograph(hand, rng, STUDIO)
     return picture if (hand.handedness == "left") == fit.is_left else picture[:, ::-1]

@@ -84,13 +84,13 @@ def test_new_gesture_is_learned_and_the_old_ones_stay(
     assert after[:, :3].numpy() == pytest.approx(before.numpy(), abs=1e-4)
 
 
-def test_strangeness_knows_the_new_gesture(old: tuple[dict, Classifier], points: dict[str, np.ndarray]) -> None:
-    entries, classifier = old
-    seen = torch.from_numpy(classifier.embed(np.concatenate([points[name] for name in OLD])))
-    strange = {"projection": torch.eye(8), "prototypes": seen, "threshold": 0.01, "width": 0.001}
-    added = classifier_of(extend({**entries, "strangeness": strange}, classifier, NEW, lesson(points), 0), Path("a"))
-    answers = added.answers(points[NEW][:5])
-    assert answers.strangeness.max() < 0.5
+def test_new_gesture_wins_also_against_the_advantage_of_the_background(
+    old: tuple[dict, Classifier], points: dict[str, np.ndarray]
+) -> None:
+    calibrated = {**old[0], "calibration": {"temperature": 0.5, "advantage": 6.0}}
+    classifier = classifier_of(calibrated, Path("old"))
+    added = classifier_of(extend(calibrated, classifier, NEW, lesson(points), 0), Path("added"))
+    assert (predict_names(added, points[NEW][5:]) == NEW).mean() > 0.9
 
 
 def test_gesture_that_is_known_is_named(old: tuple[dict, Classifier], points: dict[str, np.ndarray]) -> None:
