@@ -145,7 +145,7 @@ def _draw_recording(
 
 
 def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: Sight | None, figures: Figures) -> None:
-    _header(canvas, "No gesture, please: work, talk, drink", f"{state.seconds_left:.0f} s left")
+    header(canvas, "No gesture, please: work, talk, drink", f"{state.seconds_left:.0f} s left")
     _view(canvas, recorder, sight, figures)
     if recorder.now - state.flash < FLASH_SECONDS:
         canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], WARNING, 6)
@@ -153,14 +153,14 @@ def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: S
     wide = canvas.text(f"{state.seconds_left:.0f}", x, y - 8, 52, TEXT, True)
     canvas.text("seconds left", x + wide + 12, y + 16, 22, MUTED)
     y = canvas.paragraph(f"false alarms: {state.watched.rate}", x, y + 74, width, 18, TEXT, bold=True)
-    kept = _count(len(state.set.kept), "hand")
+    kept = in_number(len(state.set.kept), "hand")
     y = canvas.paragraph(f"{kept} that the model named, kept as {state.watched.background}", x, y, width, 15, MUTED)
     y = _thumbnails(canvas, state.set, y + 10)
     _prediction(canvas, recorder, sight, y)
     if state.countdown:
         _countdown(canvas, state.countdown)
     elif state.paused:
-        _banner(canvas, "Paused: Space goes on", WARNING)
+        banner(canvas, "Paused: Space goes on", WARNING)
 
 
 def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figures) -> None:
