@@ -220,7 +220,7 @@ def keep(added: Start, samples: list[NewSample], variants: list[dict[str, Any]],
     next_steps(
         {
             "try it": f"gestures predict input=PICTURES {checkpoint}",
-            "with a camera": f"gestures record {checkpoint}",
+            "with a camera": f"gestures live {checkpoint}",
             "train on all": "gestures retrain",
         }
     )
