@@ -264,8 +264,8 @@ MUTATIONS = (
     one(
         "published splits are kept",
         "preparation/split.py",
-        "    if settings.respect_official:\n",
-        "    if False:\n",
+        "split_numbers(samples) if settings.respect_official else",
+        "split_numbers(samples) if False else",
         "tests/preparation/test_split.py::test_official_splits_are_kept",
     ),
     one(

@@ -252,10 +252,11 @@ def test_gesture_that_would_leave_its_folder_is_refused(name: str) -> None:
 # ---- ONNX ------------------------------------------------------------------------------------------------------------
 
 SAID = {
-    "onnx_version": "1",
+    "onnx_version": "2",
     "gestures": json.dumps({"names": list(VOCABULARY), "background": "BACKGROUND"}),
     "input": "landmarks",
     "crop": json.dumps({"size": 0, "margin": 0.0}),
+    "calibration": json.dumps({"temperature": 1.0, "advantage": 0.0}),
 }
 
 
@@ -267,13 +268,15 @@ def onnx_file(folder: Path, **said: str) -> Path:
         helper.make_node("Flatten", ["points"], ["embedding"]),
         helper.make_node("MatMul", ["embedding", "head.weight"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["probabilities"]),
+        helper.make_node("ReduceMax", ["probabilities", "axis"], ["strangeness"], keepdims=0),
     ]
     takes = [helper.make_tensor_value_info("points", kind, ["n", 21, 2])]
     gives = [
         helper.make_tensor_value_info(*each)
-        for each in (("probabilities", kind, ["n", 4]), ("embedding", kind, ["n", 42]))
+        for each in (("probabilities", kind, ["n", 4]), ("embedding", kind, ["n", 42]), ("strangeness", kind, ["n"]))
     ]
-    graph = helper.make_graph(nodes, "network", takes, gives, [weights])
+    axis = onnx.numpy_helper.from_array(np.array([1]), "axis")
+    graph = helper.make_graph(nodes, "network", takes, gives, [weights, axis])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     helper.set_model_props(model, SAID | said)
     onnx.save(model, folder / "made.onnx")
@@ -287,10 +290,11 @@ def test_onnx_file_that_says_what_it_is_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-@pytest.mark.parametrize("key", ["gestures", "crop", "input"])
+@pytest.mark.parametrize("key", ["gestures", "crop", "input", "calibration"])
 def test_node_to_build_in_the_metadata_of_an_onnx_file_is_refused(key: str, payload: Payload, tmp_path: Path) -> None:
     node = payload(tmp_path)
-    said = {"gestures": {"names": [node, "ONE"]}, "crop": {"size": node, "margin": 0.1}, "input": node}[key]
+    said = {"gestures": {"names": [node, "ONE"]}, "crop": {"size": node, "margin": 0.1}, "input": node}
+    said = {**said, "calibration": {"temperature": node, "advantage": 0.0}}[key]
     with pytest.raises(UserError, match=rf"made\.onnx.*(its |model\.){key}"):
         load_onnx(onnx_file(tmp_path, **{key: json.dumps(said)}))
     assert not (tmp_path / MARK).exists()

@@ -16,7 +16,7 @@ from static_gesture_classification.sources import contents
 from static_gesture_classification.sources.selection import Sources
 
 NEW = Path(__file__).parent / "new_dataset"
-DEFAULT = ["synthetic", "hagrid", "hands", "digits", "folder", "recorded", "recorded_legacy"]
+DEFAULT = ["synthetic", "hagrid", "hands", "digits", "folder", "recorded", "in_use", "recorded_legacy"]
 
 
 def configuration(conf: Path, *overrides: str) -> DictConfig:

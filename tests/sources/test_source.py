@@ -129,7 +129,7 @@ def test_every_configured_source_can_be_built() -> None:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=["sources.hands.enabled=false", "sources.hagrid.root=/mine", "seed=3"])
     sources = {source.name: source for source in Sources.from_config(config)}
-    assert list(sources) == ["synthetic", "hagrid", "digits", "folder", "recorded", "recorded_legacy"]
+    assert list(sources) == ["synthetic", "hagrid", "digits", "folder", "recorded", "in_use", "recorded_legacy"]
     assert sources["hagrid"].usual_root == "data/raw/hagrid"
     assert sources["hagrid"].seed == 3
 

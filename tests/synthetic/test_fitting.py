@@ -1,5 +1,7 @@
 """The posable hand fitted to landmarks: the same kinematics, and the pose that was photographed."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,9 @@ HORNS = [
 
 def photographed(count: int) -> np.ndarray:
     book, random = read_poses({"gestures": {"HORNS": HORNS}}, ["HORNS"]), np.random.default_rng(0)
-    hands = [draw_hand("HORNS", draw_subject(0, "", random), book, 128, random) for _ in range(count)]
+    hands = [
+        draw_hand("HORNS", draw_subject(0, "", random), partial(book.draw, "HORNS"), 128, random) for _ in range(count)
+    ]
     return np.stack([hand.landmarks for hand in hands])
 
 

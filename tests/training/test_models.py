@@ -26,7 +26,7 @@ def network(*overrides: str) -> Network:
 @pytest.mark.parametrize("model", [name for name in MODELS if not name.startswith("efficientnet_b") or name in "b0 b2"])
 def test_logits_come_from_the_embeddings_of_the_same_pass(model: str) -> None:
     built = network(f"model={model}", "model.weights=none").eval()
-    inputs = INPUTS["landmarks" if model == "landmarks" else "crops"]
+    inputs = tuple(INPUTS.values()) if model == "fused" else INPUTS["landmarks" if model == "landmarks" else "crops"]
     with torch.inference_mode():
         features = built.embed(inputs)
         assert features.shape == (2, built.head.in_features)
