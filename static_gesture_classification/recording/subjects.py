@@ -10,7 +10,7 @@ from pathlib import Path
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError, OutputError
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.sources.recorded import readable_sessions
 from static_gesture_classification.sources.source import folders_in
 
 FILE = ".recorder.json"
@@ -43,14 +43,10 @@ def read_known(root: Path) -> KnownNames:
     """The names in the file and in the sessions of `root`. Without a readable file only their order is lost."""
     known = _read_memory(root)
     subjects, rooms = list(known.subjects), list(known.rooms)
-    for name in reversed(folders_in(root)):
-        if not name.startswith(MINED) and (root / name / SESSION_FILE).is_file():
-            try:
-                session = read_session(root / name)
-            except DataError:
-                continue
-            subjects.append(session.subject)
-            rooms.append(session.camera)
+    newest_first = [name for name in reversed(folders_in(root)) if not name.startswith(MINED)]
+    for session in readable_sessions(root, newest_first):
+        subjects.append(session.subject)
+        rooms.append(session.camera)
     return KnownNames(_distinct(subjects), _distinct(rooms))
 
 

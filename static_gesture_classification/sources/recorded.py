@@ -26,7 +26,7 @@ the session loads after a kill.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -126,6 +126,16 @@ def read_session(folder: Path) -> Session:
     if not session.camera.startswith(MINED_FROM):
         return session
     return replace(session, images=tuple(map(_with_source, session.images)))
+
+
+def readable_sessions(root: Path, names: Iterable[str]) -> Iterator[Session]:
+    """The sessions of these names in a folder; missing and damaged ones, which the index reports, are left out."""
+    for name in names:
+        if (root / name / SESSION_FILE).is_file():
+            try:
+                yield read_session(root / name)
+            except DataError:
+                continue
 
 
 def _with_source(image: RecordedImage) -> RecordedImage:

@@ -13,8 +13,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Column
 
-from static_gesture_classification.errors import DataError
-from static_gesture_classification.sources.recorded import SESSION_FILE, Session, read_session
+from static_gesture_classification.sources.recorded import Session, readable_sessions
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import Table, say, show_table
 
@@ -57,13 +56,7 @@ def find_errors_in_use(root: Path) -> list[ErrorInUse]:
     gesture yet, and damaged ones, are left out; the index stage reports the latter.
     """
     found: dict[tuple[str, str], list[Session]] = {}
-    for name in folders_in(root):
-        if not (root / name / SESSION_FILE).is_file():
-            continue
-        try:
-            session = read_session(root / name)
-        except DataError:
-            continue
+    for session in readable_sessions(root, folders_in(root)):
         for pair in _pairs(session):
             found.setdefault(pair, []).append(session)
     errors = [_count(*pair, sessions) for pair, sessions in found.items()]

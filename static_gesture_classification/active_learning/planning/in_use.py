@@ -11,8 +11,7 @@ from pathlib import Path
 
 from static_gesture_classification.active_learning.diagnosis.in_use import ErrorInUse
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings
-from static_gesture_classification.errors import DataError
-from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.sources.recorded import readable_sessions
 
 Pair = tuple[str, str]
 
@@ -47,13 +46,7 @@ def recorded_since(errors: Sequence[ErrorInUse], sessions: Collection[str], root
     """
     caught = {(error.gesture, error.prediction): error.first for error in errors}
     found: dict[Pair, int] = {}
-    for name in sorted(sessions):
-        if not (root / name / SESSION_FILE).is_file():
-            continue
-        try:
-            session = read_session(root / name)
-        except DataError:
-            continue
+    for session in readable_sessions(root, sorted(sessions)):
         pair = (session.confusion.gesture, session.confusion.mistaken_for) if session.confusion else None
         if pair in caught and session.time >= caught[pair]:
             found[pair] = found.get(pair, 0) + len(session.images)

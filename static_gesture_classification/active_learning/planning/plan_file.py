@@ -26,7 +26,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import PathInside, read_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import image_path
-from static_gesture_classification.sources.recorded import SESSION_FILE, read_session
+from static_gesture_classification.sources.recorded import readable_sessions
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import Table, note, say, show_table
 
@@ -133,13 +133,7 @@ def count_recorded(plan: RecordingPlan, root: Path) -> dict[tuple[str, str | Non
     Mined sessions, which have no time, do not count.
     """
     found: dict[tuple[str, str | None], int] = {}
-    for name in sorted(set(folders_in(root)) - set(plan.taken_in)):
-        if not (root / name / SESSION_FILE).is_file():
-            continue
-        try:
-            session = read_session(root / name)
-        except DataError:
-            continue
+    for session in readable_sessions(root, sorted(set(folders_in(root)) - set(plan.taken_in))):
         if session.time:
             key = (session.gesture, session.confusion.mistaken_for if session.confusion else None)
             found[key] = found.get(key, 0) + sum(image.gesture in (None, session.gesture) for image in session.images)
