@@ -72,7 +72,7 @@ def embed_crops(crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path
         with torch.inference_mode():
             embeddings = network(variants.to(device)).float().cpu().numpy().reshape(len(some), VARIANTS, WIDTH)
         store.add(keys[some], {_COLUMN: embeddings.clip(-_HALF, _HALF)})
-    network.to("cpu")
+    network.to("cpu").train()  # Lightning warns of parts in evaluation mode; these do not differ
     positions = np.full(len(crops), -1)
     positions[rows] = np.where(present, store.find(keys), -1)
     return CropEmbeddings(store.column(_COLUMN), positions)
