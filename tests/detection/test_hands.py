@@ -216,11 +216,13 @@ def test_hand_that_is_looked_at_twice_lies_where_it_was_found(
 
 
 def test_hand_in_a_known_box_is_found_without_a_search_for_palms(
-    detector: HandDetector, person: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    configured: Callable[..., Detector], hand_landmarker: Path, person: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (hand,) = detector.detect(person)
-    searches = count_searches(detector, monkeypatch)
-    found = detector.landmarks_in(person, hand.box)
+    with configured(f"detector.model.path={hand_landmarker}", "detector.known_square=1.2") as detector:
+        assert isinstance(detector, HandDetector)
+        (hand,) = detector.detect(person)
+        searches = count_searches(detector, monkeypatch)
+        found = detector.landmarks_in(person, hand.box)
     assert found is not None
     assert overlap(found.box, hand.box) > 0.8
     assert not searches
