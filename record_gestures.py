@@ -14,7 +14,6 @@ import sys
 
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.retraining.retrain import retrain
 from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
@@ -72,6 +71,9 @@ def compare_false_alarms(recorder: Recorder, observer: Observer, retraining: Ret
     say(f"false alarms: {watched.rate}")
     if not recorder.saved or observer.predictor is None or recorder.settings.commit:
         return
+    # Training imports libraries for seconds, for which no other recording waits.
+    from static_gesture_classification.active_learning.retraining.retrain import retrain
+
     try:
         retrain(retraining)
         classifier = load_model(retraining.workspace.trained)

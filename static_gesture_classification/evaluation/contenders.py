@@ -15,8 +15,12 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, parse_subjects, read_record
-from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS,
+    SUBJECTS_FIELD,
+    parse_subjects,
+    read_record,
+)
 from static_gesture_classification.evaluation.evaluate import predict
 from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, fits, prepare_hands
 from static_gesture_classification.evaluation.predictions import (

@@ -26,12 +26,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from static_gesture_classification.evaluation import figures
-from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
+    VERSION_FIELD,
+    data_version,
+    split_subjects,
+)
 from static_gesture_classification.evaluation.metrics import (
     average_scores,
     gesture_scores,
@@ -51,10 +54,10 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.inputs import SelectedRows
+from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
-VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
 REPORT_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
 TILE = 160
 

@@ -47,6 +47,8 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
     SUBJECTS,
+    SUBJECTS_FIELD,
+    VERSION_FIELD,
     data_version,
     parse_subjects,
     read_record,
@@ -54,7 +56,6 @@ from static_gesture_classification.evaluation.checkpoint_record import (
     subject_digests,
 )
 from static_gesture_classification.evaluation.contenders import Contender, ContenderSettings, predict_samples
-from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired_comparison import (
     COMPARABLE_SHARE,
