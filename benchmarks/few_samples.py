@@ -44,7 +44,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from static_gesture_classification.active_learning.adding.extension import Lesson, extend
+from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.posing import pose_variants
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.index import read_sources
@@ -195,7 +195,7 @@ def added(base: Base, draw: Draw, points: np.ndarray, others: np.ndarray, with_p
         how, poses = config.add, plain(config.poses)
         variants = [describe(fit, how.slack, tuple(how.turns)) for fit in fit_hands(samples)]
         posed = pose_variants(variants, draw.new, poses, how.posed, SEED)
-    entries = extend(base.entries, base.classifier, draw.new, Lesson(samples, posed, others), SEED)
+    entries = extend(base.entries, base.classifier, draw.new, GestureLesson(samples, posed, others), SEED)
     return classifier_of(entries, KEPT)
 
 

@@ -11,7 +11,7 @@ from static_gesture_classification.errors import UserError
 
 
 @dataclass(frozen=True)
-class Item:
+class FileToFetch:
     """A published file and its wanted contents.
 
     Args:
@@ -38,7 +38,7 @@ class Item:
         return 0 if KEY in self.file.to else int(self.bytes * self.file.expands)
 
 
-def make_plan(settings: DownloadSettings) -> list[Item]:
+def choose_files(settings: DownloadSettings) -> list[FileToFetch]:
     """The files to fetch, in order.
 
     Raises:
@@ -48,7 +48,7 @@ def make_plan(settings: DownloadSettings) -> list[Item]:
     files = published.variants[settings.variant]
     needs_parts = any(KEY in text for file in files for text in (file.name, file.to))
     parts = choose_parts(settings) if needs_parts else []
-    items: list[Item] = []
+    items: list[FileToFetch] = []
     for file in files:
         if KEY in file.name:
             items += [_item(file.for_part(part, published.parts[part]), [part]) for part in parts]
@@ -61,7 +61,7 @@ def choose_parts(settings: DownloadSettings) -> list[str]:
     """The dataset's names of the wanted parts; `all` and the names of our gestures stand for several.
 
     Raises:
-        UserError: see `make_plan`.
+        UserError: see `choose_files`.
     """
     published = settings.published
     wanted = settings.parts if settings.parts is not None else published.parts_by_default
@@ -83,5 +83,7 @@ def choose_parts(settings: DownloadSettings) -> list[str]:
     return list(chosen)
 
 
-def _item(file: PublishedFile, parts: list[str]) -> Item:
-    return Item(file, {part if file.members else file.name: file.for_part(part) for part in parts or [file.name]})
+def _item(file: PublishedFile, parts: list[str]) -> FileToFetch:
+    return FileToFetch(
+        file, {part if file.members else file.name: file.for_part(part) for part in parts or [file.name]}
+    )

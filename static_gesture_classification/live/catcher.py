@@ -30,18 +30,18 @@ from static_gesture_classification.recording.window.parts import in_number
 from static_gesture_classification.sources.recorded import Session
 
 SPACING = 0.2  # seconds between two pictures in memory
-RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
+DISK_RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 
 
 @dataclass(frozen=True)
 class CaughtError:
     """What was wrong: pictures of the last seconds, oldest first, and the gesture that the model gave them.
 
-    `said` is "" where nobody says what is wrong.
+    `prediction` is "" where nobody says what is wrong.
     """
 
     sights: tuple[Sight, ...]
-    said: str
+    prediction: str
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Catcher:
     def tick(self, now: float) -> None:
         """Try again to write what the disk refused; `now` is in seconds."""
         if self.trouble and now >= self._retry_at:
-            self._retry_at = now + RETRY_SECONDS
+            self._retry_at = now + DISK_RETRY_SECONDS
             self._refused = [current for current in self._refused if not self._put_away(current)]
 
     def say_wrong(self) -> str:
@@ -137,9 +137,9 @@ class Catcher:
         seen = [sight for sight in self._sights if sight.recognised is not None]
         if not seen:
             return f"No hand was found in the last {self.settings.catch_seconds:g} s, so there is nothing to keep."
-        said = _said_lately(seen)
-        same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == said]
-        self.waiting = CaughtError(tuple(same), said)
+        prediction = _predicted_lately(seen)
+        same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == prediction]
+        self.waiting = CaughtError(tuple(same), prediction)
         return ""
 
     def name(self, gesture: str) -> str:
@@ -147,12 +147,12 @@ class Catcher:
         caught, self.waiting = self.waiting, None
         if caught is None:
             return ""
-        said = None if caught.said == gesture else caught.said
-        current = self._new_set(Job(gesture, self.settings.catch_count, said))
+        prediction = None if caught.prediction == gesture else caught.prediction
+        current = self._new_set(Job(gesture, self.settings.catch_count, prediction))
         self._keep(current, caught)
         if not current.kept:
             return f"Nothing is kept: the model gives {gesture} in all sharp pictures of these seconds."
-        return _tell(current, f"{gesture}, which was taken for {said}" if said else gesture)
+        return _tell(current, f"{gesture}, which was taken for {prediction}" if prediction else gesture)
 
     def forget(self) -> None:
         """Nothing was wrong after all."""
@@ -238,7 +238,7 @@ class Catcher:
         return True
 
 
-def _said_lately(seen: Sequence[Sight]) -> str:
+def _predicted_lately(seen: Sequence[Sight]) -> str:
     """The gesture that the model gave most of the last seconds, later ones counting more: people are slow to object."""
     first = seen[0].captured.time
     weights: dict[str, float] = {}

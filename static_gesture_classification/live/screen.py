@@ -42,7 +42,7 @@ from static_gesture_classification.recording.window.parts import (
 )
 from static_gesture_classification.recording.window.window import LOOKING_MS, Window
 
-TITLE = "Gestures live"
+LIVE_TITLE = "Gestures live"
 NOTHING_KEPT = "nothing is kept"
 
 
@@ -67,7 +67,7 @@ def draw_watch(watch: Watch, figures: Figures, mirrored: bool) -> Canvas:
     canvas = Canvas.blank(WIDTH, HEIGHT)
     catcher = watch.catcher
     kept = f"catching: hands are kept in {catcher.storage.root}" if catcher.on else NOTHING_KEPT
-    header(canvas, TITLE, kept, WARNING if catcher.on else MUTED)
+    header(canvas, LIVE_TITLE, kept, WARNING if catcher.on else MUTED)
     _view(canvas, watch, figures, mirrored)
     if catcher.waiting is not None:
         _ask_what_was_meant(canvas, watch)
@@ -155,7 +155,7 @@ def _ask_what_was_meant(canvas: Canvas, watch: Watch) -> None:
     x, y, width = PANEL_LEFT + EDGE, HEADER + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     assert watch.catcher.waiting is not None
     y = canvas.paragraph("What was meant?", x, y, width, 24, TEXT, True)
-    y = canvas.paragraph(f"The model said {watch.catcher.waiting.said}.", x, y, width, 15, MUTED) + 10
+    y = canvas.paragraph(f"The model said {watch.catcher.waiting.prediction}.", x, y, width, 15, MUTED) + 10
     height = min(40, (BODY[1] - y) // len(watch.gestures))
     for line, gesture in enumerate(watch.gestures):
         canvas.fill(x, y, x + width, y + height - 4, PANEL)

@@ -16,7 +16,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus
 from static_gesture_classification.recording.false_alarms import WatchedHands
 from static_gesture_classification.recording.jobs import Job, Work, dealt_job
-from static_gesture_classification.recording.judging.learning_head import LearningLayer, Lesson
+from static_gesture_classification.recording.judging.learning_head import KeptHand, LearningLayer
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Selector
 from static_gesture_classification.recording.keys import CLOSED, Key
@@ -216,7 +216,7 @@ class Recorder:
         return self.current.selector.hard if self.current else self.hard and self.job.gesture is not None
 
     @property
-    def lessons(self) -> list[Lesson]:
+    def lessons(self) -> list[KeptHand]:
         """The kept pictures of train with their gestures, for the judging model to learn from."""
         current = [self.current] if self.current is not None and self.current not in self.sets else []
         return [lesson for each in [*self.sets, *current] for lesson in self._lessons_of(each)]
@@ -305,13 +305,13 @@ class Recorder:
         rules = self.settings.selection, self.settings.admission
         return Selector(*rules, self.judge, job.gesture, job.mistaken_for, hard)
 
-    def _lessons_of(self, current: SetInProgress) -> Iterator[Lesson]:
+    def _lessons_of(self, current: SetInProgress) -> Iterator[KeptHand]:
         if current.placement.split != TRAIN or current.writer.discarded or self.judge is None:
             return  # nothing that is or may be held out is learned from
         for entry in current.kept:
             gesture = entry.image.gesture or current.writer.session.gesture
             if entry.embedding is not None and gesture in self.judge:
-                yield Lesson(id(entry), entry.embedding, self.judge.index(gesture))
+                yield KeptHand(id(entry), entry.embedding, self.judge.index(gesture))
 
     def _count_current(self) -> None:
         """Add the current set to the recorded ones."""

@@ -52,7 +52,7 @@ SHOWN = 10  # pictures that could not be read, in a message
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportOutcome:
     """The number of written pictures and hands, and the unreadable pictures."""
 
     folder: Path
@@ -124,7 +124,7 @@ def main(config: DictConfig) -> None:
     """Export the chosen samples."""
     settings = ExportSettings.from_config(config)
     samples = choose_samples(settings)
-    made = export(samples, settings.format, settings.output, settings.files, settings.link, settings.replace)
+    made = export_dataset(samples, settings.format, settings.output, settings.files, settings.link, settings.replace)
     print_export(made, settings.format)
 
 
@@ -165,14 +165,14 @@ def wrong_samples(folder: Path) -> set[str]:
     return wrong
 
 
-def export(
+def export_dataset(
     samples: pd.DataFrame,
     format_name: str,
     output: Path,
     settings: FormatSettings,
     link: bool = False,
     replace: bool = False,
-) -> Export:
+) -> ExportOutcome:
     """Write samples and their pictures in a format.
 
     Args:
@@ -200,7 +200,9 @@ def export(
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    return Export(output, len(made.pictures), sum(len(picture.hands) for picture in made.pictures), made.rejected)
+    return ExportOutcome(
+        output, len(made.pictures), sum(len(picture.hands) for picture in made.pictures), made.rejected
+    )
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,7 @@ def check_output(output: Path, samples: pd.DataFrame, replace: bool) -> None:
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder was written by `export`."""
+    """Whether a folder was written by `export_dataset`."""
     try:
         with (folder / README).open(encoding="utf-8", errors="replace") as file:
             return file.readline().startswith(FIRST_LINE)
@@ -292,7 +294,7 @@ def readme(made: Written, kind: Format, name: str, output: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def print_export(made: Export, name: str) -> None:
+def print_export(made: ExportOutcome, name: str) -> None:
     """Print the numbers, and the unreadable pictures."""
     for entry in made.rejected[:SHOWN]:
         note(f"left out: {entry.file}: {entry.reason}")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.adding.extension import Lesson, extend
+from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local, read_local
 from static_gesture_classification.active_learning.adding.old_gesture import (
@@ -30,7 +30,7 @@ from static_gesture_classification.active_learning.adding.old_gesture import (
     same_gesture,
 )
 from static_gesture_classification.active_learning.adding.posing import pose_variants
-from static_gesture_classification.active_learning.adding.samples import NewSample, find_samples, recorded_sessions
+from static_gesture_classification.active_learning.adding.samples import NewSample, find_samples, sessions_of_gesture
 from static_gesture_classification.active_learning.adding.session import keep_session
 from static_gesture_classification.active_learning.adding.settings import ASK, AddSettings
 from static_gesture_classification.active_learning.adding.sheet import write_sheet
@@ -51,7 +51,7 @@ def main(config: DictConfig) -> None:
     read_local(settings.local)  # an error here comes before the work
     start = choose_start(settings)
     samples = gather(settings)
-    fits = fit(samples, start, settings)
+    fits = fit_samples(samples, start, settings)
     variants = poses_of(fits, settings)
     known = known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
     lesson = make_lesson(start, samples, variants, known, settings)
@@ -111,7 +111,7 @@ def _check_new(start: Start, settings: AddSettings) -> None:
 
 def gather(settings: AddSettings) -> list[NewSample]:
     """The samples that are named, or else recorded ones; none where the gesture is described by poses alone."""
-    places = list(settings.pictures) or recorded_sessions(settings.recorded, settings.gesture)
+    places = list(settings.pictures) or sessions_of_gesture(settings.recorded, settings.gesture)
     if not places:
         if settings.gesture in (settings.poses.get("gestures") or {}):
             say(f"{settings.gesture}: from its poses in conf/, without samples")
@@ -124,7 +124,7 @@ def gather(settings: AddSettings) -> list[NewSample]:
         return find_samples(places, detector)
 
 
-def fit(samples: list[NewSample], start: Start, settings: AddSettings) -> list[FittedHand]:
+def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -> list[FittedHand]:
     """The posable hand, fitted to each sample and shown beside it.
 
     Raises:
@@ -157,7 +157,7 @@ def poses_of(fits: list[FittedHand], settings: AddSettings) -> list[dict[str, An
 
 def make_lesson(
     start: Start, samples: list[NewSample], variants: list[dict[str, Any]], known: KnownHands, settings: AddSettings
-) -> Lesson:
+) -> GestureLesson:
     """What the network learns from.
 
     Raises:
@@ -168,7 +168,7 @@ def make_lesson(
     same = same_gesture(start.classifier, points, posed, known)
     if same is not None:
         _refuse_old(f"{settings.gesture} is what {start.path} knows as {same}", settings)
-    return Lesson(points, posed, known.lessons)
+    return GestureLesson(points, posed, known.lessons)
 
 
 def _refuse_old(sentence: str, settings: AddSettings) -> None:

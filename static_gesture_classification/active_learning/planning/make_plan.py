@@ -160,7 +160,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     counted = samples[~samples["source"].isin(settings.uncounted_sources)]
     pairs = worth_following(confusions, vocabulary, settings.least_errors)
     lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)
-    taken_in = recorded_sessions(samples)
+    taken_in = sessions_in(samples)
     in_use = lines_in_use(find_errors_in_use(about.in_use), pairs, taken_in, vocabulary, settings)
     rest = settings.budget.model_copy(update={"budget": settings.budget.budget - sum(count for _, count in in_use)})
     of_pairs, of_lacking = share(rest, pairs, [weight for _, weight in lacking])
@@ -177,7 +177,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in, standings)
 
 
-def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:
+def sessions_in(samples: pd.DataFrame) -> tuple[str, ...]:
     """Names of the recorded sessions in a sample table, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))

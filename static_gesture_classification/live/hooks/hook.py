@@ -28,7 +28,7 @@ class Hook(ABC):
         self.over = False
         self._events: queue.Queue[GestureEvent | None] = queue.Queue(WAITING)
         self._problems: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._said: set[str] = set()
+        self._told: set[str] = set()
         self._thread = threading.Thread(target=self._work, name=type(self).__name__, daemon=True)
 
     def __enter__(self) -> Self:
@@ -61,8 +61,8 @@ class Hook(ABC):
 
     def complain(self, problem: str) -> None:
         """Name a problem, unless it was named before."""
-        if problem not in self._said:
-            self._said.add(problem)
+        if problem not in self._told:
+            self._told.add(problem)
             self._problems.put(problem)
 
     @abstractmethod

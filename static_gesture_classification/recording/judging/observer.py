@@ -196,12 +196,12 @@ def fast_model(checkpoint: Path) -> Path:
     present = next((place for place in places if place.is_file()), None)
     if present is not None:
         return present
-    from static_gesture_classification.inference.export_onnx import export_onnx  # torch takes seconds to import
+    from static_gesture_classification.inference.onnx_file import write_onnx  # torch takes seconds to import
 
     with console.status(f"exporting {checkpoint} for a fast recorder (once)"):
         for place in places:
             try:
-                export_onnx(checkpoint, place)
+                write_onnx(checkpoint, place)
             except OutputError:
                 continue
             return place

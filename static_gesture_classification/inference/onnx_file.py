@@ -32,7 +32,7 @@ EXAMPLES = 5
 OPSET = 20
 
 
-def export_onnx(checkpoint: Path, output: Path) -> float:
+def write_onnx(checkpoint: Path, output: Path) -> float:
     """Write a checkpoint as an ONNX file, compared with it on random inputs.
 
     Returns:
@@ -44,7 +44,7 @@ def export_onnx(checkpoint: Path, output: Path) -> float:
     """
     classifier = load_classifier(checkpoint)
     with atomic_path(output) as partial:
-        partial.write_bytes(with_metadata(onnx_graph(classifier), describe(classifier, checkpoint)))
+        partial.write_bytes(with_metadata(onnx_graph(classifier), onnx_metadata(classifier, checkpoint)))
         example = classifier.kind.example(EXAMPLES, classifier.crop_size)
         return check_parity(classifier, load_onnx(partial), example, checkpoint)
 
@@ -105,7 +105,7 @@ def with_metadata(graph: bytes, metadata: Mapping[str, Any]) -> bytes:
     return model.SerializeToString()
 
 
-def describe(classifier: Classifier, checkpoint: Path) -> dict[str, Any]:
+def onnx_metadata(classifier: Classifier, checkpoint: Path) -> dict[str, Any]:
     """The metadata that a program needs to use the file (`onnx_classifier`)."""
     model = read_checkpoint(checkpoint)["model"]
     return {
