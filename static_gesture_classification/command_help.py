@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from static_gesture_classification.commands import Command
-from static_gesture_classification.conf_files import Entry, entries, package_of
+from static_gesture_classification.conf_files import ConfEntry, entries, package_of
 from static_gesture_classification.terminal import Column, Table, say, show_table
 
 LONGEST_DEFAULT = 40  # characters of a default that are shown
@@ -77,7 +77,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= LONGEST_DEFAULT else text[: LONGEST_DEFAULT - 3] + "..."
 
 
-def _comment(entry: Entry, lines: list[str]) -> str:
+def _comment(entry: ConfEntry, lines: list[str]) -> str:
     """The comment behind a setting, or else the comment lines right above it."""
     line, column = entry.node.end_mark.line, entry.node.end_mark.column
     behind = lines[line][column:].strip() if line < len(lines) else ""

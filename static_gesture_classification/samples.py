@@ -24,7 +24,7 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import printable
 
-VERSION = 1
+SAMPLES_VERSION = 1
 LANDMARK_COUNT = 21
 SPLITS = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
@@ -48,7 +48,7 @@ SCHEMA = pa.schema(
         ("landmarks", pa.list_(pa.float32())),
         ("split", pa.string()),  # "train", "val", "test"; "" before the split stage (or the official split)
     ],
-    metadata={"sample_table_version": str(VERSION)},
+    metadata={"sample_table_version": str(SAMPLES_VERSION)},
 )
 
 
@@ -150,8 +150,10 @@ def read_arrow(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro") from error
     version = (table.schema.metadata or {}).get(b"sample_table_version", b"none").decode()
-    if version != str(VERSION):
-        raise DataError(f"{path} has sample table version {version}, this program reads {VERSION}; run dvc repro")
+    if version != str(SAMPLES_VERSION):
+        raise DataError(
+            f"{path} has sample table version {version}, this program reads {SAMPLES_VERSION}; run dvc repro"
+        )
     return table.cast(SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns]))
 
 

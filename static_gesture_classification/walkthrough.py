@@ -28,7 +28,7 @@ from static_gesture_classification.active_learning.planning.plan_file import rea
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT, entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.performer import (
     PERFORMER,
@@ -246,7 +246,7 @@ class Round:
         command = shlex.join(["gestures", *arguments])
         self.show_step(title, why)
         say(f"\n$ cd {self.folder} && {command}\n")
-        done = read_record(self.folder / DONE_FILE) or {}
+        done = read_checkpoint_record(self.folder / DONE_FILE) or {}
         key = f"{self.number} {command}"
         if key in done:
             say(f"done before, in {done[key]:.0f} s")
@@ -266,7 +266,10 @@ class Round:
 
     def close(self, seconds: float) -> None:
         """Print where everything is, and how to do the same with your own data."""
-        write_json(self.folder / DONE_FILE, {**(read_record(self.folder / DONE_FILE) or {}), "all": round(seconds, 1)})
+        write_json(
+            self.folder / DONE_FILE,
+            {**(read_checkpoint_record(self.folder / DONE_FILE) or {}), "all": round(seconds, 1)},
+        )
         say("")
         console.rule(f"One round in {seconds:.0f} s", align="left")
         next_steps(
@@ -283,7 +286,7 @@ class Round:
 
 def make_folder(folder: Path) -> None:
     """Make the folder; a finished round in it is deleted."""
-    if "all" in (read_record(folder / DONE_FILE) or {}):
+    if "all" in (read_checkpoint_record(folder / DONE_FILE) or {}):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
 

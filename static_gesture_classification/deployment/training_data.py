@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.checkpoint_record import data_version, read_record
+from static_gesture_classification.evaluation.checkpoint_record import data_version, read_checkpoint_record
 from static_gesture_classification.evaluation.epoch_callback import VERSION_FIELD
 from static_gesture_classification.evaluation.evaluation_set import fits
 from static_gesture_classification.samples import read_rows
@@ -72,7 +72,7 @@ def find_history(checkpoint: Path, classifier: Classifier, workspaces: Sequence[
 
 def find_record(checkpoint: Path) -> dict[str, Any]:
     """The record beside a checkpoint, if it belongs to it; else {}."""
-    record = read_record(checkpoint.with_suffix(".json")) or {}
+    record = read_checkpoint_record(checkpoint.with_suffix(".json")) or {}
     return record if record.get("sha256") in (None, checkpoint_digest(checkpoint)) else {}
 
 

@@ -18,8 +18,8 @@ from pydantic import Field
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.looks import (
     SAME_HAND,
-    WHOLE,
     WHOLE_IMAGE,
+    WHOLE_SHARE,
     LookingDetector,
     LookSettings,
 )
@@ -30,7 +30,7 @@ from static_gesture_classification.detection.turned_square import TurnedSquare
 
 IN_BOX_SURELY = 0.5  # least intersection over union with a known box of a hand that was found without a palm
 NEARLY_UPRIGHT = 0.3  # radians
-SAME_PLACE = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
+SAME_PALM = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
 
 
 class HandSettings(LookSettings):
@@ -112,7 +112,9 @@ class HandDetector(LookingDetector):
 
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """See `LookingDetector.landmarks_in`; where the box is a part of the image, see `HandSettings.known_square`."""
-        straight = self._straight(image, box) if overlap(box, WHOLE_IMAGE) < WHOLE and self.how.known_square else None
+        straight = (
+            self._straight(image, box) if overlap(box, WHOLE_IMAGE) < WHOLE_SHARE and self.how.known_square else None
+        )
         return straight or super().landmarks_in(image, box)
 
     def settings(self) -> Mapping[str, Any]:
@@ -183,4 +185,4 @@ def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:
 
 
 def _same_place(one: TurnedSquare, other: TurnedSquare) -> bool:
-    return math.hypot(one.x - other.x, one.y - other.y) < SAME_PLACE * max(one.side, other.side)
+    return math.hypot(one.x - other.x, one.y - other.y) < SAME_PALM * max(one.side, other.side)

@@ -31,7 +31,7 @@ from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.downloads.mendeley import list_files
 from static_gesture_classification.downloads.plan import FileToFetch, choose_files
 from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
-from static_gesture_classification.downloads.record import Entry, read_record, write_record
+from static_gesture_classification.downloads.record import DownloadedContent, read_downloads, write_downloads
 from static_gesture_classification.downloads.settings import DownloadSettings, PublishedFile
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch, way_by_hand
 from static_gesture_classification.downloads.unpacking import Archive, explain_damage, open_archive, open_zip, unpack
@@ -107,7 +107,7 @@ class Downloader:
     def __init__(self, settings: DownloadSettings, folder: Path) -> None:
         self._settings, self._published, self._root = settings, settings.published, settings.published.root
         self._folder = folder
-        self._contents = read_record(self._root / self._published.record)
+        self._contents = read_downloads(self._root / self._published.record)
         self._connection = Connection(
             settings.attempts, settings.wait, timeout=settings.timeout, user_agent=settings.user_agent
         )
@@ -214,10 +214,10 @@ class Downloader:
             shutil.move(fetched, goal)
 
     def _note(self, name: str, remote: RemoteFile, files: int, size: int, places: list[str]) -> None:
-        self._contents[name] = Entry(
+        self._contents[name] = DownloadedContent(
             file=remote.name, url=remote.url, sha256=remote.sha256, files=files, bytes=size, places=sorted(places)
         )
-        write_record(self._root / self._published.record, self._settings.dataset, self._contents)
+        write_downloads(self._root / self._published.record, self._settings.dataset, self._contents)
 
 
 def bytes_in(folder: Path) -> int:

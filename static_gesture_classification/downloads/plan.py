@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from static_gesture_classification.downloads.settings import KEY, DownloadSettings, PublishedFile
+from static_gesture_classification.downloads.settings import PART_PLACEHOLDER, DownloadSettings, PublishedFile
 from static_gesture_classification.downloads.transfer import RemoteFile
 from static_gesture_classification.errors import UserError
 
@@ -35,7 +35,7 @@ class FileToFetch:
     @property
     def unpacked_bytes(self) -> int:
         """Its unpacked size, roughly; 0 where it holds all parts, of which few may be wanted."""
-        return 0 if KEY in self.file.to else int(self.bytes * self.file.expands)
+        return 0 if PART_PLACEHOLDER in self.file.to else int(self.bytes * self.file.expands)
 
 
 def choose_files(settings: DownloadSettings) -> list[FileToFetch]:
@@ -46,14 +46,14 @@ def choose_files(settings: DownloadSettings) -> list[FileToFetch]:
     """
     published = settings.published
     files = published.variants[settings.variant]
-    needs_parts = any(KEY in text for file in files for text in (file.name, file.to))
+    needs_parts = any(PART_PLACEHOLDER in text for file in files for text in (file.name, file.to))
     parts = choose_parts(settings) if needs_parts else []
     items: list[FileToFetch] = []
     for file in files:
-        if KEY in file.name:
+        if PART_PLACEHOLDER in file.name:
             items += [_item(file.for_part(part, published.parts[part]), [part]) for part in parts]
         else:
-            items.append(_item(file, parts if KEY in file.to else []))
+            items.append(_item(file, parts if PART_PLACEHOLDER in file.to else []))
     return items
 
 

@@ -15,7 +15,11 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, parse_subjects, read_record
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_KEY,
+    parse_subjects,
+    read_checkpoint_record,
+)
 from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD
 from static_gesture_classification.evaluation.evaluate import predict
 from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, fits, prepare_hands
@@ -151,11 +155,11 @@ def training_subjects(checkpoint: Path, runs: Path) -> frozenset[str] | None:
     """
     if run := _run_above(checkpoint):
         return _subjects_of_run(run)
-    record = read_record(checkpoint.with_suffix(".json")) or {}
+    record = read_checkpoint_record(checkpoint.with_suffix(".json")) or {}
     if record.get("sha256") not in (None, checkpoint_digest(checkpoint)):
         return None
-    if isinstance(record.get(SUBJECTS), str):
-        return parse_subjects(str(record[SUBJECTS]))
+    if isinstance(record.get(SUBJECTS_KEY), str):
+        return parse_subjects(str(record[SUBJECTS_KEY]))
     return _subjects_of_run(runs / str(record["run"])) if "run" in record else None
 
 

@@ -56,7 +56,7 @@ from static_gesture_classification.training.scores import weighted_f1
 
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
 REPORT_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
-TILE = 160
+PICTURE_TILE = 160
 
 
 class EpochCallback(Callback):
@@ -206,7 +206,7 @@ def shown_samples(
         if augmented is not None:
             tiles = np.stack([pictures[position], augmented[position]])
         title = str(sample["gesture"])
-        images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=TILE))
+        images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=PICTURE_TILE))
     return images
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from static_gesture_classification.evaluation.predictions import NOT_FOUND, Floats, Predictions
+from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Floats, Predictions
 from static_gesture_classification.evaluation.resampling_units import Units, units_of
 from static_gesture_classification.training.scores import f1_scores, weighted_f1, weighted_f1_of_counts
 
@@ -87,7 +87,7 @@ def outcomes_of(predictions: Predictions) -> Outcomes:
     labels = (*predictions.gestures, *sorted(set(truths) - set(predictions.gestures)), *missed)
     index = {label: position for position, label in enumerate(labels)}
     if missed:
-        index[NOT_FOUND] = index[NO_HAND]
+        index[NO_PREDICTION] = index[NO_HAND]
     return Outcomes(
         labels,
         np.fromiter((index[name] for name in truths), np.int64, len(truths)),

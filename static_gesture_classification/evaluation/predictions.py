@@ -26,10 +26,10 @@ from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, SCHEMA
 
-VERSION = 1
+PREDICTIONS_VERSION = 1
 KEY_COLUMNS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
 PROBABILITY = "probability_"
-NOT_FOUND = ""  # the prediction where no hand was found
+NO_PREDICTION = ""  # the prediction where no hand was found
 KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEY_COLUMNS])
 
 Floats = npt.NDArray[np.float32]
@@ -65,7 +65,7 @@ class Predictions:
     @property
     def found(self) -> npt.NDArray[np.bool_]:
         """Which samples have a prediction: bool (n,), False where no hand was found."""
-        return self.column("prediction") != NOT_FOUND
+        return self.column("prediction") != NO_PREDICTION
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a pandas frame."""
@@ -95,7 +95,7 @@ def predictions_of(
     if probabilities.shape != (len(keys), len(names)):
         raise ValueError(f"probabilities {probabilities.shape} for {len(keys)} samples of {len(names)} gestures")
     best = probabilities.argmax(1)
-    predictions = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NOT_FOUND)
+    predictions = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NO_PREDICTION)
     columns = {
         "prediction": pa.array(predictions, pa.string()),
         "score": pa.array(probabilities[np.arange(len(best)), best], pa.float32()),
@@ -114,7 +114,7 @@ def embeddings_path(path: Path) -> Path:
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """Write the table to `path`, and its embeddings, if there are any, beside it."""
-    metadata = {"predictions_table_version": str(VERSION), "gestures": json.dumps(predictions.gestures)}
+    metadata = {"predictions_table_version": str(PREDICTIONS_VERSION), "gestures": json.dumps(predictions.gestures)}
     if predictions.embeddings is not None:
         with atomic_path(embeddings_path(path)) as partial, partial.open("wb") as file:
             np.save(file, predictions.embeddings.astype(np.float32, copy=False), allow_pickle=False)
@@ -138,8 +138,10 @@ def read_predictions(path: Path) -> Predictions:
         raise DataError(f"{path} is not a readable Parquet file ({error}); evaluate again") from error
     metadata = table.schema.metadata or {}
     version = metadata.get(b"predictions_table_version", b"none").decode()
-    if version != str(VERSION):
-        raise DataError(f"{path} has predictions table version {version}, this program reads {VERSION}; evaluate again")
+    if version != str(PREDICTIONS_VERSION):
+        raise DataError(
+            f"{path} has predictions table version {version}, this program reads {PREDICTIONS_VERSION}; evaluate again"
+        )
     embeddings = _read_embeddings(path, metadata[b"embeddings"].decode()) if b"embeddings" in metadata else None
     names = parse_json(
         metadata.get(b"gestures", b"").decode(), tuple[str, ...], f"{path}, its gestures", "evaluate again"

@@ -17,7 +17,7 @@ from rich import box
 from rich.table import Column
 
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.terminal import Table, console, say, show_table
 from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
@@ -53,7 +53,7 @@ def main(config: DictConfig) -> None:
 
 def promoted_epoch(models: Path) -> tuple[str, int] | None:
     """Run and epoch of the promoted checkpoint, None where there is none."""
-    record = read_record(models / "best.json")
+    record = read_checkpoint_record(models / "best.json")
     return (str(record["run"]), int(record["epoch"])) if record else None
 
 

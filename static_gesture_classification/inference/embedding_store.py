@@ -24,7 +24,7 @@ from static_gesture_classification.file_data import read_json
 from static_gesture_classification.keyed_store import KEY, KeyedStore
 from static_gesture_classification.process_lock import ProcessLock
 
-VERSION = 1
+EMBEDDINGS_VERSION = 1
 STORE_HEADER, EMBEDDINGS, PROBABILITIES, LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
 
 Half = npt.NDArray[np.float16]
@@ -52,7 +52,12 @@ class EmbeddingStore:
             EMBEDDINGS: np.dtype(("<f2", (dimension,))),
             PROBABILITIES: np.dtype(("<f4", (len(gestures),))),
         }
-        header = {"version": VERSION, "checkpoint": checkpoint, "dimension": dimension, "gestures": list(gestures)}
+        header = {
+            "version": EMBEDDINGS_VERSION,
+            "checkpoint": checkpoint,
+            "dimension": dimension,
+            "gestures": list(gestures),
+        }
         if (folder / STORE_HEADER).is_file():
             _check(folder / STORE_HEADER, header)
         else:
@@ -109,7 +114,7 @@ class EmbeddingStore:
 def _check(path: Path, expected: dict[str, Any]) -> None:
     """Raise `DataError` where a store's header is not the expected one."""
     advice = f"delete {path.parent} and repeat the command; they are then computed anew"
-    found = read_json(path, dict[str, Any], advice, ("version", VERSION))
+    found = read_json(path, dict[str, Any], advice, ("version", EMBEDDINGS_VERSION))
     if found != expected:
         differing = ", ".join(key for key in expected if found.get(key) != expected[key])
         raise DataError(f"{path.parent} holds embeddings of another checkpoint (another {differing}); {advice}")

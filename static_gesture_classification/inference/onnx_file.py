@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.onnx_classifier import (
+    ONNX_VERSION,
     OUTPUT_NAMES,
-    VERSION,
     AnyClassifier,
     load_onnx,
 )
@@ -109,7 +109,7 @@ def onnx_metadata(classifier: Classifier, checkpoint: Path) -> dict[str, Any]:
     """The metadata that a program needs to use the file (`onnx_classifier`)."""
     model = read_checkpoint(checkpoint)["model"]
     return {
-        "onnx_version": VERSION,
+        "onnx_version": ONNX_VERSION,
         "gestures": {"names": list(classifier.vocabulary.names), "background": classifier.vocabulary.background},
         "input": classifier.input,
         "crop": {"size": classifier.crop_size, "margin": classifier.crop_margin},

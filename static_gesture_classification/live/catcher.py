@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.active_learning.admission import DECIMALS, Placement, place_session
+from static_gesture_classification.active_learning.admission import SCORE_DECIMALS, Placement, place_session
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.live.doubts import Doubt, Moment, find_doubt
 from static_gesture_classification.live.settings import CatchSettings
@@ -224,7 +224,10 @@ class Catcher:
         """The model's prediction, which the recorder writes down once the gesture is known."""
         assert entry.probabilities is not None
         best = int(entry.probabilities.argmax())
-        return {"prediction": self.vocabulary.names[best], "score": round(float(entry.probabilities[best]), DECIMALS)}
+        return {
+            "prediction": self.vocabulary.names[best],
+            "score": round(float(entry.probabilities[best]), SCORE_DECIMALS),
+        }
 
     def _put_away(self, current: SetInProgress) -> bool:
         """Bring a set to the disk and forget its pictures; returns whether the disk took it."""

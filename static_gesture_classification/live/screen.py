@@ -19,8 +19,8 @@ from static_gesture_classification.recording.window.drawing import (
     WARNING,
     Canvas,
     Colour,
-    fit,
     mirror,
+    scale_to_fit,
     text_width,
 )
 from static_gesture_classification.recording.window.parts import (
@@ -87,7 +87,7 @@ def _view(canvas: Canvas, watch: Watch, figures: Figures, mirrored: bool) -> Non
         canvas.text("waiting for the camera …", 280, HEADER + 280, 22, MUTED)
         return
     image = watch.captured.image
-    picture = fit(mirror(image) if mirrored else image, *VIEW)
+    picture = scale_to_fit(mirror(image) if mirrored else image, *VIEW)
     x, y = (VIEW[0] - picture.shape[1]) // 2, HEADER + (VIEW[1] - picture.shape[0]) // 2
     canvas.paste(picture, x, y)
     for hand in watch.hands:

@@ -21,7 +21,7 @@ IMAGE = np.dtype(
         ("height", "<i4"),
     ]
 )
-TOGETHER = 1024  # images between two writes
+IMAGES_PER_WRITE = 1024  # images between two writes
 NOT_READ = np.void(bytes(16))
 
 
@@ -64,7 +64,7 @@ def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path) -> Image
     reasons = dict.fromkeys(np.flatnonzero(absent).tolist(), "the file is missing")
     todo = ~absent & ((rows < 0) | (hashed & (records["content"] == NOT_READ)))
     tasks = samples.tasks(np.flatnonzero(todo[samples.of_row]))
-    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", TOGETHER):
+    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", IMAGES_PER_WRITE):
         reasons |= {task.image: fact for task, fact in looks if isinstance(fact, str)}
         read = [task.image for task, fact in looks if not isinstance(fact, str)]
         if read:

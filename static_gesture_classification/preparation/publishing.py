@@ -54,7 +54,7 @@ def read_announced(folder: Path) -> list[str]:
     return marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
 
 
-def finish(folder: Path) -> None:
+def finish_writes(folder: Path) -> None:
     """Put the announced files in place, if there are any."""
     names = read_announced(folder)
     with explain_write_errors(folder):

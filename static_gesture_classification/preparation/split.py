@@ -51,10 +51,10 @@ from static_gesture_classification.preparation.splitting.report import (
     counts_by,
     identity,
     linked_pairs,
-    print_report,
+    print_split_report,
     prove,
     split_numbers,
-    subjects_in,
+    subjects_per_split,
     unknown_by_source,
 )
 from static_gesture_classification.samples import SCHEMA, SPLITS, group_of, read_arrow, write_samples
@@ -63,7 +63,7 @@ from static_gesture_classification.terminal import say
 from static_gesture_classification.workspace import Workspace
 
 REPORT = "report.json"
-COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
+SPLIT_COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
 
 
 @entry_point
@@ -75,12 +75,12 @@ def main(config: DictConfig) -> None:
     settings = SplitSettings.from_config(config)
     vocabulary = Vocabulary.from_config(config)
     if not len(table):  # all samples have landmarks but no image
-        write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), workspace.splits)
+        write_split(table, table.select(SPLIT_COLUMNS).to_pandas(), SplitReport(), workspace.splits)
         say("no sample has a crop; the landmarks stage splits those that have landmarks")
         return
-    samples, report = split_samples(table.select(COLUMNS).to_pandas(), crops, settings, vocabulary)
+    samples, report = split_samples(table.select(SPLIT_COLUMNS).to_pandas(), crops, settings, vocabulary)
     write_split(table, samples, report, workspace.splits)
-    print_report(report)
+    print_split_report(report)
 
 
 class SplitSettings(Settings):
@@ -140,7 +140,7 @@ def split_samples(
     """Fill the column `split` of a sample table; see the module's description.
 
     Args:
-        samples: sample table with the columns in `COLUMNS`.
+        samples: sample table with the columns in `SPLIT_COLUMNS`.
         crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`; without them there is no search for
             near-duplicates.
         settings: how to divide.
@@ -174,7 +174,7 @@ def split_others(
     A subject's new samples join its known ones; they are left out where all of these are.
 
     Args:
-        samples: the columns in `COLUMNS`; `split` of the known rows is final, of the others as published.
+        samples: the columns in `SPLIT_COLUMNS`; `split` of the known rows is final, of the others as published.
         known: bool (n,), rows that have their split.
         settings, vocabulary: as of `split_samples`.
 
@@ -386,7 +386,7 @@ def _conclude(
     report.groups = len(groups.counts)
     report.counts = counts_by(gestures, splits)
     report.sources = counts_by(pd.Categorical(samples["source"]), splits)
-    report.people = subjects_in(samples, splits)
+    report.people = subjects_per_split(samples, splits)
     report.unknown = unknown_by_source(samples) if settings.group == "subject" else {}
     report.sessions = count_distinct(identity(samples, "session"), splits)
     report.links = linked_pairs(samples, links, splits)

@@ -26,7 +26,7 @@ from static_gesture_classification.sources.subjects import subject_in_path, subj
 SHARES = (1.0, 1.0)  # boxes as shares of the width and height
 PERCENT = (100.0, 100.0)
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-NOT_FOUND = "image not found"
+IMAGE_NOT_FOUND = "image not found"
 SAME_SHAPE = 0.02  # two sizes are of one picture if their ratios of width to height differ by no more
 ROWS = 20_000  # hands at a time
 ATTRIBUTES = {"subject": "subject", "session": "session", "hand": "hand"}
@@ -97,7 +97,7 @@ class PictureIndex:
         wanted = unicodedata.normalize("NFC", name.strip().replace("\\", "/")).lstrip("/").removeprefix("./")
         parts = [part for part in PurePosixPath(wanted).parts if part != ".."]
         if not parts:
-            return None, NOT_FOUND
+            return None, IMAGE_NOT_FOUND
         for start in range(len(parts)):
             tail = "/".join(parts[start:])
             for folder in dict.fromkeys((*near, "")):
@@ -112,7 +112,7 @@ class PictureIndex:
         chosen = closest if len(closest) == 1 else paths
         if len(chosen) == 1:
             return self.files[chosen[0]], None
-        return None, f"{len(chosen)} files have this name: {', '.join(chosen[:3])}" if chosen else NOT_FOUND
+        return None, f"{len(chosen)} files have this name: {', '.join(chosen[:3])}" if chosen else IMAGE_NOT_FOUND
 
     def by_suffix(self, *suffixes: str) -> list[str]:
         """Paths of the files with these suffixes (in small letters), sorted."""

@@ -32,7 +32,13 @@ from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.exports.coco import CocoFormat
 from static_gesture_classification.sources.exports.folder import FolderFormat
 from static_gesture_classification.sources.exports.hagrid import HagridFormat
-from static_gesture_classification.sources.exports.pictures import Format, FormatSettings, Picture, pictures_of, put
+from static_gesture_classification.sources.exports.pictures import (
+    ExportedPicture,
+    Format,
+    FormatSettings,
+    group_by_picture,
+    put,
+)
 from static_gesture_classification.sources.exports.table import TableFormat
 from static_gesture_classification.sources.exports.yolo import YoloFormat
 from static_gesture_classification.sources.recorded import SESSION_FILE, Recorded
@@ -48,7 +54,7 @@ FORMATS: dict[str, Format] = {
 README = "README.txt"
 FIRST_LINE = "Hands exported by static-gesture-classification"  # marks a folder as an export
 EXPORT_CHECKPOINT = "a checkpoint becomes ONNX by: gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
-SHOWN = 10  # pictures that could not be read, in a message
+SHOWN_UNREADABLE = 10  # pictures that could not be read, in a message
 
 
 @dataclass(frozen=True)
@@ -209,13 +215,13 @@ def export_dataset(
 class Written:
     """The pictures in the unfinished folder, and the unreadable ones."""
 
-    pictures: list[Picture]
+    pictures: list[ExportedPicture]
     rejected: list[Rejected]
 
 
 def write_all(samples: pd.DataFrame, kind: Format, folder: Path, settings: FormatSettings, link: bool) -> Written:
     """Write pictures, then the format's files."""
-    placed = kind.place(pictures_of(samples, settings.landmarks), settings)
+    placed = kind.place(group_by_picture(samples, settings.landmarks), settings)
     rejected: list[Rejected] = []
     tried = track(put(placed, folder, link, rejected), "writing pictures", len(placed))
     pictures = [picture for picture in tried if picture is not None]
@@ -296,10 +302,10 @@ def readme(made: Written, kind: Format, name: str, output: Path) -> str:
 
 def print_export(made: ExportOutcome, name: str) -> None:
     """Print the numbers, and the unreadable pictures."""
-    for entry in made.rejected[:SHOWN]:
+    for entry in made.rejected[:SHOWN_UNREADABLE]:
         note(f"left out: {entry.file}: {entry.reason}")
-    if len(made.rejected) > SHOWN:
-        note(f"and {len(made.rejected) - SHOWN:,} more, see {made.folder / README}")
+    if len(made.rejected) > SHOWN_UNREADABLE:
+        note(f"and {len(made.rejected) - SHOWN_UNREADABLE:,} more, see {made.folder / README}")
     say(f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} names what is lost")
 
 

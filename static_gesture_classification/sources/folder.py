@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from static_gesture_classification.edited_tables import Columns, Row, Table, decimal, read_table
+from static_gesture_classification.edited_tables import Columns, EditedTable, TableRow, decimal, read_table
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import FilesBelow, describe_others, files_below, is_image, some_of
 from static_gesture_classification.samples import Rejected
@@ -84,7 +84,7 @@ class ListedHand:
         size: width and height of the image in pixels, or the problem.
     """
 
-    row: Row
+    row: TableRow
     image: str | None
     box: tuple[float, ...] | str | None
     size: tuple[int, int] | str
@@ -339,12 +339,12 @@ class ImageFinder:
         return self._by_name.get(name, [])
 
 
-def image_of(row: Row) -> str:
+def image_of(row: TableRow) -> str:
     """The image of a line: a path with forward slashes."""
     return row["image"].replace("\\", "/").removeprefix("./")
 
 
-def box_in(row: Row, table: Table) -> tuple[float, ...] | str | None:
+def box_in(row: TableRow, table: EditedTable) -> tuple[float, ...] | str | None:
     """x1, y1, x2, y2 of a line in the table's unit, its text where it is not four numbers, None without columns."""
     form = next((form for form in BOX_FORMS if set(form) <= table.columns), None)
     if form is None:

@@ -46,11 +46,11 @@ from static_gesture_classification.sources.annotated import (
     split_in,
 )
 from static_gesture_classification.sources.image_size import frame_size
-from static_gesture_classification.sources.parsing import read_json
+from static_gesture_classification.sources.parsing import read_any_json
 from static_gesture_classification.sources.source import is_image
 
-DRAWN = ("rectanglelabels", "polygonlabels")
-OTHER_SHAPES = ("brushlabels", "ellipselabels", "keypointlabels", "vectorlabels", "bitmasklabels")
+STUDIO_SHAPES = ("rectanglelabels", "polygonlabels")
+OTHER_STUDIO_SHAPES = ("brushlabels", "ellipselabels", "keypointlabels", "vectorlabels", "bitmasklabels")
 WHOLE_PICTURE = [0.0, 0.0, 100.0, 100.0]
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 SIDEWAYS = (90, 270)
@@ -68,7 +68,7 @@ class Task:
 
 
 @dataclass
-class Counted:
+class LabelStudioReport:
     """Left-out entries, for the report."""
 
     rejected: list[Rejected] = field(default_factory=list)
@@ -94,16 +94,16 @@ class LabelStudio(Annotated):
         return [[self._file(name, pictures)] for name in pictures.by_suffix(".json") if is_list(self.folder / name)]
 
     def _file(self, name: str, pictures: PictureIndex) -> AnnotationFile:
-        counted = Counted()
+        counted = LabelStudioReport()
         beside = name.rpartition("/")[0]
         near = (beside, f"{beside}/images".lstrip("/"))
         hands = self._read_hands(name, near, pictures, counted)
         return AnnotationFile(name, hands, near, split_in(name), rejected=counted.rejected, notes=counted.notes)
 
     def _read_hands(
-        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: Counted
+        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: LabelStudioReport
     ) -> Iterator[MarkedHand]:
-        content = read_json(self.folder / name)
+        content = read_any_json(self.folder / name)
         entries = content if isinstance(content, list) else [content]
         for task in self._tasks(entries, name, counted):
             named = self._picture(task)
@@ -115,7 +115,7 @@ class LabelStudio(Annotated):
             yield from self._hands(task, next((path for path in paths if path is not None), names[0]), counted)
         counted.notes += [f"{name}: {count:,} {what}" for what, count in counted.tasks.items()]
 
-    def _tasks(self, entries: Sequence[Any], name: str, counted: Counted) -> Iterator[Task]:
+    def _tasks(self, entries: Sequence[Any], name: str, counted: LabelStudioReport) -> Iterator[Task]:
         latest: dict[str, Task] = {}
         for place, entry in enumerate(entries):
             if not isinstance(entry, dict):
@@ -153,23 +153,25 @@ class LabelStudio(Annotated):
         candidates = (task.data.get(name) for name in fields if name)
         return next((text for text in candidates if isinstance(text, str) and names_picture(text)), None)
 
-    def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[MarkedHand]:
+    def _hands(self, task: Task, picture: str, counted: LabelStudioReport) -> Iterator[MarkedHand]:
         regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for place, result in enumerate(task.results):
             if isinstance(result, dict) and isinstance(result.get("value"), dict):
                 regions[str(result.get("id") or place)].append(result)
         attributes = {key: str(value) for key, value in task.data.items() if isinstance(value, str | int)}
-        shapes = {key for key, results in regions.items() if any(kind_of(result) in DRAWN for result in results)}
+        shapes = {
+            key for key, results in regions.items() if any(shape_kind(result) in STUDIO_SHAPES for result in results)
+        }
         for key in regions.keys() - shapes:
             attributes |= choices_in(regions[key])
         for number, key in enumerate(key for key in regions if key in shapes):
             entry = f"{task.entry} region {number}"
-            for result in (result for result in regions[key] if kind_of(result) in DRAWN):
+            for result in (result for result in regions[key] if shape_kind(result) in STUDIO_SHAPES):
                 marked = drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
                 yield self._undo_turn(marked, result.get("image_rotation"))
         if not shapes:
             yield from self._whole(task, picture, regions, attributes, counted)
-        others = sum(kind_of(result) in OTHER_SHAPES for results in regions.values() for result in results)
+        others = sum(shape_kind(result) in OTHER_STUDIO_SHAPES for results in regions.values() for result in results)
         if others:
             counted.tasks["regions that are neither boxes nor polygons are left out"] += others
 
@@ -188,7 +190,7 @@ class LabelStudio(Annotated):
         picture: str,
         regions: Mapping[str, list[dict[str, Any]]],
         attributes: Mapping[str, str],
-        counted: Counted,
+        counted: LabelStudioReport,
     ) -> Iterator[MarkedHand]:
         """The hand of a picture without shapes, labelled by its choice."""
         labels = {name: label for results in regions.values() for name, label in choices_in(results).items()}
@@ -206,7 +208,7 @@ class LabelStudio(Annotated):
             )
 
 
-def full_task(entry: str, content: dict[str, Any], counted: Counted) -> Iterator[Task]:
+def full_task(entry: str, content: dict[str, Any], counted: LabelStudioReport) -> Iterator[Task]:
     """A task of JSON with the annotation that counts; versions before 1.0 have `completions`."""
     given = content.get("annotations") or content.get("completions") or []
     usable = [one for one in given if isinstance(one, dict) and not one.get("was_cancelled")]
@@ -222,14 +224,14 @@ def full_task(entry: str, content: dict[str, Any], counted: Counted) -> Iterator
 
 def shape_result(name: str, number: str, shape: dict[str, Any]) -> dict[str, Any]:
     """A region of JSON-MIN as a result of JSON."""
-    kind = next((kind for kind in (*DRAWN, *OTHER_SHAPES, "choices") if kind in shape), "")
+    kind = next((kind for kind in (*STUDIO_SHAPES, *OTHER_STUDIO_SHAPES, "choices") if kind in shape), "")
     sizes = {key: shape.get(key) for key in ("original_width", "original_height", "image_rotation")}
     return {"id": f"{name} {number}", "from_name": name, "type": kind, "value": shape, **sizes}
 
 
-def kind_of(result: Mapping[str, Any]) -> str:
+def shape_kind(result: Mapping[str, Any]) -> str:
     """`rectanglelabels`, `choices`, ...: a key of the value, since `type` may be a control's name."""
-    kinds = (*DRAWN, *OTHER_SHAPES)
+    kinds = (*STUDIO_SHAPES, *OTHER_STUDIO_SHAPES)
     return next((kind for kind in kinds if kind in result["value"]), str(result.get("type") or "").lower())
 
 
@@ -246,11 +248,11 @@ def choices_in(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> MarkedHand:
     """A rectangle or polygon as a hand."""
-    kind, value = kind_of(result), result["value"]
+    kind, value = shape_kind(result), result["value"]
     labels = value.get(kind)
     labels = [str(label) for label in labels] if isinstance(labels, list) else []
     size = positive_size(result.get("original_width"), result.get("original_height"))
-    points = corners(value, size) if kind == "rectanglelabels" else polygon(value)
+    points = rectangle_corners(value, size) if kind == "rectanglelabels" else polygon(value)
     problem = None
     if len(labels) > 1:
         problem = f"it has {len(labels)} labels: {', '.join(labels)}"
@@ -260,7 +262,7 @@ def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str,
     return MarkedHand(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
 
 
-def corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
+def rectangle_corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
     """The corners in percent of a rectangle that is turned about its upper left one; None where it has no numbers."""
     box = numbers([value.get(name) for name in ("x", "y", "width", "height")])
     turn = value.get("rotation") or 0

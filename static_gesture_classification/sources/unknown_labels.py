@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 IGNORE = "ignore"  # in a label map: hands with this label are left out
-ALIKE = 0.75  # least share of common letters of two names; `fists` and FIST have more, `point` and FOUR fewer
+SIMILAR_LABEL = 0.75  # least share of common letters of two names; `fists` and FIST have more, `point` and FOUR fewer
 LOCAL = "conf/local/default.yaml"
 
 
@@ -76,7 +76,7 @@ def nearest(label: str, known: Mapping[str, str]) -> str | None:
     ('THUMBS_UP', 'THUMBS_UP')
     """
     names = {_letters(name): gesture for name, gesture in known.items()}
-    match = get_close_matches(_letters(label), [name for name in names if name], n=1, cutoff=ALIKE)
+    match = get_close_matches(_letters(label), [name for name in names if name], n=1, cutoff=SIMILAR_LABEL)
     return names[match[0]] if match else None
 
 

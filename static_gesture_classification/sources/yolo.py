@@ -55,7 +55,7 @@ class Description:
 
 
 @dataclass
-class Row:
+class LabelLine:
     """One line of a label file, or its `problem`."""
 
     label: int = -1
@@ -152,7 +152,7 @@ class Yolo(Annotated):
             class_names(content["names"], where),
             splits_in(content, {"": ["images"]}),
             str(content.get("path") or ""),
-            points_in(content.get("kpt_shape"), where),
+            keypoint_shape(content.get("kpt_shape"), where),
         )
 
     def _images(self, place: str, description: Description, pictures: PictureIndex) -> list[str] | None:
@@ -252,36 +252,36 @@ def label_file(image: str) -> str:
     return "/labels/".join(f"/{image}".rsplit("/images/", 1)).lstrip("/").rpartition(".")[0] + ".txt"
 
 
-def parse_line(line: str, points: tuple[int, int]) -> Row:
+def parse_line(line: str, points: tuple[int, int]) -> LabelLine:
     """Parse a line of a label file; `points`: number of points of the description, and numbers per point."""
     parts = line.split()
     try:
         numbers = [float(part) for part in parts]
         label = int(numbers[0])
     except (ValueError, OverflowError):
-        return Row(problem=f"it is not made of numbers: {line.strip()[:60]!r}")
+        return LabelLine(problem=f"it is not made of numbers: {line.strip()[:60]!r}")
     if label != numbers[0] or label < 0:
-        return Row(problem=f"its class is {parts[0]!r}; classes are counted 0, 1, 2, ...")
+        return LabelLine(problem=f"its class is {parts[0]!r}; classes are counted 0, 1, 2, ...")
     count, each = points
     if len(numbers) == BOX_COLUMNS:
-        return Row(label, corners(numbers[1:]))
+        return LabelLine(label, box_corners(numbers[1:]))
     if count and len(numbers) == BOX_COLUMNS + count * each:
-        return Row(label, corners(numbers[1:BOX_COLUMNS]), landmarks_in(numbers[BOX_COLUMNS:], count, each))
+        return LabelLine(label, box_corners(numbers[1:BOX_COLUMNS]), line_landmarks(numbers[BOX_COLUMNS:], count, each))
     if len(numbers) >= 7 and len(numbers) % 2:
-        return Row(label, around(list(zip(numbers[1::2], numbers[2::2], strict=True))))
+        return LabelLine(label, around(list(zip(numbers[1::2], numbers[2::2], strict=True))))
     kinds = f"a box has {BOX_COLUMNS}, a polygon 7 or more, an odd number"
     if count:
         kinds += f", a hand with the points of kpt_shape {BOX_COLUMNS + count * each}"
-    return Row(problem=f"it has {len(numbers)} numbers; {kinds}")
+    return LabelLine(problem=f"it has {len(numbers)} numbers; {kinds}")
 
 
-def corners(box: Sequence[float]) -> tuple[float, ...]:
+def box_corners(box: Sequence[float]) -> tuple[float, ...]:
     """x1, y1, x2, y2 of centre and size."""
     x, y, width, height = box
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def landmarks_in(numbers: Sequence[float], count: int, each: int) -> list[float] | None:
+def line_landmarks(numbers: Sequence[float], count: int, each: int) -> list[float] | None:
     """x, y of 21 points; None for another number, or if one is not marked (v is 0; without v: both are 0)."""
     points = [numbers[start : start + each] for start in range(0, len(numbers), each)]
     marked = all(point[2] > 0 if each == 3 else any(point) for point in points)
@@ -310,7 +310,7 @@ def splits_in(content: Mapping[str, Any], usual: Mapping[str, list[str]]) -> dic
     return found or dict(usual)
 
 
-def points_in(shape: Any, where: str) -> tuple[int, int]:
+def keypoint_shape(shape: Any, where: str) -> tuple[int, int]:
     """`kpt_shape`: points per hand, and 2 or 3 numbers per point; 0, 0 without."""
     if shape is None:
         return 0, 0

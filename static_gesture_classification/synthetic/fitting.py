@@ -109,7 +109,7 @@ def differences(fits: list[FittedHand]) -> Vector:
     return np.sqrt(np.square(poses - others).mean(axis=1))
 
 
-def describe(fit: FittedHand, slack: float, turns: tuple[float, float, float]) -> dict[str, Any]:
+def pose_variant(fit: FittedHand, slack: float, turns: tuple[float, float, float]) -> dict[str, Any]:
     """A variant of conf/poses (see `poses`): the fitted pose, plain values, in degrees.
 
     Args:

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from static_gesture_classification.synthetic.flesh import Capsules
 from static_gesture_classification.synthetic.shading import Cloth, Light, Skin, shade
-from static_gesture_classification.synthetic.tracing import NEAREST, draw_shadow_map, make_tiles, trace
+from static_gesture_classification.synthetic.tracing import NEAR_PLANE, draw_shadow_map, make_tiles, trace
 
 Image32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """A pinhole: pixel = focal * (x, y) / z + centre, all in pixels of a square picture of `size`."""
 
     size: int
@@ -33,7 +33,12 @@ class Camera:
 
 
 def render(
-    capsules: Capsules, palm_frame: npt.NDArray[np.float64], camera: Camera, skin: Skin, cloth: Cloth, light: Light
+    capsules: Capsules,
+    palm_frame: npt.NDArray[np.float64],
+    camera: PinholeCamera,
+    skin: Skin,
+    cloth: Cloth,
+    light: Light,
 ) -> tuple[Image32, Image32]:
     """Render the hand.
 
@@ -55,14 +60,14 @@ def render(
 
 
 def pack(capsules: Capsules) -> tuple[Image32, npt.NDArray[np.int32]]:
-    """Capsules as rows of numbers, ordered by chain; parts nearer than `NEAREST` are cut off."""
+    """Capsules as rows of numbers, ordered by chain; parts nearer than `NEAR_PLANE` are cut off."""
     rows, roles = [], []
     for i in np.argsort(capsules.roles[:, 1], kind="stable"):
         (a, b), (ra, rb) = capsules.ends[i], capsules.radii[i]
-        if a[2] - ra < NEAREST and b[2] - rb < NEAREST:
+        if a[2] - ra < NEAR_PLANE and b[2] - rb < NEAR_PLANE:
             continue
-        if min(a[2], b[2]) < NEAREST:
-            share = (NEAREST - a[2]) / (b[2] - a[2])
+        if min(a[2], b[2]) < NEAR_PLANE:
+            share = (NEAR_PLANE - a[2]) / (b[2] - a[2])
             cut, radius = a + share * (b - a), ra + share * (rb - ra)
             (a, ra, b, rb) = (cut, radius, b, rb) if a[2] < b[2] else (a, ra, cut, radius)
         axis = b - a

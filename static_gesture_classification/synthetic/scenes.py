@@ -13,7 +13,7 @@ from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
 from static_gesture_classification.synthetic.people import Subject
 from static_gesture_classification.synthetic.poses import View
-from static_gesture_classification.synthetic.renderer import Camera, render
+from static_gesture_classification.synthetic.renderer import PinholeCamera, render
 from static_gesture_classification.synthetic.shading import Light
 from static_gesture_classification.synthetic.skeleton import HandPose, Skeleton, pose_skeleton
 
@@ -26,7 +26,7 @@ DISTANCE = (280.0, 950.0)  # millimetres from the lens to the middle of the hand
 BOX_PADDING = 0.015  # of the box's longer side; annotators leave a little air
 # Poses in which the thumb cannot reach its target are drawn again.
 THUMB_TOLERANCE = 5.0  # millimetres
-TRIES = 12
+THUMB_TRIES = 12
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PosedHand:
     skeleton: Skeleton
     capsules: Capsules
     palm_frame: Vector
-    camera: Camera
+    camera: PinholeCamera
     landmarks: Vector
     box: Box
 
@@ -63,7 +63,7 @@ def draw_hand(
 
     `draw_pose` takes `rng` and `variety`, and draws a pose and a view of the gesture.
     """
-    for _ in range(TRIES):
+    for _ in range(THUMB_TRIES):
         pose, view = draw_pose(rng, variety)
         skeleton = pose_skeleton(pose, subject.proportions)
         if skeleton.thumb_gap < THUMB_TOLERANCE:
@@ -118,7 +118,7 @@ def _draw_place(rng: np.random.Generator) -> Vector:
     return np.array([distance * np.tan(angles[0]), distance * np.tan(angles[1]), distance])
 
 
-def _measure_extent(capsules: Capsules, camera: Camera) -> Vector:
+def _measure_extent(capsules: Capsules, camera: PinholeCamera) -> Vector:
     """Least x, y and greatest x, y of the hand without the forearm, in pixels."""
     hand = capsules.roles[:, 2] < FOREARM
     ends, radii = capsules.ends[hand].reshape(-1, 3), capsules.radii[hand].reshape(-1, 1)
@@ -127,15 +127,15 @@ def _measure_extent(capsules: Capsules, camera: Camera) -> Vector:
     return np.concatenate([(points - reach).min(axis=0), (points + reach).max(axis=0)])
 
 
-def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> Camera:
+def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> PinholeCamera:
     """Choose the picture in the lens's view: the hand takes a drawn share of it and lies inside it."""
-    extent = _measure_extent(capsules, Camera(size, 1.0, (0.0, 0.0)))
+    extent = _measure_extent(capsules, PinholeCamera(size, 1.0, (0.0, 0.0)))
     longer = max(extent[2] - extent[0], extent[3] - extent[1])
     focal = float(rng.uniform(*HAND_SHARE)) * size / longer
     free = size - focal * (extent[2:] - extent[:2])
     # A beta distribution: mostly near the middle, sometimes touching an edge.
     corner = free * rng.beta(2.0, 2.0, 2) - focal * extent[:2]
-    return Camera(size, float(focal), (float(corner[0]), float(corner[1])))
+    return PinholeCamera(size, float(focal), (float(corner[0]), float(corner[1])))
 
 
 def _pad(extent: Vector, size: int) -> Box:

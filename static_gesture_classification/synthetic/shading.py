@@ -24,15 +24,15 @@ from static_gesture_classification.synthetic.tracing import (
     measure_lamp_share,
 )
 
-Colour = npt.NDArray[np.floating]  # (3,)
+LinearColour = npt.NDArray[np.floating]  # (3,)
 
 
 class Skin(NamedTuple):
     """A subject's skin; the colours are albedos."""
 
-    back: Colour
-    palm: Colour  # also of the pads
-    nail: Colour
+    back: LinearColour
+    palm: LinearColour  # also of the pads
+    nail: LinearColour
     crease: float  # how dark the lines are, 0..1
     mottle: float  # strength of the blotches, 0..1
     shine: float  # strength of the highlight
@@ -42,19 +42,19 @@ class Skin(NamedTuple):
 class Cloth(NamedTuple):
     """A sleeve's two albedos and the width of its stripes in millimetres; 0 for none."""
 
-    first: Colour
-    second: Colour
+    first: LinearColour
+    second: LinearColour
     stripe: float
 
 
 class Light(NamedTuple):
     """Light on the hand; colours are radiance on a white surface."""
 
-    key: Colour  # of the main lamp
-    direction: Colour  # unit vector to the main lamp
-    sky: Colour  # ambient, from above
-    ground: Colour  # ambient, from below
-    rim: Colour  # of a lamp behind the hand
+    key: LinearColour  # of the main lamp
+    direction: LinearColour  # unit vector to the main lamp
+    sky: LinearColour  # ambient, from above
+    ground: LinearColour  # ambient, from below
+    rim: LinearColour  # of a lamp behind the hand
     softness: float  # millimetres over which the edge of a shadow blurs
     shadow: float  # how dark shadows are, 0..1
 

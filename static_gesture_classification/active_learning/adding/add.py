@@ -37,7 +37,7 @@ from static_gesture_classification.active_learning.adding.sheet import write_she
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.metrics import confusion_counts
-from static_gesture_classification.synthetic.fitting import FittedHand, describe, differences, fit_hands
+from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variant
 from static_gesture_classification.terminal import next_steps, note, say
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
 from static_gesture_classification.training.inputs import kind_of
@@ -152,7 +152,7 @@ def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -
 def poses_of(fits: list[FittedHand], settings: AddSettings) -> list[dict[str, Any]]:
     """The gesture's poses: those in conf/, and a variant for each fitted hand."""
     described = list((settings.poses.get("gestures") or {}).get(settings.gesture) or [])
-    return described + [describe(each, settings.slack, settings.turns) for each in fits]
+    return described + [pose_variant(each, settings.slack, settings.turns) for each in fits]
 
 
 def make_lesson(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.synthetic.fitting import FittedHand, describe
+from static_gesture_classification.synthetic.fitting import FittedHand, pose_variant
 from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
@@ -48,7 +48,7 @@ def _pose(book: PoseBook, gesture: str, seed: Sequence[int]) -> np.ndarray:
 
 def photograph_fitted(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarray:
     """A photograph of a fitted hand as the sample's camera sees it: uint8 (SIZE, SIZE, 3), RGB."""
-    exact = {**poses, "gestures": {"fitted": [describe(fit, 0.0, (0.0, 0.0, 0.0))]}}
+    exact = {**poses, "gestures": {"fitted": [pose_variant(fit, 0.0, (0.0, 0.0, 0.0))]}}
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
     draw = partial(read_poses(exact, ["fitted"]).draw, "fitted")

@@ -19,7 +19,7 @@ from static_gesture_classification.synthetic.fitting import FittedHand
 SHEET_MARGIN = 0.25  # around the hand, as a share of its longer side
 LABEL = 18  # pixels
 FOUND, FITTED = "#2f6db3", "#e07b39"
-SHEET_COLUMNS = 4  # samples beside each other
+SAMPLES_PER_ROW = 4  # samples beside each other
 
 
 def write_sheet(
@@ -35,7 +35,7 @@ def write_sheet(
     Args:
         apart: how far each sample's pose is from the others', in degrees.
     """
-    columns = min(SHEET_COLUMNS, len(samples))
+    columns = min(SAMPLES_PER_ROW, len(samples))
     rows = -(-len(samples) // columns)
     sheet = Image.new("RGB", (columns * (2 * PHOTO_SIZE + 8), rows * (PHOTO_SIZE + LABEL)), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)

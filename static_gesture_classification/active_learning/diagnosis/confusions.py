@@ -42,7 +42,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import Table, note, say, show_table
 
-VERSION = 1
+CONFUSIONS_VERSION = 1
 
 
 class ConfusionSettings(Settings):
@@ -237,7 +237,7 @@ def _as_json(confusions: Confusions, source: str) -> dict[str, Any]:
         entry = {key: value for key, value in asdict(error).items() if key != "rows"}
         entry |= {"whereabouts": error.whereabouts, "samples": ids[error.rows].tolist()}
         entries["pairs" if error.prediction else "not_found"].append(entry)
-    about = {"version": VERSION, "predictions": source, "samples": len(confusions.predictions)}
+    about = {"version": CONFUSIONS_VERSION, "predictions": source, "samples": len(confusions.predictions)}
     content: dict[str, Any] = json_ready({**about, "weighted_f1": confusions.weighted_f1, **entries})
     return content
 

@@ -17,7 +17,7 @@ from static_gesture_classification.sources.recorded import Session, readable_ses
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import Table, say, show_table
 
-NAME = "in_use"  # of the source in the configuration
+IN_USE = "in_use"  # of the source in the configuration
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say, track
 
-VERSION = 1
+PATTERNS_VERSION = 1
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
 LEAST_SILHOUETTE = 0.2  # least silhouette at which a pair's samples form clusters; 0 is one cloud, 1 far islands
 
@@ -268,7 +268,7 @@ def _as_json(patterns: Sequence[Pattern], source: str) -> dict[str, Any]:
         about = {"compared": pattern.compared, "summary": pattern.summary, "findings": _findings(pattern.findings)}
         clusters = [{"count": len(each.rows), "findings": _findings(each.findings)} for each in pattern.clusters]
         entries.append({**entry, **about, "clusters": clusters})
-    return {"version": VERSION, "predictions": source, "patterns": entries}
+    return {"version": PATTERNS_VERSION, "predictions": source, "patterns": entries}
 
 
 def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -33,8 +33,8 @@ FOUND = "hands.bin"
 # The stored hands: those of a picture in consecutive rows, the last one under the picture's key. A picture without a
 # hand has one row with hands = 0.
 HAND = np.dtype([("hands", "<i4"), ("box", "<f8", (4,)), ("hand", "S8"), ("landmarks", "<f4", (2 * LANDMARK_COUNT,))])
-SOURCE = "pool"  # of the rows: they belong to no dataset yet
-BLOCK = 64  # pictures between two writes
+POOL_SOURCE = "pool"  # of the rows: they belong to no dataset yet
+PICTURES_PER_WRITE = 64  # pictures between two writes
 
 
 @dataclass
@@ -205,7 +205,7 @@ def _blocks(items: Any, total: int, unit: str) -> Iterator[list[Any]]:
     block = []
     for item in track(items, "looking for hands", total, unit):
         block.append(item)
-        if len(block) == BLOCK:
+        if len(block) == PICTURES_PER_WRITE:
             yield block
             block = []
     if block:
@@ -228,12 +228,12 @@ def _row(
 ) -> dict[str, Any]:
     folder = image.rpartition("/")[0]
     return {
-        "sample_id": sample_id(SOURCE, f"{root.as_posix()}/{image}", number),
+        "sample_id": sample_id(POOL_SOURCE, f"{root.as_posix()}/{image}", number),
         "image": image,
         "root": root.as_posix(),
         **dict(zip(("x1", "y1", "x2", "y2"), np.asarray(box, np.float32), strict=True)),
         "gesture": "",
-        "source": SOURCE,
+        "source": POOL_SOURCE,
         "source_label": "",
         "subject": folder.partition("/")[0],
         "session": folder or image.partition("#")[0],

@@ -71,7 +71,7 @@ def _state(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def inputs_of(
+def read_inputs(
     samples: pd.DataFrame, rows: np.ndarray, classifier: Classifier, detector: DetectorSettings
 ) -> Iterator[Seen]:
     """The classifier's input of each hand, with its row; or the reason why there is none."""

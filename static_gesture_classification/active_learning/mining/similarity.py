@@ -16,8 +16,8 @@ Floats = npt.NDArray[np.float32]
 Half = npt.NDArray[np.float16]
 Integers = npt.NDArray[np.int64]
 
-BLOCK = 8192  # embeddings compared at once
-NEAREST = 3  # a hand is as like the errors as its mean likeness to so many of them
+COMPARED_AT_ONCE = 8192  # embeddings compared at once
+NEAREST_ERRORS = 3  # a hand is as like the errors as its mean likeness to so many of them
 # Weight of the similarity to right hands, against the similarity to errors. Measured with landmark models on unlabelled
 # pools: of the first 20 hands 0.51 are admitted at 0, 0.53 at 0.5, 0.16 at 1.
 AGAINST = 0.5
@@ -25,7 +25,7 @@ AGAINST = 0.5
 
 def centre(embeddings: Half, rows: Integers) -> Floats:
     """The mean embedding of `rows`, or of a few thousand evenly spread ones: (D,)."""
-    some = rows[:: max(1, len(rows) // BLOCK)]
+    some = rows[:: max(1, len(rows) // COMPARED_AT_ONCE)]
     return np.asarray(embeddings[np.sort(some)], np.float32).mean(axis=0)
 
 
@@ -95,15 +95,15 @@ def diverse(
 
 
 def _nearest(cosines: Floats) -> Floats:
-    """Mean of the highest `NEAREST` cosines of each row."""
-    few = min(NEAREST, cosines.shape[1])
+    """Mean of the highest `NEAREST_ERRORS` cosines of each row."""
+    few = min(NEAREST_ERRORS, cosines.shape[1])
     return np.partition(cosines, -few, axis=1)[:, -few:].mean(axis=1)
 
 
 def _blocks(embeddings: Half, rows: Integers) -> Iterator[torch.Tensor]:
     """The embeddings of `rows` as float32 tensors of up to BLOCK rows."""
-    for start in range(0, len(rows), BLOCK):
-        some = rows[start : start + BLOCK]
+    for start in range(0, len(rows), COMPARED_AT_ONCE):
+        some = rows[start : start + COMPARED_AT_ONCE]
         first, last = int(some[0]), int(some[-1])
         consecutive = last - first == len(some) - 1 and bool((np.diff(some) == 1).all())
         block = embeddings[first : last + 1] if consecutive else embeddings[some]

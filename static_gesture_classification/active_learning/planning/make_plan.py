@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
-from static_gesture_classification.active_learning.diagnosis.in_use import NAME as IN_USE
+from static_gesture_classification.active_learning.diagnosis.in_use import IN_USE as IN_USE
 from static_gesture_classification.active_learning.diagnosis.in_use import ErrorInUse, find_errors_in_use
 from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
@@ -31,7 +31,7 @@ from static_gesture_classification.active_learning.planning.budget import Budget
 from static_gesture_classification.active_learning.planning.dealing import standings_of
 from static_gesture_classification.active_learning.planning.in_use import recorded_since, share_in_use
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
@@ -46,7 +46,7 @@ from static_gesture_classification.evaluation.resampling_units import describe_u
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, group_of, read_samples
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.sources.recorded import NAME as RECORDED
+from static_gesture_classification.sources.recorded import RECORDED as RECORDED
 from static_gesture_classification.terminal import say
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
@@ -174,7 +174,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     notes = tuple(_notes(confusions, pairs))
     table = confusions.predictions.table
     standings = standings_of(table["gesture"].to_pylist(), table["prediction"].to_pylist(), vocabulary)
-    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in, standings)
+    return RecordingPlan(PLAN_VERSION, settings.checkpoint, tuple(lines), notes, taken_in, standings)
 
 
 def sessions_in(samples: pd.DataFrame) -> tuple[str, ...]:

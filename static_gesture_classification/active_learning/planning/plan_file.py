@@ -30,7 +30,7 @@ from static_gesture_classification.sources.recorded import readable_sessions
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import Table, note, say, show_table
 
-VERSION = 2
+PLAN_VERSION = 2
 MAKE = "gestures plan"
 
 
@@ -121,7 +121,7 @@ def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan
     """
     if not path.is_file():
         raise DataError(f"no recording plan at {path}; make one with {MAKE}")
-    plan = read_json(path, RecordingPlan, f"make it again with {MAKE}", ("version", VERSION))
+    plan = read_json(path, RecordingPlan, f"make it again with {MAKE}", ("version", PLAN_VERSION))
     if vocabulary is not None:
         _check_gestures(plan, vocabulary, path)
     return plan

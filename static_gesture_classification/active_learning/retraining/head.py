@@ -25,7 +25,7 @@ from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.last_layer import LastLayer, deviation, fit_last_layer
 from static_gesture_classification.training.scores import weighted_f1
 
-BATCH = 256
+EMBED_BATCH = 256
 FOLDS = 5  # at most; fewer where there are fewer subjects
 
 
@@ -62,7 +62,7 @@ class Embedded:
     computed: int
 
 
-def embed_crops(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Embedded:
+def embed_once(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Embedded:
     """Embeddings and probabilities of crops; only those missing in the store are computed.
 
     Args:
@@ -77,7 +77,7 @@ def embed_crops(classifier: Classifier, checkpoint: str, crops: np.ndarray, fold
     first = {key: row for row, key in reversed(list(enumerate(keys)))}  # the same picture twice is computed once
     missing = [row for key, row in first.items() if store.rows([key])[0] < 0]
     with store.writer() as writer:
-        batches = [sorted(missing)[start : start + BATCH] for start in range(0, len(missing), BATCH)]
+        batches = [sorted(missing)[start : start + EMBED_BATCH] for start in range(0, len(missing), EMBED_BATCH)]
         for rows in track(batches, "embedding", len(batches), "batches") if batches else ():
             probabilities, embeddings = classifier.predict(crops[rows])
             writer.add([keys[row] for row in rows], embeddings, probabilities)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from static_gesture_classification.active_learning.retraining.frozen_split import TRAIN, UNUSED, VAL, earlier_splits
-from static_gesture_classification.active_learning.retraining.head import Embedded, embed_crops, refit
+from static_gesture_classification.active_learning.retraining.frozen_split import NO_SPLIT, TRAIN, VAL, earlier_splits
+from static_gesture_classification.active_learning.retraining.head import Embedded, embed_once, refit
 from static_gesture_classification.active_learning.retraining.settings import FINETUNE, HEAD, RetrainSettings
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.checkpoint_record import (
-    SUBJECTS,
-    read_record,
+    SUBJECTS_KEY,
+    read_checkpoint_record,
     split_subjects,
     subject_digests,
 )
@@ -96,7 +96,7 @@ def refit_head(settings: RetrainSettings) -> None:
     state = {**entries["state_dict"], **{f"head.{name}": tensor for name, tensor in tensors.items()}}
     trained = settings.workspace.trained
     save({**entries, "state_dict": state, "scores": None, **calibrated(settings, classifier, head.layer)}, trained)
-    record = read_record(settings.start.with_suffix(".json")) or {}
+    record = read_checkpoint_record(settings.start.with_suffix(".json")) or {}
     run = record.get("run", settings.start.stem)
     about = {"run": run, "epoch": entries["epoch"], "checkpoint": settings.start.name}
     write_json(trained.with_suffix(".json"), {**about, "model": entries["model"]["name"], "method": HEAD})
@@ -120,7 +120,7 @@ def calibrated(settings: RetrainSettings, classifier: Classifier, layer: LastLay
 def embed_rows(settings: RetrainSettings, classifier: Classifier, rows: np.ndarray) -> Embedded:
     """The starting checkpoint's outputs for these rows of the crops; most are stored already."""
     crops, digest = open_crops(settings.workspace.crops)[rows], str(checkpoint_digest(settings.start))
-    embedded = embed_crops(classifier, digest, crops, settings.embeddings / digest[:16])
+    embedded = embed_once(classifier, digest, crops, settings.embeddings / digest[:16])
     if embedded.computed:
         say(f"embeddings: {embedded.computed:,} of {len(crops):,} computed now, the others were stored")
     return embedded
@@ -133,7 +133,7 @@ def finetune(settings: RetrainSettings) -> None:
     left_out = known & (samples["split"] == TRAIN).to_numpy()
     gestures, seed = samples["gesture"].to_numpy(object), settings.training.seed
     left_out[replay(gestures, left_out, settings.finetune.replayed, seed)] = False
-    trained_on = samples.assign(split=samples["split"].mask(left_out, UNUSED))
+    trained_on = samples.assign(split=samples["split"].mask(left_out, NO_SPLIT))
     workspace = settings.workspace.model_copy(update={"splits": settings.workspace.splits / FINETUNE})
     write_samples(trained_on, workspace.split_table)
     train_run(settings.training.model_copy(update={"workspace": workspace}))
@@ -163,5 +163,5 @@ def note_subjects(settings: RetrainSettings, seen: set[str]) -> None:
     """Write into the record whom the checkpoint was trained on, and its digest."""
     trained = settings.workspace.trained
     path = trained.with_suffix(".json")
-    about = {"sha256": checkpoint_digest(trained), SUBJECTS: " ".join(sorted(seen))}
-    write_json(path, {**(read_record(path) or {}), **about})
+    about = {"sha256": checkpoint_digest(trained), SUBJECTS_KEY: " ".join(sorted(seen))}
+    write_json(path, {**(read_checkpoint_record(path) or {}), **about})

@@ -40,7 +40,11 @@ from static_gesture_classification.active_learning.retraining.outcome import Ret
 from static_gesture_classification.active_learning.retraining.settings import HEAD, METHODS_WITH_START, RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, data_version, read_record
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_KEY,
+    data_version,
+    read_checkpoint_record,
+)
 from static_gesture_classification.evaluation.contenders import (
     Contender,
     find_contender,
@@ -274,8 +278,8 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     """Promote the trained checkpoint in the quick loop if the decision, or the user, says so."""
     workspace = settings.workspace
     content, entries = workspace.trained.read_bytes(), read_checkpoint(workspace.trained)
-    record = read_record(workspace.trained.with_suffix(".json")) or {}
-    subjects = record.get(SUBJECTS)
+    record = read_checkpoint_record(workspace.trained.with_suffix(".json")) or {}
+    subjects = record.get(SUBJECTS_KEY)
     origin = CheckpointOrigin(
         record.get("run"),
         record.get("checkpoint"),

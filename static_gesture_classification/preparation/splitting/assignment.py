@@ -16,7 +16,7 @@ TRAIN, VAL, TEST = 0, 1, 2
 # Cost of a split (train, val, test) that lacks a gesture, and of an empty one.
 LACKING = np.array([1e6, 1.1e4, 1.2e4])[:, None]
 EMPTY = 1e9
-STARTS = 4
+RANDOM_STARTS = 4
 MOVES = 2000
 SWAP_GROUPS = 250
 
@@ -75,7 +75,7 @@ def assign_groups(groups: Groups, shares: tuple[float, float, float], seed: int)
     counts, allowed = groups.counts[free], groups.allowed[free]
     names = [groups.names[group] for group in free]
     best, best_loss = splits[free], np.inf
-    for start in range(STARTS if len(free) <= 5000 else 1):
+    for start in range(RANDOM_STARTS if len(free) <= 5000 else 1):
         found = _search(goal, counts, allowed, _greedy(goal, counts, allowed, _order(counts, names, seed, start)))
         loss = float(goal.loss(_totals(found, counts)))
         if loss < best_loss - 1e-9:

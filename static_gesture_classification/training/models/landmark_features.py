@@ -10,12 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-VERSION = 2  # raise it when the same points give other features; older checkpoints are then refused
+FEATURES_VERSION = 2  # raise it when the same points give other features; older checkpoints are then refused
 WRIST, INDEX_KNUCKLE, LITTLE_KNUCKLE, THUMB_TIP = 0, 5, 17, 4
 TIPS = (4, 8, 12, 16, 20)
 BASES = (2, 5, 9, 13, 17)  # the joint that each finger turns about
-ENDS = tuple(range(1, 21))  # of the 20 bones
-STARTS = tuple(WRIST if end % 4 == 1 else end - 1 for end in ENDS)
+BONE_ENDS = tuple(range(1, 21))  # of the 20 bones
+BONE_STARTS = tuple(WRIST if end % 4 == 1 else end - 1 for end in BONE_ENDS)
 BENDS = tuple(bone for bone in range(19) if bone % 4 != 3)  # a bone whose successor belongs to the same finger
 _TIP_PAIRS = tuple((first, second) for k, first in enumerate(TIPS) for second in TIPS[k + 1 :])
 _REACHES = (
@@ -39,7 +39,7 @@ def features(points: Tensor) -> Tensor:
     centred = points - points.mean(dim=1, keepdim=True)
     scale = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(_SMALLEST**2)
     hand = mirror_to_one_side(centred / scale.view(-1, 1, 1))
-    bones = hand[:, ENDS] - hand[:, STARTS]
+    bones = hand[:, BONE_ENDS] - hand[:, BONE_STARTS]
     lengths = _norm(bones)
     directions = bones / lengths.unsqueeze(2)
     starts, ends = zip(*_REACHES, strict=True)
