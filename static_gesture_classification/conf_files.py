@@ -73,7 +73,7 @@ TEXT_OR_NULL = (
     "sources.*.units",
     "sync.run",
 )
-AUTO = "auto"  # the default of settings that take truth values or numbers too
+AUTO_DEFAULT = "auto"  # the default of settings that take truth values or numbers too
 LABELS = "labels"  # maps of labels to gestures: keys and values are names
 
 
@@ -112,7 +112,7 @@ class Declared:
         """Whether a setting is text, by its default or, where that is null, by `TEXT_OR_NULL`."""
         if any(fnmatchcase(path, text) for text in TEXT_OR_NULL) or LABELS in path.split(".")[:-1]:
             return True
-        return any(isinstance(value, str) and value != AUTO for value in self._values(path))
+        return any(isinstance(value, str) and value != AUTO_DEFAULT for value in self._values(path))
 
     def _values(self, path: str, depth: int = 5) -> Iterator[Any]:
         """The default values, references followed."""

@@ -26,8 +26,12 @@ from static_gesture_classification.file_names import printable
 
 SAMPLES_VERSION = 1
 LANDMARK_COUNT = 21
-SPLITS = ("train", "val", "test")
+# Of the 21 points; the bases are those of the fingers.
+WRIST, THUMB_TIP, INDEX_BASE, MIDDLE_BASE, RING_BASE, LITTLE_BASE = 0, 4, 5, 9, 13, 17
+SPLITS = TRAIN, VAL, TEST = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2, as shares of the image's width and height
+WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
 
 SCHEMA = pa.schema(
     [

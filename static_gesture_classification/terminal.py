@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column
 from rich.text import Text
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 console = Console()
 errors = Console(stderr=True)
@@ -79,7 +79,7 @@ def progress_bar() -> Progress:
     )
 
 
-def track(items: Iterable[Item], description: str, total: int, unit: str = "images") -> Iterator[Item]:
+def track(items: Iterable[_Item], description: str, total: int, unit: str = "images") -> Iterator[_Item]:
     """Yield `items` and show progress; at the end a line `description: total unit in s (rate)`."""
     start, done = time.perf_counter(), 0
     with progress_bar() as bar:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 from omegaconf import DictConfig
 from pydantic import Field
 
+from static_gesture_classification.arrays import Floats, Integers
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import read_rows, subject_name, subject_of
+from static_gesture_classification.samples import TEST, TRAIN, VAL, read_rows, subject_name, subject_of
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import RECORDED, SESSION_FILE, RecordedImage, Session, read_session
 from static_gesture_classification.sources.source import folders_in
@@ -31,11 +32,9 @@ ERROR: Outcome = "error"
 UNSURE: Outcome = "unsure"
 EASY: Outcome = "easy"
 OUTCOMES = (PLANNED_ERROR, ERROR, UNSURE, EASY)
-TRAIN, VAL, TEST, FREE = "train", "val", "test", ""  # FREE: the split stage decides
+FREE = ""  # the split stage decides
 SCORE_DECIMALS = 5  # of a score that is written down
 SHARE_ROUNDING = 1e-9  # so that one in ten of ten is one
-
-Floats = npt.NDArray[np.floating]
 
 
 class AdmissionSettings(Settings):
@@ -128,7 +127,7 @@ class Judgements:
     def __iter__(self) -> Iterator[Judgement]:
         return (self[row] for row in range(len(self)))
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Judgements:
+    def take(self, rows: Integers) -> Judgements:
         """The judgements of some rows, int (k,)."""
         return Judgements(
             self.prediction[rows], self.score[rows], self.margin[rows], self.outcome[rows], self.admitted[rows]

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.atomic_files import write_bytes
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.deployment.int8 import check_data, quantise, spread
 from static_gesture_classification.deployment.model_card import (
@@ -142,7 +142,7 @@ def main(config: DictConfig) -> None:
     tones, no_tones = measure_tones(made.network, settings)
     facts = gather_facts(classifier, history, made, settings)
     facts = replace(facts, int8=None if reduced is None else reduced[1], tones=tones, no_tones=no_tones)
-    show_outcome(write_files(settings, facts, made.graph, None if reduced is None else reduced[0]), settings)
+    show_export(write_files(settings, facts, made.graph, None if reduced is None else reduced[0]), settings)
 
 
 def export_model(classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings) -> ExportedModel:
@@ -265,13 +265,7 @@ def write_files(settings: ExportOnnxSettings, facts: CardFacts, graph: bytes, in
     return facts
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(content)
-
-
-def show_outcome(facts: CardFacts, settings: ExportOnnxSettings) -> None:
+def show_export(facts: CardFacts, settings: ExportOnnxSettings) -> None:
     """Print what was written, and how good it is."""
     on = "samples" if facts.on_real else "random inputs"
     say(

@@ -18,7 +18,7 @@ from static_gesture_classification.detection.model_file import model_file
 from static_gesture_classification.detection.native_messages import without_meaningless_messages
 from static_gesture_classification.errors import UserError
 
-PALMS, HANDS = "hand_detector.tflite", "hand_landmarks_detector.tflite"
+PALM_NETWORK, LANDMARK_NETWORK = "hand_detector.tflite", "hand_landmarks_detector.tflite"
 PALM_SIDE, HAND_SIDE = 192, 224  # pixels of the networks' square inputs
 
 # A forked process gets its parent's networks without their threads. To release them waits for these for ever.
@@ -49,7 +49,7 @@ class Networks:
             float32 (2016, 18): a box's middle and size and seven points, in pixels from each anchor; float32 (2016,):
             scores before the sigmoid.
         """
-        boxes, scores = self._run(PALMS, pixels)
+        boxes, scores = self._run(PALM_NETWORK, pixels)
         return boxes[0], scores[0, :, 0]
 
     def hand(self, pixels: np.ndarray) -> tuple[np.ndarray, float, float, np.ndarray]:
@@ -62,7 +62,7 @@ class Networks:
             float32 (21, 3): landmarks in pixels; how surely it is a hand, and a right one, 0..1; float32 (21, 3):
             landmarks in metres.
         """
-        landmarks, presence, right, world = self._run(HANDS, pixels)
+        landmarks, presence, right, world = self._run(LANDMARK_NETWORK, pixels)
         return landmarks.reshape(-1, 3), float(presence.item()), float(right.item()), world.reshape(-1, 3)
 
     def close(self) -> None:
@@ -104,7 +104,7 @@ class Networks:
             raise UserError(f"LiteRT, which runs the hand detector, cannot be loaded ({error})") from error
         try:
             with zipfile.ZipFile(path) as archive, without_meaningless_messages():
-                for name in (PALMS, HANDS):
+                for name in (PALM_NETWORK, LANDMARK_NETWORK):
                     network = Interpreter(model_content=archive.read(name), num_threads=self.threads)
                     network.allocate_tensors()
                     self._loaded[name] = network

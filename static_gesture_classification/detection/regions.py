@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from static_gesture_classification.samples import Box
+
 if TYPE_CHECKING:
     from static_gesture_classification.detection.detector import DetectedHand
 
-Box = tuple[float, float, float, float]  # x1, y1, x2, y2, as shares of the image's width and height
 MOST_PIXELS = 16_000  # pixels of the longer side; MediaPipe ends the process on pictures of more than 32,766
 
 

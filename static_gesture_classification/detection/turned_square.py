@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from static_gesture_classification.detection.palms import MIDDLE_BASE, WRIST, Palm
+from static_gesture_classification.detection.palms import PALM_MIDDLE, PALM_WRIST, Palm
 from static_gesture_classification.detection.regions import Region
+from static_gesture_classification.samples import INDEX_BASE, MIDDLE_BASE, RING_BASE
 
 AROUND_PALM, ABOVE_PALM = 2.6, 0.5  # side as a multiple of the palm's longer one; shift to the fingers by its height
 AROUND_HAND, ABOVE_HAND = 2.0, 0.1  # likewise around landmarks
 WRIST_AND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # landmarks without the fingers' last two joints
-INDEX_BASE, MIDDLE, RING_BASE = 5, 9, 13  # bases of fingers among the 21 landmarks; 1 of `Palm.points` is another order
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ class TurnedSquare:
     def around_palm(cls, palm: Palm, seen: TurnedSquare, turn: float = 0.0) -> TurnedSquare:
         """The square of the hand that has this palm, found in the upright square `seen`, turned by `turn` more."""
         (x1, y1), (x2, y2) = seen.to_image(palm.box)
-        wrist, base = seen.to_image(palm.points[[WRIST, MIDDLE_BASE]])
+        wrist, base = seen.to_image(palm.points[[PALM_WRIST, PALM_MIDDLE]])
         turn = upwards(base - wrist) + turn
         return _shifted((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, AROUND_PALM, ABOVE_PALM)
 
     @classmethod
     def around_landmarks(cls, points: np.ndarray) -> TurnedSquare:
         """Where to look for a hand in the next frame, by its 21 landmarks (21, 2) in pixels."""
-        knuckles = ((points[INDEX_BASE] + points[RING_BASE]) / 2 + points[MIDDLE]) / 2
+        knuckles = ((points[INDEX_BASE] + points[RING_BASE]) / 2 + points[MIDDLE_BASE]) / 2
         turn = upwards(knuckles - points[0])
         palm = points[list(WRIST_AND_PALM)]
         upright = palm @ _rotation(-turn).T

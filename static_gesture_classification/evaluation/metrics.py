@@ -16,18 +16,16 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Floats, Predictions
+from static_gesture_classification.arrays import Doubles, Integers, Singles
+from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Predictions
 from static_gesture_classification.evaluation.resampling_units import Units, units_of
+from static_gesture_classification.gestures import NO_HAND
 from static_gesture_classification.training.scores import f1_scores, weighted_f1, weighted_f1_of_counts
 
 CALIBRATION_BINS = 15
 CURVE_POINTS = 200
 LEVEL = 0.95
 AVERAGES = ("weighted avg", "macro avg")
-NO_HAND = "no hand found"  # the label of missing predictions
-
-Integers = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Outcomes:
     labels: tuple[str, ...]
     truths: Integers
     predictions: Integers
-    probabilities: Floats
+    probabilities: Singles
     sources: npt.NDArray[np.object_]
     subjects: npt.NDArray[np.object_]
     sessions: npt.NDArray[np.object_] | None = None

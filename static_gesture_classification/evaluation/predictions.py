@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import parse_json
@@ -31,8 +32,6 @@ KEY_COLUMNS = ("sample_id", "image", "root", *BOX, "source", "subject", "session
 PROBABILITY = "probability_"
 NO_PREDICTION = ""  # the prediction where no hand was found
 KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEY_COLUMNS])
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,13 @@ class Predictions:
 
     table: pa.Table
     gestures: tuple[str, ...]
-    embeddings: Floats | None = None
+    embeddings: Singles | None = None
 
     def __len__(self) -> int:
         return len(self.table)
 
     @property
-    def probabilities(self) -> Floats:
+    def probabilities(self) -> Singles:
         """Probabilities (n, C) float32; each row sums to 1, or to 0 where no hand was found."""
         columns = [self.table.column(PROBABILITY + gesture).to_numpy() for gesture in self.gestures]
         return np.stack(columns, axis=1) if len(self) else np.empty((0, len(self.gestures)), np.float32)
@@ -82,7 +81,7 @@ def sample_keys(samples: pd.DataFrame) -> pa.Table:
 
 
 def predictions_of(
-    keys: pa.Table, probabilities: Floats, vocabulary: Vocabulary, embeddings: Floats | None = None
+    keys: pa.Table, probabilities: Singles, vocabulary: Vocabulary, embeddings: Singles | None = None
 ) -> Predictions:
     """Join samples with a classifier's predictions.
 
@@ -149,12 +148,12 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(table, names, embeddings)
 
 
-def _read_embeddings(path: Path, digest: str) -> Floats:
+def _read_embeddings(path: Path, digest: str) -> Singles:
     file = embeddings_path(path)
     if not file.is_file():
         raise DataError(f"the embeddings of {path} are not at {file}; evaluate again")
     try:
-        embeddings: Floats = np.load(file, allow_pickle=False)
+        embeddings: Singles = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise DataError(f"{file} is not a readable array ({error}); evaluate again") from error
     if _digest(embeddings) != digest:
@@ -162,6 +161,6 @@ def _read_embeddings(path: Path, digest: str) -> Floats:
     return embeddings
 
 
-def _digest(embeddings: Floats) -> str:
+def _digest(embeddings: Singles) -> str:
     array = np.ascontiguousarray(embeddings, np.float32)
     return hashlib.blake2b(array.tobytes(), digest_size=16, person=str(array.shape).encode()[:16]).hexdigest()

@@ -42,7 +42,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from rich.prompt import Confirm
 
-from static_gesture_classification.atomic_files import atomic_path, write_json
+from static_gesture_classification.atomic_files import write_bytes, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
@@ -421,12 +421,6 @@ def show_decision(decision: PromotionDecision, candidate: PromotionCandidate, mo
         if not decision.undecided:
             say(f"to look closer: gestures compare compare.before={best} compare.after={models / 'trained.ckpt'}")
         say("to promote it anyway: gestures promote force=true")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
     probabilities.f32   float32 (n, gestures), likewise
     keys.bin            16 bytes a row: the key of the hand (its image, the image's contents, its box)
 
-See `keyed_store`. Half precision halves the data to read, and changes cosines by less than 0.001.
+See `keyed_store`. Halves precision halves the data to read, and changes cosines by less than 0.001.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from static_gesture_classification.arrays import Halves, Integers, Singles
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
@@ -25,11 +25,7 @@ from static_gesture_classification.keyed_store import KEY, KeyedStore
 from static_gesture_classification.process_lock import ProcessLock
 
 EMBEDDINGS_VERSION = 1
-STORE_HEADER, EMBEDDINGS, PROBABILITIES, LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
-
-Half = npt.NDArray[np.float16]
-Floats = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
+STORE_HEADER, EMBEDDINGS, PROBABILITIES, STORE_LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
 
 
 class EmbeddingStore:
@@ -72,12 +68,12 @@ class EmbeddingStore:
         return self._store.find(np.array(keys, KEY))
 
     @property
-    def embeddings(self) -> Half:
+    def embeddings(self) -> Halves:
         """All embeddings, memory-mapped: float16 (rows, dimension)."""
         return self._store.column(EMBEDDINGS)
 
     @property
-    def probabilities(self) -> Floats:
+    def probabilities(self) -> Singles:
         """All probabilities, memory-mapped: float32 (rows, gestures)."""
         return self._store.column(PROBABILITIES)
 
@@ -89,7 +85,7 @@ class EmbeddingStore:
             UserError: another command is writing.
             OutputError: read-only folder, full disk; rows added before stay.
         """
-        lock = ProcessLock(self.folder / LOCK)
+        lock = ProcessLock(self.folder / STORE_LOCK)
         if not lock.acquire():
             raise UserError(f"another command is adding to {self.folder}; wait until it is done, then repeat this")
         try:
@@ -98,7 +94,7 @@ class EmbeddingStore:
         finally:
             lock.release()
 
-    def add(self, keys: Sequence[bytes], embeddings: Floats, probabilities: Floats) -> None:
+    def add(self, keys: Sequence[bytes], embeddings: Singles, probabilities: Singles) -> None:
         """Append rows and write them to disk; within `writer`.
 
         Args:

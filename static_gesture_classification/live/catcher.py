@@ -23,14 +23,18 @@ from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.novelty import Appearance, appearance
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Selector
-from static_gesture_classification.recording.session_writer import SessionEntry, SessionWriter, StorageSettings
+from static_gesture_classification.recording.session_writer import (
+    DISK_RETRY_SECONDS,
+    SessionEntry,
+    SessionWriter,
+    StorageSettings,
+)
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.window.parts import in_number
 from static_gesture_classification.sources.recorded import Session
 
 SPACING = 0.2  # seconds between two pictures in memory
-DISK_RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from static_gesture_classification.active_learning.admission import UNSURE
 from static_gesture_classification.recording.judging.novelty import Appearance, pose_difference
 
 HELD = 1.0  # pose difference (see `novelty`) up to which a hand holds its pose
 HELD_SECONDS = 1.0  # a pose that is held for less is on its way to another
 SWITCHES = 3  # changes of the gesture in a held pose; one may be the pose's own end, two a single odd picture
 
-FLICKERS, UNSURE = "flickers", "unsure"  # why a sample is kept, in `session.json`
+FLICKERS = "flickers"  # why a sample is kept, in `session.json`
 
 
 @dataclass(frozen=True)

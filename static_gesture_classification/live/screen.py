@@ -28,7 +28,7 @@ from static_gesture_classification.recording.window.parts import (
     EDGE,
     HEADER,
     HEIGHT,
-    INK,
+    ON_BRIGHT,
     PANEL_LEFT,
     VIEW,
     WIDTH,
@@ -111,9 +111,9 @@ def _hands(canvas: Canvas, watch: Watch, y: int) -> int:
         for index in np.argsort(-hand.smoothed)[:3]:
             name, share = watch.predictor.vocabulary.names[index], float(hand.smoothed[index])
             canvas.bar(x, y, x + width, y + 20, share, ACCENT if share > 0.02 else RAISED)
-            canvas.text(name, x + 6, y - 1, 14, INK if share > 0.55 else TEXT, True, width - 70)
+            canvas.text(name, x + 6, y - 1, 14, ON_BRIGHT if share > 0.55 else TEXT, True, width - 70)
             label = f"{share:.0%}"
-            canvas.text(label, x + width - text_width(label, 14) - 6, y - 1, 14, INK if share > 0.97 else TEXT)
+            canvas.text(label, x + width - text_width(label, 14) - 6, y - 1, 14, ON_BRIGHT if share > 0.97 else TEXT)
             y += 23
         y += 12
     return y

@@ -39,7 +39,13 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
-from static_gesture_classification.preparation.splitting.assignment import TEST, TRAIN, VAL, Groups, assign_groups
+from static_gesture_classification.preparation.splitting.assignment import (
+    TEST_CODE,
+    TRAIN_CODE,
+    VAL_CODE,
+    Groups,
+    assign_groups,
+)
 from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
 from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
@@ -62,7 +68,7 @@ from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.workspace import Workspace
 
-REPORT = "report.json"
+SPLIT_REPORT = "report.json"
 SPLIT_COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
 
 
@@ -192,7 +198,7 @@ def split_others(
     result, remark = np.where(known, splits, of_subject[subjects]), None
     new = ~np.isin(subjects, subjects[known])
     train_only = new & np.isin(samples["source"].to_numpy(object), settings.train_only)
-    result[train_only] = TRAIN
+    result[train_only] = TRAIN_CODE
     rest = np.flatnonzero(new & ~train_only)
     if len(rest):
         lenient = settings.model_copy(update={"incomplete": "warn"}) if known.any() else settings
@@ -239,15 +245,15 @@ def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
     missing: dict[str, list[int]] = {}
     sources = samples["source"].to_numpy(object)
     official = split_numbers(samples) if settings.respect_official else np.full(len(samples), UNUSED)
-    splits = np.where(np.isin(sources, settings.train_only), TRAIN, official)
+    splits = np.where(np.isin(sources, settings.train_only), TRAIN_CODE, official)
     for source in sorted(set(sources)):
         own = sources == source
         published = set(splits[own].tolist()) - {UNUSED}
         absent = [split for split in settings.requested if split not in published]
         # A single published split is no division of the dataset: it only says where these samples belong.
-        if len(published) > 1 and TRAIN in published and absent and source not in settings.settled:
+        if len(published) > 1 and TRAIN_CODE in published and absent and source not in settings.settled:
             missing[source] = absent
-            carve |= own & (splits == TRAIN)
+            carve |= own & (splits == TRAIN_CODE)
     return Official(splits, carve, missing, np.zeros(len(samples), bool))
 
 
@@ -261,11 +267,11 @@ def settle(
     """
     pinned = _official_splits_in(subjects, official.splits)
     units = _components(len(samples), [subjects], links)
-    in_test = pinned[:, TEST]
+    in_test = pinned[:, TEST_CODE]
     # A cluster that touches test is divided: subjects that are published elsewhere stay there, the others join test.
     touches_test = np.zeros(units.max() + 1, bool)
     touches_test[units[in_test[subjects]]] = True
-    elsewhere = ~in_test & pinned[:, [TRAIN, VAL]].any(axis=1)
+    elsewhere = ~in_test & pinned[:, [TRAIN_CODE, VAL_CODE]].any(axis=1)
     apart = touches_test[units] & elsewhere[subjects]
     units = np.unique(np.stack([units, apart], axis=1), axis=0, return_inverse=True)[1].ravel()
     allowed = _allowed_splits(samples, units, _official_splits_in(units, official.splits), official)
@@ -284,12 +290,12 @@ def _official_splits_in(groups: np.ndarray, splits: np.ndarray) -> np.ndarray:
 def _allowed_splits(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
     """Allowed splits of each unit: its official one (test before train before val), or, without one, any."""
     allowed = np.ones((len(published), 3), bool)
-    for split in (VAL, TRAIN, TEST):
+    for split in (VAL_CODE, TRAIN_CODE, TEST_CODE):
         allowed[published[:, split]] = np.eye(3, dtype=bool)[split]
     only_carved = np.ones(len(published), bool)
     only_carved[units[(official.splits != UNUSED) & ~official.carve]] = False
     only_carved &= published.any(axis=1)
-    allowed[only_carved] = np.eye(3, dtype=bool)[TRAIN]
+    allowed[only_carved] = np.eye(3, dtype=bool)[TRAIN_CODE]
     sources = samples["source"].to_numpy(object)
     for source, absent in official.missing.items():
         here = np.zeros(len(published), bool)
@@ -303,11 +309,11 @@ def _settle_contradictions(
     samples: pd.DataFrame, units: np.ndarray, allowed: np.ndarray, official: Official, report: SplitReport
 ) -> None:
     """Leave out train and val rows of subjects in test, and count where official splits contradict the rules."""
-    to_test = (allowed[:, TEST] & (allowed.sum(axis=1) == 1))[units]
-    leave = to_test & np.isin(official.splits, [TRAIN, VAL])
+    to_test = (allowed[:, TEST_CODE] & (allowed.sum(axis=1) == 1))[units]
+    leave = to_test & np.isin(official.splits, [TRAIN_CODE, VAL_CODE])
     official.left_out |= leave
     _count(report.left_out, "the official split has the same person or session in test", leave)
-    moved = ~allowed[units, official.splits] & (official.splits == VAL) & ~leave
+    moved = ~allowed[units, official.splits] & (official.splits == VAL_CODE) & ~leave
     _count(report.moved, "official val to train: the same person, session or near-duplicates are in train", moved)
 
 
@@ -321,9 +327,9 @@ def _leave_out_linked(
         & (splits[links.second] != UNUSED)
     )
     ends = np.concatenate([links.first[crossing], links.second[crossing]])
-    ends = ends[splits[ends] != TEST]
+    ends = ends[splits[ends] != TEST_CODE]
     sessions = identity(samples, "session")
-    leave = np.isin(sessions, sessions[ends]) & (splits != TEST) & (splits != UNUSED)
+    leave = np.isin(sessions, sessions[ends]) & (splits != TEST_CODE) & (splits != UNUSED)
     splits[leave] = UNUSED
     official.left_out |= leave
     _count(report.left_out, "the session has near-duplicates in the official test split", leave)
@@ -444,7 +450,7 @@ def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, fol
         position, SCHEMA.field(position), pa.array(samples["split"].to_numpy(object), pa.string())
     )
     write_text(folder / PAIRS, report.links.to_csv(index=False))
-    write_json(folder / REPORT, report.as_json())
+    write_json(folder / SPLIT_REPORT, report.as_json())
     write_samples(filled, folder / SAMPLES)
 
 

@@ -31,12 +31,11 @@ from static_gesture_classification.recording.keys import (
     Key,
 )
 from static_gesture_classification.recording.recorder import Recorder, State
-from static_gesture_classification.recording.session_writer import SessionEntry
+from static_gesture_classification.recording.session_writer import DISK_RETRY_SECONDS, SessionEntry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.subjects import match_known
 
 SHEET_WIDTH, SHEET_HEIGHT = 6, 3  # of the contact sheet
-DISK_RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 CLICKED = "picture:"  # prefix of the key that a click on a picture of the contact sheet gives
 ASK_SUBJECT = "Who is in front of the camera?"
 WHY_SUBJECT = "One person's pictures are never in both train and val. A short name that stays the same is enough."

@@ -23,12 +23,11 @@ from static_gesture_classification.sources.image_size import NO_BOX, file_proble
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
 from static_gesture_classification.sources.subjects import subject_in_path, subject_regex
 
-SHARES = (1.0, 1.0)  # boxes as shares of the width and height
-PERCENT = (100.0, 100.0)
-WHOLE = (0.0, 0.0, 1.0, 1.0)
+IN_SHARES = (1.0, 1.0)  # boxes as shares of the width and height
+IN_PERCENT = (100.0, 100.0)
 IMAGE_NOT_FOUND = "image not found"
 SAME_SHAPE = 0.02  # two sizes are of one picture if their ratios of width to height differ by no more
-ROWS = 20_000  # hands at a time
+HANDS_PER_PIECE = 20_000  # hands at a time
 ATTRIBUTES = {"subject": "subject", "session": "session", "hand": "hand"}
 
 
@@ -180,7 +179,7 @@ class Annotated(Source):
                     file.rejected.append(Rejected(self.name, file.name, entry, "it has no label"))
                     continue
                 rows.append(self._hand(reading, file, marked))
-                if len(rows) == ROWS:
+                if len(rows) == HANDS_PER_PIECE:
                     yield Hands.of(file.name, rows)
                     rows = []
             hands = Hands.of(file.name, rows, file.notes)

@@ -27,10 +27,9 @@ from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import Rejected
+from static_gesture_classification.samples import WHOLE_IMAGE, Rejected
 from static_gesture_classification.sources.annotated import (
-    SHARES,
-    WHOLE,
+    IN_SHARES,
     Annotated,
     AnnotationFile,
     MarkedHand,
@@ -105,7 +104,7 @@ class Cvat(Annotated):
                 labels = [tag.get("label") or "" for tag in tags]
                 problem = f"it has several tags: {', '.join(labels)}" if len(labels) > 1 else None
                 yield MarkedHand(
-                    picture, labels[0], WHOLE, SHARES, size, attributes=shared, entry=picture, problem=problem
+                    picture, labels[0], WHOLE_IMAGE, IN_SHARES, size, attributes=shared, entry=picture, problem=problem
                 )
 
     def _in_video(

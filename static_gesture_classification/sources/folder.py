@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from static_gesture_classification.edited_tables import Columns, EditedTable, TableRow, decimal, read_table
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import FilesBelow, describe_others, files_below, is_image, some_of
-from static_gesture_classification.samples import Rejected
+from static_gesture_classification.samples import WHOLE_IMAGE, Rejected
 from static_gesture_classification.sources.box_units import PERCENT, SHARES, SHARES_TO, UNITS, TableBox, scale, unit_of
 from static_gesture_classification.sources.folder_layout import (
     LabelFolder,
@@ -43,7 +43,6 @@ from static_gesture_classification.sources.source import (
 )
 from static_gesture_classification.sources.subjects import subject_in_path, subject_regex
 
-WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
 CORNERS = ("x1", "y1", "x2", "y2")
 CORNER_AND_SIZE = ("x1", "y1", "width", "height")
 CENTRE_AND_SIZE = ("xcenter", "ycenter", "width", "height")

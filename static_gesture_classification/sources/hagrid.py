@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import is_text
 from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image
@@ -238,7 +239,7 @@ def gesture_of_folder(name: str, gestures: set[str]) -> str | None:
     return next((candidate for candidate in candidates if candidate in gestures), None)
 
 
-def boxes_of(entries: dict[str, HagridEntry]) -> tuple[npt.NDArray[np.intp], list[str], npt.NDArray[np.float64]]:
+def boxes_of(entries: dict[str, HagridEntry]) -> tuple[npt.NDArray[np.intp], list[str], Doubles]:
     """Hands per entry, all labels, all boxes as (n, 4) x1, y1, x2, y2.
 
     Raises:
@@ -260,8 +261,8 @@ def boxes_of(entries: dict[str, HagridEntry]) -> tuple[npt.NDArray[np.intp], lis
 
 
 def landmarks_of(
-    entries: dict[str, HagridEntry], counts: npt.NDArray[np.intp], box: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float32] | None, int]:
+    entries: dict[str, HagridEntry], counts: npt.NDArray[np.intp], box: Doubles
+) -> tuple[Singles | None, int]:
     """Landmarks of all hands, each set assigned to the box around its points.
 
     The files list boxes and sets independently: if a set is missing, the next ones move up.
@@ -296,7 +297,7 @@ def landmarks_of(
     return result, left_out
 
 
-def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
+def _sets(hands: list[Any]) -> Singles:
     """(n, 42) from n sets of points, NaN for sets other than 21 points of two numbers."""
     rows = [row for row, points in enumerate(hands) if points]
     result = np.full((len(hands), 2 * LANDMARK_COUNT), np.nan, np.float32)
@@ -311,7 +312,7 @@ def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
     return result
 
 
-def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def share_inside(sets: Singles, box: Doubles) -> Doubles:
     """Share of each set's points in its box, which is enlarged a little.
 
     Args:
@@ -328,7 +329,7 @@ def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) ->
     return inside.mean(axis=-1)
 
 
-def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def match_to_boxes(sets: Singles, box: Doubles) -> Singles:
     """The sets of one image in the order of its boxes: (boxes, 42), NaN for a box without a set.
 
     A set belongs to the box that holds at least half of its points and covers it best; each box has one set. Between
@@ -346,7 +347,7 @@ def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) 
     return result
 
 
-def set_overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def set_overlap(sets: Singles, box: Doubles) -> Doubles:
     """(sets, boxes) intersection over union of the sets' bounds and the boxes; 0 for a missing set."""
     points = sets.reshape(len(sets), 1, LANDMARK_COUNT, 2)
     low, high = points.min(axis=2), points.max(axis=2)
@@ -355,7 +356,7 @@ def set_overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> 
     return np.nan_to_num(shared / np.maximum(areas - shared, 1e-9))
 
 
-def flatten_points(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
+def flatten_points(hands: list[list[list[float]]]) -> Singles:
     """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` for another shape."""
     if set(map(len, hands)) - {LANDMARK_COUNT} or set(map(len, chain.from_iterable(hands))) - {2}:
         raise ValueError("a hand does not have 21 points of two coordinates")

@@ -34,7 +34,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.annotated import (
-    PERCENT,
+    IN_PERCENT,
     Annotated,
     AnnotationFile,
     MarkedHand,
@@ -204,7 +204,7 @@ class LabelStudio(Annotated):
         for label in wanted[:1]:
             problem = f"several labels were chosen for it: {', '.join(wanted)}" if len(wanted) > 1 else None
             yield MarkedHand(
-                picture, label, WHOLE_PICTURE, PERCENT, attributes=attributes, entry=task.entry, problem=problem
+                picture, label, WHOLE_PICTURE, IN_PERCENT, attributes=attributes, entry=task.entry, problem=problem
             )
 
 
@@ -259,7 +259,7 @@ def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str,
     elif points is None:
         problem = f"its {kind.removesuffix('labels')} is not made of numbers: {str(value)[:80]}"
     box = list(around(points)) if points else None
-    return MarkedHand(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
+    return MarkedHand(picture, labels[0] if labels else "", box, IN_PERCENT, size, None, attributes, entry, problem)
 
 
 def rectangle_corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:

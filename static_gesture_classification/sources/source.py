@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from joblib import Parallel, delayed
 
+from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
@@ -90,12 +91,12 @@ class Hands:
     image: list[str | None]
     number: list[int]
     label: list[str]
-    box: npt.NDArray[np.float64]
+    box: Doubles
     subject: list[str]
     session: list[str]
     hand: list[str]
     split: list[str]
-    landmarks: npt.NDArray[np.float32] | None = None
+    landmarks: Singles | None = None
     problems: dict[int, str] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     passed_over: list[Rejected] = field(default_factory=list)
@@ -326,7 +327,7 @@ class Source(ABC):
         )
 
     def _table(
-        self, hands: Hands, rows: npt.NDArray[np.intp], box: npt.NDArray[np.float32], gesture: npt.NDArray[np.object_]
+        self, hands: Hands, rows: npt.NDArray[np.intp], box: Singles, gesture: npt.NDArray[np.object_]
     ) -> pa.Table:
         def texts(column: Sequence[str | None]) -> pa.Array:
             return pa.array([column[row] for row in rows], pa.string())
@@ -354,8 +355,8 @@ class Source(ABC):
 
 
 def check_boxes(
-    box: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, str]]:
+    box: Doubles,
+) -> tuple[Singles, npt.NDArray[np.bool_], dict[int, str]]:
     """Clip boxes to the image.
 
     Args:

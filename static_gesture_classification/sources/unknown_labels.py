@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from static_gesture_classification.local_settings import LOCAL
+
 IGNORE = "ignore"  # in a label map: hands with this label are left out
 SIMILAR_LABEL = 0.75  # least share of common letters of two names; `fists` and FIST have more, `point` and FOUR fewer
-LOCAL = "conf/local/default.yaml"
 
 
 @dataclass
@@ -41,7 +42,7 @@ def message(source: str, root: str, unknown: Iterable[UnknownLabel], known: Mapp
     gestures = ", ".join(dict.fromkeys(gesture for gesture in known.values() if gesture != IGNORE))
     text = (
         f"{root}: unknown label{'s' if len(labels) > 1 else ''} {named}; map each to a gesture ({gestures}) or to "
-        f"{IGNORE}, which leaves it out. Put these lines into {LOCAL}, with the right gestures:\n\n"
+        f"{IGNORE}, which leaves it out. Put these lines into conf/{LOCAL}, with the right gestures:\n\n"
         f"{lines(source, wanted)}"
     )
     command = override(source, wanted)

@@ -27,7 +27,7 @@ import yaml
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
-    SHARES,
+    IN_SHARES,
     Annotated,
     AnnotationFile,
     MarkedHand,
@@ -240,7 +240,9 @@ class Yolo(Annotated):
             if row.problem is not None:
                 count.rejected.append(Rejected(self.name, labels, f"line {number}", row.problem))
                 continue
-            yield MarkedHand(image, description.names[row.label], row.box, SHARES, landmarks=row.landmarks, entry=entry)
+            yield MarkedHand(
+                image, description.names[row.label], row.box, IN_SHARES, landmarks=row.landmarks, entry=entry
+            )
 
 
 def label_file(image: str) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.poses import TOUCH_PLACES, PoseBook, View
 from static_gesture_classification.synthetic.skeleton import (
     FINGERS,
@@ -65,14 +65,14 @@ class AnyPose:
         return float(np.sqrt(squares.min()))
 
     @cached_property
-    def _references(self) -> npt.NDArray[np.float64]:
+    def _references(self) -> Doubles:
         """Joints (n, 10, 3) of hands of the named gestures."""
         rng = np.random.default_rng(REFERENCE_SEED)
         poses = [self.named.draw(name, rng)[0] for name in self.gestures for _ in range(REFERENCES)]
         return np.stack([_joints(pose) for pose in poses]) if poses else np.empty((0, len(_COUNT), 3))
 
 
-def _joints(pose: HandPose) -> npt.NDArray[np.float64]:
+def _joints(pose: HandPose) -> Doubles:
     """The joints (10, 3) that count, in the palm's frame, of a median adult's hand in millimetres."""
     return pose_skeleton(pose, Proportions()).landmarks()[_COUNT]
 

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.synthetic.flesh import Capsules
 from static_gesture_classification.synthetic.shading import Cloth, Light, Skin, shade
 from static_gesture_classification.synthetic.tracing import NEAR_PLANE, draw_shadow_map, make_tiles, trace
-
-Image32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -27,19 +26,19 @@ class PinholeCamera:
     focal: float
     centre: tuple[float, float]
 
-    def project(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def project(self, points: Doubles) -> Doubles:
         """Camera coordinates (..., 3) to pixels (..., 2)."""
         return self.focal * points[..., :2] / points[..., 2:] + np.array(self.centre)
 
 
 def render(
     capsules: Capsules,
-    palm_frame: npt.NDArray[np.float64],
+    palm_frame: Doubles,
     camera: PinholeCamera,
     skin: Skin,
     cloth: Cloth,
     light: Light,
-) -> tuple[Image32, Image32]:
+) -> tuple[Singles, Singles]:
     """Render the hand.
 
     Args:
@@ -59,7 +58,7 @@ def render(
     return shade(packed, roles, surface, shadow_map, frame, camera.focal, camera.centre, *parts), surface.alpha
 
 
-def pack(capsules: Capsules) -> tuple[Image32, npt.NDArray[np.int32]]:
+def pack(capsules: Capsules) -> tuple[Singles, npt.NDArray[np.int32]]:
     """Capsules as rows of numbers, ordered by chain; parts nearer than `NEAR_PLANE` are cut off."""
     rows, roles = [], []
     for i in np.argsort(capsules.roles[:, 1], kind="stable"):

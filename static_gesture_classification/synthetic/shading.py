@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, MIDDLE, OUTER, PROXIMAL, SLEEVE
+from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, MIDDLE_PHALANX, OUTER, PROXIMAL, SLEEVE
 from static_gesture_classification.synthetic.tracing import (
     LENGTH,
     RADIUS,
@@ -95,14 +95,14 @@ def _crease_finger(part: int, share: Number, length: Number, facing: Number) -> 
     if facing > 0:
         strength = min(facing * 1.6, 1.0)
         dark = _darken(along, 1.1) if part != PROXIMAL else _darken(along - 0.47 * length, 1.2)
-        if part == MIDDLE:
+        if part == MIDDLE_PHALANX:
             dark += 0.5 * _darken(along - 2.6, 0.9)
         return strength * dark
     strength = min(-facing * 1.3, 1.0)
     if part == PROXIMAL:
         return 0.0
     wrinkles = 0.45 * (_darken(along - 2.2, 0.8) + _darken(along, 0.8) + _darken(along + 2.2, 0.8))
-    return strength * wrinkles * (1.0 if part == MIDDLE else 0.6)
+    return strength * wrinkles * (1.0 if part == MIDDLE_PHALANX else 0.6)
 
 
 @numba.njit(cache=True, fastmath=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from static_gesture_classification.synthetic.flesh import OUTER, PALM, ROOT
+from static_gesture_classification.synthetic.flesh import FINGER_ROOT, OUTER, PALM
 from static_gesture_classification.synthetic.renderer import PinholeCamera, pack
 from static_gesture_classification.synthetic.tracing import (
     FAR,
@@ -82,12 +82,12 @@ def test_what_is_nearer_hides_what_is_behind():
     ("first", "second", "blend"),
     [
         ((PALM, 0), (PALM, 0), PALM_BLEND),
-        ((PALM, 0), (ROOT, 2), ROOT_BLEND),
+        ((PALM, 0), (FINGER_ROOT, 2), ROOT_BLEND),
         ((OUTER, 2), (OUTER, 2), FINGER_BLEND),
-        ((ROOT, 2), (OUTER, 2), FINGER_BLEND),
+        ((FINGER_ROOT, 2), (OUTER, 2), FINGER_BLEND),
         ((PALM, 0), (OUTER, 2), FINGER_BLEND),
         ((OUTER, 2), (OUTER, 3), None),
-        ((ROOT, 2), (ROOT, 3), None),
+        ((FINGER_ROOT, 2), (FINGER_ROOT, 3), None),
     ],
 )
 def test_capsules_of_a_chain_melt_and_chains_only_touch(first, second, blend):

@@ -12,10 +12,10 @@ from static_gesture_classification.active_learning.adding.posing import pose_han
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
+from static_gesture_classification.samples import TRAIN, VAL
 from static_gesture_classification.terminal import note
 from static_gesture_classification.workspace import Workspace
 
-TRAIN, VAL = "train", "val"
 POSED = 150  # hands of each gesture, where there are no real ones
 BACKGROUND_TIMES = 3
 

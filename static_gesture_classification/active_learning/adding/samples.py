@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.regions import Box
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import files_below
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.landmark_store import points_of
+from static_gesture_classification.samples import Box
 from static_gesture_classification.sources.recorded import SESSION_FILE, RecordedImage, read_session
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import note

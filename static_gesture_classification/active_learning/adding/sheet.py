@@ -18,7 +18,7 @@ from static_gesture_classification.synthetic.fitting import FittedHand
 
 SHEET_MARGIN = 0.25  # around the hand, as a share of its longer side
 LABEL = 18  # pixels
-FOUND, FITTED = "#2f6db3", "#e07b39"
+FOUND_COLOUR, FITTED_COLOUR = "#2f6db3", "#e07b39"
 SAMPLES_PER_ROW = 4  # samples beside each other
 
 
@@ -57,7 +57,7 @@ def _photograph(sample: NewSample, fit: FittedHand) -> Image.Image:
     square = hand_square(width, height, sample.hand.box, SHEET_MARGIN)
     tile = Image.fromarray(crop_square(sample.image, sample.hand.box, PHOTO_SIZE, SHEET_MARGIN))
     scale = PHOTO_SIZE / square.side
-    for points, colour in ((sample.points, FOUND), (fit.points, FITTED)):
+    for points, colour in ((sample.points, FOUND_COLOUR), (fit.points, FITTED_COLOUR)):
         _draw_hand(tile, (points * height - (square.left, square.top)) * scale, colour)
     return tile
 

@@ -38,11 +38,11 @@ from static_gesture_classification.active_learning.diagnosis.over_representation
 )
 from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.figures import Image8, image_grid, write_figure
 from static_gesture_classification.evaluation.metrics import Integers
-from static_gesture_classification.evaluation.predictions import Floats
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say, track
@@ -174,7 +174,7 @@ def right_samples(confusions: Confusions, gesture: str, settings: PatternSetting
     return np.sort(rows[np.argsort(np.array(draws, "S8"), kind="stable")[: settings.compared]])
 
 
-def cluster_rows(embeddings: Floats, most: int, seed: int) -> list[Integers]:
+def cluster_rows(embeddings: Singles, most: int, seed: int) -> list[Integers]:
     """Positions of each cluster's rows, largest cluster first, nearest to its centre first; else one cluster of all.
 
     k-means on unit vectors, with the number of clusters (2 to `most`) of the highest silhouette.
@@ -224,7 +224,7 @@ def show_patterns(patterns: Sequence[Pattern]) -> None:
 
 
 def _pattern(
-    error: ErrorPair, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
+    error: ErrorPair, table: pd.DataFrame, right: Integers, embeddings: Singles | None, settings: PatternSettings
 ) -> Pattern:
     others, significance = table.loc[right], settings.significance
     parts: list[Integers] = []

@@ -29,7 +29,7 @@ from static_gesture_classification.keyed_store import KEY, KEYS, KeyedStore, dig
 from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, sample_id
 from static_gesture_classification.terminal import track
 
-FOUND = "hands.bin"
+FOUND_FILE = "hands.bin"
 # The stored hands: those of a picture in consecutive rows, the last one under the picture's key. A picture without a
 # hand has one row with hands = 0.
 HAND = np.dtype([("hands", "<i4"), ("box", "<f8", (4,)), ("hand", "S8"), ("landmarks", "<f4", (2 * LANDMARK_COUNT,))])
@@ -134,8 +134,8 @@ class _Known:
     """The stored hands, by picture and the state of its file."""
 
     def __init__(self, folder: Path) -> None:
-        self._store = KeyedStore(folder, {FOUND: HAND})
-        keys, rows = self._store.column(KEYS), self._store.column(FOUND)
+        self._store = KeyedStore(folder, {FOUND_FILE: HAND})
+        keys, rows = self._store.column(KEYS), self._store.column(FOUND_FILE)
         self._found = {
             keys[last].tobytes(): [_kept_hand(row) for row in rows[last + 1 - rows["hands"][last] : last + 1]]
             for last in np.flatnonzero(keys != np.void(bytes(16)))
@@ -155,7 +155,7 @@ class _Known:
                 rows += [(len(each.hands), box, hand, marks or np.nan) for box, hand, marks in each.hands]
                 rows += [] if each.hands else [(0, 0, "", np.nan)]
                 self._found[keys[-1]] = each.hands
-        self._store.add(np.array(keys, KEY), {FOUND: np.array(rows, HAND)})
+        self._store.add(np.array(keys, KEY), {FOUND_FILE: np.array(rows, HAND)})
 
 
 def _key(name: str, state: tuple[int, int]) -> bytes:

@@ -45,13 +45,12 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.figures import image_grid, write_figure
 from static_gesture_classification.evaluation.predictions import PROBABILITY, read_predictions
-from static_gesture_classification.samples import BOX, SCHEMA, read_samples
+from static_gesture_classification.samples import BOX, SCHEMA, TEST, read_samples
 from static_gesture_classification.terminal import Table, note, say, show_table
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 SHEET_COLUMNS = 8
-TEST = "test"
 
 
 @entry_point

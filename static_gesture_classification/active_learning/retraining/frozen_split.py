@@ -24,9 +24,8 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
 from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
-from static_gesture_classification.samples import SPLITS, read_rows
+from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, read_rows
 
-TRAIN, VAL, TEST = SPLITS
 NO_SPLIT = ""
 SPLIT_ORDER = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
 IN_TEST = "their person is in test"

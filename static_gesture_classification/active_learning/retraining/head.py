@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from static_gesture_classification.evaluation.metrics import Floats, Integers, confusion_counts
+from static_gesture_classification.arrays import Singles
+from static_gesture_classification.evaluation.metrics import Integers, confusion_counts
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import Classifier
@@ -57,8 +58,8 @@ class Head:
 class Embedded:
     """A crop model's outputs for n crops: embeddings (n, D), probabilities (n, C); how many were computed now."""
 
-    embeddings: Floats
-    probabilities: Floats
+    embeddings: Singles
+    probabilities: Singles
     computed: int
 
 
@@ -87,7 +88,7 @@ def embed_once(classifier: Classifier, checkpoint: str, crops: np.ndarray, folde
 
 def refit(
     start: LastLayer,
-    embeddings: Floats,
+    embeddings: Singles,
     targets: Integers,
     subjects: np.ndarray,
     new: np.ndarray,
@@ -129,7 +130,7 @@ def folds(targets: Integers, subjects: np.ndarray, judging: Integers) -> Iterato
     yield from (rows for rows in held_out if len(rows))
 
 
-def fit_heads(start: LastLayer, embeddings: Floats, targets: Integers, strengths: Sequence[float]) -> Iterator[Head]:
+def fit_heads(start: LastLayer, embeddings: Singles, targets: Integers, strengths: Sequence[float]) -> Iterator[Head]:
     """The unchanged head, then one per strength, strongest first."""
     yield Head(start, None)
     scale, wanted = deviation(embeddings), np.eye(len(start.bias), dtype=np.float32)[targets]

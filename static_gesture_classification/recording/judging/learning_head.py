@@ -19,13 +19,11 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
-import numpy.typing as npt
 
+from static_gesture_classification.arrays import Floats
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.onnx_classifier import SUFFIX
 from static_gesture_classification.training.last_layer import LastLayer, deviation, fit_last_layer
-
-Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)

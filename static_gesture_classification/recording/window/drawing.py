@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+from static_gesture_classification.arrays import Colour
 
 GROUND: Colour = (22, 24, 29)
 PANEL: Colour = (34, 37, 44)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from static_gesture_classification.detection.regions import Box
 from static_gesture_classification.recording.keys import Key
 from static_gesture_classification.recording.window.drawing import (
     MUTED,
@@ -17,6 +16,7 @@ from static_gesture_classification.recording.window.drawing import (
     text_width,
     wrap,
 )
+from static_gesture_classification.samples import Box
 
 WIDTH, HEIGHT = 1160, 720
 HEADER, FOOTER = 64, 52
@@ -24,7 +24,7 @@ BODY = (HEADER, HEIGHT - FOOTER)
 VIEW = (800, 600)  # the camera's picture
 PANEL_LEFT = VIEW[0]  # where the side panel begins
 EDGE = 20
-INK: Colour = (12, 16, 22)  # of text on a bright ground
+ON_BRIGHT: Colour = (12, 16, 22)  # of text on a bright ground
 
 
 def header(canvas: Canvas, title: str, right: str, colour: Colour = MUTED) -> None:
@@ -86,7 +86,7 @@ def label_hand(canvas: Canvas, place: tuple[int, int, int, int], text: str, colo
     if text:
         top = max(y1 - 34, HEADER)
         canvas.fill(x1, top, x1 + text_width(text, 22, True) + 16, top + 34, colour)
-        canvas.text(text, x1 + 8, top + 2, 22, INK, bold=True)
+        canvas.text(text, x1 + 8, top + 2, 22, ON_BRIGHT, bold=True)
 
 
 def corner_line(canvas: Canvas, text: str) -> None:

@@ -25,11 +25,11 @@ from static_gesture_classification.sources.exports.pictures import (
 
 COCO_DEFAULT_SPLIT = "default"
 # MediaPipe's order and names; the bones between them, counted from 1 as COCO does.
-FINGER_JOINTS = {
+COCO_JOINTS = {
     "thumb": ("cmc", "mcp", "ip", "tip"),
     **dict.fromkeys(("index", "middle", "ring", "pinky"), ("mcp", "pip", "dip", "tip")),
 }
-POINTS = ["wrist", *(f"{finger}_{joint}" for finger, joints in FINGER_JOINTS.items() for joint in joints)]
+COCO_POINTS = ["wrist", *(f"{finger}_{joint}" for finger, joints in COCO_JOINTS.items() for joint in joints)]
 COCO_BONES = [
     [1 if joint == 0 else base + joint - 1, base + joint] for base in (2, 6, 10, 14, 18) for joint in range(4)
 ]
@@ -108,5 +108,5 @@ def annotation(hand: ExportedHand, size: tuple[int, int], marked: bool) -> dict[
 
 def category(gesture: str, number: int, marked: bool) -> dict[str, Any]:
     """An entry of `categories`."""
-    points = {"keypoints": POINTS, "skeleton": COCO_BONES} if marked else {}
+    points = {"keypoints": COCO_POINTS, "skeleton": COCO_BONES} if marked else {}
     return {"id": number, "name": gesture, "supercategory": "hand"} | points

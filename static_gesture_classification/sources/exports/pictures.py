@@ -20,6 +20,7 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field
 
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.images import UnreadableImageError, decode, read_bytes, read_header
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected, subject_name
@@ -40,7 +41,7 @@ class ExportedHand:
     session: str
     hand: str
     source_label: str
-    landmarks: npt.NDArray[np.float32] | None
+    landmarks: Singles | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from static_gesture_classification.atomic_files import write_text
-from static_gesture_classification.samples import LANDMARK_COUNT
+from static_gesture_classification.samples import LANDMARK_COUNT, SPLITS
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
     ExportedPicture,
@@ -24,7 +24,6 @@ from static_gesture_classification.sources.exports.pictures import (
     flat,
 )
 
-SPLITS = ("train", "val", "test")
 YOLO_DEFAULT_SPLIT = "train"
 PATTERN = r"images/[^/]+/(.+?)(?:/session/(?P<session>.+))?/[^/]+$"
 

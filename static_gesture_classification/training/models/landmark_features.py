@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from static_gesture_classification.samples import INDEX_BASE, LITTLE_BASE, THUMB_TIP, WRIST
+
 FEATURES_VERSION = 2  # raise it when the same points give other features; older checkpoints are then refused
-WRIST, INDEX_KNUCKLE, LITTLE_KNUCKLE, THUMB_TIP = 0, 5, 17, 4
 TIPS = (4, 8, 12, 16, 20)
 BASES = (2, 5, 9, 13, 17)  # the joint that each finger turns about
 BONE_ENDS = tuple(range(1, 21))  # of the 20 bones
@@ -56,7 +57,7 @@ def mirror_to_one_side(centred: Tensor) -> Tensor:
     Args:
         centred: (n, 21, 2) about their centre.
     """
-    index, little = (centred[:, knuckle] - centred[:, WRIST] for knuckle in (INDEX_KNUCKLE, LITTLE_KNUCKLE))
+    index, little = (centred[:, knuckle] - centred[:, WRIST] for knuckle in (INDEX_BASE, LITTLE_BASE))
     winding = index[:, 0] * little[:, 1] - index[:, 1] * little[:, 0]
     direction = torch.where(winding < 0, -1.0, 1.0)
     return torch.stack([centred[..., 0] * direction.unsqueeze(1), centred[..., 1]], dim=2)
