@@ -107,7 +107,7 @@ def group_of(samples: pd.DataFrame) -> pd.Series:
     return subjects.where(subjects != "", samples["source"].astype(object) + ": " + narrower).rename("group")
 
 
-def rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
+def make_rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
     """The rejected rows as a frame with columns source, file, item, reason."""
     return pd.DataFrame([asdict(row) for row in rejected], columns=["source", "file", "item", "reason"])
 

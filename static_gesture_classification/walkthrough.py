@@ -33,8 +33,8 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.performer import (
     PERFORMER,
     Shot,
-    drawn_by_gesture,
     frames_by_gesture,
+    group_by_gesture,
     write_held_out,
 )
 from static_gesture_classification.settings import Settings
@@ -203,7 +203,7 @@ class Round:
         root = f"{CLIPS}/{DRAWN}"
         self.step("A performer", WHY_PERFORMER, self.performer(root))
         node = {**self.settings.synthetic, "root": str(self.folder / root)}
-        return drawn_by_gesture(Sources.build({"synthetic": node}), vocabulary)
+        return group_by_gesture(Sources.build({"synthetic": node}), vocabulary)
 
     def hold_out(self, clips: Mapping[str, Sequence[Shot]]) -> None:
         """Keep the first part of each gesture as a session of val, the last part as the recorder's clip."""

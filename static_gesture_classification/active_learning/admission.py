@@ -316,7 +316,7 @@ def past_sessions(root: Path, split_table: Path | None = None, source: str = REC
     Raises:
         DataError: a session is damaged.
     """
-    placed = _placed(split_table, source) if split_table is not None and split_table.is_file() else {}
+    placed = _read_placed(split_table, source) if split_table is not None and split_table.is_file() else {}
     found = []
     for name in folders_in(root):
         if not (root / name / SESSION_FILE).is_file():
@@ -338,7 +338,7 @@ def _subject(session: Session, image: RecordedImage, source: str) -> str:
     return image.subject or session.subject
 
 
-def _placed(split_table: Path, source: str) -> dict[str, str]:
+def _read_placed(split_table: Path, source: str) -> dict[str, str]:
     """Subject -> split, over all sources; a sample without a subject counts by its session."""
     samples = read_rows(split_table)
     samples = samples[samples["split"] != ""]

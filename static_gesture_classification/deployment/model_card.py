@@ -187,7 +187,7 @@ def _data(facts: CardFacts) -> list[str]:
     return [
         "## What it was trained on",
         "",
-        f"Hands of each source. {_held_out(facts)} People are counted where it is known who they are; "
+        f"Hands of each source. {_say_held_out(facts)} People are counted where it is known who they are; "
         "synthetic ones are people too.",
         "",
         *table(("source", "licence of its data", "people", "train", "val", "test"), rows, texts=2),
@@ -206,7 +206,7 @@ def _scores(facts: CardFacts) -> list[str]:
     if not facts.scores:
         return [*lines, f"Scores: {NOT_MEASURED}, since {facts.missing or 'its data have no val and no test split'}."]
     lines += [
-        f"Weighted F1, with a 95 % interval, measured on the file itself. {_held_out(facts)} Worst source first.",
+        f"Weighted F1, with a 95 % interval, measured on the file itself. {_say_held_out(facts)} Worst source first.",
         "",
         "The place of each hand is known, as its source gives it; a hand that was not found there is an error. "
         f"Finding hands in whole photographs: {NOT_MEASURED} here.",
@@ -223,7 +223,7 @@ def _scores(facts: CardFacts) -> list[str]:
     return [*lines, *(line for name in absent for line in ("", f"The {name} split: {NOT_MEASURED}, it has no sample."))]
 
 
-def _held_out(facts: CardFacts) -> str:
+def _say_held_out(facts: CardFacts) -> str:
     if facts.people_apart:
         return "Nobody is in two splits, as far as people are known; nor is a recording."
     return "No recording is in two splits, but people are: on people who are new to it, expect less."

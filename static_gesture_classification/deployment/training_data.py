@@ -62,7 +62,7 @@ def find_history(checkpoint: Path, classifier: Classifier, workspaces: Sequence[
         return CheckpointHistory(
             record, None, None, f"nothing beside {checkpoint.name} says which data it was trained on"
         )
-    for hands in _prepared(classifier, workspaces, version):
+    for hands in _find_prepared(classifier, workspaces, version):
         return CheckpointHistory(record, version, TrainingData(hands), "")
     there = ", ".join(str(classifier.kind.sample_table(each)) for each in workspaces)
     return CheckpointHistory(
@@ -90,7 +90,7 @@ def _version_of_run(record: dict[str, Any], checkpoint: Path, workspaces: Sequen
     return None
 
 
-def _prepared(classifier: Classifier, workspaces: Sequence[Workspace], version: str) -> Iterator[PreparedHands]:
+def _find_prepared(classifier: Classifier, workspaces: Sequence[Workspace], version: str) -> Iterator[PreparedHands]:
     """The prepared hands of the workspaces that have this data version and fit the classifier."""
     kind = classifier.kind
     for each in workspaces:

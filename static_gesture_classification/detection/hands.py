@@ -129,7 +129,7 @@ class HandDetector(LookingDetector):
         """Release the networks; the next call loads them again."""
         self.networks.close()
 
-    def _refined(self, image: np.ndarray, hand: DetectedHand, presence: float) -> DetectedHand:
+    def _refine(self, image: np.ndarray, hand: DetectedHand, presence: float) -> DetectedHand:
         assert hand.landmarks is not None
         square = TurnedSquare.around_landmarks(hand.landmarks * (image.shape[1], image.shape[0]))
         return next(iter(self._hands(image, [square], presence)), hand)
@@ -155,7 +155,7 @@ class HandDetector(LookingDetector):
 
     def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
         hands = self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
-        return [self._refined(image, hand, presence) for hand in hands] if self.how.refine else hands
+        return [self._refine(image, hand, presence) for hand in hands] if self.how.refine else hands
 
     def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
@@ -177,7 +177,7 @@ class HandDetector(LookingDetector):
         if box is None:
             return None
         side, sure = ("right", right) if right >= 0.5 else ("left", 1 - right)
-        return DetectedHand(box, presence, side, points, square.turned(world), presence, sure)
+        return DetectedHand(box, presence, side, points, square.turn_points(world), presence, sure)
 
 
 def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:

@@ -44,7 +44,7 @@ class TurnedSquare:
         (x1, y1), (x2, y2) = seen.to_image(palm.box)
         wrist, base = seen.to_image(palm.points[[PALM_WRIST, PALM_MIDDLE]])
         turn = upwards(base - wrist) + turn
-        return _shifted((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, AROUND_PALM, ABOVE_PALM)
+        return _shift((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, AROUND_PALM, ABOVE_PALM)
 
     @classmethod
     def around_landmarks(cls, points: np.ndarray) -> TurnedSquare:
@@ -56,7 +56,7 @@ class TurnedSquare:
         low, high = upright.min(axis=0), upright.max(axis=0)
         x, y = _rotation(turn) @ ((low + high) / 2)
         width, height = high - low
-        return _shifted(x, y, width, height, turn, AROUND_HAND, ABOVE_HAND)
+        return _shift(x, y, width, height, turn, AROUND_HAND, ABOVE_HAND)
 
     def cut(self, image: np.ndarray, pixels: int, inside: Region | None = None) -> np.ndarray:
         """The image in the square, turned upright: float32 (pixels, pixels, 3), 0..1.
@@ -87,7 +87,7 @@ class TurnedSquare:
         matrix = self._to_image(1.0)
         return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
-    def turned(self, metres: np.ndarray) -> np.ndarray:
+    def turn_points(self, metres: np.ndarray) -> np.ndarray:
         """Points (n, 3) in metres, of the upright square, turned like the square: float32 (n, 3)."""
         return np.column_stack([metres[:, :2] @ _rotation(self.turn).T, metres[:, 2]]).astype(np.float32)
 
@@ -108,7 +108,7 @@ def _rotation(turn: float) -> np.ndarray:
     return np.array([(math.cos(turn), -math.sin(turn)), (math.sin(turn), math.cos(turn))])
 
 
-def _shifted(x: float, y: float, width: float, height: float, turn: float, around: float, above: float) -> TurnedSquare:
+def _shift(x: float, y: float, width: float, height: float, turn: float, around: float, above: float) -> TurnedSquare:
     """The square around a turned rectangle, moved by a share of its height to where it points."""
     dx, dy = _rotation(turn) @ (0, -above * height)
     return TurnedSquare(float(x + dx), float(y + dy), float(max(width, height) * around), turn)

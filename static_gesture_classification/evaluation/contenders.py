@@ -183,7 +183,7 @@ def predict_samples(samples: pd.DataFrame, contender: Contender, settings: Conte
         settings: where crops and landmarks are.
     """
     if contender.table is not None:
-        return stored_predictions(samples, contender.table)
+        return take_stored(samples, contender.table)
     assert contender.checkpoint is not None
     classifier, split = load_classifier(contender.checkpoint, settings.device), str(samples["split"].iloc[0])
     hands = open_hands(samples, classifier, settings)
@@ -197,7 +197,7 @@ def predict_samples(samples: pd.DataFrame, contender: Contender, settings: Conte
     return predict(EvaluationSet(split, hands, {}), classifier)
 
 
-def stored_predictions(samples: pd.DataFrame, table: Predictions) -> Predictions:
+def take_stored(samples: pd.DataFrame, table: Predictions) -> Predictions:
     """The rows of a predictions table for these samples, in their order; its train rows do not count."""
     usable = table.table.filter(pa.array(table.column("split") != "train"))
     at = pd.Index(usable.column("sample_id").to_pandas()).get_indexer(samples["sample_id"])

@@ -248,7 +248,7 @@ def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: f
     if drawn.count == 0 or resamples == 0:
         return Interval(math.nan, math.nan, *about)
     statistics = _unit_statistics(outcomes, drawn.members, drawn.count)
-    totals = np.concatenate(list(resampled_totals(statistics, resamples, seed)))
+    totals = np.concatenate(list(resample_totals(statistics, resamples, seed)))
     values = weighted_f1_of_counts(*np.split(totals, 3, axis=1))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), *about)
@@ -276,7 +276,7 @@ def _unit_statistics(outcomes: Outcomes, members: Integers, units: int) -> Doubl
     return np.concatenate(counts, axis=1).astype(np.float64)
 
 
-def resampled_totals(statistics: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
+def resample_totals(statistics: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
     """Sums of `statistics` (units, width) over units drawn with replacement, in pieces (rows, width), `resamples` rows.
 
     The same seed and number of units give the same draws; this makes a comparison of two classifiers paired.

@@ -188,7 +188,7 @@ def main(config: DictConfig) -> None:
         decision = PromotionDecision(True, BY_HAND)
         chosen = {"chosen": BY_HAND, "preferred_to": checkpoint_digest(settings.workspace.trained)}
     else:
-        candidate = trained_candidate(settings)
+        candidate = read_candidate(settings)
         if is_unfinished(models, candidate):
             write_bytes(models / BEST_CHECKPOINT, candidate.content)
         decision = settle_decision(decide_promotion(candidate, settings), candidate, models, settings.force)
@@ -225,7 +225,7 @@ def ask(why: str) -> bool:
         return False
 
 
-def trained_candidate(settings: PromoteSettings) -> PromotionCandidate:
+def read_candidate(settings: PromoteSettings) -> PromotionCandidate:
     """The train stage's exported checkpoint."""
     checkpoint = settings.workspace.trained
     entries, record = read_checkpoint(checkpoint), read_checkpoint_record(checkpoint.with_suffix(".json"))

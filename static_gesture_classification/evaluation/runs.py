@@ -37,7 +37,7 @@ WIDE = 120  # columns of a terminal that has room for tags
 def main(config: DictConfig) -> None:
     """Print the table of runs, or of one run's epochs."""
     workspace = Workspace.from_config(config)
-    promoted = promoted_epoch(workspace.models)
+    promoted = read_promoted_epoch(workspace.models)
     if config.runs.run is None:
         show_table(runs_table(workspace.runs))
         if promoted:
@@ -51,7 +51,7 @@ def main(config: DictConfig) -> None:
     say(f"promote one: gestures promote run={run.run_id} epoch=N")
 
 
-def promoted_epoch(models: Path) -> tuple[str, int] | None:
+def read_promoted_epoch(models: Path) -> tuple[str, int] | None:
     """Run and epoch of the promoted checkpoint, None where there is none."""
     record = read_checkpoint_record(models / "best.json")
     return (str(record["run"]), int(record["epoch"])) if record else None

@@ -121,7 +121,7 @@ class OnnxClassifier:
         if not len(inputs):
             shapes = {output.name: output.shape[1:] for output in self.session.get_outputs()}
             return Answers(*(np.zeros((0, *shapes[name]), np.float32) for name in OUTPUT_NAMES))
-        return Answers.joined(
+        return Answers.join(
             [Answers(*self.session.run(OUTPUT_NAMES, self._feed(some))) for some in self.kind.batches(inputs)]
         )
 

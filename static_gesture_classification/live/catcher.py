@@ -141,7 +141,7 @@ class Catcher:
         seen = [sight for sight in self._sights if sight.recognised is not None]
         if not seen:
             return f"No hand was found in the last {self.settings.catch_seconds:g} s, so there is nothing to keep."
-        prediction = _predicted_lately(seen)
+        prediction = _find_prediction(seen)
         same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == prediction]
         self.waiting = CaughtError(tuple(same), prediction)
         return ""
@@ -245,7 +245,7 @@ class Catcher:
         return True
 
 
-def _predicted_lately(seen: Sequence[Sight]) -> str:
+def _find_prediction(seen: Sequence[Sight]) -> str:
     """The gesture that the model gave most of the last seconds, later ones counting more: people are slow to object."""
     first = seen[0].captured.time
     weights: dict[str, float] = {}

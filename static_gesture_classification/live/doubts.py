@@ -55,13 +55,13 @@ def find_doubt(moments: Sequence[Moment], margin: float) -> Doubt | None:
         moments: in order, without gaps.
         margin: below this gap the model is unsure (`admission.margin`).
     """
-    held = held_pose(moments)
+    held = find_held_pose(moments)
     if not held or held[-1].time - held[0].time < HELD_SECONDS:
         return None
     return next((doubt for find in DOUBTS if (doubt := find(held, margin)) is not None), None)
 
 
-def held_pose(moments: Sequence[Moment]) -> Sequence[Moment]:
+def find_held_pose(moments: Sequence[Moment]) -> Sequence[Moment]:
     """The latest moments in which the hand holds the pose of the last one."""
     for count, moment in enumerate(reversed(moments)):
         if pose_difference(moment.pose, moments[-1].pose) > HELD:

@@ -30,7 +30,7 @@ from static_gesture_classification.preparation.label_fixes import LabelFixes, re
 from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
-    rejected_table,
+    make_rejected_table,
     sample_writer,
     to_frame,
     validate,
@@ -119,9 +119,9 @@ class IndexReport:
     counts: pd.DataFrame = field(default_factory=lambda: sum_counts([]))
     rejected: list[Rejected] = field(default_factory=list)
 
-    def rejected_entries(self) -> pd.DataFrame:
+    def make_rejected(self) -> pd.DataFrame:
         """The content of rejected.csv: rejected entries, then ignored files, which do not count as bad."""
-        return rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
+        return make_rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
 
     @property
     def rows(self) -> int:
@@ -193,7 +193,7 @@ def index_sources(
         check_share(report, max_rejected_share)
     write_json(output / "report.json", report.as_json())
     write_text(output / "counts.csv", report.counts.to_csv(index=False))
-    write_text(output / "rejected.csv", report.rejected_entries().to_csv(index=False))
+    write_text(output / "rejected.csv", report.make_rejected().to_csv(index=False))
     return report
 
 
@@ -211,7 +211,7 @@ def read_sources(
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
     tables = list(_tables(sources, report))
     check_share(report, max_rejected_share)
-    return to_frame(pa.concat_tables(tables)), report.rejected_entries()
+    return to_frame(pa.concat_tables(tables)), report.make_rejected()
 
 
 def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:

@@ -204,7 +204,7 @@ class LandmarksReport:
         most = self.plan.settings.max_rejected_share
         self.plan.samples.check_rejected(self.reasons, most, "landmarks")
 
-    def missed_rows(self) -> pd.DataFrame:
+    def make_missed(self) -> pd.DataFrame:
         """The content of missed.csv: hands that were not found, with the box's longer side in pixels."""
         samples, rows = self.plan.samples, np.flatnonzero(self.plan.missed & ~self.rejected)
         table = samples.table.select(["source", "sample_id", "gesture"]).take(pa.array(rows)).to_pandas()
@@ -322,7 +322,7 @@ def publish_landmarks(output: Path, table: pa.Table, report: LandmarksReport) ->
         column = SCHEMA.field("landmarks"), landmark_column(landmarks)
         table = table.append_column(*column).select(SCHEMA.names).cast(SCHEMA)
         publishing.stage_tables(output, table, rejected, report.as_json())
-        write_text(partial_path(output / MISSED_CSV), report.missed_rows().to_csv(index=False))
+        write_text(partial_path(output / MISSED_CSV), report.make_missed().to_csv(index=False))
         publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         publishing.announce(output, [SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT, POINTS])
         publishing.finish_writes(output)

@@ -56,7 +56,7 @@ from static_gesture_classification.preparation.splitting.report import (
     count_distinct,
     counts_by,
     identity,
-    linked_pairs,
+    list_pairs,
     print_split_report,
     prove,
     split_numbers,
@@ -274,7 +274,7 @@ def settle(
     elsewhere = ~in_test & pinned[:, [TRAIN_CODE, VAL_CODE]].any(axis=1)
     apart = touches_test[units] & elsewhere[subjects]
     units = np.unique(np.stack([units, apart], axis=1), axis=0, return_inverse=True)[1].ravel()
-    allowed = _allowed_splits(samples, units, _official_splits_in(units, official.splits), official)
+    allowed = _allow_splits(samples, units, _official_splits_in(units, official.splits), official)
     _settle_contradictions(samples, units, allowed, official, report)
     return units, allowed
 
@@ -287,7 +287,7 @@ def _official_splits_in(groups: np.ndarray, splits: np.ndarray) -> np.ndarray:
     return found
 
 
-def _allowed_splits(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
+def _allow_splits(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
     """Allowed splits of each unit: its official one (test before train before val), or, without one, any."""
     allowed = np.ones((len(published), 3), bool)
     for split in (VAL_CODE, TRAIN_CODE, TEST_CODE):
@@ -395,7 +395,7 @@ def _conclude(
     report.people = subjects_per_split(samples, splits)
     report.unknown = unknown_by_source(samples) if settings.group == "subject" else {}
     report.sessions = count_distinct(identity(samples, "session"), splits)
-    report.links = linked_pairs(samples, links, splits)
+    report.links = list_pairs(samples, links, splits)
     report.proof = prove(result, links, settings.group)
     _check_complete(report, groups, samples, settings)
     return result, report

@@ -137,7 +137,7 @@ def main(config: DictConfig) -> None:
 def choose_samples(settings: ExportSettings) -> pd.DataFrame:
     """The samples that `export.samples`, `split` and `only` choose. Raises `DataError` if there are none."""
     path = settings.samples
-    samples = recorded_samples(path, settings.vocabulary, settings.labels) if path.is_dir() else read_samples(path)
+    samples = read_recorded(path, settings.vocabulary, settings.labels) if path.is_dir() else read_samples(path)
     if settings.split is not None:
         samples = samples[samples["split"] == settings.split]
     if settings.only == "errors":
@@ -147,7 +147,7 @@ def choose_samples(settings: ExportSettings) -> pd.DataFrame:
     return samples.reset_index(drop=True)
 
 
-def recorded_samples(folder: Path, vocabulary: Vocabulary, labels: Mapping[str, str]) -> pd.DataFrame:
+def read_recorded(folder: Path, vocabulary: Vocabulary, labels: Mapping[str, str]) -> pd.DataFrame:
     """The hands of one recorded session, or of all in a folder."""
     one = (folder / SESSION_FILE).is_file()
     root = folder.parent if one else folder

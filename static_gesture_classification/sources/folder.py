@@ -121,7 +121,7 @@ class Folder(Source):
             DataError: there is no image, the CSV is unreadable, or another source reads this layout.
         """
         pattern = subject_regex(self.subject_pattern, self.name)
-        hands = self._listed_hands()
+        hands = self._read_listed()
         listed = {hand.image for hand in hands if hand.image is not None}
         if self.boxes is not None and not hands:
             self._refuse_exports()
@@ -144,7 +144,7 @@ class Folder(Source):
 
     def paths_to_watch(self) -> Iterable[str]:
         """See `Source.paths_to_watch`; the CSV and its images where nothing else is read."""
-        hands = [] if self.unlisted else self._listed_hands()
+        hands = [] if self.unlisted else self._read_listed()
         if not hands:
             return super().paths_to_watch()
         images = dict.fromkeys(hand.image for hand in hands if hand.image is not None)
@@ -211,7 +211,7 @@ class Folder(Source):
     def _table_name(self) -> str:
         return f"{self.root}/{self.boxes}"
 
-    def _listed_hands(self) -> list[ListedHand]:
+    def _read_listed(self) -> list[ListedHand]:
         """The lines of the CSV with their images; none without a CSV."""
         if self.boxes is None or not (self.folder / self.boxes).is_file():
             return []
@@ -234,7 +234,7 @@ class Folder(Source):
                     Rejected(self.name, str(self.boxes), f"line {hand.row.line}: {hand.name}", str(hand.size))
                 )
             else:
-                rows.append(self._listed_hand(hand.image, hand, seen[hand.image], unit, pattern))
+                rows.append(self._make_hand(hand.image, hand, seen[hand.image], unit, pattern))
                 seen[hand.image] += 1
         result = Hands.of(str(self.boxes), rows, self._remarks(unit))
         result.rejected += rejected
@@ -262,9 +262,7 @@ class Folder(Source):
             f"sources.{self.name}.units"
         ]
 
-    def _listed_hand(
-        self, image: str, hand: ListedHand, number: int, unit: str, pattern: re.Pattern[str] | None
-    ) -> Hand:
+    def _make_hand(self, image: str, hand: ListedHand, number: int, unit: str, pattern: re.Pattern[str] | None) -> Hand:
         cells, where = hand.row.cells, f"{self._table_name}, line {hand.row.line}"
         subject, session = self.subject_of(image, pattern)
         if cells["subject"]:

@@ -167,7 +167,7 @@ class LabelStudio(Annotated):
         for number, key in enumerate(key for key in regions if key in shapes):
             entry = f"{task.entry} region {number}"
             for result in (result for result in regions[key] if shape_kind(result) in STUDIO_SHAPES):
-                marked = drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
+                marked = read_drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
                 yield self._undo_turn(marked, result.get("image_rotation"))
         if not shapes:
             yield from self._whole(task, picture, regions, attributes, counted)
@@ -246,7 +246,7 @@ def choices_in(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> MarkedHand:
+def read_drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> MarkedHand:
     """A rectangle or polygon as a hand."""
     kind, value = shape_kind(result), result["value"]
     labels = value.get(kind)

@@ -45,7 +45,7 @@ class Answers:
     strangeness: np.ndarray
 
     @classmethod
-    def joined(cls, parts: Sequence[Answers]) -> Answers:
+    def join(cls, parts: Sequence[Answers]) -> Answers:
         """The answers of several batches, at least one."""
         return cls(
             np.concatenate([part.probabilities for part in parts]),

@@ -22,7 +22,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
-from static_gesture_classification.active_learning.adding.known_hands import KnownHands, known_hands
+from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local, read_local
 from static_gesture_classification.active_learning.adding.old_gesture import (
     are_called_otherwise,
@@ -53,7 +53,7 @@ def main(config: DictConfig) -> None:
     samples = gather(settings)
     fits = fit_samples(samples, start, settings)
     variants = poses_of(fits, settings)
-    known = known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
+    known = gather_known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
     lesson = make_lesson(start, samples, variants, known, settings)
     entries = extend(start.entries, start.classifier, settings.gesture, lesson, settings.seed)
     added = Start(settings.output, entries, classifier_of(entries, settings.output))

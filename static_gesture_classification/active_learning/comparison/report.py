@@ -35,12 +35,12 @@ def write_comparison(result: Comparison, output: Path) -> None:
         table = table.copy()
         table.insert(0, "split", DECIDES)
         write_text(output / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
-    write_text(output / CHANGED, changed_samples(scores).to_csv(index=False, float_format="%.6g"))
+    write_text(output / CHANGED, list_changes(scores).to_csv(index=False, float_format="%.6g"))
     write_figure(figure(result), output / FIGURE)
     write_json(output / JSON, result.as_json())
 
 
-def changed_samples(scores: ComparisonScores) -> pd.DataFrame:
+def list_changes(scores: ComparisonScores) -> pd.DataFrame:
     """The samples whose prediction changed, newly wrong ones first; column `change`: lost, gained, other."""
     rows = scores.samples[scores.samples["before"] != scores.samples["after"]]
     lost, gained = rows["before"] == rows["gesture"], rows["after"] == rows["gesture"]

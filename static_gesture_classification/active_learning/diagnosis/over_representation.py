@@ -125,7 +125,7 @@ def find_over_represented(
     marginal: np.ndarray | None = None
     strata = np.zeros(len(both), np.int64)
     while predicates and len(chosen) < findings:
-        corrected = np.minimum(1, tests * _corrected_p(predicates, member, strata, rules))
+        corrected = np.minimum(1, tests * _correct_p(predicates, member, strata, rules))
         marginal = corrected if marginal is None else marginal
         best = _strongest(predicates, corrected, member, rules, {each.feature for each, _ in chosen})
         if best is None:
@@ -169,7 +169,7 @@ def _drop_equivalent(predicates: Iterator[Predicate]) -> list[Predicate]:
     return list(kept.values())
 
 
-def _corrected_p(
+def _correct_p(
     predicates: Sequence[Predicate], member: np.ndarray, strata: np.ndarray, rules: SignificanceSettings
 ) -> np.ndarray:
     """Corrected one-sided p-value of each predicate, given the strata."""

@@ -154,7 +154,7 @@ def find_patterns(confusions: Confusions, pictures: Pictures, settings: PatternS
         rows = np.concatenate([right, *(error.rows for error in own)])
         frame = confusions.predictions.table.take(rows).to_pandas()
         shown, points = pictures.of(frame), read_landmarks(settings.landmarks, frame["sample_id"].tolist())
-        table = measure(frame, shown, pictures.seen(frame), points).set_index(pd.Index(rows))
+        table = measure(frame, shown, pictures.are_readable(frame), points).set_index(pd.Index(rows))
         for error in own:
             found[error.name] = _pattern(error, table, right, confusions.predictions.embeddings, settings)
     return [found[error.name] for error in errors]

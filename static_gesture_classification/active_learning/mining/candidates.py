@@ -138,12 +138,12 @@ def crop_candidates(pool: Pool, rows: Sequence[int], settings: MiningSettings) -
     crops = np.stack([cut[row] for row in own.tolist()]) if len(own) else np.zeros((0, size, size, 3), np.uint8)
     candidates = CandidateCrops({int(row): at for at, row in enumerate(own)}, crops)
     if len(own):
-        away = _held_out(settings, 0 if index is None else len(index))
+        away = _find_held_out(settings, 0 if index is None else len(index))
         _compare(candidates, own, index, away, group_of(pool.samples).to_numpy(object), settings.seed)
     return candidates
 
 
-def _held_out(settings: MiningSettings, count: int) -> npt.NDArray[np.bool_]:
+def _find_held_out(settings: MiningSettings, count: int) -> npt.NDArray[np.bool_]:
     """Which of the index's crops are in val or test: bool (count,)."""
     path = settings.workspace.split_table
     away = read_samples(path)["split"].isin(HELD_OUT_SPLITS).to_numpy() if path.is_file() else np.zeros(0, bool)

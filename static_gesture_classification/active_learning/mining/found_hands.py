@@ -137,7 +137,7 @@ class _Known:
         self._store = KeyedStore(folder, {FOUND_FILE: HAND})
         keys, rows = self._store.column(KEYS), self._store.column(FOUND_FILE)
         self._found = {
-            keys[last].tobytes(): [_kept_hand(row) for row in rows[last + 1 - rows["hands"][last] : last + 1]]
+            keys[last].tobytes(): [_read_hand(row) for row in rows[last + 1 - rows["hands"][last] : last + 1]]
             for last in np.flatnonzero(keys != np.void(bytes(16)))
         }
 
@@ -162,7 +162,7 @@ def _key(name: str, state: tuple[int, int]) -> bytes:
     return digest(f"{name}\0{state}".encode())
 
 
-def _kept_hand(row: np.void) -> tuple[list[float], str, list[float] | None]:
+def _read_hand(row: np.void) -> tuple[list[float], str, list[float] | None]:
     landmarks = None if np.isnan(row["landmarks"]).any() else row["landmarks"].tolist()
     return row["box"].tolist(), row["hand"].decode(), landmarks
 

@@ -29,7 +29,7 @@ from static_gesture_classification.active_learning.diagnosis.pairs import Confus
 from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
 from static_gesture_classification.active_learning.planning.dealing import standings_of
-from static_gesture_classification.active_learning.planning.in_use import recorded_since, share_in_use
+from static_gesture_classification.active_learning.planning.in_use import count_recorded_since, share_in_use
 from static_gesture_classification.active_learning.planning.plan_file import (
     PLAN_VERSION,
     Example,
@@ -212,7 +212,7 @@ def lines_in_use(
         for error in errors
         if (error.gesture, error.prediction) not in planned and {error.gesture, error.prediction} <= set(vocabulary)
     ]
-    return share_in_use(others, recorded_since(others, taken_in, settings.recorded), settings.budget)
+    return share_in_use(others, count_recorded_since(others, taken_in, settings.recorded), settings.budget)
 
 
 def little_data(

@@ -82,7 +82,7 @@ def refit_head(settings: RetrainSettings) -> None:
     if unknown:
         raise DataError(f"{settings.start} does not know {', '.join(unknown)}; use retrain.method={FINETUNE}")
     rows = np.flatnonzero(samples["split"] == TRAIN)
-    own, known = samples.iloc[rows].reset_index(drop=True), known_subjects(settings)
+    own, known = samples.iloc[rows].reset_index(drop=True), read_known_subjects(settings)
     head = refit(
         LastLayer(layer.weight.detach().cpu().float().numpy(), layer.bias.detach().cpu().float().numpy()),
         embed_rows(settings, classifier, rows).embeddings,
@@ -95,7 +95,7 @@ def refit_head(settings: RetrainSettings) -> None:
     tensors = {"weight": torch.from_numpy(head.layer.weights), "bias": torch.from_numpy(head.layer.bias)}
     state = {**entries["state_dict"], **{f"head.{name}": tensor for name, tensor in tensors.items()}}
     trained = settings.workspace.trained
-    save({**entries, "state_dict": state, "scores": None, **calibrated(settings, classifier, head.layer)}, trained)
+    save({**entries, "state_dict": state, "scores": None, **calibrate_layer(settings, classifier, head.layer)}, trained)
     record = read_checkpoint_record(settings.start.with_suffix(".json")) or {}
     run = record.get("run", settings.start.stem)
     about = {"run": run, "epoch": entries["epoch"], "checkpoint": settings.start.name}
@@ -103,7 +103,7 @@ def refit_head(settings: RetrainSettings) -> None:
     note_subjects(settings, known | set(split_subjects(samples, TRAIN)))
 
 
-def calibrated(settings: RetrainSettings, classifier: Classifier, layer: LastLayer) -> dict[str, Any]:
+def calibrate_layer(settings: RetrainSettings, classifier: Classifier, layer: LastLayer) -> dict[str, Any]:
     """The checkpoint's entry of a new last layer's calibration, read off val; none without val's samples."""
     samples = read_rows(settings.workspace.split_table)
     rows, vocabulary = np.flatnonzero(samples["split"] == VAL), classifier.vocabulary
@@ -137,7 +137,7 @@ def finetune(settings: RetrainSettings) -> None:
     workspace = settings.workspace.model_copy(update={"splits": settings.workspace.splits / FINETUNE})
     write_samples(trained_on, workspace.split_table)
     train_run(settings.training.model_copy(update={"workspace": workspace}))
-    note_subjects(settings, known_subjects(settings) | set(split_subjects(trained_on, TRAIN)))
+    note_subjects(settings, read_known_subjects(settings) | set(split_subjects(trained_on, TRAIN)))
 
 
 def replay(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -151,7 +151,7 @@ def replay(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np
     return rows[np.argsort(order, kind="stable")[:count]]
 
 
-def known_subjects(settings: RetrainSettings) -> set[str]:
+def read_known_subjects(settings: RetrainSettings) -> set[str]:
     """Digests of the subjects that the starting checkpoint was trained on; empty if unknown."""
     seen = training_subjects(settings.start, settings.pipeline.runs)
     if seen is None:

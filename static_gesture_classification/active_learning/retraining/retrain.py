@@ -88,7 +88,7 @@ class Clock:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def time(self, stage: str) -> Iterator[None]:
         """Time a stage."""
         console.rule(stage, align="left")
         start = time.perf_counter()
@@ -109,21 +109,21 @@ def retrain(settings: RetrainSettings) -> Comparison | None:
     hardware.use_processor(trainer.threads)
     with alone(workspace.models):
         clock = Clock()
-        with clock.timed("index"):
+        with clock.time("index"):
             index(settings)
-        with clock.timed("crops"):
+        with clock.time("crops"):
             take_over(settings.pipeline.crops, workspace.crops, settings.crops.size)
             build_crops(workspace.index_table, workspace.crops, settings.crops)
-        with clock.timed("split"):
+        with clock.time("split"):
             frozen = split(settings)
         if kind_of(settings.training.model).needs_landmarks:
-            with clock.timed("landmarks"):
+            with clock.time("landmarks"):
                 build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings.landmarks)
-        with clock.timed("train"):
+        with clock.time("train"):
             train_by_method(settings)
-        with clock.timed("evaluate"):
+        with clock.time("evaluate"):
             predictions = evaluate(settings)
-        with clock.timed("compare"):
+        with clock.time("compare"):
             result, decision = compare_with_previous(settings, predictions)
             decision = prefer(settings, decision)
         outcome = RetrainOutcome(settings.method, frozen, predictions, result, decision, clock.seconds)

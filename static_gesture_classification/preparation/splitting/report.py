@@ -152,7 +152,7 @@ def count_distinct(numbers: np.ndarray, splits: np.ndarray) -> dict[str, int]:
     return {name: len(np.unique(numbers[splits == split])) for split, name in [*enumerate(SPLITS), (UNUSED, "unused")]}
 
 
-def linked_pairs(samples: pd.DataFrame, links: Links, splits: np.ndarray) -> pd.DataFrame:
+def list_pairs(samples: pd.DataFrame, links: Links, splits: np.ndarray) -> pd.DataFrame:
     """Near-duplicate pairs as a table: sample_id, source, image, subject, split of both, and their similarity."""
     columns: dict[str, np.ndarray] = {}
     for end, rows in (("first", links.first), ("second", links.second)):
