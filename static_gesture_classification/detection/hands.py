@@ -176,8 +176,8 @@ class HandDetector(LookingDetector):
         box = self.box_around(points, width, height)
         if box is None:
             return None
-        side, sure = ("right", right) if right >= 0.5 else ("left", 1 - right)
-        return DetectedHand(box, presence, side, points, square.turn_points(world), presence, sure)
+        handedness, sure = ("right", right) if right >= 0.5 else ("left", 1 - right)
+        return DetectedHand(box, presence, handedness, points, square.turn_points(world), presence, sure)
 
 
 def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:

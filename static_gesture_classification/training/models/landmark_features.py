@@ -32,14 +32,14 @@ def features(points: Tensor) -> Tensor:
     """Features (n, F) float32 of points (n, 21, 2) in any unit that is the same for x and y.
 
     The hand is first scaled to unit size (root mean square distance of its points from their centre) and mirrored to
-    one side (`mirror_to_one_side`). Its features are: coordinates; directions and lengths of the 20 bones; distances
+    one side (`mirror_to_one_hand`). Its features are: coordinates; directions and lengths of the 20 bones; distances
     between fingertips, from them to the wrist and to their finger's base, and from the thumb's tip to all other joints;
     how each joint bends (cosine and sine of the angle between its bones).
     """
     points = points.float()
     centred = points - points.mean(dim=1, keepdim=True)
     scale = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(_SMALLEST**2)
-    hand = mirror_to_one_side(centred / scale.view(-1, 1, 1))
+    hand = mirror_to_one_hand(centred / scale.view(-1, 1, 1))
     bones = hand[:, BONE_ENDS] - hand[:, BONE_STARTS]
     lengths = _norm(bones)
     directions = bones / lengths.unsqueeze(2)
@@ -48,7 +48,7 @@ def features(points: Tensor) -> Tensor:
     return torch.cat([hand.flatten(1), directions.flatten(1), lengths, reaches, _bends(directions)], dim=1)
 
 
-def mirror_to_one_side(centred: Tensor) -> Tensor:
+def mirror_to_one_hand(centred: Tensor) -> Tensor:
     """Mirror hands so that index knuckle, wrist and little finger's knuckle have the same orientation in all.
 
     A left palm becomes a right palm, and so does the back of a right hand: 2D landmarks do not distinguish it from a
