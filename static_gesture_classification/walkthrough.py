@@ -22,7 +22,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
-from rich.markup import escape
 
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.atomic_files import write_json
@@ -39,7 +38,7 @@ from static_gesture_classification.performer import (
 )
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.terminal import console, next_steps, note, say
+from static_gesture_classification.terminal import console, next_steps, note, say, show_heading
 from static_gesture_classification.workspace import Workspace
 
 COMMAND = "static_gesture_classification"
@@ -234,7 +233,7 @@ class Round:
         """Print the heading of a step and its purpose."""
         self.number += 1
         say("")
-        console.rule(f"{self.number}. {escape(title)}", align="left")
+        show_heading(f"{self.number}. {title}")
         say(why)
 
     def step(self, title: str, why: str, arguments: Sequence[str]) -> None:
@@ -271,7 +270,7 @@ class Round:
             {**(read_checkpoint_record(self.folder / DONE_FILE) or {}), "all": round(seconds, 1)},
         )
         say("")
-        console.rule(f"One round in {seconds:.0f} s", align="left")
+        show_heading(f"One round in {seconds:.0f} s")
         next_steps(
             {
                 "before and after": f"{self.folder}/reports/quick/compare/comparison.png",

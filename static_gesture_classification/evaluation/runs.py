@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.configuration import entry_point
@@ -60,7 +59,7 @@ def read_promoted_epoch(models: Path) -> tuple[str, int] | None:
 def runs_table(runs: Path) -> Table:
     """All runs, newest first: the highest weighted F1 on val with its epoch, and how many checkpoints are kept."""
     columns = (*map(_left, ("run", "begun", "status")), *map(_right, ("epochs", "best", "weighted F1", "kept")))
-    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*columns)
     if console.width >= WIDE:
         table.add_column("tags")
     for row in list_runs(runs).to_dict("records"):
@@ -84,7 +83,7 @@ def epochs_table(run: RunFolder, promoted: tuple[str, int] | None) -> Table:
     """The epochs of a run with their scores on val and their checkpoints."""
     metrics = run.metrics().reindex(columns=list(EPOCH_COLUMNS))
     kept, best = run.epoch_checkpoints(), run.best
-    table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint", box=box.SIMPLE_HEAD)
+    table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint")
     table.title, table.title_justify = f"{run.run_id}: {run.status}", "left"
     for epoch, values in metrics.iterrows():
         number = int(str(epoch))

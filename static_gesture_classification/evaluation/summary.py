@@ -15,7 +15,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES, describe_scores
 from static_gesture_classification.samples import SPLITS
-from static_gesture_classification.terminal import console, next_steps, say
+from static_gesture_classification.terminal import next_steps, say, show_heading
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 from static_gesture_classification.workspace import Workspace
 
@@ -42,13 +42,13 @@ def main(config: DictConfig) -> None:
     metrics = read_checkpoint_record(path)
     if metrics is None:
         raise UserError(f"no results in {path} yet; make them with make repro")
-    console.rule("Results")
+    show_heading("Results")
     for split in SPLITS:
         if split in metrics:
             say(f"{split}: {describe_scores(metrics[split])}")
     show_confused(workspace.reports / TABLES, str(metrics["split"]))
     next_steps(list_results(workspace, str(metrics["split"])))
-    console.rule("Next")
+    show_heading("Next")
     next_steps(NEXT)
 
 

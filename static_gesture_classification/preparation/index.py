@@ -283,7 +283,7 @@ def print_index_report(report: IndexReport) -> None:
     rows = report.counts.pivot_table(index="gesture", columns="source", values="rows", aggfunc="sum", fill_value=0)
     rows = rows.reindex(index=report.vocabulary.names, columns=[source.name for source in present], fill_value=0)
     own = {source.name: report.counts[report.counts["source"] == source.name] for source in present}
-    table = Table(title=f"{report.rows:,} samples", title_justify="left")
+    table = Table(title=f"{report.rows:,} samples")
     table.add_column("gesture")
     for name in (*rows.columns, "all"):
         table.add_column(name, justify="right")

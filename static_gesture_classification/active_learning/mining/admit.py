@@ -260,7 +260,7 @@ def _hash(text: str) -> str:
 
 def print_admitted(judged: JudgedHands, splits: dict[str, str], folders: Sequence[Path]) -> None:
     """Print how many hands were admitted, and what to do next."""
-    table = Table(title="kept hands, by what the model says of them", title_justify="left")
+    table = Table(title="kept hands, by what the model says of them")
     table.add_column("outcome")
     for heading in ("hands", "to train", "held out for val", "left out"):
         table.add_column(heading, justify="right")

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
-from rich import box
 
 from static_gesture_classification.active_learning.mining.candidates import (
     CandidateCrops,
@@ -239,7 +238,7 @@ def left_out(found: Sequence[Proposal]) -> dict[str, int]:
 
 def print_found(found: Sequence[Proposal], examples: Sequence[Examples], folder: Path) -> None:
     """Print what was found for each line, and what to do next."""
-    table = Table(title="found for the plan", title_justify="left", box=box.SIMPLE)
+    table = Table(title="found for the plan")
     table.add_column("line", no_wrap=True)
     for heading in ("wanted", "examples", "eligible", "proposed"):
         table.add_column(heading, justify="right")

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.active_learning.planning.dealing import Standing
@@ -159,7 +158,7 @@ def as_markdown(plan: RecordingPlan) -> str:
 
 def _table(plan: RecordingPlan) -> Table:
     columns = (Column("record", no_wrap=True), Column("taken for", no_wrap=True), Column("samples", justify="right"))
-    table = Table(*columns, Column("why", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
+    table = Table(*columns, Column("why", ratio=1), leading=1)
     for line in plan.recordings:
         table.add_row(line.gesture, line.mistaken_for or "", f"{line.count:,}", line.reason)
     return table
