@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,6 @@ from static_gesture_classification.recording.session_writer import (
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.window.parts import in_number
-from static_gesture_classification.sources.recorded import Session
 
 SPACING = 0.2  # seconds between two pictures in memory
 
@@ -198,15 +196,7 @@ class Catcher:
 
     def _new_set(self, job: Job) -> SetInProgress:
         placement = self._placement()
-        session = Session(
-            gesture=job.gesture or "",
-            subject=self.subject,
-            camera=self.room,
-            time=datetime.now().astimezone().isoformat(timespec="seconds"),
-            confusion=job.confusion,
-            checkpoint=self.checkpoint,
-            split=placement.split,
-        )
+        session = job.begin_session(self.subject, self.room, self.checkpoint, placement.split)
         selection = self.rules.selection.model_copy(update={"best_of": 1, "interval": 0.0})
         hard = job.gesture is not None and not placement.held_out  # of what is held out all is kept, hard and easy
         elsewhere = () if job.gesture is not None else self._unnamed

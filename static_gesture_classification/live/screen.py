@@ -14,7 +14,6 @@ from static_gesture_classification.recording.window.drawing import (
     GOOD,
     MUTED,
     PANEL,
-    RAISED,
     TEXT,
     WARNING,
     Canvas,
@@ -28,7 +27,6 @@ from static_gesture_classification.recording.window.parts import (
     EDGE,
     HEADER,
     HEIGHT,
-    ON_BRIGHT,
     PANEL_LEFT,
     VIEW,
     WIDTH,
@@ -39,6 +37,7 @@ from static_gesture_classification.recording.window.parts import (
     label_hand,
     messages_over_view,
     place_of,
+    probability_bar,
 )
 from static_gesture_classification.recording.window.window import LOOKING_MS, Window
 
@@ -110,11 +109,8 @@ def _hands(canvas: Canvas, watch: Watch, y: int) -> int:
         y += 44
         for index in np.argsort(-hand.smoothed)[:3]:
             name, share = watch.predictor.vocabulary.names[index], float(hand.smoothed[index])
-            canvas.bar(x, y, x + width, y + 20, share, ACCENT if share > 0.02 else RAISED)
-            canvas.text(name, x + 6, y - 1, 14, ON_BRIGHT if share > 0.55 else TEXT, True, width - 70)
-            label = f"{share:.0%}"
-            canvas.text(label, x + width - text_width(label, 14) - 6, y - 1, 14, ON_BRIGHT if share > 0.97 else TEXT)
-            y += 23
+            probability_bar(canvas, x, y, width, name, share, ACCENT)
+            y += 24
         y += 12
     return y
 

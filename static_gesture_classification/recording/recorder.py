@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from static_gesture_classification.active_learning.admission import TRAIN, Placement, place_session
 from static_gesture_classification.active_learning.planning.dealing import Dealer
@@ -24,7 +23,6 @@ from static_gesture_classification.recording.session_writer import SessionWriter
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.subjects import match_known, read_known, remember
-from static_gesture_classification.sources.recorded import Session
 
 NOTICE_SECONDS = 4.0
 
@@ -268,15 +266,7 @@ class Recorder:
         """A set for the current job."""
         job, hard = self.job, self.hard and self.job.gesture is not None
         placement = self._place(whole=not hard)
-        session = Session(
-            gesture=job.gesture or "",
-            subject=self.subject,
-            camera=self.room,
-            time=datetime.now().astimezone().isoformat(timespec="seconds"),
-            confusion=job.confusion,
-            checkpoint=self.checkpoint or None,
-            split=placement.split,
-        )
+        session = job.begin_session(self.subject, self.room, self.checkpoint or None, placement.split)
         selector = self._selector(job, hard and not placement.held_out)
         writer = SessionWriter(self.settings.storage, session)
         return SetInProgress(job, selector, writer, placement, dealer=self.dealer)

@@ -59,6 +59,15 @@ class MarkedHand:
 
 
 @dataclass
+class LeftOut:
+    """What a file's reader leaves out, for the report: entries, remarks, and how often what was met."""
+
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
 class AnnotationFile:
     """The content of one annotation file: its hands, rejected entries, lines for the report.
 

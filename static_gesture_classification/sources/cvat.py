@@ -20,18 +20,18 @@ shapes are counted and left out. XML with entities is refused.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import WHOLE_IMAGE, Rejected
+from static_gesture_classification.samples import WHOLE_IMAGE
 from static_gesture_classification.sources.annotated import (
     IN_SHARES,
     Annotated,
     AnnotationFile,
+    LeftOut,
     MarkedHand,
     PictureIndex,
     around,
@@ -47,15 +47,6 @@ CVAT_SHAPES = ("box", "polygon")
 OTHER_CVAT_SHAPES = ("polyline", "points", "cuboid", "mask", "skeleton", "ellipse")
 
 PictureSize = tuple[float, float]
-
-
-@dataclass
-class CvatReport:
-    """Left-out entries and shapes, for the report."""
-
-    rejected: list[Rejected] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    shapes: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(kw_only=True)
@@ -76,7 +67,7 @@ class Cvat(Annotated):
             raise DataError(f"{self.root}/{name}: {error}; export it again or delete it") from error
         beside = name.rpartition("/")[0]
         near = [folder.strip("/") for folder in (f"{beside}/images", beside)]
-        counted = CvatReport()
+        counted = LeftOut()
         if root.tag != "annotations":
             counted.notes.append(f"{name} is not CVAT's (its root is <{root.tag}>) and is left out")
         by_split: dict[str, list[Element]] = {}
@@ -90,14 +81,14 @@ class Cvat(Annotated):
         hands = self._in_video(tracks, root, name, near, pictures, counted)
         yield AnnotationFile(name, hands, near, split_in(name), counted.rejected, counted.notes)
 
-    def _in_images(self, images: Sequence[Element], counted: CvatReport) -> Iterator[MarkedHand]:
+    def _in_images(self, images: Sequence[Element], counted: LeftOut) -> Iterator[MarkedHand]:
         for image in images:
             picture = image.get("name") or ""
             size = positive_size(image.get("width"), image.get("height"))
             tags = image.findall("tag")
             shared = {name: text for tag in tags for name, text in shape_attributes(tag).items()}
             drawn = [shape for shape in image if shape.tag in CVAT_SHAPES]
-            counted.shapes.update(shape.tag for shape in image if shape.tag in OTHER_CVAT_SHAPES)
+            counted.counts.update(shape.tag for shape in image if shape.tag in OTHER_CVAT_SHAPES)
             for number, shape in enumerate(drawn):
                 yield hand_in(shape, shape.get("label"), picture, size, shared, f"{picture} {shape.tag} {number}")
             if not drawn and tags:
@@ -114,22 +105,22 @@ class Cvat(Annotated):
         name: str,
         near: Sequence[str],
         pictures: PictureIndex,
-        counted: CvatReport,
+        counted: LeftOut,
     ) -> Iterator[MarkedHand]:
         if tracks:
             frames = self._frames(name, near, pictures)
             size = video_size(root)
             video = {self.attributes["session"]: PurePosixPath(name).with_suffix("").as_posix()}
             for track in tracks:
-                counted.shapes.update(shape.tag for shape in track if shape.tag in OTHER_CVAT_SHAPES)
+                counted.counts.update(shape.tag for shape in track if shape.tag in OTHER_CVAT_SHAPES)
                 for shape in track:
                     if shape.tag in CVAT_SHAPES and shape.get("outside") != "1":
                         number = shape.get("frame") or ""
                         picture = frames.get(number.zfill(6), f"frame {number}")
                         entry = f"track {track.get('id')} frame {number}"
                         yield hand_in(shape, track.get("label"), picture, size, video, entry)
-        if counted.shapes:
-            shapes = ", ".join(f"{count:,} {shape}" for shape, count in sorted(counted.shapes.items()))
+        if counted.counts:
+            shapes = ", ".join(f"{count:,} {shape}" for shape, count in sorted(counted.counts.items()))
             counted.notes.append(f"{name}: shapes that are neither boxes nor polygons are left out: {shapes}")
 
     def _frames(self, name: str, near: Sequence[str], pictures: PictureIndex) -> dict[str, str]:

@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -37,6 +37,7 @@ from static_gesture_classification.sources.annotated import (
     IN_PERCENT,
     Annotated,
     AnnotationFile,
+    LeftOut,
     MarkedHand,
     PictureIndex,
     around,
@@ -67,15 +68,6 @@ class Task:
     updated: str = ""
 
 
-@dataclass
-class LabelStudioReport:
-    """Left-out entries, for the report."""
-
-    rejected: list[Rejected] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    tasks: Counter[str] = field(default_factory=Counter)
-
-
 @dataclass(kw_only=True)
 class LabelStudio(Annotated):
     """Reads Label Studio's JSON and JSON-MIN.
@@ -94,14 +86,14 @@ class LabelStudio(Annotated):
         return [[self._file(name, pictures)] for name in pictures.by_suffix(".json") if is_list(self.folder / name)]
 
     def _file(self, name: str, pictures: PictureIndex) -> AnnotationFile:
-        counted = LabelStudioReport()
+        counted = LeftOut()
         beside = name.rpartition("/")[0]
         near = (beside, f"{beside}/images".lstrip("/"))
         hands = self._read_hands(name, near, pictures, counted)
         return AnnotationFile(name, hands, near, split_in(name), rejected=counted.rejected, notes=counted.notes)
 
     def _read_hands(
-        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: LabelStudioReport
+        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: LeftOut
     ) -> Iterator[MarkedHand]:
         content = read_any_json(self.folder / name)
         entries = content if isinstance(content, list) else [content]
@@ -113,9 +105,9 @@ class LabelStudio(Annotated):
             names = picture_names(named)
             paths = (pictures.find(name, near)[0] for name in names)
             yield from self._hands(task, next((path for path in paths if path is not None), names[0]), counted)
-        counted.notes += [f"{name}: {count:,} {what}" for what, count in counted.tasks.items()]
+        counted.notes += [f"{name}: {count:,} {what}" for what, count in counted.counts.items()]
 
-    def _tasks(self, entries: Sequence[Any], name: str, counted: LabelStudioReport) -> Iterator[Task]:
+    def _tasks(self, entries: Sequence[Any], name: str, counted: LeftOut) -> Iterator[Task]:
         latest: dict[str, Task] = {}
         for place, entry in enumerate(entries):
             if not isinstance(entry, dict):
@@ -127,7 +119,7 @@ class LabelStudio(Annotated):
             else:
                 short = self._short_task(task, entry)
                 if task in latest:
-                    counted.tasks["annotations of tasks that have a later one are left out"] += 1
+                    counted.counts["annotations of tasks that have a later one are left out"] += 1
                 if task not in latest or short.updated >= latest[task].updated:
                     latest[task] = short
         yield from latest.values()
@@ -153,7 +145,7 @@ class LabelStudio(Annotated):
         candidates = (task.data.get(name) for name in fields if name)
         return next((text for text in candidates if isinstance(text, str) and names_picture(text)), None)
 
-    def _hands(self, task: Task, picture: str, counted: LabelStudioReport) -> Iterator[MarkedHand]:
+    def _hands(self, task: Task, picture: str, counted: LeftOut) -> Iterator[MarkedHand]:
         regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for place, result in enumerate(task.results):
             if isinstance(result, dict) and isinstance(result.get("value"), dict):
@@ -173,7 +165,7 @@ class LabelStudio(Annotated):
             yield from self._whole(task, picture, regions, attributes, counted)
         others = sum(shape_kind(result) in OTHER_STUDIO_SHAPES for results in regions.values() for result in results)
         if others:
-            counted.tasks["regions that are neither boxes nor polygons are left out"] += others
+            counted.counts["regions that are neither boxes nor polygons are left out"] += others
 
     def _undo_turn(self, marked: MarkedHand, rotation: object) -> MarkedHand:
         """Turn a box back that a version before 1.0 turned with the annotator's view."""
@@ -190,7 +182,7 @@ class LabelStudio(Annotated):
         picture: str,
         regions: Mapping[str, list[dict[str, Any]]],
         attributes: Mapping[str, str],
-        counted: LabelStudioReport,
+        counted: LeftOut,
     ) -> Iterator[MarkedHand]:
         """The hand of a picture without shapes, labelled by its choice."""
         labels = {name: label for results in regions.values() for name, label in choices_in(results).items()}
@@ -200,7 +192,7 @@ class LabelStudio(Annotated):
             if (name == self.choice if self.choice else name not in self.attributes.values())
         ]
         if not wanted:
-            counted.tasks["tasks have neither a box nor a choice and are left out"] += 1
+            counted.counts["tasks have neither a box nor a choice and are left out"] += 1
         for label in wanted[:1]:
             problem = f"several labels were chosen for it: {', '.join(wanted)}" if len(wanted) > 1 else None
             yield MarkedHand(
@@ -208,15 +200,15 @@ class LabelStudio(Annotated):
             )
 
 
-def full_task(entry: str, content: dict[str, Any], counted: LabelStudioReport) -> Iterator[Task]:
+def full_task(entry: str, content: dict[str, Any], counted: LeftOut) -> Iterator[Task]:
     """A task of JSON with the annotation that counts; versions before 1.0 have `completions`."""
     given = content.get("annotations") or content.get("completions") or []
     usable = [one for one in given if isinstance(one, dict) and not one.get("was_cancelled")]
     if not usable:
-        counted.tasks["tasks have no annotation and are left out"] += 1
+        counted.counts["tasks have no annotation and are left out"] += 1
         return
     if len(usable) > 1:
-        counted.tasks["tasks were annotated more than once; the ground truth or else the latest counts"] += 1
+        counted.counts["tasks were annotated more than once; the ground truth or else the latest counts"] += 1
     best = max(usable, key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at") or "")))
     data = content.get("data")
     yield Task(entry, data if isinstance(data, dict) else {}, list(best.get("result") or []))

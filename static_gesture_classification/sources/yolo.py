@@ -18,7 +18,7 @@ width and height. 21 points, all marked, are the hand's landmarks. The path of a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,9 +27,11 @@ import yaml
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
+    IMAGE_NOT_FOUND,
     IN_SHARES,
     Annotated,
     AnnotationFile,
+    LeftOut,
     MarkedHand,
     PictureIndex,
     around,
@@ -64,14 +66,6 @@ class LabelLine:
     problem: str | None = None
 
 
-@dataclass
-class Found:
-    """Rejected entries and notes of a split."""
-
-    rejected: list[Rejected] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 @dataclass(kw_only=True)
 class Yolo(Annotated):
     """Reads YOLO's label files.
@@ -101,11 +95,11 @@ class Yolo(Annotated):
             raise DataError(
                 f"{self.root}/{description.file}: no pictures where it says they are ({', '.join(missing)}); mend it"
             )
-        first = Found(
+        first = LeftOut(
             rejected=self._without_picture({image for images in found.values() for image in images}, pictures),
             notes=[f"{description.file}: {place} is not there and is left out" for place in missing],
         )
-        counted = [first, *(Found() for _ in range(len(found) - 1))]
+        counted = [first, *(LeftOut() for _ in range(len(found) - 1))]
         return [
             [self._split(split, sorted(set(images)), description, pictures, count)]
             for (split, images), count in zip(found.items(), counted, strict=True)
@@ -208,19 +202,19 @@ class Yolo(Annotated):
         return [Rejected(self.name, path, "the whole file", "image not found") for path in alone]
 
     def _split(
-        self, split: str, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
+        self, split: str, images: Sequence[str], description: Description, pictures: PictureIndex, count: LeftOut
     ) -> AnnotationFile:
         hands = self._read_hands(images, description, pictures, count)
         return AnnotationFile(description.file, hands, split=split, rejected=count.rejected, notes=count.notes)
 
     def _read_hands(
-        self, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
+        self, images: Sequence[str], description: Description, pictures: PictureIndex, count: LeftOut
     ) -> Iterator[MarkedHand]:
         without = 0
         for image in images:
             labels = label_file(image)
             if image not in pictures.paths:
-                count.rejected.append(Rejected(self.name, description.file, image, "image not found"))
+                count.rejected.append(Rejected(self.name, description.file, image, IMAGE_NOT_FOUND))
             elif labels in pictures.paths:
                 yield from self._hands(image, labels, description, count)
             else:
@@ -228,7 +222,7 @@ class Yolo(Annotated):
         if without:
             count.notes.append(f"{without:,} of {len(images):,} images have no label file: no hands in them")
 
-    def _hands(self, image: str, labels: str, description: Description, count: Found) -> Iterator[MarkedHand]:
+    def _hands(self, image: str, labels: str, description: Description, count: LeftOut) -> Iterator[MarkedHand]:
         text = (self.folder / labels).read_text(encoding="utf-8-sig", errors="replace")
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip():

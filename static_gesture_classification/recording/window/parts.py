@@ -79,6 +79,14 @@ def place_of(box: Box, place: tuple[int, int, int, int], mirrored: bool) -> tupl
     return round(x + x1 * width), round(y + y1 * height), round(x + x2 * width), round(y + y2 * height)
 
 
+def probability_bar(canvas: Canvas, x: int, y: int, width: int, name: str, share: float, colour: Colour) -> None:
+    """Draw a gesture's probability `share`, 0..1, as a bar of 22 pixels with its name in it."""
+    canvas.bar(x, y, x + width, y + 22, share, colour if share > 0.02 else RAISED)
+    canvas.text(name, x + 6, y, 15, ON_BRIGHT if share > 0.55 else TEXT, True, width - 70)
+    label = f"{share:.0%}"
+    canvas.text(label, x + width - text_width(label, 15) - 6, y, 15, ON_BRIGHT if share > 0.97 else TEXT)
+
+
 def label_hand(canvas: Canvas, place: tuple[int, int, int, int], text: str, colour: Colour) -> None:
     """A hand's box, with a text on it unless it is ""."""
     x1, y1, x2, y2 = place

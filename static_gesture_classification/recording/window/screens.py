@@ -61,6 +61,7 @@ from static_gesture_classification.recording.window.parts import (
     label_hand,
     messages_over_view,
     place_of,
+    probability_bar,
 )
 
 STRIP = 38  # for messages, below the header of screens without a live picture
@@ -294,10 +295,7 @@ def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int)
     for row in np.argsort(-probabilities)[:3]:
         name, share = recorder.judge.names[row], float(probabilities[row])
         colour = GOOD if name == recorder.job.gesture else ACCENT if recorder.job.gesture is None else WARNING
-        canvas.bar(x, y, x + width, y + 22, share, colour if share > 0.02 else RAISED)
-        canvas.text(name, x + 6, y, 15, (8, 12, 18) if share > 0.55 else TEXT, True, width - 70)
-        label = f"{share:.0%}"
-        canvas.text(label, x + width - text_width(label, 15) - 6, y, 15, (8, 12, 18) if share > 0.97 else TEXT)
+        probability_bar(canvas, x, y, width, name, share, colour)
         y += 26
     return y + 10
 
