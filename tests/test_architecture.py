@@ -92,7 +92,7 @@ def test_the_configuration_ends_in_main_and_from_config(modules: dict[str, Modul
 def test_public_name_has_one_meaning(modules: dict[str, Module]) -> None:
     owners: dict[str, list[str]] = {}
     for module in modules.values():
-        for name in names_defined_in(module):
+        for name in names_defined_in(module) if module.folder != "review" else ():  # a page has words of its own
             owners.setdefault(name, []).append(module.name)
     shared = {name: where for name, where in owners.items() if len(where) > 1 and name not in ROLES}
     assert not shared
