@@ -30,7 +30,7 @@ from rich.table import Table
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = "static_gesture_classification"
-LONGEST = 300  # seconds that the tests of one mutation may take; whoever hangs is noticed, too
+LONGEST = 1200  # seconds that the tests of one mutation may take, on a busy machine too; whoever hangs is noticed
 LIBRARIES = (
     "torch",
     "torch._dynamo",
