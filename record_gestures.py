@@ -23,7 +23,7 @@ from static_gesture_classification.recording.capture.latest_frame import LOST, L
 from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera, open_dealer
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
 from static_gesture_classification.recording.keys import CLOSED
-from static_gesture_classification.recording.loop import run
+from static_gesture_classification.recording.loop import run_recorder
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.session_writer import (
     SessionWriter,
@@ -34,7 +34,7 @@ from static_gesture_classification.recording.session_writer import (
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import begin
 from static_gesture_classification.recording.take_in import print_recorded, take_in_recorded
-from static_gesture_classification.recording.window.lines import Lines
+from static_gesture_classification.recording.window.lines import RecorderLines
 from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.terminal import note, say
 
@@ -120,11 +120,11 @@ def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
     try:
         with observer.detector, LatestFrame(camera, recorder.settings.camera) as frames:
             if not recorder.has_user:
-                run(recorder, observer, frames, Lines())
+                run_recorder(recorder, observer, frames, RecorderLines())
             else:
                 with Window() as window:
                     say("The window is open; it shows its keys at the lower edge.")
-                    run(recorder, observer, frames, window)
+                    run_recorder(recorder, observer, frames, window)
     except KeyboardInterrupt:
         recorder.press(CLOSED)
     finally:

@@ -59,7 +59,7 @@ from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
 REPORT_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
-TILE = 160
+PICTURE_TILE = 160
 
 
 class EpochCallback(Callback):
@@ -88,7 +88,7 @@ class EpochCallback(Callback):
         for split in ("train", "val"):
             counts = pd.Series(data.counts(split), index=list(data.vocabulary))
             figure = figures.distribution(counts, f"Samples per gesture, {split}: {counts.sum():,}")
-            shown = shown_samples(data, split, self.samples_shown, pl_module if split == "train" else None)
+            shown = pick_samples(data, split, self.samples_shown, pl_module if split == "train" else None)
             for logger in _loggers(trainer):
                 logger.log_figure(f"datasets/{split}_distribution", figure)
                 for index, image in enumerate(shown):
@@ -190,7 +190,7 @@ def best_and_last(run: RunFolder) -> list[int]:
     return [epoch for epoch in kept if epoch in wanted]
 
 
-def shown_samples(
+def pick_samples(
     data: GestureDataModule, split: str, count: int, module: LightningModule | None = None
 ) -> list[np.ndarray]:
     """Pictures of a split's samples: uint8 RGB, with the gesture above, source and subject below.
@@ -209,7 +209,7 @@ def shown_samples(
         if augmented is not None:
             tiles = np.stack([pictures[position], augmented[position]])
         title = str(sample["gesture"])
-        images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=TILE))
+        images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=PICTURE_TILE))
     return images
 
 
