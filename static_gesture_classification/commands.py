@@ -103,6 +103,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "write a checkpoint as ONNX, with a model card",
             "export_onnx + detector sources",
         ),
+        _stage("web", "deployment.web.build", "write a page that works in the browser alone", "web + detector"),
     ),
 }
 
