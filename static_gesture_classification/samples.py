@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import printable
+from static_gesture_classification.hand_points import LANDMARK_COUNT
 
 VERSION = 1
-LANDMARK_COUNT = 21
 SPLITS = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
 
