@@ -30,6 +30,7 @@ from rich.filesize import decimal
 
 from static_gesture_classification.atomic_files import atomic_path, write_text
 from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.deployment.own_folder import require_own
 from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, portable
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.detection.hands import HandSettings
@@ -47,6 +48,7 @@ from static_gesture_classification.synthetic.scenes import draw_hand
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import load_classifier
 
+MARK = "network.json"
 PAGE = Path(__file__).parent / "page"
 VISION = re.compile(r"package/(?:wasm/)?(?P<name>vision_bundle\.mjs|vision_wasm_internal\.(?:js|wasm))")
 COMPARED = 64  # hands in parity.json
@@ -103,6 +105,7 @@ class WebSettings(Settings):
 def main(config: DictConfig) -> None:
     """Build the page."""
     settings = WebSettings.from_config(config)
+    require_own(settings.output, MARK, "web.output")
     network = portable(load_classifier(settings.checkpoint), settings.checkpoint)
     points = hands_to_compare(settings.seed)
     difference = check_portable(network, points, settings.checkpoint)
@@ -155,7 +158,7 @@ def write_page(settings: WebSettings, network: PortableNetwork, points: np.ndarr
 def described(network: PortableNetwork, points: np.ndarray, finder: HandSettings) -> Iterable[tuple[str, Any]]:
     """Names and contents of the JSON files."""
     answers = network.classifier.answers(points)
-    yield "network.json", network.plain()
+    yield MARK, network.plain()
     yield (
         "finder.json",
         {
