@@ -21,6 +21,4 @@ def require_own(folder: Path, mark: str, setting: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; {setting} is a folder, name another")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).is_file():
-        raise UserError(
-            f"{folder} holds other files, which would be overwritten; empty it, or set {setting} to another"
-        )
+        raise UserError(f"{folder} holds other files, which might be lost; empty it, or set {setting} to another")
