@@ -176,7 +176,7 @@ def test_the_page_runs_in_an_environment_of_its_own(
     ) as server:
         try:
             assert server.stdout is not None
-            [address] = [found[0] for line in server.stdout if (found := re.search(r"http://127\S+", line))][:1]
+            address = next(found[0] for line in server.stdout if (found := re.search(r"http://127\S+", line)))
             with opened(browser, address) as (page, log):
                 picture = photographs / "hagrid_people" / "ok" / "ok_00000.jpg"
                 page.locator("input[type=file]").first.set_input_files(picture)
