@@ -104,6 +104,13 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "write a checkpoint as ONNX, with a model card",
             "export_onnx + detector sources",
         ),
+        _stage(
+            "demo-space",
+            "deployment.demo_space.build",
+            "write a folder that runs wherever Gradio runs",
+            "demo_space + detector export_onnx",
+        ),
+        _stage("web", "deployment.web.build", "write a page that works in the browser alone", "web + detector"),
     ),
 }
 
