@@ -67,7 +67,9 @@ def runs_part() -> list[Row]:
         write_runs(Path(folder) / "runs")
         with served(Path(folder)) as address:
             shown = timed_pages(f"{address}/runs", "table tbody a >> nth=0")
-    return [Row(f"the page of runs, {RUNS} runs of {EPOCHS} epochs", shown[0], statistics.median(shown[1:]), RUNS_LIMIT)]
+    return [
+        Row(f"the page of runs, {RUNS} runs of {EPOCHS} epochs", shown[0], statistics.median(shown[1:]), RUNS_LIMIT)
+    ]
 
 
 def write_runs(folder: Path) -> None:
@@ -106,7 +108,13 @@ def configuration() -> dict[str, Any]:
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """`gestures app` in a folder; gives its address, without the last slash."""
-    command = [sys.executable, "-m", "static_gesture_classification.review.app", "review.port=0", "review.browser=false"]
+    command = [
+        sys.executable,
+        "-m",
+        "static_gesture_classification.review.app",
+        "review.port=0",
+        "review.browser=false",
+    ]
     process = subprocess.Popen(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, text=True
     )

@@ -23,7 +23,9 @@ def predictions_file(run: RunFolder, split: str, epoch: int) -> Path:
 
 def predicted_epochs(run: RunFolder, split: str = "val") -> list[int]:
     """The epochs whose predictions a run keeps, ascending."""
-    return sorted(int(path.stem) for path in (run.path / "predictions" / split).glob("*.parquet") if path.stem.isdigit())
+    return sorted(
+        int(path.stem) for path in (run.path / "predictions" / split).glob("*.parquet") if path.stem.isdigit()
+    )
 
 
 def epoch_matrix(run: RunFolder, epoch: int) -> tuple[Integers, tuple[str, ...]]:

@@ -31,5 +31,7 @@ def differing_settings(configs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def shared_metrics(tables: Sequence[pd.DataFrame], prefix: str = "training/") -> list[str]:
     """The fields below `prefix` that more than one of some tables of metrics has, in alphabetical order."""
-    counts = pd.Series([field for table in tables for field in table.columns if field.startswith(prefix)]).value_counts()
+    counts = pd.Series(
+        [field for table in tables for field in table.columns if field.startswith(prefix)]
+    ).value_counts()
     return sorted(field for field, count in counts.items() if count > 1)

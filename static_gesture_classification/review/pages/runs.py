@@ -94,7 +94,9 @@ class RunsTable:
             self.search = ui.input("Search", on_change=self.show).props('outlined dense clearable type="search"')
             self.search.classes("grow").props('aria-label="Search in all columns (/)"')
             self.tags = ui.select(tags_of(self.rows), label="Tags", multiple=True, clearable=True, on_change=self.show)
-            self.tags.props('outlined dense use-chips aria-label="Show runs with all of these tags"').classes("min-w-40")
+            self.tags.props('outlined dense use-chips aria-label="Show runs with all of these tags"').classes(
+                "min-w-40"
+            )
             self.compare = ui.button("Compare", icon="compare_arrows", on_click=self.open_chosen).props("no-caps")
         self.said = ui.label().props('role="status"').classes("text-caption")
         self.table = self._table()
