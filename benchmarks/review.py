@@ -50,6 +50,7 @@ class Row:
     limit: float
 
     def text(self) -> str:
+        """The line in Markdown."""
         kept = "kept" if max(self.first, self.median) <= self.limit else "**missed**"
         return f"| {self.what} | {self.first:.2f} s | {self.median:.2f} s | {self.limit:g} s: {kept} |"
 

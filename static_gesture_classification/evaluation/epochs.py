@@ -49,7 +49,7 @@ def epoch_interval(run: RunFolder, epoch: int, resamples: int, seed: int) -> Int
 
 
 def gesture_f1(run: RunFolder) -> pd.Series:
-    """F1 on val of each gesture at the best epoch, as it was logged; else what its checkpoint says; empty of neither."""
+    """F1 on val of each gesture at the best epoch, as logged, else as its checkpoint says; empty of neither."""
     best, metrics = run.best, run.metrics()
     prefix, suffix = f"{REPORT_FIELD}/", "/f1-score"
     fields = [name for name in metrics if name.startswith(prefix) and name.endswith(suffix)]

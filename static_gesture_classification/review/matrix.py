@@ -1,4 +1,4 @@
-"""A confusion matrix as a table of links: colour and number in each cell, reachable by the keyboard, read out by row."""
+"""A confusion matrix as a table of links: colour and number in each cell, for eye, keyboard and voice."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def matrix_html(
     )
     return (
         f'<table class="matrix"><caption>{escape(caption)}</caption>'
-        f'<thead><tr><th scope="col">shown \\ taken for</th>{head}<th scope="col"><span>samples</span></th></tr></thead>'
+        f'<thead><tr><th scope="col">shown \\ taken for</th>{head}'
+        f'<th scope="col"><span>samples</span></th></tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
 

@@ -35,8 +35,8 @@ class EpochScores:
         self.epochs = await frame.in_thread(predicted_epochs, self.known.folder)
         if not self.epochs:
             ui.label(
-                "This run has kept no predictions per epoch, so there is no matrix to show. Runs of the quick loop keep "
-                "none; those of gestures train do, from their first epoch on."
+                "This run has kept no predictions per epoch, so there is no matrix to show. Runs of the quick loop "
+                "keep none; those of gestures train do, from their first epoch on."
             ).classes("max-w-prose")
             return
         with ui.row().classes("w-full items-center gap-4"):
@@ -80,8 +80,8 @@ class EpochScores:
             epoch_interval, self.known.folder, epoch, self.resampling.resamples, self.resampling.seed
         )
         self.words.text = (
-            f"Epoch {epoch}: weighted F1 {weighted_f1(counts):.4f}, {interval.level:.0%} interval {interval.low:.4f} to "
-            f"{interval.high:.4f} ({describe_units({'unit': interval.unit, 'unknown': interval.unknown})}); "
+            f"Epoch {epoch}: weighted F1 {weighted_f1(counts):.4f}, {interval.level:.0%} interval {interval.low:.4f} "
+            f"to {interval.high:.4f} ({describe_units({'unit': interval.unit, 'unknown': interval.unknown})}); "
             f"{int(counts.sum()):,} samples of val"
         )
 
