@@ -15,7 +15,7 @@ import pandas as pd
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.tracking.run_folder import RunFolder
-from static_gesture_classification.tracking.run_list import list_runs
+from static_gesture_classification.tracking.run_list import list_kept, list_runs
 from static_gesture_classification.workspace import Workspace
 
 QUICK = "quick:"
@@ -58,9 +58,9 @@ def find(name: str, review: Review) -> KnownRun:
     plain = name.removeprefix(QUICK)
     places = [(review.workspace, False), (review.quick, True)]
     for workspace, is_quick in places[name.startswith(QUICK) :]:
-        known = {path.parent.name: path.parent for path in workspace.runs.glob("*/run.json")}
+        known = _ids(workspace.runs)
         if plain in known:
-            clashes = is_quick and _has(review.workspace.runs, plain)
+            clashes = is_quick and plain in _ids(review.workspace.runs)
             return KnownRun(QUICK + plain if clashes else plain, RunFolder(known[plain]), workspace, is_quick)
     raise UserError(f"there is no run {name}; it may have been deleted. All runs are under Runs")
 
@@ -76,5 +76,12 @@ def list_known(review: Review) -> pd.DataFrame:
     return both.sort_values("creation_time", ascending=False, ignore_index=True)
 
 
-def _has(runs: Path, run: str) -> bool:
-    return run in {path.parent.name for path in runs.glob("*/run.json")}
+def list_known_kept(review: Review, workspace: Workspace) -> pd.DataFrame:
+    """The kept checkpoints of one of the two workspaces: as `list_kept`, with the `name` of each run."""
+    kept = list_kept(workspace.runs)
+    others = _ids(review.workspace.runs) if workspace is review.quick else {}
+    return kept.assign(name=[QUICK + run if run in others else run for run in kept["run"]])
+
+
+def _ids(runs: Path) -> dict[str, Path]:
+    return {path.parent.name: path.parent for path in runs.glob("*/run.json")}

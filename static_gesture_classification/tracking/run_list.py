@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -42,7 +43,11 @@ class _Summary:
     model: str | None
     data_version: str | None
     epochs: int
-    best: tuple[int, float] | None
+    scores: Mapping[int, float]  # weighted F1 on val by epoch
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        return best_of(self.scores)
 
 
 def find_run(name: str, runs: Path) -> RunFolder | None:
@@ -77,9 +82,43 @@ def list_runs(runs: Path) -> pd.DataFrame:
     return frame.sort_values("creation_time", ascending=False, ignore_index=True)
 
 
+def list_kept(runs: Path) -> pd.DataFrame:
+    """The kept checkpoints of all runs below a folder, last written first.
+
+    Returns:
+        Columns run, epoch, weighted_F1 (on val; NaN where the run does not say), path, bytes, written (local time).
+        Runs that cannot be read are left out.
+    """
+    rows = [row for path in sorted(runs.glob("*/run.json")) for row in _kept_rows(path.parent)]
+    frame = pd.DataFrame(rows, columns=["run", "epoch", "weighted_F1", "path", "bytes", "written"])
+    return frame.sort_values("written", ascending=False, ignore_index=True)
+
+
+def _kept_rows(folder: Path) -> list[dict[str, Any]]:
+    kept = RunFolder(folder).epoch_checkpoints()
+    try:
+        scores = _summary_of(folder).scores if kept else {}
+    except DataError:
+        return []
+    rows = []
+    for epoch, path in kept.items():
+        size, written = file_state(path)
+        rows.append(
+            {
+                "run": folder.name,
+                "epoch": epoch,
+                "weighted_F1": scores.get(epoch, float("nan")),
+                "path": path,
+                "bytes": size,
+                "written": pd.Timestamp(datetime.fromtimestamp(written / 1e9)),
+            }
+        )
+    return rows
+
+
 def _row(folder: Path) -> dict[str, Any]:
     try:
-        summary = _summarise(folder, tuple(file_state(folder / name) for name in _MADE_OF))
+        summary = _summary_of(folder)
         run = RunFolder(folder)
         status, seconds = run.status, run.running_time
     except DataError:
@@ -99,6 +138,10 @@ def _row(folder: Path) -> dict[str, Any]:
     }
 
 
+def _summary_of(folder: Path) -> _Summary:
+    return _summarise(folder, tuple(file_state(folder / name) for name in _MADE_OF))
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _summarise(folder: Path, state: tuple[tuple[int, int], ...]) -> _Summary:
     run = RunFolder.open(folder)
@@ -114,5 +157,5 @@ def _summarise(folder: Path, state: tuple[tuple[int, int], ...]) -> _Summary:
         None if model is None else str(model),
         None if version is None else str(version),
         epochs,
-        best_of(scores),
+        scores,
     )

@@ -27,7 +27,7 @@ STYLE = """
   .fields caption { text-align: left; font-weight: 600; padding: 4px 0; }
   .fields th, .fields td { border-bottom: 1px solid rgba(128, 128, 128, .3); padding: 3px 12px 3px 0; }
   .fields th, .fields td { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-  .fields th { font-weight: 400; }
+  .fields th { font-weight: 400; overflow-wrap: break-word; }
   .fields.numbers td, .fields.numbers thead th:not(:first-child) { text-align: right; padding-left: 12px; }
   .fields.numbers td { font-variant-numeric: tabular-nums; }
   .columns { columns: 3 300px; column-gap: 24px; width: 100%; }

@@ -75,7 +75,7 @@ class EpochScores:
             lambda gesture, prediction: known_runs.confusions_address(self.known.name, epoch, gesture, prediction),
             "Rows: what hands show; columns: what the model takes them for. A cell opens its samples.",
         )
-        self.table.content = scores_html(gesture_scores(counts, labels), epoch)
+        self.table.content = scores_html(gesture_scores(counts, labels), f"Scores on val, epoch {epoch}")
         interval = await frame.in_thread(
             epoch_interval, self.known.folder, epoch, self.resampling.resamples, self.resampling.seed
         )
@@ -97,15 +97,15 @@ class EpochScores:
         return len(self.epochs) - 1
 
 
-def scores_html(scores: pd.DataFrame, epoch: int) -> str:
-    """Precision, recall, F1 and support of each gesture as a table."""
+def scores_html(scores: pd.DataFrame, caption: str = "") -> str:
+    """Precision, recall, F1 and support of each gesture, the columns of `SCORES`, as a table."""
     head = "".join(f'<th scope="col">{"F1" if name == "f1" else name}</th>' for name in SCORES)
     rows = "".join(
         f'<tr><th scope="row">{escape(str(gesture))}</th>{"".join(_cell(name, row[name]) for name in SCORES)}</tr>'
         for gesture, row in scores.iterrows()
     )
     return (
-        f'<table class="fields numbers"><caption>Scores on val, epoch {epoch}</caption>'
+        f'<table class="fields numbers"><caption>{escape(caption)}</caption>'
         f'<thead><tr><th scope="col">gesture</th>{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
 
