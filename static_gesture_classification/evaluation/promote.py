@@ -88,8 +88,8 @@ BEST_CHECKPOINT, BEST_RECORD = "best.ckpt", "best.json"
 PREVIOUS_BEST, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 LOCK = ".promoting"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
-FORCED, ON_THE_PAGE = "told to on the page"
-ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
+FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
+ON_THE_PAGE = "told to on the page"
 CONFIG_NODES = (*NODES, "crops", "split", "sources")
 
 
