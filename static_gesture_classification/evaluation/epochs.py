@@ -52,11 +52,13 @@ def gesture_f1(run: RunFolder) -> pd.Series:
     """F1 on val of each gesture at the best epoch, as logged, else as its checkpoint says; empty of neither."""
     best, metrics = run.best, run.metrics()
     prefix, suffix = f"{REPORT_FIELD}/", "/f1-score"
-    fields = [name for name in metrics if name.startswith(prefix) and name.endswith(suffix)]
+    fields = {
+        name.removeprefix(prefix).removesuffix(suffix): name
+        for name in map(str, metrics)
+        if name.startswith(prefix) and name.endswith(suffix) and not name.endswith(f" avg{suffix}")
+    }
     if best is not None and fields:
-        logged = metrics.loc[best[0], fields]
-        logged.index = [name.removeprefix(prefix).removesuffix(suffix) for name in fields]
-        return logged[[not name.endswith(" avg") for name in logged.index]]
+        return pd.Series({gesture: float(metrics.at[best[0], name]) for gesture, name in fields.items()})
     try:
         scores = read_checkpoint(run.best_checkpoint())["scores"]
     except UserError:

@@ -59,7 +59,7 @@ def lines(title: str, drawn: Sequence[Line], axis: str = "epoch", marked: int | 
         "title": {"text": title, "textStyle": {"color": TEXT, "fontSize": 14}},
         "tooltip": {"trigger": "axis", "confine": True, ":valueFormatter": "value => Number(value).toPrecision(4)"},
         "legend": {"show": legend, "type": "scroll", "bottom": 0, "textStyle": {"color": TEXT}},
-        "grid": {"left": 8, "right": 24, "top": 44, "bottom": 40 if legend else 12, "containLabel": True},
+        "grid": {"left": 8, "right": 24, "top": 44, "bottom": 48 if legend else 28, "containLabel": True},
         "xAxis": {**_axis(), "name": axis, "nameLocation": "middle", "nameGap": 24, "minInterval": 1, "min": "dataMin"},
         "yAxis": {**_axis(), "scale": True},
         "series": series,

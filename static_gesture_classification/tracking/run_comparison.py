@@ -34,4 +34,4 @@ def shared_metrics(tables: Sequence[pd.DataFrame], prefix: str = "training/") ->
     counts = pd.Series(
         [field for table in tables for field in table.columns if field.startswith(prefix)]
     ).value_counts()
-    return sorted(field for field, count in counts.items() if count > 1)
+    return sorted(str(field) for field, count in counts.items() if count > 1)

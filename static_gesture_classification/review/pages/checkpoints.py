@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,7 @@ CARD = f"""
 
 async def build(review: Review) -> None:
     """Show what is in use, then what runs have kept."""
-    ui.add_head_html(STYLE + TABLE_STYLE)
+    ui.add_head_html(STYLE + TABLE_STYLE + onnx_panel.STYLE)
     page = CheckpointsPage(review)
     await page.show()
 
@@ -193,7 +194,7 @@ class CheckpointsPage:
         return known, int(epoch)
 
 
-def row_of(kept: dict[str, Any], used: str) -> dict[str, Any]:
+def row_of(kept: Mapping[Any, Any], used: str) -> dict[str, Any]:
     """One row of the table."""
     return {
         "name": f"{kept['name']}/{kept['epoch']}",
@@ -208,7 +209,7 @@ def row_of(kept: dict[str, Any], used: str) -> dict[str, Any]:
     }
 
 
-def is_of(record: dict[str, Any], kept: dict[str, Any]) -> bool:
+def is_of(record: Mapping[str, Any], kept: Mapping[Any, Any]) -> bool:
     """Whether a record is about a kept checkpoint."""
     return record.get("run") == kept["run"] and record.get("epoch") == kept["epoch"]
 

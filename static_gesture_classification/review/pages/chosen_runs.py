@@ -59,9 +59,9 @@ async def build(review: Review, names: Sequence[str]) -> None:
     data = [await frame.in_thread(read, run) for run in runs]
     ui.add_head_html(STYLE)
     with ui.row().classes("w-full items-center gap-x-4"):
-        ui.link("All runs", "/runs")
+        ui.link("All runs", "/runs").classes("plain-link")
         for run in runs:
-            ui.link(run.name, run.address)
+            ui.link(run.name, run.address).classes("plain-link")
     if len(runs) > 1:
         Verdict(review, runs)
     curves(data)
@@ -97,7 +97,7 @@ def curves(data: Sequence[RunData]) -> None:
 def gestures(data: Sequence[RunData], order: Sequence[str]) -> None:
     """F1 of each gesture at the best epoch of each run, as bars and as a table; those of `order` first."""
     table = pd.DataFrame({each.known.name: each.gestures for each in data}).dropna(how="all")
-    table = table.reindex([*(name for name in order if name in table.index), *table.index.difference(order)])
+    table = table.reindex([*(name for name in order if name in table.index), *table.index.difference(list(order))])
     heading("F1 per gesture, at the best epoch")
     if table.empty:
         ui.label("None of them has kept scores per gesture.")

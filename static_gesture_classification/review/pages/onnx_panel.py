@@ -12,6 +12,14 @@ from static_gesture_classification.review import exports, frame
 from static_gesture_classification.review.exports import Exports
 
 SECONDS = 1.0  # between two looks at a job
+MARKDOWN = ["fenced-code-blocks", "tables", "code-friendly"]  # names such as THUMBS_UP stay as they are
+STYLE = """
+<style>
+  .model-card h1 { font-size: 1.5rem; } .model-card h2 { font-size: 1.25rem; } .model-card h3 { font-size: 1.1rem; }
+  .model-card h1, .model-card h2, .model-card h3 { font-weight: 500; line-height: 1.3; margin: .8em 0 .3em; }
+  .model-card td, .model-card th { padding: 3px 10px 3px 0; vertical-align: top; }
+</style>
+"""
 TAIL = 12  # lines of a failed job's log
 
 
@@ -54,7 +62,7 @@ class OnnxPanel:
             elif text is not None:
                 address = f"{exports.ADDRESS}/{quote(self.name)}"
                 ui.button("Download", icon="download", on_click=lambda: ui.download(address)).props("no-caps")
-                ui.markdown(text).classes("w-full overflow-x-auto model-card")
+                ui.markdown(text, extras=MARKDOWN).classes("w-full overflow-x-auto model-card")
             else:
                 self.show_start(None if job is None else job.log() if job.status != "finished" else None)
 

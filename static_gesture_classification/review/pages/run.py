@@ -52,9 +52,10 @@ class RunPage:
         self.heading = ui.column().classes("w-full gap-1")
         self.show_heading()
         wanted = frame.query("tab", FIRST)
-        with ui.tabs(value=wanted if wanted in DASHBOARDS else FIRST) as self.tabs:
+        with ui.tabs() as self.tabs:
             for name in DASHBOARDS:
                 ui.tab(name)
+        self.tabs.set_value(wanted if wanted in DASHBOARDS else FIRST)
         self.tabs.classes("w-full").props(
             'dense align=left no-caps outside-arrows mobile-arrows aria-label="Dashboards"'
         )
@@ -140,4 +141,4 @@ def links(name: str) -> None:
         "Checkpoints": "/checkpoints?" + urlencode({"run": name}),
     }
     for text, place in places.items():
-        ui.link(text, place).classes("text-body2")
+        ui.link(text, place).classes("plain-link")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -178,7 +179,7 @@ def rows_of(runs: pd.DataFrame) -> list[dict[str, Any]]:
     return [row_of(row) for row in runs.to_dict("records")]
 
 
-def row_of(row: dict[str, Any]) -> dict[str, Any]:
+def row_of(row: Mapping[Any, Any]) -> dict[str, Any]:
     """One row: values to sort by, and texts."""
     known = {name: None if pd.isna(value) else value for name, value in row.items()}
     seconds = round(known["running_time"] or 0)
