@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ from static_gesture_classification.evaluation.checkpoint_record import (
     data_version,
     split_subjects,
 )
+from static_gesture_classification.evaluation.epochs import predicted_epochs, predictions_file
 from static_gesture_classification.evaluation.metrics import (
     average_scores,
     gesture_scores,
@@ -177,14 +177,9 @@ def report_series(counts: np.ndarray, labels: tuple[str, ...]) -> dict[str, floa
     }
 
 
-def predictions_file(run: RunFolder, split: str, epoch: int) -> Path:
-    """Where a run keeps the predictions of an epoch (counted from 0) for train or val."""
-    return run.path / "predictions" / split / f"{epoch:04d}.parquet"
-
-
 def best_and_last(run: RunFolder) -> list[int]:
     """The epoch with the highest weighted F1 on val, and the last one, as far as their predictions are kept."""
-    kept = sorted(int(path.stem) for path in (run.path / "predictions" / "val").glob("*.parquet"))
+    kept = predicted_epochs(run)
     best = run.best
     wanted = {best[0] if best else None, kept[-1] if kept else None}
     return [epoch for epoch in kept if epoch in wanted]

@@ -91,10 +91,9 @@ class CompareSettings(Settings):
 
     def at(self, workspace: Workspace) -> CompareSettings:
         """The same on what another workspace holds."""
-        output = workspace.reports / "compare"
-        places = {"runs": workspace.runs, "crops": workspace.crops, "landmarks": workspace.landmarks, "output": output}
-        contenders = self.contenders.model_copy(update=places)
-        return self.model_copy(update={"samples": workspace.split_table, "output": output, "contenders": contenders})
+        contenders = self.contenders.at(workspace)
+        changed = {"samples": workspace.split_table, "output": contenders.output, "contenders": contenders}
+        return self.model_copy(update=changed)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ from static_gesture_classification.evaluation.promote import (
     incomparable,
     make_record,
     promote,
+    promoting,
     settle_decision,
 )
 from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
@@ -289,7 +290,8 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))
     decision = settle_decision(decision, candidate, workspace.models, settings.force)
     if decision.promote:
-        promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
+        with promoting(workspace.models):
+            promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
     return decision
 
 

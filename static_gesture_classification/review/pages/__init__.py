@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from static_gesture_classification.review.page import Page
-from static_gesture_classification.review.pages import runs
+from static_gesture_classification.review.pages import checkpoints, run, runs
 
-PAGES = (Page("/runs", "Runs", "insights", runs.build),)
+PAGES = (
+    Page("/runs", "Runs", "insights", runs.build),
+    Page("/runs/{run}", "Run", "insights", run.build, listed=False),
+    Page("/checkpoints", "Checkpoints", "workspace_premium", checkpoints.build),
+)
