@@ -19,7 +19,8 @@ class Tables:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Any, tuple[tuple[tuple[int, int], ...], Any]] = OrderedDict()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # of what is kept
+        self._making: dict[Any, threading.RLock] = {}  # one for each result, so that a slow one delays no other
 
     def of(self, files: Path | Sequence[Path], make: Callable[..., Value], *arguments: Any) -> Value:
         """`make(*arguments)`, or what it gave last time, if none of `files` has changed since.
@@ -29,13 +30,21 @@ class Tables:
         paths = [files] if isinstance(files, Path) else list(files)
         key = (make, tuple(paths), arguments)
         with self._lock:
+            making = self._making.setdefault(key, threading.RLock())
+        with making:
             states = tuple(file_state(path) for path in paths)
-            kept = self._kept.get(key)
+            with self._lock:
+                kept = self._kept.get(key)
             if kept is None or kept[0] != states:
                 kept = (states, make(*arguments))
+            self._keep(key, kept)
+            value: Value = kept[1]
+            return value
+
+    def _keep(self, key: Any, kept: tuple[tuple[tuple[int, int], ...], Any]) -> None:
+        with self._lock:
             self._kept[key] = kept
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-            value: Value = kept[1]
-            return value
+                oldest, _ = self._kept.popitem(last=False)
+                self._making.pop(oldest, None)

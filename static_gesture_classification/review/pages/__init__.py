@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from static_gesture_classification.review.page import Page
-from static_gesture_classification.review.pages import runs
+from static_gesture_classification.review.pages import confusions, runs
 
-PAGES = (Page("/runs", "Runs", "insights", runs.build),)
+PAGES = (
+    Page("/runs", "Runs", "insights", runs.build),
+    Page("/confusions", "Confusions", "grid_on", confusions.build),
+)
