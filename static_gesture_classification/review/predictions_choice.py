@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from static_gesture_classification.active_learning.diagnosis.cells import PredictedSamples
 from static_gesture_classification.active_learning.diagnosis.confusions import ConfusionSettings
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.review.review import Review
@@ -47,6 +48,13 @@ def choices(review: Review) -> list[PredictionsChoice]:
         if path.is_file()
     ]
     return sorted(found, key=lambda choice: -choice.path.stat().st_mtime_ns)
+
+
+def read_predicted(review: Review, choice: PredictionsChoice) -> PredictedSamples:
+    """The predictions, from memory where the file has not changed; their pictures can be asked for from now on."""
+    table = review.tables.of(choice.path, PredictedSamples.read, choice.path, review.vocabulary)
+    review.thumbnails.know(choice.name, table.frame)
+    return table
 
 
 def of_run(review: Review, run: str, epoch: str, split: str) -> PredictionsChoice:

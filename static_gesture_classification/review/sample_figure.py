@@ -159,7 +159,7 @@ def neighbours_strip(neighbours: Sequence[Neighbour] | str) -> str:
     if isinstance(neighbours, str):
         return f'{heading}<div class="sample-note">{escape(neighbours)}</div>' if neighbours else ""
     pictures = "".join(
-        f'<a href="/samples/{each.sample}"><img src="{thumbnails.address_of(each.sample)}" alt="">'
+        f'<a href="/samples/{each.sample}" target="_blank"><img src="{thumbnails.address_of(each.sample)}" alt="">'
         f"{escape(each.gesture)} {each.similarity:.2f}</a>"
         for each in neighbours
     )

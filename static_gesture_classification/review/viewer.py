@@ -159,7 +159,7 @@ class Viewer:
         explanation = await frame.in_thread(self.facts.explain, sample)
         if self.sample is not None and self.sample.sample == sample.sample:
             self._figure.content = figure(sample, self.facts.geometry(sample), explanation)
-        near = await frame.in_thread(self.facts.neighbours, sample)
+        near = await self.facts.neighbours(sample)
         if self.sample is not None and self.sample.sample == sample.sample:
             self._neighbours.content = neighbours_strip(near)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from static_gesture_classification.review.page import Page
-from static_gesture_classification.review.pages import confusions, runs
+from static_gesture_classification.review.pages import confusions, history, label_issues, runs, sample
 
 PAGES = (
     Page("/runs", "Runs", "insights", runs.build),
     Page("/confusions", "Confusions", "grid_on", confusions.build),
+    Page("/samples/{sample}", "Sample", "image", sample.build, listed=False),
+    Page("/label-issues", "Label issues", "fact_check", label_issues.build),
+    Page("/history", "History", "history", history.build),
 )

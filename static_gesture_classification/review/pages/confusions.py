@@ -16,7 +16,7 @@ from static_gesture_classification.review.confusion_facts import error_pairs, pa
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.gallery import Gallery
 from static_gesture_classification.review.matrix import ALL, Matrix
-from static_gesture_classification.review.predictions_choice import PredictionsChoice, choices, of_run
+from static_gesture_classification.review.predictions_choice import PredictionsChoice, choices, of_run, read_predicted
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_facts import SampleFacts
 from static_gesture_classification.review.shown_sample import PredictedList
@@ -39,16 +39,9 @@ async def build(review: Review) -> None:
             return
         named = frame.query("predictions")
         choice = next((each for each in there if each.name == named), there[0])
-    table = await frame.in_thread(read, review, choice)
+    table = await frame.in_thread(read_predicted, review, choice)
     page = ConfusionsPage(review, choice, table)
     await page.show()
-
-
-def read(review: Review, choice: PredictionsChoice) -> PredictedSamples:
-    """The predictions, from memory where the file has not changed."""
-    table: PredictedSamples = review.tables.of(choice.path, PredictedSamples.read, choice.path, review.vocabulary)
-    review.thumbnails.know(choice.name, table.frame)
-    return table
 
 
 class ConfusionsPage:
