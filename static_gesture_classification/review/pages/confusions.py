@@ -15,7 +15,7 @@ from static_gesture_classification.review import frame
 from static_gesture_classification.review.confusion_facts import error_pairs, pattern_of
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.gallery import Gallery
-from static_gesture_classification.review.matrix import ALL, Matrix
+from static_gesture_classification.review.cell_matrix import ALL, Matrix
 from static_gesture_classification.review.predictions_choice import PredictionsChoice, choices, of_run, read_predicted
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_facts import SampleFacts
