@@ -1,4 +1,4 @@
-"""Calculations that take longer than a click: one after the other, in one thread, each only once."""
+"""Calculations that take longer than a click: two at a time, each only once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Background:
     """What is being calculated, and what was. Pages wait for it without holding a thread."""
 
     def __init__(self) -> None:
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="background")
+        self._worker = ThreadPoolExecutor(2, thread_name_prefix="background")
         self._futures: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
 

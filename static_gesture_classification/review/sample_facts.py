@@ -80,11 +80,20 @@ class SampleFacts:
         if self.checkpoint is None:
             return "The checkpoint of these predictions was not kept, so nothing can be compared."
         try:
-            space: EmbeddingSpace = await self.review.background.result(self._space_key(), self._space)
+            space = await self.space()
         except UserError as error:
             return str(error)
-        self.review.thumbnails.know(f"all samples of {self.workspace.crops}", space.samples)
         return space.nearest(sample.sample, NEIGHBOURS)
+
+    async def space(self) -> EmbeddingSpace:
+        """What is alike to the checkpoint; computed in the background the first time.
+
+        Raises:
+            UserError: the checkpoint or the prepared samples are unusable.
+        """
+        space = await self.review.background.result(self._space_key(), self._space)
+        self.review.thumbnails.know(f"all samples of {self.workspace.crops}", space.samples)
+        return space
 
     def _classifier(self) -> Classifier:
         assert self.checkpoint is not None
@@ -163,7 +172,7 @@ class EmbeddingSpace:
 
     def __init__(self, predictions: Predictions) -> None:
         assert predictions.embeddings is not None
-        self.predictions, self.samples = predictions, predictions.to_frame()
+        self.embeddings, self.samples = predictions.embeddings, predictions.to_frame()
         self._index = pd.Index(self.samples["sample_id"])
         lengths = np.linalg.norm(predictions.embeddings, axis=1, keepdims=True)
         self._unit = np.nan_to_num(predictions.embeddings / np.maximum(lengths, 1e-9))

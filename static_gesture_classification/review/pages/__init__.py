@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from static_gesture_classification.review.page import Page
-from static_gesture_classification.review.pages import confusions, history, label_issues, runs, sample
+from static_gesture_classification.review.pages import confusions, history, label_issues, map, runs, sample
 
 PAGES = (
     Page("/runs", "Runs", "insights", runs.build),
     Page("/confusions", "Confusions", "grid_on", confusions.build),
     Page("/samples/{sample}", "Sample", "image", sample.build, listed=False),
     Page("/label-issues", "Label issues", "fact_check", label_issues.build),
+    Page("/map", "Map", "scatter_plot", map.build),
     Page("/history", "History", "history", history.build),
 )

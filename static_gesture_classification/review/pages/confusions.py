@@ -12,15 +12,14 @@ from static_gesture_classification.active_learning.diagnosis.cells import Cell, 
 from static_gesture_classification.active_learning.diagnosis.pairs import ErrorPair, short_subject_name
 from static_gesture_classification.evaluation.predictions import NOT_FOUND
 from static_gesture_classification.review import frame
+from static_gesture_classification.review.cell_matrix import ALL, Matrix
 from static_gesture_classification.review.confusion_facts import error_pairs, pattern_of
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings
-from static_gesture_classification.review.gallery import Gallery
-from static_gesture_classification.review.cell_matrix import ALL, Matrix
 from static_gesture_classification.review.predictions_choice import PredictionsChoice, choices, of_run, read_predicted
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_facts import SampleFacts
+from static_gesture_classification.review.samples_view import SamplesView
 from static_gesture_classification.review.shown_sample import PredictedList
-from static_gesture_classification.review.viewer import Viewer, verdicts
 
 WORST = 8  # pairs in the list beside the matrix
 ANY = "all"
@@ -55,7 +54,6 @@ class ConfusionsPage:
 
     def __init__(self, review: Review, choice: PredictionsChoice, table: PredictedSamples) -> None:
         self.review, self.choice, self.table = review, choice, table
-        self.decisions = Decisions(DecisionSettings.from_config(review.config), review.vocabulary)
         self.rates = False
         self.cell = Cell(
             gesture=_known(frame.query("gesture", ANY), table.labels),
@@ -76,8 +74,9 @@ class ConfusionsPage:
             self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
             self.chips = ui.row().classes("gap-2")
             self.pattern = ui.label().classes("max-w-prose")
-            self.gallery = Gallery(self.look_at)
-        self._dialog()
+            facts = SampleFacts(self.review, self.choice.workspace, self.choice.checkpoint)
+            decisions = Decisions(DecisionSettings.from_config(self.review.config), self.review.vocabulary)
+            self.view = SamplesView(decisions, facts)
         self.refresh()
         await self._worst()
 
@@ -152,10 +151,9 @@ class ConfusionsPage:
         """Show matrix, chips and pictures as they are chosen."""
         self.refresh_matrix()
         rows = self.table.rows(self.cell)
-        self.shown = PredictedList(self.table, rows)
         self.heading.text = f"{self.cell.title}: {len(rows):,}"
         self._chips()
-        self.gallery.show(self.shown, verdicts(self.decisions.fixes()))
+        self.view.show(PredictedList(self.table, rows))
         self.pattern.text = ""
         if self._is_pair():
             self.pattern.text = "Looking for what these samples have in common ..."
@@ -213,27 +211,6 @@ class ConfusionsPage:
         with button, ui.column().classes("gap-0 items-start text-left"):
             ui.label(f"{pair.title}: {pair.count:,} of {pair.support:,}")
             ui.label(_rate_in_words(pair)).classes("text-caption")
-
-    # ---- one sample ---------------------------------------------------------------------------------------------
-
-    def _dialog(self) -> None:
-        facts = SampleFacts(self.review, self.choice.workspace, self.choice.checkpoint)
-        self.dialog = ui.dialog().props('aria-label="Sample"')
-        with self.dialog, ui.card().classes("w-full").style("max-width: 1100px"):
-            with ui.row().classes("w-full justify-end").style("margin-bottom: -3rem; z-index: 1"):
-                frame.button("close", "Close", self.dialog.close, "Esc")
-            self.viewer = Viewer(self.decisions, facts, on_change=self._mark)
-        self.viewer.active = False
-        self.dialog.on_value_change(lambda event: setattr(self.viewer, "active", bool(event.value)))
-
-    def look_at(self, position: int) -> None:
-        """Open a sample of the gallery."""
-        if 0 <= position < len(self.shown):
-            self.dialog.open()
-            self.viewer.open(self.shown, position)
-
-    def _mark(self) -> None:
-        self.gallery.mark(verdicts(self.decisions.fixes()))
 
 
 def without(cell: Cell, filter_name: str) -> Cell:
