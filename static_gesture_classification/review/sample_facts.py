@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from static_gesture_classification.review.large_pictures import shown_square
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_figure import Explanation, Geometry, Neighbour
 from static_gesture_classification.review.shown_sample import ShownSample
-from static_gesture_classification.samples import landmark_array, read_arrow
+from static_gesture_classification.samples import image_path, landmark_array, read_arrow
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 from static_gesture_classification.training.inputs import InputKind
 from static_gesture_classification.workspace import Workspace
@@ -185,9 +186,15 @@ class EmbeddingSpace:
             return "This sample is not prepared for this checkpoint, or no hand was found."
         others = self._train[self._train != row]
         cosines = self._unit[others] @ self._unit[row]
-        best = np.argsort(-cosines, kind="stable")[:count]
-        names, gestures = self.samples["sample_id"].to_numpy(), self.samples["gesture"].to_numpy()
-        return [Neighbour(str(names[others[at]]), str(gestures[others[at]]), float(cosines[at])) for at in best]
+        near = (self._neighbour(others[at], cosines[at]) for at in np.argsort(-cosines, kind="stable"))
+        return list(islice(filter(None, near), count))
+
+    def _neighbour(self, row: int, cosine: float) -> Neighbour | None:
+        """None for a posed hand, of which there is no picture."""
+        first = self.samples.iloc[row]
+        if not image_path(str(first["root"]), str(first["image"])).is_file():
+            return None
+        return Neighbour(str(first["sample_id"]), str(first["gesture"]), float(cosine))
 
 
 def as_picture(heat: np.ndarray) -> str:

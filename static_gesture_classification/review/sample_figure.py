@@ -19,6 +19,7 @@ STYLE = """
   .sample-picture > * { position: absolute; inset: 0; width: 100%; height: 100%; }
   .sample-picture img.base { object-fit: contain; border-radius: 6px; background: rgba(128, 128, 128, 0.2); }
   .sample-note { font-size: 12px; max-width: 440px; }
+  .sample-note a { color: inherit; text-decoration: underline; }
   .verdict { font-weight: 600; background: #00598c; color: white; border-radius: 4px; padding: 2px 8px; }
   kbd { font: 11px monospace; border: 1px solid currentColor; border-radius: 3px; padding: 0 4px; margin-left: 6px; }
   .bars { border-collapse: collapse; font-size: 13px; width: 100%; max-width: 460px; }
@@ -95,8 +96,8 @@ def figure(sample: ShownSample, geometry: Geometry, explanation: Explanation | N
     if geometry.landmarks is not None:
         layers.append(_hand(geometry.landmarks, weights))
     note = escape(explanation.note) if explanation else "&nbsp;"
-    whole = f'<a href="{large_pictures.whole_address_of(sample.sample)}" target="_blank">the whole image</a>'
-    return f'<div class="sample-picture">{"".join(layers)}</div><div class="sample-note">{note} {whole}</div>'
+    whole = f'<a href="{large_pictures.whole_address_of(sample.sample)}" target="_blank">The whole image</a>'
+    return f'<div class="sample-picture">{"".join(layers)}</div><div class="sample-note">{note}<br>{whole}</div>'
 
 
 def _hand(points: np.ndarray, weights: np.ndarray | None) -> str:
@@ -122,7 +123,7 @@ def _warmth(weight: float) -> str:
 def bars(sample: ShownSample) -> str:
     """The probability of each gesture."""
     if not sample.probabilities:
-        return f'<div class="sample-note">{escape(sample.remark)}</div>' if sample.remark else ""
+        return ""
     rows = []
     for gesture, value in sample.probabilities.items():
         colour = palette.RIGHT if gesture == sample.gesture else palette.WRONG

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from nicegui import ui
 
-from static_gesture_classification.review import frame
 from static_gesture_classification.review.decisions import Decisions
 from static_gesture_classification.review.gallery import Gallery
 from static_gesture_classification.review.sample_facts import SampleFacts
@@ -26,9 +25,7 @@ class SamplesView:
         self.gallery = Gallery(self.look_at)
         self.dialog = ui.dialog().props('aria-label="Sample"')
         with self.dialog, ui.card().classes("w-full").style("max-width: 1100px"):
-            with ui.row().classes("w-full justify-end").style("margin-bottom: -3rem; z-index: 1"):
-                frame.button("close", "Close", self.dialog.close, "Esc")
-            self.viewer = Viewer(decisions, facts, on_change=self._mark)
+            self.viewer = Viewer(decisions, facts, on_change=self._mark, on_close=self.dialog.close)
         self.viewer.active = False
         self.dialog.on_value_change(lambda event: setattr(self.viewer, "active", bool(event.value)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +29,7 @@ class ShownSample:
         prediction: what the model takes it for; None where that is not known, "" where no hand was found.
         score: of the prediction.
         probabilities: by gesture.
+        suggested: what it looks like, to a search for wrong labels.
         remark: what else is to be said.
     """
 
@@ -45,6 +46,7 @@ class ShownSample:
     prediction: str | None = None
     score: float = 0.0
     probabilities: Mapping[str, float] = field(default_factory=dict)
+    suggested: str = ""
     remark: str = ""
 
     @property
@@ -55,6 +57,8 @@ class ShownSample:
     @property
     def title(self) -> str:
         """Label and prediction, in words."""
+        if self.suggested:
+            return f"labelled {self.gesture}, looks like {self.suggested}"
         if self.prediction is None or self.prediction == self.gesture:
             return self.gesture if self.prediction is None else f"{self.gesture}, recognised"
         return f"{self.gesture} taken for {self.prediction}" if self.prediction else f"{self.gesture}, no hand found"
@@ -115,7 +119,6 @@ def from_row(row: pd.Series, probabilities: Mapping[str, float] | None = None) -
         prediction=str(row["prediction"]) if "prediction" in row else None,
         score=float(row.get("score", 0.0)),
         probabilities=probabilities or {},
-        remark=str(row.get("remark", "")),
         **known,
     )
 
@@ -130,6 +133,6 @@ def in_doubt(suggestions: Sequence[Suggestion], samples: pd.DataFrame) -> Iterat
     places = pd.Index(samples["sample_id"]).get_indexer([each.sample for each in suggestions])
     for suggestion, place in zip(suggestions, places.tolist(), strict=True):
         if place >= 0:
-            own = {"gesture": suggestion.published, "remark": suggestion.evidence}
-            own |= {"prediction": suggestion.to, "score": f"{1 - suggestion.quality}"}
-            yield from_row(pd.concat([samples.iloc[place].drop("gesture"), pd.Series(own)]))
+            sample = from_row(samples.iloc[place])
+            published, looks_like = suggestion.published, suggestion.to
+            yield replace(sample, gesture=published, suggested=looks_like, remark=suggestion.evidence)

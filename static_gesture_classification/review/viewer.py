@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from nicegui import events, ui
 
@@ -55,7 +55,7 @@ class Viewer:
         decisions: where decisions go.
         facts: landmarks, explanations and neighbours.
         on_change: called after each decision and each undo.
-        on_move: called with the position that is shown.
+        on_close: closes it; None where it is a part of the page.
     """
 
     def __init__(
@@ -63,14 +63,15 @@ class Viewer:
         decisions: Decisions,
         facts: SampleFacts,
         on_change: Callable[[], Any] = lambda: None,
-        on_move: Callable[[int], Any] = lambda _: None,
+        on_close: Callable[[], Any] | None = None,
     ) -> None:
         self.decisions, self.facts = decisions, facts
-        self.on_change, self.on_move = on_change, on_move
+        self.on_change, self.on_close = on_change, on_close
         self.samples: SampleList = ()
         self.position = 0
         self.is_choosing = False
         self.active = True
+        self._note: ui.notification | None = None
         self._done: list[str] = []  # entries of this tab, which its undo takes back
         ui.add_head_html(STYLE)
         self._build()
@@ -87,7 +88,6 @@ class Viewer:
             self.position = position
             self.is_choosing = False
             self._draw()
-            self.on_move(position)
 
     @property
     def sample(self) -> ShownSample | None:
@@ -106,10 +106,14 @@ class Viewer:
             frame.button("arrow_back", "The one before", lambda: self.move_to(self.position - 1), "left arrow")
             frame.button("arrow_forward", "The next one", lambda: self.move_to(self.position + 1), "right arrow")
             self._title = ui.label().classes("text-subtitle1 text-weight-medium").props('role="status"')
+            if self.on_close is not None:
+                ui.space()
+                frame.button("close", "Close", self.on_close, "Esc")
         with ui.element("div").classes("viewer w-full"):
             self._figure = ui.html(sanitize=False)
             with ui.column().classes("gap-2 w-full"):
                 self._verdict = ui.label().classes("verdict")
+                self._suggestion = ui.button(color=None, on_click=lambda: self._accept()).props("outline no-caps")
                 self._buttons()
                 self._choices()
                 self._bars = ui.html(sanitize=False).classes("w-full")
@@ -130,7 +134,10 @@ class Viewer:
                     self._button(gesture, key, None, lambda _, to=gesture: self._decide("label", to), "dense")
 
     def _button(self, label: str, key: str, icon: str | None, do: Callable[..., Any], more: str = "") -> None:
-        with ui.button(icon=icon, on_click=do).props(f'outline no-caps {more} aria-label="{label} ({key.upper()})"'):
+        # No colour of its own: it is then read on light and on dark.
+        with ui.button(icon=icon, color=None, on_click=do).props(
+            f'outline no-caps {more} aria-label="{label} ({key.upper()})"'
+        ):
             ui.label(label)
             ui.html(f"<kbd>{key.upper()}</kbd>", sanitize=False).props("aria-hidden=true")
 
@@ -142,6 +149,8 @@ class Viewer:
         self._title.text = f"{self.position + 1:,} of {len(self.samples):,}: {sample.title}"
         self._verdict.text = self._decided(sample)
         self._verdict.visible = bool(self._verdict.text)
+        self._suggestion.visible = bool(sample.suggested)
+        self._suggestion.text = f"It is {sample.suggested} (Y)"
         self._prompt.text = "Which gesture is it? Press its key." if self.is_choosing else "Wrong label? It is:"
         self._figure.content = figure(sample, self.facts.geometry(sample), None)
         self._bars.content = bars(sample)
@@ -183,6 +192,8 @@ class Viewer:
             self.undo()
         elif key in choices and (self.is_choosing or key in CHOICE_KEYS[:DIGITS]):
             self._decide("label", choices[key])
+        elif key == "y" and not self.is_choosing:
+            self._accept()
         elif key == "w" or self.is_choosing:
             self.is_choosing = key == "w"
             self._draw()
@@ -190,6 +201,10 @@ class Viewer:
             for command in COMMANDS:
                 if key == command.key:
                     self._decide(command.action)
+
+    def _accept(self) -> None:
+        if self.sample is not None and self.sample.suggested:
+            self._decide("label", self.sample.suggested)
 
     def _decide(self, action: Action, to: str = "") -> None:
         sample = self.sample
@@ -212,7 +227,13 @@ class Viewer:
     def _say(self, entry: Entry) -> None:
         settings = self.decisions.settings
         place = {"record": settings.plan, "later": "History"}.get(entry.action, settings.fixes)
-        ui.notify(f"{entry.in_words}: written to {place}. U takes it back.", type="positive", timeout=3000)
+        self._tell(f"{entry.in_words}: written to {place}. U takes it back.", "positive")
+
+    def _tell(self, text: str, kind: Literal["positive", "info"]) -> None:
+        """Say something in place of what was said before."""
+        if self._note is not None:
+            self._note.dismiss()
+        self._note = ui.notification(text, type=kind, timeout=3)
 
     def undo(self) -> None:
         """Take back the last decision that was made in this tab."""
@@ -226,7 +247,7 @@ class Viewer:
             self._done.pop()
             return
         self._done.pop()
-        ui.notify("Taken back.", type="info")
+        self._tell("Taken back.", "info")
         self.on_change()
         self._show_again(entry.sample)
 

@@ -90,7 +90,7 @@ def test_cells_rows_and_chips_narrow_and_widen_on_a_phone_in_the_dark(browser: B
 
 
 def test_names_that_a_browser_makes_up_open_nothing(browser: Browser, served: str) -> None:
-    with opened(browser, f"{served}/confusions?gesture=%3Cscript%3E&prediction=../x&subject=nobody") as (page, log):
+    with opened(browser, f"{served}/confusions?gesture=%3Cscript%3E&prediction=../x&subject=nobody") as (page, _):
         page.get_by_role("heading", name=f"all samples: {COUNT}").wait_for()
         page.goto(f"{served}/confusions?run=../../etc&epoch=x")
         page.get_by_text("there is no run ../../etc").wait_for()

@@ -70,7 +70,7 @@ class ConfusionsPage:
             self.matrix = Matrix(self.open_place)
             with ui.column().classes("gap-1").style("min-width: min(300px, 100%); flex: 1") as self.worst:
                 ui.spinner()
-        with ui.column().classes("w-full gap-2") as self.samples:
+        with ui.column().classes("w-full gap-2").style("scroll-margin: 80px 0 120px") as self.samples:
             self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
             self.chips = ui.row().classes("gap-2")
             self.pattern = ui.label().classes("max-w-prose")
@@ -133,6 +133,10 @@ class ConfusionsPage:
         gesture = None if row == ALL else labels[row]
         prediction = None if column == ALL else labels[column]
         self.change(replace(self.cell, gesture=gesture, prediction=prediction))
+        self._to_pictures()
+
+    def _to_pictures(self) -> None:
+        ui.run_javascript(f"getHtmlElement({self.samples.id}).scrollIntoView({{block: 'nearest', behavior: 'smooth'}})")
 
     def change(self, cell: Cell) -> None:
         """Show other samples."""
@@ -206,8 +210,9 @@ class ConfusionsPage:
     def _pair(self, pair: ErrorPair) -> None:
         def open_pair() -> None:
             self.change(replace(self.cell, gesture=pair.gesture, prediction=pair.prediction))
+            self._to_pictures()
 
-        button = ui.button(on_click=open_pair).props("flat no-caps align=left").classes("w-full")
+        button = ui.button(color=None, on_click=open_pair).props("flat no-caps align=left").classes("w-full")
         with button, ui.column().classes("gap-0 items-start text-left"):
             ui.label(f"{pair.title}: {pair.count:,} of {pair.support:,}")
             ui.label(_rate_in_words(pair)).classes("text-caption")

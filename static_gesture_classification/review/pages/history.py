@@ -86,7 +86,7 @@ class HistoryPage:
             for entry in newest[: self.shown]:
                 self._entry(entry, history, entry.id in undone)
         if len(newest) > self.shown:
-            ui.button("Show more", on_click=self._more).props("outline no-caps")
+            ui.button("Show more", color=None, on_click=self._more).props("outline no-caps")
 
     def _entry(self, entry: Entry, history: History, is_undone: bool) -> None:
         words = entry.in_words if entry.action != "undo" else f"taken back: {history.find(entry.undoes).in_words}"

@@ -99,7 +99,8 @@ class LabelIssuesPage:
         with ui.row().classes("w-full items-center gap-4"):
             self.summary = ui.label()
             if may_search:
-                ui.button("Search again", on_click=lambda: _start(self.review, self.workspace)).props("outline no-caps")
+                again = ui.button("Search again", color=None, on_click=lambda: _start(self.review, self.workspace))
+                again.props("outline no-caps")
         if not self.samples:
             return
         checkpoint = self.workspace.trained if self.workspace.trained.is_file() else None

@@ -89,7 +89,7 @@ class MapPage:
         """Build the content: by principal components at once, by t-SNE when it is there."""
         with ui.row().classes("w-full items-center gap-4"):
             choice = ui.toggle(COLOURINGS, value="gesture", on_change=lambda event: self.colour(str(event.value)))
-            choice.props('no-caps aria-label="Colour by"')
+            choice.props('no-caps dense padding="4px 8px" aria-label="Colour by"')
             self.state = ui.label("By principal components; nearest neighbours are being arranged ...")
             self.state.props('role="status"')
         self.chart = ui.echart(self._options()).classes("w-full").style("height: min(64vh, 620px)")
@@ -98,9 +98,9 @@ class MapPage:
         self.chart.on("chart:finished", self._ready, [])
         with ui.row().classes("items-center gap-2"):
             for label, icon, kind in (("Lasso", "gesture", "polygon"), ("Rectangle", "crop_square", "rect")):
-                choose = ui.button(label, icon=icon, on_click=lambda _, k=kind: self._draw_with(k))
+                choose = ui.button(label, icon=icon, color=None, on_click=lambda _, k=kind: self._draw_with(k))
                 choose.props("outline no-caps dense")
-            ui.button("Clear", icon="clear", on_click=self._clear).props("outline no-caps dense")
+            ui.button("Clear", icon="clear", color=None, on_click=self._clear).props("outline no-caps dense")
             ui.label(LASSO).classes("text-caption")
         self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
         decisions = Decisions(DecisionSettings.from_config(self.review.config), self.review.vocabulary)
