@@ -68,7 +68,7 @@ class SampleFacts:
             return Explanation(str(error))
         if inputs is None:
             return None
-        gesture = sample.prediction or sample.gesture
+        gesture = sample.prediction or sample.suggested or sample.gesture
         heat = crop_heat(classifier, inputs, gesture) if classifier.kind.needs_crops else None
         weights = point_weights(classifier, inputs, gesture)
         if heat is None and weights is None:

@@ -1,6 +1,7 @@
 """A sample, large, with what is known of it and a key for each decision.
 
 1 2 3 ...   it shows another gesture: this one (0 is the tenth; W, then a letter, for more)
+Y           it is what it looks like, where a search for wrong labels says so
 D           drop it
 R           its label is right
 M           record more of this
@@ -28,6 +29,7 @@ from static_gesture_classification.review.shown_sample import SampleList, ShownS
 
 CHOICE_KEYS = "1234567890abcdefghijklmnopqrstuvwxyz"
 DIGITS = 10
+SETTLED = 0.15  # seconds that a sample is shown before it is explained; whoever leafs through waits for nothing
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Viewer:
         self._bars.content = bars(sample)
         self._facts.content = facts_table(sample)
         self._neighbours.content = ""
-        ui.timer(0.05, lambda: self._explain(sample), once=True)
+        ui.timer(SETTLED, lambda: self._explain(sample), once=True)
 
     def _decided(self, sample: ShownSample) -> str:
         return verdicts(self.decisions.fixes()).get(sample.sample, "")

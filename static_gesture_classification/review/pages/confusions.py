@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from static_gesture_classification.review.samples_view import SamplesView
 from static_gesture_classification.review.shown_sample import PredictedList
 
 WORST = 8  # pairs in the list beside the matrix
+MOST_SUBJECTS = 300  # in the choice of persons, most errors first
 ANY = "all"
 
 
@@ -86,11 +88,11 @@ class ConfusionsPage:
         with ui.row().classes("items-end gap-4"):
             there = {each.name: each.title for each in choices(self.review)} | {self.choice.name: self.choice.title}
             self._select("Predictions", there, self.choice.name, self._change_predictions)
-            self._select("Source", _named("source", self.table), self.cell.source or ANY, self._change_source)
-            self.subject = self._select("Person", self._subjects(), self._subject_name(), self._change_subject)
+            self.source = self._select("Source", _named("source", self.table), ANY, self._change_source)
+            self.subject = self._select("Person", self._subjects(), ANY, self._change_subject)
             self.subject.props("use-input")
-            errors = ui.switch("Only errors", value=self.cell.only_errors)
-            errors.on_value_change(lambda event: self.change(replace(self.cell, only_errors=bool(event.value))))
+            self.errors = ui.switch("Only errors")
+            self.errors.on_value_change(lambda event: self.change(replace(self.cell, only_errors=bool(event.value))))
             kind = ui.toggle({False: "Counts", True: "Rates"}, value=False).props(
                 'no-caps aria-label="Counts or rates"'
             )
@@ -102,9 +104,16 @@ class ConfusionsPage:
 
     def _subjects(self) -> dict[str, str]:
         parts = self.table.errors_by("subject", self.cell)
-        return {ANY: "all"} | {
-            name or "unknown": f"{_short(name)} ({errors:,} of {samples:,} wrong)" for name, errors, samples in parts
-        }
+        chosen = self.cell.subject
+        own = {} if chosen is None else {chosen or "unknown": _short(chosen)}
+        return (
+            {ANY: "all"}
+            | own
+            | {
+                name or "unknown": f"{_short(name)} ({errors:,} of {samples:,} wrong)"
+                for name, errors, samples in islice(parts, MOST_SUBJECTS)
+            }
+        )
 
     def _subject_name(self) -> str:
         return ANY if self.cell.subject is None else self.cell.subject or "unknown"
@@ -140,6 +149,8 @@ class ConfusionsPage:
 
     def change(self, cell: Cell) -> None:
         """Show other samples."""
+        if cell == self.cell:
+            return
         self.cell = cell
         ui.navigate.history.replace(f"/confusions?{urlencode(self._address())}")
         self.refresh()
@@ -152,7 +163,9 @@ class ConfusionsPage:
         return {**chosen, **{name: value for name, value in parts.items() if value is not None}, **only}
 
     def refresh(self) -> None:
-        """Show matrix, chips and pictures as they are chosen."""
+        """Show filters, matrix, chips and pictures as they are chosen."""
+        self.source.value, self.errors.value = self.cell.source or ANY, self.cell.only_errors
+        self.subject.set_options(self._subjects(), value=self._subject_name())
         self.refresh_matrix()
         rows = self.table.rows(self.cell)
         self.heading.text = f"{self.cell.title}: {len(rows):,}"
@@ -161,7 +174,8 @@ class ConfusionsPage:
         self.pattern.text = ""
         if self._is_pair():
             self.pattern.text = "Looking for what these samples have in common ..."
-            ui.timer(0.05, self._pattern, once=True)
+            with self.samples:  # what was pressed may be gone by now, as a chip is
+                ui.timer(0.05, self._pattern, once=True)
 
     def refresh_matrix(self) -> None:
         """Draw the matrix."""
