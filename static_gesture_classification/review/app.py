@@ -58,7 +58,7 @@ def build(review: Review) -> FastAPI:
     os.environ["NICEGUI_STORAGE_PATH"] = str(review.settings.folder / "browser")
     from nicegui import ui
 
-    from static_gesture_classification.review import exports, frame, run_pictures, thumbnails
+    from static_gesture_classification.review import exports, frame, large_pictures, run_pictures, thumbnails
     from static_gesture_classification.review.page import Page
     from static_gesture_classification.review.pages import PAGES
 
@@ -72,6 +72,7 @@ def build(review: Review) -> FastAPI:
     thumbnails.serve(review.thumbnails, app)
     run_pictures.serve(review, app)
     exports.Exports(review.settings.folder / exports.FOLDER, review.jobs).serve(app)
+    large_pictures.serve(review.thumbnails, app)
     for page in PAGES:
         register(page, PAGES)
     ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")

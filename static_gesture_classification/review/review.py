@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.review.background import Background
 from static_gesture_classification.review.jobs import Jobs
 from static_gesture_classification.review.settings import ReviewSettings
 from static_gesture_classification.review.tables import Tables
@@ -26,6 +27,7 @@ class Review:
         tables: in memory, by file.
         thumbnails: pictures of samples.
         jobs: long commands.
+        background: calculations of a few seconds.
         config: the composed configuration; pages give it to a capability's `Settings.from_config` alone.
     """
 
@@ -36,6 +38,7 @@ class Review:
     tables: Tables
     thumbnails: Thumbnails
     jobs: Jobs
+    background: Background
     config: DictConfig
 
     @classmethod
@@ -52,5 +55,6 @@ class Review:
             tables,
             thumbnails,
             Jobs(settings.folder / "jobs"),
+            Background(),
             config,
         )
