@@ -98,19 +98,28 @@ def find_work(settings: RecordingSettings) -> Work:
     """
     if settings.background:
         return _work_without_gestures(settings)
-    if settings.gesture is not None:
-        settings.vocabulary.index(settings.gesture)
+    for name in filter(None, (settings.gesture, settings.mistaken_for)):
+        settings.vocabulary.index(name)
+    if settings.mistaken_for is not None and settings.gesture is None:
+        raise UserError(
+            f"recording.mistaken_for is {settings.mistaken_for}, and no gesture that is mistaken for it is named; add "
+            "recording.gesture=NAME"
+        )
+    one = Work((Job(settings.gesture, settings.count, settings.mistaken_for),), endless=settings.gesture is None)
     path = settings.plan
     if settings.mode == "free" or (settings.mode == "auto" and not path.is_file()):
-        return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
+        return one
     plan = read_plan(path, settings.vocabulary)
-    lines = [line for line in plan.recordings if settings.gesture in (None, line.gesture)]
+    lines = [
+        line
+        for line in plan.recordings
+        if settings.gesture in (None, line.gesture) and settings.mistaken_for in (None, line.mistaken_for)
+    ]
     if not lines and settings.mode == "plan":
         wanted = f"no {settings.gesture}" if settings.gesture else "nothing"
-        raise UserError(f"{path} asks for {wanted}; record what you like with recording.mode=free")
-    if not lines:
-        return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
-    return _work_of_plan(plan, lines, path, settings)
+        taken = f" that is taken for {settings.mistaken_for}" if settings.mistaken_for else ""
+        raise UserError(f"{path} asks for {wanted}{taken}; record what you like with recording.mode=free")
+    return _work_of_plan(plan, lines, path, settings) if lines else one
 
 
 def _work_without_gestures(settings: RecordingSettings) -> Work:

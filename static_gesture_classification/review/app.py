@@ -59,6 +59,7 @@ def build(review: Review) -> FastAPI:
     from nicegui import ui
 
     from static_gesture_classification.review import frame, thumbnails
+    from static_gesture_classification.review.camera import sockets
     from static_gesture_classification.review.page import Page
     from static_gesture_classification.review.pages import PAGES
 
@@ -70,6 +71,7 @@ def build(review: Review) -> FastAPI:
             await frame.show(page, pages, review)
 
     thumbnails.serve(review.thumbnails, app)
+    sockets.serve(review, app)
     for page in PAGES:
         register(page, PAGES)
     ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from static_gesture_classification.review.page import Page
-from static_gesture_classification.review.pages import runs
+from static_gesture_classification.review.pages import record, runs
 
-PAGES = (Page("/runs", "Runs", "insights", runs.build),)
+PAGES = (
+    Page("/record", "Record", "videocam", record.build),
+    Page("/runs", "Runs", "insights", runs.build),
+)
