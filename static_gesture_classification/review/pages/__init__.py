@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from static_gesture_classification.review.page import Page
-from static_gesture_classification.review.pages import record, runs
+from static_gesture_classification.review.pages import plan, record, runs
 
 PAGES = (
     Page("/record", "Record", "videocam", record.build),
     Page("/runs", "Runs", "insights", runs.build),
+    Page("/plan", "Plan", "checklist", plan.build),
 )
