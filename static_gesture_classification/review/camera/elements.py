@@ -35,3 +35,24 @@ class CameraElement(Element):
 
 class RecorderView(CameraElement, component="recorder.js", esm={"gestures-camera": "gestures_camera"}):
     """The recorder: it shows what `recorder_face` sends, and sends keys. It emits `over` with the last state."""
+
+
+class LiveView(CameraElement, component="live.js", esm={"gestures-camera": "gestures_camera"}):
+    """The live view: it shows what `live_face` sends, and sends keys. It emits `over` with the last state."""
+
+
+class TryView(Element, component="tryout.js", esm={"gestures-camera": "gestures_camera"}):
+    """A place for a picture or a video to try the model on. It emits `kept` when an error was kept.
+
+    Args:
+        path: to which the file is posted.
+        wrong_path: to which is posted what was wrong.
+        gestures: that may have been meant.
+        largest: MB of a file.
+    """
+
+    def __init__(self, path: str, wrong_path: str, gestures: Sequence[str], largest: float) -> None:
+        super().__init__()
+        ui.add_css(STYLE)
+        self._props.update(path=path, wrong_path=wrong_path, gestures=list(gestures), largest=largest)
+        self.classes("w-full")

@@ -1,4 +1,4 @@
-import { GesturesCamera, keyName } from "gestures-camera";
+import { cameraPage } from "gestures-camera";
 
 // The recorder on the page: it shows the state that the server sends, and sends keys.
 export default {
@@ -82,6 +82,7 @@ export default {
         </div>
         <div v-if="live" class="gc-muted q-mt-sm">
           {{ state.subject || 'nobody named' }}<span v-if="state.room">, {{ state.room }}</span>
+          <div v-if="state.masked">All but the hand is blurred before it is saved.</div>
         </div>
 
         <template v-if="state.screen === 'choosing'">
@@ -137,18 +138,12 @@ export default {
         <div class="gc-spoken" aria-live="polite">{{ state.notice }}</div>
       </div>
     </div>`,
-  props: { path: String, size: Array, rate_wanted: Number, mirror: Boolean },
-  emits: ["over"],
-  data: () => ({
-    phase: "off", // off, on, over
-    state: {},
-    pictures: {},
-    typed: "",
-    rate: "",
-    arrows: ["up", "down"],
-    icons: { good: "check_circle", warning: "tips_and_updates", neutral: "info", other: "hourglass_empty" },
-  }),
+  mixins: [cameraPage],
+  data: () => ({ typed: "", arrows: ["up", "down"] }),
   computed: {
+    takesKeys() {
+      return this.state.screen !== "asking";
+    },
     live() {
       return this.phase === "off" || ["ready", "recording"].includes(this.state.screen);
     },
@@ -159,63 +154,12 @@ export default {
       if (screen === "ready") return { text: "Press Space to start", kind: "neutral" };
       return banner;
     },
-    spoken() {
-      const hands = this.state.hands || [];
-      const labels = hands.map((hand) => hand.label).filter(Boolean);
-      return `The camera's picture: ${hands.length ? labels.join(", ") || "a hand" : "no hand"}`;
-    },
     total() {
       const count = this.state.sets.reduce((sum, each) => sum + each.pictures, 0);
       return count ? `${count} pictures are saved` : "Nothing was recorded";
     },
   },
-  mounted() {
-    this.onKey = (event) => {
-      if (this.phase !== "on") return;
-      const key = keyName(event);
-      if (!key || this.state.screen === "asking") return;
-      event.preventDefault();
-      this.press(key);
-    };
-    document.addEventListener("keydown", this.onKey);
-  },
-  unmounted() {
-    document.removeEventListener("keydown", this.onKey);
-    if (this.camera) this.camera.close();
-  },
   methods: {
-    async start(query) {
-      if (this.phase === "on") return;
-      this.phase = "on";
-      this.last = null;
-      this.state = { screen: "opening", text: "Opening the camera." };
-      this.camera = new GesturesCamera({
-        video: this.$refs.video, overlay: this.$refs.overlay, path: this.path + query, size: this.size,
-        rate: this.rate_wanted, mirror: this.mirror, shown: (state) => this.show(state), ended: () => this.end(),
-      });
-      this.pictures = this.camera.pictures;
-      try {
-        await this.camera.open();
-      } catch (error) {
-        this.last = { screen: "problem", text: error.message };
-        this.camera.close();
-      }
-    },
-    show(state) {
-      if (["over", "problem"].includes(state.screen)) this.last = state;
-      else this.state = state;
-      const { rate, delay } = this.camera.figures;
-      this.rate = rate ? `${rate.toFixed(0)} a second, ${delay.toFixed(0)} ms behind` : "";
-    },
-    end() {
-      if (this.phase !== "on") return;
-      this.phase = "over";
-      this.state = {};
-      this.$emit("over", this.last || { screen: "over", sets: [], problems: [], lost: true });
-    },
-    press(key) {
-      this.camera.press([key]);
-    },
     answer(name) {
       const before = [...(this.state.typed || "")].map(() => "backspace");
       this.camera.press([...before, ...[...name].map((sign) => (sign === " " ? "space" : sign)), "enter"]);

@@ -48,8 +48,13 @@ def record_what(settings: RecordingSettings, query: Mapping[str, str]) -> Record
     return settings.model_copy(update=changes)
 
 
-def record_on_page(settings: RecordingSettings, link: Link) -> None:
+def record_on_page(settings: RecordingSettings, elsewhere: bool, link: Link) -> None:
     """Record until the user ends it or the page is gone; kept pictures are on disk at every moment.
+
+    Args:
+        settings: see `record_what`.
+        elsewhere: whether the page is open on another device, a phone; then pictures are masked unless told otherwise.
+        link: to the page.
 
     Raises:
         UserError: there is nothing to record, no place for it, or no model that works.
@@ -57,13 +62,15 @@ def record_on_page(settings: RecordingSettings, link: Link) -> None:
     work = find_work(settings)
     check_writable(settings.storage.root)
     settings = fit_to_camera(settings, work, live=True)
+    storage = settings.storage.for_pictures_from(elsewhere)
+    settings = settings.model_copy(update={"storage": storage})
     checkpoint = judging_checkpoint(settings.judge, work.checkpoint)
     if settings.background and checkpoint is None:
         raise UserError("there is no model yet, so nothing can be a false alarm: train one first")
     link.say({"screen": "opening", "text": "Loading the model and the hand finder."})
     observer = open_observer(settings.judge, checkpoint, every_hand=settings.background)
     recorder = open_recorder(settings, work, observer)
-    about = {"judge": observer.checkpoint, "learner": observer.about_learner, "mirror": settings.mirror}
+    about = {"judge": observer.checkpoint, "learner": observer.about_learner, "masked": storage.mask is True}
     try:
         with observer.detector, LatestFrame(link.camera, settings.camera) as frames:
             try:

@@ -45,7 +45,7 @@ export class GesturesCamera {
     this.looks = true;
     this.lastSent = 0;
     this.answers = []; // [when, milliseconds since it was sent] of pictures that were looked at
-    this.canvas = document.createElement("canvas");
+    this.looked = new Map(); // number of a picture -> the canvas that holds it
     this.encoding = false;
   }
 
@@ -93,10 +93,12 @@ export class GesturesCamera {
     const now = performance.now();
     if (this.sent.has(state.frame)) {
       this.answers.push([now, now - this.sent.get(state.frame)]);
+      this.answered = now;
       for (const number of [...this.sent.keys()]) if (number <= state.frame) this.sent.delete(number);
+      for (const number of [...this.looked.keys()]) if (number < state.frame) this.looked.delete(number);
     }
     while (this.answers.length && now - this.answers[0][0] > RATE_OVER_MS) this.answers.shift();
-    this.draw(state.hands || []);
+    this.draw(state.hands || [], this.looks ? this.looked.get(state.frame) : undefined);
     this.shown(state);
   }
 
@@ -113,7 +115,10 @@ export class GesturesCamera {
     const { video, socket } = this;
     if (this.encoding || !socket || socket.readyState !== WebSocket.OPEN || !video.videoWidth) return;
     const now = performance.now();
-    for (const [number, when] of this.sent) if (now - when > LOST_MS) this.sent.delete(number);
+    for (const [number, when] of this.sent) {
+      if (now - when > LOST_MS) [this.sent, this.looked].forEach((known) => known.delete(number));
+    }
+    if (this.answered && now - this.answered > LOST_MS) this.forget();
     const wait = this.looks ? 1000 / this.rate : IDLE_MS;
     if (now - this.lastSent < wait - 2 || this.sent.size >= UNDER_WAY || socket.bufferedAmount > 1e6) return;
     this.lastSent = now;
@@ -121,7 +126,8 @@ export class GesturesCamera {
   }
 
   encode() {
-    const { video, canvas } = this;
+    const { video } = this;
+    const canvas = document.createElement("canvas");
     const scale = Math.min(1, LONGEST_SIDE / Math.max(video.videoWidth, video.videoHeight));
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
@@ -137,11 +143,19 @@ export class GesturesCamera {
       message.set(jpeg, 4);
       if (this.socket.readyState !== WebSocket.OPEN) return;
       this.sent.set(number, performance.now());
+      this.looked.set(number, canvas);
       this.socket.send(message);
     }, "image/jpeg", QUALITY);
   }
 
-  draw(hands) {
+  // The video alone is shown, while nothing comes back.
+  forget() {
+    this.answered = 0;
+    this.draw([]);
+  }
+
+  // The hands, in the picture that they were found in: the video itself is ahead of it.
+  draw(hands, picture) {
     const { overlay, video } = this;
     const ratio = window.devicePixelRatio || 1;
     const width = overlay.clientWidth, height = overlay.clientHeight;
@@ -155,6 +169,12 @@ export class GesturesCamera {
     const place = placeIn(video.videoWidth, video.videoHeight, width, height);
     const x = (value) => place.left + (this.mirror ? 1 - value : value) * place.width;
     const y = (value) => place.top + value * place.height;
+    if (picture) {
+      context.save();
+      if (this.mirror) context.transform(-1, 0, 0, 1, width, 0);
+      context.drawImage(picture, place.left, place.top, place.width, place.height);
+      context.restore();
+    }
     for (const hand of hands) drawHand(context, hand, x, y, width);
   }
 }
@@ -200,3 +220,70 @@ export function drawHand(context, hand, x, y, width) {
   context.fillStyle = "#0c1016";
   context.fillText(hand.label, at + 7, up + 18);
 }
+
+// What all pages with a camera share: it opens the camera, shows states, and sends keys.
+export const cameraPage = {
+  props: { path: String, size: Array, rate_wanted: Number, mirror: Boolean },
+  emits: ["over"],
+  data: () => ({
+    phase: "off", // off, on, over
+    state: {},
+    pictures: {},
+    rate: "",
+    icons: { good: "check_circle", warning: "tips_and_updates", neutral: "info", other: "hourglass_empty" },
+  }),
+  computed: {
+    spoken() {
+      const hands = this.state.hands || [];
+      const labels = hands.map((hand) => hand.label).filter(Boolean);
+      return `The camera's picture: ${hands.length ? labels.join(", ") || "a hand" : "no hand"}`;
+    },
+  },
+  mounted() {
+    this.onKey = (event) => {
+      const key = this.phase === "on" && this.takesKeys ? keyName(event) : "";
+      if (!key) return;
+      event.preventDefault();
+      this.press(key);
+    };
+    document.addEventListener("keydown", this.onKey);
+  },
+  unmounted() {
+    document.removeEventListener("keydown", this.onKey);
+    if (this.camera) this.camera.close();
+  },
+  methods: {
+    async start(query) {
+      if (this.phase === "on") return;
+      this.phase = "on";
+      this.last = null;
+      this.state = { screen: "opening", text: "Opening the camera." };
+      this.camera = new GesturesCamera({
+        video: this.$refs.video, overlay: this.$refs.overlay, path: this.path + query, size: this.size,
+        rate: this.rate_wanted, mirror: this.mirror, shown: (state) => this.show(state), ended: () => this.end(),
+      });
+      this.pictures = this.camera.pictures;
+      try {
+        await this.camera.open();
+      } catch (error) {
+        this.last = { screen: "problem", text: error.message };
+        this.camera.close();
+      }
+    },
+    show(state) {
+      if (["over", "problem"].includes(state.screen)) this.last = state;
+      else this.state = state;
+      const { rate, delay } = this.camera.figures;
+      this.rate = rate ? `${rate.toFixed(0)} a second, ${delay.toFixed(0)} ms behind` : "";
+    },
+    end() {
+      if (this.phase !== "on") return;
+      this.phase = "over";
+      this.state = {};
+      this.$emit("over", this.last || { screen: "over", sets: [], problems: [], lost: true });
+    },
+    press(key) {
+      this.camera.press([key]);
+    },
+  },
+};
