@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.review.jobs import Jobs
 from static_gesture_classification.review.settings import ReviewSettings
+from static_gesture_classification.review.sharing import Sharing
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.review.thumbnails import Thumbnails
 from static_gesture_classification.workspace import Workspace
@@ -26,6 +27,7 @@ class Review:
         tables: in memory, by file.
         thumbnails: pictures of samples.
         jobs: long commands.
+        sharing: how other machines reach the page; None where they cannot.
         config: the composed configuration; pages give it to a capability's `Settings.from_config` alone.
     """
 
@@ -36,10 +38,11 @@ class Review:
     tables: Tables
     thumbnails: Thumbnails
     jobs: Jobs
+    sharing: Sharing | None
     config: DictConfig
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Review:
+    def from_config(cls, config: DictConfig, sharing: Sharing | None = None) -> Review:
         """From the composed configuration."""
         settings, workspace = ReviewSettings.from_config(config), Workspace.from_config(config)
         tables = Tables()
@@ -52,5 +55,6 @@ class Review:
             tables,
             thumbnails,
             Jobs(settings.folder / "jobs"),
+            sharing,
             config,
         )

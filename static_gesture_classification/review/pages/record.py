@@ -15,11 +15,17 @@ from static_gesture_classification.review import frame
 from static_gesture_classification.review.camera.elements import RecorderView
 from static_gesture_classification.review.camera.recording import BACKGROUND, FREE, PLAN
 from static_gesture_classification.review.camera.sockets import RECORD
+from static_gesture_classification.review.gate import is_loopback
 from static_gesture_classification.review.review import Review
+from static_gesture_classification.review.sharing import WARNING, Sharing
 
 ANY = "Anything: perform, then name it"
 NOTHING = "No gesture: find false alarms (two minutes)"
 AS_PLANNED = "What the plan asks for"
+SHARE = "gestures app review.share_on_lan=true"
+MASKED = "Of a phone's pictures all but the hand is blurred before it is saved (recording.mask)."
+MOST_LINKS = 3
+WHAT_IS_KEPT = "Pictures go to the computer that runs this page alone. Kept is the hand, with a little around it."
 
 
 async def build(review: Review) -> None:
@@ -36,6 +42,9 @@ async def build(review: Review) -> None:
         _start(view, choices, chosen)
     outcome = ui.column().classes("w-full")
     view.on("over", lambda event: _show_outcome(outcome, event.args))
+    request = ui.context.client.request
+    if request is not None and is_loopback(request.scope.get("client")):
+        _phone(review.sharing)
 
 
 class _Choice:
@@ -70,9 +79,26 @@ def _start(view: RecorderView, choices: dict[str, str], chosen: _Choice) -> None
         about.bind_visibility_from(pick, "value", value=chosen.what)
     start = ui.button("Start the camera", icon="play_arrow", on_click=lambda: view.start(chosen.query))
     start.props("no-caps size=lg")
-    ui.label("Pictures go to this computer alone. Only the hand and a little around it is kept.").classes(
-        "text-caption"
-    )
+    ui.label(WHAT_IS_KEPT).classes("text-caption")
+
+
+def _phone(sharing: Sharing | None) -> None:
+    """How to record with a phone; shown on this machine alone, for the code holds the token."""
+    with ui.expansion("Record with a phone", icon="smartphone").classes("w-full"):
+        if sharing is None:
+            ui.label("A phone in the same network can be the camera. Start the page again with:")
+            ui.label(SHARE).classes("text-weight-medium").style("font-family: monospace")
+            ui.label("The terminal and this place then show a code to scan.")
+            return
+        with ui.row().classes("items-start"):
+            picture = ui.element("img").props(f'src="{sharing.as_picture()}" alt="QR code of the address for a phone"')
+            picture.style("width: 240px; max-width: 100%")
+            with ui.column().classes("max-w-prose"):
+                ui.label("Scan this code with a phone in the same network, or open there:")
+                for link in sharing.links[:MOST_LINKS]:
+                    ui.label(link).style("font-family: monospace; overflow-wrap: anywhere")
+                ui.label(WARNING)
+                ui.label(MASKED)
 
 
 def _show_outcome(outcome: ui.column, last: dict[str, Any]) -> None:
