@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from static_gesture_classification.atomic_files import explain_write_errors
+from static_gesture_classification.review.settings import LOOPBACK
 
 TOKEN, CERTIFICATE, KEY = "lan_token", "lan_certificate.pem", "lan_key.pem"
 TOKEN_BYTES = 32
@@ -100,17 +101,11 @@ class Sharing:
 
 
 def own_addresses() -> tuple[str, ...]:
-    """The IP addresses of this machine in its networks; that of the way out comes first."""
-    found = [
-        each.address.partition("%")[0]
-        for entries in psutil.net_if_addrs().values()
-        for each in entries
-        if each.family in (socket.AF_INET, socket.AF_INET6)
-    ]
-    usable = [address for address in found if _is_usable(address)]
+    """The IPv4 addresses of this machine in its networks; that of the way out comes first."""
+    entries = [each for card in psutil.net_if_addrs().values() for each in card if each.family == socket.AF_INET]
     first = _way_out()
-    ranks = {each: (each != first, ipaddress.ip_address(each).version) for each in usable}
-    return tuple(sorted(ranks, key=lambda each: ranks[each])) or ("127.0.0.1",)
+    usable = dict.fromkeys(each.address for each in entries if _is_usable(each.address))
+    return tuple(sorted(usable, key=lambda address: address != first)) or (LOOPBACK[0],)
 
 
 def _way_out() -> str:
