@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 from starlette.testclient import TestClient
 
-from static_gesture_classification.configuration import CONF
 from static_gesture_classification.review.camera import sockets
 from static_gesture_classification.review.review import Review
 
@@ -21,13 +21,20 @@ EASY = (  # a recorder that keeps each picture of a box at once, without a model
 )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def easy(project: Path) -> DictConfig:
+    """The configuration with `EASY`."""
+    with initialize_config_dir(str(project / "conf"), version_base="1.3"):
+        return compose("config", [*EASY])
+
+
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
+def served(easy: DictConfig, tmp_path: Path) -> Iterator[Served]:
     """A client of the camera's addresses; the working folder is a temporary one."""
 
     def client(*overrides: str, address: tuple[str, int] = LOCAL) -> TestClient:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose("config", [*EASY, *overrides])
+        config = OmegaConf.merge(easy, OmegaConf.from_dotlist(list(overrides)))
+        assert isinstance(config, DictConfig)
         app = FastAPI()
         sockets.serve(Review.from_config(config), app)
         return TestClient(app, client=address)
