@@ -149,12 +149,11 @@ def test_a_phones_pictures_are_masked(served: Served) -> None:
     )
 
 
-@pytest.mark.parametrize("query", [
-    "?gesture=NOTHING", "?what=everything", "?mistaken_for=ONE", "?gesture=ONE&mistaken_for=ONE", "?gesture=../../etc",
-])  # fmt: skip
-def test_what_cannot_be_recorded_is_said(served: Served, query: str) -> None:
-    with opened(served(), query) as page:
-        assert page.on("problem")["text"]
+def test_what_cannot_be_recorded_is_said(served: Served) -> None:
+    client = served()
+    for query in ("gesture=NOTHING", "what=all", "mistaken_for=ONE", "gesture=ONE&mistaken_for=ONE", "gesture=../etc"):
+        with opened(client, f"?{query}") as page:
+            assert page.on("problem")["text"]
     assert not ROOT.exists()
 
 
