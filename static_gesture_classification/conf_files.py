@@ -58,6 +58,7 @@ TEXT_OR_NULL = (
     "promote.run",
     "recording.checkpoint",
     "recording.gesture",
+    "recording.mistaken_for",
     "recording.refit_landmarks",
     "recording.rescue",
     "recording.room",

@@ -108,6 +108,14 @@ class Catcher:
         """Why pictures cannot be written; "" while they can."""
         return next((current.trouble for current in self._refused), "")
 
+    def switch(self, on: bool) -> None:
+        """Keep errors from now on, or nothing more: what is in memory is forgotten."""
+        self.settings = self.settings.model_copy(update={"catch": on})
+        if not on:
+            self._sights.clear()
+            self._moments.clear()
+            self.forget()
+
     def see(self, sight: Sight) -> str:
         """Take the next picture.
 
@@ -155,6 +163,12 @@ class Catcher:
         if not current.kept:
             return f"Nothing is kept: the model gives {gesture} in all sharp pictures of these seconds."
         return _tell(current, f"{gesture}, which was taken for {prediction}" if prediction else gesture)
+
+    def keep_one(self, sight: Sight, gesture: str) -> str:
+        """Keep a single picture, which was to be `gesture`; returns what was kept, in words."""
+        assert sight.recognised is not None
+        self.waiting = CaughtError((sight,), sight.recognised.gesture)
+        return self.name(gesture)
 
     def forget(self) -> None:
         """Nothing was wrong after all."""

@@ -10,6 +10,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.review.background import Background
 from static_gesture_classification.review.jobs import Jobs
 from static_gesture_classification.review.settings import ReviewSettings
+from static_gesture_classification.review.sharing import Sharing
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.review.thumbnails import Thumbnails
 from static_gesture_classification.workspace import Workspace
@@ -28,6 +29,7 @@ class Review:
         thumbnails: pictures of samples.
         jobs: long commands.
         background: calculations of a few seconds.
+        sharing: how other machines reach the page; None where they cannot.
         config: the composed configuration; pages give it to a capability's `Settings.from_config` alone.
     """
 
@@ -39,10 +41,11 @@ class Review:
     thumbnails: Thumbnails
     jobs: Jobs
     background: Background
+    sharing: Sharing | None
     config: DictConfig
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Review:
+    def from_config(cls, config: DictConfig, sharing: Sharing | None = None) -> Review:
         """From the composed configuration."""
         settings, workspace = ReviewSettings.from_config(config), Workspace.from_config(config)
         tables = Tables()
@@ -56,5 +59,6 @@ class Review:
             thumbnails,
             Jobs(settings.folder / "jobs"),
             Background(),
+            sharing,
             config,
         )

@@ -290,7 +290,7 @@ def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | 
         DataError: the plan is damaged.
     """
     if path.is_file():
-        return [(line.gesture, line.mistaken_for, line.count) for line in read_plan(path).recordings], True
+        return [(line.gesture, line.mistaken_for, line.count) for line in read_plan(path).wanted], True
     found = pairing.before < len(pairing.labels)
     counts = confusion_counts(pairing.truths[found], pairing.before[found], len(pairing.labels))
     commonest = error_pairs(counts, pairing.labels).head(SHOWN_PAIRS)

@@ -8,19 +8,25 @@ from static_gesture_classification.review.pages import (
     confusions,
     history,
     label_issues,
+    live,
     map,
+    plan,
+    record,
     run,
     runs,
     sample,
 )
 
 PAGES = (
+    Page("/record", "Record", "videocam", record.build),
+    Page("/live", "Live", "back_hand", live.build),
     Page("/runs", "Runs", "insights", runs.build),
     Page("/runs/{run}", "Run", "insights", run.build, listed=False),
     Page("/confusions", "Confusions", "grid_on", confusions.build),
     Page("/samples/{sample}", "Sample", "image", sample.build, listed=False),
     Page("/label-issues", "Label issues", "fact_check", label_issues.build),
     Page("/map", "Map", "scatter_plot", map.build),
+    Page("/plan", "Plan", "checklist", plan.build),
     Page("/checkpoints", "Checkpoints", "workspace_premium", checkpoints.build),
     Page("/history", "History", "history", history.build),
 )
