@@ -33,6 +33,11 @@ STYLE = """
   .q-drawer .q-item.here { font-weight: 600; background: rgba(0, 114, 178, 0.14); }
   .skip { position: absolute; left: -9999px; }
   .skip:focus { left: 8px; top: 8px; z-index: 9999; background: white; color: black; padding: 8px; }
+  .job-log { white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; font-size: 13px; max-height: 60vh;
+    overflow-y: auto; width: 100%; padding: 8px; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 4px; }
+  table.pairs { border-collapse: collapse; display: block; overflow-x: auto; max-width: 100%; }
+  table.pairs th, table.pairs td { text-align: left; padding: 4px 12px 4px 0; }
+  table.pairs tr { border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
   :focus-visible { outline: 3px solid #E69F00 !important; outline-offset: 1px; }
 </style>
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from static_gesture_classification.gestures import Vocabulary
@@ -12,6 +13,12 @@ from static_gesture_classification.review.settings import ReviewSettings
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.review.thumbnails import Thumbnails
 from static_gesture_classification.workspace import Workspace
+
+
+def overrides_for_jobs() -> list[str]:
+    """What this command was started with, without the page's own settings."""
+    given = HydraConfig.get().overrides.task if HydraConfig.initialized() else ()
+    return [override for override in given if not override.startswith("review.")]
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,6 @@ class Review:
             Vocabulary.from_config(config),
             tables,
             thumbnails,
-            Jobs(settings.folder / "jobs"),
+            Jobs(settings.folder / "jobs", overrides_for_jobs()),
             config,
         )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from static_gesture_classification.review.page import Page
-from static_gesture_classification.review.pages import runs
+from static_gesture_classification.review.pages import job, retrain, runs
 
-PAGES = (Page("/runs", "Runs", "insights", runs.build),)
+PAGES = (
+    Page("/retrain", "Retrain", "model_training", retrain.build),
+    Page("/runs", "Runs", "insights", runs.build),
+    Page("/jobs/{job}", "Job", "hourglass_top", job.build, listed=False),
+)
