@@ -35,6 +35,13 @@ STYLE = """
   .skip:focus { left: 8px; top: 8px; z-index: 9999; background: white; color: black; padding: 8px; }
   .job-log { white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; font-size: 13px; max-height: 60vh;
     overflow-y: auto; width: 100%; padding: 8px; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 4px; }
+  ol.path { list-style: none; margin: 0; padding: 0; }
+  ol.path .step { display: flex; flex-wrap: wrap; align-items: center; gap: 12px; padding: 12px 8px;
+    border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
+  ol.path .step.next { border-left: 4px solid #0072B2; background: rgba(0, 114, 178, 0.08); }
+  ol.path .grow { flex: 1 1 240px; min-width: 0; }
+  video.camera { width: 100%; max-width: 480px; aspect-ratio: 4 / 3; transform: scaleX(-1); background: #222;
+    border-radius: 4px; }
   table.pairs { border-collapse: collapse; display: block; overflow-x: auto; max-width: 100%; }
   table.pairs th, table.pairs td { text-align: left; padding: 4px 12px 4px 0; }
   table.pairs tr { border-bottom: 1px solid rgba(128, 128, 128, 0.3); }

@@ -51,7 +51,7 @@ class JobView:
     Args:
         jobs: all.
         name: the job's id.
-        ended: builds what follows once it has ended well.
+        ended: builds what follows once it has finished or failed.
     """
 
     def __init__(self, jobs: Jobs, name: str, ended: Callable[[Job], Awaitable[None] | None]) -> None:
@@ -93,7 +93,7 @@ class JobView:
         if state.status != "running":
             with ui.row():
                 ui.button("Start it again", icon="replay", on_click=self._again).props("no-caps outline")
-        if state.status == "finished":
+        if state.status in ("finished", "failed"):
             await frame.attempt(self.ended, state.job)
         self._show_log(state)
 
@@ -143,7 +143,7 @@ class JobView:
 def describe(progress: JobProgress) -> str:
     """How far it is, in words."""
     if not progress.what:
-        return progress.stage or "it begins"
+        return progress.stage or "loading the program"
     words = [f"{progress.what}: {progress.done:,.0f}"]
     if progress.total:
         words[0] += f" of {progress.total:,.0f}"

@@ -105,8 +105,6 @@ def _show_pairs(comparison: WrittenComparison) -> None:
     what = "The pairs of the plan" if comparison["planned"] else "The worst pairs before"
     ui.label(what).classes("text-subtitle1").props('role="heading" aria-level="3"')
     with ui.element("table").classes("pairs"):
-        with ui.element("caption").classes("sr"):
-            ui.html(what, sanitize=False)
         with ui.element("tr"):
             for heading in ("shown", "taken for", "samples", "errors before", "errors after", ""):
                 with ui.element("th").props("scope=col"):

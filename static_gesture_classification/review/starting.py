@@ -6,6 +6,7 @@ What a browser sends is looked up among the names that there are; it never becom
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from static_gesture_classification.active_learning.retraining.choices import METHODS, Experiment, experiments_in
 from static_gesture_classification.active_learning.retraining.first_model import FIRST_STAGES
@@ -83,18 +84,25 @@ def start_download(jobs: Jobs, dataset: str) -> Job:
     return jobs.start(DOWNLOADS[dataset], "download", [f"download.dataset={dataset}"], about)
 
 
-def start_adding(jobs: Jobs, gesture: str, pictures: str | None) -> Job:
+def start_adding(jobs: Jobs, gesture: str, pictures: Path | None, subject: str, force: bool = False) -> Job:
     """Let the newest landmark model learn a gesture.
 
     Args:
         jobs: all.
         gesture: its name, checked.
         pictures: a folder of its samples; None: its recorded sessions.
+        subject: who shows it; "" if unknown.
+        force: although the samples differ, or an old gesture is the same.
     """
     overrides = [f"add.gesture={hydra_text(gesture)}"]
     if pictures is not None:
-        overrides.append(f"add.pictures={hydra_text(pictures)}")
-    about = {"then": [("Try it live", "/live"), ("Record more of it", "/record")], "gesture": gesture}
+        overrides.append(f"add.pictures={hydra_text(pictures.as_posix())}")
+    if subject:
+        overrides.append(f"add.subject={hydra_text(subject)}")
+    if force:
+        overrides.append("add.force=true")
+    folder = None if pictures is None else pictures.as_posix()
+    about = {"then": [USE, ("Start", "/")], "gesture": gesture, "pictures": folder, "subject": subject}
     return jobs.start(f"Learn {gesture}", "add", overrides, about)
 
 
