@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import warnings
 from collections.abc import Sequence
 
 import uvicorn
@@ -72,6 +73,7 @@ def build(review: Review) -> FastAPI:
     thumbnails.serve(review.thumbnails, app)
     for page in PAGES:
         register(page, PAGES)
+    warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)  # NiceGUI looks at all objects
     ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")
     return app
 

@@ -33,6 +33,9 @@ STYLE = """
   .q-drawer .q-item.here { font-weight: 600; background: rgba(0, 114, 178, 0.14); }
   .skip { position: absolute; left: -9999px; }
   .skip:focus { left: 8px; top: 8px; z-index: 9999; background: white; color: black; padding: 8px; }
+  body.body--dark .text-primary, body.body--dark .text-info { color: #7cc4f5 !important; }
+  body.body--dark .text-positive { color: #4cc79f !important; }
+  body.body--dark .text-negative, body.body--dark .text-accent { color: #ff9d5c !important; }
   .job-log { white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; font-size: 13px; max-height: 60vh;
     overflow-y: auto; width: 100%; padding: 8px; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 4px; }
   ol.path { list-style: none; margin: 0; padding: 0; }
@@ -40,7 +43,7 @@ STYLE = """
     border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
   ol.path .step.next { border-left: 4px solid #0072B2; background: rgba(0, 114, 178, 0.08); }
   ol.path .grow { flex: 1 1 240px; min-width: 0; }
-  video.camera { width: 100%; max-width: 480px; aspect-ratio: 4 / 3; transform: scaleX(-1); background: #222;
+  video.camera { width: 100%; max-width: 400px; aspect-ratio: 4 / 3; transform: scaleX(-1); background: #222;
     border-radius: 4px; }
   table.pairs { border-collapse: collapse; display: block; overflow-x: auto; max-width: 100%; }
   table.pairs th, table.pairs td { text-align: left; padding: 4px 12px 4px 0; }

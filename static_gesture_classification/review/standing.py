@@ -100,7 +100,7 @@ class Standing:
     def next(self) -> StepName:
         """What to do next."""
         if not self.models:
-            return "model" if self.samples else "data"
+            return "model"
         if self.waits_for_training:
             return "retrain"
         return "errors" if self.sessions.count and self.worst else "record"

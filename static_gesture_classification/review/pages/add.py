@@ -53,10 +53,10 @@ class AddPage:
         """Build it."""
         _heading(1, "Name it")
         with ui.row().classes("items-start w-full"):
-            self.gesture = ui.input("Name of the gesture", value=frame.query("gesture")).props(
-                'hint="letters, digits and _, such as ROCK"'
-            )
+            self.gesture = ui.input("Name of the gesture", value=frame.query("gesture")).props('hint="such as ROCK"')
             self.subject = ui.input("Who shows it").props('hint="may stay empty"')
+            for field in (self.gesture, self.subject):
+                field.classes("w-56 q-mb-md")
         if self.standing.unlearned:
             self._recorded()
         _heading(2, "Show it")

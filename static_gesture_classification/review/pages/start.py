@@ -40,7 +40,7 @@ async def build(review: Review) -> None:
     for job in running:
         running_card(job)
     if not standing.models:
-        _welcome(review)
+        _welcome()
     if not standing.hand_finder:
         _hand_finder(review)
     with ui.element("ol").classes("w-full path").props('aria-label="The way to a better model"'):
@@ -133,17 +133,15 @@ def waiting_in_words(standing: Standing) -> str:
     return "The model has learned all that is recorded."
 
 
-def _welcome(review: Review) -> None:
+def _welcome() -> None:
     with ui.card().classes("w-full").props("flat bordered"):
         ui.label("From nothing to your own gesture in five minutes").classes("text-h5").props(
             'role="heading" aria-level="2"'
         )
         ui.label(
             "First, a model learns the gestures from drawn hands. Then you show your camera a gesture of your own, the "
-            "model learns it in seconds, and recognises it live."
+            "model learns it in seconds, and recognises it live. What is next is marked below."
         )
-        with ui.row():
-            _action(("Make a first model", start_first_model), True, review)
 
 
 def _hand_finder(review: Review) -> None:
