@@ -20,6 +20,7 @@ NAME = "Gestures"
 # The choice of light or dark stays in the browser; without one the system's counts.
 REMEMBER_DARK = """
 <script>
+  document.documentElement.lang = "en";
   document.addEventListener("DOMContentLoaded", () => {
     const chosen = localStorage.getItem("dark");
     if (chosen !== null) setTimeout(() => Quasar.Dark.set(chosen === "true"), 0);
@@ -33,9 +34,12 @@ STYLE = """
   .q-drawer .q-item.here { font-weight: 600; background: rgba(0, 114, 178, 0.14); }
   .skip { position: absolute; left: -9999px; }
   .skip:focus { left: 8px; top: 8px; z-index: 9999; background: white; color: black; padding: 8px; }
-  body.body--dark .text-primary, body.body--dark .text-info { color: #7cc4f5 !important; }
-  body.body--dark .text-positive { color: #4cc79f !important; }
-  body.body--dark .text-negative, body.body--dark .text-accent { color: #ff9d5c !important; }
+  /* Quasar's own colours of text are too dark on dark ground; that of buttons with a filled ground stays. */
+  body.body--dark .text-primary { --q-primary: #7cc4f5; }
+  body.body--dark .text-info { --q-info: #7cc4f5; }
+  body.body--dark .text-positive { --q-positive: #4cc79f; }
+  body.body--dark .text-negative { --q-negative: #ff9d5c; }
+  body.body--dark .text-accent { --q-accent: #ff9d5c; }
   .job-log { white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; font-size: 13px; max-height: 60vh;
     overflow-y: auto; width: 100%; padding: 8px; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 4px; }
   ol.path { list-style: none; margin: 0; padding: 0; }
@@ -67,7 +71,7 @@ async def show(page: Page, pages: Sequence[Page], review: Review) -> None:
         with ui.button(icon="contrast").props('flat round color=white aria-label="Light or dark"') as dark:
             ui.tooltip("Light or dark")
         dark.on("click", js_handler=TOGGLE_DARK)
-    with ui.column().classes("w-full max-w-screen-xl mx-auto q-pa-sm gap-4").props('id="content" role="main"'):
+    with ui.column().classes("w-full max-w-screen-xl mx-auto q-pa-sm gap-4").props('id="content"'):
         await attempt(page.build, review)
 
 
@@ -136,8 +140,8 @@ def part(name: str) -> str:
 
 
 def _navigation(page: Page, pages: Sequence[Page]) -> ui.left_drawer:
-    drawer = ui.left_drawer(value=None, bordered=True).props("width=210 breakpoint=900 aria-label=Navigation")
-    with drawer, ui.list().classes("w-full").props('role="navigation" aria-label="Pages"'):
+    drawer = ui.left_drawer(value=None, bordered=True).props("width=210 breakpoint=900")
+    with drawer, ui.element("nav").classes("w-full").props('aria-label="Pages"'), ui.list().props("role=none"):
         for each in pages:
             if each.listed:
                 _entry(each, each.address.split("/")[1] == page.address.split("/")[1])
@@ -146,7 +150,7 @@ def _navigation(page: Page, pages: Sequence[Page]) -> ui.left_drawer:
 
 def _entry(page: Page, is_here: bool) -> None:
     here = ' aria-current="page"' if is_here else ""
-    with ui.item().props(f'clickable tag=a href="{page.address}"{here}').classes("here" if is_here else ""):
+    with ui.item().props(f'clickable tag=a role=link href="{page.address}"{here}').classes("here" if is_here else ""):
         with ui.item_section().props("avatar"):
             ui.icon(page.icon)
         with ui.item_section():

@@ -184,10 +184,10 @@ def running_card(job: Job) -> None:
 
 def job_table(jobs: list[Job]) -> None:
     """Jobs, newest first, each a way to its page."""
-    with ui.list().props("bordered separator").classes("w-full rounded-borders"):
+    with ui.list().props("bordered separator role=none").classes("w-full rounded-borders"):
         for job in jobs:
             icon, colour, word = STATES[job.status]
-            with ui.item().props(f'clickable tag=a href="/jobs/{job.name}"'):
+            with ui.item().props(f'clickable tag=a role=link href="/jobs/{job.name}"'):
                 with ui.item_section().props("avatar"):
                     ui.icon(icon, color=colour).props("aria-hidden=true")
                 with ui.item_section():

@@ -104,9 +104,9 @@ def _show_pairs(comparison: WrittenComparison) -> None:
         return
     what = "The pairs of the plan" if comparison["planned"] else "The worst pairs before"
     ui.label(what).classes("text-subtitle1").props('role="heading" aria-level="3"')
-    with ui.element("table").classes("pairs"):
+    with ui.element("table").classes("pairs").props(f'tabindex=0 aria-label="{what}"'):
         with ui.element("tr"):
-            for heading in ("shown", "taken for", "samples", "errors before", "errors after", ""):
+            for heading in ("shown", "taken for", "samples", "errors before", "errors after", "change"):
                 with ui.element("th").props("scope=col"):
                     ui.label(heading)
         for pair in pairs:
