@@ -41,6 +41,12 @@ _TRAINING = "background model train_hyperparams loss optimizer scheduler augs sa
 COMMANDS: dict[str, tuple[Command, ...]] = {
     "Start": (
         _stage("app", "review.app", "open the page where all of this is a click", "review"),
+        _stage(
+            "first-model",
+            "active_learning.retraining.first_model",
+            "train a first model on drawn hands",
+            "+ synthetic retrain",
+        ),
         _stage("loop", "walkthrough", "show one round of the loop on synthetic hands", "loop"),
     ),
     "Data": (
@@ -56,6 +62,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     ),
     "Train and choose": (
         _command("train", "train_static_gestures", "train a model", f"train_hyperparams trainer + {_TRAINING} logger"),
+        _stage("repro", "whole_pipeline", "run the whole pipeline, as make repro does", f"+ {_DATA} {_TRAINING}"),
         _stage("evaluate", "evaluation.evaluate", "score a checkpoint", f"evaluate + {_DATA} crops split detector"),
         _stage("promote", "evaluation.promote", "make a checkpoint the best one, if it is better", "promote + compare"),
         _stage("runs", "evaluation.runs", "list training runs, their epochs and checkpoints", "runs"),

@@ -65,17 +65,24 @@ def main(config: DictConfig) -> None:
 
 
 def find_checkpoint(settings: LiveSettings) -> Path:
-    """The checkpoint that names the gestures.
+    """The checkpoint that names the gestures: without a choice the usual one, or one that learned a gesture since.
 
     Raises:
         UserError: there is none, or the one that the settings name does not exist.
     """
     judge = settings.recording.judge.model_copy(update={"checkpoint": settings.checkpoint})
     checkpoint = judging_checkpoint(judge, "")
+    if settings.checkpoint is None and _is_newer(settings.added, checkpoint):
+        return settings.added
     if checkpoint is None:
         usual = " nor ".join(map(str, judge.other_checkpoints))
         raise UserError(f"there is neither {usual}: train a model (gestures retrain), or name one with checkpoint=FILE")
     return checkpoint
+
+
+def _is_newer(added: Path, usual: Path | None) -> bool:
+    """Whether a gesture was added after the usual checkpoint was made."""
+    return added.is_file() and (usual is None or added.stat().st_mtime > usual.stat().st_mtime)
 
 
 def open_catcher(settings: LiveSettings, predictor: Predictor, checkpoint: Path) -> Catcher:

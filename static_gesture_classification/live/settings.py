@@ -77,6 +77,7 @@ class LiveSettings(Settings):
     """The `live` node, explained in conf/live/default.yaml.
 
     Args:
+        added: the checkpoint that learned a gesture (`gestures add`); may be absent.
         recording: the recorder's settings, whose rules hold for what is caught.
     """
 
@@ -84,6 +85,7 @@ class LiveSettings(Settings):
     window: Literal["screen", "none"]
     mirror: bool
     checkpoint: Path | None
+    added: Path
     root: Path
     camera: CameraSettings
     holding: HoldSettings
@@ -97,6 +99,7 @@ class LiveSettings(Settings):
         return cls.read(
             config,
             "live",
+            added=config.add.output,
             camera=CameraSettings.read(config, "live"),
             holding=HoldSettings.read(config, "live"),
             hooks=HookSettings.read(config, "live"),

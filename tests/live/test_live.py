@@ -5,6 +5,7 @@ import functools
 import http.server
 import io
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -252,3 +253,18 @@ def test_pictures_of_another_size_are_shown(watch: Callable[..., Watch]) -> None
     for size in (SIZE, (1280, 720), (240, 640)):
         look(seen, 3, size)
         assert draw_watch(seen, Figures(), mirrored=True).pixels.shape == (parts.HEIGHT, parts.WIDTH, 3)
+
+
+def test_an_added_gesture_counts_until_a_newer_model_is_made(
+    settings: Callable[..., LiveSettings], tmp_path: Path
+) -> None:
+    wanted = settings(f"paths.models={tmp_path}")
+    with pytest.raises(UserError, match="train a model"):
+        live.find_checkpoint(wanted)
+    best, added = tmp_path / "best.ckpt", tmp_path / "added.ckpt"
+    for path, second in ((best, 100), (added, 200)):
+        path.touch()
+        os.utime(path, (second, second))
+    assert live.find_checkpoint(wanted) == added
+    os.utime(best, (300, 300))
+    assert live.find_checkpoint(wanted) == best

@@ -96,7 +96,11 @@ class AddSettings(Settings):
 
     def check_name(self) -> None:
         """Raise `UserError` for a name that a gesture cannot have."""
-        name = self.gesture
-        if name != name.strip() or not any(sign.isalnum() for sign in name) or any(sign in name for sign in ',"[]{}'):
-            raise UserError(f"{name!r} is no good name for a gesture; use letters, digits and _, such as ROCK")
-        Vocabulary((name, f"not {name}"))  # what every gesture's name must be
+        check_gesture_name(self.gesture)
+
+
+def check_gesture_name(name: str) -> None:
+    """Raise `UserError` for a name that a gesture cannot have."""
+    if name != name.strip() or not any(sign.isalnum() for sign in name) or any(sign in name for sign in ',"[]{}'):
+        raise UserError(f"{name!r} is no good name for a gesture; use letters, digits and _, such as ROCK")
+    Vocabulary((name, f"not {name}"))  # what every gesture's name must be

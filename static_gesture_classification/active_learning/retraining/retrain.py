@@ -75,11 +75,13 @@ from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
-from static_gesture_classification.terminal import note, say, show_heading
+from static_gesture_classification.terminal import begin_stage, note, say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.workspace import Workspace
+
+STAGES = ("index", "crops", "split", "landmarks", "train", "evaluate", "compare")
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Clock:
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
         """Time a stage."""
-        show_heading(stage)
+        begin_stage(stage)
         start = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - start
