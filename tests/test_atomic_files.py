@@ -69,9 +69,14 @@ def test_full_disk_is_an_error_that_names_the_file_and_the_way_out(tmp_path: Pat
 
 def test_a_folder_that_vanishes_is_an_error_that_says_so(tmp_path: Path) -> None:
     path = tmp_path / "reports" / "report.txt"
-    with pytest.raises(OutputError, match=r"report\.txt: its folder is gone"), atomic_path(path) as partial:
-        path.parent.rmdir()
-        partial.write_text("x")
+
+    def lose_the_folder() -> None:
+        with atomic_path(path) as partial:
+            path.parent.rmdir()
+            partial.write_text("x")
+
+    with pytest.raises(OutputError, match=r"report\.txt: its folder is gone"):
+        lose_the_folder()
 
 
 def test_a_missing_input_is_not_taken_for_a_missing_folder(tmp_path: Path) -> None:
