@@ -19,13 +19,12 @@ from static_gesture_classification.active_learning.retraining.settings import Re
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.predictor import load_model
-from static_gesture_classification.recording.capture.camera import Camera, open_camera
-from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
+from static_gesture_classification.recording.capture.camera import open_camera
+from static_gesture_classification.recording.capture.latest_frame import LOST
 from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera, open_dealer
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
-from static_gesture_classification.recording.keys import CLOSED
-from static_gesture_classification.recording.loop import run
 from static_gesture_classification.recording.recorder import Recorder
+from static_gesture_classification.recording.run import record
 from static_gesture_classification.recording.session_writer import (
     SessionWriter,
     check_writable,
@@ -35,8 +34,6 @@ from static_gesture_classification.recording.session_writer import (
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import begin
 from static_gesture_classification.recording.take_in import print_recorded, take_in_recorded
-from static_gesture_classification.recording.window.lines import Lines
-from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.terminal import note, say
 
 
@@ -107,27 +104,6 @@ def unnamed_sets(settings: RecordingSettings) -> list[SessionWriter]:
     """Sets whose gesture nobody has chosen yet: of killed recorders, and what `gestures live` caught by itself."""
     caught = settings.storage.model_copy(update={"root": settings.in_use})
     return [*reopen_unfinished(settings.storage), *reopen_unfinished(caught)]
-
-
-def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
-    """Record until the user quits or the camera or the work ends; kept pictures are on disk at every moment.
-
-    Returns:
-        messages about pictures that the disk refused.
-    """
-    try:
-        with observer.detector, LatestFrame(camera, recorder.settings.camera) as frames:
-            if not recorder.has_user:
-                run(recorder, observer, frames, Lines())
-            else:
-                with Window() as window:
-                    say("The window is open; it shows its keys at the lower edge.")
-                    run(recorder, observer, frames, window)
-    except KeyboardInterrupt:
-        recorder.press(CLOSED)
-    finally:
-        problems = recorder.close()
-    return problems
 
 
 if __name__ == "__main__":
