@@ -80,9 +80,9 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         ),
         _stage(
             "add",
-            "active_learning.adding.add",
+            "recording.add_gesture",
             "add a gesture from a few samples",
-            "add + poses detector",
+            "add + poses recording detector",
             argument="add.gesture",
         ),
         _command("record", "record_gestures", "record samples from a camera", "recording + admission detector"),

@@ -48,13 +48,18 @@ SLUG_LENGTH = 40
 
 
 class StorageSettings(Settings):
-    """Where pictures are written, and how; see conf/recording/default.yaml."""
+    """Where pictures are written, and how; see conf/recording/default.yaml.
+
+    Args:
+        prefix: how the folders of sessions begin; a dot hides them from sources.
+    """
 
     root: Path
     margin: float = Field(default=0.5, ge=0, strict=True)
     whole_frame: bool = False
     jpeg_quality: int = Field(default=95, ge=1, le=100, strict=True)
     rescue: Path | None = None
+    prefix: str = ""
 
 
 @dataclass
@@ -225,7 +230,7 @@ class SessionWriter:
         return "_".join(part for part in parts if part)
 
     def _begin(self) -> None:
-        prefix = "" if self.session.gesture else UNLABELLED
+        prefix = self.settings.prefix if self.session.gesture else UNLABELLED
         self.folder = unique_folder(self.settings.root, prefix + self.base_name)
         lock = ProcessLock(self.folder / LOCK)
         lock.acquire()
