@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PACKAGE = "static_gesture_classification"
-
 
 @dataclass(frozen=True)
 class Command:
@@ -34,7 +32,7 @@ def _command(name: str, module: str, purpose: str, *groups: str, argument: str =
 
 
 def _stage(name: str, module: str, purpose: str, *groups: str, argument: str = "") -> Command:
-    return _command(name, f"{PACKAGE}.{module}", purpose, *groups, argument=argument)
+    return _command(name, f"{__package__}.{module}", purpose, *groups, argument=argument)
 
 
 _DATA = "sources gestures"

@@ -27,7 +27,7 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
     path = Path(model["path"])
     remote = RemoteFile(path.name, str(model.get("url") or ""), model.get("size"), model.get("sha256"))
     if path.is_file():
-        check(path, remote)
+        check_model_file(path, remote)
     elif remote.url:
         try:
             fetch(
@@ -52,7 +52,7 @@ def model_digest(model: Mapping[str, Any]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check(path: Path, remote: RemoteFile) -> None:
+def check_model_file(path: Path, remote: RemoteFile) -> None:
     """Raise `DataError` where a file is not the published one; a size or SHA-256 of None is not compared."""
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -56,7 +56,7 @@ from static_gesture_classification.training.scores import weighted_f1
 
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
 REPORT_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
-TILE = 160
+PICTURE_TILE = 160
 
 
 class EpochCallback(Callback):
@@ -85,7 +85,7 @@ class EpochCallback(Callback):
         for split in ("train", "val"):
             counts = pd.Series(data.counts(split), index=list(data.vocabulary))
             figure = figures.distribution(counts, f"Samples per gesture, {split}: {counts.sum():,}")
-            shown = shown_samples(data, split, self.samples_shown, pl_module if split == "train" else None)
+            shown = choose_samples(data, split, self.samples_shown, pl_module if split == "train" else None)
             for logger in _loggers(trainer):
                 logger.log_figure(f"datasets/{split}_distribution", figure)
                 for index, image in enumerate(shown):
@@ -187,7 +187,7 @@ def best_and_last(run: RunFolder) -> list[int]:
     return [epoch for epoch in kept if epoch in wanted]
 
 
-def shown_samples(
+def choose_samples(
     data: GestureDataModule, split: str, count: int, module: LightningModule | None = None
 ) -> list[np.ndarray]:
     """Pictures of a split's samples: uint8 RGB, with the gesture above, source and subject below.
@@ -206,7 +206,7 @@ def shown_samples(
         if augmented is not None:
             tiles = np.stack([pictures[position], augmented[position]])
         title = str(sample["gesture"])
-        images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=TILE))
+        images.append(figures.image_grid(tiles, captions[: len(tiles)], title, columns=2, tile=PICTURE_TILE))
     return images
 
 

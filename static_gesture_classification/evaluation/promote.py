@@ -42,14 +42,14 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from rich.prompt import Confirm
 
-from static_gesture_classification.atomic_files import atomic_path, write_json
+from static_gesture_classification.atomic_files import write_bytes, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
-    SUBJECTS,
+    SUBJECTS_KEY,
     data_version,
     parse_subjects,
-    read_record,
+    read_checkpoint_record,
     split_subjects,
     subject_digests,
 )
@@ -79,7 +79,7 @@ from static_gesture_classification.training.inputs import InputKind, kind_of
 from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
-VERSION = 1
+PROMOTION_VERSION = 1
 BEST_CHECKPOINT, BEST_RECORD = "best.ckpt", "best.json"
 PREVIOUS_BEST, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
@@ -188,7 +188,7 @@ def main(config: DictConfig) -> None:
         decision = PromotionDecision(True, BY_HAND)
         chosen = {"chosen": BY_HAND, "preferred_to": checkpoint_digest(settings.workspace.trained)}
     else:
-        candidate = trained_candidate(settings)
+        candidate = read_candidate(settings)
         if is_unfinished(models, candidate):
             write_bytes(models / BEST_CHECKPOINT, candidate.content)
         decision = settle_decision(decide_promotion(candidate, settings), candidate, models, settings.force)
@@ -225,10 +225,10 @@ def ask(why: str) -> bool:
         return False
 
 
-def trained_candidate(settings: PromoteSettings) -> PromotionCandidate:
+def read_candidate(settings: PromoteSettings) -> PromotionCandidate:
     """The train stage's exported checkpoint."""
     checkpoint = settings.workspace.trained
-    entries, record = read_checkpoint(checkpoint), read_record(checkpoint.with_suffix(".json"))
+    entries, record = read_checkpoint(checkpoint), read_checkpoint_record(checkpoint.with_suffix(".json"))
     if record is None:
         beside = checkpoint.with_suffix(".json")
         raise UserError(f"no readable record {beside} beside {checkpoint}; run dvc repro train")
@@ -247,7 +247,7 @@ def candidate_of_run(settings: PromoteSettings) -> PromotionCandidate:
     Raises:
         UserError: no such run, or no kept checkpoint of this epoch.
     """
-    trained = read_record(settings.workspace.trained.with_suffix(".json")) or {}
+    trained = read_checkpoint_record(settings.workspace.trained.with_suffix(".json")) or {}
     run = require_run(settings.run or trained.get("run"), settings.workspace.runs)
     checkpoint = run.best_checkpoint()
     if settings.epoch is not None:
@@ -277,7 +277,7 @@ def make_record(
         configuration: plain values; the record keeps some nodes.
     """
     return {
-        "record_version": VERSION,
+        "record_version": PROMOTION_VERSION,
         "run": origin.run,
         "epoch": entries["epoch"],
         "checkpoint": origin.checkpoint,
@@ -289,7 +289,7 @@ def make_record(
         "data_version": origin.data_version,
         "sha256": hashlib.sha256(content).hexdigest(),
         "config": {node: configuration[node] for node in CONFIG_NODES if node in configuration},
-        SUBJECTS: None if origin.subjects is None else " ".join(origin.subjects),
+        SUBJECTS_KEY: None if origin.subjects is None else " ".join(origin.subjects),
     }
 
 
@@ -330,7 +330,7 @@ def describe_other_gestures(best: Mapping[str, Any], new: Mapping[str, Any]) -> 
 def compare_with_best(best: Path, record: Mapping[str, Any], settings: PromoteSettings) -> PromotionDecision:
     """Score both on the val samples of subjects whom the best one so far was not trained on."""
     samples, new = val_predictions(settings)
-    known = None if record.get(SUBJECTS) is None else parse_subjects(str(record[SUBJECTS]))
+    known = None if record.get(SUBJECTS_KEY) is None else parse_subjects(str(record[SUBJECTS_KEY]))
     if settings.group == "session":  # subjects are in both splits on purpose
         known = frozenset()
     if known is None:
@@ -372,21 +372,21 @@ def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Prediction
 def best_record(models: Path) -> dict[str, Any] | None:
     """The record that belongs to `best.ckpt`; after an interrupted promotion this is the previous one."""
     digest = checkpoint_digest(models / BEST_CHECKPOINT)
-    records = (read_record(models / name) for name in (BEST_RECORD, PREVIOUS_RECORD))
+    records = (read_checkpoint_record(models / name) for name in (BEST_RECORD, PREVIOUS_RECORD))
     return next((record for record in records if record and record.get("sha256") == digest), None)
 
 
 def is_unfinished(models: Path, candidate: PromotionCandidate) -> bool:
     """Whether a promotion of this candidate was killed after its record and before its checkpoint was written."""
-    record = read_record(models / BEST_RECORD) or {}
+    record = read_checkpoint_record(models / BEST_RECORD) or {}
     return record.get("sha256") == candidate.digest != checkpoint_digest(models / BEST_CHECKPOINT)
 
 
 def promote(candidate: PromotionCandidate, models: Path, outcome: Mapping[str, Any]) -> None:
     """Keep the best one so far as the previous one, then write the candidate's record and the candidate."""
     record = {**candidate.record, **outcome}
-    record[SUBJECTS] = record.pop(SUBJECTS)  # long, so it comes last
-    current = read_record(models / BEST_RECORD)
+    record[SUBJECTS_KEY] = record.pop(SUBJECTS_KEY)  # long, so it comes last
+    current = read_checkpoint_record(models / BEST_RECORD)
     if current and current.get("sha256") == checkpoint_digest(models / BEST_CHECKPOINT) != candidate.digest:
         write_json(models / PREVIOUS_RECORD, current)
         write_bytes(models / PREVIOUS_BEST, (models / BEST_CHECKPOINT).read_bytes())
@@ -421,12 +421,6 @@ def show_decision(decision: PromotionDecision, candidate: PromotionCandidate, mo
         if not decision.undecided:
             say(f"to look closer: gestures compare compare.before={best} compare.after={models / 'trained.ckpt'}")
         say("to promote it anyway: gestures promote force=true")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(content)
 
 
 if __name__ == "__main__":

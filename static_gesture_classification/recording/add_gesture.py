@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.adding.add import add_gesture, choose_start
 from static_gesture_classification.active_learning.adding.local_gestures import read_local
-from static_gesture_classification.active_learning.adding.samples import recorded_sessions
+from static_gesture_classification.active_learning.adding.samples import sessions_of_gesture
 from static_gesture_classification.active_learning.adding.session import STAGED
 from static_gesture_classification.active_learning.adding.settings import ASK, AddSettings
 from static_gesture_classification.configuration import entry_point
@@ -56,7 +56,7 @@ def needs_recording(settings: AddSettings) -> bool:
     """Whether samples are to be recorded: as the settings say, or because there are none of any kind."""
     if settings.record is not None:
         return settings.record
-    return not (settings.pictures or settings.is_posed or recorded_sessions(settings.recorded, settings.gesture))
+    return not (settings.pictures or settings.is_posed or sessions_of_gesture(settings.recorded, settings.gesture))
 
 
 def record_samples(settings: AddSettings, recording: RecordingSettings) -> Path:

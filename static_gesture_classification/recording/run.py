@@ -6,9 +6,9 @@ from static_gesture_classification.recording.capture.camera import Camera
 from static_gesture_classification.recording.capture.latest_frame import LatestFrame
 from static_gesture_classification.recording.judging.observer import Observer
 from static_gesture_classification.recording.keys import CLOSED
-from static_gesture_classification.recording.loop import run
+from static_gesture_classification.recording.loop import run_recorder
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.window.lines import Lines
+from static_gesture_classification.recording.window.lines import RecorderLines
 from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.terminal import say
 
@@ -22,11 +22,11 @@ def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
     try:
         with observer.detector, LatestFrame(camera, recorder.settings.camera) as frames:
             if not recorder.has_user:
-                run(recorder, observer, frames, Lines())
+                run_recorder(recorder, observer, frames, RecorderLines())
             else:
                 with Window() as window:
                     say("The window is open; it shows its keys at the lower edge.")
-                    run(recorder, observer, frames, window)
+                    run_recorder(recorder, observer, frames, window)
     except KeyboardInterrupt:
         recorder.press(CLOSED)
     finally:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor
+
+from static_gesture_classification.arrays import Doubles, Integers
 
 
 class GestureScores(TypedDict):
@@ -32,8 +33,7 @@ class Scores(TypedDict):
     per_gesture: dict[str, GestureScores]
 
 
-Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
-Doubles = npt.NDArray[np.float64]
+Counts = Integers | Doubles
 
 
 def f1_scores(hits: Counts, support: Counts, predicted: Counts) -> Doubles:
@@ -53,7 +53,7 @@ def weighted_f1_of_counts(hits: Counts, support: Counts, predicted: Counts) -> D
     return np.divide(weighted, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
-def weighted_f1(confusion: npt.NDArray[np.int64]) -> float:
+def weighted_f1(confusion: Integers) -> float:
     """F1 of each gesture, weighted by its support, of a confusion matrix (rows the truth); NaN for an empty one."""
     return float(weighted_f1_of_counts(np.diag(confusion), confusion.sum(1), confusion.sum(0)))
 

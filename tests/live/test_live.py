@@ -126,17 +126,17 @@ def test_typed_name_keeps_the_last_seconds_as_that_gesture(
     command: Command, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed: list[str] = []
-    monkeypatch.setattr(live.Lines, "_read", lambda lines: None)
-    shown = live.Lines.show
+    monkeypatch.setattr(live.EventLines, "_read", lambda lines: None)
+    shown = live.EventLines.show
 
-    def type_it(lines: live.Lines, watch: Watch, figures: Figures) -> list[str]:
+    def type_it(lines: live.EventLines, watch: Watch, figures: Figures) -> list[str]:
         if watch.captured is not None and watch.captured.number == 20 and not typed:
             typed.append("FIST")
             lines._typed.put("FISTT")
             lines._typed.put("FIST")
         return shown(lines, watch, figures)
 
-    monkeypatch.setattr(live.Lines, "show", type_it)
+    monkeypatch.setattr(live.EventLines, "show", type_it)
     status, printed, _ = command.run(clip, *CATCHING, "live.subject=anna")
     assert status == 0
     assert "Catching is on" in printed

@@ -15,7 +15,7 @@ from static_gesture_classification.preparation.hand_pictures import cut_out, wri
 from static_gesture_classification.sources.recorded import Session, read_session, write_session
 
 STAGED = ".adding-"  # how the folder of a session begins whose gesture is not added yet: no source reads it
-SURROUNDINGS = 0.5  # saved around the hand, on each side, as a share of the box's longer side
+SAVED_MARGIN = 0.5  # saved around the hand, on each side, as a share of the box's longer side
 
 
 def keep_sessions(samples: Sequence[NewSample], gesture: str, subject: str, root: Path) -> list[Path]:
@@ -41,7 +41,7 @@ def _show(folder: Path) -> Path:
 
 
 def _write(fresh: Sequence[NewSample], gesture: str, subject: str, root: Path) -> Path:
-    pictures = [cut_out(each.image, each.hand.box, each.hand.landmarks, SURROUNDINGS) for each in fresh]
+    pictures = [cut_out(each.image, each.hand.box, each.hand.landmarks, SAVED_MARGIN) for each in fresh]
     encoded = [picture.jpeg() for picture in pictures]
     digest = hashlib.blake2b(b"".join(encoded), digest_size=5).hexdigest()
     folder = root / f"added-{printable(gesture)}-{digest}"

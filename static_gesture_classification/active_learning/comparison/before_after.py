@@ -46,7 +46,7 @@ from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
-VERSION = 1
+COMPARISON_VERSION = 1
 DECIDES = "val"
 SHOWN_PAIRS = 8  # of the commonest errors, where there is no plan
 LEAST_GESTURES = 2
@@ -147,7 +147,7 @@ class Comparison:
         """The content of comparison.json."""
         content: dict[str, Any] = json_ready(
             {
-                "version": VERSION,
+                "version": COMPARISON_VERSION,
                 "before": {"name": self.before.name, "sha256": self.before.digest},
                 "after": {"name": self.after.name, "sha256": self.after.digest},
                 "verdict": asdict(self.verdict),

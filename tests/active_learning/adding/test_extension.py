@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from static_gesture_classification.active_learning.adding.extension import Lesson, extend
-from static_gesture_classification.active_learning.adding.known_hands import KnownHands, known_hands
+from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
+from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
 from static_gesture_classification.active_learning.adding.namesakes import find_namesakes
 from static_gesture_classification.active_learning.adding.old_gesture import predict_names, same_gesture
@@ -67,8 +67,10 @@ def old(points: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory)
     return entries, classifier_of(entries, path)
 
 
-def lesson(points: dict[str, np.ndarray]) -> Lesson:
-    return Lesson(points[NEW][:5], np.zeros((0, 21, 2), np.float32), np.concatenate([points[name] for name in OLD]))
+def lesson(points: dict[str, np.ndarray]) -> GestureLesson:
+    return GestureLesson(
+        points[NEW][:5], np.zeros((0, 21, 2), np.float32), np.concatenate([points[name] for name in OLD])
+    )
 
 
 def test_new_gesture_is_learned_and_the_old_ones_stay(
@@ -129,7 +131,7 @@ def test_prepared_hands_that_show_the_new_gesture_are_not_learned_as_background(
     write_samples(samples, table)
     names = ("landmarks", "index", "crops", "splits", "runs", "models", "reports")
     workspace = Workspace(**{name: tmp_path / "data" / name for name in names})
-    known = known_hands([workspace], VOCABULARY, {}, 0, "ROCK", ["rock"])
+    known = gather_known_hands([workspace], VOCABULARY, {}, 0, "ROCK", ["rock"])
     assert (known.gestures == "BACKGROUND").sum() == (samples["gesture"] == "BACKGROUND").sum() - 3
 
 
