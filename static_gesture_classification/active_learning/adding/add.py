@@ -22,6 +22,7 @@ import numpy as np
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
+from static_gesture_classification.active_learning.adding.mixing import mix_hands
 from static_gesture_classification.active_learning.adding.namesakes import Namesakes, find_namesakes
 from static_gesture_classification.active_learning.adding.old_gesture import (
     are_called_otherwise,
@@ -35,7 +36,7 @@ from static_gesture_classification.active_learning.adding.settings import ASK, A
 from static_gesture_classification.active_learning.adding.sheet import write_sheet
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.metrics import confusion_counts
-from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variant
+from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variants_of
 from static_gesture_classification.terminal import next_steps, note, say
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
 from static_gesture_classification.training.inputs import kind_of
@@ -144,9 +145,12 @@ def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -
 
 
 def poses_of(fits: list[FittedHand], settings: AddSettings) -> list[dict[str, Any]]:
-    """The gesture's poses: those in conf/, and a variant for each fitted hand."""
+    """The gesture's poses: those in conf/, and a variant for each fitted hand.
+
+    Few samples leave the depth open, so all poses that explain them count (see `FittedHand.others`).
+    """
     described = list((settings.poses.get("gestures") or {}).get(settings.gesture) or [])
-    return described + [pose_variant(each, settings.slack, settings.turns) for each in fits]
+    return described + pose_variants_of(fits, settings.slack, settings.turns)
 
 
 def make_lesson(
@@ -162,7 +166,8 @@ def make_lesson(
     same = same_gesture(start.classifier, points, posed, known)
     if same is not None:
         _refuse_old(f"{settings.gesture} is what {start.path} knows as {same}", settings)
-    return GestureLesson(points, posed, known.lessons)
+    mixed = mix_hands(points, known.lessons, settings.mixed, settings.seed)
+    return GestureLesson(points, np.concatenate([posed, mixed]), known.lessons)
 
 
 def _refuse_old(sentence: str, settings: AddSettings) -> None:

@@ -33,6 +33,7 @@ class AddSettings(Settings):
         other_checkpoints: to try in this order if there is none named.
         output: where the checkpoint that knows it goes.
         posed: posed hands of it.
+        mixed: hands of it mixed with known ones.
         slack: how far a joint may stray from the fitted pose, in degrees.
         turns: how far yaw, pitch and roll may, in degrees.
         unlike: degrees by which a sample's pose may differ from the others'.
@@ -61,6 +62,7 @@ class AddSettings(Settings):
     other_checkpoints: tuple[Path, ...]
     output: Path
     posed: int = Field(ge=50, le=20_000)
+    mixed: int = Field(ge=0, le=20_000)
     slack: float = Field(ge=0, le=45)
     turns: tuple[float, float, float]
     unlike: float = Field(gt=0)

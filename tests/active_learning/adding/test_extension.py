@@ -9,6 +9,7 @@ import torch
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
+from static_gesture_classification.active_learning.adding.mixing import mix_hands
 from static_gesture_classification.active_learning.adding.namesakes import find_namesakes
 from static_gesture_classification.active_learning.adding.old_gesture import predict_names, same_gesture
 from static_gesture_classification.configuration import CONF
@@ -24,6 +25,7 @@ from static_gesture_classification.training.checkpoint import (
     read_checkpoint,
     save,
 )
+from static_gesture_classification.training.models import landmark_features
 from static_gesture_classification.workspace import Workspace
 from tests.support.posed_hands import GESTURES, VOCABULARY, hands, write_hands
 
@@ -133,6 +135,22 @@ def test_prepared_hands_that_show_the_new_gesture_are_not_learned_as_background(
     workspace = Workspace(**{name: tmp_path / "data" / name for name in names})
     known = gather_known_hands([workspace], VOCABULARY, {}, 0, "ROCK", ["rock"])
     assert (known.gestures == "BACKGROUND").sum() == (samples["gesture"] == "BACKGROUND").sum() - 3
+
+
+def test_mixed_hands_lie_between_the_sample_and_known_hands(points: dict[str, np.ndarray]) -> None:
+    sample, others = points[NEW][:1], np.concatenate([points[name] for name in OLD])
+    mixed = mix_hands(sample, others, 60, 0)
+    assert mixed.shape == (60, 21, 2)
+    apart = _distances(mixed, sample)
+    assert 0 < apart.min() < apart.max() < _distances(others, sample).min()
+    assert np.unique(apart).size == 60
+    assert len(mix_hands(sample[:0], others, 60, 0)) == len(mix_hands(sample, others[:0], 60, 0)) == 0
+
+
+def _distances(some: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """How far the features of hands are from those of one hand."""
+    seen, wanted = (landmark_features.features(torch.from_numpy(np.asarray(each, np.float32))) for each in (some, one))
+    return (seen - wanted).norm(dim=1).numpy()
 
 
 def test_damaged_settings_are_named(tmp_path: Path) -> None:
