@@ -85,7 +85,7 @@ class EpochCallback(Callback):
         for split in ("train", "val"):
             counts = pd.Series(data.counts(split), index=list(data.vocabulary))
             figure = figures.distribution(counts, f"Samples per gesture, {split}: {counts.sum():,}")
-            shown = choose_samples(data, split, self.samples_shown, pl_module if split == "train" else None)
+            shown = pick_samples(data, split, self.samples_shown, pl_module if split == "train" else None)
             for logger in _loggers(trainer):
                 logger.log_figure(f"datasets/{split}_distribution", figure)
                 for index, image in enumerate(shown):
@@ -187,7 +187,7 @@ def best_and_last(run: RunFolder) -> list[int]:
     return [epoch for epoch in kept if epoch in wanted]
 
 
-def choose_samples(
+def pick_samples(
     data: GestureDataModule, split: str, count: int, module: LightningModule | None = None
 ) -> list[np.ndarray]:
     """Pictures of a split's samples: uint8 RGB, with the gesture above, source and subject below.
