@@ -30,6 +30,7 @@ SURROUNDINGS = (
     "keyed_store",
     "local_settings",
     "process_lock",
+    "progress_file",
     "settings",
     "terminal",
     "workspace",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -18,16 +19,25 @@ class Composed:
     """The configuration as it is now: a gesture that was added meanwhile is in it.
 
     Args:
-        config: as it was composed at the start.
+        given: overrides of the command line.
+        file: this machine's settings; None where nothing is composed again.
     """
 
-    def __init__(self, config: DictConfig) -> None:
-        self._config = config
-        started = HydraConfig.initialized()
-        self.given: Sequence[str] = list(HydraConfig.get().overrides.task) if started else []
-        self._file = (OWN_CONF if OWN_CONF.is_dir() else CONF) / LOCAL if started else None
+    _config: DictConfig
+
+    def __init__(self, given: Sequence[str], file: Path | None) -> None:
+        self.given, self._file = given, file
         self._state = self._look()
         self._lock = threading.Lock()
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> Composed:
+        """As it was composed at the start."""
+        started = HydraConfig.initialized()
+        given = list(HydraConfig.get().overrides.task) if started else []
+        made = cls(given, (OWN_CONF if OWN_CONF.is_dir() else CONF) / LOCAL if started else None)
+        made._config = config
+        return made
 
     def now(self) -> DictConfig:
         """The configuration.
