@@ -5,7 +5,7 @@
 
 Each of `SHAPES` in turn is new. People (and rooms) are divided into two halves at random. A landmark model learns all
 other gestures from one half, as `model=landmarks` trains, with posed hands; the new gesture's hands are left out. One
-person of that half gives k samples of the new gesture; what `gestures add` runs adds it (`fit_hands`, `describe`,
+person of that half gives k samples of the new gesture; what `gestures add` runs adds it (`fit_hands`, `pose_variant`,
 `pose_variants`, `extend`, with the values of conf/add), and everybody in the other half is scored. Settings are chosen
 on the people of one half (`--choose`); reported are those of the other.
 
@@ -44,12 +44,12 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from static_gesture_classification.active_learning.adding.extension import Lesson, extend
+from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.posing import pose_variants
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.synthetic.fitting import describe, fit_hands
+from static_gesture_classification.synthetic.fitting import fit_hands, pose_variant
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint
 from static_gesture_classification.training.models import landmark_features
@@ -193,9 +193,9 @@ def added(base: Base, draw: Draw, points: np.ndarray, others: np.ndarray, with_p
     samples, posed = points[draw.rows], np.zeros((0, 21, 2), np.float32)
     if with_posed:
         how, poses = config.add, plain(config.poses)
-        variants = [describe(fit, how.slack, tuple(how.turns)) for fit in fit_hands(samples)]
+        variants = [pose_variant(fit, how.slack, tuple(how.turns)) for fit in fit_hands(samples)]
         posed = pose_variants(variants, draw.new, poses, how.posed, SEED)
-    entries = extend(base.entries, base.classifier, draw.new, Lesson(samples, posed, others), SEED)
+    entries = extend(base.entries, base.classifier, draw.new, GestureLesson(samples, posed, others), SEED)
     return classifier_of(entries, KEPT)
 
 

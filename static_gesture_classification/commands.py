@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PACKAGE = "static_gesture_classification"
-
 
 @dataclass(frozen=True)
 class Command:
@@ -34,7 +32,7 @@ def _command(name: str, module: str, purpose: str, *groups: str, argument: str =
 
 
 def _stage(name: str, module: str, purpose: str, *groups: str, argument: str = "") -> Command:
-    return _command(name, f"{PACKAGE}.{module}", purpose, *groups, argument=argument)
+    return _command(name, f"{__package__}.{module}", purpose, *groups, argument=argument)
 
 
 _DATA = "sources gestures"
@@ -113,6 +111,13 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "write a checkpoint as ONNX, with a model card",
             "export_onnx + detector sources",
         ),
+        _stage(
+            "demo-space",
+            "deployment.demo_space.build",
+            "write a folder that runs wherever Gradio runs",
+            "demo_space + detector export_onnx",
+        ),
+        _stage("web", "deployment.web.build", "write a page that works in the browser alone", "web + detector"),
     ),
 }
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import rich.table
+from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -18,7 +19,7 @@ from rich.text import Text
 
 from static_gesture_classification.progress_file import ProgressFile
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 console = Console()
 errors = Console(stderr=True)
@@ -38,10 +39,11 @@ def leave_standard_output_to_data() -> None:
 
 
 class Table(rich.table.Table):
-    """A table whose texts are no markup: a gesture may be called [x] or [bold]."""
+    """A table in the style of all commands. Its texts are no markup: a gesture may be called [x] or [bold]."""
 
     def __init__(self, *headings: Column | str, title: str | None = None, **options: Any) -> None:
-        super().__init__(title=None if title is None else escape(title), **options)
+        style: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "title_justify": "left"}
+        super().__init__(title=None if title is None else escape(title), **(style | options))
         for heading in headings:
             if isinstance(heading, str):
                 self.add_column(heading)
@@ -100,7 +102,7 @@ def progress_bar() -> Bars:
     )
 
 
-def track(items: Iterable[Item], description: str, total: int, unit: str = "images") -> Iterator[Item]:
+def track(items: Iterable[_Item], description: str, total: int, unit: str = "images") -> Iterator[_Item]:
     """Yield `items` and show progress; at the end a line `description: total unit in s (rate)`."""
     start, done = time.perf_counter(), 0
     with progress_bar() as bar:
@@ -116,12 +118,17 @@ def track(items: Iterable[Item], description: str, total: int, unit: str = "imag
 def begin_stage(name: str) -> None:
     """Print the heading of a stage."""
     watched.stage(name)
-    console.rule(name, align="left")
+    show_heading(name)
 
 
 def say(text: str) -> None:
     """Print a line as it is: without markup, colours or folding (a path stays whole)."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_heading(title: str) -> None:
+    """Print a line across the terminal that begins with a title."""
+    console.rule(escape(title), align="left")
 
 
 def note(text: str) -> None:
@@ -132,6 +139,11 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print `warning: ...` to standard error, for something that the user probably does not want."""
     errors.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def tell_error(text: str) -> None:
+    """Print `error: ...` to standard error: why a command ends, and the way out."""
+    errors.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def show_table(table: rich.table.Table) -> None:

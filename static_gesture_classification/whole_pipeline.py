@@ -11,7 +11,7 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from static_gesture_classification.commands import PACKAGE
+from static_gesture_classification.code_identity import PACKAGE
 from static_gesture_classification.commands_in_turn import run_in_turn
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError

@@ -81,9 +81,9 @@ def test_help_explains_each_setting_of_the_command(name: str, capsys: pytest.Cap
     shown = capsys.readouterr().out
     assert shown.startswith(f"gestures {name} ")
     for group in command.own:
-        assert re.search(rf"^ {group}[. ]", shown, re.MULTILINE), f"{group} has no settings"
+        assert re.search(rf"^{group}[. ]", shown, re.MULTILINE), f"{group} has no settings"
     for group in command.uses:
-        assert re.search(rf"^ {group} ", shown, re.MULTILINE)
+        assert re.search(rf"^{group} ", shown, re.MULTILINE)
 
 
 def test_help_gives_default_and_meaning_of_a_setting() -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.active_learning.admission import DECIMALS, Placement, place_session
+from static_gesture_classification.active_learning.admission import SCORE_DECIMALS, Placement, place_session
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.live.doubts import Doubt, Moment, find_doubt
 from static_gesture_classification.live.settings import CatchSettings
@@ -23,25 +22,28 @@ from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.novelty import Appearance, appearance
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Selector
-from static_gesture_classification.recording.session_writer import SessionEntry, SessionWriter, StorageSettings
+from static_gesture_classification.recording.session_writer import (
+    DISK_RETRY_SECONDS,
+    SessionEntry,
+    SessionWriter,
+    StorageSettings,
+)
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.window.parts import in_number
-from static_gesture_classification.sources.recorded import Session
 
 SPACING = 0.2  # seconds between two pictures in memory
-RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 
 
 @dataclass(frozen=True)
 class CaughtError:
     """What was wrong: pictures of the last seconds, oldest first, and the gesture that the model gave them.
 
-    `said` is "" where nobody says what is wrong.
+    `prediction` is "" where nobody says what is wrong.
     """
 
     sights: tuple[Sight, ...]
-    said: str
+    prediction: str
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,14 @@ class Catcher:
         """Why pictures cannot be written; "" while they can."""
         return next((current.trouble for current in self._refused), "")
 
+    def switch(self, on: bool) -> None:
+        """Keep errors from now on, or nothing more: what is in memory is forgotten."""
+        self.settings = self.settings.model_copy(update={"catch": on})
+        if not on:
+            self._sights.clear()
+            self._moments.clear()
+            self.forget()
+
     def see(self, sight: Sight) -> str:
         """Take the next picture.
 
@@ -127,7 +137,7 @@ class Catcher:
     def tick(self, now: float) -> None:
         """Try again to write what the disk refused; `now` is in seconds."""
         if self.trouble and now >= self._retry_at:
-            self._retry_at = now + RETRY_SECONDS
+            self._retry_at = now + DISK_RETRY_SECONDS
             self._refused = [current for current in self._refused if not self._put_away(current)]
 
     def say_wrong(self) -> str:
@@ -137,9 +147,9 @@ class Catcher:
         seen = [sight for sight in self._sights if sight.recognised is not None]
         if not seen:
             return f"No hand was found in the last {self.settings.catch_seconds:g} s, so there is nothing to keep."
-        said = _said_lately(seen)
-        same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == said]
-        self.waiting = CaughtError(tuple(same), said)
+        prediction = _find_prediction(seen)
+        same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == prediction]
+        self.waiting = CaughtError(tuple(same), prediction)
         return ""
 
     def name(self, gesture: str) -> str:
@@ -147,12 +157,18 @@ class Catcher:
         caught, self.waiting = self.waiting, None
         if caught is None:
             return ""
-        said = None if caught.said == gesture else caught.said
-        current = self._new_set(Job(gesture, self.settings.catch_count, said))
+        prediction = None if caught.prediction == gesture else caught.prediction
+        current = self._new_set(Job(gesture, self.settings.catch_count, prediction))
         self._keep(current, caught)
         if not current.kept:
             return f"Nothing is kept: the model gives {gesture} in all sharp pictures of these seconds."
-        return _tell(current, f"{gesture}, which was taken for {said}" if said else gesture)
+        return _tell(current, f"{gesture}, which was taken for {prediction}" if prediction else gesture)
+
+    def keep_one(self, sight: Sight, gesture: str) -> str:
+        """Keep a single picture, which was to be `gesture`; returns what was kept, in words."""
+        assert sight.recognised is not None
+        self.waiting = CaughtError((sight,), sight.recognised.gesture)
+        return self.name(gesture)
 
     def forget(self) -> None:
         """Nothing was wrong after all."""
@@ -194,15 +210,7 @@ class Catcher:
 
     def _new_set(self, job: Job) -> SetInProgress:
         placement = self._placement()
-        session = Session(
-            gesture=job.gesture or "",
-            subject=self.subject,
-            camera=self.room,
-            time=datetime.now().astimezone().isoformat(timespec="seconds"),
-            confusion=job.confusion,
-            checkpoint=self.checkpoint,
-            split=placement.split,
-        )
+        session = job.begin_session(self.subject, self.room, self.checkpoint, placement.split)
         selection = self.rules.selection.model_copy(update={"best_of": 1, "interval": 0.0})
         hard = job.gesture is not None and not placement.held_out  # of what is held out all is kept, hard and easy
         elsewhere = () if job.gesture is not None else self._unnamed
@@ -224,7 +232,10 @@ class Catcher:
         """The model's prediction, which the recorder writes down once the gesture is known."""
         assert entry.probabilities is not None
         best = int(entry.probabilities.argmax())
-        return {"prediction": self.vocabulary.names[best], "score": round(float(entry.probabilities[best]), DECIMALS)}
+        return {
+            "prediction": self.vocabulary.names[best],
+            "score": round(float(entry.probabilities[best]), SCORE_DECIMALS),
+        }
 
     def _put_away(self, current: SetInProgress) -> bool:
         """Bring a set to the disk and forget its pictures; returns whether the disk took it."""
@@ -238,7 +249,7 @@ class Catcher:
         return True
 
 
-def _said_lately(seen: Sequence[Sight]) -> str:
+def _find_prediction(seen: Sequence[Sight]) -> str:
     """The gesture that the model gave most of the last seconds, later ones counting more: people are slow to object."""
     first = seen[0].captured.time
     weights: dict[str, float] = {}

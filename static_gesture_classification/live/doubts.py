@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from static_gesture_classification.active_learning.admission import UNSURE
 from static_gesture_classification.recording.judging.novelty import Appearance, pose_difference
 
 HELD = 1.0  # pose difference (see `novelty`) up to which a hand holds its pose
 HELD_SECONDS = 1.0  # a pose that is held for less is on its way to another
 SWITCHES = 3  # changes of the gesture in a held pose; one may be the pose's own end, two a single odd picture
 
-FLICKERS, UNSURE = "flickers", "unsure"  # why a sample is kept, in `session.json`
+FLICKERS = "flickers"  # why a sample is kept, in `session.json`
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ def find_doubt(moments: Sequence[Moment], margin: float) -> Doubt | None:
         moments: in order, without gaps.
         margin: below this gap the model is unsure (`admission.margin`).
     """
-    held = held_pose(moments)
+    held = find_held_pose(moments)
     if not held or held[-1].time - held[0].time < HELD_SECONDS:
         return None
     return next((doubt for find in DOUBTS if (doubt := find(held, margin)) is not None), None)
 
 
-def held_pose(moments: Sequence[Moment]) -> Sequence[Moment]:
+def find_held_pose(moments: Sequence[Moment]) -> Sequence[Moment]:
     """The latest moments in which the hand holds the pose of the last one."""
     for count, moment in enumerate(reversed(moments)):
         if pose_difference(moment.pose, moments[-1].pose) > HELD:

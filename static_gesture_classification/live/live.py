@@ -22,10 +22,10 @@ from static_gesture_classification.live.catcher import Catcher
 from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.hooks.json_lines import STANDARD_OUTPUT
 from static_gesture_classification.live.hooks.opening import open_hooks
-from static_gesture_classification.live.lines import Lines, print_events
-from static_gesture_classification.live.screen import TITLE, Screen
+from static_gesture_classification.live.lines import EventLines, print_events
+from static_gesture_classification.live.screen import LIVE_TITLE, Screen
 from static_gesture_classification.live.settings import LiveSettings
-from static_gesture_classification.live.watch import Display, Watch, run
+from static_gesture_classification.live.watch import Watch, WatchDisplay, run_watch
 from static_gesture_classification.recording.capture.camera import Camera, open_camera
 from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
 from static_gesture_classification.recording.judging.observer import fast_model, judging_checkpoint, open_detector
@@ -111,7 +111,7 @@ def watch_camera(watch: Watch, camera: Camera, settings: LiveSettings) -> list[s
     try:
         with ExitStack() as open_until:
             frames = open_until.enter_context(LatestFrame(camera, settings.camera))
-            run(watch, frames, open_display(settings, open_until))
+            run_watch(watch, frames, open_display(settings, open_until))
     except KeyboardInterrupt:
         pass
     finally:
@@ -123,19 +123,19 @@ def watch_camera(watch: Watch, camera: Camera, settings: LiveSettings) -> list[s
     return problems
 
 
-def open_display(settings: LiveSettings, open_until: ExitStack) -> Display:
+def open_display(settings: LiveSettings, open_until: ExitStack) -> WatchDisplay:
     """The window, or lines, until the stack closes.
 
     Raises:
         UserError: there is no display.
     """
     if settings.window != "none":
-        window = open_until.enter_context(Window(TITLE))
+        window = open_until.enter_context(Window(LIVE_TITLE))
         say("The window is open; it shows its keys at the lower edge.")
         return Screen(window, settings.mirror)
     if settings.catching.catch:
         say("When something was wrong, type what was meant, and Enter.")
-    return Lines(reads=settings.catching.catch)
+    return EventLines(reads=settings.catching.catch)
 
 
 def print_caught(catcher: Catcher) -> None:

@@ -19,7 +19,8 @@ from typing import Any, Literal
 import psutil
 
 from static_gesture_classification.atomic_files import explain_write_errors, write_json
-from static_gesture_classification.commands import PACKAGE, commands
+from static_gesture_classification.code_identity import PACKAGE
+from static_gesture_classification.commands import commands
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.process_lock import ProcessLock

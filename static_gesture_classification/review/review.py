@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.review.background import Background
 from static_gesture_classification.review.composed import Composed
 from static_gesture_classification.review.jobs import Jobs
 from static_gesture_classification.review.settings import ReviewSettings
+from static_gesture_classification.review.sharing import Sharing
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.review.thumbnails import Thumbnails
 from static_gesture_classification.workspace import Workspace
@@ -26,6 +28,8 @@ class Review:
         tables: in memory, by file.
         thumbnails: pictures of samples.
         jobs: long commands.
+        background: calculations of a few seconds.
+        sharing: how other machines reach the page; None where they cannot.
         composed: the configuration, which may change while the page is open.
     """
 
@@ -35,6 +39,8 @@ class Review:
     tables: Tables
     thumbnails: Thumbnails
     jobs: Jobs
+    background: Background
+    sharing: Sharing | None
     composed: Composed
 
     @property
@@ -48,7 +54,7 @@ class Review:
         return Vocabulary.from_config(self.config)
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Review:
+    def from_config(cls, config: DictConfig, sharing: Sharing | None = None) -> Review:
         """From the composed configuration."""
         settings, workspace = ReviewSettings.from_config(config), Workspace.from_config(config)
         tables, composed = Tables(), Composed.from_config(config)
@@ -61,5 +67,7 @@ class Review:
             tables,
             thumbnails,
             Jobs(settings.folder / "jobs", given),
+            Background(),
+            sharing,
             composed,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.evaluation.metrics import confusion_counts, error_pairs, outcomes_of
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.review.review import Review
@@ -145,7 +145,7 @@ def _sessions(root: Path, files: tuple[Path, ...]) -> Sessions:
 
 
 def _promoted(kind: str, place: Workspace, review: Review) -> Model | None:
-    record = read_record(place.best.with_suffix(".json")) if place.best.is_file() else None
+    record = read_checkpoint_record(place.best.with_suffix(".json")) if place.best.is_file() else None
     if record is None:
         return None
     names = tuple((record.get("gestures") or {}).get("names", ()))

@@ -153,13 +153,13 @@ class EpochLines(Callback):
         seconds = time.perf_counter() - self._start
         rate = self._images / max(seconds, 1e-9)
         losses = " ".join(
-            f"{name.removeprefix('training/')} {_shown(trainer, name)}" for name in (TRAIN_LOSS, VAL_LOSS)
+            f"{name.removeprefix('training/')} {_metric_in_words(trainer, name)}" for name in (TRAIN_LOSS, VAL_LOSS)
         )
         say(
             f"epoch {trainer.current_epoch} ({trainer.current_epoch + 1} of {trainer.max_epochs}): {losses} "
-            f"val_weighted_F1 {_shown(trainer, WEIGHTED_F1)} ({rate:.0f} images/s, {seconds:.1f} s)"
+            f"val_weighted_F1 {_metric_in_words(trainer, WEIGHTED_F1)} ({rate:.0f} images/s, {seconds:.1f} s)"
         )
 
 
-def _shown(trainer: Trainer, metric: str) -> str:
+def _metric_in_words(trainer: Trainer, metric: str) -> str:
     return f"{float(trainer.callback_metrics[metric]):.4f}" if metric in trainer.callback_metrics else "-"

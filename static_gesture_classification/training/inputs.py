@@ -21,17 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-import pandas as pd
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.hand_points import LANDMARK_COUNT, points_of
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.preparation.landmark_store import open_landmarks, points_of
-from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
 from static_gesture_classification.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor, nn
 
     from static_gesture_classification.detection.detector import DetectedHand, Detector
@@ -225,6 +223,12 @@ class InputKind(ABC):
         Raises:
             DataError: something is missing, damaged, or does not fit together.
         """
+        import pandas as pd
+
+        from static_gesture_classification.preparation.crops import open_crops
+        from static_gesture_classification.preparation.landmark_store import open_landmarks
+        from static_gesture_classification.samples import read_rows
+
         points: np.ndarray | None = None
         if self.needs_landmarks:
             points, table = open_landmarks(landmarks)
@@ -427,6 +431,10 @@ class Fused(InputKind):
 
     def open(self, crops: Path, landmarks: Path, samples: Path) -> PreparedHands:
         """See `InputKind.open`: all hands with a crop, found or not, then those that have only landmarks."""
+        import pandas as pd
+
+        from static_gesture_classification.preparation.landmark_store import open_landmarks
+
         found, posed = open_landmarks(landmarks)
         whole = KINDS[Crops.name].open(crops, landmarks, samples)
         at = pd.Index(posed["sample_id"]).get_indexer(pd.Index(whole.samples["sample_id"]))

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.adding.extension import Lesson, extend
-from static_gesture_classification.active_learning.adding.known_hands import KnownHands, known_hands
+from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
+from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local, read_local
 from static_gesture_classification.active_learning.adding.old_gesture import (
     are_called_otherwise,
@@ -30,14 +30,14 @@ from static_gesture_classification.active_learning.adding.old_gesture import (
     same_gesture,
 )
 from static_gesture_classification.active_learning.adding.posing import pose_variants
-from static_gesture_classification.active_learning.adding.samples import NewSample, find_samples, recorded_sessions
+from static_gesture_classification.active_learning.adding.samples import NewSample, find_samples, sessions_of_gesture
 from static_gesture_classification.active_learning.adding.session import keep_session
 from static_gesture_classification.active_learning.adding.settings import ASK, AddSettings
 from static_gesture_classification.active_learning.adding.sheet import write_sheet
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.metrics import confusion_counts
-from static_gesture_classification.synthetic.fitting import FittedHand, describe, differences, fit_hands
+from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variant
 from static_gesture_classification.terminal import next_steps, note, say
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
 from static_gesture_classification.training.inputs import kind_of
@@ -51,9 +51,9 @@ def main(config: DictConfig) -> None:
     read_local(settings.local)  # an error here comes before the work
     start = choose_start(settings)
     samples = gather(settings)
-    fits = fit(samples, start, settings)
+    fits = fit_samples(samples, start, settings)
     variants = poses_of(fits, settings)
-    known = known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
+    known = gather_known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
     lesson = make_lesson(start, samples, variants, known, settings)
     entries = extend(start.entries, start.classifier, settings.gesture, lesson, settings.seed)
     added = Start(settings.output, entries, classifier_of(entries, settings.output))
@@ -111,7 +111,7 @@ def _check_new(start: Start, settings: AddSettings) -> None:
 
 def gather(settings: AddSettings) -> list[NewSample]:
     """The samples that are named, or else recorded ones; none where the gesture is described by poses alone."""
-    places = list(settings.pictures) or recorded_sessions(settings.recorded, settings.gesture)
+    places = list(settings.pictures) or sessions_of_gesture(settings.recorded, settings.gesture)
     if not places:
         if settings.gesture in (settings.poses.get("gestures") or {}):
             say(f"{settings.gesture}: from its poses in conf/, without samples")
@@ -124,7 +124,7 @@ def gather(settings: AddSettings) -> list[NewSample]:
         return find_samples(places, detector)
 
 
-def fit(samples: list[NewSample], start: Start, settings: AddSettings) -> list[FittedHand]:
+def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -> list[FittedHand]:
     """The posable hand, fitted to each sample and shown beside it.
 
     Raises:
@@ -152,12 +152,12 @@ def fit(samples: list[NewSample], start: Start, settings: AddSettings) -> list[F
 def poses_of(fits: list[FittedHand], settings: AddSettings) -> list[dict[str, Any]]:
     """The gesture's poses: those in conf/, and a variant for each fitted hand."""
     described = list((settings.poses.get("gestures") or {}).get(settings.gesture) or [])
-    return described + [describe(each, settings.slack, settings.turns) for each in fits]
+    return described + [pose_variant(each, settings.slack, settings.turns) for each in fits]
 
 
 def make_lesson(
     start: Start, samples: list[NewSample], variants: list[dict[str, Any]], known: KnownHands, settings: AddSettings
-) -> Lesson:
+) -> GestureLesson:
     """What the network learns from.
 
     Raises:
@@ -168,7 +168,7 @@ def make_lesson(
     same = same_gesture(start.classifier, points, posed, known)
     if same is not None:
         _refuse_old(f"{settings.gesture} is what {start.path} knows as {same}", settings)
-    return Lesson(points, posed, known.lessons)
+    return GestureLesson(points, posed, known.lessons)
 
 
 def _refuse_old(sentence: str, settings: AddSettings) -> None:

@@ -12,10 +12,10 @@ from static_gesture_classification.active_learning.adding.posing import pose_han
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
+from static_gesture_classification.samples import TRAIN, VAL
 from static_gesture_classification.terminal import note
 from static_gesture_classification.workspace import Workspace
 
-TRAIN, VAL = "train", "val"
 POSED = 150  # hands of each gesture, where there are no real ones
 BACKGROUND_TIMES = 3
 
@@ -42,7 +42,7 @@ class KnownHands:
         return self.points if self.judges.all() else self.points[~self.judges]
 
 
-def known_hands(
+def gather_known_hands(
     workspaces: Sequence[Workspace], vocabulary: Vocabulary, poses: Mapping[str, Any], seed: int
 ) -> KnownHands:
     """Train and val hands of the first workspace that has prepared landmarks of all gestures; else posed hands.
@@ -51,15 +51,15 @@ def known_hands(
         UserError: there are no landmarks, and a gesture has no poses either.
     """
     for workspace in workspaces:
-        found = _prepared(workspace, vocabulary)
+        found = _read_prepared(workspace, vocabulary)
         if found is not None:
             return found
     places = " and ".join(str(workspace.landmarks) for workspace in workspaces)
     note(f"{places} have no landmarks of the gestures that the checkpoint knows; posed hands stand for them")
-    return _posed(vocabulary, poses, seed)
+    return _pose_known(vocabulary, poses, seed)
 
 
-def _prepared(workspace: Workspace, vocabulary: Vocabulary) -> KnownHands | None:
+def _read_prepared(workspace: Workspace, vocabulary: Vocabulary) -> KnownHands | None:
     folder = workspace.landmarks
     if not (folder / POINTS).is_file():
         return None
@@ -78,7 +78,7 @@ def _prepared(workspace: Workspace, vocabulary: Vocabulary) -> KnownHands | None
     return KnownHands(points[used], gestures[used], judges if judges.any() else ~judges, str(folder))
 
 
-def _posed(vocabulary: Vocabulary, poses: Mapping[str, Any], seed: int) -> KnownHands:
+def _pose_known(vocabulary: Vocabulary, poses: Mapping[str, Any], seed: int) -> KnownHands:
     undescribed = [name for name in vocabulary if name not in (poses.get("gestures") or {})]
     if undescribed:
         raise UserError(

@@ -13,7 +13,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.errors import UserError
 
-WIDTH = 120
+LINE_WIDTH = 120
 
 
 def read_local(path: Path) -> Any:
@@ -58,6 +58,6 @@ def _group(content: Any, name: str) -> Any:
 
 def _yaml() -> YAML:
     yaml = YAML()
-    yaml.default_flow_style, yaml.width = None, WIDTH
+    yaml.default_flow_style, yaml.width = None, LINE_WIDTH
     yaml.preserve_quotes = True
     return yaml

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.synthetic.fitting import FittedHand, describe
+from static_gesture_classification.synthetic.fitting import FittedHand, pose_variant
 from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
 
-SIZE = 192  # pixels of a picture
+PHOTO_SIZE = 192  # pixels of a picture
 STUDIO = 0.0  # variety of the picture's room and light
 
 
@@ -43,15 +43,15 @@ def pose_variants(
 def _pose(book: PoseBook, gesture: str, seed: Sequence[int]) -> np.ndarray:
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
-    return draw_hand(gesture, subject, partial(book.draw, gesture), SIZE, rng).landmarks.astype(np.float32)
+    return draw_hand(gesture, subject, partial(book.draw, gesture), PHOTO_SIZE, rng).landmarks.astype(np.float32)
 
 
-def picture_of(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarray:
+def photograph_fitted(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarray:
     """A photograph of a fitted hand as the sample's camera sees it: uint8 (SIZE, SIZE, 3), RGB."""
-    exact = {**poses, "gestures": {"fitted": [describe(fit, 0.0, (0.0, 0.0, 0.0))]}}
+    exact = {**poses, "gestures": {"fitted": [pose_variant(fit, 0.0, (0.0, 0.0, 0.0))]}}
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
     draw = partial(read_poses(exact, ["fitted"]).draw, "fitted")
-    hand = draw_hand("fitted", subject, draw, SIZE, rng, STUDIO)
+    hand = draw_hand("fitted", subject, draw, PHOTO_SIZE, rng, STUDIO)
     picture = photograph(hand, rng, STUDIO)
     return picture if (hand.handedness == "left") == fit.is_left else picture[:, ::-1]

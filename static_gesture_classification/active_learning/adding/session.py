@@ -12,7 +12,7 @@ from static_gesture_classification.file_names import printable
 from static_gesture_classification.preparation.hand_pictures import cut_out, write_jpeg
 from static_gesture_classification.sources.recorded import Session, write_session
 
-SURROUNDINGS = 0.5  # saved around the hand, on each side, as a share of the box's longer side
+SAVED_MARGIN = 0.5  # saved around the hand, on each side, as a share of the box's longer side
 
 
 def keep_session(samples: Sequence[NewSample], gesture: str, subject: str, root: Path) -> Path | None:
@@ -23,7 +23,7 @@ def keep_session(samples: Sequence[NewSample], gesture: str, subject: str, root:
     fresh = [sample for sample in samples if not sample.recorded]
     if not fresh:
         return None
-    pictures = [cut_out(each.image, each.hand.box, each.hand.landmarks, SURROUNDINGS) for each in fresh]
+    pictures = [cut_out(each.image, each.hand.box, each.hand.landmarks, SAVED_MARGIN) for each in fresh]
     encoded = [picture.jpeg() for picture in pictures]
     digest = hashlib.blake2b(b"".join(encoded), digest_size=5).hexdigest()
     folder = root / f"added-{printable(gesture)}-{digest}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from static_gesture_classification.active_learning.adding.samples import MOST
+from static_gesture_classification.active_learning.adding.samples import MOST_SAMPLES
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import UnreadableImageError, decode, read_header
 from static_gesture_classification.opencv import cv2
@@ -26,8 +26,8 @@ def keep_picture(data: bytes, folder: Path) -> Path:
         OutputError: the folder cannot be written.
     """
     there = sorted(folder.glob("*.jpg"))
-    if len(there) >= MOST:
-        raise UserError(f"{MOST} pictures are enough; record more of it once it is learned")
+    if len(there) >= MOST_SAMPLES:
+        raise UserError(f"{MOST_SAMPLES} pictures are enough; record more of it once it is learned")
     try:
         image = decode(data, read_header(data))
     except UnreadableImageError as error:

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.retraining.retrain import STAGES
-from static_gesture_classification.commands import PACKAGE
+from static_gesture_classification.code_identity import PACKAGE
 from static_gesture_classification.commands_in_turn import run_in_turn
 from static_gesture_classification.configuration import entry_point
 

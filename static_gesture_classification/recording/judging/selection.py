@@ -17,7 +17,7 @@ from static_gesture_classification.recording.judging.picture_quality import qual
 from static_gesture_classification.recording.judging.policies import hardness
 from static_gesture_classification.recording.judging.settings import SelectionSettings
 
-NO_HAND, UNFIT, KNOWN, ALIKE, WAITING, KEPT = "no hand", "unfit", "known", "alike", "waiting", "kept"
+NO_HAND_SEEN, UNFIT, KNOWN, ALIKE, WAITING, KEPT = "no hand", "unfit", "known", "alike", "waiting", "kept"
 RECENT = 12  # views that a new one is compared with
 TYPICAL = 4.0  # difference (see `novelty`) of an entirely new hand
 
@@ -121,7 +121,7 @@ class Selector:
 
     def _consider(self, sight: Sight) -> PictureVerdict:
         if sight.hand is None:
-            return PictureVerdict(NO_HAND, "no hand found: show it to the camera")
+            return PictureVerdict(NO_HAND_SEEN, "no hand found: show it to the camera")
         problem = quality_problem(sight.image, sight.hand.box, self.settings)
         if problem:
             return PictureVerdict(UNFIT, f"skipped: {problem}")

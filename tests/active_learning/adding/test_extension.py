@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from static_gesture_classification.active_learning.adding.extension import Lesson, extend
+from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
 from static_gesture_classification.active_learning.adding.old_gesture import predict_names, same_gesture
@@ -64,8 +64,10 @@ def old(points: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFactory)
     return entries, classifier_of(entries, path)
 
 
-def lesson(points: dict[str, np.ndarray]) -> Lesson:
-    return Lesson(points[NEW][:5], np.zeros((0, 21, 2), np.float32), np.concatenate([points[name] for name in OLD]))
+def lesson(points: dict[str, np.ndarray]) -> GestureLesson:
+    return GestureLesson(
+        points[NEW][:5], np.zeros((0, 21, 2), np.float32), np.concatenate([points[name] for name in OLD])
+    )
 
 
 def test_new_gesture_is_learned_and_the_old_ones_stay(

@@ -8,7 +8,7 @@ from static_gesture_classification.recording.judging.selection import (
     ALIKE,
     KEPT,
     KNOWN,
-    NO_HAND,
+    NO_HAND_SEEN,
     UNFIT,
     WAITING,
     Selector,
@@ -73,7 +73,7 @@ def test_without_hard_mode_or_a_model_everything_that_differs_is_kept(selector, 
 
 def test_no_hand_and_a_hand_cut_off_are_told_apart(selector, see: See) -> None:
     every = selector(hard=False)
-    assert every.consider(see(0, box=None)).outcome == NO_HAND
+    assert every.consider(see(0, box=None)).outcome == NO_HAND_SEEN
     verdict = every.consider(see(0, box=(0.0, 0.2, 0.4, 0.8)))
     assert verdict.outcome == UNFIT
     assert "cut off" in verdict.text
