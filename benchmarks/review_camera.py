@@ -105,7 +105,7 @@ def read(page: Page, what: str) -> Measured:
         found = CORNER.search(page.inner_text(".gc-view"))
         rates.append(float(found[1]) if found else 0.0)
         delays.append(float(found[2]) if found else np.nan)
-    pictures = max(np.mean(rates) * (time.monotonic() - begun), 1)
+    pictures = max(float(np.mean(rates)) * (time.monotonic() - begun), 1.0)
     server, browser = (1000 * (now - was) / pictures for now, was in zip(processor_seconds(), before, strict=True))
     return Measured(what, rates, delays, server, browser)
 
