@@ -189,7 +189,7 @@ def write_map(folder: Path) -> None:
         "name": "landmarks",
         "hidden": [128, 64],
         "dropout": 0.1,
-        "features_version": landmark_features.VERSION,
+        "features_version": landmark_features.FEATURES_VERSION,
     }
     model = {"name": "landmarks", "input": "landmarks", "backbone": backbone}
     state = build_network({**model, "weights": "none"}, len(NAMES)).state_dict()

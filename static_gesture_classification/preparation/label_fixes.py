@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from static_gesture_classification.atomic_files import write_text
-from static_gesture_classification.edited_tables import Columns, Row, read_table
+from static_gesture_classification.edited_tables import Columns, TableRow, read_table
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import SCHEMA
 
-COLUMNS = ("sample", "from", "to", "who", "when", "why")
+FIX_COLUMNS = ("sample", "from", "to", "who", "when", "why")
 DROP = "drop"
 
 
@@ -150,7 +150,7 @@ def read_label_fixes(path: Path, vocabulary: Vocabulary) -> LabelFixes:
     """
     if not path.is_file():
         return LabelFixes(path)
-    fixes = [_fix(row, path, vocabulary) for row in read_table(path, Columns(COLUMNS)).rows]
+    fixes = [_fix(row, path, vocabulary) for row in read_table(path, Columns(FIX_COLUMNS)).rows]
     _check_conflicts(fixes, path)
     return LabelFixes(path, tuple(fixes))
 
@@ -159,7 +159,7 @@ def write_label_fixes(fixes: Sequence[LabelFix], path: Path) -> None:
     """Write fixes in the order given."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(FIX_COLUMNS)
     writer.writerows([fix.sample, fix.published, fix.to, fix.who, fix.when, fix.why] for fix in fixes)
     write_text(path, text.getvalue())
 
@@ -182,8 +182,8 @@ def change_label_fixes(
         return before, after
 
 
-def _fix(row: Row, path: Path, vocabulary: Vocabulary) -> LabelFix:
-    sample, published, to, who, when, why = (row[name] for name in COLUMNS)
+def _fix(row: TableRow, path: Path, vocabulary: Vocabulary) -> LabelFix:
+    sample, published, to, who, when, why = (row[name] for name in FIX_COLUMNS)
     if not sample:
         raise DataError(f"{path}, line {row.line}: no sample is named")
     for column, gesture in (("from", published), ("to", to)):

@@ -15,7 +15,7 @@ import pandas as pd
 
 from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
 from static_gesture_classification.evaluation.metrics import Integers, confusion_counts
-from static_gesture_classification.evaluation.predictions import NOT_FOUND, Predictions
+from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Predictions
 from static_gesture_classification.gestures import Vocabulary
 
 Booleans = npt.NDArray[np.bool_]
@@ -48,7 +48,7 @@ class Cell:
         shown = self.gesture or ("all" if self.prediction is not None else "all samples")
         if self.prediction is None:
             return f"all {shown}" if self.gesture else shown
-        if self.prediction == NOT_FOUND:
+        if self.prediction == NO_PREDICTION:
             return f"{shown}, no hand found"
         return f"{shown}, recognised" if self.prediction == self.gesture else f"{shown} taken for {self.prediction}"
 
@@ -69,7 +69,7 @@ class PredictedSamples:
         probabilities = [name for name in predictions.table.column_names if name.startswith("probability_")]
         self.frame = predictions.table.drop_columns(probabilities).to_pandas()
         occurring = set(self.frame["gesture"]) | set(self.frame["prediction"])
-        others = sorted(occurring - set(predictions.gestures), key=lambda label: (label == NOT_FOUND, label))
+        others = sorted(occurring - set(predictions.gestures), key=lambda label: (label == NO_PREDICTION, label))
         self.labels = (*predictions.gestures, *others)
         self._truths = self._codes("gesture", self.labels)
         self._predicted = self._codes("prediction", self.labels)

@@ -14,17 +14,17 @@ import numpy.typing as npt
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import atomic_path
-from static_gesture_classification.evaluation.predictions import Floats
 
 COMPONENTS = 30  # that t-SNE sees
 PERPLEXITY = 30.0
 FEWEST = 5  # samples for a map
 MOST = 20_000  # samples on a map
-VERSION = 1  # raise it when the same embeddings give another map
+MAP_VERSION = 1  # raise it when the same embeddings give another map
 
 
-def choose_rows(embeddings: Floats, seed: int, most: int = MOST) -> npt.NDArray[np.int64]:
+def choose_rows(embeddings: Singles, seed: int, most: int = MOST) -> npt.NDArray[np.int64]:
     """The rows on the map, ascending: those with an embedding, at most `most` of them, drawn evenly."""
     rows = np.flatnonzero(np.isfinite(embeddings).all(axis=1))
     if len(rows) <= most:
@@ -32,12 +32,12 @@ def choose_rows(embeddings: Floats, seed: int, most: int = MOST) -> npt.NDArray[
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
-def by_components(embeddings: Floats, seed: int) -> Floats:
+def by_components(embeddings: Singles, seed: int) -> Singles:
     """Places (n, 2) float32 in -1..1 by the two principal components of unit vectors."""
     return _to_frame(_reduce(embeddings, 2, seed))
 
 
-def by_neighbours(embeddings: Floats, seed: int, folder: Path) -> Floats:
+def by_neighbours(embeddings: Singles, seed: int, folder: Path) -> Singles:
     """Places (n, 2) float32 in -1..1 by t-SNE, read from `folder` where it is kept there.
 
     Args:
@@ -49,10 +49,10 @@ def by_neighbours(embeddings: Floats, seed: int, folder: Path) -> Floats:
         OutputError: the folder cannot be written.
     """
     array = np.ascontiguousarray(embeddings, np.float32)
-    name = hashlib.blake2b(array.tobytes() + f"{array.shape} {seed} {VERSION}".encode(), digest_size=12).hexdigest()
+    name = hashlib.blake2b(array.tobytes() + f"{array.shape} {seed} {MAP_VERSION}".encode(), digest_size=12).hexdigest()
     path = folder / f"{name}.npy"
     try:
-        kept: Floats = np.load(path, allow_pickle=False)
+        kept: Singles = np.load(path, allow_pickle=False)
         if kept.shape == (len(embeddings), 2):
             return kept
     except (OSError, ValueError, EOFError):  # not there yet, or damaged
@@ -65,7 +65,7 @@ def by_neighbours(embeddings: Floats, seed: int, folder: Path) -> Floats:
     return places
 
 
-def inside(places: Floats, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+def inside(places: Singles, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     """Which places lie inside a polygon: bool (n,), by the number of its edges to their right.
 
     Args:
@@ -81,14 +81,14 @@ def inside(places: Floats, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.b
     return within
 
 
-def _reduce(embeddings: Floats, components: int, seed: int) -> Floats:
+def _reduce(embeddings: Singles, components: int, seed: int) -> Singles:
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-9)
     count = min(components, *unit.shape)
-    reduced: Floats = PCA(count, random_state=seed).fit_transform(unit).astype(np.float32)
+    reduced: Singles = PCA(count, random_state=seed).fit_transform(unit).astype(np.float32)
     return reduced
 
 
-def _to_frame(places: Floats) -> Floats:
+def _to_frame(places: Singles) -> Singles:
     centred = places - (places.max(axis=0) + places.min(axis=0)) / 2
-    scaled: Floats = (centred / max(float(np.abs(centred).max()), 1e-9)).astype(np.float32)
+    scaled: Singles = (centred / max(float(np.abs(centred).max()), 1e-9)).astype(np.float32)
     return scaled

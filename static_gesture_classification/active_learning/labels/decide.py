@@ -23,7 +23,6 @@ from pathlib import Path
 
 import pandas as pd
 from omegaconf import DictConfig
-from rich import box
 
 from static_gesture_classification.active_learning.labels.suggestions import (
     KEEP,
@@ -212,7 +211,7 @@ def show_fixes(fixes: Sequence[LabelFix], path: Path) -> None:
     if not fixes:
         say(f"no label is fixed in {path}")
         return
-    table = Table("sample", "from", "to", "who", "when", "why", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table("sample", "from", "to", "who", "when", "why")
     for fix in fixes:
         to = "right as it is" if fix.confirms else fix.to
         table.add_row(fix.sample[:SHORT], fix.published, to, fix.who, fix.when, fix.why)

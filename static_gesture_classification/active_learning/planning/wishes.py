@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from static_gesture_classification.active_learning.planning.make_plan import recorded_sessions
+from static_gesture_classification.active_learning.planning.make_plan import sessions_in
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
@@ -97,8 +97,8 @@ def _pair(line: PlannedRecording) -> tuple[str, str | None]:
 
 
 def _empty_plan(samples: Path) -> RecordingPlan:
-    taken_in = recorded_sessions(read_rows(samples)) if samples.is_file() else ()
-    return RecordingPlan(VERSION, "", (), taken_in=taken_in)
+    taken_in = sessions_in(read_rows(samples)) if samples.is_file() else ()
+    return RecordingPlan(PLAN_VERSION, "", (), taken_in=taken_in)
 
 
 def _write(plan: RecordingPlan, path: Path) -> RecordingPlan:

@@ -11,7 +11,7 @@ from nicegui import ui
 
 from static_gesture_classification.active_learning.diagnosis.cells import Cell, PredictedSamples
 from static_gesture_classification.active_learning.diagnosis.pairs import ErrorPair, short_subject_name
-from static_gesture_classification.evaluation.predictions import NOT_FOUND
+from static_gesture_classification.evaluation.predictions import NO_PREDICTION
 from static_gesture_classification.review import frame
 from static_gesture_classification.review.cell_matrix import ALL, Matrix
 from static_gesture_classification.review.confusion_facts import error_pairs, pattern_of
@@ -256,5 +256,5 @@ def _short(subject: str) -> str:
 def _rate_in_words(pair: ErrorPair) -> str:
     interval = pair.interval
     ends = "" if interval.low != interval.low else f" ({100 * interval.low:.0f} to {100 * interval.high:.0f} %)"
-    found = "" if pair.prediction != NOT_FOUND else ", no hand found"
+    found = "" if pair.prediction != NO_PREDICTION else ", no hand found"
     return f"{pair.rate:.1%}{ends}{found}, F1 {pair.f1_at_stake:+.4f} at stake, {pair.whereabouts}"

@@ -16,8 +16,8 @@ from static_gesture_classification.active_learning.diagnosis.sample_map import (
     choose_rows,
     inside,
 )
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.predictions import Floats
 from static_gesture_classification.review import frame, palette
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.review import Review
@@ -83,7 +83,7 @@ class MapPage:
         self.frame = space.samples.iloc[rows].reset_index(drop=True)
         self.embeddings = space.embeddings[rows]
         self.colouring, self.has_lasso = "gesture", False
-        self.places: Floats = np.zeros((len(rows), 2), np.float32)
+        self.places: Singles = np.zeros((len(rows), 2), np.float32)
 
     async def show(self) -> None:
         """Build the content: by principal components at once, by t-SNE when it is there."""
