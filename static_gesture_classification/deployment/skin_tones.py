@@ -29,8 +29,8 @@ from static_gesture_classification.synthetic.scenes import photograph
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 from static_gesture_classification.terminal import track
 
-SIZE = 320  # pixels of a picture
-SEED = "skin tones"  # other hands than those that are trained on
+TONE_PICTURE_SIZE = 320  # pixels of a picture
+TONES_SEED = "skin tones"  # other hands than those that are trained on
 
 
 class ToneSettings(Settings):
@@ -113,7 +113,7 @@ def _dataset(gestures: Sequence[str], settings: ToneSettings) -> SyntheticDatase
         "images": len(gestures) * max(settings.people, 3),
         "background_times": 1,
     }
-    changed = settings.synthetic.model_copy(update={**asked, "size": SIZE, "seed": SEED})
+    changed = settings.synthetic.model_copy(update={**asked, "size": TONE_PICTURE_SIZE, "seed": TONES_SEED})
     return SyntheticDataset(Vocabulary(tuple(gestures)), changed, read_poses(settings.poses, gestures))
 
 

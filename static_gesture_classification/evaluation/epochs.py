@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from static_gesture_classification.errors import UserError
@@ -58,7 +59,8 @@ def gesture_f1(run: RunFolder) -> pd.Series:
         if name.startswith(prefix) and name.endswith(suffix) and not name.endswith(f" avg{suffix}")
     }
     if best is not None and fields:
-        return pd.Series({gesture: float(metrics.at[best[0], name]) for gesture, name in fields.items()})
+        row = metrics.loc[[best[0]], list(fields.values())].to_numpy(np.float64)[0]
+        return pd.Series(row, index=list(fields))
     try:
         scores = read_checkpoint(run.best_checkpoint())["scores"]
     except UserError:

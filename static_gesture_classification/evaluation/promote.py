@@ -43,19 +43,20 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from rich.prompt import Confirm
 
-from static_gesture_classification.atomic_files import atomic_path, write_json
+from static_gesture_classification.atomic_files import write_bytes, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
-    SUBJECTS,
+    SUBJECTS_FIELD,
+    SUBJECTS_KEY,
+    VERSION_FIELD,
     data_version,
     parse_subjects,
-    read_record,
+    read_checkpoint_record,
     split_subjects,
     subject_digests,
 )
 from static_gesture_classification.evaluation.contenders import Contender, ContenderSettings, predict_samples
-from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired_comparison import (
     COMPARABLE_SHARE,
@@ -83,10 +84,10 @@ from static_gesture_classification.training.inputs import InputKind, kind_of
 from static_gesture_classification.training.settings import NODES
 from static_gesture_classification.workspace import Workspace
 
-VERSION = 1
+PROMOTION_VERSION = 1
 BEST_CHECKPOINT, BEST_RECORD = "best.ckpt", "best.json"
 PREVIOUS_BEST, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
-LOCK = ".promoting"
+PROMOTION_LOCK = ".promoting"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
 ON_THE_PAGE = "told to on the page"
@@ -205,7 +206,7 @@ def main(config: DictConfig) -> None:
         decision = PromotionDecision(True, BY_HAND)
         chosen = {"chosen": BY_HAND, "preferred_to": checkpoint_digest(settings.workspace.trained)}
     else:
-        candidate = trained_candidate(settings)
+        candidate = read_candidate(settings)
         if is_unfinished(models, candidate):
             write_bytes(models / BEST_CHECKPOINT, candidate.content)
         decision = settle_decision(decide_promotion(candidate, settings), candidate, models, settings.force)
@@ -243,10 +244,10 @@ def ask(why: str) -> bool:
         return False
 
 
-def trained_candidate(settings: PromoteSettings) -> PromotionCandidate:
+def read_candidate(settings: PromoteSettings) -> PromotionCandidate:
     """The train stage's exported checkpoint."""
     checkpoint = settings.workspace.trained
-    entries, record = read_checkpoint(checkpoint), read_record(checkpoint.with_suffix(".json"))
+    entries, record = read_checkpoint(checkpoint), read_checkpoint_record(checkpoint.with_suffix(".json"))
     if record is None:
         beside = checkpoint.with_suffix(".json")
         raise UserError(f"no readable record {beside} beside {checkpoint}; run dvc repro train")
@@ -265,7 +266,7 @@ def candidate_of_run(settings: PromoteSettings) -> PromotionCandidate:
     Raises:
         UserError: no such run, or no kept checkpoint of this epoch.
     """
-    trained = read_record(settings.workspace.trained.with_suffix(".json")) or {}
+    trained = read_checkpoint_record(settings.workspace.trained.with_suffix(".json")) or {}
     return kept_candidate(require_run(settings.run or trained.get("run"), settings.workspace.runs), settings.epoch)
 
 
@@ -305,7 +306,7 @@ def make_record(
         configuration: plain values; the record keeps some nodes.
     """
     return {
-        "record_version": VERSION,
+        "record_version": PROMOTION_VERSION,
         "run": origin.run,
         "epoch": entries["epoch"],
         "checkpoint": origin.checkpoint,
@@ -317,7 +318,7 @@ def make_record(
         "data_version": origin.data_version,
         "sha256": hashlib.sha256(content).hexdigest(),
         "config": {node: configuration[node] for node in CONFIG_NODES if node in configuration},
-        SUBJECTS: None if origin.subjects is None else " ".join(origin.subjects),
+        SUBJECTS_KEY: None if origin.subjects is None else " ".join(origin.subjects),
     }
 
 
@@ -363,7 +364,7 @@ def compare_with_best(
         samples, new = val_predictions(settings) if candidate.checkpoint is None else predict_val(candidate, settings)
     except IncomparableError as error:
         return incomparable(str(error))
-    known = None if record.get(SUBJECTS) is None else parse_subjects(str(record[SUBJECTS]))
+    known = None if record.get(SUBJECTS_KEY) is None else parse_subjects(str(record[SUBJECTS_KEY]))
     if settings.group == "session":  # subjects are in both splits on purpose
         known = frozenset()
     if known is None:
@@ -424,21 +425,21 @@ def predict_val(candidate: PromotionCandidate, settings: PromoteSettings) -> tup
 def best_record(models: Path) -> dict[str, Any] | None:
     """The record that belongs to `best.ckpt`; after an interrupted promotion this is the previous one."""
     digest = checkpoint_digest(models / BEST_CHECKPOINT)
-    records = (read_record(models / name) for name in (BEST_RECORD, PREVIOUS_RECORD))
+    records = (read_checkpoint_record(models / name) for name in (BEST_RECORD, PREVIOUS_RECORD))
     return next((record for record in records if record and record.get("sha256") == digest), None)
 
 
 def is_unfinished(models: Path, candidate: PromotionCandidate) -> bool:
     """Whether a promotion of this candidate was killed after its record and before its checkpoint was written."""
-    record = read_record(models / BEST_RECORD) or {}
+    record = read_checkpoint_record(models / BEST_RECORD) or {}
     return record.get("sha256") == candidate.digest != checkpoint_digest(models / BEST_CHECKPOINT)
 
 
 def promote(candidate: PromotionCandidate, models: Path, outcome: Mapping[str, Any]) -> None:
     """Keep the best one so far as the previous one, then write the candidate's record and the candidate."""
     record = {**candidate.record, **outcome}
-    record[SUBJECTS] = record.pop(SUBJECTS)  # long, so it comes last
-    current = read_record(models / BEST_RECORD)
+    record[SUBJECTS_KEY] = record.pop(SUBJECTS_KEY)  # long, so it comes last
+    current = read_checkpoint_record(models / BEST_RECORD)
     if current and current.get("sha256") == checkpoint_digest(models / BEST_CHECKPOINT) != candidate.digest:
         write_json(models / PREVIOUS_RECORD, current)
         write_bytes(models / PREVIOUS_BEST, (models / BEST_CHECKPOINT).read_bytes())
@@ -480,7 +481,7 @@ def take_back(models: Path) -> dict[str, Any]:
         UserError: there is no previous one with its record, or another promotion is at work.
     """
     with promoting(models):
-        record, path = read_record(models / PREVIOUS_RECORD), models / PREVIOUS_BEST
+        record, path = read_checkpoint_record(models / PREVIOUS_RECORD), models / PREVIOUS_BEST
         if record is None or record.get("sha256") != checkpoint_digest(path):
             raise UserError(f"there is no {path} with its record, so nothing can be taken back")
         promote(PromotionCandidate(path.read_bytes(), record), models, {})
@@ -491,7 +492,7 @@ def take_back(models: Path) -> dict[str, Any]:
 def promoting(models: Path) -> Iterator[None]:
     """Hold the lock of promotions. Raises `UserError` where another process, or another tab of the page, holds it."""
     models.mkdir(parents=True, exist_ok=True)
-    lock = ProcessLock(models / LOCK)
+    lock = ProcessLock(models / PROMOTION_LOCK)
     if not lock.acquire():
         raise UserError(f"another promotion is at work in {models}; wait until it is done, then try again")
     try:
@@ -527,12 +528,6 @@ def show_decision(decision: PromotionDecision, candidate: PromotionCandidate, mo
         if not decision.undecided:
             say(f"to look closer: gestures compare compare.before={best} compare.after={models / 'trained.ckpt'}")
         say("to promote it anyway: gestures promote force=true")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,12 @@ KEPT = 32  # results at most
 
 
 class Tables:
-    """What was made of files, remade when one of them changes. Threads may share it."""
+    """What was made of files, remade when one of them changes. Threads may share it; each result is made once."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Any, tuple[tuple[tuple[int, int], ...], Any]] = OrderedDict()
-        self._lock = threading.RLock()
+        self._making: dict[Any, threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def of(self, files: Path | Sequence[Path], make: Callable[..., Value], *arguments: Any) -> Value:
         """`make(*arguments)`, or what it gave last time, if none of `files` has changed since.
@@ -29,13 +30,20 @@ class Tables:
         paths = [files] if isinstance(files, Path) else list(files)
         key = (make, tuple(paths), arguments)
         with self._lock:
+            making = self._making.setdefault(key, threading.Lock())
+        with making:  # others of other files go on meanwhile
             states = tuple(file_state(path) for path in paths)
             kept = self._kept.get(key)
             if kept is None or kept[0] != states:
                 kept = (states, make(*arguments))
+            self._keep(key, kept)
+        value: Value = kept[1]
+        return value
+
+    def _keep(self, key: Any, kept: tuple[tuple[tuple[int, int], ...], Any]) -> None:
+        with self._lock:
             self._kept[key] = kept
             self._kept.move_to_end(key)
             while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-            value: Value = kept[1]
-            return value
+                forgotten, _ = self._kept.popitem(last=False)
+                self._making.pop(forgotten, None)

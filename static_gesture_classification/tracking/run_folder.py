@@ -45,7 +45,7 @@ from static_gesture_classification.tracking.source_revision import environment, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-VERSION = 1
+RUN_VERSION = 1
 Status = Literal["running", "finished", "failed", "interrupted"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 Scalar = str | int | float | bool
@@ -357,7 +357,7 @@ class RunFolder:
     def record(self) -> dict[str, Any]:
         """What run.json holds. Raises `DataError` when it is not readable or of another version."""
         way_out = f"is {self.path} a run folder?"
-        return dict(read_json(self._record_path, RunRecord, way_out, ("run_folder_version", VERSION)))
+        return dict(read_json(self._record_path, RunRecord, way_out, ("run_folder_version", RUN_VERSION)))
 
     # ---- inside --------------------------------------------------------------------------------------------------
 
@@ -396,7 +396,7 @@ class RunFolder:
         now = time.time()
         if not self._record_path.is_file():
             return {
-                "run_folder_version": VERSION,
+                "run_folder_version": RUN_VERSION,
                 "run_id": self.run_id,
                 "uid": uuid.uuid4().hex,  # tells runs of equal names on different machines apart
                 "created": now,

@@ -275,13 +275,13 @@ def test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_chan
     write_samples(samples.assign(split=moved), tmp_path / "splits/samples.parquet")
     config, _ = project_of(by_score[0])
     settings = promote.PromoteSettings.from_config(config)
-    decision = promote.decide_promotion(promote.trained_candidate(settings), settings)
+    decision = promote.decide_promotion(promote.read_candidate(settings), settings)
     assert decision.samples == 60
     most = samples["split"].replace({"train": "val", "val": "train"})
     write_samples(samples.assign(split=most), tmp_path / "splits/samples.parquet")
     config, _ = project_of(by_score[0])
     settings = promote.PromoteSettings.from_config(config)
-    decision = promote.decide_promotion(promote.trained_candidate(settings), settings)
+    decision = promote.decide_promotion(promote.read_candidate(settings), settings)
     assert (decision.promote, decision.undecided) == (False, True)
     assert "trained on most of the people in today's val (120 of 120 samples)" in decision.reason
 

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.sources.recorded import Session, readable_sessions
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import Table, say, show_table
 
-NAME = "in_use"  # of the source in the configuration
+IN_USE = "in_use"  # of the source in the configuration
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def show_errors_in_use(errors: Sequence[ErrorInUse], rows: int) -> None:
     say(f"caught in use: {sum(error.pictures for error in errors):,} pictures of errors; they are no part of val")
     numbers = [Column(name, justify="right", no_wrap=True) for name in ("caught", "pictures", "people")]
     names = [Column(name, no_wrap=True) for name in ("gesture", "taken for")]
-    table = Table(*names, *numbers, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*names, *numbers)
     for error in errors[:rows]:
         people = f"{error.people:,}" if error.people else "unknown"
         table.add_row(error.gesture, error.prediction, f"{error.sessions:,}", f"{error.pictures:,}", people)
