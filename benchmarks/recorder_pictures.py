@@ -47,6 +47,7 @@ class Clock:
     now = 0.0
 
     def __call__(self) -> float:
+        """Seconds."""
         return self.now
 
 

@@ -94,6 +94,13 @@ def track(items: Iterable[_Item], description: str, total: int, unit: str = "ima
     say(f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)")
 
 
+def in_number(count: int, what: str) -> str:
+    """A number of things: `1 picture`, `3,000 pictures`, `2 more people`."""
+    if count != 1:
+        what = f"{what.removesuffix('person')}people" if what.endswith("person") else f"{what}s"
+    return f"{count:,} {what}"
+
+
 def say(text: str) -> None:
     """Print a line as it is: without markup, colours or folding (a path stays whole)."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
