@@ -59,14 +59,15 @@ class View:
         scale = np.exp(random.uniform(*np.log(SCALES)))
         size = max(round(width * scale), 40), max(round(height * scale), 40)
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-TURN, TURN), scale)
-        turn[:, 2] += (np.array(size) - (width, height)) / 2 + random.uniform(-0.5, 0.5, 2)
-        to_view = np.vstack([turn, (0, 0, 1)])
+        shift = np.eye(3)
+        shift[:2, 2] = (np.array(size) - (width, height)) / 2 + random.uniform(-0.5, 0.5, 2)
+        to_view = shift @ np.vstack([turn, (0, 0, 1)])
         if random.random() < 0.5:
             to_view = np.array([(-1, 0, size[0] - 1), (0, 1, 0), (0, 0, 1)]) @ to_view
         image = cv2.warpAffine(photograph, to_view[:2], size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
         image = (image * random.uniform(*BRIGHTNESS)).clip(0, 255).astype(np.uint8)
         _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(*QUALITY))])
-        return cls(cv2.imdecode(packed, cv2.IMREAD_COLOR), to_view)
+        return cls(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)), to_view)
 
     def box(self, box: Box, photograph: np.ndarray) -> Box:
         """A normalised box of the photograph, in this picture; the whole photograph is the whole picture."""
@@ -143,7 +144,7 @@ def measure(photographs: pd.DataFrame) -> tuple[np.ndarray, list[tuple[np.ndarra
     random, errors, hands, missed = np.random.default_rng(SEED), [], [], 0
     with Detector.from_config(composed()) as detector:
         for row in track(photographs.itertuples(), "looking", total=len(photographs)):
-            photograph = read_image(image_path(row.root, row.image))
+            photograph = read_image(image_path(str(row.root), str(row.image)))
             box: Box = tuple(float(getattr(row, side)) for side in BOX)  # type: ignore[assignment]
             first = Found.find(detector, photograph, box)
             if first is None:
