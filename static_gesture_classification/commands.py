@@ -41,7 +41,10 @@ _DATA = "sources gestures"
 _TRAINING = "background model train_hyperparams loss optimizer scheduler augs sampler trainer"
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
-    "Start": (_stage("loop", "walkthrough", "show one round of the loop on synthetic hands", "loop"),),
+    "Start": (
+        _stage("app", "review.app", "open the page where all of this is a click", "review"),
+        _stage("loop", "walkthrough", "show one round of the loop on synthetic hands", "loop"),
+    ),
     "Data": (
         _stage("download", "downloads.download", "fetch a published dataset", "download"),
         _stage("synthetic", "synthetic.generate", "make pictures of posed hands", "synthetic + poses"),

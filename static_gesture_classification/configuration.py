@@ -58,6 +58,7 @@ NOT_OF_THE_PIPELINE = {
     "predict",
     "report",
     "retrain",
+    "review",
     "runs",
     "sync",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browser import browser, camera_film  # noqa: F401  (fixtures)
 from tests.support.warm_python import WarmPython
 
 # Two workers share the processors; libraries that each start a thread per processor are in one another's way.

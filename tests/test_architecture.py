@@ -31,6 +31,7 @@ FLOORS = (
     "active_learning.adding",
     "recording",
     "live",
+    "review",
     "top",
 )
 TOP = {"__main__", "performer", "walkthrough"}

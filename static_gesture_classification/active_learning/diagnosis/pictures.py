@@ -91,6 +91,13 @@ class Pictures:
                 pictures[row] = crop_square(pixels, box, self.size, self.margin)
         return pictures
 
+    def crop_of(self, sample: str) -> np.ndarray | None:
+        """A sample's crop (size, size, 3) uint8 RGB; None where the crops stage has none."""
+        if self.folder is None:
+            return None
+        row = self._ids.get_indexer(pd.Index([sample]))[0]
+        return None if row < 0 else np.asarray(self._crops[row])
+
     def notes(self) -> list[str]:
         """A note on the images that could not be read, none where all could."""
         if not self.unreadable:

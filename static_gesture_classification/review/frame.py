@@ -1,0 +1,138 @@
+"""The frame around every page: heading, navigation, light and dark; and the parts that pages share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from nicegui import run, ui
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.review import palette
+from static_gesture_classification.review.page import Page
+from static_gesture_classification.review.review import Review
+from static_gesture_classification.terminal import errors
+
+Value = TypeVar("Value")
+
+NAME = "Gestures"
+# The choice of light or dark stays in the browser; without one the system's counts.
+REMEMBER_DARK = """
+<script>
+  document.addEventListener("DOMContentLoaded", () => {
+    const chosen = localStorage.getItem("dark");
+    if (chosen !== null) setTimeout(() => Quasar.Dark.set(chosen === "true"), 0);
+  });
+</script>
+"""
+TOGGLE_DARK = '() => { const dark = !Quasar.Dark.isActive; Quasar.Dark.set(dark); localStorage.setItem("dark", dark) }'
+STYLE = """
+<style>
+  body { font-size: 15px; }
+  .q-drawer .q-item.here { font-weight: 600; background: rgba(0, 114, 178, 0.14); }
+  .skip { position: absolute; left: -9999px; }
+  .skip:focus { left: 8px; top: 8px; z-index: 9999; background: white; color: black; padding: 8px; }
+  :focus-visible { outline: 3px solid #E69F00 !important; outline-offset: 1px; }
+</style>
+"""
+
+
+async def show(page: Page, pages: Sequence[Page], review: Review) -> None:
+    """Build a page inside its frame. A user error is shown in place of the content, with its way out."""
+    ui.colors(primary=palette.PRIMARY, accent=palette.ACCENT, positive="#00704f", negative="#b34700", info="#0072B2")
+    ui.page_title(f"{page.title} - {NAME}")
+    ui.add_head_html(STYLE + REMEMBER_DARK)
+    ui.add_body_html('<a class="skip" href="#content">Skip to the content</a>')
+    drawer = _navigation(page, pages)
+    with ui.header().classes("items-center q-py-xs q-px-md no-wrap"):
+        button("menu", "Show or hide the navigation", drawer.toggle)
+        ui.label(page.title).classes("text-h6 ellipsis").props('role="heading" aria-level="1"')
+        ui.space()
+        with ui.button(icon="contrast").props('flat round color=white aria-label="Light or dark"') as dark:
+            ui.tooltip("Light or dark")
+        dark.on("click", js_handler=TOGGLE_DARK)
+    with ui.column().classes("w-full max-w-screen-xl mx-auto q-pa-sm gap-4").props('id="content" role="main"'):
+        await attempt(page.build, review)
+
+
+async def attempt(do: Callable[..., Any], *arguments: Any) -> Any:
+    """Do something, or wait for it; a user error becomes a box that says what is wrong and the way out."""
+    try:
+        result = do(*arguments)
+        return await result if inspect.isawaitable(result) else result
+    except UserError as error:
+        problem(str(error))
+    except Exception:  # the page stays; the terminal has the rest
+        errors.print_exception()
+        problem("This went wrong here. The terminal that runs `gestures app` says what; please report it.")
+
+
+async def in_thread(do: Callable[..., Value], *arguments: Any) -> Value:
+    """`do(*arguments)` in a thread, so that other pages stay quick meanwhile."""
+    result = await run.io_bound(do, *arguments)
+    return cast(Value, result)  # None only while the server stops
+
+
+def problem(text: str, title: str = "This did not work") -> None:
+    """A box that says what is wrong."""
+    with ui.card().classes("w-full").props('flat bordered role="alert"'), ui.row().classes("items-start no-wrap"):
+        ui.icon("error_outline", size="md", color="negative")
+        with ui.column().classes("gap-1"):
+            ui.label(title).classes("text-weight-bold")
+            ui.label(text).style("white-space: pre-wrap; overflow-wrap: anywhere")
+
+
+def empty(icon: str, title: str, text: str, actions: Sequence[tuple[str, str]] = ()) -> None:
+    """What a page says while it has nothing to show.
+
+    Args:
+        icon: Material icon.
+        title: what is missing.
+        text: what to do about it.
+        actions: labels and addresses of buttons that lead on.
+    """
+    with ui.column().classes("w-full items-center q-pa-xl gap-3 text-center"):
+        ui.icon(icon, size="4rem").classes("text-grey-6")
+        ui.label(title).classes("text-h6")
+        ui.label(text).classes("max-w-prose")
+        with ui.row().classes("justify-center"):
+            for label, address in actions:
+                ui.button(label, on_click=lambda _, to=address: ui.navigate.to(to)).props("no-caps")
+
+
+def button(icon: str, label: str, do: Callable[..., Any] | None = None, key: str = "") -> ui.button:
+    """A round button with an icon; `label` is read out and shown as a tooltip, with the `key` that does the same."""
+    with ui.button(icon=icon, on_click=do).props(f'flat round color=inherit aria-label="{label}"') as made:
+        ui.tooltip(f"{label} ({key})" if key else label)
+    return made
+
+
+def query(name: str, default: str = "") -> str:
+    """A value of the page's address after the question mark."""
+    request = ui.context.client.request
+    return default if request is None else request.query_params.get(name, default)
+
+
+def part(name: str) -> str:
+    """A part of the page's address, by its name in `Page.address`."""
+    request = ui.context.client.request
+    return "" if request is None else str(request.path_params.get(name, ""))
+
+
+def _navigation(page: Page, pages: Sequence[Page]) -> ui.left_drawer:
+    drawer = ui.left_drawer(value=None, bordered=True).props("width=210 breakpoint=900 aria-label=Navigation")
+    with drawer, ui.list().classes("w-full").props('role="navigation" aria-label="Pages"'):
+        for each in pages:
+            if each.listed:
+                _entry(each, each.address.split("/")[1] == page.address.split("/")[1])
+    return drawer
+
+
+def _entry(page: Page, is_here: bool) -> None:
+    here = ' aria-current="page"' if is_here else ""
+    with ui.item().props(f'clickable tag=a href="{page.address}"{here}').classes("here" if is_here else ""):
+        with ui.item_section().props("avatar"):
+            ui.icon(page.icon)
+        with ui.item_section():
+            ui.item_label(page.title)

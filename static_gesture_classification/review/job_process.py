@@ -1,0 +1,63 @@
+"""The process around a job's command: `python -m static_gesture_classification.review.job_process FOLDER COMMAND...`.
+
+It outlives the server: it runs the command, writes all output to `log.txt`, and at the end `ended.json`. SIGTERM asks
+the command to stop as Ctrl-C does, so that it can leave its work whole.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from static_gesture_classification.atomic_files import write_json
+from static_gesture_classification.review.job_files import ENDED, LOG
+
+GRACE_SECONDS = 20.0  # between asking and killing
+
+
+def main() -> None:
+    """Run one job to its end."""
+    folder, arguments = Path(sys.argv[1]), sys.argv[2:]
+    with (folder / LOG).open("ab", buffering=0) as log:
+        # A group of its own: workers of the command are asked to stop together with it.
+        command = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        cancelled = _Cancelled(command.pid)
+        signal.signal(signal.SIGTERM, cancelled)
+        code = _wait(command, cancelled)
+    write_json(folder / ENDED, {"code": code, "ended": time.time(), "cancelled": cancelled.at is not None})
+
+
+class _Cancelled:
+    """Passes a wish to stop on to a process group, and remembers when."""
+
+    def __init__(self, group: int) -> None:
+        self.group = group
+        self.at: float | None = None
+
+    def __call__(self, *_: Any) -> None:
+        self.at = self.at or time.monotonic()
+        self.send(signal.SIGINT)
+
+    def send(self, what: signal.Signals) -> None:
+        """Send a signal to the whole group, as far as it is there."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.group, what)
+
+
+def _wait(command: subprocess.Popen[bytes], cancelled: _Cancelled) -> int:
+    while True:
+        try:
+            return command.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            if cancelled.at is not None and time.monotonic() - cancelled.at > GRACE_SECONDS:
+                cancelled.send(signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
