@@ -53,7 +53,7 @@ class EpochScores:
         self.words = ui.label().props('role="status"')
         with ui.row().classes("w-full gap-x-8 gap-y-4 items-start"):
             self.matrix = ui.html().classes("max-w-full overflow-x-auto").props('tabindex="0" aria-label="Matrix"')
-            self.table = ui.html().classes("max-w-full overflow-x-auto")
+            self.table = ui.html().classes("max-w-full overflow-x-auto").props('tabindex="0" aria-label="Scores"')
         await self.show()
 
     async def follow(self) -> None:
