@@ -220,7 +220,8 @@ def page_at(address: str) -> Iterator[Page]:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": 1280, "height": 1400}).new_page()
-        page.goto(address)
+        page.set_default_timeout(600_000)  # a busy machine is no reason to measure nothing
+        page.goto(address, wait_until="commit")
         yield page
         browser.close()
 
@@ -228,7 +229,7 @@ def page_at(address: str) -> Iterator[Page]:
 def press_cells(address: str) -> list[float]:
     """Seconds from pressing a cell to its pictures on the screen."""
     with page_at(f"{address}/confusions") as page:
-        page.get_by_text("Worst pairs").wait_for(timeout=300_000)
+        page.get_by_text("Worst pairs").wait_for()
         page.wait_for_function("document.querySelectorAll('.gallery img').length > 0")
         cells = [f"{row},{(row + 1 + turn) % 10}" for turn in range(2) for row in range(10)]
         return [float(page.evaluate(PRESS, cell)[0]) for cell in cells[:CELLS]]
@@ -238,7 +239,7 @@ def measure_map(address: str) -> list[Row]:
     """Until the map is there, frames while zooming, and from a lasso to its samples."""
     with page_at(f"{address}/map") as page:
         start = time.perf_counter()
-        page.locator("canvas").wait_for(timeout=300_000)
+        page.locator("canvas").wait_for()
         shown = time.perf_counter() - start
         frames = page.evaluate(FRAMES, 5)
         lassos = [draw_lasso(page, turn) for turn in range(3)]
