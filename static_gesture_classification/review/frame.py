@@ -33,7 +33,7 @@ STYLE = """
   .q-drawer .q-item.here { font-weight: 600; background: rgba(0, 114, 178, 0.14); }
   .skip { position: absolute; left: -9999px; }
   .skip:focus { left: 8px; top: 8px; z-index: 9999; background: white; color: black; padding: 8px; }
-  .body--dark .text-primary { color: #7fc1ea !important; }
+  .body--dark .text-primary { --q-primary: #7fc1ea; }
   :focus-visible { outline: 3px solid #E69F00 !important; outline-offset: 1px; }
 </style>
 """
