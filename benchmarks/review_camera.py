@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 RESULT = Path(__file__).resolve().parent / "results" / "review_camera.md"
 VIDEO = SHARED / "data" / "videos" / "webcam.mp4"
 FRAMES, SECONDS, GOAL = 300, 15, 10.0
-CORNER = re.compile(r"(\d+) a second, (\d+) ms behind")
+SHOWN = re.compile(r"(\d+) a second, (\d+) ms behind")
 PATIENCE_MS = 120_000
 
 
@@ -96,13 +96,13 @@ def page_with_camera(folder: Path) -> Iterator[Page]:
 
 
 def read(page: Page, what: str) -> Measured:
-    """Read the figures in the corner of the picture."""
+    """Read the figures that the page shows."""
     page.wait_for_timeout(3000)
     rates, delays = [], []
     before, begun = processor_seconds(), time.monotonic()
     for _ in range(SECONDS):
         page.wait_for_timeout(1000)
-        found = CORNER.search(page.inner_text(".gc-view"))
+        found = SHOWN.search(page.inner_text(".gc-side"))
         rates.append(float(found[1]) if found else 0.0)
         delays.append(float(found[2]) if found else np.nan)
     pictures = max(float(np.mean(rates)) * (time.monotonic() - begun), 1.0)
@@ -124,14 +124,14 @@ def measure(checkpoint: Path) -> list[Measured]:
         with page_with_camera(folder) as page, review_server(folder, overrides) as address:
             page.goto(f"{address}/record?gesture=FIVE")
             page.click("text=Start the camera")
-            page.wait_for_selector(".gc-corner")
+            page.wait_for_selector(".gc-rate")
             ready = read(page, "Record, before a set")
             page.keyboard.press("Space")
             page.wait_for_selector(".gc-count")
             recording = read(page, "Record, while pictures are kept")
             page.goto(f"{address}/live")
             page.click("text=Start the camera")
-            page.wait_for_selector(".gc-corner")
+            page.wait_for_selector(".gc-rate")
             return [ready, recording, read(page, "Live")]
 
 
