@@ -91,9 +91,9 @@ def build(review: Review) -> FastAPI:
     sockets.serve(review, app)
     for page in PAGES:
         register(page, PAGES)
-    with warnings.catch_warnings():  # NiceGUI looks at every object here, also at torch's deprecated ones
-        warnings.simplefilter("ignore", FutureWarning)
-        ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")
+    # NiceGUI looks at every object, also at torch's deprecated ones, when the server starts.
+    warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)
+    ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")
     return app
 
 
