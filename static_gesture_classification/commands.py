@@ -6,6 +6,7 @@ that is here: texts, `--help` and the console script take names, purposes and gr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -88,9 +89,9 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         ),
         _stage(
             "add",
-            "active_learning.adding.add",
+            "recording.add_gesture",
             "add a gesture from a few samples",
-            "add + poses detector",
+            "add + poses recording detector",
             argument="add.gesture",
         ),
         _command("record", "record_gestures", "record samples from a camera", "recording + admission detector"),
@@ -122,9 +123,23 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
 }
 
 
+MEANT = {("export", "checkpoint"): "export-onnx"}  # a command and a setting of it -> the command that is meant
+
+
 def commands() -> dict[str, Command]:
     """All commands by name."""
     return {command.name: command for group in COMMANDS.values() for command in group}
+
+
+def choose_command(name: str, arguments: Sequence[str] = ()) -> Command | None:
+    """The command that is meant; None if there is none of that name.
+
+    >>> choose_command("export", ["checkpoint=models/best.ckpt"]).name
+    'export-onnx'
+    """
+    settings = {argument.partition("=")[0] for argument in arguments}
+    meant = next((other for (own, setting), other in MEANT.items() if own == name and setting in settings), name)
+    return commands().get(meant)
 
 
 def command_of(module: str) -> Command | None:

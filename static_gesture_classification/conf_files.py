@@ -46,6 +46,7 @@ TEXT_OR_NULL = (
     "live.checkpoint",
     "live.json_lines",
     "live.room",
+    "live.second",
     "live.source",
     "live.subject",
     "logger.mlflow.artifact_location",

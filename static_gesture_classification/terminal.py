@@ -116,9 +116,16 @@ def track(items: Iterable[_Item], description: str, total: int, unit: str = "ima
 
 
 def begin_stage(name: str) -> None:
-    """Print the heading of a stage."""
+    """Print the heading of a stage, and say to whoever watches that it begins."""
     watched.stage(name)
     show_heading(name)
+
+
+def in_number(count: int, what: str) -> str:
+    """A number of things: `1 picture`, `3,000 pictures`, `2 more people`."""
+    if count != 1:
+        what = f"{what.removesuffix('person')}people" if what.endswith("person") else f"{what}s"
+    return f"{count:,} {what}"
 
 
 def say(text: str) -> None:

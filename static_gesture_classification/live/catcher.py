@@ -17,6 +17,7 @@ import numpy as np
 from static_gesture_classification.active_learning.admission import SCORE_DECIMALS, Placement, place_session
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.live.doubts import Doubt, Moment, find_doubt
+from static_gesture_classification.live.opinions import AskOpinions
 from static_gesture_classification.live.settings import CatchSettings
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.novelty import Appearance, appearance
@@ -30,7 +31,7 @@ from static_gesture_classification.recording.session_writer import (
 )
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.window.parts import in_number
+from static_gesture_classification.terminal import in_number
 
 SPACING = 0.2  # seconds between two pictures in memory
 
@@ -65,6 +66,7 @@ class Catcher:
         vocabulary: the model's gestures.
         checkpoint: the model, as sessions name it.
         subject, room: who is there, and where; "" if unknown.
+        ask: gives opinions of a hand that may disagree; None without any.
 
     Attributes:
         kept: what is on the disk.
@@ -80,7 +82,9 @@ class Catcher:
         checkpoint: str,
         subject: str = "",
         room: str = "",
+        ask: AskOpinions | None = None,
     ) -> None:
+        self._ask = ask
         self.settings, self.rules, self.storage = settings, rules, storage
         self.vocabulary, self.checkpoint, self.subject, self.room = vocabulary, checkpoint, subject, room
         self.kept: list[KeptError] = []
@@ -97,6 +101,11 @@ class Catcher:
     def on(self) -> bool:
         """Whether errors are kept."""
         return self.settings.catch
+
+    @property
+    def asked(self) -> str:
+        """Whose opinions may disagree, in words; "" without any."""
+        return "" if self._ask is None else " and ".join(self._ask.names)
 
     @property
     def pictures(self) -> int:
@@ -195,7 +204,8 @@ class Catcher:
             self._moments.clear()
             return None
         now, margin = sight.captured.time, margin_of(sight.recognised.probabilities)
-        self._moments.append(Moment(now, sight.recognised.gesture, margin, appearance(sight.image, sight.hand)))
+        look, opinions = appearance(sight.image, sight.hand), self._ask(sight) if self._ask is not None else {}
+        self._moments.append(Moment(now, sight.recognised.gesture, margin, look, opinions))
         while now - self._moments[0].time > self.settings.catch_seconds:
             self._moments.popleft()
         return find_doubt(tuple(self._moments), self.rules.admission.margin)

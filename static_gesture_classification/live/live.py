@@ -23,6 +23,7 @@ from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.hooks.json_lines import STANDARD_OUTPUT
 from static_gesture_classification.live.hooks.opening import open_hooks
 from static_gesture_classification.live.lines import EventLines, print_events
+from static_gesture_classification.live.opinions import AskOpinions, open_opinions
 from static_gesture_classification.live.screen import LIVE_TITLE, Screen
 from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.live.watch import Watch, WatchDisplay, run_watch
@@ -32,9 +33,8 @@ from static_gesture_classification.recording.judging.observer import fast_model,
 from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.subjects import match_known, read_known
 from static_gesture_classification.recording.take_in import print_commands
-from static_gesture_classification.recording.window.parts import in_number
 from static_gesture_classification.recording.window.window import Window
-from static_gesture_classification.terminal import leave_standard_output_to_data, note, say, warn
+from static_gesture_classification.terminal import in_number, leave_standard_output_to_data, note, say, warn
 
 
 @entry_point
@@ -94,14 +94,25 @@ def open_catcher(settings: LiveSettings, predictor: Predictor, checkpoint: Path)
         subject, room = subject or next(iter(known.subjects), ""), room or next(iter(known.rooms), "")
     storage = settings.recording.storage.model_copy(update={"root": settings.root})
     about = (predictor.vocabulary, str(checkpoint), subject, room)
-    return Catcher(settings.catching, settings.recording, storage, *about)
+    return Catcher(settings.catching, settings.recording, storage, *about, ask=whom_to_ask(settings, predictor))
+
+
+def whom_to_ask(settings: LiveSettings, predictor: Predictor) -> AskOpinions | None:
+    """Who may disagree with the model about a hand; None without anybody, or where nothing is kept without a key."""
+    catching = settings.catching
+    if catching.catch and catching.catch_doubts:
+        return open_opinions(predictor, catching.second, settings.recording.judge.onnx)
+    if catching.second is not None:
+        note("live.second is not asked: catch=true and catch_doubts=true keep that on which the two disagree")
+    return None
 
 
 def what_is_kept(catcher: Catcher) -> str:
     """Whether pictures are kept, and which, in words."""
     if not catcher.on:
         return "Nothing is kept (catch=true keeps errors to train on)."
-    by_itself = " What contradicts itself is kept without a key." if catcher.settings.catch_doubts else ""
+    also = f", also a hand on which {catcher.asked} disagree" if catcher.asked else ""
+    by_itself = f" What contradicts itself is kept without a key{also}." if catcher.settings.catch_doubts else ""
     parts = "whole pictures" if catcher.storage.whole_frame else "hands, not the room"
     return f"Catching is on: errors are kept in {catcher.storage.root} ({parts}).{by_itself}"
 

@@ -69,6 +69,7 @@ class CatchSettings(Settings):
     catch_count: int = Field(ge=1, strict=True)
     catch_doubts: bool
     catch_rest: float = Field(ge=0, strict=True)
+    second: Path | None
     subject: str | None
     room: str | None
 

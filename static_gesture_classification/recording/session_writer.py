@@ -53,7 +53,8 @@ SLUG_LENGTH = 40
 class StorageSettings(Settings):
     """Where pictures are written, and how; see conf/recording/default.yaml.
 
-    `mask` "auto" masks nothing by itself: `for_pictures_from` decides it.
+    `mask` "auto" masks nothing by itself: `for_pictures_from` decides it. `prefix` is how folders of sessions begin;
+    a dot hides them from sources.
     """
 
     root: Path
@@ -62,6 +63,7 @@ class StorageSettings(Settings):
     mask: Literal["auto", True, False] = "auto"
     jpeg_quality: int = Field(default=95, ge=1, le=100, strict=True)
     rescue: Path | None = None
+    prefix: str = ""
 
     def for_pictures_from(self, elsewhere: bool) -> StorageSettings:
         """The same with `mask` decided; `elsewhere` tells whether pictures come from another device, a phone."""
@@ -238,7 +240,7 @@ class SessionWriter:
         return "_".join(part for part in parts if part)
 
     def _begin(self) -> None:
-        prefix = "" if self.session.gesture else UNLABELLED
+        prefix = self.settings.prefix if self.session.gesture else UNLABELLED
         self.folder = unique_folder(self.settings.root, prefix + self.base_name)
         lock = ProcessLock(self.folder / RECORDER_LOCK)
         lock.acquire()

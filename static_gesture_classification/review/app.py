@@ -91,8 +91,7 @@ def build(review: Review) -> FastAPI:
     sockets.serve(review, app)
     for page in PAGES:
         register(page, PAGES)
-    # NiceGUI looks at every object, also at torch's deprecated ones, when the server starts.
-    warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)
+    warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)  # NiceGUI looks at all objects
     ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")
     return app
 

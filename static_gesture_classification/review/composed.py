@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -19,25 +20,24 @@ class Composed:
     """The configuration as it is now: a gesture that was added meanwhile is in it.
 
     Args:
-        given: overrides of the command line.
-        file: this machine's settings; None where nothing is composed again.
+        started_as: as it was composed at the start.
+        given: the overrides of the command line.
+        file: this machine's settings; None where they are not looked at again.
     """
 
-    _config: DictConfig
-
-    def __init__(self, given: Sequence[str], file: Path | None) -> None:
+    def __init__(self, started_as: Any, given: Sequence[str], file: Path | None) -> None:
+        self._config: DictConfig = started_as
         self.given, self._file = given, file
         self._state = self._look()
         self._lock = threading.Lock()
 
     @classmethod
     def from_config(cls, config: DictConfig) -> Composed:
-        """As it was composed at the start."""
-        started = HydraConfig.initialized()
-        given = list(HydraConfig.get().overrides.task) if started else []
-        made = cls(given, (OWN_CONF if OWN_CONF.is_dir() else CONF) / LOCAL if started else None)
-        made._config = config
-        return made
+        """Of a command that Hydra has started; of another, as it is."""
+        if not HydraConfig.initialized():
+            return cls(config, (), None)
+        own = OWN_CONF if OWN_CONF.is_dir() else CONF
+        return cls(config, tuple(HydraConfig.get().overrides.task), own / LOCAL)
 
     def now(self) -> DictConfig:
         """The configuration.

@@ -9,6 +9,7 @@ from pathlib import Path
 from static_gesture_classification.active_learning.diagnosis.cells import PredictedSamples
 from static_gesture_classification.active_learning.diagnosis.confusions import ConfusionSettings
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.review import known_runs
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.workspace import Workspace
@@ -62,18 +63,15 @@ def of_run(review: Review, run: str, epoch: str, split: str) -> PredictionsChoic
 
     Args:
         review: the page's.
-        run: its id.
+        run: its name on the pages.
         epoch: counted from 0; "" for the best one.
         split: val or train.
 
     Raises:
-        DataError: there is no such run, or it kept no predictions of this epoch.
+        UserError: there is no such run, or it kept no predictions of this epoch.
     """
-    for workspace in (review.workspace, review.quick):
-        for path in workspace.runs.glob("*/run.json"):
-            if path.parent.name == run:
-                return _of_folder(RunFolder.open(path.parent), epoch, split, workspace)
-    raise DataError(f"there is no run {run} in {review.workspace.runs}; choose one of the page Runs")
+    known = known_runs.find(run, review)
+    return _of_folder(known.folder, epoch, split, known.workspace)
 
 
 def kept_epochs(run: RunFolder, split: str) -> Iterator[int]:

@@ -75,7 +75,7 @@ class TasksVision(Settings):
     @property
     def remote(self) -> RemoteFile:
         """The published file."""
-        return RemoteFile(self.path.name, self.url, self.size, self.sha256)
+        return RemoteFile(self.path.name, self.url, self.size, self.sha256, "conf/web/")
 
 
 class WebSettings(Settings):

@@ -24,8 +24,10 @@ from static_gesture_classification.review.pages import (
 PAGES = (
     Page("/", "Start", "home", start.build),
     Page("/record", "Record", "videocam", record.build),
+    Page("/add", "A gesture of your own", "waving_hand", add.build, listed=False),
     Page("/live", "Live", "back_hand", live.build),
     Page("/retrain", "Retrain", "model_training", retrain.build),
+    Page("/jobs/{job}", "Job", "hourglass_top", job.build, listed=False),
     Page("/runs", "Runs", "insights", runs.build),
     Page("/runs/{run}", "Run", "insights", run.build, listed=False),
     Page("/confusions", "Confusions", "grid_on", confusions.build),
@@ -35,6 +37,4 @@ PAGES = (
     Page("/plan", "Plan", "checklist", plan.build),
     Page("/checkpoints", "Checkpoints", "workspace_premium", checkpoints.build),
     Page("/history", "History", "history", history.build),
-    Page("/add", "A gesture of your own", "waving_hand", add.build, listed=False),
-    Page("/jobs/{job}", "Job", "hourglass_top", job.build, listed=False),
 )

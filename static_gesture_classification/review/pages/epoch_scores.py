@@ -6,6 +6,7 @@ from html import escape
 
 import pandas as pd
 from nicegui import ui
+from nicegui.events import GenericEventArguments
 
 from static_gesture_classification.evaluation.epochs import epoch_interval, epoch_matrix, predicted_epochs
 from static_gesture_classification.evaluation.metrics import gesture_scores
@@ -28,7 +29,7 @@ class EpochScores:
         self.known = known
         self.resampling = ChangeSettings.from_config(review.config)
         self.epochs: list[int] = []
-        self.follows = True
+        self.position, self.follows = 0, True
 
     async def build(self) -> None:
         """Show slider and matrix; a sentence where the run keeps no predictions."""
@@ -40,15 +41,19 @@ class EpochScores:
             ).classes("max-w-prose")
             return
         with ui.row().classes("w-full items-center gap-4"):
-            ui.label("Epoch").props('id="epoch-label"')
-            self.slider = ui.slider(min=0, max=len(self.epochs) - 1, value=self._start(), on_change=self._moved)
-            self.slider.props('snap markers aria-labelledby="epoch-label"').classes("grow max-w-md")
+            ui.label("Epoch")
+            # The browser's own: unlike Quasar's, it is one thing to the keyboard and to a screen reader.
+            self.slider = (
+                ui.element("input").props('type=range min=0 step=1 aria-label="Epoch"').classes("grow max-w-md")
+            )
+            self.slider.on("input", self._moved, js_handler="event => emit(Number(event.target.value))", throttle=0.1)
+            self._place(self._start())
             self.number = ui.label().classes("text-weight-bold").style("min-width: 3ch")
             self.unit = ui.toggle([COUNTS, RATES], value=COUNTS, on_change=self.show).props("no-caps dense")
         self.words = ui.label().props('role="status"')
         with ui.row().classes("w-full gap-x-8 gap-y-4 items-start"):
             self.matrix = ui.html().classes("max-w-full overflow-x-auto").props('tabindex="0" aria-label="Matrix"')
-            self.table = ui.html().classes("max-w-full overflow-x-auto")
+            self.table = ui.html().classes("max-w-full overflow-x-auto").props('tabindex="0" aria-label="Scores"')
         await self.show()
 
     async def follow(self) -> None:
@@ -57,15 +62,15 @@ class EpochScores:
         if epochs == self.epochs or not self.epochs:
             return
         self.epochs = epochs
-        self.slider.props(f"max={len(epochs) - 1}")
-        if self.follows:
-            self.slider.set_value(self._start())
-            self.follows = True
+        self._place(self._start() if self.follows else self.position)
+        await self.show()
 
     async def show(self) -> None:
         """Show the epoch of the slider."""
-        epoch = self.epochs[int(self.slider.value)]
+        epoch = self.epochs[self.position]
         counts, labels = await frame.in_thread(epoch_matrix, self.known.folder, epoch)
+        if epoch != self.epochs[self.position]:  # moved on meanwhile
+            return
         self.number.text = str(epoch)
         self.slider.props(f'aria-valuetext="epoch {epoch}"')
         self.matrix.content = matrix_html(
@@ -79,15 +84,22 @@ class EpochScores:
         interval = await frame.in_thread(
             epoch_interval, self.known.folder, epoch, self.resampling.resamples, self.resampling.seed
         )
+        if epoch != self.epochs[self.position]:
+            return
         self.words.text = (
             f"Epoch {epoch}: weighted F1 {weighted_f1(counts):.4f}, {interval.level:.0%} interval {interval.low:.4f} "
             f"to {interval.high:.4f} ({describe_units({'unit': interval.unit, 'unknown': interval.unknown})}); "
             f"{int(counts.sum()):,} samples of val"
         )
 
-    async def _moved(self) -> None:
-        self.follows = False
-        await self.show()
+    async def _moved(self, event: GenericEventArguments) -> None:
+        if event.args in range(len(self.epochs)):
+            self.follows, self.position = False, int(event.args)
+            await self.show()
+
+    def _place(self, position: int) -> None:
+        self.position = position
+        self.slider.props(f"max={len(self.epochs) - 1} value={position}")
 
     def _start(self) -> int:
         """Where the slider begins: at the best epoch; at the last one while it trains."""
