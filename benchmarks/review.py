@@ -1,6 +1,6 @@
 """How long the local page takes to show its content.
 
-    python benchmarks/review.py [PART ...]      # runs, ...; without: all
+    python benchmarks/review.py [PART ...]      # start, runs, ...; without: all
 
 Each part makes its data in a temporary folder, starts `gestures app` there, and measures in Debian's chromium. A table
 per part is printed; all parts together are kept in benchmarks/results/review.md.
@@ -29,6 +29,7 @@ import numpy as np
 from machine import processor
 
 from static_gesture_classification.evaluation.epoch_callback import VERSION_FIELD
+from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "review.md"
 RUNS, EPOCHS, RUNS_LIMIT = 200, 20, 2.0
+SESSIONS, PICTURES = 200, 40
 TIMES = 5  # each is measured, with a new browser context
 
 
@@ -71,6 +73,21 @@ def runs_part() -> list[Row]:
     return [
         Row(f"the page of runs, {RUNS} runs of {EPOCHS} epochs", shown[0], statistics.median(shown[1:]), RUNS_LIMIT)
     ]
+
+
+def start_part() -> list[Row]:
+    """The start page, which counts what is recorded."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_runs(Path(folder) / "runs")
+        images = tuple(RecordedImage(f"{number:06d}.jpg", (0.2, 0.2, 0.8, 0.8)) for number in range(PICTURES))
+        for number in range(SESSIONS):
+            session = Path(folder) / "data" / "recorded" / f"session-{number}"
+            session.mkdir(parents=True)
+            write_session(session, Session(gesture="ONE", subject=f"person {number % 20}", images=images))
+        with served(Path(folder)) as address:
+            shown = timed_pages(address, "ol.path")
+    what = f"the first page, {RUNS} runs, {SESSIONS} recorded sessions of {PICTURES} pictures"
+    return [Row(what, shown[0], statistics.median(shown[1:]), RUNS_LIMIT)]
 
 
 def write_runs(folder: Path) -> None:
@@ -159,7 +176,7 @@ def report(rows: list[Row], load: float, whole: bool) -> None:
         RESULT.write_text(text, encoding="utf-8")
 
 
-PARTS: dict[str, Callable[[], list[Row]]] = {"runs": runs_part}
+PARTS: dict[str, Callable[[], list[Row]]] = {"start": start_part, "runs": runs_part}
 
 
 if __name__ == "__main__":
