@@ -14,24 +14,20 @@ import sys
 
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.retraining.retrain import retrain
 from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.predictor import load_model
-from static_gesture_classification.recording.capture.camera import Camera, open_camera
-from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
+from static_gesture_classification.recording.capture.camera import open_camera
+from static_gesture_classification.recording.capture.latest_frame import LOST
 from static_gesture_classification.recording.jobs import find_work, fit_to_camera
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
-from static_gesture_classification.recording.keys import CLOSED
-from static_gesture_classification.recording.loop import run
 from static_gesture_classification.recording.opening import open_recorder
 from static_gesture_classification.recording.recorder import Recorder
+from static_gesture_classification.recording.run import record
 from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.take_in import print_recorded, take_in_recorded
-from static_gesture_classification.recording.window.lines import Lines
-from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.terminal import note, say
 
 
@@ -68,6 +64,9 @@ def compare_false_alarms(recorder: Recorder, observer: Observer, retraining: Ret
     say(f"false alarms: {watched.rate}")
     if not recorder.saved or observer.predictor is None or recorder.settings.commit:
         return
+    # Training imports libraries for seconds, for which no other recording waits.
+    from static_gesture_classification.active_learning.retraining.retrain import retrain
+
     try:
         retrain(retraining)
         classifier = load_model(retraining.workspace.trained)
@@ -91,27 +90,6 @@ def say_who_judges(observer: Observer) -> None:
     else:
         about = f"; {observer.about_learner}" if observer.about_learner else ""
         say(f"judged by {observer.checkpoint}{about}")
-
-
-def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
-    """Record until the user quits or the camera or the work ends; kept pictures are on disk at every moment.
-
-    Returns:
-        messages about pictures that the disk refused.
-    """
-    try:
-        with observer.detector, LatestFrame(camera, recorder.settings.camera) as frames:
-            if not recorder.has_user:
-                run(recorder, observer, frames, Lines())
-            else:
-                with Window() as window:
-                    say("The window is open; it shows its keys at the lower edge.")
-                    run(recorder, observer, frames, window)
-    except KeyboardInterrupt:
-        recorder.press(CLOSED)
-    finally:
-        problems = recorder.close()
-    return problems
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.sources.recorded import Confusion
+from static_gesture_classification.sources.recorded import Confusion, Session
 
 SECONDS_WITHOUT_WINDOW = 120  # longest duration of a set that no user can end
 SECONDS_WATCHED = 120  # duration of a set without gestures, if recording.seconds does not say
@@ -66,6 +67,18 @@ class Job:
         if self.gesture is None or self.mistaken_for is None:
             return None
         return Confusion(self.gesture, self.mistaken_for)
+
+    def begin_session(self, subject: str, room: str, checkpoint: str | None, split: str) -> Session:
+        """A session of this job that begins now, without pictures."""
+        return Session(
+            gesture=self.gesture or "",
+            subject=subject,
+            camera=room,
+            time=datetime.now().astimezone().isoformat(timespec="seconds"),
+            confusion=self.confusion,
+            checkpoint=checkpoint,
+            split=split,
+        )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ from static_gesture_classification.sources.recorded import (
 
 UNLABELLED = ".unlabelled-"
 TRASH = ".trash"
-LOCK = ".recorder.lock"
+DISK_RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
+RECORDER_LOCK = ".recorder.lock"
 THUMBNAIL = 192  # pixels
 SLUG_LENGTH = 40
 
@@ -52,7 +53,8 @@ SLUG_LENGTH = 40
 class StorageSettings(Settings):
     """Where pictures are written, and how; see conf/recording/default.yaml.
 
-    `mask` "auto" masks nothing by itself: `for_pictures_from` decides it.
+    `mask` "auto" masks nothing by itself: `for_pictures_from` decides it. `prefix` is how folders of sessions begin;
+    a dot hides them from sources.
     """
 
     root: Path
@@ -61,6 +63,7 @@ class StorageSettings(Settings):
     mask: Literal["auto", True, False] = "auto"
     jpeg_quality: int = Field(default=95, ge=1, le=100, strict=True)
     rescue: Path | None = None
+    prefix: str = ""
 
     def for_pictures_from(self, elsewhere: bool) -> StorageSettings:
         """The same with `mask` decided; `elsewhere` tells whether pictures come from another device, a phone."""
@@ -209,7 +212,7 @@ class SessionWriter:
             for entry in self.entries:
                 if entry.dropped:
                     (self.folder / entry.image.file).unlink(missing_ok=True)
-            (self.folder / LOCK).unlink(missing_ok=True)
+            (self.folder / RECORDER_LOCK).unlink(missing_ok=True)
 
     def rescue(self) -> Path | None:
         """Write unsaved pictures to the rescue folder, as a session of its own; None if there are none.
@@ -237,9 +240,9 @@ class SessionWriter:
         return "_".join(part for part in parts if part)
 
     def _begin(self) -> None:
-        prefix = "" if self.session.gesture else UNLABELLED
+        prefix = self.settings.prefix if self.session.gesture else UNLABELLED
         self.folder = unique_folder(self.settings.root, prefix + self.base_name)
-        lock = ProcessLock(self.folder / LOCK)
+        lock = ProcessLock(self.folder / RECORDER_LOCK)
         lock.acquire()
         self._lock = lock
 
@@ -263,7 +266,7 @@ def reopen_unfinished(settings: StorageSettings) -> list[SessionWriter]:
 
 
 def _reopen(folder: Path, settings: StorageSettings) -> SessionWriter | None:
-    lock = ProcessLock(folder / LOCK)
+    lock = ProcessLock(folder / RECORDER_LOCK)
     if not (folder / SESSION_FILE).is_file() or not lock.acquire():
         return None
     try:
@@ -279,7 +282,7 @@ def clear_trash(root: Path) -> None:
     """Delete the trash of killed recorders; that of a running one stays."""
     trash = root / TRASH
     for folder in trash.iterdir() if trash.is_dir() else ():
-        if not is_locked(folder / LOCK):
+        if not is_locked(folder / RECORDER_LOCK):
             shutil.rmtree(folder, ignore_errors=True)
 
 

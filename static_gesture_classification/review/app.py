@@ -72,7 +72,7 @@ def build(review: Review) -> FastAPI:
     os.environ["NICEGUI_STORAGE_PATH"] = str(review.settings.folder / "browser")
     from nicegui import ui
 
-    from static_gesture_classification.review import frame, thumbnails
+    from static_gesture_classification.review import exports, frame, large_pictures, run_pictures, thumbnails
     from static_gesture_classification.review.camera import sockets
     from static_gesture_classification.review.page import Page
     from static_gesture_classification.review.pages import PAGES
@@ -85,12 +85,14 @@ def build(review: Review) -> FastAPI:
             await frame.show(page, pages, review)
 
     thumbnails.serve(review.thumbnails, app)
+    run_pictures.serve(review, app)
+    exports.Exports(review.settings.folder / exports.FOLDER, review.jobs).serve(app)
+    large_pictures.serve(review.thumbnails, app)
     sockets.serve(review, app)
     for page in PAGES:
         register(page, PAGES)
-    with warnings.catch_warnings():  # NiceGUI looks at every object here, also at torch's deprecated ones
-        warnings.simplefilter("ignore", FutureWarning)
-        ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")
+    warnings.filterwarnings("ignore", "`torch.distributed.reduce_op`", FutureWarning)  # NiceGUI looks at all objects
+    ui.run_with(app, title="Gestures", dark=None, show_welcome_message=False, reconnect_timeout=10, favicon="✋")
     return app
 
 

@@ -26,6 +26,10 @@ class ReviewSettings(Settings):
         largest_upload: MB of an uploaded file.
         folder: of jobs, history and thumbnails.
         in_use: folder of the sessions that were caught in use.
+        recorded: folder of the recorded sessions.
+        hand_finder: the detector's model file; None for a detector without one.
+        digits: folder of the sign-language digits.
+        added: the checkpoint that knows an added gesture.
     """
 
     host: str
@@ -36,6 +40,10 @@ class ReviewSettings(Settings):
     largest_upload: float = Field(gt=0)
     folder: Path
     in_use: Path
+    recorded: Path
+    hand_finder: Path | None
+    digits: Path
+    added: Path
 
     @classmethod
     def from_config(cls, config: DictConfig) -> ReviewSettings:

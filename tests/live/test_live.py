@@ -5,6 +5,7 @@ import functools
 import http.server
 import io
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -114,17 +115,17 @@ def test_typed_name_keeps_the_last_seconds_as_that_gesture(
     command: Command, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed: list[str] = []
-    monkeypatch.setattr(live.Lines, "_read", lambda lines: None)
-    shown = live.Lines.show
+    monkeypatch.setattr(live.EventLines, "_read", lambda lines: None)
+    shown = live.EventLines.show
 
-    def type_it(lines: live.Lines, watch: Watch, figures: Figures) -> list[str]:
+    def type_it(lines: live.EventLines, watch: Watch, figures: Figures) -> list[str]:
         if watch.captured is not None and watch.captured.number == 20 and not typed:
             typed.append("FIST")
             lines._typed.put("FISTT")
             lines._typed.put("FIST")
         return shown(lines, watch, figures)
 
-    monkeypatch.setattr(live.Lines, "show", type_it)
+    monkeypatch.setattr(live.EventLines, "show", type_it)
     status, printed, _ = command.run(clip, *CATCHING, "live.subject=anna")
     assert status == 0
     assert "Catching is on" in printed
@@ -252,3 +253,18 @@ def test_pictures_of_another_size_are_shown(watch: Callable[..., Watch]) -> None
     for size in (SIZE, (1280, 720), (240, 640)):
         look(seen, 3, size)
         assert draw_watch(seen, Figures(), mirrored=True).pixels.shape == (parts.HEIGHT, parts.WIDTH, 3)
+
+
+def test_an_added_gesture_counts_until_a_newer_model_is_made(
+    settings: Callable[..., LiveSettings], tmp_path: Path
+) -> None:
+    wanted = settings(f"paths.models={tmp_path}")
+    with pytest.raises(UserError, match="train a model"):
+        live.find_checkpoint(wanted)
+    best, added = tmp_path / "best.ckpt", tmp_path / "added.ckpt"
+    for path, second in ((best, 100), (added, 200)):
+        path.touch()
+        os.utime(path, (second, second))
+    assert live.find_checkpoint(wanted) == added
+    os.utime(best, (300, 300))
+    assert live.find_checkpoint(wanted) == best

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
-from rich import box
 
 from static_gesture_classification.active_learning.mining.candidates import (
     CandidateCrops,
@@ -45,13 +44,12 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.figures import image_grid, write_figure
 from static_gesture_classification.evaluation.predictions import PROBABILITY, read_predictions
-from static_gesture_classification.samples import BOX, SCHEMA, read_samples
+from static_gesture_classification.samples import BOX, SCHEMA, TEST, read_samples
 from static_gesture_classification.terminal import Table, note, say, show_table
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 SHEET_COLUMNS = 8
-TEST = "test"
 
 
 @entry_point
@@ -242,7 +240,7 @@ def left_out(found: Sequence[Proposal]) -> dict[str, int]:
 
 def print_found(found: Sequence[Proposal], examples: Sequence[Examples], folder: Path) -> None:
     """Print what was found for each line, and what to do next."""
-    table = Table(title="found for the plan", title_justify="left", box=box.SIMPLE)
+    table = Table(title="found for the plan")
     table.add_column("line", no_wrap=True)
     for heading in ("wanted", "examples", "eligible", "proposed"):
         table.add_column(heading, justify="right")

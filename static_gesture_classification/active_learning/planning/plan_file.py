@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.active_learning.planning.dealing import Standing
@@ -30,7 +29,7 @@ from static_gesture_classification.sources.recorded import readable_sessions
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import Table, note, say, show_table
 
-VERSION = 2
+PLAN_VERSION = 2
 MAKE = "gestures plan"
 
 
@@ -137,7 +136,7 @@ def read_plan(path: Path, vocabulary: Vocabulary | None = None) -> RecordingPlan
     """
     if not path.is_file():
         raise DataError(f"no recording plan at {path}; make one with {MAKE}")
-    plan = read_json(path, RecordingPlan, f"make it again with {MAKE}", ("version", VERSION))
+    plan = read_json(path, RecordingPlan, f"make it again with {MAKE}", ("version", PLAN_VERSION))
     if vocabulary is not None:
         _check_gestures(plan, vocabulary, path)
     return plan
@@ -175,7 +174,7 @@ def as_markdown(plan: RecordingPlan) -> str:
 
 def _table(plan: RecordingPlan) -> Table:
     columns = (Column("record", no_wrap=True), Column("taken for", no_wrap=True), Column("samples", justify="right"))
-    table = Table(*columns, Column("why", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), leading=1)
+    table = Table(*columns, Column("why", ratio=1), leading=1)
     for line in plan.recordings:
         table.add_row(line.gesture, line.mistaken_for or "", "off" if line.off else f"{line.count:,}", line.reason)
     return table

@@ -53,7 +53,7 @@ def _state(watch: Watch, figures: Figures) -> dict[str, Any]:
         "catching": catcher.on,
         "seconds": catcher.settings.catch_seconds,
         "caught": catcher.pictures,
-        "said": None if catcher.waiting is None else catcher.waiting.said,
+        "said": None if catcher.waiting is None else catcher.waiting.prediction,
         "gestures": [
             {"name": name, "key": SHORTCUTS[line] if line < len(SHORTCUTS) else ""}
             for line, name in enumerate(watch.gestures)

@@ -9,7 +9,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.recording.capture.latest_frame import LatestFrame
 from static_gesture_classification.recording.jobs import find_work, fit_to_camera
 from static_gesture_classification.recording.judging.observer import judging_checkpoint, open_observer
-from static_gesture_classification.recording.loop import run
+from static_gesture_classification.recording.loop import run_recorder
 from static_gesture_classification.recording.opening import open_recorder
 from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.settings import RecordingSettings
@@ -74,7 +74,7 @@ def record_on_page(settings: RecordingSettings, elsewhere: bool, link: Link) -> 
     try:
         with observer.detector, LatestFrame(link.camera, settings.camera) as frames:
             try:
-                run(recorder, observer, frames, RecorderFace(link, about))
+                run_recorder(recorder, observer, frames, RecorderFace(link, about))
             finally:
                 link.camera.end()
     finally:

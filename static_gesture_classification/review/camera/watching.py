@@ -6,7 +6,7 @@ from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.live import find_checkpoint, open_catcher
 from static_gesture_classification.live.settings import LiveSettings
-from static_gesture_classification.live.watch import Watch, run
+from static_gesture_classification.live.watch import Watch, run_watch
 from static_gesture_classification.recording.capture.latest_frame import LatestFrame
 from static_gesture_classification.recording.judging.observer import fast_model, open_detector
 from static_gesture_classification.review.camera.link import Link
@@ -37,7 +37,7 @@ def watch_on_page(settings: LiveSettings, catch: bool, link: Link) -> None:
         try:
             with LatestFrame(link.camera, settings.camera) as frames:
                 try:
-                    run(watch, frames, LiveFace(link, {"judge": str(checkpoint)}))
+                    run_watch(watch, frames, LiveFace(link, {"judge": str(checkpoint)}))
                 finally:
                     link.camera.end()
         finally:

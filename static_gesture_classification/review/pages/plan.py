@@ -27,10 +27,10 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     read_plan,
 )
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.recording.window.parts import in_number
 from static_gesture_classification.review import frame, thumbnails
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.samples import BOX
+from static_gesture_classification.terminal import in_number
 
 Edit = Callable[[RecordingPlan], RecordingPlan]
 EXAMPLES = 6  # shown of a line
