@@ -47,7 +47,7 @@ class Clock:
     now = 0.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Seconds."""
         return self.now
 
 

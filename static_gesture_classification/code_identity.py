@@ -31,6 +31,7 @@ SURROUNDINGS = (
     "keyed_store",
     "local_settings",
     "process_lock",
+    "progress_file",
     "settings",
     "terminal",
     "workspace",

@@ -44,10 +44,14 @@ def show_help(command: Command, conf: Path) -> None:
                 [replace(each, default=_shorten_default(OmegaConf.select(composed, each.name))) for each in described]
             )
         )
+        short = next((each.name for each in described if each.name.startswith(f"{group}.")), None)
+        if short is not None:
+            say(f"\n`{group}.` may be left out: {short.partition('.')[2]}=VALUE.\n")
     if command.uses:
-        say("It uses these groups too; GROUP=CHOICE takes another file of conf/GROUP/, GROUP.NAME=VALUE sets a value:")
+        say("It uses these groups too. GROUP=CHOICE takes another file of conf/GROUP/;")
+        say("GROUP.NAME=VALUE sets a value.\n")
         show_table(_groups(command.uses, conf))
-    say("Every setting, its default and its meaning: conf/. The composed configuration: add --cfg job.")
+    say("\nEvery setting, its default and its meaning: conf/. To see all values: add --cfg job.")
 
 
 def files_of(group: str, conf: Path) -> list[Path]:

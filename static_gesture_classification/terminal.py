@@ -121,6 +121,13 @@ def begin_stage(name: str) -> None:
     show_heading(name)
 
 
+def in_number(count: int, what: str) -> str:
+    """A number of things: `1 picture`, `3,000 pictures`, `2 more people`."""
+    if count != 1:
+        what = f"{what.removesuffix('person')}people" if what.endswith("person") else f"{what}s"
+    return f"{count:,} {what}"
+
+
 def say(text: str) -> None:
     """Print a line as it is: without markup, colours or folding (a path stays whole)."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -16,7 +16,6 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from static_gesture_classification.deployment.scores import Score, score
-from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, predictions_of, sample_keys
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor
@@ -92,7 +91,7 @@ def score_tones(predictor: Predictor, settings: ToneSettings, resamples: int, se
 
 def probabilities_of(image: np.ndarray, predictor: Predictor) -> np.ndarray:
     """Probabilities (classes,) of the largest hand in an image, uint8 (height, width, 3) RGB; 0 without one."""
-    hand = max(predictor.detector.detect(image), key=_area, default=None)
+    hand = max(predictor.detector.detect(image), key=lambda hand: hand.area, default=None)
     if hand is None:
         return np.zeros(len(predictor.vocabulary), np.float32)
     return predictor.classify(image, [hand])[0].probabilities
@@ -122,8 +121,3 @@ def _key(picture: Picture) -> dict[str, Any]:
     named = dict.fromkeys(KEY_COLUMNS, "") | dict.fromkeys(BOX, 0.0)
     who = f"person {picture.number}"
     return named | {"gesture": picture.gesture, "source": "synthetic", "subject": who, "image": str(picture)}
-
-
-def _area(hand: DetectedHand) -> float:
-    x1, y1, x2, y2 = hand.box
-    return (x2 - x1) * (y2 - y1)

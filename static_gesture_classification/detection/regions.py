@@ -75,7 +75,7 @@ def tiles(width: int, height: int, columns: int, rows: int, share: float) -> Ite
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union of two boxes, 0..1."""
     shared = _intersection(one, other)
-    return shared / max(_area(one) + _area(other) - shared, 1e-12)
+    return shared / max(area_of(one) + area_of(other) - shared, 1e-12)
 
 
 def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
@@ -84,8 +84,8 @@ def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[Det
     The larger of the two stays: the smaller one is a part of that hand.
     """
     kept: list[DetectedHand] = []
-    for hand in sorted(hands, key=lambda hand: -_area(hand.box)):
-        if all(_intersection(hand.box, other.box) <= same * _area(hand.box) for other in kept):
+    for hand in sorted(hands, key=lambda hand: -hand.area):
+        if all(_intersection(hand.box, other.box) <= same * hand.area for other in kept):
             kept.append(hand)
     return sorted(kept, key=lambda hand: -hand.score)[:most]
 
@@ -96,5 +96,6 @@ def _intersection(one: Box, other: Box) -> float:
     return max(wide, 0.0) * max(high, 0.0)
 
 
-def _area(box: Box) -> float:
+def area_of(box: Box) -> float:
+    """The share of the image that a box covers."""
     return (box[2] - box[0]) * (box[3] - box[1])

@@ -14,6 +14,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.evaluate import predict_rows
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
+    embeddings_path,
     predictions_of,
     read_predictions,
     sample_keys,
@@ -25,6 +26,8 @@ from static_gesture_classification.preparation.landmark_store import POINTS
 from static_gesture_classification.training.checkpoint import Classifier, checkpoint_digest, load_classifier
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.workspace import Workspace
+
+SCORED_TABLE = 4  # checkpoints' results
 
 
 def prepared_files(kind: InputKind, workspace: Workspace) -> list[Path]:
@@ -45,7 +48,7 @@ def predict_all(checkpoint: Path, workspace: Workspace, folder: Path) -> Predict
     Args:
         checkpoint: whose.
         workspace: of the prepared samples.
-        folder: where results are kept, by checkpoint and state of the prepared files; only the newest stays.
+        folder: where results are kept, by checkpoint and state of the prepared files; the newest few stay.
 
     Raises:
         UserError: the checkpoint is unusable. DataError: the prepared samples are missing or do not fit it.
@@ -59,9 +62,7 @@ def predict_all(checkpoint: Path, workspace: Workspace, folder: Path) -> Predict
         pass
     predictions = _predict(classifier, workspace)
     write_predictions(predictions, path)
-    for other in {*folder.glob("*.parquet"), *folder.glob("*.npy")}:
-        if other.name.partition(".")[0] != path.stem:
-            other.unlink(missing_ok=True)
+    _forget_oldest(folder)
     return predictions
 
 
@@ -76,6 +77,13 @@ def _predict(classifier: Classifier, workspace: Workspace) -> Predictions:
     parts = [predict_rows(hands, some, classifier) for some in classifier.kind.batches(rows)]
     probabilities, embeddings = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return predictions_of(sample_keys(hands.samples.iloc[rows]), probabilities, classifier.vocabulary, embeddings)
+
+
+def _forget_oldest(folder: Path) -> None:
+    newest_first = sorted(folder.glob("*.parquet"), key=lambda path: -path.stat().st_mtime_ns)
+    for path in newest_first[SCORED_TABLE:]:
+        path.unlink(missing_ok=True)
+        embeddings_path(path).unlink(missing_ok=True)
 
 
 def _key(checkpoint: Path, kind: InputKind, workspace: Workspace) -> str:

@@ -31,7 +31,7 @@ from static_gesture_classification.recording.session_writer import (
 )
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.window.parts import in_number
+from static_gesture_classification.terminal import in_number
 
 SPACING = 0.2  # seconds between two pictures in memory
 

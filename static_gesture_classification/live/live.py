@@ -33,9 +33,8 @@ from static_gesture_classification.recording.judging.observer import fast_model,
 from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.subjects import match_known, read_known
 from static_gesture_classification.recording.take_in import print_commands
-from static_gesture_classification.recording.window.parts import in_number
 from static_gesture_classification.recording.window.window import Window
-from static_gesture_classification.terminal import leave_standard_output_to_data, note, say, warn
+from static_gesture_classification.terminal import in_number, leave_standard_output_to_data, note, say, warn
 
 
 @entry_point

@@ -32,7 +32,6 @@ from static_gesture_classification.recording.window.parts import (
     WIDTH,
     corner_line,
     header,
-    in_number,
     key_line,
     label_hand,
     messages_over_view,
@@ -40,6 +39,7 @@ from static_gesture_classification.recording.window.parts import (
     probability_bar,
 )
 from static_gesture_classification.recording.window.window import LOOKING_MS, Window
+from static_gesture_classification.terminal import in_number
 
 LIVE_TITLE = "Gestures live"
 NOTHING_KEPT = "nothing is kept"

@@ -65,7 +65,7 @@ from static_gesture_classification.preparation.splitting.report import (
 )
 from static_gesture_classification.samples import SCHEMA, SPLITS, group_of, read_arrow, write_samples
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.terminal import say
+from static_gesture_classification.terminal import in_number, say
 from static_gesture_classification.workspace import Workspace
 
 SPLIT_REPORT = "report.json"
@@ -358,7 +358,7 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitS
     names = sorted(set(group_of(samples) if settings.group == "subject" else samples["session"]))
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     raise DataError(
-        f"the {len(samples):,} samples show {_number(len(groups.counts), what)} that can be kept apart ({shown}), "
+        f"the {len(samples):,} samples show {in_number(len(groups.counts), what)} that can be kept apart ({shown}), "
         f"too few for {', '.join(SPLITS[split] for split in settings.requested)}. "
         f"{_nearest(available + have, samples, settings)}"
     )
@@ -368,7 +368,7 @@ def _nearest(found: int, samples: pd.DataFrame, settings: SplitSettings) -> str:
     """Advice: the nearest possible split."""
     more = len(settings.requested) - found
     sessions = len(set(tie_rows(samples, "session").tolist()))
-    advice = [f"record or add {_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
+    advice = [f"record or add {in_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
     if found == 2 and len(settings.requested) == 3:
         advice.append("set split.test=0 to divide into train and val only")
     if settings.group == "subject" and sessions >= len(settings.requested):
@@ -419,7 +419,7 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
                 "has it, or take it out of gestures.names"
             )
         elif absent:
-            shown_by = _number(int(shown.sum()), "person")
+            shown_by = in_number(int(shown.sum()), "person")
             text = f"{gesture} is shown by {shown_by} and is missing in {' and '.join(absent)}"
             if not settled[shown].any():
                 problems.append(text)
@@ -473,12 +473,6 @@ def _components(count: int, ties: Iterable[np.ndarray], links: Links | None = No
 def _count(reasons: dict[str, int], reason: str, rows: np.ndarray) -> None:
     if rows.any():
         reasons[reason] = reasons.get(reason, 0) + int(rows.sum())
-
-
-def _number(count: int, thing: str) -> str:
-    plural = {"person": "people"}.get(thing.split()[-1], f"{thing.split()[-1]}s")
-    words = [*thing.split()[:-1], thing.split()[-1] if count == 1 else plural]
-    return f"{count:,} {' '.join(words)}"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -18,16 +20,24 @@ class Composed:
     """The configuration as it is now: a gesture that was added meanwhile is in it.
 
     Args:
-        config: as it was composed at the start.
+        started_as: as it was composed at the start.
+        given: the overrides of the command line.
+        file: this machine's settings; None where they are not looked at again.
     """
 
-    def __init__(self, config: DictConfig) -> None:
-        self._config = config
-        started = HydraConfig.initialized()
-        self.given: Sequence[str] = list(HydraConfig.get().overrides.task) if started else []
-        self._file = (OWN_CONF if OWN_CONF.is_dir() else CONF) / LOCAL if started else None
+    def __init__(self, started_as: Any, given: Sequence[str], file: Path | None) -> None:
+        self._config: DictConfig = started_as
+        self.given, self._file = given, file
         self._state = self._look()
         self._lock = threading.Lock()
+
+    @classmethod
+    def from_config(cls, config: DictConfig) -> Composed:
+        """Of a command that Hydra has started; of another, as it is."""
+        if not HydraConfig.initialized():
+            return cls(config, (), None)
+        own = OWN_CONF if OWN_CONF.is_dir() else CONF
+        return cls(config, tuple(HydraConfig.get().overrides.task), own / LOCAL)
 
     def now(self) -> DictConfig:
         """The configuration.

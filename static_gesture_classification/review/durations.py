@@ -8,7 +8,7 @@ from datetime import datetime
 def in_words(seconds: float) -> str:
     """A length of time.
 
-    >>> in_words(8.4), in_words(75), in_words(7300)
+    >>> in_words(8.4), in_words(75), in_words(7320)
     ('8 s', '1 min 15 s', '2 h 2 min')
     """
     whole = max(0, round(seconds))

@@ -63,7 +63,8 @@ class JobView:
         self.place = ui.column().classes("w-full gap-4")
         self.following = ui.timer(SECONDS, self.follow, active=False)
         await self.follow()
-        self.following.activate()
+        if self.status == "running":
+            self.following.activate()
 
     async def follow(self) -> None:
         """Look again."""
@@ -76,7 +77,7 @@ class JobView:
         if state.status == "running":
             self._move(state)
         else:
-            self.following.cancel()
+            self.following.deactivate()
 
     async def _show(self, state: JobState) -> None:
         with ui.row().classes("items-center w-full"):

@@ -57,7 +57,7 @@ class Review:
     def from_config(cls, config: DictConfig, sharing: Sharing | None = None) -> Review:
         """From the composed configuration."""
         settings, workspace = ReviewSettings.from_config(config), Workspace.from_config(config)
-        tables, composed = Tables(), Composed(config)
+        tables, composed = Tables(), Composed.from_config(config)
         thumbnails = Thumbnails(workspace.crops, settings.folder / "thumbnails", tables)
         given = [override for override in composed.given if not override.startswith("review.")]
         return cls(

@@ -1,7 +1,9 @@
 """Samples that are asked for while looking at errors."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from static_gesture_classification.active_learning.planning.plan_edits import keep_edits
 from static_gesture_classification.active_learning.planning.plan_file import Example, read_plan
 from static_gesture_classification.active_learning.planning.wishes import Wish, add_wish, remove_wish
 
@@ -17,6 +19,7 @@ def test_wishes_begin_a_plan_and_those_of_one_pair_share_a_line(tmp_path: Path) 
     lines = {line.mistaken_for: line for line in read_plan(path).recordings}
     assert (lines["THREE"].count, lines[None].count) == (10, 5)
     assert [example.sample_id for example in lines["THREE"].examples] == ["b", "a"]
+    assert keep_edits(replace(read_plan(path), recordings=()), path, tmp_path).count == 15  # made again, they stay
     assert "TWO taken for THREE" in path.with_suffix(".md").read_text()
 
 

@@ -116,15 +116,11 @@ def _look(place: _Place, detector: Detector) -> NewSample | str:
 
 def _hand_in(image: np.ndarray, entry: RecordedImage | None, detector: Detector) -> DetectedHand | None:
     if entry is None:
-        return max(detector.detect(image), key=lambda hand: _area(hand.box), default=None)
+        return max(detector.detect(image), key=lambda hand: hand.area, default=None)
     box: Box = tuple(float(side) for side in entry.box)  # type: ignore[assignment]
     if entry.landmarks is None:
         return detector.landmarks_in(image, box)
     return DetectedHand(box, 1.0, entry.hand, np.array(entry.landmarks, np.float32))
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _in_words(places: Sequence[Path]) -> str:

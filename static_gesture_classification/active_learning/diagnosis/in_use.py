@@ -14,7 +14,7 @@ from rich.table import Column
 
 from static_gesture_classification.sources.recorded import Session, readable_sessions
 from static_gesture_classification.sources.source import folders_in
-from static_gesture_classification.terminal import Table, say, show_table
+from static_gesture_classification.terminal import Table, in_number, say, show_table
 
 IN_USE = "in_use"  # of the source in the configuration
 
@@ -43,9 +43,8 @@ class ErrorInUse:
     def in_words(self) -> str:
         """`caught in use 3 times (14 pictures, 2 people)`."""
         times = "once" if self.sessions == 1 else f"{self.sessions:,} times"
-        pictures = "1 picture" if self.pictures == 1 else f"{self.pictures:,} pictures"
-        people = {0: "", 1: ", 1 person"}.get(self.people, f", {self.people:,} people")
-        return f"caught in use {times} ({pictures}{people})"
+        people = f", {in_number(self.people, 'person')}" if self.people else ""
+        return f"caught in use {times} ({in_number(self.pictures, 'picture')}{people})"
 
 
 def find_errors_in_use(root: Path) -> list[ErrorInUse]:

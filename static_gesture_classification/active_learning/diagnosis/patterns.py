@@ -45,7 +45,7 @@ from static_gesture_classification.evaluation.figures import Image8, image_grid,
 from static_gesture_classification.evaluation.metrics import Integers
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.terminal import note, say, track
+from static_gesture_classification.terminal import in_number, note, say, track
 
 PATTERNS_VERSION = 1
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
@@ -119,7 +119,7 @@ class Pattern:
             return self.findings[0].sentence
         count = self.confusion.count
         if count < LEAST_SAMPLES:
-            return f"{count:,} {'sample' if count == 1 else 'samples'}: too few for a pattern"
+            return f"{in_number(count, 'sample')}: too few for a pattern"
         if not self.compared:
             return f"no {self.confusion.gesture} was classified right, so there is nothing to compare with"
         return f"nothing measured is over-represented beyond chance in these {count:,} samples"

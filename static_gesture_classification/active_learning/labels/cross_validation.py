@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
@@ -210,16 +211,11 @@ def temper(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     best = minimize_scalar(
         lambda exponent: _log_loss(logs * np.exp(exponent), labels), bounds=(-3, 1), method="bounded"
     )
-    return _softmax(logs * np.exp(best.x))
+    return softmax(logs * np.exp(best.x), axis=1)
 
 
 def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float(-np.log(np.maximum(_softmax(logits)[np.arange(len(labels)), labels], 1e-12)).mean())
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return float(-np.log(np.maximum(softmax(logits, axis=1)[np.arange(len(labels)), labels], 1e-12)).mean())
 
 
 def _batches(crops: SelectedCrops, what: str) -> Iterator[np.ndarray]:

@@ -41,7 +41,7 @@ from static_gesture_classification.preparation.label_fixes import (
 )
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.terminal import Table, say, show_table
+from static_gesture_classification.terminal import Table, in_number, say, show_table
 from static_gesture_classification.workspace import Workspace
 
 
@@ -227,8 +227,7 @@ def show_change(before: Sequence[LabelFix], after: Sequence[LabelFix], path: Pat
         say(f"{fix.sample}: published as {fix.published}, {done}")
     for sample in {fix.sample for fix in before} - {fix.sample for fix in after}:
         say(f"{sample}: as published again")
-    lines = "1 line" if len(after) == 1 else f"{len(after):,} lines"
-    say(f"{path} has {lines}; commit it, and train with it: dvc repro")
+    say(f"{path} has {in_number(len(after), 'line')}; commit it, and train with it: dvc repro")
 
 
 if __name__ == "__main__":

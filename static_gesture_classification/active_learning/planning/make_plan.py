@@ -46,7 +46,7 @@ from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import BOX, group_of, read_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import RECORDED
-from static_gesture_classification.terminal import say
+from static_gesture_classification.terminal import in_number, say
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
@@ -127,11 +127,13 @@ class Stock:
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
             wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
             if not samples:
-                parts.append(f"none in {split} ({wants[0]:,} samples of {_count_subjects(wants[1])} wanted)")
+                parts.append(f"none in {split} ({wants[0]:,} samples of {in_number(wants[1], 'person')} wanted)")
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
             of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
-            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_count_subjects(people)}{of_people}")
+            parts.append(
+                f"{samples:,} {split} samples{of_samples} of {at_most}{in_number(people, 'person')}{of_people}"
+            )
         return ", ".join(parts)
 
 
@@ -303,11 +305,3 @@ def _notes(confusions: Confusions, pairs: Sequence[ErrorPair]) -> Iterator[str]:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}. " if text else ""
-
-
-def _count_subjects(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
-
-
-if __name__ == "__main__":
-    main()

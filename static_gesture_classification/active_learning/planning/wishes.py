@@ -1,4 +1,7 @@
-"""Wishes: samples that a person asks for while looking at errors become lines of the plan, whatever the budget says."""
+"""Wishes: samples that a person asks for while looking at errors become lines of the plan, whatever the budget says.
+
+They stay when the plan is made again, until they are recorded (see `plan_edits`).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from static_gesture_classification.active_learning.planning.make_plan import sessions_in
+from static_gesture_classification.active_learning.planning.plan_edits import write_both
 from static_gesture_classification.active_learning.planning.plan_file import (
     PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
-    as_markdown,
     read_plan,
-    write_plan,
 )
-from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import read_rows
 
@@ -58,33 +59,36 @@ def add_wish(wish: Wish, path: Path, samples: Path) -> RecordingPlan:
     """
     with change_alone(path):
         plan = read_plan(path) if path.is_file() else _empty_plan(samples)
-        return _write(replace(plan, recordings=_with(plan.recordings, wish)), path)
+        asked = replace(plan, recordings=_with(plan.recordings, wish))
+        write_both(asked, path)
+        return asked
 
 
 def remove_wish(wish: Wish, path: Path) -> bool:
     """Take a wish out of the plan again; False where the plan no longer has it."""
     with change_alone(path):
         plan = read_plan(path) if path.is_file() else None
-        if plan is None or not any(_pair(line) == wish.pair for line in plan.recordings):
+        if plan is None or not any(line.pair == wish.pair for line in plan.recordings):
             return False
-        _write(replace(plan, recordings=_without(plan.recordings, wish)), path)
+        write_both(replace(plan, recordings=_without(plan.recordings, wish)), path)
         return True
 
 
 def _with(lines: Sequence[PlannedRecording], wish: Wish) -> tuple[PlannedRecording, ...]:
-    others = [line for line in lines if _pair(line) != wish.pair]
-    line = next((line for line in lines if _pair(line) == wish.pair), None)
+    others = [line for line in lines if line.pair != wish.pair]
+    line = next((line for line in lines if line.pair == wish.pair), None)
     if line is None:
-        return (PlannedRecording(*wish.pair, wish.count, 0, 0.0, 0.0, REASON, (wish.example,)), *others)
+        own = PlannedRecording(*wish.pair, wish.count, 0, 0.0, 0.0, REASON, (wish.example,), by_user=True)
+        return (own, *others)
     examples = (wish.example, *(each for each in line.examples if each.sample_id != wish.example.sample_id))
-    more = replace(line, count=line.count + wish.count, examples=examples)
-    return tuple(more if _pair(each) == wish.pair else each for each in lines)
+    more = replace(line, count=line.count + wish.count, examples=examples, off=False, by_user=True)
+    return tuple(more if each.pair == wish.pair else each for each in lines)
 
 
 def _without(lines: Sequence[PlannedRecording], wish: Wish) -> tuple[PlannedRecording, ...]:
     left = []
     for line in lines:
-        if _pair(line) != wish.pair:
+        if line.pair != wish.pair:
             left.append(line)
         elif line.count > wish.count:
             examples = tuple(each for each in line.examples if each.sample_id != wish.example.sample_id)
@@ -92,16 +96,6 @@ def _without(lines: Sequence[PlannedRecording], wish: Wish) -> tuple[PlannedReco
     return tuple(left)
 
 
-def _pair(line: PlannedRecording) -> tuple[str, str | None]:
-    return line.gesture, line.mistaken_for
-
-
 def _empty_plan(samples: Path) -> RecordingPlan:
     taken_in = sessions_in(read_rows(samples)) if samples.is_file() else ()
     return RecordingPlan(PLAN_VERSION, "", (), taken_in=taken_in)
-
-
-def _write(plan: RecordingPlan, path: Path) -> RecordingPlan:
-    write_plan(plan, path)
-    write_text(path.with_suffix(".md"), as_markdown(plan))
-    return plan

@@ -127,7 +127,7 @@ def choose_hand(hands: list[DetectedHand], rule: HandRule) -> DetectedHand | Non
     """The hand that counts; None if the rule allows none."""
     if rule in ("left", "right"):
         hands = [hand for hand in hands if hand.hand == rule]
-    weight = (lambda hand: hand.score) if rule == "surest" else _area
+    weight = (lambda hand: hand.score) if rule == "surest" else lambda hand: hand.area
     return max(hands, key=weight, default=None)
 
 
@@ -206,8 +206,3 @@ def fast_model(checkpoint: Path) -> Path:
                 continue
             return place
     return checkpoint
-
-
-def _area(hand: DetectedHand) -> float:
-    x1, y1, x2, y2 = hand.box
-    return (x2 - x1) * (y2 - y1)

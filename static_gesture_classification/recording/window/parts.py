@@ -103,10 +103,5 @@ def corner_line(canvas: Canvas, text: str) -> None:
     canvas.text(text, 10, HEADER + 4, 14, MUTED)
 
 
-def in_number(count: int, what: str) -> str:
-    """`1 picture`, `3 pictures`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def _width_of_keys(hints: Sequence[Key], size: int) -> int:
     return EDGE + sum(text_width(hint.shown, size, True) + text_width(hint.does, size) + 46 for hint in hints)

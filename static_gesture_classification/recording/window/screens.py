@@ -56,13 +56,13 @@ from static_gesture_classification.recording.window.parts import (
     banner,
     corner_line,
     header,
-    in_number,
     key_line,
     label_hand,
     messages_over_view,
     place_of,
     probability_bar,
 )
+from static_gesture_classification.terminal import in_number
 
 STRIP = 38  # for messages, below the header of screens without a live picture
 FLASH_SECONDS = 0.35

@@ -11,7 +11,6 @@ export default {
         <div v-if="message" class="gc-banner" :class="'gc-' + message.kind">
           <q-icon :name="icons[message.kind]" size="sm" class="q-mr-sm"></q-icon>{{ message.text }}
         </div>
-        <div v-if="rate && phase === 'on'" class="gc-corner">{{ rate }}</div>
       </div>
       <div class="gc-side" v-if="phase === 'on'">
         <div v-if="state.screen === 'opening'" class="row items-center q-gutter-sm">
@@ -49,6 +48,7 @@ export default {
           </div>
         </template>
         <template v-if="state.screen === 'live'">
+          <div v-if="rate" class="gc-rate gc-muted">{{ rate }}</div>
           <q-toggle :model-value="state.catching" @update:model-value="press($event ? 'catch on' : 'catch off')"
             label="Keep what was wrong" aria-label="Keep what was wrong"></q-toggle>
           <div v-if="!state.catching" class="gc-muted">Nothing is kept.</div>

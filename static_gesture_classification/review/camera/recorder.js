@@ -15,7 +15,6 @@ export default {
         <div v-if="live && message" class="gc-banner" :class="'gc-' + message.kind">
           <q-icon :name="icons[message.kind]" size="sm" class="q-mr-sm"></q-icon>{{ message.text }}
         </div>
-        <div v-if="live && rate" class="gc-corner">{{ rate }}</div>
       </div>
       <div class="gc-side" v-if="phase === 'on'">
         <div v-if="state.screen === 'opening'" class="row items-center q-gutter-sm">
@@ -81,6 +80,7 @@ export default {
           </template>
         </div>
         <div v-if="live" class="gc-muted q-mt-sm">
+          <div v-if="rate" class="gc-rate">{{ rate }}</div>
           {{ state.subject || 'nobody named' }}<span v-if="state.room">, {{ state.room }}</span>
           <div v-if="state.masked">All but the hand is blurred before it is saved.</div>
         </div>

@@ -10,11 +10,11 @@ from static_gesture_classification.active_learning.diagnosis.in_use import find_
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.live.live import find_checkpoint
 from static_gesture_classification.live.settings import LiveSettings
-from static_gesture_classification.recording.window.parts import in_number
 from static_gesture_classification.review import frame
 from static_gesture_classification.review.camera.elements import LiveView, TryView
 from static_gesture_classification.review.camera.sockets import LIVE, ON, TRY, WRONG
 from static_gesture_classification.review.review import Review
+from static_gesture_classification.terminal import in_number
 
 
 async def build(review: Review) -> None:

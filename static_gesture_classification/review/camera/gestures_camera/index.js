@@ -9,7 +9,7 @@ const LONGEST_SIDE = 1280; // of a picture that is sent
 const QUALITY = 0.94;
 const UNDER_WAY = 2; // pictures that the server may be busy with
 const IDLE_MS = 500; // between two pictures while the server does not look at them
-const LOST_MS = 1000; // after which a picture without an answer no longer counts as under way
+const LOST_MS = 1500; // after which a picture without an answer no longer counts as under way
 const RATE_OVER_MS = 2000;
 
 const KEYS = {
