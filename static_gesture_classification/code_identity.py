@@ -13,8 +13,9 @@ from pathlib import Path
 
 PACKAGE = "static_gesture_classification"
 ROOT = Path(__file__).resolve().parent.parent
-# Modules that read and write files, fetch, or show progress: no result depends on them.
+# Modules that name types, read and write files, fetch, or show progress: no result depends on them.
 SURROUNDINGS = (
+    "arrays",
     "atomic_files",
     "code_identity",
     "command_help",
@@ -30,6 +31,7 @@ SURROUNDINGS = (
     "keyed_store",
     "local_settings",
     "process_lock",
+    "progress_file",
     "settings",
     "terminal",
     "workspace",

@@ -26,7 +26,7 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
     """
     path = Path(model["path"])
     if path.is_file():
-        check(path, model)
+        check_model_file(path, model)
     elif model.get("url"):
         _fetch(path, model, connection)
     else:
@@ -59,7 +59,7 @@ def model_digest(model: Mapping[str, Any]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check(path: Path, model: Mapping[str, Any]) -> None:
+def check_model_file(path: Path, model: Mapping[str, Any]) -> None:
     """Raise `DataError` where a file is not the published one; a size or SHA-256 of None is not compared."""
     size, published, expected = path.stat().st_size, model.get("size"), model.get("sha256")
     with path.open("rb") as file:

@@ -54,13 +54,13 @@ def fetch(remote: RemoteFile, destination: Path, connection: Connection, room_fo
         OutputError: it cannot be written.
     """
     if destination.exists():
-        check(destination, remote)
+        check_download(destination, remote)
         return destination
     with explain_write_errors(destination), way_by_hand(remote, destination):
         destination.parent.mkdir(parents=True, exist_ok=True)
         partial = PartialFile(partial_path(destination), remote, room_for)
         partial.complete(connection)
-        check(partial.path, remote)
+        check_download(partial.path, remote)
         partial.path.replace(destination)
         partial.state.unlink(missing_ok=True)
     return destination
@@ -78,7 +78,7 @@ def way_by_hand(remote: RemoteFile, destination: Path, page: str = "") -> Iterat
         ) from error
 
 
-def check(path: Path, remote: RemoteFile) -> None:
+def check_download(path: Path, remote: RemoteFile) -> None:
     """Compare a file with the published size and hash, if known.
 
     Raises:

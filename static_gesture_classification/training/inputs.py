@@ -7,7 +7,7 @@ landmarks` if it needs landmarks (the stages watch that folder).
 
     prepare   needs_crops, needs_landmarks, check_detector
     open      open, usable, sample_table
-    a hand    join (of crops and points), take, look_at (in an image), example
+    a hand    join (of crops and points), take, look_at (in an image), alone (one part), example
     batch     feed (named arrays), batch (tensors), parts_of (and back, to look at)
     train     network, augmentation, describe
 """
@@ -265,6 +265,10 @@ class InputKind(ABC):
         """
         return hands
 
+    def alone(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """The same inputs with one part each, by its name; none for a kind that cannot do with one."""
+        return {}
+
     def usable(self, points: np.ndarray | None, count: int) -> np.ndarray:
         """Which of `count` hands can be used: bool (count,), False without the landmarks that the kind needs."""
         if not self.needs_landmarks or self.either_suffices or points is None:
@@ -388,6 +392,13 @@ class Fused(InputKind):
         inputs = np.empty(len(points), [("crops", crops.dtype, crops.shape[1:]), ("points", "f4", points.shape[1:])])
         inputs["crops"], inputs["points"] = crops, points
         return inputs
+
+    def alone(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """See `InputKind.alone`; without landmarks the crop only."""
+        by_crop, by_points = inputs.copy(), inputs.copy()
+        by_crop["points"], by_points["crops"] = np.nan, 0
+        has_points = bool(np.isfinite(inputs["points"]).all())
+        return {Crops.name: by_crop} | ({Landmarks.name: by_points} if has_points else {})
 
     def feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """See `InputKind.feed`."""

@@ -28,7 +28,7 @@ from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.inputs import Landmarks
 from static_gesture_classification.training.models import landmark_features
 
-VERSION = 1
+NETWORK_VERSION = 1
 DIFFERENCE = 1e-4  # largest allowed difference of a probability from the checkpoint's
 
 
@@ -85,8 +85,8 @@ class PortableNetwork:
         """The file's content; see the module."""
         vocabulary = self.classifier.vocabulary
         return {
-            "version": VERSION,
-            "features": landmark_features.VERSION,
+            "version": NETWORK_VERSION,
+            "features": landmark_features.FEATURES_VERSION,
             "gestures": {"names": list(vocabulary.names), "background": vocabulary.background},
             "calibration": asdict(self.classifier.calibration),
             "layers": [layer.plain() for layer in self.layers],
