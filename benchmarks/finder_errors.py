@@ -32,12 +32,12 @@ from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.detection.regions import Box
 from static_gesture_classification.images import read_image
 from static_gesture_classification.opencv import cv2
-from static_gesture_classification.samples import BOX, LANDMARK_COUNT, image_path
+from static_gesture_classification.samples import BOX, INDEX_BASE, LANDMARK_COUNT, LITTLE_BASE, WRIST, image_path
 from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training import lifted_hands
 from static_gesture_classification.training.finder_errors import FAILED, FILE, FinderErrors, palm_frame
 from static_gesture_classification.training.lifted_hands import fit_depths
-from static_gesture_classification.training.models.landmark_features import INDEX_KNUCKLE, LITTLE_KNUCKLE, TIPS, WRIST
+from static_gesture_classification.training.models.landmark_features import TIPS
 
 RESULT = PROJECT / "benchmarks" / "results" / "finder_errors.md"
 PHOTOGRAPHS, VIEWS, SEED = 150, 3, 0
@@ -106,7 +106,7 @@ class Found:
             return None
         points = hand.landmarks * (image.shape[1], image.shape[0])
         world = hand.world_landmarks - hand.world_landmarks.mean(0)
-        index, little = points[INDEX_KNUCKLE] - points[WRIST], points[LITTLE_KNUCKLE] - points[WRIST]
+        index, little = points[INDEX_BASE] - points[WRIST], points[LITTLE_BASE] - points[WRIST]
         faces = (index[0] * little[1] - index[1] * little[0] > 0) == (hand.hand == "right")
         depth = world[:, 2] / extent_of(world[:, :2]) * (1 if faces else -1)
         centred = points - points.mean(0)

@@ -19,7 +19,7 @@ from static_gesture_classification.active_learning.admission import EASY
 from static_gesture_classification.active_learning.planning.dealing import Dealer, DealingSettings
 from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.recording.capture.latest_frame import Captured
-from static_gesture_classification.recording.judging.learning_head import LearningLayer, Lesson
+from static_gesture_classification.recording.judging.learning_head import KeptHand, LearningLayer
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Candidate, Selector
 from static_gesture_classification.recording.settings import RecordingSettings
@@ -209,6 +209,6 @@ class GuidedRecording:
 
     def _keep(self, candidate: Candidate) -> None:
         self.kept.append(candidate.sight.captured.number)
-        lessons = [Lesson(row, self.model.embeddings[row], int(self.hands.gesture[row])) for row in self.kept]
+        lessons = [KeptHand(row, self.model.embeddings[row], int(self.hands.gesture[row])) for row in self.kept]
         self._layer.learn_from(lessons)
         self._layer.wait()

@@ -34,9 +34,9 @@ from omegaconf import DictConfig
 from static_gesture_classification.deployment.int8 import quantise
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.inference.export_onnx import describe, onnx_graph, with_metadata
 from static_gesture_classification.inference.frames import frames
 from static_gesture_classification.inference.onnx_classifier import AnyClassifier, load_onnx
+from static_gesture_classification.inference.onnx_file import onnx_graph, onnx_metadata, with_metadata
 from static_gesture_classification.inference.predictor import Predictor, hand_inputs, load_model
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
@@ -143,7 +143,7 @@ def make_checkpoints(folder: Path) -> list[Path]:
 def three_forms(path: Path, sights: Sequence[Sight], folder: Path) -> dict[str, AnyClassifier]:
     """A checkpoint as PyTorch (traced, as predict uses it), as ONNX, and with 8-bit weights."""
     classifier = load_classifier(path)
-    graph, about = onnx_graph(classifier), describe(classifier, path)
+    graph, about = onnx_graph(classifier), onnx_metadata(classifier, path)
     small = quantise(graph, classifier.kind, hands_of(classifier, sights))
     forms: dict[str, AnyClassifier] = {FORMS[0]: load_model(path)}
     for name, content in zip(FORMS[1:], (graph, small), strict=True):

@@ -34,9 +34,9 @@ from machine import processor
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
 from static_gesture_classification.live.held_gestures import BEGIN, HeldGestures
 from static_gesture_classification.live.live import find_checkpoint, open_catcher
-from static_gesture_classification.live.screen import TITLE, Screen
+from static_gesture_classification.live.screen import LIVE_TITLE, Screen
 from static_gesture_classification.live.settings import HoldSettings, LiveSettings
-from static_gesture_classification.live.watch import Display, Watch, run
+from static_gesture_classification.live.watch import Watch, WatchDisplay, run_watch
 from static_gesture_classification.recording.capture.camera import open_camera
 from static_gesture_classification.recording.capture.latest_frame import Captured, LatestFrame
 from static_gesture_classification.recording.judging.observer import fast_model, open_detector
@@ -127,7 +127,7 @@ def outcome(seen: Sequence[tuple[float, list[RecognisedHand]]], held: HeldGestur
     return Outcome(false, missed, repeated, tuple(delays))
 
 
-def watch_all(settings: LiveSettings, checkpoint: Path, display: Display) -> Noted:
+def watch_all(settings: LiveSettings, checkpoint: Path, display: WatchDisplay) -> Noted:
     camera = open_camera(str(VIDEO), settings.camera)
     with open_detector(settings.recording.judge) as detector, LatestFrame(camera, settings.camera) as frames:
         predictor = NotingPredictor.load(fast_model(checkpoint), detector)
@@ -135,7 +135,7 @@ def watch_all(settings: LiveSettings, checkpoint: Path, display: Display) -> Not
         catcher = open_catcher(settings, predictor, checkpoint)
         watch = Noted(predictor, held, [], catcher, settings.recording.judge.hand, print)
         watch.seen, watch.moments, watch.worked = [], [], []
-        run(watch, frames, display)
+        run_watch(watch, frames, display)
     return watch
 
 
@@ -172,7 +172,7 @@ def main() -> None:
     without = watch_all(settings, checkpoint, Nothing())
     shown = "not measured: there is no Xvfb"
     if shutil.which("Xvfb"):
-        with virtual_display(), Window(TITLE) as window:
+        with virtual_display(), Window(LIVE_TITLE) as window:
             shown = speed(watch_all(settings, checkpoint, Screen(window, True)))
     true = segments(1 / open_camera(str(VIDEO), settings.camera).seconds)
     start = without.seen[0][0]

@@ -214,7 +214,7 @@ def scale(crops: np.ndarray) -> str:
     people = np.arange(LARGE) // 10
     steps = {}
     start = time.perf_counter()
-    descriptors = near.describe(many, seed=0)
+    descriptors = near.describe_crops(many, seed=0)
     steps["descriptors"] = time.perf_counter() - start
     start = time.perf_counter()
     first, second = near.candidate_pairs(descriptors, people, seed=0)

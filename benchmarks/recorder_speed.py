@@ -36,7 +36,7 @@ from static_gesture_classification.recording.capture.latest_frame import Capture
 from static_gesture_classification.recording.jobs import Job, Work
 from static_gesture_classification.recording.judging.observer import Observer, Sight, open_observer
 from static_gesture_classification.recording.keys import CLOSED, SPACE
-from static_gesture_classification.recording.loop import Figures, run
+from static_gesture_classification.recording.loop import Figures, run_recorder
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import Recording, begin
@@ -179,7 +179,7 @@ def measure(config: DictConfig, rate: float | None) -> tuple[Times, int, int]:
     recorder.see = times.timed("decide and save", recorder.see)  # type: ignore[method-assign]
     camera = RepeatedVideo(Path(config.recording.source), settings.camera, rate)
     with observer.detector, LatestFrame(camera, settings.camera) as frames, TimedWindow(times) as window:
-        run(recorder, observer, frames, window)
+        run_recorder(recorder, observer, frames, window)
         dropped = frames.dropped
     assert isinstance(recorder.state, Recording)
     kept = len(recorder.state.set.kept)

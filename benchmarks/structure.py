@@ -65,6 +65,18 @@ def functions_in(module: Module) -> Iterator[tuple[str, Function]]:
     yield from walk(module.tree, "")
 
 
+def names_defined_in(module: Module) -> set[str]:
+    """The public functions, classes and constants of a module."""
+    names: set[str] = set()
+    for node in module.tree.body:
+        if isinstance(node, Function | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
 def length(function: Function) -> int:
     """Lines of a function from its `def` on, docstring apart."""
     docstring = function.body[0]

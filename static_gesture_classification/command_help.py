@@ -15,7 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from static_gesture_classification.commands import Command
-from static_gesture_classification.conf_files import Entry, entries, package_of
+from static_gesture_classification.conf_files import ConfEntry, entries, package_of
 from static_gesture_classification.terminal import Column, Table, say, show_table
 
 LONGEST_DEFAULT = 40  # characters of a default that are shown
@@ -39,11 +39,20 @@ def show_help(command: Command, conf: Path) -> None:
     say(f"gestures {command.name}{argument} [SETTING=VALUE ...]\n\n{purpose}.\n")
     for group in command.own:
         described = [each for file in files_of(group, conf) for each in settings_in(file, conf, group)]
-        show_table(_table([replace(each, default=_shown(OmegaConf.select(composed, each.name))) for each in described]))
+        show_table(
+            _table(
+                [replace(each, default=_shorten_default(OmegaConf.select(composed, each.name))) for each in described]
+            )
+        )
+        short = next((each.name for each in described if each.name.startswith(f"{group}.")), None)
+        if short is not None:
+            say(f"\n`{group}.` may be left out: {short.partition('.')[2]}=VALUE.\n")
     if command.uses:
-        say("It uses these groups too; GROUP=CHOICE takes another file of conf/GROUP/, GROUP.NAME=VALUE sets a value:")
+        say(
+            "It uses these groups too. GROUP=CHOICE takes another file of conf/GROUP/;\nGROUP.NAME=VALUE sets a value.\n"
+        )
         show_table(_groups(command.uses, conf))
-    say("Every setting, its default and its meaning: conf/. The composed configuration: add --cfg job.")
+    say("\nEvery setting, its default and its meaning: conf/. To see all values: add --cfg job.")
 
 
 def files_of(group: str, conf: Path) -> list[Path]:
@@ -70,14 +79,14 @@ def settings_in(file: Path, conf: Path, group: str) -> Iterator[Described]:
             yield Described(name, str(entry.node.value or ""), _comment(entry, lines))
 
 
-def _shown(value: Any) -> str:
+def _shorten_default(value: Any) -> str:
     """A default as YAML writes it, shortened."""
     plain = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
     text = plain if isinstance(plain, str) else yaml.safe_dump(plain, default_flow_style=True).split("\n...")[0].strip()
     return text if len(text) <= LONGEST_DEFAULT else text[: LONGEST_DEFAULT - 3] + "..."
 
 
-def _comment(entry: Entry, lines: list[str]) -> str:
+def _comment(entry: ConfEntry, lines: list[str]) -> str:
     """The comment behind a setting, or else the comment lines right above it."""
     line, column = entry.node.end_mark.line, entry.node.end_mark.column
     behind = lines[line][column:].strip() if line < len(lines) else ""

@@ -19,7 +19,7 @@ import yaml
 from static_gesture_classification.errors import UserError
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
+PACKAGE_COMMENT = re.compile(r"#\s*@package\s+(\S+)")
 DEFAULT_SOURCE = re.compile(r"^# @default (\d+)$", re.MULTILINE)
 GLOBAL = "_global_"
 INTERPOLATION = re.compile(r"\$\{(?:oc\.select:)?([\w.]+)(?:,([^{}]*))?\}")
@@ -46,6 +46,7 @@ TEXT_OR_NULL = (
     "live.checkpoint",
     "live.json_lines",
     "live.room",
+    "live.second",
     "live.source",
     "live.subject",
     "logger.mlflow.artifact_location",
@@ -58,6 +59,7 @@ TEXT_OR_NULL = (
     "promote.run",
     "recording.checkpoint",
     "recording.gesture",
+    "recording.mistaken_for",
     "recording.refit_landmarks",
     "recording.rescue",
     "recording.room",
@@ -73,12 +75,12 @@ TEXT_OR_NULL = (
     "sources.*.units",
     "sync.run",
 )
-AUTO = "auto"  # the default of settings that take truth values or numbers too
+AUTO_DEFAULT = "auto"  # the default of settings that take truth values or numbers too
 LABELS = "labels"  # maps of labels to gestures: keys and values are names
 
 
 @dataclass(frozen=True)
-class Entry:
+class ConfEntry:
     """A setting in a file. `key` is the node of its name; None for an item of a list."""
 
     path: tuple[str, ...]
@@ -112,7 +114,7 @@ class Declared:
         """Whether a setting is text, by its default or, where that is null, by `TEXT_OR_NULL`."""
         if any(fnmatchcase(path, text) for text in TEXT_OR_NULL) or LABELS in path.split(".")[:-1]:
             return True
-        return any(isinstance(value, str) and value != AUTO for value in self._values(path))
+        return any(isinstance(value, str) and value != AUTO_DEFAULT for value in self._values(path))
 
     def _values(self, path: str, depth: int = 5) -> Iterator[Any]:
         """The default values, references followed."""
@@ -173,12 +175,12 @@ def default_sources(*folders: Path) -> list[str]:
 def package_of(file: Path, group: str) -> tuple[str, ...]:
     """Where a file's settings go, by its first line, else by its folder."""
     with file.open(encoding="utf-8-sig") as lines:
-        header = PACKAGE.match(lines.readline())
+        header = PACKAGE_COMMENT.match(lines.readline())
     package = header.group(1) if header else group.replace("/", ".")
     return () if package in (GLOBAL, ".") else tuple(package.split("."))
 
 
-def entries(file: Path) -> Iterator[Entry]:
+def entries(file: Path) -> Iterator[ConfEntry]:
     """All settings of a file but Hydra's `defaults`; a group comes before its settings; a list is a value.
 
     Raises:
@@ -205,9 +207,9 @@ def entries(file: Path) -> Iterator[Entry]:
             yield entry
 
 
-def _below(node: yaml.MappingNode, path: tuple[str, ...], file: Path) -> Iterator[Entry]:
+def _below(node: yaml.MappingNode, path: tuple[str, ...], file: Path) -> Iterator[ConfEntry]:
     for key, value in node.value:
-        entry = Entry((*path, str(key.value)), value, file, key)
+        entry = ConfEntry((*path, str(key.value)), value, file, key)
         yield entry
         if isinstance(value, yaml.MappingNode):
             yield from _below(value, entry.path, file)
@@ -220,7 +222,7 @@ def value_of(node: yaml.Node) -> Any:
     return [] if isinstance(node, yaml.SequenceNode) else {}
 
 
-def check_names(entry: Entry, package: tuple[str, ...] = ()) -> None:
+def check_names(entry: ConfEntry, package: tuple[str, ...] = ()) -> None:
     """Raise `UserError` for a gesture or label that YAML reads as a truth value, a number or null: it needs quotes."""
     path = (*package, *entry.path)
     names: list[yaml.Node] = []

@@ -26,7 +26,6 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
-from rich.markup import escape
 
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.command_help import show_help
@@ -35,7 +34,7 @@ from static_gesture_classification.commands import Command, command_of
 from static_gesture_classification.conf_files import default_sources
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.local_settings import check_local_settings
-from static_gesture_classification.terminal import errors, print_anything
+from static_gesture_classification.terminal import print_anything, tell_error, watched
 
 PROJECT = Path(__file__).resolve().parent.parent
 # In a checkout conf/ lies beside the package; a wheel carries it inside.
@@ -103,6 +102,8 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     def guarded(config: DictConfig) -> None:
         with told_errors():
             expand_homes(config)
+            if "DVC_STAGE" in os.environ:
+                watched.stage(os.environ["DVC_STAGE"].rpartition(":")[2])
             run(config)
 
     @functools.wraps(run)  # tests call the stage itself as `main.__wrapped__(config)`
@@ -142,7 +143,7 @@ def told_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        tell_error(str(error))
         sys.exit(1)
 
 

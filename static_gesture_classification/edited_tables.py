@@ -38,7 +38,7 @@ OTHER_KINDS = (
 UNMARKED = rb"[ \r\n\t\xef\xbb\xbf]*"  # what may stand before
 NOT_WESTERN = re.compile(rb"[\x80-\xff]{3}")  # three such letters in a row: no language that Windows-1252 is for
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-SHOWN = 60  # characters of a line in a message
+SHOWN_CHARACTERS = 60  # characters of a line in a message
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One line: `cells` has each known column's text, stripped, empty where the table lacks it."""
 
     line: int
@@ -92,14 +92,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class EditedTable:
     """The rows of a table that are not blank, and its known columns."""
 
     columns: frozenset[str]
-    rows: list[Row]
+    rows: list[TableRow]
 
 
-def read_table(path: Path, columns: Columns, shown: str | None = None) -> Table:
+def read_table(path: Path, columns: Columns, shown: str | None = None) -> EditedTable:
     """Read a table.
 
     Args:
@@ -115,8 +115,8 @@ def read_table(path: Path, columns: Columns, shown: str | None = None) -> Table:
     number, header = next(lines, (1, []))
     names = columns.recognise(header)
     _check_header(names, header, columns, f"{name}, line {number}")
-    rows = [Row(line, _cells(names, cells, f"{name}, line {line}", columns)) for line, cells in lines]
-    return Table(frozenset(filter(None, names)), rows)
+    rows = [TableRow(line, _cells(names, cells, f"{name}, line {line}", columns)) for line, cells in lines]
+    return EditedTable(frozenset(filter(None, names)), rows)
 
 
 def decimal(text: str) -> float:
@@ -237,4 +237,4 @@ def _is_number(text: str) -> bool:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import numpy.typing as npt
+
+from static_gesture_classification.arrays import Integers
 
 FILES_PER_TASK = 1000
 
@@ -22,13 +23,13 @@ def file_state(path: str | Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def file_states(files: Sequence[tuple[str, str]]) -> npt.NDArray[np.int64]:
+def file_states(files: Sequence[tuple[str, str]]) -> Integers:
     """The states of many files, each a root, whose `~` is expanded, and a path in it: int64 (n, 2)."""
     pieces = [files[first : first + FILES_PER_TASK] for first in range(0, len(files), FILES_PER_TASK)]
     states = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(_states)(piece) for piece in pieces)
     return np.concatenate([np.zeros((0, 2), np.int64), *states])
 
 
-def _states(files: Sequence[tuple[str, str]]) -> npt.NDArray[np.int64]:
+def _states(files: Sequence[tuple[str, str]]) -> Integers:
     roots = {root: os.path.expanduser(root) for root, _ in files}  # noqa: PTH111  a million Paths cost more
     return np.array([file_state(f"{roots[root]}/{name}") for root, name in files], np.int64)

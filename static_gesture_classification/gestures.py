@@ -10,6 +10,8 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.errors import UserError
 
+NO_HAND = "no hand found"  # where a gesture is missing
+
 
 def require_text(names: Iterable[object], setting: str) -> None:
     """Raise `UserError` for a gesture or label that is no text: YAML and Hydra read NO, on, 1 and 1e5 otherwise.

@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from static_gesture_classification.arrays import Integers
 from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.process_lock import ProcessLock
 
-KEYS, LOCK = "keys.bin", ".appending.lock"
+KEYS, APPEND_LOCK = "keys.bin", ".appending.lock"
 KEY = np.dtype("V16")
 LONGEST_WAIT = 30.0  # seconds for the lock; writing a block takes milliseconds
 
 Keys = npt.NDArray[np.void]
-Integers = npt.NDArray[np.int64]
 
 
 def digest(data: bytes) -> bytes:
@@ -101,7 +101,7 @@ class KeyedStore:
             return
         with explain_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _hold_lock(self.folder / LOCK):
+            with _hold_lock(self.folder / APPEND_LOCK):
                 first = self._rows_on_disk()
                 for name, kind in self._types.items():  # the keys last
                     values = keys if name == KEYS else columns[name]

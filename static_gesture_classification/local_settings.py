@@ -10,14 +10,14 @@ from pathlib import Path
 import yaml
 from hydra.utils import get_object
 
-from static_gesture_classification.conf_files import NULL, Declared, Entry, check_names, entries, read_declared
+from static_gesture_classification.conf_files import NULL, ConfEntry, Declared, check_names, entries, read_declared
 from static_gesture_classification.errors import UserError
 
 LOCAL = "local/default.yaml"
 ELSEWHERE = ("local.yaml", "local.yml", "default.yaml", "default.yml", "local/default.yml", "local/local.yaml")
 # Groups that may hold anything: names of gestures, poses, labels, tags and the like.
 OPEN = ("poses", "download", "tags", "hydra")
-ALIKE = 0.6
+SIMILAR_SETTING = 0.6
 
 
 def check_local_settings(conf: Path, own: Path | None = None) -> None:
@@ -51,7 +51,7 @@ def check_local_settings(conf: Path, own: Path | None = None) -> None:
             _check(entry, known)
 
 
-def _is_open(entry: Entry, own: Iterable[Entry], known: Declared) -> bool:
+def _is_open(entry: ConfEntry, own: Iterable[ConfEntry], known: Declared) -> bool:
     """Whether a group may hold any setting: it is in `OPEN`, maps labels, or is new and has a `_target_`."""
     path = ".".join(entry.path)
     if entry.path[0] in OPEN or entry.path[-1] == "labels":
@@ -61,7 +61,7 @@ def _is_open(entry: Entry, own: Iterable[Entry], known: Declared) -> bool:
     return not known.knows(path) and any(other.path == (*entry.path, "_target_") for other in own)
 
 
-def _check(entry: Entry, known: Declared) -> None:
+def _check(entry: ConfEntry, known: Declared) -> None:
     path = ".".join(entry.path)
     if "." in entry.path[-1] and known.knows(path):
         raise UserError(
@@ -76,7 +76,7 @@ def _check(entry: Entry, known: Declared) -> None:
         )
 
 
-def _choice(entry: Entry, known: Declared) -> str:
+def _choice(entry: ConfEntry, known: Declared) -> str:
     """How to choose a file of conf/<group>/, in words; "" for other groups."""
     group, chosen = "/".join(entry.path), getattr(entry.node, "value", "")
     if group not in known.choices or not isinstance(chosen, str):
@@ -84,13 +84,13 @@ def _choice(entry: Entry, known: Declared) -> str:
     return f". To choose conf/{group}/{chosen}.yaml, write\n\ndefaults:\n  - override /{group}: {chosen}"
 
 
-def _is_value(entry: Entry) -> bool:
+def _is_value(entry: ConfEntry) -> bool:
     return not isinstance(entry.node, yaml.MappingNode) and not (
         entry.node.tag == NULL or str(entry.node.value).startswith("${")
     )
 
 
-def _target_takes(entry: Entry, known: Declared) -> bool:
+def _target_takes(entry: ConfEntry, known: Declared) -> bool:
     """Whether the `_target_` of the group has an argument of that name."""
     for target in known.defaults.get(".".join([*entry.path[:-1], "_target_"]), []):
         try:
@@ -110,13 +110,13 @@ def _below(group: str, known: Declared) -> list[str]:
     return sorted(names - {"", "_target_"})
 
 
-def _nearest(entry: Entry, known: Declared) -> str:
+def _nearest(entry: ConfEntry, known: Declared) -> str:
     """The setting that is probably meant, or all names of the group, in words."""
     group = ".".join(entry.path[:-1])
     elsewhere = sorted(path for path in (*known.defaults, *known.groups) if path.rpartition(".")[2] == entry.path[-1])
     if elsewhere:
         return f"; there is {', '.join(elsewhere[:3])}"
-    beside = get_close_matches(entry.path[-1], _below(group, known), n=1, cutoff=ALIKE)
+    beside = get_close_matches(entry.path[-1], _below(group, known), n=1, cutoff=SIMILAR_SETTING)
     if beside:
         return f"; the nearest is {'.'.join([*entry.path[:-1], beside[0]])}"
     return f"; {group or 'the top level'} has {', '.join(_below(group, known)[:20])}"

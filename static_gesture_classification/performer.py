@@ -71,7 +71,7 @@ def frames_by_gesture(video: Path, truth: Path, folder: Path, vocabulary: Vocabu
     return {gesture: found for gesture, found in shots.items() if len(found) >= LEAST_FRAMES}
 
 
-def drawn_by_gesture(sources: Sources, vocabulary: Vocabulary) -> dict[str, list[Shot]]:
+def group_by_gesture(sources: Sources, vocabulary: Vocabulary) -> dict[str, list[Shot]]:
     """Drawn hands by gesture."""
     samples, _ = read_sources(sources, vocabulary)
     shots: dict[str, list[Shot]] = {}

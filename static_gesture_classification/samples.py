@@ -23,11 +23,15 @@ import pyarrow.parquet as pq
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import printable
+from static_gesture_classification.hand_points import LANDMARK_COUNT
 
-VERSION = 1
-LANDMARK_COUNT = 21
-SPLITS = ("train", "val", "test")
+SAMPLES_VERSION = 1
+# Of the 21 points; the bases are those of the fingers.
+WRIST, THUMB_TIP, INDEX_BASE, MIDDLE_BASE, RING_BASE, LITTLE_BASE = 0, 4, 5, 9, 13, 17
+SPLITS = TRAIN, VAL, TEST = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
+Box = tuple[float, float, float, float]  # x1, y1, x2, y2, as shares of the image's width and height
+WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
 
 SCHEMA = pa.schema(
     [
@@ -48,7 +52,7 @@ SCHEMA = pa.schema(
         ("landmarks", pa.list_(pa.float32())),
         ("split", pa.string()),  # "train", "val", "test"; "" before the split stage (or the official split)
     ],
-    metadata={"sample_table_version": str(VERSION)},
+    metadata={"sample_table_version": str(SAMPLES_VERSION)},
 )
 
 
@@ -103,7 +107,7 @@ def group_of(samples: pd.DataFrame) -> pd.Series:
     return subjects.where(subjects != "", samples["source"].astype(object) + ": " + narrower).rename("group")
 
 
-def rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
+def make_rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
     """The rejected rows as a frame with columns source, file, item, reason."""
     return pd.DataFrame([asdict(row) for row in rejected], columns=["source", "file", "item", "reason"])
 
@@ -150,8 +154,10 @@ def read_arrow(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro") from error
     version = (table.schema.metadata or {}).get(b"sample_table_version", b"none").decode()
-    if version != str(VERSION):
-        raise DataError(f"{path} has sample table version {version}, this program reads {VERSION}; run dvc repro")
+    if version != str(SAMPLES_VERSION):
+        raise DataError(
+            f"{path} has sample table version {version}, this program reads {SAMPLES_VERSION}; run dvc repro"
+        )
     return table.cast(SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns]))
 
 

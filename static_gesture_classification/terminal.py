@@ -10,16 +10,20 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import rich.table
+from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
 
-Item = TypeVar("Item")
+from static_gesture_classification.progress_file import ProgressFile
+
+_Item = TypeVar("_Item")
 
 console = Console()
 errors = Console(stderr=True)
+watched = ProgressFile.of_environment()
 
 
 def print_anything() -> None:
@@ -35,10 +39,11 @@ def leave_standard_output_to_data() -> None:
 
 
 class Table(rich.table.Table):
-    """A table whose texts are no markup: a gesture may be called [x] or [bold]."""
+    """A table in the style of all commands. Its texts are no markup: a gesture may be called [x] or [bold]."""
 
     def __init__(self, *headings: Column | str, title: str | None = None, **options: Any) -> None:
-        super().__init__(title=None if title is None else escape(title), **options)
+        style: dict[str, Any] = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0), "title_justify": "left"}
+        super().__init__(title=None if title is None else escape(title), **(style | options))
         for heading in headings:
             if isinstance(heading, str):
                 self.add_column(heading)
@@ -66,9 +71,27 @@ class RateColumn(ProgressColumn):
         return Text("" if not task.speed else f"{task.speed:,.1f} {task.fields['unit']}/s", style="cyan")
 
 
-def progress_bar() -> Progress:
+class Bars(Progress):
+    """Progress bars, for a terminal and for who watches this process (`progress_file`)."""
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """See rich."""
+        super().update(task_id, **changes)
+        self._note(task_id)
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """See rich."""
+        super().advance(task_id, advance)
+        self._note(task_id)
+
+    def _note(self, task_id: TaskID) -> None:
+        task = self._tasks[task_id]
+        watched.work(task.description, task.completed, task.total, task.fields.get("unit", ""), task.speed)
+
+
+def progress_bar() -> Bars:
     """A bar with count, rate and time left; tasks need the field `unit`."""
-    return Progress(
+    return Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
@@ -79,7 +102,7 @@ def progress_bar() -> Progress:
     )
 
 
-def track(items: Iterable[Item], description: str, total: int, unit: str = "images") -> Iterator[Item]:
+def track(items: Iterable[_Item], description: str, total: int, unit: str = "images") -> Iterator[_Item]:
     """Yield `items` and show progress; at the end a line `description: total unit in s (rate)`."""
     start, done = time.perf_counter(), 0
     with progress_bar() as bar:
@@ -92,9 +115,27 @@ def track(items: Iterable[Item], description: str, total: int, unit: str = "imag
     say(f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)")
 
 
+def begin_stage(name: str) -> None:
+    """Print the heading of a stage, and say to whoever watches that it begins."""
+    watched.stage(name)
+    show_heading(name)
+
+
+def in_number(count: int, what: str) -> str:
+    """A number of things: `1 picture`, `3,000 pictures`, `2 more people`."""
+    if count != 1:
+        what = f"{what.removesuffix('person')}people" if what.endswith("person") else f"{what}s"
+    return f"{count:,} {what}"
+
+
 def say(text: str) -> None:
     """Print a line as it is: without markup, colours or folding (a path stays whole)."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_heading(title: str) -> None:
+    """Print a line across the terminal that begins with a title."""
+    console.rule(escape(title), align="left")
 
 
 def note(text: str) -> None:
@@ -105,6 +146,11 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print `warning: ...` to standard error, for something that the user probably does not want."""
     errors.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def tell_error(text: str) -> None:
+    """Print `error: ...` to standard error: why a command ends, and the way out."""
+    errors.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def show_table(table: rich.table.Table) -> None:

@@ -22,24 +22,23 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
-from rich.markup import escape
 
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import PROJECT, entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.performer import (
     PERFORMER,
     Shot,
-    drawn_by_gesture,
     frames_by_gesture,
+    group_by_gesture,
     write_held_out,
 )
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.terminal import console, next_steps, note, say
+from static_gesture_classification.terminal import console, next_steps, note, say, show_heading
 from static_gesture_classification.workspace import Workspace
 
 COMMAND = "static_gesture_classification"
@@ -203,7 +202,7 @@ class Round:
         root = f"{CLIPS}/{DRAWN}"
         self.step("A performer", WHY_PERFORMER, self.performer(root))
         node = {**self.settings.synthetic, "root": str(self.folder / root)}
-        return drawn_by_gesture(Sources.build({"synthetic": node}), vocabulary)
+        return group_by_gesture(Sources.build({"synthetic": node}), vocabulary)
 
     def hold_out(self, clips: Mapping[str, Sequence[Shot]]) -> None:
         """Keep the first part of each gesture as a session of val, the last part as the recorder's clip."""
@@ -234,7 +233,7 @@ class Round:
         """Print the heading of a step and its purpose."""
         self.number += 1
         say("")
-        console.rule(f"{self.number}. {escape(title)}", align="left")
+        show_heading(f"{self.number}. {title}")
         say(why)
 
     def step(self, title: str, why: str, arguments: Sequence[str]) -> None:
@@ -246,7 +245,7 @@ class Round:
         command = shlex.join(["gestures", *arguments])
         self.show_step(title, why)
         say(f"\n$ cd {self.folder} && {command}\n")
-        done = read_record(self.folder / DONE_FILE) or {}
+        done = read_checkpoint_record(self.folder / DONE_FILE) or {}
         key = f"{self.number} {command}"
         if key in done:
             say(f"done before, in {done[key]:.0f} s")
@@ -266,9 +265,12 @@ class Round:
 
     def close(self, seconds: float) -> None:
         """Print where everything is, and how to do the same with your own data."""
-        write_json(self.folder / DONE_FILE, {**(read_record(self.folder / DONE_FILE) or {}), "all": round(seconds, 1)})
+        write_json(
+            self.folder / DONE_FILE,
+            {**(read_checkpoint_record(self.folder / DONE_FILE) or {}), "all": round(seconds, 1)},
+        )
         say("")
-        console.rule(f"One round in {seconds:.0f} s", align="left")
+        show_heading(f"One round in {seconds:.0f} s")
         next_steps(
             {
                 "before and after": f"{self.folder}/reports/quick/compare/comparison.png",
@@ -283,7 +285,7 @@ class Round:
 
 def make_folder(folder: Path) -> None:
     """Make the folder; a finished round in it is deleted."""
-    if "all" in (read_record(folder / DONE_FILE) or {}):
+    if "all" in (read_checkpoint_record(folder / DONE_FILE) or {}):
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.structure import Module, circles, functions_in, imports_of, modules_in, takes_dict_config
+from benchmarks.structure import (
+    Module,
+    circles,
+    functions_in,
+    imports_of,
+    modules_in,
+    names_defined_in,
+    takes_dict_config,
+)
 
 # From the ground up. A module may import from its own floor and from those before it.
 FLOORS = (
@@ -37,6 +45,8 @@ FLOORS = (
 TOP = {"__main__", "performer", "walkthrough"}
 CONFIGURATION = {"configuration", "settings"}
 """Modules that build the configuration, or turn it into settings."""
+ROLES = {"main", "backbone"}
+"""What a command runs, and what a file in training/models/ builds: named by the module."""
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +87,13 @@ def test_the_configuration_ends_in_main_and_from_config(modules: dict[str, Modul
         if takes_dict_config(function) and name.rpartition(".")[2] not in ("main", "from_config")
     ]
     assert not inside
+
+
+def test_public_name_has_one_meaning(modules: dict[str, Module]) -> None:
+    owners: dict[str, list[str]] = {}
+    in_terminal = [module for module in modules.values() if not module.folder.startswith("review")]
+    for module in in_terminal:  # a page has words of its own
+        for name in names_defined_in(module):
+            owners.setdefault(name, []).append(module.name)
+    shared = {name: where for name, where in owners.items() if len(where) > 1 and name not in ROLES}
+    assert not shared

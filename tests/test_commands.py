@@ -11,7 +11,7 @@ import pytest
 from static_gesture_classification.__main__ import main
 from static_gesture_classification.command_help import settings_in
 from static_gesture_classification.command_line import as_typed
-from static_gesture_classification.commands import COMMANDS, command_of, commands
+from static_gesture_classification.commands import COMMANDS, choose_command, command_of, commands
 from static_gesture_classification.configuration import CONF, show_help_of
 
 NAMED = re.compile(r"(?<![\w/])gestures ([a-z][a-z-]+)(?=[ `\"'\n).,;:#]|$)")
@@ -54,6 +54,15 @@ def code_in(path: Path) -> list[str]:
     return re.findall(r"^\s*#? {1,4}gestures [^\n]*|[`\"]gestures [^`\"\n]*", text, re.MULTILINE)
 
 
+def test_export_of_a_checkpoint_is_export_onnx(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gestures", "export", "checkpoint=best.ckpt", "--help"])
+    main()
+    assert capsys.readouterr().out.startswith("gestures export-onnx ")
+    assert choose_command("export", ["output=checkpoint"]) == commands()["export"]
+
+
 def test_alone_it_shows_all_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["gestures"])
     main()
@@ -81,9 +90,9 @@ def test_help_explains_each_setting_of_the_command(name: str, capsys: pytest.Cap
     shown = capsys.readouterr().out
     assert shown.startswith(f"gestures {name} ")
     for group in command.own:
-        assert re.search(rf"^ {group}[. ]", shown, re.MULTILINE), f"{group} has no settings"
+        assert re.search(rf"^{group}[. ]", shown, re.MULTILINE), f"{group} has no settings"
     for group in command.uses:
-        assert re.search(rf"^ {group} ", shown, re.MULTILINE)
+        assert re.search(rf"^{group} ", shown, re.MULTILINE)
 
 
 def test_help_gives_default_and_meaning_of_a_setting() -> None:

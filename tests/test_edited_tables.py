@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from static_gesture_classification.edited_tables import Columns, Row, decimal, read_table
+from static_gesture_classification.edited_tables import Columns, TableRow, decimal, read_table
 from static_gesture_classification.errors import DataError
 
 COLUMNS = Columns(("image", "x1", "y1"), ("label",), {"file name": "image", "class": "label", "x min": "x1"})
 PLAIN = "image,x1,y1,label\na.jpg,1,2,fist\nb.jpg,3,4,\n"
 EXPECTED = [
-    Row(2, {"image": "a.jpg", "x1": "1", "y1": "2", "label": "fist"}),
-    Row(3, {"image": "b.jpg", "x1": "3", "y1": "4", "label": ""}),
+    TableRow(2, {"image": "a.jpg", "x1": "1", "y1": "2", "label": "fist"}),
+    TableRow(3, {"image": "b.jpg", "x1": "3", "y1": "4", "label": ""}),
 ]
 
 
-def rows(path: Path, content: str | bytes) -> list[Row]:
+def rows(path: Path, content: str | bytes) -> list[TableRow]:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_table(path, COLUMNS, "boxes.csv").rows
 
@@ -52,7 +52,7 @@ def test_table_is_read_however_it_was_saved(content: str | bytes, tmp_path: Path
 def test_line_that_names_the_separator_is_followed_and_counted(tmp_path: Path) -> None:
     for first in ("sep=;", '"sep=;"', "SEP=;"):
         read = rows(tmp_path / "t.csv", f"\ufeff{first}\r\nimage;x1;y1\r\na,b.jpg;0,5;2\r\n")
-        assert read == [Row(3, {"image": "a,b.jpg", "x1": "0,5", "y1": "2", "label": ""})]
+        assert read == [TableRow(3, {"image": "a,b.jpg", "x1": "0,5", "y1": "2", "label": ""})]
 
 
 def test_lines_are_counted_as_an_editor_does(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from static_gesture_classification.active_learning.mining.review_list import (
     write_list,
 )
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
@@ -27,7 +27,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     write_plan,
 )
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.file_data import path_inside, plain_name, read_json, read_yaml
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.onnx_classifier import load_onnx
@@ -45,7 +45,7 @@ VOCABULARY = Vocabulary(("BACKGROUND", "ONE", "TWO", "THREE"))
 OUTSIDE = ["../outside.jpg", "/outside.jpg", "a/../../outside.jpg", "..", "", "C:\\outside.jpg", "..\\outside.jpg"]
 SESSION = Session("ONE", "anna", images=(RecordedImage("000000.jpg", (0.1, 0.1, 0.9, 0.9)),))
 PLAN = RecordingPlan(
-    VERSION,
+    PLAN_VERSION,
     "models/best.ckpt",
     (PlannedRecording("ONE", "TWO", 3, 2, 0.5, 0.01, "why", (Example("a", "c/b.jpg", "data", (0, 0, 1, 1)),)),),
 )
@@ -238,9 +238,9 @@ def test_people_are_remembered_from_a_file_with_a_byte_order_mark(tmp_path: Path
 )
 def test_record_of_another_shape_counts_as_none(record: str, tmp_path: Path) -> None:
     (tmp_path / "best.json").write_text(record)
-    assert read_record(tmp_path / "best.json") is None
+    assert read_checkpoint_record(tmp_path / "best.json") is None
     (tmp_path / "best.json").write_text('{"run": "first", "epoch": 1}', encoding="utf-8-sig")
-    assert read_record(tmp_path / "best.json") == {"run": "first", "epoch": 1}
+    assert read_checkpoint_record(tmp_path / "best.json") == {"run": "first", "epoch": 1}
 
 
 @pytest.mark.parametrize("name", ["../ONE", "a/b", "a\\b", ".hidden", ""])

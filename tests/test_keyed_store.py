@@ -90,7 +90,7 @@ def test_a_store_that_stays_locked_is_an_error_with_the_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keyed_store, "LONGEST_WAIT", 0.0)
-    lock = ProcessLock(tmp_path / keyed_store.LOCK)
+    lock = ProcessLock(tmp_path / keyed_store.APPEND_LOCK)
     assert lock.acquire()
     with pytest.raises(UserError, match="is locked by another command, or its file system has no locks; end"):
         add(KeyedStore(tmp_path, COLUMNS), 1)

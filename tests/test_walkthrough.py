@@ -11,7 +11,7 @@ from PIL import Image
 
 from static_gesture_classification import walkthrough
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     PlannedRecording,
     RecordingPlan,
     write_plan,
@@ -91,7 +91,7 @@ def test_a_finished_round_begins_anew_and_an_unfinished_one_goes_on(rounds):
 
 def test_the_recorder_is_given_gestures_that_are_planned_and_seen(rounds, shots):
     lines = [PlannedRecording(name, "OKAY", 5, 5, 0.5, 0.1, "mixed up") for name in ("FIST", "TWO", "THREE")]
-    write_plan(RecordingPlan(VERSION, "", tuple(lines)), rounds.folder / "reports/plan.json")
+    write_plan(RecordingPlan(PLAN_VERSION, "", tuple(lines)), rounds.folder / "reports/plan.json")
     assert rounds.to_record({"TWO": shots, "THREE": shots, "FIVE": shots}) == ["TWO", "THREE"]
     with pytest.raises(UserError, match="nothing that the camera sees"):
         rounds.to_record({"FIVE": shots})

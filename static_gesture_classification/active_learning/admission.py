@@ -18,11 +18,12 @@ import numpy.typing as npt
 from omegaconf import DictConfig
 from pydantic import Field
 
+from static_gesture_classification.arrays import Floats, Integers
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import read_rows, subject_name, subject_of
+from static_gesture_classification.samples import TEST, TRAIN, VAL, read_rows, subject_name, subject_of
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.sources.recorded import NAME, SESSION_FILE, RecordedImage, Session, read_session
+from static_gesture_classification.sources.recorded import RECORDED, SESSION_FILE, RecordedImage, Session, read_session
 from static_gesture_classification.sources.source import folders_in
 
 Outcome = Literal["planned error", "error", "unsure", "easy"]
@@ -31,11 +32,9 @@ ERROR: Outcome = "error"
 UNSURE: Outcome = "unsure"
 EASY: Outcome = "easy"
 OUTCOMES = (PLANNED_ERROR, ERROR, UNSURE, EASY)
-TRAIN, VAL, TEST, FREE = "train", "val", "test", ""  # FREE: the split stage decides
-DECIMALS = 5  # of a score that is written down
-ROUNDING = 1e-9  # so that one in ten of ten is one
-
-Floats = npt.NDArray[np.floating]
+FREE = ""  # the split stage decides
+SCORE_DECIMALS = 5  # of a score that is written down
+SHARE_ROUNDING = 1e-9  # so that one in ten of ten is one
 
 
 class AdmissionSettings(Settings):
@@ -79,7 +78,7 @@ class Judgement:
         """The fields that `session.json` keeps; `because` replaces the outcome as the reason to keep the sample."""
         return {
             "prediction": self.prediction or None,
-            "score": round(self.score, DECIMALS),
+            "score": round(self.score, SCORE_DECIMALS),
             "kept_because": because or self.outcome,
         }
 
@@ -93,7 +92,7 @@ class SetCounts:
 
     def has_room_for_easy(self, share: float) -> bool:
         """Whether one more easy sample keeps the easy ones' share of the set at or below `share`."""
-        return self.easy + 1 <= share * (self.hard + self.easy + 1) + ROUNDING
+        return self.easy + 1 <= share * (self.hard + self.easy + 1) + SHARE_ROUNDING
 
     def add(self, judgement: Judgement) -> None:
         """Count a sample that was kept."""
@@ -128,7 +127,7 @@ class Judgements:
     def __iter__(self) -> Iterator[Judgement]:
         return (self[row] for row in range(len(self)))
 
-    def take(self, rows: npt.NDArray[np.int64]) -> Judgements:
+    def take(self, rows: Integers) -> Judgements:
         """The judgements of some rows, int (k,)."""
         return Judgements(
             self.prediction[rows], self.score[rows], self.margin[rows], self.outcome[rows], self.admitted[rows]
@@ -259,7 +258,7 @@ def split_for(
         return _split_of_known(who, own, whole)
     held, total = sum(session.split == VAL for session in past), len(past)
     unit = "person" if group == "subject" else "session"
-    if share > 0 and held + 1 <= share * (total + 1) + ROUNDING:
+    if share > 0 and held + 1 <= share * (total + 1) + SHARE_ROUNDING:
         return Placement(
             VAL,
             f"held out for val, whole: {held} of {total} sessions are so far, admission.held_out asks for {share:.0%}. "
@@ -306,7 +305,7 @@ def _split_of_known(who: str, own: Sequence[PastSession], whole: bool) -> Placem
     return Placement(TRAIN, f"to train, as all of {who}: a person is never in two splits")
 
 
-def past_sessions(root: Path, split_table: Path | None = None, source: str = NAME) -> list[PastSession]:
+def past_sessions(root: Path, split_table: Path | None = None, source: str = RECORDED) -> list[PastSession]:
     """The sessions in a folder of recordings, one entry for each subject of each, in the order of their names.
 
     Args:
@@ -317,7 +316,7 @@ def past_sessions(root: Path, split_table: Path | None = None, source: str = NAM
     Raises:
         DataError: a session is damaged.
     """
-    placed = _placed(split_table, source) if split_table is not None and split_table.is_file() else {}
+    placed = _read_placed(split_table, source) if split_table is not None and split_table.is_file() else {}
     found = []
     for name in folders_in(root):
         if not (root / name / SESSION_FILE).is_file():
@@ -328,7 +327,7 @@ def past_sessions(root: Path, split_table: Path | None = None, source: str = NAM
     return found
 
 
-def session_subject(subject: str, source: str = NAME) -> str:
+def session_subject(subject: str, source: str = RECORDED) -> str:
     """A subject's name in all sources, as `PastSession` writes it."""
     return subject.removeprefix(f"{source}/")
 
@@ -339,7 +338,7 @@ def _subject(session: Session, image: RecordedImage, source: str) -> str:
     return image.subject or session.subject
 
 
-def _placed(split_table: Path, source: str) -> dict[str, str]:
+def _read_placed(split_table: Path, source: str) -> dict[str, str]:
     """Subject -> split, over all sources; a sample without a subject counts by its session."""
     samples = read_rows(split_table)
     samples = samples[samples["split"] != ""]

@@ -23,37 +23,37 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.atomic_files import write_bytes
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.deployment.int8 import check_data, quantise, spread
 from static_gesture_classification.deployment.model_card import (
     CardFacts,
     Int8Outcome,
     card_path,
-    in_words,
+    score_in_words,
     write_card,
 )
 from static_gesture_classification.deployment.scores import Score, SplitScores, predict_hands, score_split
 from static_gesture_classification.deployment.skin_tones import ToneScores, ToneSettings, score_tones
 from static_gesture_classification.deployment.sources import count_gestures, describe_sources
 from static_gesture_classification.deployment.training_data import CheckpointHistory, TrainingData, find_history
-from static_gesture_classification.deployment.usage import inputs_of
+from static_gesture_classification.deployment.usage import network_inputs
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.inference.export_onnx import (
+from static_gesture_classification.inference.onnx_classifier import SUFFIX, OnnxClassifier, load_onnx
+from static_gesture_classification.inference.onnx_file import (
     check_parity,
-    describe,
     onnx_graph,
+    onnx_metadata,
     with_metadata,
 )
-from static_gesture_classification.inference.onnx_classifier import SUFFIX, OnnxClassifier, load_onnx
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.training.checkpoint import Classifier, checkpoint_digest, load_classifier
 from static_gesture_classification.workspace import Workspace
 
-COMPARED = 256  # samples that file and checkpoint are compared on
+COMPARED_SAMPLES = 256  # samples that file and checkpoint are compared on
 MEASURED = ("test", "val")
 
 
@@ -109,7 +109,7 @@ class ExportOnnxSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportedModel:
     """An exported graph that was compared and scored, not yet written.
 
     Args:
@@ -133,33 +133,38 @@ class Export:
 def main(config: DictConfig) -> None:
     """Export the checkpoint, and write its model card."""
     settings = ExportOnnxSettings.from_config(config)
+    show_export(write_export(settings), settings)
+
+
+def write_export(settings: ExportOnnxSettings) -> CardFacts:
+    """Export the checkpoint, write its model card, and return what it says."""
     classifier = load_classifier(settings.checkpoint)
     history = find_history(settings.checkpoint, classifier, settings.workspaces)
     if settings.int8:
         check_data(history.data, history.missing)
-    made = export(classifier, history, settings)
+    made = export_model(classifier, history, settings)
     reduced = reduce(made, classifier, history, settings) if settings.int8 else None
     tones, no_tones = measure_tones(made.network, settings)
     facts = gather_facts(classifier, history, made, settings)
     facts = replace(facts, int8=None if reduced is None else reduced[1], tones=tones, no_tones=no_tones)
-    show(write_files(settings, facts, made.graph, None if reduced is None else reduced[0]), settings)
+    return write_files(settings, facts, made.graph, None if reduced is None else reduced[0])
 
 
-def export(classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings) -> Export:
+def export_model(classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings) -> ExportedModel:
     """Make the graph, compare it with the checkpoint, and score it."""
     graph = onnx_graph(classifier)
     network = open_graph(graph, classifier, settings.checkpoint)
     inputs, on_real = inputs_to_compare(classifier, history.data)
     difference = check_parity(classifier, network, inputs, settings.checkpoint)
     scores = score_all(network, history.data, settings)
-    return Export(graph, network, difference, len(inputs), on_real, scores)
+    return ExportedModel(graph, network, difference, len(inputs), on_real, scores)
 
 
 def open_graph(graph: bytes, classifier: Classifier, checkpoint: Path) -> OnnxClassifier:
     """A graph as other programs get it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / checkpoint.with_suffix(SUFFIX).name
-        path.write_bytes(with_metadata(graph, describe(classifier, checkpoint)))
+        path.write_bytes(with_metadata(graph, onnx_metadata(classifier, checkpoint)))
         return load_onnx(path)
 
 
@@ -170,7 +175,7 @@ def inputs_to_compare(classifier: Classifier, data: TrainingData | None) -> tupl
         rows = np.flatnonzero(kind.usable(hands.points, len(hands.samples)))
         if len(rows):
             return kind.take(hands.crops, hands.points, spread(rows)), True
-    return kind.example(COMPARED, classifier.crop_size), False
+    return kind.example(COMPARED_SAMPLES, classifier.crop_size), False
 
 
 def score_all(
@@ -186,7 +191,7 @@ def score_all(
 
 
 def reduce(
-    made: Export, classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings
+    made: ExportedModel, classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings
 ) -> tuple[bytes, Int8Outcome]:
     """The graph with 8-bit weights, and what it costs."""
     data = check_data(history.data, history.missing)
@@ -211,7 +216,7 @@ def measure_tones(network: OnnxClassifier, settings: ExportOnnxSettings) -> tupl
 
 
 def gather_facts(
-    classifier: Classifier, history: CheckpointHistory, made: Export, settings: ExportOnnxSettings
+    classifier: Classifier, history: CheckpointHistory, made: ExportedModel, settings: ExportOnnxSettings
 ) -> CardFacts:
     """What the card says, as far as it does not depend on int8 and skin tones."""
     trained_with = history.record.get("config") or {}
@@ -221,8 +226,8 @@ def gather_facts(
     return CardFacts(
         file=settings.file.name,
         int8_file=None,
-        about=describe(classifier, settings.checkpoint) | known,
-        inputs=inputs_of(made.network),
+        about=onnx_metadata(classifier, settings.checkpoint) | known,
+        inputs=network_inputs(made.network),
         data_version=history.data_version,
         missing=history.missing,
         people_apart=(trained_with.get("split") or {}).get("group") != "session",
@@ -265,13 +270,7 @@ def write_files(settings: ExportOnnxSettings, facts: CardFacts, graph: bytes, in
     return facts
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(content)
-
-
-def show(facts: CardFacts, settings: ExportOnnxSettings) -> None:
+def show_export(facts: CardFacts, settings: ExportOnnxSettings) -> None:
     """Print what was written, and how good it is."""
     on = "samples" if facts.on_real else "random inputs"
     say(
@@ -279,7 +278,7 @@ def show(facts: CardFacts, settings: ExportOnnxSettings) -> None:
         f"the checkpoint's by at most {facts.difference:.1g}"
     )
     for name, each in facts.scores.items():
-        say(f"weighted F1 on {name}: {in_words(each.whole)}")
+        say(f"weighted F1 on {name}: {score_in_words(each.whole)}")
     if facts.missing:
         note(f"{facts.missing}; scores, sources and gestures are not in the card")
     if facts.int8 is not None:

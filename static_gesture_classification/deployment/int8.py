@@ -19,8 +19,8 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.onnx_runtime import load_quantization
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 
-SAMPLES = 256  # that the ranges of activations are read off
-BATCH = 32
+RANGE_SAMPLES = 256  # that the ranges of activations are read off
+RANGE_BATCH = 32
 QUANTISED = ("Conv", "MatMul", "Gemm")
 EMBEDDING = "embedding"  # the output where it ends
 
@@ -70,16 +70,16 @@ def quantise(graph: bytes, kind: InputKind, train: PreparedHands) -> bytes:
 
 
 def spread(rows: np.ndarray) -> np.ndarray:
-    """At most `SAMPLES` of the rows, evenly spread over them."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLES, len(rows))).astype(int))]
+    """At most `RANGE_SAMPLES` of the rows, evenly spread over them."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(RANGE_SAMPLES, len(rows))).astype(int))]
 
 
 class _Samples:
     """The samples that ranges are read off: onnxruntime's `CalibrationDataReader`."""
 
     def __init__(self, kind: InputKind, hands: PreparedHands, rows: np.ndarray) -> None:
-        starts = range(0, len(rows), BATCH)
-        self.feeds = (kind.feed(kind.take(hands.crops, hands.points, rows[at : at + BATCH])) for at in starts)
+        starts = range(0, len(rows), RANGE_BATCH)
+        self.feeds = (kind.feed(kind.take(hands.crops, hands.points, rows[at : at + RANGE_BATCH])) for at in starts)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next batch as the network's inputs by name; None at the end."""

@@ -57,7 +57,7 @@ class CardFacts:
 
     Args:
         file, int8_file: names of the files; the second is None where none was written.
-        about: the file's metadata (`inference.export_onnx.describe`), with `checkpoint` and `epoch`.
+        about: the file's metadata (`inference.onnx_file.onnx_metadata`), with `checkpoint` and `epoch`.
         inputs: of the network.
         data_version: of the data that it was trained on; None if unknown.
         missing: why the data are not there; "" if they are.
@@ -124,7 +124,7 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[object]], texts: int =
     return [f"| {' | '.join(row)} |" for row in cells]
 
 
-def in_words(score: Score) -> str:
+def score_in_words(score: Score) -> str:
     """A score with its interval: `0.964 (0.948 to 0.978)`."""
     return f"{score.weighted_f1:.3f} ({score.interval.low:.3f} to {score.interval.high:.3f})"
 
@@ -187,7 +187,7 @@ def _data(facts: CardFacts) -> list[str]:
     return [
         "## What it was trained on",
         "",
-        f"Hands of each source. {_held_out(facts)} People are counted where it is known who they are; "
+        f"Hands of each source. {_say_held_out(facts)} People are counted where it is known who they are; "
         "synthetic ones are people too.",
         "",
         *table(("source", "licence of its data", "people", "train", "val", "test"), rows, texts=2),
@@ -206,7 +206,7 @@ def _scores(facts: CardFacts) -> list[str]:
     if not facts.scores:
         return [*lines, f"Scores: {NOT_MEASURED}, since {facts.missing or 'its data have no val and no test split'}."]
     lines += [
-        f"Weighted F1, with a 95 % interval, measured on the file itself. {_held_out(facts)} Worst source first.",
+        f"Weighted F1, with a 95 % interval, measured on the file itself. {_say_held_out(facts)} Worst source first.",
         "",
         "The place of each hand is known, as its source gives it; a hand that was not found there is an error. "
         f"Finding hands in whole photographs: {NOT_MEASURED} here.",
@@ -223,14 +223,14 @@ def _scores(facts: CardFacts) -> list[str]:
     return [*lines, *(line for name in absent for line in ("", f"The {name} split: {NOT_MEASURED}, it has no sample."))]
 
 
-def _held_out(facts: CardFacts) -> str:
+def _say_held_out(facts: CardFacts) -> str:
     if facts.people_apart:
         return "Nobody is in two splits, as far as people are known; nor is a recording."
     return "No recording is in two splits, but people are: on people who are new to it, expect less."
 
 
 def _score_cells(score: Score) -> tuple[str, ...]:
-    return in_words(score), f"{score.samples:,}", str(score.people or "not known"), f"{score.missed:,}"
+    return score_in_words(score), f"{score.samples:,}", str(score.people or "not known"), f"{score.missed:,}"
 
 
 def _interval_note(score: Score) -> str:
@@ -250,7 +250,7 @@ def _tones(facts: CardFacts) -> list[str]:
     if facts.tones is None:
         return [*lines, f"Synthetic hands: {NOT_MEASURED}, since {facts.no_tones}.", *_no_real_tones()]
     rows = [
-        (f"{tone} ({_hex(TONES[tone - 1])})", in_words(each), f"{each.samples:,}", f"{each.missed:,}")
+        (f"{tone} ({_hex(TONES[tone - 1])})", score_in_words(each), f"{each.samples:,}", f"{each.missed:,}")
         for tone, each in enumerate(facts.tones.scores, 1)
     ]
     return [
@@ -386,7 +386,7 @@ def _file(facts: CardFacts) -> list[str]:
 def _int8(facts: CardFacts) -> list[str]:
     if facts.int8 is None:
         return [f"- 8-bit weights: {NOT_MEASURED}."]
-    scores = "; ".join(f"{name} {in_words(each)}" for name, each in facts.int8.scores.items())
+    scores = "; ".join(f"{name} {score_in_words(each)}" for name, each in facts.int8.scores.items())
     change = f"weighted F1 on val changes by {0 - facts.int8.loss:+.4f}; {scores}"
     if facts.int8_file is None:
         return [f"- 8-bit weights were not kept: {change}; a loss of at most {facts.int8.max_loss} is allowed."]

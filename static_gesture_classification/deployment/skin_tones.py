@@ -16,7 +16,6 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from static_gesture_classification.deployment.scores import Score, score
-from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, predictions_of, sample_keys
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor
@@ -29,8 +28,8 @@ from static_gesture_classification.synthetic.scenes import photograph
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 from static_gesture_classification.terminal import track
 
-SIZE = 320  # pixels of a picture
-SEED = "skin tones"  # other hands than those that are trained on
+TONE_PICTURE_SIZE = 320  # pixels of a picture
+TONES_SEED = "skin tones"  # other hands than those that are trained on
 
 
 class ToneSettings(Settings):
@@ -92,7 +91,7 @@ def score_tones(predictor: Predictor, settings: ToneSettings, resamples: int, se
 
 def probabilities_of(image: np.ndarray, predictor: Predictor) -> np.ndarray:
     """Probabilities (classes,) of the largest hand in an image, uint8 (height, width, 3) RGB; 0 without one."""
-    hand = max(predictor.detector.detect(image), key=_area, default=None)
+    hand = max(predictor.detector.detect(image), key=lambda hand: hand.area, default=None)
     if hand is None:
         return np.zeros(len(predictor.vocabulary), np.float32)
     return predictor.classify(image, [hand])[0].probabilities
@@ -113,7 +112,7 @@ def _dataset(gestures: Sequence[str], settings: ToneSettings) -> SyntheticDatase
         "images": len(gestures) * max(settings.people, 3),
         "background_times": 1,
     }
-    changed = settings.synthetic.model_copy(update={**asked, "size": SIZE, "seed": SEED})
+    changed = settings.synthetic.model_copy(update={**asked, "size": TONE_PICTURE_SIZE, "seed": TONES_SEED})
     return SyntheticDataset(Vocabulary(tuple(gestures)), changed, read_poses(settings.poses, gestures))
 
 
@@ -122,8 +121,3 @@ def _key(picture: Picture) -> dict[str, Any]:
     named = dict.fromkeys(KEY_COLUMNS, "") | dict.fromkeys(BOX, 0.0)
     who = f"person {picture.number}"
     return named | {"gesture": picture.gesture, "source": "synthetic", "subject": who, "image": str(picture)}
-
-
-def _area(hand: DetectedHand) -> float:
-    x1, y1, x2, y2 = hand.box
-    return (x2 - x1) * (y2 - y1)

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.checkpoint_record import data_version, read_record
-from static_gesture_classification.evaluation.epoch_callback import VERSION_FIELD
+from static_gesture_classification.evaluation.checkpoint_record import (
+    VERSION_FIELD,
+    data_version,
+    read_checkpoint_record,
+)
 from static_gesture_classification.evaluation.evaluation_set import fits
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.tracking.run_folder import RunFolder
@@ -62,7 +65,7 @@ def find_history(checkpoint: Path, classifier: Classifier, workspaces: Sequence[
         return CheckpointHistory(
             record, None, None, f"nothing beside {checkpoint.name} says which data it was trained on"
         )
-    for hands in _prepared(classifier, workspaces, version):
+    for hands in _find_prepared(classifier, workspaces, version):
         return CheckpointHistory(record, version, TrainingData(hands), "")
     there = ", ".join(str(classifier.kind.sample_table(each)) for each in workspaces)
     return CheckpointHistory(
@@ -72,7 +75,7 @@ def find_history(checkpoint: Path, classifier: Classifier, workspaces: Sequence[
 
 def find_record(checkpoint: Path) -> dict[str, Any]:
     """The record beside a checkpoint, if it belongs to it; else {}."""
-    record = read_record(checkpoint.with_suffix(".json")) or {}
+    record = read_checkpoint_record(checkpoint.with_suffix(".json")) or {}
     return record if record.get("sha256") in (None, checkpoint_digest(checkpoint)) else {}
 
 
@@ -90,7 +93,7 @@ def _version_of_run(record: dict[str, Any], checkpoint: Path, workspaces: Sequen
     return None
 
 
-def _prepared(classifier: Classifier, workspaces: Sequence[Workspace], version: str) -> Iterator[PreparedHands]:
+def _find_prepared(classifier: Classifier, workspaces: Sequence[Workspace], version: str) -> Iterator[PreparedHands]:
     """The prepared hands of the workspaces that have this data version and fit the classifier."""
     kind = classifier.kind
     for each in workspaces:

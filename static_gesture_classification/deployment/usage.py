@@ -26,7 +26,7 @@ class NetworkInput:
         return f"({', '.join(map(str, ('hands', *self.shape)))}{'' if self.shape else ','})"
 
 
-def inputs_of(network: OnnxClassifier) -> tuple[NetworkInput, ...]:
+def network_inputs(network: OnnxClassifier) -> tuple[NetworkInput, ...]:
     """The inputs of a file's network."""
     return tuple(
         NetworkInput(each.name, TYPES.get(each.type, each.type), tuple(each.shape[1:]))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.regions import Box
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.samples import Box
 
 
 class BoxDetector(Detector):

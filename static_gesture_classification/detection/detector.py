@@ -19,10 +19,10 @@ from typing import Any, Self
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.building import build
 from static_gesture_classification.code_identity import code_digest
-from static_gesture_classification.detection.regions import Box, overlap
+from static_gesture_classification.detection.regions import area_of, overlap
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.samples import Box
 from static_gesture_classification.settings import Settings
 
 IN_BOX = 0.3  # intersection over union from which a detected hand is the one whose box is known
@@ -49,6 +49,11 @@ class DetectedHand:
     world_landmarks: np.ndarray | None = None
     presence: float | None = None
     handedness: float | None = None
+
+    @property
+    def area(self) -> float:
+        """The share of the image that its box covers."""
+        return area_of(self.box)
 
 
 class Detector(ABC):
@@ -143,6 +148,8 @@ class DetectorSettings(Settings):
         Raises:
             UserError: it cannot be built as configured; says why.
         """
+        from static_gesture_classification.building import build  # Hydra, which a folder for Gradio does without
+
         detector = build(self.node, "the detector")
         if not isinstance(detector, Detector):
             raise UserError(f"detector._target_ is {self.node.get('_target_')!r}, which is no hand detector")

@@ -18,19 +18,19 @@ from pydantic import Field
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.looks import (
     SAME_HAND,
-    WHOLE,
-    WHOLE_IMAGE,
+    WHOLE_SHARE,
     LookingDetector,
     LookSettings,
 )
 from static_gesture_classification.detection.networks import HAND_SIDE, PALM_SIDE, Networks
 from static_gesture_classification.detection.palms import palms_of
-from static_gesture_classification.detection.regions import Box, Region, keep_distinct, overlap
+from static_gesture_classification.detection.regions import Region, keep_distinct, overlap
 from static_gesture_classification.detection.turned_square import TurnedSquare
+from static_gesture_classification.samples import WHOLE_IMAGE, Box
 
 IN_BOX_SURELY = 0.5  # least intersection over union with a known box of a hand that was found without a palm
 NEARLY_UPRIGHT = 0.3  # radians
-SAME_PLACE = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
+SAME_PALM = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
 
 
 class HandSettings(LookSettings):
@@ -112,7 +112,9 @@ class HandDetector(LookingDetector):
 
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """See `LookingDetector.landmarks_in`; where the box is a part of the image, see `HandSettings.known_square`."""
-        straight = self._straight(image, box) if overlap(box, WHOLE_IMAGE) < WHOLE and self.how.known_square else None
+        straight = (
+            self._straight(image, box) if overlap(box, WHOLE_IMAGE) < WHOLE_SHARE and self.how.known_square else None
+        )
         return straight or super().landmarks_in(image, box)
 
     def settings(self) -> Mapping[str, Any]:
@@ -127,7 +129,7 @@ class HandDetector(LookingDetector):
         """Release the networks; the next call loads them again."""
         self.networks.close()
 
-    def _refined(self, image: np.ndarray, hand: DetectedHand, presence: float) -> DetectedHand:
+    def _refine(self, image: np.ndarray, hand: DetectedHand, presence: float) -> DetectedHand:
         assert hand.landmarks is not None
         square = TurnedSquare.around_landmarks(hand.landmarks * (image.shape[1], image.shape[0]))
         return next(iter(self._hands(image, [square], presence)), hand)
@@ -153,7 +155,7 @@ class HandDetector(LookingDetector):
 
     def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
         hands = self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
-        return [self._refined(image, hand, presence) for hand in hands] if self.how.refine else hands
+        return [self._refine(image, hand, presence) for hand in hands] if self.how.refine else hands
 
     def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
@@ -174,8 +176,8 @@ class HandDetector(LookingDetector):
         box = self.box_around(points, width, height)
         if box is None:
             return None
-        side, sure = ("right", right) if right >= 0.5 else ("left", 1 - right)
-        return DetectedHand(box, presence, side, points, square.turned(world), presence, sure)
+        handedness, sure = ("right", right) if right >= 0.5 else ("left", 1 - right)
+        return DetectedHand(box, presence, handedness, points, square.turn_points(world), presence, sure)
 
 
 def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:
@@ -183,4 +185,4 @@ def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:
 
 
 def _same_place(one: TurnedSquare, other: TurnedSquare) -> bool:
-    return math.hypot(one.x - other.x, one.y - other.y) < SAME_PLACE * max(one.side, other.side)
+    return math.hypot(one.x - other.x, one.y - other.y) < SAME_PALM * max(one.side, other.side)

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.model_file import model_digest, model_file
-from static_gesture_classification.detection.regions import Box, Region, keep_distinct, overlap, tiles
+from static_gesture_classification.detection.regions import Region, keep_distinct, overlap, tiles
+from static_gesture_classification.samples import WHOLE_IMAGE, Box
 from static_gesture_classification.settings import Settings
 
-WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
-WHOLE = 0.98  # share of the image from which a box is the image itself
+WHOLE_SHARE = 0.98  # share of the image from which a box is the image itself
 SAME_HAND = 0.7  # two boxes are of one hand if a larger share of one lies in the other
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
@@ -151,7 +151,7 @@ class LookingDetector(Detector):
             looks = (self._fitting(image, region, presence, box) for region in regions)
             for hand in surest(looks, self.how.second_look.sure):
                 return hand
-        if overlap(box, WHOLE_IMAGE) >= WHOLE:
+        if overlap(box, WHOLE_IMAGE) >= WHOLE_SHARE:
             return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
         return None
 

@@ -43,11 +43,11 @@ class MediapipeDetector(LookingDetector):
 
     def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
         """See `LookingDetector.look`."""
-        return self._seen(self.single[presence], image, region, least)
+        return self._look(self.single[presence], image, region, least)
 
     def follow(self, image: np.ndarray) -> list[DetectedHand]:
         """See `LookingDetector.follow`."""
-        return self._seen(self.consecutive, image, Region(0, 0, image.shape[1], image.shape[0]), 1)
+        return self._look(self.consecutive, image, Region(0, 0, image.shape[1], image.shape[0]), 1)
 
     def for_camera(self, look_for_more: int) -> Detector:
         """See `Detector.for_camera`."""
@@ -71,7 +71,7 @@ class MediapipeDetector(LookingDetector):
             how.min_tracking_confidence,
         )
 
-    def _seen(self, landmarker: Landmarker, image: np.ndarray, region: Region, least: int) -> list[DetectedHand]:
+    def _look(self, landmarker: Landmarker, image: np.ndarray, region: Region, least: int) -> list[DetectedHand]:
         height, width = image.shape[:2]
         found = landmarker(region.cut(image, least))
         hands = []

@@ -16,9 +16,9 @@ import numpy as np
 from static_gesture_classification.detection.networks import PALM_SIDE
 
 GRIDS = ((24, 2), (12, 6))  # cells per side, anchors per cell: strides 8, and three times 16 with two anchors each
-DUPLICATE = 0.3  # intersection over union above which two boxes are of one palm
+SAME_BOX = 0.3  # intersection over union above which two boxes are of one palm
 SURE = 100.0  # scores before the sigmoid are cut here
-WRIST, MIDDLE_BASE = 0, 2  # of a palm's seven points
+PALM_WRIST, PALM_MIDDLE = 0, 2  # of a palm's seven points
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def _without_duplicates(boxes: np.ndarray, points: np.ndarray, scores: np.ndarra
     """Each group of overlapping boxes as one palm, their mean weighted by score; all are sorted by falling score."""
     palms, left = [], np.arange(len(scores))
     while len(left):
-        same = _overlaps(boxes[left], boxes[left[0]]) > DUPLICATE
+        same = _overlaps(boxes[left], boxes[left[0]]) > SAME_BOX
         same[0] = True  # also a box without an area
         group = left[same]
         box, middle_points = (np.average(each[group], axis=0, weights=scores[group]) for each in (boxes, points))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from static_gesture_classification.samples import Box
+
 if TYPE_CHECKING:
     from static_gesture_classification.detection.detector import DetectedHand
 
-Box = tuple[float, float, float, float]  # x1, y1, x2, y2, as shares of the image's width and height
-MOST = 16_000  # pixels of the longer side; MediaPipe ends the process on pictures of more than 32,766
+MOST_PIXELS = 16_000  # pixels of the longer side; MediaPipe ends the process on pictures of more than 32,766
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Region:
         return cls(-border, -border, width + 2 * border, height + 2 * border)
 
     def cut(self, image: np.ndarray, least: int) -> np.ndarray:
-        """Its pixels, uint8 (h, w, 3), contiguous, with a longer side of `least` to `MOST` pixels.
+        """Its pixels, uint8 (h, w, 3), contiguous, with a longer side of `least` to `MOST_PIXELS` pixels.
 
         Where the region leaves the image, the border pixels are repeated.
         """
@@ -51,7 +52,7 @@ class Region:
         if any(any(pair) for pair in beyond):
             pixels = np.pad(pixels, beyond, mode="edge")
         longer = max(self.width, self.height)
-        scale = max(least, min(longer, MOST)) / longer
+        scale = max(least, min(longer, MOST_PIXELS)) / longer
         if scale != 1:
             size = (max(1, round(self.width * scale)), max(1, round(self.height * scale)))
             pixels = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BICUBIC))
@@ -74,7 +75,7 @@ def tiles(width: int, height: int, columns: int, rows: int, share: float) -> Ite
 def overlap(one: Box, other: Box) -> float:
     """Intersection over union of two boxes, 0..1."""
     shared = _intersection(one, other)
-    return shared / max(_area(one) + _area(other) - shared, 1e-12)
+    return shared / max(area_of(one) + area_of(other) - shared, 1e-12)
 
 
 def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[DetectedHand]:
@@ -83,8 +84,8 @@ def keep_distinct(hands: list[DetectedHand], same: float, most: int) -> list[Det
     The larger of the two stays: the smaller one is a part of that hand.
     """
     kept: list[DetectedHand] = []
-    for hand in sorted(hands, key=lambda hand: -_area(hand.box)):
-        if all(_intersection(hand.box, other.box) <= same * _area(hand.box) for other in kept):
+    for hand in sorted(hands, key=lambda hand: -hand.area):
+        if all(_intersection(hand.box, other.box) <= same * hand.area for other in kept):
             kept.append(hand)
     return sorted(kept, key=lambda hand: -hand.score)[:most]
 
@@ -95,5 +96,6 @@ def _intersection(one: Box, other: Box) -> float:
     return max(wide, 0.0) * max(high, 0.0)
 
 
-def _area(box: Box) -> float:
+def area_of(box: Box) -> float:
+    """The share of the image that a box covers."""
     return (box[2] - box[0]) * (box[3] - box[1])

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from static_gesture_classification.detection.palms import MIDDLE_BASE, WRIST, Palm
+from static_gesture_classification.detection.palms import PALM_MIDDLE, PALM_WRIST, Palm
 from static_gesture_classification.detection.regions import Region
+from static_gesture_classification.samples import INDEX_BASE, MIDDLE_BASE, RING_BASE
 
 AROUND_PALM, ABOVE_PALM = 2.6, 0.5  # side as a multiple of the palm's longer one; shift to the fingers by its height
 AROUND_HAND, ABOVE_HAND = 2.0, 0.1  # likewise around landmarks
 WRIST_AND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # landmarks without the fingers' last two joints
-INDEX_BASE, MIDDLE, RING_BASE = 5, 9, 13  # bases of fingers among the 21 landmarks; 1 of `Palm.points` is another order
 
 
 @dataclass(frozen=True)
@@ -42,21 +42,21 @@ class TurnedSquare:
     def around_palm(cls, palm: Palm, seen: TurnedSquare, turn: float = 0.0) -> TurnedSquare:
         """The square of the hand that has this palm, found in the upright square `seen`, turned by `turn` more."""
         (x1, y1), (x2, y2) = seen.to_image(palm.box)
-        wrist, base = seen.to_image(palm.points[[WRIST, MIDDLE_BASE]])
+        wrist, base = seen.to_image(palm.points[[PALM_WRIST, PALM_MIDDLE]])
         turn = upwards(base - wrist) + turn
-        return _shifted((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, AROUND_PALM, ABOVE_PALM)
+        return _shift((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, AROUND_PALM, ABOVE_PALM)
 
     @classmethod
     def around_landmarks(cls, points: np.ndarray) -> TurnedSquare:
         """Where to look for a hand in the next frame, by its 21 landmarks (21, 2) in pixels."""
-        knuckles = ((points[INDEX_BASE] + points[RING_BASE]) / 2 + points[MIDDLE]) / 2
+        knuckles = ((points[INDEX_BASE] + points[RING_BASE]) / 2 + points[MIDDLE_BASE]) / 2
         turn = upwards(knuckles - points[0])
         palm = points[list(WRIST_AND_PALM)]
         upright = palm @ _rotation(-turn).T
         low, high = upright.min(axis=0), upright.max(axis=0)
         x, y = _rotation(turn) @ ((low + high) / 2)
         width, height = high - low
-        return _shifted(x, y, width, height, turn, AROUND_HAND, ABOVE_HAND)
+        return _shift(x, y, width, height, turn, AROUND_HAND, ABOVE_HAND)
 
     def cut(self, image: np.ndarray, pixels: int, inside: Region | None = None) -> np.ndarray:
         """The image in the square, turned upright: float32 (pixels, pixels, 3), 0..1.
@@ -87,7 +87,7 @@ class TurnedSquare:
         matrix = self._to_image(1.0)
         return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
-    def turned(self, metres: np.ndarray) -> np.ndarray:
+    def turn_points(self, metres: np.ndarray) -> np.ndarray:
         """Points (n, 3) in metres, of the upright square, turned like the square: float32 (n, 3)."""
         return np.column_stack([metres[:, :2] @ _rotation(self.turn).T, metres[:, 2]]).astype(np.float32)
 
@@ -108,7 +108,7 @@ def _rotation(turn: float) -> np.ndarray:
     return np.array([(math.cos(turn), -math.sin(turn)), (math.sin(turn), math.cos(turn))])
 
 
-def _shifted(x: float, y: float, width: float, height: float, turn: float, around: float, above: float) -> TurnedSquare:
+def _shift(x: float, y: float, width: float, height: float, turn: float, around: float, above: float) -> TurnedSquare:
     """The square around a turned rectangle, moved by a share of its height to where it points."""
     dx, dy = _rotation(turn) @ (0, -above * height)
     return TurnedSquare(float(x + dx), float(y + dy), float(max(width, height) * around), turn)

@@ -29,9 +29,9 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.downloads.connection import Connection, TransferError
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.downloads.mendeley import list_files
-from static_gesture_classification.downloads.plan import Item, make_plan
+from static_gesture_classification.downloads.plan import FileToFetch, choose_files
 from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
-from static_gesture_classification.downloads.record import Entry, read_record, write_record
+from static_gesture_classification.downloads.record import DownloadedContent, read_downloads, write_downloads
 from static_gesture_classification.downloads.settings import DownloadSettings, PublishedFile
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch, way_by_hand
 from static_gesture_classification.downloads.unpacking import Archive, explain_damage, open_archive, open_zip, unpack
@@ -58,7 +58,7 @@ def download(settings: DownloadSettings) -> None:
     Raises:
         UserError: a part is unknown; a file cannot be fetched, is not the published one, or does not fit.
     """
-    plan, root = make_plan(settings), settings.published.root
+    plan, root = choose_files(settings), settings.published.root
     with working_folder(root) as folder:
         downloader = Downloader(settings, folder)
         missing = [rest for item in plan if (rest := downloader.without_present(item))]
@@ -89,7 +89,7 @@ def working_folder(root: Path) -> Iterator[Path]:
         lock.release()
 
 
-def expected_bytes(items: list[Item], keep_archives: bool) -> int:
+def expected_bytes(items: list[FileToFetch], keep_archives: bool) -> int:
     """Bytes that the items take on the disk at most, as far as known; archives are deleted one by one."""
     unpacked = sum(item.unpacked_bytes for item in items)
     archives = [item.bytes for item in items if keep_archives or not item.file.stream]
@@ -107,12 +107,12 @@ class Downloader:
     def __init__(self, settings: DownloadSettings, folder: Path) -> None:
         self._settings, self._published, self._root = settings, settings.published, settings.published.root
         self._folder = folder
-        self._contents = read_record(self._root / self._published.record)
+        self._contents = read_downloads(self._root / self._published.record)
         self._connection = Connection(
             settings.attempts, settings.wait, timeout=settings.timeout, user_agent=settings.user_agent
         )
 
-    def without_present(self, item: Item) -> Item | None:
+    def without_present(self, item: FileToFetch) -> FileToFetch | None:
         """The item with its missing contents; None if there are none."""
         missing = {
             name: content
@@ -121,7 +121,7 @@ class Downloader:
         }
         return replace(item, contents=missing) if missing else None
 
-    def with_address(self, item: Item) -> Item:
+    def with_address(self, item: FileToFetch) -> FileToFetch:
         """The item with its address, from the dataset's listing if the settings have none."""
         name, by_hand = item.remote.name, self._folder / item.remote.name
         if item.remote.url or self._published.listing is None or by_hand.exists():
@@ -132,7 +132,7 @@ class Downloader:
             found = asdict(self._listed[name])
             return replace(item, file=item.file.model_copy(update=found))
 
-    def fetch_contents(self, item: Item) -> None:
+    def fetch_contents(self, item: FileToFetch) -> None:
         """Fetch the item's contents to their places: single members of the archive, else the whole archive."""
         archive = self._folder / item.remote.name
         stream = item.file.stream and not self._settings.keep_archives and not item.remote.sha256
@@ -176,7 +176,7 @@ class Downloader:
             say(f"{where} is from {entry['file']} and stays; delete it to fetch it from {file} instead")
         return in_place
 
-    def _take_from_server(self, item: Item, archive: Path) -> None:
+    def _take_from_server(self, item: FileToFetch, archive: Path) -> None:
         """Unpack the item's contents from the archive on the server.
 
         Raises:
@@ -191,7 +191,7 @@ class Downloader:
         ):
             self._place_contents(item, open_zip(file, item.remote.name))
 
-    def _place_contents(self, item: Item, archive: Archive) -> None:
+    def _place_contents(self, item: FileToFetch, archive: Archive) -> None:
         """Unpack contents aside, record them, move them to their places; this order survives a kill."""
         for name, content in item.contents.items():
             assert content.members is not None
@@ -205,7 +205,7 @@ class Downloader:
                 _merge(aside, self._root)
             say(f"{name}: {files:,} files, {decimal(size)}")
 
-    def _place_file(self, item: Item, fetched: Path) -> None:
+    def _place_file(self, item: FileToFetch, fetched: Path) -> None:
         """Record a file that is a whole content, and move it to its place."""
         goal = self._root / item.file.to
         with explain_write_errors(self._root):
@@ -214,10 +214,10 @@ class Downloader:
             shutil.move(fetched, goal)
 
     def _note(self, name: str, remote: RemoteFile, files: int, size: int, places: list[str]) -> None:
-        self._contents[name] = Entry(
+        self._contents[name] = DownloadedContent(
             file=remote.name, url=remote.url, sha256=remote.sha256, files=files, bytes=size, places=sorted(places)
         )
-        write_record(self._root / self._published.record, self._settings.dataset, self._contents)
+        write_downloads(self._root / self._published.record, self._settings.dataset, self._contents)
 
 
 def bytes_in(folder: Path) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from static_gesture_classification.downloads.settings import KEY, DownloadSettings, PublishedFile
+from static_gesture_classification.downloads.settings import PART_PLACEHOLDER, DownloadSettings, PublishedFile
 from static_gesture_classification.downloads.transfer import RemoteFile
 from static_gesture_classification.errors import UserError
 
 
 @dataclass(frozen=True)
-class Item:
+class FileToFetch:
     """A published file and its wanted contents.
 
     Args:
@@ -35,10 +35,10 @@ class Item:
     @property
     def unpacked_bytes(self) -> int:
         """Its unpacked size, roughly; 0 where it holds all parts, of which few may be wanted."""
-        return 0 if KEY in self.file.to else int(self.bytes * self.file.expands)
+        return 0 if PART_PLACEHOLDER in self.file.to else int(self.bytes * self.file.expands)
 
 
-def make_plan(settings: DownloadSettings) -> list[Item]:
+def choose_files(settings: DownloadSettings) -> list[FileToFetch]:
     """The files to fetch, in order.
 
     Raises:
@@ -46,14 +46,14 @@ def make_plan(settings: DownloadSettings) -> list[Item]:
     """
     published = settings.published
     files = published.variants[settings.variant]
-    needs_parts = any(KEY in text for file in files for text in (file.name, file.to))
+    needs_parts = any(PART_PLACEHOLDER in text for file in files for text in (file.name, file.to))
     parts = choose_parts(settings) if needs_parts else []
-    items: list[Item] = []
+    items: list[FileToFetch] = []
     for file in files:
-        if KEY in file.name:
+        if PART_PLACEHOLDER in file.name:
             items += [_item(file.for_part(part, published.parts[part]), [part]) for part in parts]
         else:
-            items.append(_item(file, parts if KEY in file.to else []))
+            items.append(_item(file, parts if PART_PLACEHOLDER in file.to else []))
     return items
 
 
@@ -61,7 +61,7 @@ def choose_parts(settings: DownloadSettings) -> list[str]:
     """The dataset's names of the wanted parts; `all` and the names of our gestures stand for several.
 
     Raises:
-        UserError: see `make_plan`.
+        UserError: see `choose_files`.
     """
     published = settings.published
     wanted = settings.parts if settings.parts is not None else published.parts_by_default
@@ -83,5 +83,7 @@ def choose_parts(settings: DownloadSettings) -> list[str]:
     return list(chosen)
 
 
-def _item(file: PublishedFile, parts: list[str]) -> Item:
-    return Item(file, {part if file.members else file.name: file.for_part(part) for part in parts or [file.name]})
+def _item(file: PublishedFile, parts: list[str]) -> FileToFetch:
+    return FileToFetch(
+        file, {part if file.members else file.name: file.for_part(part) for part in parts or [file.name]}
+    )

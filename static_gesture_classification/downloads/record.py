@@ -13,10 +13,10 @@ from typing_extensions import TypedDict
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.file_data import read_json
 
-VERSION = 1
+DOWNLOADS_VERSION = 1
 
 
-class Entry(TypedDict):
+class DownloadedContent(TypedDict):
     """One content; `places` are its folders, or its file, relative to the dataset's root."""
 
     file: str
@@ -27,18 +27,24 @@ class Entry(TypedDict):
     places: list[str]
 
 
-class Record(TypedDict):
+class DownloadsRecord(TypedDict):
     """The content of the file."""
 
-    contents: dict[str, Entry]
+    contents: dict[str, DownloadedContent]
 
 
-def read_record(path: Path) -> dict[str, Entry]:
+def read_downloads(path: Path) -> dict[str, DownloadedContent]:
     """The contents by name; none without a record. Raises `DataError` for another file."""
     way_out = "it is not a record of downloads: delete it (fetched files stay)"
-    return read_json(path, Record, way_out, ("record_version", VERSION))["contents"] if path.exists() else {}
+    return (
+        read_json(path, DownloadsRecord, way_out, ("record_version", DOWNLOADS_VERSION))["contents"]
+        if path.exists()
+        else {}
+    )
 
 
-def write_record(path: Path, dataset: str, contents: dict[str, Entry]) -> None:
+def write_downloads(path: Path, dataset: str, contents: dict[str, DownloadedContent]) -> None:
     """Write the record as JSON, whole or not at all."""
-    write_json(path, {"record_version": VERSION, "dataset": dataset, "contents": dict(sorted(contents.items()))})
+    write_json(
+        path, {"record_version": DOWNLOADS_VERSION, "dataset": dataset, "contents": dict(sorted(contents.items()))}
+    )

@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, ByteSize, ConfigDict, Field, ValidatorFunc
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.settings import Settings
 
-KEY = "KEY"
+PART_PLACEHOLDER = "KEY"
 
 
 def _names(value: Any) -> Any:
@@ -32,8 +32,8 @@ def _size(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         raise ValueError("must be a size such as 1.5 GiB or 28 MB") from None
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Size = Annotated[ByteSize, WrapValidator(_size)]
+NameList = Annotated[tuple[str, ...], BeforeValidator(_names)]
+FileSize = Annotated[ByteSize, WrapValidator(_size)]
 
 
 class PublishedPart(Settings):
@@ -44,7 +44,7 @@ class PublishedPart(Settings):
     url: str | None = None  # None: the dataset's listing has it
     size: int | None = Field(None, ge=0)  # bytes
     sha256: str | None = Field(None, pattern="^[0-9A-Fa-f]{64}$")
-    about: Size = ByteSize(0)  # rough size, for the disk check before a download; 0: unknown
+    about: FileSize = ByteSize(0)  # rough size, for the disk check before a download; 0: unknown
     files: int | None = Field(None, ge=0)  # in the archive
 
 
@@ -62,7 +62,7 @@ class PublishedFile(PublishedPart):
         """The file of one part, or that part of a file for all."""
         own = published.model_dump(mode="json", exclude_unset=True) if published else {}
         text = json.dumps({**own, **self.model_dump(mode="json", exclude_unset=True)})
-        return PublishedFile.model_validate_json(text.replace(KEY, json.dumps(part)[1:-1]))
+        return PublishedFile.model_validate_json(text.replace(PART_PLACEHOLDER, json.dumps(part)[1:-1]))
 
 
 class Listing(Settings):
@@ -81,7 +81,7 @@ class PublishedDataset(Settings):
     root: Path
     record: str  # path of the record of downloads, below the root
     parts: dict[str, PublishedPart]
-    parts_by_default: Names | None  # None: parts must be named
+    parts_by_default: NameList | None  # None: parts must be named
     variants: dict[str, tuple[PublishedFile, ...]]
     listing: Listing | None = None
     aliases: dict[str, str | None] = Field(default_factory=dict)  # part -> a gesture that names it too
@@ -95,7 +95,7 @@ class DownloadSettings(Settings):
 
     dataset: str
     published: PublishedDataset
-    parts: Names | None
+    parts: NameList | None
     variant: str
     keep_archives: bool
     attempts: int = Field(ge=1)

@@ -29,7 +29,7 @@ from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.terminal import say
 
-CHUNK = 1 << 20  # bytes of a file read at a time
+BYTES_AT_ONCE = 1 << 20  # bytes of a file read at a time
 SUSPICIOUS = re.compile(r"^/|\.\.|[\\:\0]")  # names worth a closer look; archives have a million others
 LARGEST_EXPANSION = 200  # times the packed size; JSON reaches 20, a bomb 1,000 and more
 ENCRYPTED = 0x1  # bit of a zip member's flags
@@ -66,7 +66,7 @@ def unpack(archive: Archive, wanted: re.Pattern[str], to: str, folder: Path) -> 
     """
     chosen = _destinations(archive, wanted, to)
     label, packed, size = archive.label, sum(m.packed for m in chosen.values()), sum(m.size for m in chosen.values())
-    if size > LARGEST_EXPANSION * max(packed, CHUNK):
+    if size > LARGEST_EXPANSION * max(packed, BYTES_AT_ONCE):
         raise DataError(
             f"{label} has {decimal(packed)} and claims to unpack to {decimal(size)}; that is not the published archive"
         )
@@ -167,7 +167,7 @@ def _write(member: Member, path: Path, label: str) -> None:
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with member.open() as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, CHUNK)
+            shutil.copyfileobj(source, target, BYTES_AT_ONCE)
             written = target.tell()
     if written != member.size:
         raise DataError(

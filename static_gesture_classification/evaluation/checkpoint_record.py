@@ -13,8 +13,9 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import PlainName, read_json
 from static_gesture_classification.samples import group_of
 
-DIGITS = 16  # of a subject's digest
-SUBJECTS = "people_trained_on"  # the record's key of their digests
+SUBJECT_DIGITS = 16  # of a subject's digest
+SUBJECTS_KEY = "people_trained_on"  # the record's key of their digests
+VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"  # of a run folder
 
 
 class CheckpointRecord(TypedDict, total=False):
@@ -28,7 +29,7 @@ class CheckpointRecord(TypedDict, total=False):
     preferred_to: str | None
 
 
-def read_record(path: Path) -> dict[str, Any] | None:
+def read_checkpoint_record(path: Path) -> dict[str, Any] | None:
     """A checkpoint's JSON record, None where it is missing, unreadable, or something else than a `CheckpointRecord`."""
     try:
         read_json(path, CheckpointRecord, "")
@@ -50,7 +51,9 @@ def data_version(samples: pd.DataFrame) -> str:
 def subject_digests(samples: pd.DataFrame) -> pd.Series:
     """For each row, 16 hex digits of its subject; without a subject, of its session or image (`group_of`)."""
     keys = group_of(samples)
-    digests = {key: hashlib.blake2b(str(key).encode(), digest_size=DIGITS // 2).hexdigest() for key in keys.unique()}
+    digests = {
+        key: hashlib.blake2b(str(key).encode(), digest_size=SUBJECT_DIGITS // 2).hexdigest() for key in keys.unique()
+    }
     return keys.map(digests)
 
 
@@ -65,4 +68,4 @@ def parse_subjects(text: str) -> frozenset[str] | None:
     None (unknown) for shorter digests: they are from a version in which a subject had a name in each source.
     """
     digests = text.split()
-    return frozenset(digests) if all(len(digest) == DIGITS for digest in digests) else None
+    return frozenset(digests) if all(len(digest) == SUBJECT_DIGITS for digest in digests) else None

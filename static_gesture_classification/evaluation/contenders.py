@@ -15,8 +15,12 @@ import pyarrow as pa
 from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, parse_subjects, read_record
-from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
+    SUBJECTS_KEY,
+    parse_subjects,
+    read_checkpoint_record,
+)
 from static_gesture_classification.evaluation.evaluate import predict
 from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, fits, prepare_hands
 from static_gesture_classification.evaluation.predictions import (
@@ -39,6 +43,7 @@ from static_gesture_classification.training.checkpoint import (
     read_checkpoint,
 )
 from static_gesture_classification.training.inputs import PreparedHands
+from static_gesture_classification.workspace import Workspace
 
 
 class ContenderSettings(Settings):
@@ -72,6 +77,12 @@ class ContenderSettings(Settings):
             cutting=CropSettings.from_config(config),
             extraction=LandmarkSettings.from_config(config, extract=True),
         )
+
+    def at(self, workspace: Workspace) -> ContenderSettings:
+        """The same on what another workspace holds."""
+        output = workspace.reports / "compare"
+        places = {"runs": workspace.runs, "crops": workspace.crops, "landmarks": workspace.landmarks, "output": output}
+        return self.model_copy(update=places)
 
 
 @dataclass(frozen=True)
@@ -151,11 +162,11 @@ def training_subjects(checkpoint: Path, runs: Path) -> frozenset[str] | None:
     """
     if run := _run_above(checkpoint):
         return _subjects_of_run(run)
-    record = read_record(checkpoint.with_suffix(".json")) or {}
+    record = read_checkpoint_record(checkpoint.with_suffix(".json")) or {}
     if record.get("sha256") not in (None, checkpoint_digest(checkpoint)):
         return None
-    if isinstance(record.get(SUBJECTS), str):
-        return parse_subjects(str(record[SUBJECTS]))
+    if isinstance(record.get(SUBJECTS_KEY), str):
+        return parse_subjects(str(record[SUBJECTS_KEY]))
     return _subjects_of_run(runs / str(record["run"])) if "run" in record else None
 
 
@@ -179,7 +190,7 @@ def predict_samples(samples: pd.DataFrame, contender: Contender, settings: Conte
         settings: where crops and landmarks are.
     """
     if contender.table is not None:
-        return stored_predictions(samples, contender.table)
+        return take_stored(samples, contender.table)
     assert contender.checkpoint is not None
     classifier, split = load_classifier(contender.checkpoint, settings.device), str(samples["split"].iloc[0])
     hands = open_hands(samples, classifier, settings)
@@ -193,7 +204,7 @@ def predict_samples(samples: pd.DataFrame, contender: Contender, settings: Conte
     return predict(EvaluationSet(split, hands, {}), classifier)
 
 
-def stored_predictions(samples: pd.DataFrame, table: Predictions) -> Predictions:
+def take_stored(samples: pd.DataFrame, table: Predictions) -> Predictions:
     """The rows of a predictions table for these samples, in their order; its train rows do not count."""
     usable = table.table.filter(pa.array(table.column("split") != "train"))
     at = pd.Index(usable.column("sample_id").to_pandas()).get_indexer(samples["sample_id"])

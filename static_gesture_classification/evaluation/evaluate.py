@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, EvaluationSet, evaluation_sets
 from static_gesture_classification.evaluation.metrics import outcomes_of, weighted_f1_interval
 from static_gesture_classification.evaluation.predictions import Predictions, predictions_of, sample_keys
@@ -98,7 +98,7 @@ def write_training_curves(checkpoint: Path, runs: Path, path: Path) -> None:
 
     The record beside the checkpoint names the run. Without its folder, the table has no rows.
     """
-    name = str((read_record(checkpoint.with_suffix(".json")) or {}).get("run") or "")
+    name = str((read_checkpoint_record(checkpoint.with_suffix(".json")) or {}).get("run") or "")
     try:
         table = RunFolder.open(runs / name).metrics()
     except DataError:

@@ -140,12 +140,12 @@ def evaluation_sets(settings: EvaluateSettings, classifier: Classifier) -> Itera
         UserError, DataError: the crops do not fit the checkpoint, or nothing is left to evaluate on.
     """
     if settings.prepared.serves(classifier.kind):
-        yield from prepared_sets(settings, classifier)
+        yield from open_prepared_sets(settings, classifier)
     else:
         yield source_set(settings, classifier)
 
 
-def prepared_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
+def open_prepared_sets(settings: EvaluateSettings, classifier: Classifier) -> Iterator[EvaluationSet]:
     """The chosen split, or val and test, of the prepared hands; an empty split is left out with a message."""
     hands = settings.prepared.open(classifier.kind)
     folder = settings.prepared.crops if hands.points is None else settings.prepared.landmarks

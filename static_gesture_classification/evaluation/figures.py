@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.evaluation.metrics import Integers, confusion_rates
 
@@ -191,7 +192,7 @@ def _plain(axes: Axes, x: str, y: str) -> Axes:
 
 def _matrix(
     axes: Axes,
-    rates: npt.NDArray[np.float64],
+    rates: Doubles,
     texts: Sequence[Sequence[str]],
     rows: Sequence[str],
     columns: Sequence[str],

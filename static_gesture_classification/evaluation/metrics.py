@@ -14,20 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from static_gesture_classification.evaluation.predictions import NOT_FOUND, Floats, Predictions
+from static_gesture_classification.arrays import Doubles, Integers, Singles
+from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Predictions
 from static_gesture_classification.evaluation.resampling_units import Units, units_of
+from static_gesture_classification.gestures import NO_HAND
 from static_gesture_classification.training.scores import f1_scores, weighted_f1, weighted_f1_of_counts
 
 CALIBRATION_BINS = 15
 CURVE_POINTS = 200
 LEVEL = 0.95
 AVERAGES = ("weighted avg", "macro avg")
-NO_HAND = "no hand found"  # the label of missing predictions
-
-Integers = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Outcomes:
     labels: tuple[str, ...]
     truths: Integers
     predictions: Integers
-    probabilities: Floats
+    probabilities: Singles
     sources: npt.NDArray[np.object_]
     subjects: npt.NDArray[np.object_]
     sessions: npt.NDArray[np.object_] | None = None
@@ -87,7 +84,7 @@ def outcomes_of(predictions: Predictions) -> Outcomes:
     labels = (*predictions.gestures, *sorted(set(truths) - set(predictions.gestures)), *missed)
     index = {label: position for position, label in enumerate(labels)}
     if missed:
-        index[NOT_FOUND] = index[NO_HAND]
+        index[NO_PREDICTION] = index[NO_HAND]
     return Outcomes(
         labels,
         np.fromiter((index[name] for name in truths), np.int64, len(truths)),
@@ -185,6 +182,8 @@ def precision_recall_curves(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.Series
         curves: columns gesture, threshold, precision, recall; at most `CURVE_POINTS` points per gesture with samples.
         average_precision: one value per gesture the classifier knows, NaN without samples.
     """
+    from sklearn.metrics import average_precision_score, precision_recall_curve  # most commands do without
+
     pieces, average = [], {}
     for index, gesture in enumerate(outcomes.labels[: outcomes.probabilities.shape[1]]):
         truth, score = outcomes.truths == index, outcomes.probabilities[:, index]
@@ -250,7 +249,7 @@ def weighted_f1_interval(outcomes: Outcomes, resamples: int, seed: int, level: f
     if drawn.count == 0 or resamples == 0:
         return Interval(math.nan, math.nan, *about)
     statistics = _unit_statistics(outcomes, drawn.members, drawn.count)
-    totals = np.concatenate(list(resampled_totals(statistics, resamples, seed)))
+    totals = np.concatenate(list(resample_totals(statistics, resamples, seed)))
     values = weighted_f1_of_counts(*np.split(totals, 3, axis=1))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), *about)
@@ -278,7 +277,7 @@ def _unit_statistics(outcomes: Outcomes, members: Integers, units: int) -> Doubl
     return np.concatenate(counts, axis=1).astype(np.float64)
 
 
-def resampled_totals(statistics: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
+def resample_totals(statistics: Doubles, resamples: int, seed: int) -> Iterator[Doubles]:
     """Sums of `statistics` (units, width) over units drawn with replacement, in pieces (rows, width), `resamples` rows.
 
     The same seed and number of units give the same draws; this makes a comparison of two classifiers paired.

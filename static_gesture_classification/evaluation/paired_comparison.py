@@ -36,7 +36,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Integers, Interval, resampled_totals
+from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Integers, Interval, resample_totals
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.evaluation.resampling_units import SAMPLE, describe_units, units_of
 from static_gesture_classification.settings import Settings
@@ -287,7 +287,7 @@ def measure_change(pairing: Pairing, settings: ChangeSettings) -> Change:
     seen = gestures["support"].to_numpy() > 0
     allowed = FALSE_ALARMS / max(1, int(seen.sum()))  # Bonferroni: with many gestures, one always looks worse
     gestures["few"] = 0.5 ** gestures["people"] >= allowed
-    gestures["harmed"] = _harmed(gestures, settings, allowed)
+    gestures["harmed"] = _find_harmed(gestures, settings, allowed)
     gestures.loc[~seen, ["before", "after", "difference"]] = np.nan
     gestures.loc[gestures["people"] < 2, ["low", "high"]] = np.nan  # one subject tells nothing about others
     ends = _weighted_interval(statistics, settings)
@@ -297,7 +297,7 @@ def measure_change(pairing: Pairing, settings: ChangeSettings) -> Change:
     return Change(*scores, interval, gestures, len(pairing), subjects, settings.large_gesture_loss)
 
 
-def _harmed(gestures: pd.DataFrame, settings: ChangeSettings, allowed: float) -> pd.Series:
+def _find_harmed(gestures: pd.DataFrame, settings: ChangeSettings, allowed: float) -> pd.Series:
     """Which gestures got worse beyond chance or by much; see the module."""
     everywhere = gestures["high"] < 0
     beyond_chance = everywhere & (gestures["chance"] < allowed)
@@ -359,7 +359,7 @@ def _weighted_interval(statistics: Doubles, settings: ChangeSettings) -> tuple[f
     """Percentile interval of the difference in weighted F1."""
     if not len(statistics) or not settings.resamples:
         return np.nan, np.nan
-    drawn = [_scores(totals)[2] for totals in resampled_totals(statistics, settings.resamples, settings.seed)]
+    drawn = [_scores(totals)[2] for totals in resample_totals(statistics, settings.resamples, settings.seed)]
     before, after = np.concatenate(drawn).T
     low, high = np.quantile(after - before, _ends(settings.level))
     return float(low), float(high)

@@ -20,19 +20,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, SCHEMA
 
-VERSION = 1
+PREDICTIONS_VERSION = 1
 KEY_COLUMNS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
 PROBABILITY = "probability_"
-NOT_FOUND = ""  # the prediction where no hand was found
+NO_PREDICTION = ""  # the prediction where no hand was found
 KEY_SCHEMA = pa.schema([SCHEMA.field(name) for name in KEY_COLUMNS])
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,13 @@ class Predictions:
 
     table: pa.Table
     gestures: tuple[str, ...]
-    embeddings: Floats | None = None
+    embeddings: Singles | None = None
 
     def __len__(self) -> int:
         return len(self.table)
 
     @property
-    def probabilities(self) -> Floats:
+    def probabilities(self) -> Singles:
         """Probabilities (n, C) float32; each row sums to 1, or to 0 where no hand was found."""
         columns = [self.table.column(PROBABILITY + gesture).to_numpy() for gesture in self.gestures]
         return np.stack(columns, axis=1) if len(self) else np.empty((0, len(self.gestures)), np.float32)
@@ -65,7 +64,7 @@ class Predictions:
     @property
     def found(self) -> npt.NDArray[np.bool_]:
         """Which samples have a prediction: bool (n,), False where no hand was found."""
-        return self.column("prediction") != NOT_FOUND
+        return self.column("prediction") != NO_PREDICTION
 
     def to_frame(self) -> pd.DataFrame:
         """The table as a pandas frame."""
@@ -82,7 +81,7 @@ def sample_keys(samples: pd.DataFrame) -> pa.Table:
 
 
 def predictions_of(
-    keys: pa.Table, probabilities: Floats, vocabulary: Vocabulary, embeddings: Floats | None = None
+    keys: pa.Table, probabilities: Singles, vocabulary: Vocabulary, embeddings: Singles | None = None
 ) -> Predictions:
     """Join samples with a classifier's predictions.
 
@@ -95,7 +94,7 @@ def predictions_of(
     if probabilities.shape != (len(keys), len(names)):
         raise ValueError(f"probabilities {probabilities.shape} for {len(keys)} samples of {len(names)} gestures")
     best = probabilities.argmax(1)
-    predictions = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NOT_FOUND)
+    predictions = np.where(probabilities.any(1), np.asarray(names, dtype=object)[best], NO_PREDICTION)
     columns = {
         "prediction": pa.array(predictions, pa.string()),
         "score": pa.array(probabilities[np.arange(len(best)), best], pa.float32()),
@@ -114,7 +113,7 @@ def embeddings_path(path: Path) -> Path:
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """Write the table to `path`, and its embeddings, if there are any, beside it."""
-    metadata = {"predictions_table_version": str(VERSION), "gestures": json.dumps(predictions.gestures)}
+    metadata = {"predictions_table_version": str(PREDICTIONS_VERSION), "gestures": json.dumps(predictions.gestures)}
     if predictions.embeddings is not None:
         with atomic_path(embeddings_path(path)) as partial, partial.open("wb") as file:
             np.save(file, predictions.embeddings.astype(np.float32, copy=False), allow_pickle=False)
@@ -138,8 +137,10 @@ def read_predictions(path: Path) -> Predictions:
         raise DataError(f"{path} is not a readable Parquet file ({error}); evaluate again") from error
     metadata = table.schema.metadata or {}
     version = metadata.get(b"predictions_table_version", b"none").decode()
-    if version != str(VERSION):
-        raise DataError(f"{path} has predictions table version {version}, this program reads {VERSION}; evaluate again")
+    if version != str(PREDICTIONS_VERSION):
+        raise DataError(
+            f"{path} has predictions table version {version}, this program reads {PREDICTIONS_VERSION}; evaluate again"
+        )
     embeddings = _read_embeddings(path, metadata[b"embeddings"].decode()) if b"embeddings" in metadata else None
     names = parse_json(
         metadata.get(b"gestures", b"").decode(), tuple[str, ...], f"{path}, its gestures", "evaluate again"
@@ -147,12 +148,12 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(table, names, embeddings)
 
 
-def _read_embeddings(path: Path, digest: str) -> Floats:
+def _read_embeddings(path: Path, digest: str) -> Singles:
     file = embeddings_path(path)
     if not file.is_file():
         raise DataError(f"the embeddings of {path} are not at {file}; evaluate again")
     try:
-        embeddings: Floats = np.load(file, allow_pickle=False)
+        embeddings: Singles = np.load(file, allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise DataError(f"{file} is not a readable array ({error}); evaluate again") from error
     if _digest(embeddings) != digest:
@@ -160,6 +161,6 @@ def _read_embeddings(path: Path, digest: str) -> Floats:
     return embeddings
 
 
-def _digest(embeddings: Floats) -> str:
+def _digest(embeddings: Singles) -> str:
     array = np.ascontiguousarray(embeddings, np.float32)
     return hashlib.blake2b(array.tobytes(), digest_size=16, person=str(array.shape).encode()[:16]).hexdigest()

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from static_gesture_classification.arrays import Integers
 from static_gesture_classification.samples import group_of
 
 SUBJECT, SESSION, PICTURE, SAMPLE = "subject", "session", "picture", "sample"
@@ -34,7 +35,7 @@ class Units:
 
     kind: str
     count: int
-    members: npt.NDArray[np.int64]
+    members: Integers
     unknown: int
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.terminal import Table, console, say, show_table
 from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
@@ -37,7 +36,7 @@ WIDE = 120  # columns of a terminal that has room for tags
 def main(config: DictConfig) -> None:
     """Print the table of runs, or of one run's epochs."""
     workspace = Workspace.from_config(config)
-    promoted = promoted_epoch(workspace.models)
+    promoted = read_promoted_epoch(workspace.models)
     if config.runs.run is None:
         show_table(runs_table(workspace.runs))
         if promoted:
@@ -51,16 +50,16 @@ def main(config: DictConfig) -> None:
     say(f"promote one: gestures promote run={run.run_id} epoch=N")
 
 
-def promoted_epoch(models: Path) -> tuple[str, int] | None:
+def read_promoted_epoch(models: Path) -> tuple[str, int] | None:
     """Run and epoch of the promoted checkpoint, None where there is none."""
-    record = read_record(models / "best.json")
+    record = read_checkpoint_record(models / "best.json")
     return (str(record["run"]), int(record["epoch"])) if record else None
 
 
 def runs_table(runs: Path) -> Table:
     """All runs, newest first: the highest weighted F1 on val with its epoch, and how many checkpoints are kept."""
     columns = (*map(_left, ("run", "begun", "status")), *map(_right, ("epochs", "best", "weighted F1", "kept")))
-    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*columns)
     if console.width >= WIDE:
         table.add_column("tags")
     for row in list_runs(runs).to_dict("records"):
@@ -84,7 +83,7 @@ def epochs_table(run: RunFolder, promoted: tuple[str, int] | None) -> Table:
     """The epochs of a run with their scores on val and their checkpoints."""
     metrics = run.metrics().reindex(columns=list(EPOCH_COLUMNS))
     kept, best = run.epoch_checkpoints(), run.best
-    table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint", box=box.SIMPLE_HEAD)
+    table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint")
     table.title, table.title_justify = f"{run.run_id}: {run.status}", "left"
     for epoch, values in metrics.iterrows():
         number = int(str(epoch))

@@ -12,10 +12,10 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.checkpoint_record import read_record
+from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.evaluation.report import FIGURES, METRICS, TABLES, describe_scores
 from static_gesture_classification.samples import SPLITS
-from static_gesture_classification.terminal import console, next_steps, say
+from static_gesture_classification.terminal import next_steps, say, show_heading
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 from static_gesture_classification.workspace import Workspace
 
@@ -39,16 +39,16 @@ def main(config: DictConfig) -> None:
     """Print the summary."""
     workspace = Workspace.from_config(config)
     path = workspace.reports / METRICS
-    metrics = read_record(path)
+    metrics = read_checkpoint_record(path)
     if metrics is None:
         raise UserError(f"no results in {path} yet; make them with make repro")
-    console.rule("Results")
+    show_heading("Results")
     for split in SPLITS:
         if split in metrics:
             say(f"{split}: {describe_scores(metrics[split])}")
     show_confused(workspace.reports / TABLES, str(metrics["split"]))
     next_steps(list_results(workspace, str(metrics["split"])))
-    console.rule("Next")
+    show_heading("Next")
     next_steps(NEXT)
 
 
@@ -65,7 +65,7 @@ def show_confused(tables: Path, split: str) -> None:
 
 def list_results(workspace: Workspace, split: str) -> dict[str, str]:
     """The files of the results, with a description of each."""
-    best = read_record(workspace.best.with_suffix(".json")) or {}
+    best = read_checkpoint_record(workspace.best.with_suffix(".json")) or {}
     about = f"run {best['run']}, epoch {best['epoch']}, {best['reason']}" if best else "not promoted yet"
     waits = checkpoint_digest(workspace.trained) not in (None, best.get("sha256"))
     reports = workspace.reports

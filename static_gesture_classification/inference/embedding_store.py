@@ -5,7 +5,7 @@
     probabilities.f32   float32 (n, gestures), likewise
     keys.bin            16 bytes a row: the key of the hand (its image, the image's contents, its box)
 
-See `keyed_store`. Half precision halves the data to read, and changes cosines by less than 0.001.
+See `keyed_store`. Halves precision halves the data to read, and changes cosines by less than 0.001.
 """
 
 from __future__ import annotations
@@ -16,20 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from static_gesture_classification.arrays import Halves, Integers, Singles
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.keyed_store import KEY, KeyedStore
 from static_gesture_classification.process_lock import ProcessLock
 
-VERSION = 1
-STORE_HEADER, EMBEDDINGS, PROBABILITIES, LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
-
-Half = npt.NDArray[np.float16]
-Floats = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
+EMBEDDINGS_VERSION = 1
+STORE_HEADER, EMBEDDINGS, PROBABILITIES, STORE_LOCK = "store.json", "embeddings.f16", "probabilities.f32", ".lock"
 
 
 class EmbeddingStore:
@@ -52,7 +48,12 @@ class EmbeddingStore:
             EMBEDDINGS: np.dtype(("<f2", (dimension,))),
             PROBABILITIES: np.dtype(("<f4", (len(gestures),))),
         }
-        header = {"version": VERSION, "checkpoint": checkpoint, "dimension": dimension, "gestures": list(gestures)}
+        header = {
+            "version": EMBEDDINGS_VERSION,
+            "checkpoint": checkpoint,
+            "dimension": dimension,
+            "gestures": list(gestures),
+        }
         if (folder / STORE_HEADER).is_file():
             _check(folder / STORE_HEADER, header)
         else:
@@ -67,12 +68,12 @@ class EmbeddingStore:
         return self._store.find(np.array(keys, KEY))
 
     @property
-    def embeddings(self) -> Half:
+    def embeddings(self) -> Halves:
         """All embeddings, memory-mapped: float16 (rows, dimension)."""
         return self._store.column(EMBEDDINGS)
 
     @property
-    def probabilities(self) -> Floats:
+    def probabilities(self) -> Singles:
         """All probabilities, memory-mapped: float32 (rows, gestures)."""
         return self._store.column(PROBABILITIES)
 
@@ -84,7 +85,7 @@ class EmbeddingStore:
             UserError: another command is writing.
             OutputError: read-only folder, full disk; rows added before stay.
         """
-        lock = ProcessLock(self.folder / LOCK)
+        lock = ProcessLock(self.folder / STORE_LOCK)
         if not lock.acquire():
             raise UserError(f"another command is adding to {self.folder}; wait until it is done, then repeat this")
         try:
@@ -93,7 +94,7 @@ class EmbeddingStore:
         finally:
             lock.release()
 
-    def add(self, keys: Sequence[bytes], embeddings: Floats, probabilities: Floats) -> None:
+    def add(self, keys: Sequence[bytes], embeddings: Singles, probabilities: Singles) -> None:
         """Append rows and write them to disk; within `writer`.
 
         Args:
@@ -109,7 +110,7 @@ class EmbeddingStore:
 def _check(path: Path, expected: dict[str, Any]) -> None:
     """Raise `DataError` where a store's header is not the expected one."""
     advice = f"delete {path.parent} and repeat the command; they are then computed anew"
-    found = read_json(path, dict[str, Any], advice, ("version", VERSION))
+    found = read_json(path, dict[str, Any], advice, ("version", EMBEDDINGS_VERSION))
     if found != expected:
         differing = ", ".join(key for key in expected if found.get(key) != expected[key])
         raise DataError(f"{path.parent} holds embeddings of another checkpoint (another {differing}); {advice}")

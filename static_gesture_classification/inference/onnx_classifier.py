@@ -33,7 +33,7 @@ from static_gesture_classification.training.answers import Answers, Calibration
 from static_gesture_classification.training.inputs import InputKind, input_kind
 
 SUFFIX = ".onnx"
-VERSION = "2"
+ONNX_VERSION = "2"
 OUTPUT_NAMES = ("probabilities", "embedding", "strangeness")
 EXPORT = "gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
 
@@ -121,7 +121,7 @@ class OnnxClassifier:
         if not len(inputs):
             shapes = {output.name: output.shape[1:] for output in self.session.get_outputs()}
             return Answers(*(np.zeros((0, *shapes[name]), np.float32) for name in OUTPUT_NAMES))
-        return Answers.joined(
+        return Answers.join(
             [Answers(*self.session.run(OUTPUT_NAMES, self._feed(some))) for some in self.kind.batches(inputs)]
         )
 
@@ -151,10 +151,10 @@ def load_onnx(path: Path, threads: int = 1) -> OnnxClassifier:
     except Exception as error:  # onnxruntime's own exceptions have no common class, and all mean an unusable file
         raise UserError(f"{path} is not a readable ONNX file ({error}); export it again: {EXPORT}") from error
     about = session.get_modelmeta().custom_metadata_map
-    if about.get("onnx_version") != VERSION:
+    if about.get("onnx_version") != ONNX_VERSION:
         raise UserError(
-            f"{path} says {about.get('onnx_version', 'nothing')} as its onnx_version, this program reads {VERSION}; "
-            f"export it again: {EXPORT}"
+            f"{path} says {about.get('onnx_version', 'nothing')} as its onnx_version, this program reads "
+            f"{ONNX_VERSION}; export it again: {EXPORT}"
         )
     way_out = f"export it again: {EXPORT}"
     crop = parse_json(about.get("crop", ""), OnnxCrop, f"{path}, its crop", way_out)

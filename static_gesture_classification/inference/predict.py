@@ -23,6 +23,7 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import DataError, UserError
+from static_gesture_classification.gestures import NO_HAND
 from static_gesture_classification.inference.frames import Frame, Frames, frames
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
 from static_gesture_classification.settings import Settings
@@ -31,7 +32,6 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.settings import TrainerSettings
 
 TABLE = "predictions.csv"
-NO_HAND = "no hand found"
 NO_PICTURE = "no picture that can be read"
 
 

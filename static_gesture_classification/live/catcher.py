@@ -9,39 +9,42 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.active_learning.admission import DECIMALS, Placement, place_session
+from static_gesture_classification.active_learning.admission import SCORE_DECIMALS, Placement, place_session
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.live.doubts import Doubt, Moment, find_doubt
+from static_gesture_classification.live.opinions import AskOpinions
 from static_gesture_classification.live.settings import CatchSettings
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.novelty import Appearance, appearance
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Selector
-from static_gesture_classification.recording.session_writer import SessionEntry, SessionWriter, StorageSettings
+from static_gesture_classification.recording.session_writer import (
+    DISK_RETRY_SECONDS,
+    SessionEntry,
+    SessionWriter,
+    StorageSettings,
+)
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.window.parts import in_number
-from static_gesture_classification.sources.recorded import Session
+from static_gesture_classification.terminal import in_number
 
 SPACING = 0.2  # seconds between two pictures in memory
-RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 
 
 @dataclass(frozen=True)
 class CaughtError:
     """What was wrong: pictures of the last seconds, oldest first, and the gesture that the model gave them.
 
-    `said` is "" where nobody says what is wrong.
+    `prediction` is "" where nobody says what is wrong.
     """
 
     sights: tuple[Sight, ...]
-    said: str
+    prediction: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Catcher:
         vocabulary: the model's gestures.
         checkpoint: the model, as sessions name it.
         subject, room: who is there, and where; "" if unknown.
+        ask: gives opinions of a hand that may disagree; None without any.
 
     Attributes:
         kept: what is on the disk.
@@ -78,7 +82,9 @@ class Catcher:
         checkpoint: str,
         subject: str = "",
         room: str = "",
+        ask: AskOpinions | None = None,
     ) -> None:
+        self._ask = ask
         self.settings, self.rules, self.storage = settings, rules, storage
         self.vocabulary, self.checkpoint, self.subject, self.room = vocabulary, checkpoint, subject, room
         self.kept: list[KeptError] = []
@@ -97,6 +103,11 @@ class Catcher:
         return self.settings.catch
 
     @property
+    def asked(self) -> str:
+        """Whose opinions may disagree, in words; "" without any."""
+        return "" if self._ask is None else " and ".join(self._ask.names)
+
+    @property
     def pictures(self) -> int:
         """How many pictures are on the disk."""
         return sum(error.pictures for error in self.kept)
@@ -105,6 +116,14 @@ class Catcher:
     def trouble(self) -> str:
         """Why pictures cannot be written; "" while they can."""
         return next((current.trouble for current in self._refused), "")
+
+    def switch(self, on: bool) -> None:
+        """Keep errors from now on, or nothing more: what is in memory is forgotten."""
+        self.settings = self.settings.model_copy(update={"catch": on})
+        if not on:
+            self._sights.clear()
+            self._moments.clear()
+            self.forget()
 
     def see(self, sight: Sight) -> str:
         """Take the next picture.
@@ -127,7 +146,7 @@ class Catcher:
     def tick(self, now: float) -> None:
         """Try again to write what the disk refused; `now` is in seconds."""
         if self.trouble and now >= self._retry_at:
-            self._retry_at = now + RETRY_SECONDS
+            self._retry_at = now + DISK_RETRY_SECONDS
             self._refused = [current for current in self._refused if not self._put_away(current)]
 
     def say_wrong(self) -> str:
@@ -137,9 +156,9 @@ class Catcher:
         seen = [sight for sight in self._sights if sight.recognised is not None]
         if not seen:
             return f"No hand was found in the last {self.settings.catch_seconds:g} s, so there is nothing to keep."
-        said = _said_lately(seen)
-        same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == said]
-        self.waiting = CaughtError(tuple(same), said)
+        prediction = _find_prediction(seen)
+        same = [sight for sight in seen if sight.recognised is not None and sight.recognised.gesture == prediction]
+        self.waiting = CaughtError(tuple(same), prediction)
         return ""
 
     def name(self, gesture: str) -> str:
@@ -147,12 +166,18 @@ class Catcher:
         caught, self.waiting = self.waiting, None
         if caught is None:
             return ""
-        said = None if caught.said == gesture else caught.said
-        current = self._new_set(Job(gesture, self.settings.catch_count, said))
+        prediction = None if caught.prediction == gesture else caught.prediction
+        current = self._new_set(Job(gesture, self.settings.catch_count, prediction))
         self._keep(current, caught)
         if not current.kept:
             return f"Nothing is kept: the model gives {gesture} in all sharp pictures of these seconds."
-        return _tell(current, f"{gesture}, which was taken for {said}" if said else gesture)
+        return _tell(current, f"{gesture}, which was taken for {prediction}" if prediction else gesture)
+
+    def keep_one(self, sight: Sight, gesture: str) -> str:
+        """Keep a single picture, which was to be `gesture`; returns what was kept, in words."""
+        assert sight.recognised is not None
+        self.waiting = CaughtError((sight,), sight.recognised.gesture)
+        return self.name(gesture)
 
     def forget(self) -> None:
         """Nothing was wrong after all."""
@@ -179,7 +204,8 @@ class Catcher:
             self._moments.clear()
             return None
         now, margin = sight.captured.time, margin_of(sight.recognised.probabilities)
-        self._moments.append(Moment(now, sight.recognised.gesture, margin, appearance(sight.image, sight.hand)))
+        look, opinions = appearance(sight.image, sight.hand), self._ask(sight) if self._ask is not None else {}
+        self._moments.append(Moment(now, sight.recognised.gesture, margin, look, opinions))
         while now - self._moments[0].time > self.settings.catch_seconds:
             self._moments.popleft()
         return find_doubt(tuple(self._moments), self.rules.admission.margin)
@@ -194,15 +220,7 @@ class Catcher:
 
     def _new_set(self, job: Job) -> SetInProgress:
         placement = self._placement()
-        session = Session(
-            gesture=job.gesture or "",
-            subject=self.subject,
-            camera=self.room,
-            time=datetime.now().astimezone().isoformat(timespec="seconds"),
-            confusion=job.confusion,
-            checkpoint=self.checkpoint,
-            split=placement.split,
-        )
+        session = job.begin_session(self.subject, self.room, self.checkpoint, placement.split)
         selection = self.rules.selection.model_copy(update={"best_of": 1, "interval": 0.0})
         hard = job.gesture is not None and not placement.held_out  # of what is held out all is kept, hard and easy
         elsewhere = () if job.gesture is not None else self._unnamed
@@ -224,7 +242,10 @@ class Catcher:
         """The model's prediction, which the recorder writes down once the gesture is known."""
         assert entry.probabilities is not None
         best = int(entry.probabilities.argmax())
-        return {"prediction": self.vocabulary.names[best], "score": round(float(entry.probabilities[best]), DECIMALS)}
+        return {
+            "prediction": self.vocabulary.names[best],
+            "score": round(float(entry.probabilities[best]), SCORE_DECIMALS),
+        }
 
     def _put_away(self, current: SetInProgress) -> bool:
         """Bring a set to the disk and forget its pictures; returns whether the disk took it."""
@@ -238,7 +259,7 @@ class Catcher:
         return True
 
 
-def _said_lately(seen: Sequence[Sight]) -> str:
+def _find_prediction(seen: Sequence[Sight]) -> str:
     """The gesture that the model gave most of the last seconds, later ones counting more: people are slow to object."""
     first = seen[0].captured.time
     weights: dict[str, float] = {}

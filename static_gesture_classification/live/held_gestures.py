@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from static_gesture_classification.detection.regions import Box
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.live.settings import HoldSettings
+from static_gesture_classification.samples import Box
 
 BEGIN, END = "begin", "end"
 FORGOTTEN = 0.5  # seconds after which a hand that is not seen is another one when it comes back

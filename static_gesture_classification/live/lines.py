@@ -15,7 +15,7 @@ from static_gesture_classification.terminal import say
 BYTES = 1024
 
 
-class Lines:
+class EventLines:
     """Prints what happens; where errors are caught, each line that is typed names what was meant.
 
     Args:
@@ -57,10 +57,10 @@ class Lines:
 def print_events(watch: Watch) -> None:
     """Print the events since the last call."""
     for event in watch.new_events():
-        say(in_words(event))
+        say(event_in_words(event))
 
 
-def in_words(event: GestureEvent) -> str:
+def event_in_words(event: GestureEvent) -> str:
     """An event for people: `12.4 s  FIST, right hand, 97 %`."""
     hand = f", {event.hand} hand" if event.hand else ""
     if event.event == BEGIN:

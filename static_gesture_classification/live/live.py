@@ -22,19 +22,19 @@ from static_gesture_classification.live.catcher import Catcher
 from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.hooks.json_lines import STANDARD_OUTPUT
 from static_gesture_classification.live.hooks.opening import open_hooks
-from static_gesture_classification.live.lines import Lines, print_events
-from static_gesture_classification.live.screen import TITLE, Screen
+from static_gesture_classification.live.lines import EventLines, print_events
+from static_gesture_classification.live.opinions import AskOpinions, open_opinions
+from static_gesture_classification.live.screen import LIVE_TITLE, Screen
 from static_gesture_classification.live.settings import LiveSettings
-from static_gesture_classification.live.watch import Display, Watch, run
+from static_gesture_classification.live.watch import Watch, WatchDisplay, run_watch
 from static_gesture_classification.recording.capture.camera import Camera, open_camera
 from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
 from static_gesture_classification.recording.judging.observer import fast_model, judging_checkpoint, open_detector
 from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.subjects import match_known, read_known
 from static_gesture_classification.recording.take_in import print_commands
-from static_gesture_classification.recording.window.parts import in_number
 from static_gesture_classification.recording.window.window import Window
-from static_gesture_classification.terminal import leave_standard_output_to_data, note, say, warn
+from static_gesture_classification.terminal import in_number, leave_standard_output_to_data, note, say, warn
 
 
 @entry_point
@@ -65,17 +65,24 @@ def main(config: DictConfig) -> None:
 
 
 def find_checkpoint(settings: LiveSettings) -> Path:
-    """The checkpoint that names the gestures.
+    """The checkpoint that names the gestures: without a choice the usual one, or one that learned a gesture since.
 
     Raises:
         UserError: there is none, or the one that the settings name does not exist.
     """
     judge = settings.recording.judge.model_copy(update={"checkpoint": settings.checkpoint})
     checkpoint = judging_checkpoint(judge, "")
+    if settings.checkpoint is None and _is_newer(settings.added, checkpoint):
+        return settings.added
     if checkpoint is None:
         usual = " nor ".join(map(str, judge.other_checkpoints))
         raise UserError(f"there is neither {usual}: train a model (gestures retrain), or name one with checkpoint=FILE")
     return checkpoint
+
+
+def _is_newer(added: Path, usual: Path | None) -> bool:
+    """Whether a gesture was added after the usual checkpoint was made."""
+    return added.is_file() and (usual is None or added.stat().st_mtime > usual.stat().st_mtime)
 
 
 def open_catcher(settings: LiveSettings, predictor: Predictor, checkpoint: Path) -> Catcher:
@@ -87,14 +94,25 @@ def open_catcher(settings: LiveSettings, predictor: Predictor, checkpoint: Path)
         subject, room = subject or next(iter(known.subjects), ""), room or next(iter(known.rooms), "")
     storage = settings.recording.storage.model_copy(update={"root": settings.root})
     about = (predictor.vocabulary, str(checkpoint), subject, room)
-    return Catcher(settings.catching, settings.recording, storage, *about)
+    return Catcher(settings.catching, settings.recording, storage, *about, ask=whom_to_ask(settings, predictor))
+
+
+def whom_to_ask(settings: LiveSettings, predictor: Predictor) -> AskOpinions | None:
+    """Who may disagree with the model about a hand; None without anybody, or where nothing is kept without a key."""
+    catching = settings.catching
+    if catching.catch and catching.catch_doubts:
+        return open_opinions(predictor, catching.second, settings.recording.judge.onnx)
+    if catching.second is not None:
+        note("live.second is not asked: catch=true and catch_doubts=true keep that on which the two disagree")
+    return None
 
 
 def what_is_kept(catcher: Catcher) -> str:
     """Whether pictures are kept, and which, in words."""
     if not catcher.on:
         return "Nothing is kept (catch=true keeps errors to train on)."
-    by_itself = " What contradicts itself is kept without a key." if catcher.settings.catch_doubts else ""
+    also = f", also a hand on which {catcher.asked} disagree" if catcher.asked else ""
+    by_itself = f" What contradicts itself is kept without a key{also}." if catcher.settings.catch_doubts else ""
     parts = "whole pictures" if catcher.storage.whole_frame else "hands, not the room"
     return f"Catching is on: errors are kept in {catcher.storage.root} ({parts}).{by_itself}"
 
@@ -104,7 +122,7 @@ def watch_camera(watch: Watch, camera: Camera, settings: LiveSettings) -> list[s
     try:
         with ExitStack() as open_until:
             frames = open_until.enter_context(LatestFrame(camera, settings.camera))
-            run(watch, frames, open_display(settings, open_until))
+            run_watch(watch, frames, open_display(settings, open_until))
     except KeyboardInterrupt:
         pass
     finally:
@@ -116,19 +134,19 @@ def watch_camera(watch: Watch, camera: Camera, settings: LiveSettings) -> list[s
     return problems
 
 
-def open_display(settings: LiveSettings, open_until: ExitStack) -> Display:
+def open_display(settings: LiveSettings, open_until: ExitStack) -> WatchDisplay:
     """The window, or lines, until the stack closes.
 
     Raises:
         UserError: there is no display.
     """
     if settings.window != "none":
-        window = open_until.enter_context(Window(TITLE))
+        window = open_until.enter_context(Window(LIVE_TITLE))
         say("The window is open; it shows its keys at the lower edge.")
         return Screen(window, settings.mirror)
     if settings.catching.catch:
         say("When something was wrong, type what was meant, and Enter.")
-    return Lines(reads=settings.catching.catch)
+    return EventLines(reads=settings.catching.catch)
 
 
 def print_caught(catcher: Catcher) -> None:

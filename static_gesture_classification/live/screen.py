@@ -14,13 +14,12 @@ from static_gesture_classification.recording.window.drawing import (
     GOOD,
     MUTED,
     PANEL,
-    RAISED,
     TEXT,
     WARNING,
     Canvas,
     Colour,
-    fit,
     mirror,
+    scale_to_fit,
     text_width,
 )
 from static_gesture_classification.recording.window.parts import (
@@ -28,21 +27,21 @@ from static_gesture_classification.recording.window.parts import (
     EDGE,
     HEADER,
     HEIGHT,
-    INK,
     PANEL_LEFT,
     VIEW,
     WIDTH,
     corner_line,
     header,
-    in_number,
     key_line,
     label_hand,
     messages_over_view,
     place_of,
+    probability_bar,
 )
 from static_gesture_classification.recording.window.window import LOOKING_MS, Window
+from static_gesture_classification.terminal import in_number
 
-TITLE = "Gestures live"
+LIVE_TITLE = "Gestures live"
 NOTHING_KEPT = "nothing is kept"
 
 
@@ -67,7 +66,7 @@ def draw_watch(watch: Watch, figures: Figures, mirrored: bool) -> Canvas:
     canvas = Canvas.blank(WIDTH, HEIGHT)
     catcher = watch.catcher
     kept = f"catching: hands are kept in {catcher.storage.root}" if catcher.on else NOTHING_KEPT
-    header(canvas, TITLE, kept, WARNING if catcher.on else MUTED)
+    header(canvas, LIVE_TITLE, kept, WARNING if catcher.on else MUTED)
     _view(canvas, watch, figures, mirrored)
     if catcher.waiting is not None:
         _ask_what_was_meant(canvas, watch)
@@ -87,7 +86,7 @@ def _view(canvas: Canvas, watch: Watch, figures: Figures, mirrored: bool) -> Non
         canvas.text("waiting for the camera …", 280, HEADER + 280, 22, MUTED)
         return
     image = watch.captured.image
-    picture = fit(mirror(image) if mirrored else image, *VIEW)
+    picture = scale_to_fit(mirror(image) if mirrored else image, *VIEW)
     x, y = (VIEW[0] - picture.shape[1]) // 2, HEADER + (VIEW[1] - picture.shape[0]) // 2
     canvas.paste(picture, x, y)
     for hand in watch.hands:
@@ -110,11 +109,8 @@ def _hands(canvas: Canvas, watch: Watch, y: int) -> int:
         y += 44
         for index in np.argsort(-hand.smoothed)[:3]:
             name, share = watch.predictor.vocabulary.names[index], float(hand.smoothed[index])
-            canvas.bar(x, y, x + width, y + 20, share, ACCENT if share > 0.02 else RAISED)
-            canvas.text(name, x + 6, y - 1, 14, INK if share > 0.55 else TEXT, True, width - 70)
-            label = f"{share:.0%}"
-            canvas.text(label, x + width - text_width(label, 14) - 6, y - 1, 14, INK if share > 0.97 else TEXT)
-            y += 23
+            probability_bar(canvas, x, y, width, name, share, ACCENT)
+            y += 24
         y += 12
     return y
 
@@ -155,7 +151,7 @@ def _ask_what_was_meant(canvas: Canvas, watch: Watch) -> None:
     x, y, width = PANEL_LEFT + EDGE, HEADER + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
     assert watch.catcher.waiting is not None
     y = canvas.paragraph("What was meant?", x, y, width, 24, TEXT, True)
-    y = canvas.paragraph(f"The model said {watch.catcher.waiting.said}.", x, y, width, 15, MUTED) + 10
+    y = canvas.paragraph(f"The model said {watch.catcher.waiting.prediction}.", x, y, width, 15, MUTED) + 10
     height = min(40, (BODY[1] - y) // len(watch.gestures))
     for line, gesture in enumerate(watch.gestures):
         canvas.fill(x, y, x + width, y + height - 4, PANEL)

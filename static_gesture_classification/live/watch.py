@@ -18,7 +18,7 @@ from static_gesture_classification.recording.judging.settings import HandRule
 from static_gesture_classification.recording.keys import CLOSED, ESCAPE, SHORTCUTS, Key
 from static_gesture_classification.recording.loop import WAIT_SECONDS, Figures
 
-NOTICE_SECONDS = 6.0
+LIVE_NOTICE_SECONDS = 6.0
 SHOWN_EVENTS = 9
 
 
@@ -151,17 +151,17 @@ class Watch:
 
     def _tell(self, text: str) -> None:
         if text:
-            self._notice, self._notice_until = text, self._clock() + NOTICE_SECONDS
+            self._notice, self._notice_until = text, self._clock() + LIVE_NOTICE_SECONDS
 
 
-class Display(Protocol):
+class WatchDisplay(Protocol):
     """Shows the watch: a window, or lines."""
 
     def show(self, watch: Watch, figures: Figures) -> list[str]:
         """Show what is seen; returns the pressed keys."""
 
 
-def run(watch: Watch, frames: LatestFrame, display: Display) -> None:
+def run_watch(watch: Watch, frames: LatestFrame, display: WatchDisplay) -> None:
     """Watch until the user quits or no more pictures come.
 
     Raises:

@@ -193,7 +193,7 @@ def open_interrupted(folder: Path, size: int) -> Donor | None:
     return Donor(pixels, progress.records, progress.place())
 
 
-def publish(folder: Path, tables: Sequence[str], array_is_new: bool) -> None:
+def publish_crops(folder: Path, tables: Sequence[str], array_is_new: bool) -> None:
     """Put the tables and, if new, the array in place; they lie at their partial paths."""
     publishing.announce(folder, [CROPS_FILE, *tables] if array_is_new else tables)
     finish_publishing(folder)
@@ -207,7 +207,7 @@ def finish_publishing(folder: Path) -> None:
     with explain_write_errors(folder / CROPS_FILE):
         if CROPS_FILE in names and partial.is_file():
             _finish_array(partial)
-        publishing.finish(folder)
+        publishing.finish_writes(folder)
         for path in (folder / INTERRUPTED, partial, _fresh_path(partial)):
             path.unlink(missing_ok=True)
 

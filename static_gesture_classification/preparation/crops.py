@@ -397,7 +397,7 @@ def _publish(output: Path, records: np.ndarray, report: CropsReport, array_is_ne
     with explain_write_errors(output):
         stage_tables(output, table, samples.list_rejected(report.reasons), report.as_json())
         stage_array(output / RECORDS, records)
-        crop_store.publish(output, [SAMPLES, REJECTED_CSV, REPORT, RECORDS], array_is_new)
+        crop_store.publish_crops(output, [SAMPLES, REJECTED_CSV, REPORT, RECORDS], array_is_new)
 
 
 if __name__ == "__main__":

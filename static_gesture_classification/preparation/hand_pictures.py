@@ -18,9 +18,9 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.preparation.geometry import hand_square
 from static_gesture_classification.sources.recorded import RecordedImage
 
-DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
-ROUNDING = 1e-6  # pixels; a square of whole pixels stays one
-QUALITY = 95
+COORDINATE_DECIMALS = 5  # of normalised coordinates: a hundredth of a pixel
+PIXEL_ROUNDING = 1e-6  # pixels; a square of whole pixels stays one
+JPEG_QUALITY = 95
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class HandPicture:
     box: tuple[float, ...]
     landmarks: tuple[tuple[float, float], ...] | None
 
-    def jpeg(self, quality: int = QUALITY) -> bytes:
+    def jpeg(self, quality: int = JPEG_QUALITY) -> bytes:
         """The pixels as a JPEG file, without subsampling of colours."""
         encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(self.pixels), quality=quality, colorspace="RGB")
         return encoded
@@ -61,15 +61,15 @@ def cut_out(image: np.ndarray, box: Sequence[float], landmarks: np.ndarray | Non
     left, top, right, bottom = 0, 0, width, height
     if margin is not None:
         square = hand_square(width, height, box, margin)
-        left, top = max(math.floor(square.left + ROUNDING), 0), max(math.floor(square.top + ROUNDING), 0)
-        right = min(math.ceil(square.left + square.side - ROUNDING), width)
-        bottom = min(math.ceil(square.top + square.side - ROUNDING), height)
+        left, top = max(math.floor(square.left + PIXEL_ROUNDING), 0), max(math.floor(square.top + PIXEL_ROUNDING), 0)
+        right = min(math.ceil(square.left + square.side - PIXEL_ROUNDING), width)
+        bottom = min(math.ceil(square.top + square.side - PIXEL_ROUNDING), height)
     scale = np.array([width, height], np.float64) / (right - left, bottom - top)
     offset = np.array([left / width, top / height])
-    corners = ((np.array(box, np.float64).reshape(2, 2) - offset) * scale).clip(0, 1).round(DECIMALS)
+    corners = ((np.array(box, np.float64).reshape(2, 2) - offset) * scale).clip(0, 1).round(COORDINATE_DECIMALS)
     pairs = None
     if landmarks is not None:
-        points = ((np.asarray(landmarks, np.float64) - offset) * scale).round(DECIMALS)
+        points = ((np.asarray(landmarks, np.float64) - offset) * scale).round(COORDINATE_DECIMALS)
         pairs = tuple((float(x), float(y)) for x, y in points)
     return HandPicture(image[top:bottom, left:right].copy(), tuple(corners.ravel().tolist()), pairs)
 

@@ -13,7 +13,7 @@ from static_gesture_classification.images import image_header, read_bytes, read_
 from static_gesture_classification.keyed_store import KeyedStore
 from static_gesture_classification.preparation.per_image import ImageTask, SampleImages, for_each_image
 
-FOLDER, ROWS = "images", "images.bin"
+FACTS_FOLDER, FACT_ROWS = "images", "images.bin"
 IMAGE = np.dtype(
     [
         ("content", "V16"),  # hash of the file; zeros where only its header was read
@@ -21,7 +21,7 @@ IMAGE = np.dtype(
         ("height", "<i4"),
     ]
 )
-TOGETHER = 1024  # images between two writes
+IMAGES_PER_WRITE = 1024  # images between two writes
 NOT_READ = np.void(bytes(16))
 
 
@@ -56,20 +56,20 @@ def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path) -> Image
     Raises:
         UserError, OutputError: the cache cannot be written.
     """
-    store = KeyedStore(cache / FOLDER, {ROWS: IMAGE})
+    store = KeyedStore(cache / FACTS_FOLDER, {FACT_ROWS: IMAGE})
     rows = store.find(samples.state_keys)
     records = np.zeros(len(rows), IMAGE)
-    records[rows >= 0] = store.column(ROWS)[rows[rows >= 0]]
+    records[rows >= 0] = store.column(FACT_ROWS)[rows[rows >= 0]]
     absent = samples.states[:, 0] < 0
     reasons = dict.fromkeys(np.flatnonzero(absent).tolist(), "the file is missing")
     todo = ~absent & ((rows < 0) | (hashed & (records["content"] == NOT_READ)))
     tasks = samples.tasks(np.flatnonzero(todo[samples.of_row]))
-    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", TOGETHER):
+    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", IMAGES_PER_WRITE):
         reasons |= {task.image: fact for task, fact in looks if isinstance(fact, str)}
         read = [task.image for task, fact in looks if not isinstance(fact, str)]
         if read:
             records[read] = [fact for _, fact in looks if not isinstance(fact, str)]
-            store.add(samples.state_keys[read], {ROWS: records[read]})
+            store.add(samples.state_keys[read], {FACT_ROWS: records[read]})
     return ImageFacts(records, absent, reasons)
 
 

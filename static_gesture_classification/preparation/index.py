@@ -30,7 +30,7 @@ from static_gesture_classification.preparation.label_fixes import LabelFixes, re
 from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
-    rejected_table,
+    make_rejected_table,
     sample_writer,
     to_frame,
     validate,
@@ -38,13 +38,13 @@ from static_gesture_classification.samples import (
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.repeated_images import REPEATED, RepeatedImages
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.sources.source import Batch, Source
+from static_gesture_classification.sources.source import SampleBatch, Source
 from static_gesture_classification.terminal import Table, note, progress_bar, show_table, warn
 from static_gesture_classification.workspace import Workspace
 
-VERSION = 1
-KEYS = ["source", "gesture", "split", "subject"]
-SHOWN = 10  # rejected entries in a message
+INDEX_VERSION = 1
+COUNT_KEYS = ["source", "gesture", "split", "subject"]
+SHOWN_REJECTED = 10  # rejected entries in a message
 
 
 class IndexSettings(Settings):
@@ -96,7 +96,7 @@ class SourceReport:
         lines = [f"{len(passed):,} files or folders are passed over: {some_of(passed, '; ')}"] if passed else []
         return [*self.notes, *lines, *describe_others(self.not_images), *describe_animated(self.animated)]
 
-    def add(self, batch: Batch, rows: int, repeated: int) -> None:
+    def add(self, batch: SampleBatch, rows: int, repeated: int) -> None:
         """Count a batch with its numbers of kept and repeated rows."""
         self.rows += rows
         self.repeated += repeated
@@ -119,9 +119,9 @@ class IndexReport:
     counts: pd.DataFrame = field(default_factory=lambda: sum_counts([]))
     rejected: list[Rejected] = field(default_factory=list)
 
-    def rejected_entries(self) -> pd.DataFrame:
+    def make_rejected(self) -> pd.DataFrame:
         """The content of rejected.csv: rejected entries, then ignored files, which do not count as bad."""
-        return rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
+        return make_rejected_table([*self.rejected, *(row for source in self.sources for row in source.passed_over)])
 
     @property
     def rows(self) -> int:
@@ -141,7 +141,7 @@ class IndexReport:
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
         return {
-            "version": VERSION,
+            "version": INDEX_VERSION,
             "rows": self.rows,
             "rejected": self.bad,
             "repeated": sum(source.repeated for source in self.sources),
@@ -162,8 +162,8 @@ class IndexReport:
             "repeated": source.repeated,
             "clipped": source.clipped,
             "ignored": source.ignored,
-            "subjects": subjects_in(own),
-            "samples_of_unknown_people": unknown_in(own),
+            "subjects": count_subjects(own),
+            "samples_of_unknown_people": count_unknown(own),
             "gestures": {name: int(gestures[name]) for name in self.vocabulary if name in gestures.index},
             "official_splits": {name: int(splits[name]) for name in SPLITS if name in splits.index},
             "passed_over": len(source.passed_over),
@@ -193,7 +193,7 @@ def index_sources(
         check_share(report, max_rejected_share)
     write_json(output / "report.json", report.as_json())
     write_text(output / "counts.csv", report.counts.to_csv(index=False))
-    write_text(output / "rejected.csv", report.rejected_entries().to_csv(index=False))
+    write_text(output / "rejected.csv", report.make_rejected().to_csv(index=False))
     return report
 
 
@@ -211,7 +211,7 @@ def read_sources(
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
     tables = list(_tables(sources, report))
     check_share(report, max_rejected_share)
-    return to_frame(pa.concat_tables(tables)), report.rejected_entries()
+    return to_frame(pa.concat_tables(tables)), report.make_rejected()
 
 
 def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:
@@ -235,7 +235,7 @@ def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
                 report.rejected += batch.rejected + repeated
                 if len(table):
                     validate(table, Path(source.root))
-                    counts.append(table.group_by(KEYS).aggregate([([], "count_all")]))
+                    counts.append(table.group_by(COUNT_KEYS).aggregate([([], "count_all")]))
                     yield table
     report.counts = sum_counts(counts)
 
@@ -247,18 +247,18 @@ def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
 def sum_counts(counts: Sequence[pa.Table]) -> pd.DataFrame:
     """Rows per source, gesture, split and subject, sorted, from the counts of pieces of the table."""
     if not counts:
-        return pd.DataFrame(columns=[*KEYS, "rows"])
-    total = pa.concat_tables(counts).group_by(KEYS).aggregate([("count_all", "sum")])
-    frame = total.rename_columns([*KEYS, "rows"]).to_pandas()
-    return frame.sort_values(KEYS, kind="stable", ignore_index=True)
+        return pd.DataFrame(columns=[*COUNT_KEYS, "rows"])
+    total = pa.concat_tables(counts).group_by(COUNT_KEYS).aggregate([("count_all", "sum")])
+    frame = total.rename_columns([*COUNT_KEYS, "rows"]).to_pandas()
+    return frame.sort_values(COUNT_KEYS, kind="stable", ignore_index=True)
 
 
-def subjects_in(counts: pd.DataFrame) -> int:
+def count_subjects(counts: pd.DataFrame) -> int:
     """Number of known subjects in some of the counts."""
     return int(counts.loc[counts["subject"] != "", "subject"].nunique())
 
 
-def unknown_in(counts: pd.DataFrame) -> int:
+def count_unknown(counts: pd.DataFrame) -> int:
     """Number of samples without a subject in some of the counts."""
     return int(counts.loc[counts["subject"] == "", "rows"].sum())
 
@@ -266,7 +266,7 @@ def unknown_in(counts: pd.DataFrame) -> int:
 def check_share(report: IndexReport, max_rejected_share: float) -> None:
     """Raise `DataError` for no samples (names the absent sources) or too many bad entries (names the first)."""
     if report.bad > max_rejected_share * (report.rows + report.bad):
-        bad = [row for row in report.rejected if not row.reason.startswith(REPEATED)][:SHOWN]
+        bad = [row for row in report.rejected if not row.reason.startswith(REPEATED)][:SHOWN_REJECTED]
         listed = "\n".join(f"  {row.source}: {row.file}, {row.item}: {row.reason}" for row in bad)
         raise DataError(
             f"{report.bad:,} of {report.rows + report.bad:,} entries are bad, more than index.max_rejected_share "
@@ -277,13 +277,13 @@ def check_share(report: IndexReport, max_rejected_share: float) -> None:
         raise DataError(f"no source has any sample{left_out or '; select some with sources=[...]'}")
 
 
-def print_report(report: IndexReport) -> None:
+def print_index_report(report: IndexReport) -> None:
     """Print rows per gesture and source, and what was left out."""
     present = [source for source in report.sources if source.left_out is None]
     rows = report.counts.pivot_table(index="gesture", columns="source", values="rows", aggfunc="sum", fill_value=0)
     rows = rows.reindex(index=report.vocabulary.names, columns=[source.name for source in present], fill_value=0)
     own = {source.name: report.counts[report.counts["source"] == source.name] for source in present}
-    table = Table(title=f"{report.rows:,} samples", title_justify="left")
+    table = Table(title=f"{report.rows:,} samples")
     table.add_column("gesture")
     for name in (*rows.columns, "all"):
         table.add_column(name, justify="right")
@@ -292,7 +292,7 @@ def print_report(report: IndexReport) -> None:
     table.add_section()
     summary = {
         "samples": [source.rows for source in present],
-        "subjects": [subjects_in(own[source.name]) for source in present],
+        "subjects": [count_subjects(own[source.name]) for source in present],
         "rejected": [source.rejected for source in present],
     }
     for heading, counts in summary.items():
@@ -315,7 +315,7 @@ def remarks(report: IndexReport) -> list[str]:
             about.append(f"{source.repeated:,} repeated hands are left out, see rejected.csv")
         if source.clipped:
             about.append(f"{source.clipped:,} boxes reached a little beyond the image and were clipped")
-        unknown = unknown_in(report.counts[report.counts["source"] == source.name])
+        unknown = count_unknown(report.counts[report.counts["source"] == source.name])
         if unknown:
             about.append(
                 f"who is in {unknown:,} of the samples is not known; these people cannot be kept apart, so scores on "
@@ -330,7 +330,7 @@ def main(config: DictConfig) -> None:
     """Index the selected sources."""
     chosen, output = IndexSettings.from_config(config), Workspace.from_config(config).index
     report = index_sources(chosen.sources, chosen.vocabulary, output, chosen.max_rejected_share, chosen.label_fixes())
-    print_report(report)
+    print_index_report(report)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from static_gesture_classification.atomic_files import write_text
-from static_gesture_classification.edited_tables import Columns, Row, read_table
+from static_gesture_classification.edited_tables import Columns, TableRow, read_table
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import SCHEMA
 
-COLUMNS = ("sample", "from", "to", "who", "when", "why")
+FIX_COLUMNS = ("sample", "from", "to", "who", "when", "why")
 DROP = "drop"
 
 
@@ -149,7 +150,7 @@ def read_label_fixes(path: Path, vocabulary: Vocabulary) -> LabelFixes:
     """
     if not path.is_file():
         return LabelFixes(path)
-    fixes = [_fix(row, path, vocabulary) for row in read_table(path, Columns(COLUMNS)).rows]
+    fixes = [_fix(row, path, vocabulary) for row in read_table(path, Columns(FIX_COLUMNS)).rows]
     _check_conflicts(fixes, path)
     return LabelFixes(path, tuple(fixes))
 
@@ -158,13 +159,31 @@ def write_label_fixes(fixes: Sequence[LabelFix], path: Path) -> None:
     """Write fixes in the order given."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(FIX_COLUMNS)
     writer.writerows([fix.sample, fix.published, fix.to, fix.who, fix.when, fix.why] for fix in fixes)
     write_text(path, text.getvalue())
 
 
-def _fix(row: Row, path: Path, vocabulary: Vocabulary) -> LabelFix:
-    sample, published, to, who, when, why = (row[name] for name in COLUMNS)
+def change_label_fixes(
+    path: Path, vocabulary: Vocabulary, change: Callable[[list[LabelFix]], Sequence[LabelFix]]
+) -> tuple[list[LabelFix], list[LabelFix]]:
+    """Write what `change` makes of the fixes, while no other process changes them; returns them before and after.
+
+    Raises:
+        DataError: the file cannot be read (see `read_label_fixes`).
+        UserError: what `change` raises; nothing is written then.
+        OutputError: the file cannot be written.
+    """
+    with change_alone(path):
+        before = list(read_label_fixes(path, vocabulary).fixes)
+        after = list(change(list(before)))
+        if after != before:
+            write_label_fixes(after, path)
+        return before, after
+
+
+def _fix(row: TableRow, path: Path, vocabulary: Vocabulary) -> LabelFix:
+    sample, published, to, who, when, why = (row[name] for name in FIX_COLUMNS)
     if not sample:
         raise DataError(f"{path}, line {row.line}: no sample is named")
     for column, gesture in (("from", published), ("to", to)):

@@ -14,7 +14,7 @@ import numpy as np
 from static_gesture_classification.keyed_store import KeyedStore, Keys
 from static_gesture_classification.samples import LANDMARK_COUNT
 
-FOLDER, ROWS = "extracted", "landmarks.bin"
+CACHE_FOLDER, CACHE_ROWS = "extracted", "landmarks.bin"
 EXTRACTED = np.dtype([("landmarks", "<f4", (LANDMARK_COUNT, 2)), ("checksum", "<u4")])
 
 
@@ -22,7 +22,7 @@ class ExtractedLandmarks:
     """The landmarks kept in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._store = KeyedStore(folder / FOLDER, {ROWS: EXTRACTED})
+        self._store = KeyedStore(folder / CACHE_FOLDER, {CACHE_ROWS: EXTRACTED})
 
     def find(self, keys: Keys) -> tuple[np.ndarray, np.ndarray]:
         """Look up hands by their keys V16 (n,).
@@ -34,7 +34,7 @@ class ExtractedLandmarks:
         rows = self._store.find(keys)
         landmarks = np.full((len(keys), LANDMARK_COUNT, 2), np.nan, np.float32)
         there = np.flatnonzero(rows >= 0)
-        kept = self._store.column(ROWS)[rows[there]]
+        kept = self._store.column(CACHE_ROWS)[rows[there]]
         whole = kept["checksum"] == _checksums(keys[there], kept["landmarks"])
         landmarks[there[whole]] = kept["landmarks"][whole]
         return np.isin(np.arange(len(keys)), there[whole]), landmarks
@@ -47,7 +47,7 @@ class ExtractedLandmarks:
         """
         records = np.zeros(len(keys), EXTRACTED)
         records["landmarks"], records["checksum"] = landmarks, _checksums(keys, landmarks)
-        self._store.add(keys, {ROWS: records})
+        self._store.add(keys, {CACHE_ROWS: records})
 
 
 def _checksums(keys: Keys, landmarks: np.ndarray) -> np.ndarray:

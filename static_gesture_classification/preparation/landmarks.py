@@ -53,7 +53,7 @@ from static_gesture_classification.terminal import note, say
 from static_gesture_classification.workspace import Workspace
 
 AUTO, ALWAYS, NEVER = "auto", "always", "never"
-TOGETHER = 32  # images between two writes
+DETECTED_PER_WRITE = 32  # images between two writes
 
 
 @entry_point
@@ -118,7 +118,7 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
         OutputError: read-only folder, full disk; earlier results are untouched.
     """
     start = time.perf_counter()
-    publishing.finish(output)
+    publishing.finish_writes(output)
     plan = LandmarkPlan.of(samples, settings)
     hashed = np.zeros(len(plan.samples.images), bool)
     hashed[plan.samples.of_row[plan.wanted]] = True
@@ -127,7 +127,7 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
     report.check_rejected()
     fill_in(plan, report)
     table = plan.samples.table.filter(pa.array(~report.rejected))
-    publish(output, table if splits is None else with_splits(table, splits, report), report)
+    publish_landmarks(output, table if splits is None else with_splits(table, splits, report), report)
     say(report.summary(time.perf_counter() - start))
     for line in report.notes:
         note(line)
@@ -204,7 +204,7 @@ class LandmarksReport:
         most = self.plan.settings.max_rejected_share
         self.plan.samples.check_rejected(self.reasons, most, "landmarks")
 
-    def missed_rows(self) -> pd.DataFrame:
+    def make_missed(self) -> pd.DataFrame:
         """The content of missed.csv: hands that were not found, with the box's longer side in pixels."""
         samples, rows = self.plan.samples, np.flatnonzero(self.plan.missed & ~self.rejected)
         table = samples.table.select(["source", "sample_id", "gesture"]).take(pa.array(rows)).to_pandas()
@@ -275,7 +275,7 @@ def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: Land
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     look = partial(look_in_image, detector=detector)
     start = time.perf_counter()
-    for results in for_each_image(look, tasks, "extracting landmarks", TOGETHER, processes=True):
+    for results in for_each_image(look, tasks, "extracting landmarks", DETECTED_PER_WRITE, processes=True):
         report.facts.reasons.update({task.image: found for task, found in results if isinstance(found, str)})
         readable = [(task.rows, found) for task, found in results if not isinstance(found, str)]
         if readable:
@@ -299,7 +299,7 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport) -> pa.Ta
     places = position.fill_null(0).to_numpy()
     names[known] = made.column("split").to_numpy(zero_copy_only=False)[places[known]]
     if not known.all():
-        frame = table.select(split.COLUMNS).to_pandas().assign(split=names)
+        frame = table.select(split.SPLIT_COLUMNS).to_pandas().assign(split=names)
         names, remark = split.split_others(frame, known, settings.division, settings.vocabulary)
         report.assigned = {name or "unused": int((names[~known] == name).sum()) for name in (*SPLITS, "")}
         counts = ", ".join(f"{count:,} {name}" for name, count in report.assigned.items() if count)
@@ -309,7 +309,7 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport) -> pa.Ta
     return table.set_column(column, SCHEMA.field("split"), pa.array(names, pa.string()))
 
 
-def publish(output: Path, table: pa.Table, report: LandmarksReport) -> None:
+def publish_landmarks(output: Path, table: pa.Table, report: LandmarksReport) -> None:
     """Write all files beside their places, then put them in place."""
     plan, kept = report.plan, ~report.rejected
     sizes = report.facts.sizes[plan.samples.of_row[kept]].astype(np.float32)
@@ -322,10 +322,10 @@ def publish(output: Path, table: pa.Table, report: LandmarksReport) -> None:
         column = SCHEMA.field("landmarks"), landmark_column(landmarks)
         table = table.append_column(*column).select(SCHEMA.names).cast(SCHEMA)
         publishing.stage_tables(output, table, rejected, report.as_json())
-        write_text(partial_path(output / MISSED_CSV), report.missed_rows().to_csv(index=False))
+        write_text(partial_path(output / MISSED_CSV), report.make_missed().to_csv(index=False))
         publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         publishing.announce(output, [SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT, POINTS])
-        publishing.finish(output)
+        publishing.finish_writes(output)
 
 
 if __name__ == "__main__":

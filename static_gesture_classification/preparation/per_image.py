@@ -30,8 +30,8 @@ IMAGES_IN_FLIGHT = 256  # per worker: the most results that wait for the caller
 ALONE = 48  # as many images take less time than starting a process
 FIRST_REASONS = 10
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -146,8 +146,8 @@ def row_keys(pictures: Iterable[bytes], boxes: np.ndarray, made: str) -> Keys:
 
 
 def for_each_image(
-    work: Callable[[ImageTask], Result], tasks: Sequence[ImageTask], what: str, together: int, processes: bool = False
-) -> Iterator[list[tuple[ImageTask, Result | str]]]:
+    work: Callable[[ImageTask], _Result], tasks: Sequence[ImageTask], what: str, together: int, processes: bool = False
+) -> Iterator[list[tuple[ImageTask, _Result | str]]]:
     """Work on all tasks in parallel, with progress, and yield the results in order, `together` at a time.
 
     A caller that saves the results before it asks for more loses only these when it is killed.
@@ -178,8 +178,8 @@ def for_each_image(
                 bar.advance(shown, len(some))
 
 
-def _do(work: Callable[[ImageTask], Result], tasks: Sequence[ImageTask]) -> list[Result | str]:
-    results: list[Result | str] = []
+def _do(work: Callable[[ImageTask], _Result], tasks: Sequence[ImageTask]) -> list[_Result | str]:
+    results: list[_Result | str] = []
     for task in tasks:
         try:
             results.append(work(task))
@@ -188,5 +188,5 @@ def _do(work: Callable[[ImageTask], Result], tasks: Sequence[ImageTask]) -> list
     return results
 
 
-def _pieces(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def _pieces(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
     return (items[first : first + size] for first in range(0, len(items), size))

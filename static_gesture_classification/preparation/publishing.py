@@ -22,7 +22,7 @@ from static_gesture_classification.atomic_files import (
     write_text,
 )
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import Rejected, rejected_table, sample_writer
+from static_gesture_classification.samples import Rejected, make_rejected_table, sample_writer
 
 SAMPLES, REJECTED_CSV, REPORT = "samples.parquet", "rejected.csv", "report.json"
 MARKER = ".publishing"
@@ -33,7 +33,7 @@ def stage_tables(folder: Path, samples: pa.Table, rejected: Sequence[Rejected], 
     folder.mkdir(parents=True, exist_ok=True)
     with sample_writer(partial_path(folder / SAMPLES)) as writer:
         writer.write_table(samples)
-    write_text(partial_path(folder / REJECTED_CSV), rejected_table(rejected).to_csv(index=False))
+    write_text(partial_path(folder / REJECTED_CSV), make_rejected_table(rejected).to_csv(index=False))
     write_json(partial_path(folder / REPORT), report)
 
 
@@ -54,7 +54,7 @@ def read_announced(folder: Path) -> list[str]:
     return marker.read_text(encoding="utf-8").splitlines() if marker.is_file() else []
 
 
-def finish(folder: Path) -> None:
+def finish_writes(folder: Path) -> None:
     """Put the announced files in place, if there are any."""
     names = read_announced(folder)
     with explain_write_errors(folder):

@@ -39,7 +39,13 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
-from static_gesture_classification.preparation.splitting.assignment import TEST, TRAIN, VAL, Groups, assign_groups
+from static_gesture_classification.preparation.splitting.assignment import (
+    TEST_CODE,
+    TRAIN_CODE,
+    VAL_CODE,
+    Groups,
+    assign_groups,
+)
 from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
 from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
@@ -50,20 +56,20 @@ from static_gesture_classification.preparation.splitting.report import (
     count_distinct,
     counts_by,
     identity,
-    linked_pairs,
-    print_report,
+    list_pairs,
+    print_split_report,
     prove,
     split_numbers,
-    subjects_in,
+    subjects_per_split,
     unknown_by_source,
 )
 from static_gesture_classification.samples import SCHEMA, SPLITS, group_of, read_arrow, write_samples
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.terminal import say
+from static_gesture_classification.terminal import in_number, say
 from static_gesture_classification.workspace import Workspace
 
-REPORT = "report.json"
-COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
+SPLIT_REPORT = "report.json"
+SPLIT_COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "session", "split"]
 
 
 @entry_point
@@ -75,12 +81,12 @@ def main(config: DictConfig) -> None:
     settings = SplitSettings.from_config(config)
     vocabulary = Vocabulary.from_config(config)
     if not len(table):  # all samples have landmarks but no image
-        write_split(table, table.select(COLUMNS).to_pandas(), SplitReport(), workspace.splits)
+        write_split(table, table.select(SPLIT_COLUMNS).to_pandas(), SplitReport(), workspace.splits)
         say("no sample has a crop; the landmarks stage splits those that have landmarks")
         return
-    samples, report = split_samples(table.select(COLUMNS).to_pandas(), crops, settings, vocabulary)
+    samples, report = split_samples(table.select(SPLIT_COLUMNS).to_pandas(), crops, settings, vocabulary)
     write_split(table, samples, report, workspace.splits)
-    print_report(report)
+    print_split_report(report)
 
 
 class SplitSettings(Settings):
@@ -140,7 +146,7 @@ def split_samples(
     """Fill the column `split` of a sample table; see the module's description.
 
     Args:
-        samples: sample table with the columns in `COLUMNS`.
+        samples: sample table with the columns in `SPLIT_COLUMNS`.
         crops: uint8 (n, size, size, 3), row i belongs to row i of `samples`; without them there is no search for
             near-duplicates.
         settings: how to divide.
@@ -174,7 +180,7 @@ def split_others(
     A subject's new samples join its known ones; they are left out where all of these are.
 
     Args:
-        samples: the columns in `COLUMNS`; `split` of the known rows is final, of the others as published.
+        samples: the columns in `SPLIT_COLUMNS`; `split` of the known rows is final, of the others as published.
         known: bool (n,), rows that have their split.
         settings, vocabulary: as of `split_samples`.
 
@@ -192,7 +198,7 @@ def split_others(
     result, remark = np.where(known, splits, of_subject[subjects]), None
     new = ~np.isin(subjects, subjects[known])
     train_only = new & np.isin(samples["source"].to_numpy(object), settings.train_only)
-    result[train_only] = TRAIN
+    result[train_only] = TRAIN_CODE
     rest = np.flatnonzero(new & ~train_only)
     if len(rest):
         lenient = settings.model_copy(update={"incomplete": "warn"}) if known.any() else settings
@@ -239,15 +245,15 @@ def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
     missing: dict[str, list[int]] = {}
     sources = samples["source"].to_numpy(object)
     official = split_numbers(samples) if settings.respect_official else np.full(len(samples), UNUSED)
-    splits = np.where(np.isin(sources, settings.train_only), TRAIN, official)
+    splits = np.where(np.isin(sources, settings.train_only), TRAIN_CODE, official)
     for source in sorted(set(sources)):
         own = sources == source
         published = set(splits[own].tolist()) - {UNUSED}
         absent = [split for split in settings.requested if split not in published]
         # A single published split is no division of the dataset: it only says where these samples belong.
-        if len(published) > 1 and TRAIN in published and absent and source not in settings.settled:
+        if len(published) > 1 and TRAIN_CODE in published and absent and source not in settings.settled:
             missing[source] = absent
-            carve |= own & (splits == TRAIN)
+            carve |= own & (splits == TRAIN_CODE)
     return Official(splits, carve, missing, np.zeros(len(samples), bool))
 
 
@@ -261,14 +267,14 @@ def settle(
     """
     pinned = _official_splits_in(subjects, official.splits)
     units = _components(len(samples), [subjects], links)
-    in_test = pinned[:, TEST]
+    in_test = pinned[:, TEST_CODE]
     # A cluster that touches test is divided: subjects that are published elsewhere stay there, the others join test.
     touches_test = np.zeros(units.max() + 1, bool)
     touches_test[units[in_test[subjects]]] = True
-    elsewhere = ~in_test & pinned[:, [TRAIN, VAL]].any(axis=1)
+    elsewhere = ~in_test & pinned[:, [TRAIN_CODE, VAL_CODE]].any(axis=1)
     apart = touches_test[units] & elsewhere[subjects]
     units = np.unique(np.stack([units, apart], axis=1), axis=0, return_inverse=True)[1].ravel()
-    allowed = _allowed_splits(samples, units, _official_splits_in(units, official.splits), official)
+    allowed = _allow_splits(samples, units, _official_splits_in(units, official.splits), official)
     _settle_contradictions(samples, units, allowed, official, report)
     return units, allowed
 
@@ -281,15 +287,15 @@ def _official_splits_in(groups: np.ndarray, splits: np.ndarray) -> np.ndarray:
     return found
 
 
-def _allowed_splits(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
+def _allow_splits(samples: pd.DataFrame, units: np.ndarray, published: np.ndarray, official: Official) -> np.ndarray:
     """Allowed splits of each unit: its official one (test before train before val), or, without one, any."""
     allowed = np.ones((len(published), 3), bool)
-    for split in (VAL, TRAIN, TEST):
+    for split in (VAL_CODE, TRAIN_CODE, TEST_CODE):
         allowed[published[:, split]] = np.eye(3, dtype=bool)[split]
     only_carved = np.ones(len(published), bool)
     only_carved[units[(official.splits != UNUSED) & ~official.carve]] = False
     only_carved &= published.any(axis=1)
-    allowed[only_carved] = np.eye(3, dtype=bool)[TRAIN]
+    allowed[only_carved] = np.eye(3, dtype=bool)[TRAIN_CODE]
     sources = samples["source"].to_numpy(object)
     for source, absent in official.missing.items():
         here = np.zeros(len(published), bool)
@@ -303,11 +309,11 @@ def _settle_contradictions(
     samples: pd.DataFrame, units: np.ndarray, allowed: np.ndarray, official: Official, report: SplitReport
 ) -> None:
     """Leave out train and val rows of subjects in test, and count where official splits contradict the rules."""
-    to_test = (allowed[:, TEST] & (allowed.sum(axis=1) == 1))[units]
-    leave = to_test & np.isin(official.splits, [TRAIN, VAL])
+    to_test = (allowed[:, TEST_CODE] & (allowed.sum(axis=1) == 1))[units]
+    leave = to_test & np.isin(official.splits, [TRAIN_CODE, VAL_CODE])
     official.left_out |= leave
     _count(report.left_out, "the official split has the same person or session in test", leave)
-    moved = ~allowed[units, official.splits] & (official.splits == VAL) & ~leave
+    moved = ~allowed[units, official.splits] & (official.splits == VAL_CODE) & ~leave
     _count(report.moved, "official val to train: the same person, session or near-duplicates are in train", moved)
 
 
@@ -321,9 +327,9 @@ def _leave_out_linked(
         & (splits[links.second] != UNUSED)
     )
     ends = np.concatenate([links.first[crossing], links.second[crossing]])
-    ends = ends[splits[ends] != TEST]
+    ends = ends[splits[ends] != TEST_CODE]
     sessions = identity(samples, "session")
-    leave = np.isin(sessions, sessions[ends]) & (splits != TEST) & (splits != UNUSED)
+    leave = np.isin(sessions, sessions[ends]) & (splits != TEST_CODE) & (splits != UNUSED)
     splits[leave] = UNUSED
     official.left_out |= leave
     _count(report.left_out, "the session has near-duplicates in the official test split", leave)
@@ -352,7 +358,7 @@ def _check_enough_groups(groups: Groups, samples: pd.DataFrame, settings: SplitS
     names = sorted(set(group_of(samples) if settings.group == "subject" else samples["session"]))
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     raise DataError(
-        f"the {len(samples):,} samples show {_number(len(groups.counts), what)} that can be kept apart ({shown}), "
+        f"the {len(samples):,} samples show {in_number(len(groups.counts), what)} that can be kept apart ({shown}), "
         f"too few for {', '.join(SPLITS[split] for split in settings.requested)}. "
         f"{_nearest(available + have, samples, settings)}"
     )
@@ -362,7 +368,7 @@ def _nearest(found: int, samples: pd.DataFrame, settings: SplitSettings) -> str:
     """Advice: the nearest possible split."""
     more = len(settings.requested) - found
     sessions = len(set(tie_rows(samples, "session").tolist()))
-    advice = [f"record or add {_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
+    advice = [f"record or add {in_number(more, 'more person' if settings.group == 'subject' else 'more session')}"]
     if found == 2 and len(settings.requested) == 3:
         advice.append("set split.test=0 to divide into train and val only")
     if settings.group == "subject" and sessions >= len(settings.requested):
@@ -386,10 +392,10 @@ def _conclude(
     report.groups = len(groups.counts)
     report.counts = counts_by(gestures, splits)
     report.sources = counts_by(pd.Categorical(samples["source"]), splits)
-    report.people = subjects_in(samples, splits)
+    report.people = subjects_per_split(samples, splits)
     report.unknown = unknown_by_source(samples) if settings.group == "subject" else {}
     report.sessions = count_distinct(identity(samples, "session"), splits)
-    report.links = linked_pairs(samples, links, splits)
+    report.links = list_pairs(samples, links, splits)
     report.proof = prove(result, links, settings.group)
     _check_complete(report, groups, samples, settings)
     return result, report
@@ -413,7 +419,7 @@ def _check_complete(report: SplitReport, groups: Groups, samples: pd.DataFrame, 
                 "has it, or take it out of gestures.names"
             )
         elif absent:
-            shown_by = _number(int(shown.sum()), "person")
+            shown_by = in_number(int(shown.sum()), "person")
             text = f"{gesture} is shown by {shown_by} and is missing in {' and '.join(absent)}"
             if not settled[shown].any():
                 problems.append(text)
@@ -444,7 +450,7 @@ def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, fol
         position, SCHEMA.field(position), pa.array(samples["split"].to_numpy(object), pa.string())
     )
     write_text(folder / PAIRS, report.links.to_csv(index=False))
-    write_json(folder / REPORT, report.as_json())
+    write_json(folder / SPLIT_REPORT, report.as_json())
     write_samples(filled, folder / SAMPLES)
 
 
@@ -467,12 +473,6 @@ def _components(count: int, ties: Iterable[np.ndarray], links: Links | None = No
 def _count(reasons: dict[str, int], reason: str, rows: np.ndarray) -> None:
     if rows.any():
         reasons[reason] = reasons.get(reason, 0) + int(rows.sum())
-
-
-def _number(count: int, thing: str) -> str:
-    plural = {"person": "people"}.get(thing.split()[-1], f"{thing.split()[-1]}s")
-    words = [*thing.split()[:-1], thing.split()[-1] if count == 1 else plural]
-    return f"{count:,} {' '.join(words)}"
 
 
 if __name__ == "__main__":

@@ -30,14 +30,14 @@ class Figures:
     remark: str = ""
 
 
-class Display(Protocol):
+class RecorderDisplay(Protocol):
     """Shows the recorder: a window, or lines."""
 
     def show(self, recorder: Recorder, sight: Sight | None, figures: Figures) -> list[str]:
         """Show the recorder's state; returns the pressed keys."""
 
 
-def run(recorder: Recorder, observer: Observer, frames: LatestFrame, display: Display) -> None:
+def run_recorder(recorder: Recorder, observer: Observer, frames: LatestFrame, display: RecorderDisplay) -> None:
     """Record until the recorder is over.
 
     Raises:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from static_gesture_classification.active_learning.admission import TRAIN, Placement, place_session
 from static_gesture_classification.active_learning.planning.dealing import Dealer
@@ -16,7 +15,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus
 from static_gesture_classification.recording.false_alarms import WatchedHands
 from static_gesture_classification.recording.jobs import Job, Work, dealt_job
-from static_gesture_classification.recording.judging.learning_head import LearningLayer, Lesson
+from static_gesture_classification.recording.judging.learning_head import KeptHand, LearningLayer
 from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import Selector
 from static_gesture_classification.recording.keys import CLOSED, Key
@@ -24,7 +23,6 @@ from static_gesture_classification.recording.session_writer import SessionWriter
 from static_gesture_classification.recording.set_in_progress import SetInProgress, close_sets
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.subjects import match_known, read_known, remember
-from static_gesture_classification.sources.recorded import Session
 
 NOTICE_SECONDS = 4.0
 
@@ -216,7 +214,7 @@ class Recorder:
         return self.current.selector.hard if self.current else self.hard and self.job.gesture is not None
 
     @property
-    def lessons(self) -> list[Lesson]:
+    def lessons(self) -> list[KeptHand]:
         """The kept pictures of train with their gestures, for the judging model to learn from."""
         current = [self.current] if self.current is not None and self.current not in self.sets else []
         return [lesson for each in [*self.sets, *current] for lesson in self._lessons_of(each)]
@@ -268,15 +266,7 @@ class Recorder:
         """A set for the current job."""
         job, hard = self.job, self.hard and self.job.gesture is not None
         placement = self._place(whole=not hard)
-        session = Session(
-            gesture=job.gesture or "",
-            subject=self.subject,
-            camera=self.room,
-            time=datetime.now().astimezone().isoformat(timespec="seconds"),
-            confusion=job.confusion,
-            checkpoint=self.checkpoint or None,
-            split=placement.split,
-        )
+        session = job.begin_session(self.subject, self.room, self.checkpoint or None, placement.split)
         selector = self._selector(job, hard and not placement.held_out)
         writer = SessionWriter(self.settings.storage, session)
         return SetInProgress(job, selector, writer, placement, dealer=self.dealer)
@@ -305,13 +295,13 @@ class Recorder:
         rules = self.settings.selection, self.settings.admission
         return Selector(*rules, self.judge, job.gesture, job.mistaken_for, hard)
 
-    def _lessons_of(self, current: SetInProgress) -> Iterator[Lesson]:
+    def _lessons_of(self, current: SetInProgress) -> Iterator[KeptHand]:
         if current.placement.split != TRAIN or current.writer.discarded or self.judge is None:
             return  # nothing that is or may be held out is learned from
         for entry in current.kept:
             gesture = entry.image.gesture or current.writer.session.gesture
             if entry.embedding is not None and gesture in self.judge:
-                yield Lesson(id(entry), entry.embedding, self.judge.index(gesture))
+                yield KeptHand(id(entry), entry.embedding, self.judge.index(gesture))
 
     def _count_current(self) -> None:
         """Add the current set to the recorded ones."""

@@ -31,12 +31,11 @@ from static_gesture_classification.recording.keys import (
     Key,
 )
 from static_gesture_classification.recording.recorder import Recorder, State
-from static_gesture_classification.recording.session_writer import SessionEntry
+from static_gesture_classification.recording.session_writer import DISK_RETRY_SECONDS, SessionEntry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.subjects import match_known
 
 SHEET_WIDTH, SHEET_HEIGHT = 6, 3  # of the contact sheet
-RETRY_SECONDS = 2.0  # between two attempts to write what the disk refused
 CLICKED = "picture:"  # prefix of the key that a click on a picture of the contact sheet gives
 ASK_SUBJECT = "Who is in front of the camera?"
 WHY_SUBJECT = "One person's pictures are never in both train and val. A short name that stays the same is enough."
@@ -71,7 +70,7 @@ class Asking(State):
             Key("", "type", "a name"),
             *(known if self.known else []),
             Key(ENTER, "Enter", "go on", self._answer),
-            Key(ESCAPE, "Esc", "quit", lambda: finish(self.recorder)),
+            Key(ESCAPE, "Esc", "quit", lambda: show_totals(self.recorder)),
             Key(BACKSPACE, "", "", self._erase, also=(DELETE,)),
         ]
 
@@ -117,7 +116,7 @@ class Ready(State):
 
     def camera_over(self) -> None:
         """See `State.camera_over`."""
-        finish(self.recorder)
+        show_totals(self.recorder)
 
 
 class Recording(State):
@@ -185,7 +184,7 @@ class Recording(State):
     def tick(self, now: float) -> None:
         """See `State.tick`."""
         if self.set.trouble and now >= self._retry:
-            self._retry = now + RETRY_SECONDS
+            self._retry = now + DISK_RETRY_SECONDS
             if self.set.save():
                 self.recorder.notice = "Saved again: all pictures are on the disk."
         if now >= self._ends:
@@ -344,7 +343,7 @@ class Reviewing(State):
         }
         if key in steps:
             self.cursor = min(max(self.cursor + steps[key], 0), len(self.entries) - 1)
-        elif key.startswith(CLICKED):
+        elif key in (f"{CLICKED}{number}" for number in range(len(self.entries))):
             self.cursor = int(key.removeprefix(CLICKED))
             self._drop()
         else:
@@ -494,7 +493,7 @@ def reopen_last_set(recorder: Recorder) -> None:
 def go_on(recorder: Recorder, current: SetInProgress) -> None:
     """Go on after a finished set."""
     if recorder.camera.over or (recorder.settings.background and current.job is recorder.job):
-        finish(recorder)
+        show_totals(recorder)
     elif all(current.job is not job for job in recorder.work.jobs):  # it was adopted
         begin(recorder)
     elif recorder.dealer is None and current.job is recorder.job and current.job.gesture and current.missing > 0:
@@ -506,10 +505,10 @@ def go_on(recorder: Recorder, current: SetInProgress) -> None:
         recorder.next_job()
         start_set(recorder)
     else:
-        finish(recorder)
+        show_totals(recorder)
 
 
-def finish(recorder: Recorder) -> None:
+def show_totals(recorder: Recorder) -> None:
     """Show the totals."""
     recorder.go(Finished(recorder))
 

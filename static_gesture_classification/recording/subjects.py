@@ -14,7 +14,7 @@ from static_gesture_classification.sources.recorded import readable_sessions
 from static_gesture_classification.sources.source import folders_in
 
 FILE = ".recorder.json"
-VERSION = 1
+SUBJECTS_VERSION = 1
 MINED = "mined-"  # sessions that nobody recorded here
 LONGEST = 80  # characters of a name
 
@@ -54,7 +54,7 @@ def remember(root: Path, subject: str, room: str) -> None:
     """Store a subject and a room as the latest ones; a write error is ignored."""
     known = _read_memory(root).with_latest(subject, room)  # read anew: another recorder may have added one
     try:
-        write_json(root / FILE, {"version": VERSION, "people": known.subjects, "rooms": known.rooms})
+        write_json(root / FILE, {"version": SUBJECTS_VERSION, "people": known.subjects, "rooms": known.rooms})
     except OutputError:
         return
 

@@ -23,12 +23,11 @@ from static_gesture_classification.sources.image_size import NO_BOX, file_proble
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, is_archive
 from static_gesture_classification.sources.subjects import subject_in_path, subject_regex
 
-SHARES = (1.0, 1.0)  # boxes as shares of the width and height
-PERCENT = (100.0, 100.0)
-WHOLE = (0.0, 0.0, 1.0, 1.0)
-NOT_FOUND = "image not found"
+IN_SHARES = (1.0, 1.0)  # boxes as shares of the width and height
+IN_PERCENT = (100.0, 100.0)
+IMAGE_NOT_FOUND = "image not found"
 SAME_SHAPE = 0.02  # two sizes are of one picture if their ratios of width to height differ by no more
-ROWS = 20_000  # hands at a time
+HANDS_PER_PIECE = 20_000  # hands at a time
 ATTRIBUTES = {"subject": "subject", "session": "session", "hand": "hand"}
 
 
@@ -57,6 +56,15 @@ class MarkedHand:
     attributes: Mapping[str, str] = field(default_factory=dict)
     entry: str = ""
     problem: str | None = None
+
+
+@dataclass
+class LeftOut:
+    """What a file's reader leaves out, for the report: entries, remarks, and how often what was met."""
+
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -97,7 +105,7 @@ class PictureIndex:
         wanted = unicodedata.normalize("NFC", name.strip().replace("\\", "/")).lstrip("/").removeprefix("./")
         parts = [part for part in PurePosixPath(wanted).parts if part != ".."]
         if not parts:
-            return None, NOT_FOUND
+            return None, IMAGE_NOT_FOUND
         for start in range(len(parts)):
             tail = "/".join(parts[start:])
             for folder in dict.fromkeys((*near, "")):
@@ -112,7 +120,7 @@ class PictureIndex:
         chosen = closest if len(closest) == 1 else paths
         if len(chosen) == 1:
             return self.files[chosen[0]], None
-        return None, f"{len(chosen)} files have this name: {', '.join(chosen[:3])}" if chosen else NOT_FOUND
+        return None, f"{len(chosen)} files have this name: {', '.join(chosen[:3])}" if chosen else IMAGE_NOT_FOUND
 
     def by_suffix(self, *suffixes: str) -> list[str]:
         """Paths of the files with these suffixes (in small letters), sorted."""
@@ -180,7 +188,7 @@ class Annotated(Source):
                     file.rejected.append(Rejected(self.name, file.name, entry, "it has no label"))
                     continue
                 rows.append(self._hand(reading, file, marked))
-                if len(rows) == ROWS:
+                if len(rows) == HANDS_PER_PIECE:
                     yield Hands.of(file.name, rows)
                     rows = []
             hands = Hands.of(file.name, rows, file.notes)

@@ -33,11 +33,11 @@ from static_gesture_classification.sources.annotated import (
     positive_size,
     split_in,
 )
-from static_gesture_classification.sources.parsing import read_json
+from static_gesture_classification.sources.parsing import read_any_json
 from static_gesture_classification.sources.source import official_split
 
-KEYS = (b'"images"', b'"annotations"', b'"categories"')
-LISTS = ("images", "annotations", "categories")
+COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
+COCO_LISTS = ("images", "annotations", "categories")
 
 
 @dataclass(kw_only=True)
@@ -71,8 +71,8 @@ class Coco(Annotated):
         )
 
     def _read_hands(self, name: str, rejected: list[Rejected], notes: list[str]) -> Iterator[MarkedHand]:
-        content = read_json(self.folder / name)
-        if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in LISTS):
+        content = read_any_json(self.folder / name)
+        if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in COCO_LISTS):
             notes.append(f"{name} is not COCO detection (it lacks images, annotations or categories) and is left out")
             return
         images = self._by_id(content["images"], name, "image", rejected)
@@ -132,20 +132,20 @@ def make_hand(image: dict[str, Any], category: dict[str, Any], annotation: dict[
         label=str(category["name"]),
         box=box,
         size=positive_size(image.get("width"), image.get("height")),
-        landmarks=landmarks_in(annotation),
-        attributes=attributes_of(image) | attributes_of(annotation),
+        landmarks=keypoint_landmarks(annotation),
+        attributes=coco_attributes(image) | coco_attributes(annotation),
         entry=entry,
     )
 
 
-def attributes_of(entry: dict[str, Any]) -> dict[str, str]:
+def coco_attributes(entry: dict[str, Any]) -> dict[str, str]:
     """The texts and numbers of `attributes`, else of the entry itself, as text."""
     extra = entry.get("attributes")
     together = entry | (extra if isinstance(extra, dict) else {})
     return {str(name): str(value) for name, value in together.items() if isinstance(value, str | int)}
 
 
-def landmarks_in(annotation: dict[str, Any]) -> list[float] | None:
+def keypoint_landmarks(annotation: dict[str, Any]) -> list[float] | None:
     """x, y of 21 points in pixels; None unless there are 21, all marked."""
     points = numbers(annotation.get("keypoints"), 3 * LANDMARK_COUNT)
     if points is None or not all(points[2::3]):
@@ -172,6 +172,6 @@ def has_keys(path: Any) -> bool:
     """Whether the text of a file has COCO's keys; it is not parsed."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(KEYS[0]) >= 0 and any(content.find(key) >= 0 for key in KEYS[1:])
+            return content.find(COCO_KEYS[0]) >= 0 and any(content.find(key) >= 0 for key in COCO_KEYS[1:])
     except (OSError, ValueError):  # ValueError: it is empty
         return False

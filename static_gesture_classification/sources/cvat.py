@@ -20,19 +20,18 @@ shapes are counted and left out. XML with entities is refused.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from xml.etree.ElementTree import Element
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.samples import Rejected
+from static_gesture_classification.samples import WHOLE_IMAGE
 from static_gesture_classification.sources.annotated import (
-    SHARES,
-    WHOLE,
+    IN_SHARES,
     Annotated,
     AnnotationFile,
+    LeftOut,
     MarkedHand,
     PictureIndex,
     around,
@@ -43,20 +42,11 @@ from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.parsing import NotWholeError, read_xml
 from static_gesture_classification.sources.source import is_image
 
-CORNERS = ("xtl", "ytl", "xbr", "ybr")
-DRAWN = ("box", "polygon")
-OTHER_SHAPES = ("polyline", "points", "cuboid", "mask", "skeleton", "ellipse")
+CVAT_CORNERS = ("xtl", "ytl", "xbr", "ybr")
+CVAT_SHAPES = ("box", "polygon")
+OTHER_CVAT_SHAPES = ("polyline", "points", "cuboid", "mask", "skeleton", "ellipse")
 
-Size = tuple[float, float]
-
-
-@dataclass
-class Counted:
-    """Left-out entries and shapes, for the report."""
-
-    rejected: list[Rejected] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    shapes: Counter[str] = field(default_factory=Counter)
+PictureSize = tuple[float, float]
 
 
 @dataclass(kw_only=True)
@@ -77,7 +67,7 @@ class Cvat(Annotated):
             raise DataError(f"{self.root}/{name}: {error}; export it again or delete it") from error
         beside = name.rpartition("/")[0]
         near = [folder.strip("/") for folder in (f"{beside}/images", beside)]
-        counted = Counted()
+        counted = LeftOut()
         if root.tag != "annotations":
             counted.notes.append(f"{name} is not CVAT's (its root is <{root.tag}>) and is left out")
         by_split: dict[str, list[Element]] = {}
@@ -91,21 +81,21 @@ class Cvat(Annotated):
         hands = self._in_video(tracks, root, name, near, pictures, counted)
         yield AnnotationFile(name, hands, near, split_in(name), counted.rejected, counted.notes)
 
-    def _in_images(self, images: Sequence[Element], counted: Counted) -> Iterator[MarkedHand]:
+    def _in_images(self, images: Sequence[Element], counted: LeftOut) -> Iterator[MarkedHand]:
         for image in images:
             picture = image.get("name") or ""
             size = positive_size(image.get("width"), image.get("height"))
             tags = image.findall("tag")
-            shared = {name: text for tag in tags for name, text in attributes_of(tag).items()}
-            drawn = [shape for shape in image if shape.tag in DRAWN]
-            counted.shapes.update(shape.tag for shape in image if shape.tag in OTHER_SHAPES)
+            shared = {name: text for tag in tags for name, text in shape_attributes(tag).items()}
+            drawn = [shape for shape in image if shape.tag in CVAT_SHAPES]
+            counted.counts.update(shape.tag for shape in image if shape.tag in OTHER_CVAT_SHAPES)
             for number, shape in enumerate(drawn):
                 yield hand_in(shape, shape.get("label"), picture, size, shared, f"{picture} {shape.tag} {number}")
             if not drawn and tags:
                 labels = [tag.get("label") or "" for tag in tags]
                 problem = f"it has several tags: {', '.join(labels)}" if len(labels) > 1 else None
                 yield MarkedHand(
-                    picture, labels[0], WHOLE, SHARES, size, attributes=shared, entry=picture, problem=problem
+                    picture, labels[0], WHOLE_IMAGE, IN_SHARES, size, attributes=shared, entry=picture, problem=problem
                 )
 
     def _in_video(
@@ -115,22 +105,22 @@ class Cvat(Annotated):
         name: str,
         near: Sequence[str],
         pictures: PictureIndex,
-        counted: Counted,
+        counted: LeftOut,
     ) -> Iterator[MarkedHand]:
         if tracks:
             frames = self._frames(name, near, pictures)
             size = video_size(root)
             video = {self.attributes["session"]: PurePosixPath(name).with_suffix("").as_posix()}
             for track in tracks:
-                counted.shapes.update(shape.tag for shape in track if shape.tag in OTHER_SHAPES)
+                counted.counts.update(shape.tag for shape in track if shape.tag in OTHER_CVAT_SHAPES)
                 for shape in track:
-                    if shape.tag in DRAWN and shape.get("outside") != "1":
+                    if shape.tag in CVAT_SHAPES and shape.get("outside") != "1":
                         number = shape.get("frame") or ""
                         picture = frames.get(number.zfill(6), f"frame {number}")
                         entry = f"track {track.get('id')} frame {number}"
                         yield hand_in(shape, track.get("label"), picture, size, video, entry)
-        if counted.shapes:
-            shapes = ", ".join(f"{count:,} {shape}" for shape, count in sorted(counted.shapes.items()))
+        if counted.counts:
+            shapes = ", ".join(f"{count:,} {shape}" for shape, count in sorted(counted.counts.items()))
             counted.notes.append(f"{name}: shapes that are neither boxes nor polygons are left out: {shapes}")
 
     def _frames(self, name: str, near: Sequence[str], pictures: PictureIndex) -> dict[str, str]:
@@ -151,22 +141,24 @@ class Cvat(Annotated):
 
 
 def hand_in(
-    shape: Element, label: str | None, picture: str, size: Size | None, shared: Mapping[str, str], entry: str
+    shape: Element, label: str | None, picture: str, size: PictureSize | None, shared: Mapping[str, str], entry: str
 ) -> MarkedHand:
     """A box or polygon as a hand."""
-    values = {key: value for key, value in shape.attrib.items() if key in (*CORNERS, "points", "rotation")}
+    values = {key: value for key, value in shape.attrib.items() if key in (*CVAT_CORNERS, "points", "rotation")}
     box: tuple[float, ...] | None = None
     problem = None
     try:
-        box = box_of(shape) if shape.tag == "box" else around(points_in(shape))
+        box = box_of(shape) if shape.tag == "box" else around(polygon_points(shape))
     except ValueError:
         problem = f"its {shape.tag} is not made of numbers: {', '.join(f'{key} {values[key]!r}' for key in values)}"
-    return MarkedHand(picture, label or "", box, None, size, None, {**shared, **attributes_of(shape)}, entry, problem)
+    return MarkedHand(
+        picture, label or "", box, None, size, None, {**shared, **shape_attributes(shape)}, entry, problem
+    )
 
 
 def box_of(shape: Element) -> tuple[float, float, float, float]:
     """A box in pixels, or the box around a turned one. Raises `ValueError` for a coordinate that is no number."""
-    x1, y1, x2, y2 = (float(shape.get(name, "")) for name in CORNERS)
+    x1, y1, x2, y2 = (float(shape.get(name, "")) for name in CVAT_CORNERS)
     turn = math.radians(float(shape.get("rotation", "0")))
     if not turn or x2 <= x1 or y2 <= y1:
         return x1, y1, x2, y2
@@ -176,13 +168,13 @@ def box_of(shape: Element) -> tuple[float, float, float, float]:
     return around([(x + dx * cos - dy * sin, y + dx * sin + dy * cos) for dx, dy in offsets])
 
 
-def points_in(polygon: Element) -> list[tuple[float, float]]:
+def polygon_points(polygon: Element) -> list[tuple[float, float]]:
     """The points of `x,y;x,y;...`. Raises `ValueError` for anything else."""
     pairs = [[float(number) for number in pair.split(",")] for pair in polygon.get("points", "").split(";")]
     return [(x, y) for x, y in pairs]
 
 
-def attributes_of(shape: Element) -> dict[str, str]:
+def shape_attributes(shape: Element) -> dict[str, str]:
     """A shape's attributes by name."""
     return {entry.get("name") or "": (entry.text or "").strip() for entry in shape.iterfind("attribute")}
 
@@ -192,7 +184,7 @@ def split_of(image: Element, name: str) -> str:
     return SPLIT_WORDS.get((image.get("subset") or "").lower(), "") or split_in(name)
 
 
-def video_size(root: Element) -> Size | None:
+def video_size(root: Element) -> PictureSize | None:
     """Width and height of a video's frames, as the XML states them."""
     stated = root.find(".//original_size")
     return None if stated is None else positive_size(stated.findtext("width"), stated.findtext("height"))

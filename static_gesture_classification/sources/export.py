@@ -32,7 +32,13 @@ from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.exports.coco import CocoFormat
 from static_gesture_classification.sources.exports.folder import FolderFormat
 from static_gesture_classification.sources.exports.hagrid import HagridFormat
-from static_gesture_classification.sources.exports.pictures import Format, FormatSettings, Picture, pictures_of, put
+from static_gesture_classification.sources.exports.pictures import (
+    ExportedPicture,
+    Format,
+    FormatSettings,
+    group_by_picture,
+    put,
+)
 from static_gesture_classification.sources.exports.table import TableFormat
 from static_gesture_classification.sources.exports.yolo import YoloFormat
 from static_gesture_classification.sources.recorded import SESSION_FILE, Recorded
@@ -48,11 +54,11 @@ FORMATS: dict[str, Format] = {
 README = "README.txt"
 FIRST_LINE = "Hands exported by static-gesture-classification"  # marks a folder as an export
 EXPORT_CHECKPOINT = "a checkpoint becomes ONNX by: gestures export-onnx checkpoint=FILE.ckpt output=FILE.onnx"
-SHOWN = 10  # pictures that could not be read, in a message
+SHOWN_UNREADABLE = 10  # pictures that could not be read, in a message
 
 
 @dataclass(frozen=True)
-class Export:
+class ExportOutcome:
     """The number of written pictures and hands, and the unreadable pictures."""
 
     folder: Path
@@ -124,14 +130,14 @@ def main(config: DictConfig) -> None:
     """Export the chosen samples."""
     settings = ExportSettings.from_config(config)
     samples = choose_samples(settings)
-    made = export(samples, settings.format, settings.output, settings.files, settings.link, settings.replace)
+    made = export_dataset(samples, settings.format, settings.output, settings.files, settings.link, settings.replace)
     print_export(made, settings.format)
 
 
 def choose_samples(settings: ExportSettings) -> pd.DataFrame:
     """The samples that `export.samples`, `split` and `only` choose. Raises `DataError` if there are none."""
     path = settings.samples
-    samples = recorded_samples(path, settings.vocabulary, settings.labels) if path.is_dir() else read_samples(path)
+    samples = read_recorded(path, settings.vocabulary, settings.labels) if path.is_dir() else read_samples(path)
     if settings.split is not None:
         samples = samples[samples["split"] == settings.split]
     if settings.only == "errors":
@@ -141,7 +147,7 @@ def choose_samples(settings: ExportSettings) -> pd.DataFrame:
     return samples.reset_index(drop=True)
 
 
-def recorded_samples(folder: Path, vocabulary: Vocabulary, labels: Mapping[str, str]) -> pd.DataFrame:
+def read_recorded(folder: Path, vocabulary: Vocabulary, labels: Mapping[str, str]) -> pd.DataFrame:
     """The hands of one recorded session, or of all in a folder."""
     one = (folder / SESSION_FILE).is_file()
     root = folder.parent if one else folder
@@ -165,14 +171,14 @@ def wrong_samples(folder: Path) -> set[str]:
     return wrong
 
 
-def export(
+def export_dataset(
     samples: pd.DataFrame,
     format_name: str,
     output: Path,
     settings: FormatSettings,
     link: bool = False,
     replace: bool = False,
-) -> Export:
+) -> ExportOutcome:
     """Write samples and their pictures in a format.
 
     Args:
@@ -200,20 +206,22 @@ def export(
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-    return Export(output, len(made.pictures), sum(len(picture.hands) for picture in made.pictures), made.rejected)
+    return ExportOutcome(
+        output, len(made.pictures), sum(len(picture.hands) for picture in made.pictures), made.rejected
+    )
 
 
 @dataclass(frozen=True)
 class Written:
     """The pictures in the unfinished folder, and the unreadable ones."""
 
-    pictures: list[Picture]
+    pictures: list[ExportedPicture]
     rejected: list[Rejected]
 
 
 def write_all(samples: pd.DataFrame, kind: Format, folder: Path, settings: FormatSettings, link: bool) -> Written:
     """Write pictures, then the format's files."""
-    placed = kind.place(pictures_of(samples, settings.landmarks), settings)
+    placed = kind.place(group_by_picture(samples, settings.landmarks), settings)
     rejected: list[Rejected] = []
     tried = track(put(placed, folder, link, rejected), "writing pictures", len(placed))
     pictures = [picture for picture in tried if picture is not None]
@@ -244,7 +252,7 @@ def check_output(output: Path, samples: pd.DataFrame, replace: bool) -> None:
 
 
 def is_export(folder: Path) -> bool:
-    """Whether a folder was written by `export`."""
+    """Whether a folder was written by `export_dataset`."""
     try:
         with (folder / README).open(encoding="utf-8", errors="replace") as file:
             return file.readline().startswith(FIRST_LINE)
@@ -292,12 +300,12 @@ def readme(made: Written, kind: Format, name: str, output: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def print_export(made: Export, name: str) -> None:
+def print_export(made: ExportOutcome, name: str) -> None:
     """Print the numbers, and the unreadable pictures."""
-    for entry in made.rejected[:SHOWN]:
+    for entry in made.rejected[:SHOWN_UNREADABLE]:
         note(f"left out: {entry.file}: {entry.reason}")
-    if len(made.rejected) > SHOWN:
-        note(f"and {len(made.rejected) - SHOWN:,} more, see {made.folder / README}")
+    if len(made.rejected) > SHOWN_UNREADABLE:
+        note(f"and {len(made.rejected) - SHOWN_UNREADABLE:,} more, see {made.folder / README}")
     say(f"{made.pictures:,} pictures with {made.hands:,} hands in {made.folder} ({name}); {README} names what is lost")
 
 

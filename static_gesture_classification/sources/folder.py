@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from static_gesture_classification.edited_tables import Columns, Row, Table, decimal, read_table
+from static_gesture_classification.edited_tables import Columns, EditedTable, TableRow, decimal, read_table
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import FilesBelow, describe_others, files_below, is_image, some_of
-from static_gesture_classification.samples import Rejected
+from static_gesture_classification.samples import WHOLE_IMAGE, Rejected
 from static_gesture_classification.sources.box_units import PERCENT, SHARES, SHARES_TO, UNITS, TableBox, scale, unit_of
 from static_gesture_classification.sources.folder_layout import (
     LabelFolder,
@@ -43,7 +43,6 @@ from static_gesture_classification.sources.source import (
 )
 from static_gesture_classification.sources.subjects import subject_in_path, subject_regex
 
-WHOLE_IMAGE = (0.0, 0.0, 1.0, 1.0)
 CORNERS = ("x1", "y1", "x2", "y2")
 CORNER_AND_SIZE = ("x1", "y1", "width", "height")
 CENTRE_AND_SIZE = ("xcenter", "ycenter", "width", "height")
@@ -84,7 +83,7 @@ class ListedHand:
         size: width and height of the image in pixels, or the problem.
     """
 
-    row: Row
+    row: TableRow
     image: str | None
     box: tuple[float, ...] | str | None
     size: tuple[int, int] | str
@@ -122,7 +121,7 @@ class Folder(Source):
             DataError: there is no image, the CSV is unreadable, or another source reads this layout.
         """
         pattern = subject_regex(self.subject_pattern, self.name)
-        hands = self._listed_hands()
+        hands = self._read_listed()
         listed = {hand.image for hand in hands if hand.image is not None}
         if self.boxes is not None and not hands:
             self._refuse_exports()
@@ -145,7 +144,7 @@ class Folder(Source):
 
     def paths_to_watch(self) -> Iterable[str]:
         """See `Source.paths_to_watch`; the CSV and its images where nothing else is read."""
-        hands = [] if self.unlisted else self._listed_hands()
+        hands = [] if self.unlisted else self._read_listed()
         if not hands:
             return super().paths_to_watch()
         images = dict.fromkeys(hand.image for hand in hands if hand.image is not None)
@@ -212,7 +211,7 @@ class Folder(Source):
     def _table_name(self) -> str:
         return f"{self.root}/{self.boxes}"
 
-    def _listed_hands(self) -> list[ListedHand]:
+    def _read_listed(self) -> list[ListedHand]:
         """The lines of the CSV with their images; none without a CSV."""
         if self.boxes is None or not (self.folder / self.boxes).is_file():
             return []
@@ -235,7 +234,7 @@ class Folder(Source):
                     Rejected(self.name, str(self.boxes), f"line {hand.row.line}: {hand.name}", str(hand.size))
                 )
             else:
-                rows.append(self._listed_hand(hand.image, hand, seen[hand.image], unit, pattern))
+                rows.append(self._make_hand(hand.image, hand, seen[hand.image], unit, pattern))
                 seen[hand.image] += 1
         result = Hands.of(str(self.boxes), rows, self._remarks(unit))
         result.rejected += rejected
@@ -263,9 +262,7 @@ class Folder(Source):
             f"sources.{self.name}.units"
         ]
 
-    def _listed_hand(
-        self, image: str, hand: ListedHand, number: int, unit: str, pattern: re.Pattern[str] | None
-    ) -> Hand:
+    def _make_hand(self, image: str, hand: ListedHand, number: int, unit: str, pattern: re.Pattern[str] | None) -> Hand:
         cells, where = hand.row.cells, f"{self._table_name}, line {hand.row.line}"
         subject, session = self.subject_of(image, pattern)
         if cells["subject"]:
@@ -339,12 +336,12 @@ class ImageFinder:
         return self._by_name.get(name, [])
 
 
-def image_of(row: Row) -> str:
+def image_of(row: TableRow) -> str:
     """The image of a line: a path with forward slashes."""
     return row["image"].replace("\\", "/").removeprefix("./")
 
 
-def box_in(row: Row, table: Table) -> tuple[float, ...] | str | None:
+def box_in(row: TableRow, table: EditedTable) -> tuple[float, ...] | str | None:
     """x1, y1, x2, y2 of a line in the table's unit, its text where it is not four numbers, None without columns."""
     form = next((form for form in BOX_FORMS if set(form) <= table.columns), None)
     if form is None:

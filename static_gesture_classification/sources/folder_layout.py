@@ -21,7 +21,7 @@ SPLIT_WORDS = {
     "test": "test",
     "testing": "test",
 }
-ANNOTATIONS = ("annotations", "labels", "images")
+ANNOTATION_FOLDERS = ("annotations", "labels", "images")
 BEGINNING = 4096  # bytes at the beginning of a file that tell its format
 LOOKED_AT = 20  # files of a kind in a folder
 
@@ -72,7 +72,7 @@ def places(root: Path) -> Iterator[Path]:
     yield root
     for name in folders_in(root):
         yield root / name
-        if split_of_word(name) or name.casefold() in ANNOTATIONS:
+        if split_of_word(name) or name.casefold() in ANNOTATION_FOLDERS:
             yield from (root / name / below for below in folders_in(root / name))
 
 

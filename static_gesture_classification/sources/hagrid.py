@@ -27,11 +27,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import is_text
 from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
-from static_gesture_classification.sources.parsing import read_json
+from static_gesture_classification.sources.parsing import read_any_json
 from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in
 
 # Folder of annotations -> official split. Version 1 has no val; its subsample has no split at all.
@@ -43,22 +44,22 @@ SPLIT_FOLDERS = {
     "ann_test": "test",
     "ann_subsample": "",
 }
-ANNOTATIONS = ("annotations", "hagrid_annotations", "")
+HAGRID_ANNOTATIONS = ("annotations", "hagrid_annotations", "")
 IMAGE_FOLDER_PREFIXES = ("train_val_", "train_", "val_", "test_")
 IMAGE_DEPTH = 3
 FREE_HAND = "no_gesture"  # the label of a second hand that shows none
 BOX_MARGIN = 0.1  # of a box's side: annotators' boxes cut off fingertips
 SURELY_INSIDE = 0.9  # share of a set's points in a box, from which the set belongs to it
 MOSTLY_INSIDE = 0.5
-SAME_PLACE = 0.01
+OWN_PLACE_BONUS = 0.01
 OTHER_HAND = {"left": "right", "right": "left"}
 
 # With two processes, all of HaGRID v2 takes about 1.2 GB of memory. Reading a small set takes less time than starting a
 # process.
 WORKERS = 2
-PARALLEL_FROM = 100_000_000  # bytes of annotations
+BYTES_IN_PARALLEL = 100_000_000  # bytes of annotations
 
-Entry = dict[str, Any]
+HagridEntry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Hagrid(Source):
     def workers(self, pieces: Sequence[Piece]) -> int:
         """Two processes for a large set, each with one file at a time."""
         size = sum((self.folder / file).stat().st_size for _, _, file in self._annotation_files())
-        return min(WORKERS, os.cpu_count() or 1) if size > PARALLEL_FROM else 1
+        return min(WORKERS, os.cpu_count() or 1) if size > BYTES_IN_PARALLEL else 1
 
     def paths_to_watch(self) -> Iterator[str]:
         """The annotations and the folders of images: a folder's time changes when an image comes or goes."""
@@ -118,7 +119,7 @@ class Hagrid(Source):
 
     def _annotation_files(self) -> list[tuple[str, str, str]]:
         found = []
-        for base in ANNOTATIONS:
+        for base in HAGRID_ANNOTATIONS:
             for folder, split in SPLIT_FOLDERS.items():
                 place = f"{base}/{folder}" if base else folder
                 names = (name for name in files_in(self.folder / place) if name.endswith(".json"))
@@ -144,7 +145,7 @@ class Hagrid(Source):
                     gesture = gesture_of_folder(name, gestures)
                     if gesture is not None:
                         found.setdefault(gesture, []).append(path)
-                    elif name not in ANNOTATIONS:
+                    elif name not in HAGRID_ANNOTATIONS:
                         below.append(path)
             level = below
         return found
@@ -200,18 +201,18 @@ class Hagrid(Source):
             notes=[note] if astray else [],
         )
 
-    def _parse(self, file: str) -> dict[str, Entry]:
+    def _parse(self, file: str) -> dict[str, HagridEntry]:
         way_out = f"fetch it again ({self.how_to_get}) or delete it"
-        entries = read_json(self.folder / file, way_out)
+        entries = read_any_json(self.folder / file, way_out)
         if not isinstance(entries, dict):
             raise DataError(f"{self.folder / file} does not map image names to hands; {way_out}")
         return entries
 
     def _without_malformed(
-        self, entries: dict[str, Entry], file: str
-    ) -> tuple[dict[str, Entry], list[Rejected], dict[int, str]]:
+        self, entries: dict[str, HagridEntry], file: str
+    ) -> tuple[dict[str, HagridEntry], list[Rejected], dict[int, str]]:
         """The usable entries of a file with malformed ones, the rejected entries, and problems of single hands."""
-        kept: dict[str, Entry] = {}
+        kept: dict[str, HagridEntry] = {}
         rejected: list[Rejected] = []
         problems: dict[int, str] = {}
         rows = 0
@@ -238,7 +239,7 @@ def gesture_of_folder(name: str, gestures: set[str]) -> str | None:
     return next((candidate for candidate in candidates if candidate in gestures), None)
 
 
-def boxes_of(entries: dict[str, Entry]) -> tuple[npt.NDArray[np.intp], list[str], npt.NDArray[np.float64]]:
+def boxes_of(entries: dict[str, HagridEntry]) -> tuple[npt.NDArray[np.intp], list[str], Doubles]:
     """Hands per entry, all labels, all boxes as (n, 4) x1, y1, x2, y2.
 
     Raises:
@@ -260,8 +261,8 @@ def boxes_of(entries: dict[str, Entry]) -> tuple[npt.NDArray[np.intp], list[str]
 
 
 def landmarks_of(
-    entries: dict[str, Entry], counts: npt.NDArray[np.intp], box: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float32] | None, int]:
+    entries: dict[str, HagridEntry], counts: npt.NDArray[np.intp], box: Doubles
+) -> tuple[Singles | None, int]:
     """Landmarks of all hands, each set assigned to the box around its points.
 
     The files list boxes and sets independently: if a set is missing, the next ones move up.
@@ -296,22 +297,22 @@ def landmarks_of(
     return result, left_out
 
 
-def _sets(hands: list[Any]) -> npt.NDArray[np.float32]:
+def _sets(hands: list[Any]) -> Singles:
     """(n, 42) from n sets of points, NaN for sets other than 21 points of two numbers."""
     rows = [row for row, points in enumerate(hands) if points]
     result = np.full((len(hands), 2 * LANDMARK_COUNT), np.nan, np.float32)
     try:
-        result[rows] = flatten([hands[row] for row in rows])
+        result[rows] = flatten_points([hands[row] for row in rows])
     except (TypeError, ValueError):
         for row in rows:
             try:
-                result[row] = flatten([hands[row]])[0]
+                result[row] = flatten_points([hands[row]])[0]
             except (TypeError, ValueError):
                 continue  # no usable landmarks; the hand itself is fine
     return result
 
 
-def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def share_inside(sets: Singles, box: Doubles) -> Doubles:
     """Share of each set's points in its box, which is enlarged a little.
 
     Args:
@@ -328,7 +329,7 @@ def share_inside(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) ->
     return inside.mean(axis=-1)
 
 
-def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+def match_to_boxes(sets: Singles, box: Doubles) -> Singles:
     """The sets of one image in the order of its boxes: (boxes, 42), NaN for a box without a set.
 
     A set belongs to the box that holds at least half of its points and covers it best; each box has one set. Between
@@ -336,17 +337,17 @@ def match_to_boxes(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) 
     """
     result = np.full((len(box), 2 * LANDMARK_COUNT), np.nan, np.float32)
     share = share_inside(sets[:, None], box[None])
-    fit = np.where(share >= MOSTLY_INSIDE, share + overlap(sets, box), 0.0)
+    fit = np.where(share >= MOSTLY_INSIDE, share + set_overlap(sets, box), 0.0)
     own_place = np.arange(len(sets))[:, None] == np.arange(len(box))[None]
     for row, column in zip(
-        *linear_sum_assignment(fit + SAME_PLACE * (own_place & (fit > 0)), maximize=True), strict=True
+        *linear_sum_assignment(fit + OWN_PLACE_BONUS * (own_place & (fit > 0)), maximize=True), strict=True
     ):
         if fit[row, column] > 0:
             result[column] = sets[row]
     return result
 
 
-def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def set_overlap(sets: Singles, box: Doubles) -> Doubles:
     """(sets, boxes) intersection over union of the sets' bounds and the boxes; 0 for a missing set."""
     points = sets.reshape(len(sets), 1, LANDMARK_COUNT, 2)
     low, high = points.min(axis=2), points.max(axis=2)
@@ -355,7 +356,7 @@ def overlap(sets: npt.NDArray[np.float32], box: npt.NDArray[np.float64]) -> npt.
     return np.nan_to_num(shared / np.maximum(areas - shared, 1e-9))
 
 
-def flatten(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
+def flatten_points(hands: list[list[list[float]]]) -> Singles:
     """(n, 42) from n hands of 21 points. Raises `ValueError` or `TypeError` for another shape."""
     if set(map(len, hands)) - {LANDMARK_COUNT} or set(map(len, chain.from_iterable(hands))) - {2}:
         raise ValueError("a hand does not have 21 points of two coordinates")
@@ -363,7 +364,7 @@ def flatten(hands: list[list[list[float]]]) -> npt.NDArray[np.float32]:
     return np.fromiter(numbers, np.float32, len(hands) * 2 * LANDMARK_COUNT).reshape(-1, 2 * LANDMARK_COUNT)
 
 
-def leading_hands(entries: dict[str, Entry], labels: list[str], row_entry: npt.NDArray[np.intp]) -> list[str]:
+def leading_hands(entries: dict[str, HagridEntry], labels: list[str], row_entry: npt.NDArray[np.intp]) -> list[str]:
     """Handedness ("left", "right" or "") of each hand, from version 1's `leading_hand`, the one with the gesture."""
     leading = [entry.get("leading_hand") for entry in entries.values()]
     if not any(leading):

@@ -22,7 +22,7 @@ from static_gesture_classification.sources.image_size import NO_BOX, frame_size,
 from static_gesture_classification.sources.source import Hand, Hands, Piece, Source, files_in, folders_in
 
 ABSENT = (0, 0, 0, 0)
-SIDES = {"R": "right", "L": "left"}  # last letter of a column's view: VFR, VFL, HBL, HFL, HBR, HFR
+HANDEDNESS = {"R": "right", "L": "left"}  # last letter of a column's view: VFR, VFL, HBL, HFL, HBR, HFR
 
 
 @dataclass(kw_only=True)
@@ -78,7 +78,7 @@ class HandsDataset(Source):
             else:
                 x, y, width, height = box
                 normalised, problem = in_shares((x, y, x + width, y + height), size)
-            yield Hand(name, image, label, normalised, who, who, number, SIDES.get(view[-1:], ""), problem=problem)
+            yield Hand(name, image, label, normalised, who, who, number, HANDEDNESS.get(view[-1:], ""), problem=problem)
 
 
 def parse_box(cell: str | None) -> tuple[float, ...] | None:

@@ -25,18 +25,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from static_gesture_classification.samples import Rejected
 from static_gesture_classification.sources.annotated import (
-    PERCENT,
+    IN_PERCENT,
     Annotated,
     AnnotationFile,
+    LeftOut,
     MarkedHand,
     PictureIndex,
     around,
@@ -46,11 +47,11 @@ from static_gesture_classification.sources.annotated import (
     split_in,
 )
 from static_gesture_classification.sources.image_size import frame_size
-from static_gesture_classification.sources.parsing import read_json
+from static_gesture_classification.sources.parsing import read_any_json
 from static_gesture_classification.sources.source import is_image
 
-DRAWN = ("rectanglelabels", "polygonlabels")
-OTHER_SHAPES = ("brushlabels", "ellipselabels", "keypointlabels", "vectorlabels", "bitmasklabels")
+STUDIO_SHAPES = ("rectanglelabels", "polygonlabels")
+OTHER_STUDIO_SHAPES = ("brushlabels", "ellipselabels", "keypointlabels", "vectorlabels", "bitmasklabels")
 WHOLE_PICTURE = [0.0, 0.0, 100.0, 100.0]
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 SIDEWAYS = (90, 270)
@@ -65,15 +66,6 @@ class Task:
     data: Mapping[str, Any]
     results: list[dict[str, Any]]
     updated: str = ""
-
-
-@dataclass
-class Counted:
-    """Left-out entries, for the report."""
-
-    rejected: list[Rejected] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    tasks: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(kw_only=True)
@@ -94,16 +86,16 @@ class LabelStudio(Annotated):
         return [[self._file(name, pictures)] for name in pictures.by_suffix(".json") if is_list(self.folder / name)]
 
     def _file(self, name: str, pictures: PictureIndex) -> AnnotationFile:
-        counted = Counted()
+        counted = LeftOut()
         beside = name.rpartition("/")[0]
         near = (beside, f"{beside}/images".lstrip("/"))
         hands = self._read_hands(name, near, pictures, counted)
         return AnnotationFile(name, hands, near, split_in(name), rejected=counted.rejected, notes=counted.notes)
 
     def _read_hands(
-        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: Counted
+        self, name: str, near: Sequence[str], pictures: PictureIndex, counted: LeftOut
     ) -> Iterator[MarkedHand]:
-        content = read_json(self.folder / name)
+        content = read_any_json(self.folder / name)
         entries = content if isinstance(content, list) else [content]
         for task in self._tasks(entries, name, counted):
             named = self._picture(task)
@@ -113,9 +105,9 @@ class LabelStudio(Annotated):
             names = picture_names(named)
             paths = (pictures.find(name, near)[0] for name in names)
             yield from self._hands(task, next((path for path in paths if path is not None), names[0]), counted)
-        counted.notes += [f"{name}: {count:,} {what}" for what, count in counted.tasks.items()]
+        counted.notes += [f"{name}: {count:,} {what}" for what, count in counted.counts.items()]
 
-    def _tasks(self, entries: Sequence[Any], name: str, counted: Counted) -> Iterator[Task]:
+    def _tasks(self, entries: Sequence[Any], name: str, counted: LeftOut) -> Iterator[Task]:
         latest: dict[str, Task] = {}
         for place, entry in enumerate(entries):
             if not isinstance(entry, dict):
@@ -127,7 +119,7 @@ class LabelStudio(Annotated):
             else:
                 short = self._short_task(task, entry)
                 if task in latest:
-                    counted.tasks["annotations of tasks that have a later one are left out"] += 1
+                    counted.counts["annotations of tasks that have a later one are left out"] += 1
                 if task not in latest or short.updated >= latest[task].updated:
                     latest[task] = short
         yield from latest.values()
@@ -153,25 +145,27 @@ class LabelStudio(Annotated):
         candidates = (task.data.get(name) for name in fields if name)
         return next((text for text in candidates if isinstance(text, str) and names_picture(text)), None)
 
-    def _hands(self, task: Task, picture: str, counted: Counted) -> Iterator[MarkedHand]:
+    def _hands(self, task: Task, picture: str, counted: LeftOut) -> Iterator[MarkedHand]:
         regions: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for place, result in enumerate(task.results):
             if isinstance(result, dict) and isinstance(result.get("value"), dict):
                 regions[str(result.get("id") or place)].append(result)
         attributes = {key: str(value) for key, value in task.data.items() if isinstance(value, str | int)}
-        shapes = {key for key, results in regions.items() if any(kind_of(result) in DRAWN for result in results)}
+        shapes = {
+            key for key, results in regions.items() if any(shape_kind(result) in STUDIO_SHAPES for result in results)
+        }
         for key in regions.keys() - shapes:
             attributes |= choices_in(regions[key])
         for number, key in enumerate(key for key in regions if key in shapes):
             entry = f"{task.entry} region {number}"
-            for result in (result for result in regions[key] if kind_of(result) in DRAWN):
-                marked = drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
+            for result in (result for result in regions[key] if shape_kind(result) in STUDIO_SHAPES):
+                marked = read_drawn_hand(result, picture, attributes | choices_in(regions[key]), entry)
                 yield self._undo_turn(marked, result.get("image_rotation"))
         if not shapes:
             yield from self._whole(task, picture, regions, attributes, counted)
-        others = sum(kind_of(result) in OTHER_SHAPES for results in regions.values() for result in results)
+        others = sum(shape_kind(result) in OTHER_STUDIO_SHAPES for results in regions.values() for result in results)
         if others:
-            counted.tasks["regions that are neither boxes nor polygons are left out"] += others
+            counted.counts["regions that are neither boxes nor polygons are left out"] += others
 
     def _undo_turn(self, marked: MarkedHand, rotation: object) -> MarkedHand:
         """Turn a box back that a version before 1.0 turned with the annotator's view."""
@@ -188,7 +182,7 @@ class LabelStudio(Annotated):
         picture: str,
         regions: Mapping[str, list[dict[str, Any]]],
         attributes: Mapping[str, str],
-        counted: Counted,
+        counted: LeftOut,
     ) -> Iterator[MarkedHand]:
         """The hand of a picture without shapes, labelled by its choice."""
         labels = {name: label for results in regions.values() for name, label in choices_in(results).items()}
@@ -198,23 +192,23 @@ class LabelStudio(Annotated):
             if (name == self.choice if self.choice else name not in self.attributes.values())
         ]
         if not wanted:
-            counted.tasks["tasks have neither a box nor a choice and are left out"] += 1
+            counted.counts["tasks have neither a box nor a choice and are left out"] += 1
         for label in wanted[:1]:
             problem = f"several labels were chosen for it: {', '.join(wanted)}" if len(wanted) > 1 else None
             yield MarkedHand(
-                picture, label, WHOLE_PICTURE, PERCENT, attributes=attributes, entry=task.entry, problem=problem
+                picture, label, WHOLE_PICTURE, IN_PERCENT, attributes=attributes, entry=task.entry, problem=problem
             )
 
 
-def full_task(entry: str, content: dict[str, Any], counted: Counted) -> Iterator[Task]:
+def full_task(entry: str, content: dict[str, Any], counted: LeftOut) -> Iterator[Task]:
     """A task of JSON with the annotation that counts; versions before 1.0 have `completions`."""
     given = content.get("annotations") or content.get("completions") or []
     usable = [one for one in given if isinstance(one, dict) and not one.get("was_cancelled")]
     if not usable:
-        counted.tasks["tasks have no annotation and are left out"] += 1
+        counted.counts["tasks have no annotation and are left out"] += 1
         return
     if len(usable) > 1:
-        counted.tasks["tasks were annotated more than once; the ground truth or else the latest counts"] += 1
+        counted.counts["tasks were annotated more than once; the ground truth or else the latest counts"] += 1
     best = max(usable, key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at") or "")))
     data = content.get("data")
     yield Task(entry, data if isinstance(data, dict) else {}, list(best.get("result") or []))
@@ -222,14 +216,14 @@ def full_task(entry: str, content: dict[str, Any], counted: Counted) -> Iterator
 
 def shape_result(name: str, number: str, shape: dict[str, Any]) -> dict[str, Any]:
     """A region of JSON-MIN as a result of JSON."""
-    kind = next((kind for kind in (*DRAWN, *OTHER_SHAPES, "choices") if kind in shape), "")
+    kind = next((kind for kind in (*STUDIO_SHAPES, *OTHER_STUDIO_SHAPES, "choices") if kind in shape), "")
     sizes = {key: shape.get(key) for key in ("original_width", "original_height", "image_rotation")}
     return {"id": f"{name} {number}", "from_name": name, "type": kind, "value": shape, **sizes}
 
 
-def kind_of(result: Mapping[str, Any]) -> str:
+def shape_kind(result: Mapping[str, Any]) -> str:
     """`rectanglelabels`, `choices`, ...: a key of the value, since `type` may be a control's name."""
-    kinds = (*DRAWN, *OTHER_SHAPES)
+    kinds = (*STUDIO_SHAPES, *OTHER_STUDIO_SHAPES)
     return next((kind for kind in kinds if kind in result["value"]), str(result.get("type") or "").lower())
 
 
@@ -244,23 +238,23 @@ def choices_in(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> MarkedHand:
+def read_drawn_hand(result: Mapping[str, Any], picture: str, attributes: Mapping[str, str], entry: str) -> MarkedHand:
     """A rectangle or polygon as a hand."""
-    kind, value = kind_of(result), result["value"]
+    kind, value = shape_kind(result), result["value"]
     labels = value.get(kind)
     labels = [str(label) for label in labels] if isinstance(labels, list) else []
     size = positive_size(result.get("original_width"), result.get("original_height"))
-    points = corners(value, size) if kind == "rectanglelabels" else polygon(value)
+    points = rectangle_corners(value, size) if kind == "rectanglelabels" else polygon(value)
     problem = None
     if len(labels) > 1:
         problem = f"it has {len(labels)} labels: {', '.join(labels)}"
     elif points is None:
         problem = f"its {kind.removesuffix('labels')} is not made of numbers: {str(value)[:80]}"
     box = list(around(points)) if points else None
-    return MarkedHand(picture, labels[0] if labels else "", box, PERCENT, size, None, attributes, entry, problem)
+    return MarkedHand(picture, labels[0] if labels else "", box, IN_PERCENT, size, None, attributes, entry, problem)
 
 
-def corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
+def rectangle_corners(value: Mapping[str, Any], size: tuple[float, float] | None) -> list[tuple[float, float]] | None:
     """The corners in percent of a rectangle that is turned about its upper left one; None where it has no numbers."""
     box = numbers([value.get(name) for name in ("x", "y", "width", "height")])
     turn = value.get("rotation") or 0

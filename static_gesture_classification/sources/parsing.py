@@ -22,7 +22,7 @@ class NotWholeError(Exception):
     """A file that is not whole XML, or declares entities. The message is the reason alone."""
 
 
-def read_json(path: Path, way_out: str = "export it again or delete it") -> Any:
+def read_any_json(path: Path, way_out: str = "export it again or delete it") -> Any:
     """The content of a JSON file, with or without a byte-order mark; it may have NaN and infinities.
 
     Raises:

@@ -48,8 +48,8 @@ from static_gesture_classification.sources.source import (
 )
 
 MINED_FROM = "mined from "  # how the `camera` of a mined session begins
-NAME = "recorded"  # of the source in the configuration
-VERSION = 1
+RECORDED = "recorded"  # of the source in the configuration
+SESSION_VERSION = 1
 SESSION_FILE = "session.json"
 
 
@@ -109,7 +109,7 @@ def write_session(folder: Path, session: Session) -> None:
     Raises:
         OutputError: the folder is read-only, the disk is full.
     """
-    write_json(folder / SESSION_FILE, {"version": VERSION} | asdict(session))
+    write_json(folder / SESSION_FILE, {"version": SESSION_VERSION} | asdict(session))
 
 
 def read_session(folder: Path) -> Session:
@@ -120,7 +120,7 @@ def read_session(folder: Path) -> Session:
             a wrong type or a file outside its folder.
     """
     path = folder / SESSION_FILE
-    written = read_json(path, _Written, "mend it or delete its folder", ("version", VERSION))
+    written = read_json(path, _Written, "mend it or delete its folder", ("version", SESSION_VERSION))
     official_split(written.split, str(path))
     session = Session(**vars(written))
     if not session.camera.startswith(MINED_FROM):

@@ -18,11 +18,11 @@ import pandas as pd
 import pyarrow as pa
 
 from static_gesture_classification.samples import BOX, Rejected
-from static_gesture_classification.sources.source import Batch
+from static_gesture_classification.sources.source import SampleBatch
 
 REPEATED = "the same image"  # beginning of the reason
 TAIL = 4096  # bytes
-COMPARED = 100_000  # images of a source that are compared by content; each costs a look at the disk
+COMPARED_IMAGES = 100_000  # images of a source that are compared by content; each costs a look at the disk
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Contents:
 
     def twin(self, source: str, path: Path) -> str | None:
         """The other source that has an image of the same content, or None; then it remembers the image."""
-        if self.compared.get(source, 0) >= COMPARED:
+        if self.compared.get(source, 0) >= COMPARED_IMAGES:
             return None
         try:
             size = path.stat().st_size
@@ -63,7 +63,7 @@ class RepeatedImages:
         self._owners: dict[int, str] = {}  # hash of image -> source that has it
         self._hands: set[int] = set()  # hashes of image and box
 
-    def split(self, batch: Batch) -> tuple[pa.Table, list[Rejected]]:
+    def split(self, batch: SampleBatch) -> tuple[pa.Table, list[Rejected]]:
         """The new rows of a batch, and the others with the reason."""
         table = batch.table
         if not len(table):

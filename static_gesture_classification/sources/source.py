@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from joblib import Parallel, delayed
 
+from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.gestures import Vocabulary, require_text
@@ -43,7 +44,7 @@ from static_gesture_classification.samples import (
 )
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
-__all__ = ["Batch", "Hand", "Hands", "Piece", "Source", "files_in", "folders_in", "is_image"]
+__all__ = ["Hand", "Hands", "Piece", "SampleBatch", "Source", "files_in", "folders_in", "is_image"]
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".tar.gz", ".rar", ".7z")
 PENDING = 200_000  # samples in memory before surplus ones are dropped
@@ -90,12 +91,12 @@ class Hands:
     image: list[str | None]
     number: list[int]
     label: list[str]
-    box: npt.NDArray[np.float64]
+    box: Doubles
     subject: list[str]
     session: list[str]
     hand: list[str]
     split: list[str]
-    landmarks: npt.NDArray[np.float32] | None = None
+    landmarks: Singles | None = None
     problems: dict[int, str] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     passed_over: list[Rejected] = field(default_factory=list)
@@ -126,7 +127,7 @@ class Hands:
 
 
 @dataclass
-class Batch:
+class SampleBatch:
     """A piece of the sample table (`samples.SCHEMA`) and its report.
 
     `clipped` counts boxes that reached a little beyond the image, `ignored` hands whose label is mapped to `ignore`,
@@ -221,7 +222,7 @@ class Source(ABC):
         state = "is empty" if self.folder.is_dir() else "is not a folder" if self.folder.exists() else "does not exist"
         raise DataError(f"source {self.name}: {self.root} {state}; set sources.{self.name}.root, or {self.how_to_get}")
 
-    def read(self, vocabulary: Vocabulary, progress: Callable[[int, int], None] | None = None) -> Iterator[Batch]:
+    def read(self, vocabulary: Vocabulary, progress: Callable[[int, int], None] | None = None) -> Iterator[SampleBatch]:
         """Rows of the sample table, in batches that fit in memory; `progress` gets the numbers of read and all pieces.
 
         Raises:
@@ -235,11 +236,11 @@ class Source(ABC):
             return batches
         return spread_over_subjects(batches, self.max_per_gesture, self.seed)
 
-    def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[Batch]:
+    def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[SampleBatch]:
         pieces = self.pieces()
         progress(0, len(pieces))
         if passed_over := self._find_unnameable():
-            yield Batch(SCHEMA.empty_table(), passed_over=passed_over)
+            yield SampleBatch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
         parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
         results = parallel(delayed(self._check_piece)(piece, vocabulary) for piece in pieces)
@@ -251,7 +252,7 @@ class Source(ABC):
         if unknown:
             raise DataError(message(self.name, self.root, unknown.values(), self._label_map(vocabulary)))
 
-    def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[Batch]:
+    def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[SampleBatch]:
         with without_garbage_collection():
             return [self.check(hands, vocabulary) for hands in piece()]
 
@@ -275,7 +276,7 @@ class Source(ABC):
                 f"sources.{self.name}.max_per_gesture is {self.max_per_gesture}; it must be at least 1, or null"
             )
 
-    def check(self, hands: Hands, vocabulary: Vocabulary) -> Batch:
+    def check(self, hands: Hands, vocabulary: Vocabulary) -> SampleBatch:
         """Map labels, check boxes and images, and make table rows of good hands."""
         known = self._label_map(vocabulary)
         gesture = np.array([known.get(label, IGNORE) for label in hands.label], dtype=object)
@@ -287,7 +288,7 @@ class Source(ABC):
         bad[list(problems)] = True
         rejected = [self._reject(hands, row, problems[row]) for row in np.flatnonzero(wanted & bad).tolist()]
         rows = np.flatnonzero(wanted & ~bad)
-        return Batch(
+        return SampleBatch(
             table=self._table(hands, rows, box, gesture),
             rejected=hands.rejected + rejected,
             clipped=int(clipped[rows].sum()),
@@ -326,7 +327,7 @@ class Source(ABC):
         )
 
     def _table(
-        self, hands: Hands, rows: npt.NDArray[np.intp], box: npt.NDArray[np.float32], gesture: npt.NDArray[np.object_]
+        self, hands: Hands, rows: npt.NDArray[np.intp], box: Singles, gesture: npt.NDArray[np.object_]
     ) -> pa.Table:
         def texts(column: Sequence[str | None]) -> pa.Array:
             return pa.array([column[row] for row in rows], pa.string())
@@ -354,8 +355,8 @@ class Source(ABC):
 
 
 def check_boxes(
-    box: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], dict[int, str]]:
+    box: Doubles,
+) -> tuple[Singles, npt.NDArray[np.bool_], dict[int, str]]:
     """Clip boxes to the image.
 
     Args:
@@ -379,7 +380,7 @@ def check_boxes(
     return clipped, beyond > 1e-6, problems
 
 
-def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iterator[Batch]:
+def spread_over_subjects(batches: Iterable[SampleBatch], most: int, seed: int) -> Iterator[SampleBatch]:
     """At most `most` samples of each gesture, in their order, from as many subjects as possible.
 
     Subjects (else sessions or images) are visited in rounds: each gives one sample before any gives a second. A hash of
@@ -393,7 +394,7 @@ def spread_over_subjects(batches: Iterable[Batch], most: int, seed: int) -> Iter
             pending = [_first_rounds(pa.concat_tables(pending), most, seed)]
         yield replace(batch, table=SCHEMA.empty_table())
     if pending:
-        yield Batch(_first_rounds(pa.concat_tables(pending), most, seed))
+        yield SampleBatch(_first_rounds(pa.concat_tables(pending), most, seed))
 
 
 def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:

@@ -22,8 +22,8 @@ from static_gesture_classification.synthetic.dataset import Picture, SyntheticDa
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 
-CHUNK = 500  # hands per piece
-PARALLEL_FROM = 4000  # posing fewer hands takes less time than starting a process
+HANDS_PER_TASK = 500  # hands per piece
+HANDS_IN_PARALLEL = 4000  # posing fewer hands takes less time than starting a process
 
 
 @dataclass(kw_only=True)
@@ -65,15 +65,15 @@ class SyntheticLandmarks(Source):
         return True
 
     def pieces(self) -> Sequence[Piece]:
-        """See `Source.pieces`; `CHUNK` hands each."""
+        """See `Source.pieces`; `HANDS_PER_TASK` hands each."""
         if self.any_pose < 0:
             raise UserError(f"sources.{self.name}.any_pose is {self.any_pose}; it must be 0 or more")
         pictures = self.dataset.pictures + self._any_pictures()
-        return [partial(self._pose, pictures[i : i + CHUNK]) for i in range(0, len(pictures), CHUNK)]
+        return [partial(self._pose, pictures[i : i + HANDS_PER_TASK]) for i in range(0, len(pictures), HANDS_PER_TASK)]
 
     def workers(self, pieces: Sequence[Piece]) -> int:
         """All cores for many hands, else one."""
-        return (os.cpu_count() or 1) if self.hands + self.any_pose > PARALLEL_FROM else 1
+        return (os.cpu_count() or 1) if self.hands + self.any_pose > HANDS_IN_PARALLEL else 1
 
     @cached_property
     def dataset(self) -> SyntheticDataset:

@@ -12,9 +12,10 @@ from difflib import get_close_matches
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
+from static_gesture_classification.local_settings import LOCAL
+
 IGNORE = "ignore"  # in a label map: hands with this label are left out
-ALIKE = 0.75  # least share of common letters of two names; `fists` and FIST have more, `point` and FOUR fewer
-LOCAL = "conf/local/default.yaml"
+SIMILAR_LABEL = 0.75  # least share of common letters of two names; `fists` and FIST have more, `point` and FOUR fewer
 
 
 @dataclass
@@ -41,7 +42,7 @@ def message(source: str, root: str, unknown: Iterable[UnknownLabel], known: Mapp
     gestures = ", ".join(dict.fromkeys(gesture for gesture in known.values() if gesture != IGNORE))
     text = (
         f"{root}: unknown label{'s' if len(labels) > 1 else ''} {named}; map each to a gesture ({gestures}) or to "
-        f"{IGNORE}, which leaves it out. Put these lines into {LOCAL}, with the right gestures:\n\n"
+        f"{IGNORE}, which leaves it out. Put these lines into conf/{LOCAL}, with the right gestures:\n\n"
         f"{lines(source, wanted)}"
     )
     command = override(source, wanted)
@@ -76,7 +77,7 @@ def nearest(label: str, known: Mapping[str, str]) -> str | None:
     ('THUMBS_UP', 'THUMBS_UP')
     """
     names = {_letters(name): gesture for name, gesture in known.items()}
-    match = get_close_matches(_letters(label), [name for name in names if name], n=1, cutoff=ALIKE)
+    match = get_close_matches(_letters(label), [name for name in names if name], n=1, cutoff=SIMILAR_LABEL)
     return names[match[0]] if match else None
 
 

@@ -37,9 +37,9 @@ from static_gesture_classification.sources.folder_layout import SPLIT_WORDS
 from static_gesture_classification.sources.parsing import NotWholeError, read_xml
 from static_gesture_classification.sources.source import is_image
 
-CORNERS = ("xmin", "ymin", "xmax", "ymax")
+VOC_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 PICTURES = "JPEGImages"
-LISTS = "ImageSets/Main"
+SPLIT_LISTS = "ImageSets/Main"
 
 
 @dataclass(kw_only=True)
@@ -71,10 +71,10 @@ class Voc(Annotated):
     def _lists(self, pictures: PictureIndex) -> dict[tuple[str, str], str]:
         """(folder of ImageSets, the XML's path below Annotations without suffix) -> official split."""
         found: dict[tuple[str, str], str] = {}
-        files = [path for path in pictures.by_suffix(".txt") if path.rpartition("/")[0].endswith(LISTS)]
+        files = [path for path in pictures.by_suffix(".txt") if path.rpartition("/")[0].endswith(SPLIT_LISTS)]
         known = [path for path in files if PurePosixPath(path).stem in SPLIT_WORDS]
         for path in sorted(known, key=lambda path: PurePosixPath(path).stem != "trainval"):  # train and val overrule it
-            devkit = path.rpartition("/")[0].removesuffix(LISTS).strip("/")
+            devkit = path.rpartition("/")[0].removesuffix(SPLIT_LISTS).strip("/")
             text = (self.folder / path).read_text(encoding="utf-8-sig", errors="replace")
             stems = [line.split()[0] for line in text.splitlines() if line.strip()]
             found |= {(devkit, stem): SPLIT_WORDS[PurePosixPath(path).stem] for stem in stems}
@@ -110,18 +110,18 @@ class Voc(Annotated):
                     label=(thing.findtext("name") or "").strip(),
                     box=box,
                     size=size,
-                    attributes=attributes_of(thing),
+                    attributes=object_attributes(thing),
                     entry=f"{name} object {number}",
                     problem=problem,
                 )
 
     def _box(self, thing: Element) -> tuple[list[float], str | None]:
         """The box of an object, with 0 as the first pixel's left edge, and its problem."""
-        texts = [thing.findtext(f"bndbox/{name}") for name in CORNERS]
+        texts = [thing.findtext(f"bndbox/{name}") for name in VOC_CORNERS]
         try:
             x1, y1, x2, y2 = (float(text) for text in texts if text is not None)
         except ValueError:
-            shown = ", ".join(f"{name} {text!r}" for name, text in zip(CORNERS, texts, strict=True))
+            shown = ", ".join(f"{name} {text!r}" for name, text in zip(VOC_CORNERS, texts, strict=True))
             return [], f"its bndbox is not four numbers: {shown}"
         left, top = (first and first - self.first_pixel for first in (x1, y1))  # 0 is the edge in any case
         return [left, top, x2, y2], None
@@ -146,7 +146,7 @@ def picture_of(root: Element, name: str, near: Sequence[str], stems: dict[str, s
     return name.replace("\\", "/").rpartition("/")[2] or stem
 
 
-def attributes_of(thing: Element) -> dict[str, str]:
+def object_attributes(thing: Element) -> dict[str, str]:
     """CVAT's attributes of an object."""
     return {
         (entry.findtext("name") or "").strip(): (entry.findtext("value") or "").strip()

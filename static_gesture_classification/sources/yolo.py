@@ -18,7 +18,7 @@ width and height. 21 points, all marked, are the hand's landmarks. The path of a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,9 +27,11 @@ import yaml
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
-    SHARES,
+    IMAGE_NOT_FOUND,
+    IN_SHARES,
     Annotated,
     AnnotationFile,
+    LeftOut,
     MarkedHand,
     PictureIndex,
     around,
@@ -55,21 +57,13 @@ class Description:
 
 
 @dataclass
-class Row:
+class LabelLine:
     """One line of a label file, or its `problem`."""
 
     label: int = -1
     box: tuple[float, ...] = ()
     landmarks: list[float] | None = None
     problem: str | None = None
-
-
-@dataclass
-class Found:
-    """Rejected entries and notes of a split."""
-
-    rejected: list[Rejected] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -101,11 +95,11 @@ class Yolo(Annotated):
             raise DataError(
                 f"{self.root}/{description.file}: no pictures where it says they are ({', '.join(missing)}); mend it"
             )
-        first = Found(
+        first = LeftOut(
             rejected=self._without_picture({image for images in found.values() for image in images}, pictures),
             notes=[f"{description.file}: {place} is not there and is left out" for place in missing],
         )
-        counted = [first, *(Found() for _ in range(len(found) - 1))]
+        counted = [first, *(LeftOut() for _ in range(len(found) - 1))]
         return [
             [self._split(split, sorted(set(images)), description, pictures, count)]
             for (split, images), count in zip(found.items(), counted, strict=True)
@@ -152,7 +146,7 @@ class Yolo(Annotated):
             class_names(content["names"], where),
             splits_in(content, {"": ["images"]}),
             str(content.get("path") or ""),
-            points_in(content.get("kpt_shape"), where),
+            keypoint_shape(content.get("kpt_shape"), where),
         )
 
     def _images(self, place: str, description: Description, pictures: PictureIndex) -> list[str] | None:
@@ -208,19 +202,19 @@ class Yolo(Annotated):
         return [Rejected(self.name, path, "the whole file", "image not found") for path in alone]
 
     def _split(
-        self, split: str, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
+        self, split: str, images: Sequence[str], description: Description, pictures: PictureIndex, count: LeftOut
     ) -> AnnotationFile:
         hands = self._read_hands(images, description, pictures, count)
         return AnnotationFile(description.file, hands, split=split, rejected=count.rejected, notes=count.notes)
 
     def _read_hands(
-        self, images: Sequence[str], description: Description, pictures: PictureIndex, count: Found
+        self, images: Sequence[str], description: Description, pictures: PictureIndex, count: LeftOut
     ) -> Iterator[MarkedHand]:
         without = 0
         for image in images:
             labels = label_file(image)
             if image not in pictures.paths:
-                count.rejected.append(Rejected(self.name, description.file, image, "image not found"))
+                count.rejected.append(Rejected(self.name, description.file, image, IMAGE_NOT_FOUND))
             elif labels in pictures.paths:
                 yield from self._hands(image, labels, description, count)
             else:
@@ -228,7 +222,7 @@ class Yolo(Annotated):
         if without:
             count.notes.append(f"{without:,} of {len(images):,} images have no label file: no hands in them")
 
-    def _hands(self, image: str, labels: str, description: Description, count: Found) -> Iterator[MarkedHand]:
+    def _hands(self, image: str, labels: str, description: Description, count: LeftOut) -> Iterator[MarkedHand]:
         text = (self.folder / labels).read_text(encoding="utf-8-sig", errors="replace")
         for number, line in enumerate(text.splitlines(), start=1):
             if not line.strip():
@@ -240,7 +234,9 @@ class Yolo(Annotated):
             if row.problem is not None:
                 count.rejected.append(Rejected(self.name, labels, f"line {number}", row.problem))
                 continue
-            yield MarkedHand(image, description.names[row.label], row.box, SHARES, landmarks=row.landmarks, entry=entry)
+            yield MarkedHand(
+                image, description.names[row.label], row.box, IN_SHARES, landmarks=row.landmarks, entry=entry
+            )
 
 
 def label_file(image: str) -> str:
@@ -252,36 +248,36 @@ def label_file(image: str) -> str:
     return "/labels/".join(f"/{image}".rsplit("/images/", 1)).lstrip("/").rpartition(".")[0] + ".txt"
 
 
-def parse_line(line: str, points: tuple[int, int]) -> Row:
+def parse_line(line: str, points: tuple[int, int]) -> LabelLine:
     """Parse a line of a label file; `points`: number of points of the description, and numbers per point."""
     parts = line.split()
     try:
         numbers = [float(part) for part in parts]
         label = int(numbers[0])
     except (ValueError, OverflowError):
-        return Row(problem=f"it is not made of numbers: {line.strip()[:60]!r}")
+        return LabelLine(problem=f"it is not made of numbers: {line.strip()[:60]!r}")
     if label != numbers[0] or label < 0:
-        return Row(problem=f"its class is {parts[0]!r}; classes are counted 0, 1, 2, ...")
+        return LabelLine(problem=f"its class is {parts[0]!r}; classes are counted 0, 1, 2, ...")
     count, each = points
     if len(numbers) == BOX_COLUMNS:
-        return Row(label, corners(numbers[1:]))
+        return LabelLine(label, box_corners(numbers[1:]))
     if count and len(numbers) == BOX_COLUMNS + count * each:
-        return Row(label, corners(numbers[1:BOX_COLUMNS]), landmarks_in(numbers[BOX_COLUMNS:], count, each))
+        return LabelLine(label, box_corners(numbers[1:BOX_COLUMNS]), line_landmarks(numbers[BOX_COLUMNS:], count, each))
     if len(numbers) >= 7 and len(numbers) % 2:
-        return Row(label, around(list(zip(numbers[1::2], numbers[2::2], strict=True))))
+        return LabelLine(label, around(list(zip(numbers[1::2], numbers[2::2], strict=True))))
     kinds = f"a box has {BOX_COLUMNS}, a polygon 7 or more, an odd number"
     if count:
         kinds += f", a hand with the points of kpt_shape {BOX_COLUMNS + count * each}"
-    return Row(problem=f"it has {len(numbers)} numbers; {kinds}")
+    return LabelLine(problem=f"it has {len(numbers)} numbers; {kinds}")
 
 
-def corners(box: Sequence[float]) -> tuple[float, ...]:
+def box_corners(box: Sequence[float]) -> tuple[float, ...]:
     """x1, y1, x2, y2 of centre and size."""
     x, y, width, height = box
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def landmarks_in(numbers: Sequence[float], count: int, each: int) -> list[float] | None:
+def line_landmarks(numbers: Sequence[float], count: int, each: int) -> list[float] | None:
     """x, y of 21 points; None for another number, or if one is not marked (v is 0; without v: both are 0)."""
     points = [numbers[start : start + each] for start in range(0, len(numbers), each)]
     marked = all(point[2] > 0 if each == 3 else any(point) for point in points)
@@ -310,7 +306,7 @@ def splits_in(content: Mapping[str, Any], usual: Mapping[str, list[str]]) -> dic
     return found or dict(usual)
 
 
-def points_in(shape: Any, where: str) -> tuple[int, int]:
+def keypoint_shape(shape: Any, where: str) -> tuple[int, int]:
     """`kpt_shape`: points per hand, and 2 or 3 numbers per point; 0, 0 without."""
     if shape is None:
         return 0, 0

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.poses import TOUCH_PLACES, PoseBook, View
 from static_gesture_classification.synthetic.skeleton import (
     FINGERS,
@@ -26,8 +26,8 @@ from static_gesture_classification.synthetic.skeleton import (
 
 NEAR = 15.0  # millimetres, root mean square over the joints that count, of a median adult's hand
 REFERENCES = 150  # hands of each named gesture to keep away from
-TRIES = 200
-SEED = 0  # of the references
+POSE_TRIES = 200
+REFERENCE_SEED = 0  # of the references
 _COUNT = np.array([3, 4, 6, 8, 10, 12, 14, 16, 18, 20])  # the last joint and the tip of thumb and fingers
 _TOUCHED = 0.3  # share of hands whose thumb rests on a finger
 _STRAIGHT, _CURLED = ((-8.0, 15.0), (-4.0, 15.0)), ((60.0, 92.0), (80.0, 112.0))  # degrees: knuckle, middle joint
@@ -49,9 +49,9 @@ class AnyPose:
     def draw(self, rng: np.random.Generator, variety: float = 1.0) -> tuple[HandPose, View]:
         """Draw one hand; `variety` from 0 to 1: how far it is turned.
 
-        After `TRIES` poses near a gesture, the last one counts.
+        After `POSE_TRIES` poses near a gesture, the last one counts.
         """
-        for _ in range(TRIES):
+        for _ in range(POSE_TRIES):
             pose = _draw_pose(rng)
             if self.distance(pose) > NEAR:
                 break
@@ -65,14 +65,14 @@ class AnyPose:
         return float(np.sqrt(squares.min()))
 
     @cached_property
-    def _references(self) -> npt.NDArray[np.float64]:
+    def _references(self) -> Doubles:
         """Joints (n, 10, 3) of hands of the named gestures."""
-        rng = np.random.default_rng(SEED)
+        rng = np.random.default_rng(REFERENCE_SEED)
         poses = [self.named.draw(name, rng)[0] for name in self.gestures for _ in range(REFERENCES)]
         return np.stack([_joints(pose) for pose in poses]) if poses else np.empty((0, len(_COUNT), 3))
 
 
-def _joints(pose: HandPose) -> npt.NDArray[np.float64]:
+def _joints(pose: HandPose) -> Doubles:
     """The joints (10, 3) that count, in the palm's frame, of a median adult's hand in millimetres."""
     return pose_skeleton(pose, Proportions()).landmarks()[_COUNT]
 

@@ -12,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from static_gesture_classification.arrays import Colour, Doubles, Singles
 from static_gesture_classification.synthetic.people import TONES
 
-Pixels = npt.NDArray[np.float32]
-Colour = tuple[int, int, int]
 
-
-def draw_background(rng: np.random.Generator, size: int, variety: float = 1.0) -> Pixels:
+def draw_background(rng: np.random.Generator, size: int, variety: float = 1.0) -> Singles:
     """One background: sRGB float32 (size, size, 3), 0..255.
 
     Args:
@@ -201,7 +199,7 @@ def _draw_face(
     x: float,
     top: float,
     head: float,
-    skin: npt.NDArray[np.float64],
+    skin: Doubles,
 ) -> None:
     """Hair, face, eyes with brows, nose, mouth, now and then glasses; `x` is the middle, `head` half the height."""
 
@@ -280,7 +278,7 @@ def _light_unevenly(image: Image.Image, rng: np.random.Generator, strength: floa
     return Image.fromarray(shaded.astype(np.uint8))
 
 
-def draw_colour(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+def draw_colour(rng: np.random.Generator) -> Doubles:
     """A colour as rooms have them: mostly muted, one in eight of any saturation; sRGB 0..255."""
     if rng.random() < 0.12:
         return rng.uniform(0, 255, 3)

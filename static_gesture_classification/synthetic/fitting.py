@@ -11,11 +11,12 @@ Samples of one gesture have one pose: of each sample's fits those are chosen tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.poses import FINGER_JOINTS, SPREAD_RANGE, THUMB_RANGES, VIEW_ANGLES
 from static_gesture_classification.synthetic.skeleton import (
     FINGER_BONES,
@@ -28,7 +29,6 @@ from static_gesture_classification.synthetic.skeleton import (
     THUMB_BONES,
     THUMB_CMC,
     TIP_DEPTH,
-    Vector,
 )
 
 ANGLES = (*(f"{finger}.{joint}" for finger in FINGERS for joint in FINGER_JOINTS), "spread", *THUMB_RANGES)
@@ -50,6 +50,9 @@ _START_VIEWS = [(yaw, pitch) for yaw in (0.0, 60.0, -60.0, 180.0) for pitch in (
 _START_BENDS = (10.0, 70.0)
 _STEPS = 24
 _NUDGE = 1e-4
+FEW = 3  # samples from which on one pose for all of them is certain enough
+OTHERS = 2  # other poses of a sample, at most
+_NEARLY, _OTHER_POSE = 25.0, 12.0  # their cost above the least one; degrees (root mean square of the angles) apart
 _SAME_POSE = 22.0  # degrees: how far an angle of two samples of one gesture differs
 
 
@@ -63,24 +66,26 @@ class FittedHand:
         is_left: whether the sample is best explained by a left hand, which is mirrored.
         points: float64 (21, 2), its landmarks in the sample's picture and unit.
         error: root mean square distance to the sample's landmarks, as a share of the hand's extent.
+        others: fits in other poses that explain the sample nearly as well, the likeliest first.
     """
 
-    angles: Vector
-    view: Vector
+    angles: Doubles
+    view: Doubles
     is_left: bool
-    points: Vector
+    points: Doubles
     error: float
+    others: tuple[FittedHand, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Fits:
     """All fits of n samples from s starts each: parameters (n, s, p), cost (n, s), whether mirrored (s,)."""
 
-    parameters: Vector
-    cost: Vector
+    parameters: Doubles
+    cost: Doubles
     mirrored: np.ndarray
 
-    def distances(self, row: int, start: int) -> Vector:
+    def distances(self, row: int, start: int) -> Doubles:
         """How far the poses of all fits are from one of them, as a cost: (n, s)."""
         off = np.degrees(self.parameters[..., :_COUNT] - self.parameters[row, start, :_COUNT])
         return np.square(off / _SAME_POSE).sum(axis=2)
@@ -94,10 +99,15 @@ def fit_hands(points: np.ndarray) -> list[FittedHand]:
     """
     targets = _normalise(np.asarray(points, np.float64))
     fits = _fit_all(targets)
-    return [_result(points[row], targets[row], fits, row, start) for row, start in enumerate(_choose(fits))]
+    hands = []
+    for row, chosen in enumerate(_choose(fits)):
+        own = (points[row], targets[row], fits, row)
+        others = tuple(_result(*own, start) for start in _other_poses(fits, row, chosen))
+        hands.append(replace(_result(*own, chosen), others=others))
+    return hands
 
 
-def differences(fits: list[FittedHand]) -> Vector:
+def differences(fits: list[FittedHand]) -> Doubles:
     """How far each sample's pose is from the median of the others: root mean square of the angles, degrees, (n,).
 
     0 for a single sample.
@@ -109,7 +119,7 @@ def differences(fits: list[FittedHand]) -> Vector:
     return np.sqrt(np.square(poses - others).mean(axis=1))
 
 
-def describe(fit: FittedHand, slack: float, turns: tuple[float, float, float]) -> dict[str, Any]:
+def pose_variant(fit: FittedHand, slack: float, turns: tuple[float, float, float]) -> dict[str, Any]:
     """A variant of conf/poses (see `poses`): the fitted pose, plain values, in degrees.
 
     Args:
@@ -133,7 +143,14 @@ def describe(fit: FittedHand, slack: float, turns: tuple[float, float, float]) -
     }
 
 
-def place_landmarks(parameters: Vector) -> Vector:
+def pose_variants_of(fits: list[FittedHand], slack: float, turns: tuple[float, float, float]) -> list[dict[str, Any]]:
+    """Variants of all fitted hands of a gesture (see `pose_variant`); of few samples, of their other poses too."""
+    few = len(fits) < FEW
+    hands = [hand for fit in fits for hand in ((fit, *fit.others) if few else (fit,))]
+    return [pose_variant(hand, slack, turns) for hand in hands]
+
+
+def place_landmarks(parameters: Doubles) -> Doubles:
     """Landmarks (..., 21, 3) in palm coordinates, millimetres; angles in radians as in `fit_hands`' parameters.
 
     The same as `skeleton.pose_skeleton`, for many hands at once.
@@ -147,7 +164,7 @@ def place_landmarks(parameters: Vector) -> Vector:
     return np.concatenate([wrist, *digits], axis=-2)
 
 
-def _place_finger(number: int, flexion: Vector, spread: Vector, width: Vector, length: Vector) -> Vector:
+def _place_finger(number: int, flexion: Doubles, spread: Doubles, width: Doubles, length: Doubles) -> Doubles:
     tight = np.cos(np.clip(flexion[..., 0], 0.0, np.pi / 2)) ** 2
     side = np.radians(FINGER_FAN[number]) + spread * SPREAD_SHARE[number] * tight
     lean, zero = np.radians(FINGER_LEAN[number]), np.zeros_like(side)
@@ -159,7 +176,7 @@ def _place_finger(number: int, flexion: Vector, spread: Vector, width: Vector, l
     return _chain(first, np.cumsum(flexion, axis=-1), along, out, np.multiply.outer(length, FINGER_BONES[number]))
 
 
-def _place_thumb(angles: Vector, length: Vector) -> Vector:
+def _place_thumb(angles: Doubles, length: Doubles) -> Doubles:
     abduction, lift, roll = angles[..., 0], angles[..., 1], angles[..., 4]
     along = np.stack(
         [np.cos(lift) * np.sin(abduction), np.cos(lift) * np.cos(abduction), np.sin(lift)], axis=-1
@@ -173,7 +190,7 @@ def _place_thumb(angles: Vector, length: Vector) -> Vector:
     return _chain(np.broadcast_to(np.array(THUMB_CMC), along.shape), bend, along, out, bones)
 
 
-def _chain(first: Vector, bend: Vector, along: Vector, out: Vector, bones: Vector) -> Vector:
+def _chain(first: Doubles, bend: Doubles, along: Doubles, out: Doubles, bones: Doubles) -> Doubles:
     """Joints (..., 4, 3) of a digit whose three bones turn from `along` to `out`; the tip lies below the nail."""
     directions = np.cos(bend)[..., None] * along[..., None, :] + np.sin(bend)[..., None] * out[..., None, :]
     lengths = bones - np.array([0.0, 0.0, TIP_DEPTH])
@@ -181,7 +198,7 @@ def _chain(first: Vector, bend: Vector, along: Vector, out: Vector, bones: Vecto
     return np.concatenate([first[..., None, :], first[..., None, :] + steps], axis=-2)
 
 
-def _project(parameters: Vector) -> Vector:
+def _project(parameters: Doubles) -> Doubles:
     """Landmarks (..., 42) of hands in pictures, centred, with an extent of 1."""
     points = place_landmarks(parameters)
     centre = points[..., 5::4, :].mean(axis=-2, keepdims=True) * 0.8
@@ -194,14 +211,14 @@ def _project(parameters: Vector) -> Vector:
     return _normalise(np.stack([x / depth, -y / depth], axis=-1)).reshape(*parameters.shape[:-1], 42)
 
 
-def _normalise(points: Vector) -> Vector:
+def _normalise(points: Doubles) -> Doubles:
     """Points (..., 21, 2) about their centre, with an extent (root mean square distance from it) of 1."""
     centred = points - points.mean(axis=-2, keepdims=True)
     extent = np.sqrt(np.square(centred).sum(axis=-1).mean(axis=-1))
     return np.asarray(centred / np.maximum(extent, 1e-9)[..., None, None])
 
 
-def _fit_all(targets: Vector) -> _Fits:
+def _fit_all(targets: Doubles) -> _Fits:
     """Fit all samples (n, 21, 2) from all starts."""
     wanted = np.stack([targets, targets * (-1.0, 1.0)], axis=1)  # as a right hand, as a left one
     starts = [(mirrored, *view, bend) for mirrored in (0, 1) for view in _START_VIEWS for bend in _START_BENDS]
@@ -215,7 +232,7 @@ def _fit_all(targets: Vector) -> _Fits:
     return _Fits(parameters.reshape(*shape, -1), cost.reshape(shape), mirrored.astype(bool))
 
 
-def _start(wanted: Vector, yaw: float, pitch: float, bend: float) -> Vector:
+def _start(wanted: Doubles, yaw: float, pitch: float, bend: float) -> Doubles:
     """Parameters from which a fit begins; the roll turns the palm as in the picture."""
     parameters = np.zeros(_COUNT + 10)
     parameters[:_COUNT] = np.radians(_REST)
@@ -227,7 +244,7 @@ def _start(wanted: Vector, yaw: float, pitch: float, bend: float) -> Vector:
     return parameters
 
 
-def _improve(parameters: Vector, wanted: Vector) -> tuple[Vector, Vector]:
+def _improve(parameters: Doubles, wanted: Doubles) -> tuple[Doubles, Doubles]:
     """Levenberg and Marquardt's steps for m fits at once: parameters (m, p) and their costs (m,)."""
     damping = np.full(len(parameters), 1.0)
     errors = _errors(parameters, wanted)
@@ -247,12 +264,12 @@ def _improve(parameters: Vector, wanted: Vector) -> tuple[Vector, Vector]:
     return parameters, cost
 
 
-def _limit(parameters: Vector) -> Vector:
+def _limit(parameters: Doubles) -> Doubles:
     angles = np.clip(parameters[:, :_COUNT], *np.radians(_LIMITS).T)
     return np.concatenate([angles, parameters[:, _COUNT:]], axis=1)
 
 
-def _errors(parameters: Vector, wanted: Vector) -> Vector:
+def _errors(parameters: Doubles, wanted: Doubles) -> Doubles:
     """The terms (..., e) whose squares are minimised: landmarks, then how unlikely pose, view, camera and bones are."""
     angles = np.degrees(parameters[..., :_COUNT])
     tendon = angles[..., 2:12:3] - _DIP_SHARE * angles[..., 1:12:3]
@@ -280,7 +297,18 @@ def _choose(fits: _Fits) -> list[int]:
     return chosen
 
 
-def _result(sample: np.ndarray, target: Vector, fits: _Fits, row: int, start: int) -> FittedHand:
+def _other_poses(fits: _Fits, row: int, chosen: int) -> list[int]:
+    """Fits of a sample in other poses than the chosen one and each other, of nearly the least cost."""
+    poses = np.degrees(fits.parameters[row, :, :_COUNT])
+    near = np.flatnonzero(fits.cost[row] < fits.cost[row].min() + _NEARLY)
+    kept = [chosen]
+    for start in near[np.argsort(fits.cost[row, near])].tolist():
+        if np.sqrt(np.square(poses[kept] - poses[start]).mean(axis=1)).min() > _OTHER_POSE:
+            kept.append(start)
+    return kept[1 : 1 + OTHERS]
+
+
+def _result(sample: np.ndarray, target: Doubles, fits: _Fits, row: int, start: int) -> FittedHand:
     parameters, is_left = fits.parameters[row, start], bool(fits.mirrored[start])
     points = _project(parameters).reshape(21, 2) * ((-1.0, 1.0) if is_left else (1.0, 1.0))
     extent = np.sqrt(np.square(sample - sample.mean(axis=0)).sum(axis=1).mean())

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from static_gesture_classification.synthetic.skeleton import Proportions, Skeleton, Vector
+from static_gesture_classification.arrays import Doubles
+from static_gesture_classification.synthetic.skeleton import Proportions, Skeleton
 
 # Roles: how a capsule is blended (see `renderer.field`).
-PALM, ROOT, OUTER, CLOTH = range(4)
+PALM, FINGER_ROOT, OUTER, CLOTH = range(4)
 # What a capsule is, for shading and for the box around the hand.
-METACARPUS, PROXIMAL, MIDDLE, DISTAL, FOREARM, SLEEVE, BAND = range(7)
-WRIST = ((12.0, 2.0, 0.0), (-13.0, 2.0, 0.0))
+METACARPUS, PROXIMAL, MIDDLE_PHALANX, DISTAL, FOREARM, SLEEVE, BAND = range(7)
+WRIST_SIDES = ((12.0, 2.0, 0.0), (-13.0, 2.0, 0.0))
 ARM_LENGTH = 250.0
 OUT = np.array([0.0, 0.0, 1.0])  # of the palm
 
@@ -41,18 +42,20 @@ class Capsules:
         roles: int32 (n, 3): role, chain (0 palm and arm, 1 thumb, 2.. fingers, 6 sleeve), part.
     """
 
-    ends: Vector
-    radii: Vector
-    palmar: Vector
+    ends: Doubles
+    radii: Doubles
+    palmar: Doubles
     roles: npt.NDArray[np.int32]
 
 
 class _Builder:
     def __init__(self, scale: float) -> None:
         self.scale = scale
-        self.rows: list[tuple[Vector, Vector, float, float, Vector, int, int, int]] = []
+        self.rows: list[tuple[Doubles, Doubles, float, float, Doubles, int, int, int]] = []
 
-    def add(self, a: object, b: object, ra: float, rb: float, palmar: Vector, role: int, chain: int, part: int) -> None:
+    def add(
+        self, a: object, b: object, ra: float, rb: float, palmar: Doubles, role: int, chain: int, part: int
+    ) -> None:
         """Add a capsule; radii are scaled with the subject's thickness."""
         start, end = np.asarray(a, np.float64), np.asarray(b, np.float64)
         self.rows.append((start, end, ra * self.scale, rb * self.scale, palmar, role, chain, part))
@@ -80,7 +83,7 @@ def clothe(skeleton: Skeleton, proportions: Proportions, sleeve: Sleeve | None) 
 
 
 def _add_palm(flesh: _Builder, skeleton: Skeleton, proportions: Proportions) -> None:
-    def add(start: Vector, end: Vector, start_radius: float, end_radius: float) -> None:
+    def add(start: Doubles, end: Doubles, start_radius: float, end_radius: float) -> None:
         flesh.add(start, end, start_radius, end_radius, OUT, PALM, 0, METACARPUS)
 
     size, knuckles, thumb = proportions.size, skeleton.joints[1:, 0], skeleton.joints[0]
@@ -112,11 +115,11 @@ def _add_sleeve(flesh: _Builder, skeleton: Skeleton, proportions: Proportions, s
         flesh.add(start, end, wide, 34.0 + sleeve.slack, OUT, CLOTH, 6, SLEEVE)
 
 
-def _find_bones(skeleton: Skeleton, proportions: Proportions) -> list[tuple[Vector, Vector]]:
+def _find_bones(skeleton: Skeleton, proportions: Proportions) -> list[tuple[Doubles, Doubles]]:
     """For each bone of the forearm: its end at the wrist, and the unit vector away from the other bone."""
     side = np.cross(skeleton.forearm, OUT)
     side /= np.linalg.norm(side)
-    return [(np.array(end) * proportions.size, sign * side) for end, sign in zip(WRIST, (-1.0, 1.0), strict=True)]
+    return [(np.array(end) * proportions.size, sign * side) for end, sign in zip(WRIST_SIDES, (-1.0, 1.0), strict=True)]
 
 
 def _add_digit(flesh: _Builder, skeleton: Skeleton, chain: int) -> None:
@@ -124,9 +127,9 @@ def _add_digit(flesh: _Builder, skeleton: Skeleton, chain: int) -> None:
     radii = skeleton.radii[chain] / flesh.scale
     tip = joints[3] - (joints[3] - joints[2]) / np.linalg.norm(joints[3] - joints[2]) * skeleton.radii[chain, 3]
     first = 1 if chain == 0 else 0  # the thumb's metacarpal is part of the palm
-    for bone, part in zip(range(first, 3), (PROXIMAL, MIDDLE, DISTAL)[first:], strict=True):
+    for bone, part in zip(range(first, 3), (PROXIMAL, MIDDLE_PHALANX, DISTAL)[first:], strict=True):
         end = tip if bone == 2 else joints[bone + 1]
-        role = ROOT if bone == first else OUTER
+        role = FINGER_ROOT if bone == first else OUTER
         flesh.add(joints[bone], end, radii[bone], radii[bone + 1], palmar[bone], role, chain + 1, part)
     # The pulp: fingertips are fuller on the pad's side.
     pulp = joints[2] * 0.45 + tip * 0.55 + palmar[2] * radii[3] * 0.22

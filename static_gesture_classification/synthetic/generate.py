@@ -32,10 +32,10 @@ from static_gesture_classification.samples import SPLITS
 from static_gesture_classification.synthetic.dataset import Annotation, Photograph, SyntheticDataset, take_missing
 from static_gesture_classification.terminal import say, track
 
-SOURCE = "synthetic"
+SYNTHETIC = "synthetic"
 USUAL_ROOT = "data/synthetic"
 SYNTHETIC_RECORD = "synthetic.json"
-CHUNK = 8  # pictures that a process takes at a time
+PICTURES_PER_TASK = 8  # pictures that a process takes at a time
 
 
 def generate(dataset: SyntheticDataset, root: Path) -> int:
@@ -86,7 +86,7 @@ def take_pictures(dataset: SyntheticDataset, root: Path) -> list[Photograph]:
     _remove(root.glob("*/.*.partial"))
     # The first picture is taken here: it compiles the renderer once, for all processes to load.
     first = take_missing(dataset, root, pictures[:1])
-    chunks = [pictures[i : i + CHUNK] for i in range(1, len(pictures), CHUNK)]
+    chunks = [pictures[i : i + PICTURES_PER_TASK] for i in range(1, len(pictures), PICTURES_PER_TASK)]
     parallel = joblib.Parallel(n_jobs=dataset.settings.n_jobs, return_as="generator_unordered")
     others = parallel(joblib.delayed(take_missing)(dataset, root, chunk) for chunk in chunks)
     taken = track(chain(first, chain.from_iterable(others)), "synthetic hands", len(pictures))
@@ -142,7 +142,7 @@ def _remove(paths: Iterable[Path]) -> None:
 @entry_point
 def main(config: DictConfig) -> None:
     """Generate the configured synthetic dataset, or an empty one where its source is not selected."""
-    source = config.sources.get(SOURCE)
+    source = config.sources.get(SYNTHETIC)
     if source is None or not source.get("enabled", True):
         write_empty(Path(USUAL_ROOT))
         say("synthetic hands: none, because `sources` leaves them out")

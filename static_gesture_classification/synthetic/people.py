@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.shading import Cloth, Skin
 from static_gesture_classification.synthetic.skeleton import Proportions
 
@@ -49,7 +50,7 @@ def draw_subject(number: int, user_id: str, rng: np.random.Generator) -> Subject
     return Subject(number, user_id, proportions, _draw_skin(rng), wardrobe, float(rng.uniform(0.25, 0.9)))
 
 
-def to_linear(colour: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def to_linear(colour: npt.ArrayLike) -> Doubles:
     """sRGB 0..255 to linear light 0..1 (the power 2.2 that stands for the sRGB curve)."""
     return (np.asarray(colour, np.float64) / 255.0) ** 2.2
 

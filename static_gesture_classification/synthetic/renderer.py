@@ -12,29 +12,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.synthetic.flesh import Capsules
 from static_gesture_classification.synthetic.shading import Cloth, Light, Skin, shade
-from static_gesture_classification.synthetic.tracing import NEAREST, draw_shadow_map, make_tiles, trace
-
-Image32 = npt.NDArray[np.float32]
+from static_gesture_classification.synthetic.tracing import NEAR_PLANE, draw_shadow_map, make_tiles, trace
 
 
 @dataclass(frozen=True)
-class Camera:
+class PinholeCamera:
     """A pinhole: pixel = focal * (x, y) / z + centre, all in pixels of a square picture of `size`."""
 
     size: int
     focal: float
     centre: tuple[float, float]
 
-    def project(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def project(self, points: Doubles) -> Doubles:
         """Camera coordinates (..., 3) to pixels (..., 2)."""
         return self.focal * points[..., :2] / points[..., 2:] + np.array(self.centre)
 
 
 def render(
-    capsules: Capsules, palm_frame: npt.NDArray[np.float64], camera: Camera, skin: Skin, cloth: Cloth, light: Light
-) -> tuple[Image32, Image32]:
+    capsules: Capsules,
+    palm_frame: Doubles,
+    camera: PinholeCamera,
+    skin: Skin,
+    cloth: Cloth,
+    light: Light,
+) -> tuple[Singles, Singles]:
     """Render the hand.
 
     Args:
@@ -54,15 +58,15 @@ def render(
     return shade(packed, roles, surface, shadow_map, frame, camera.focal, camera.centre, *parts), surface.alpha
 
 
-def pack(capsules: Capsules) -> tuple[Image32, npt.NDArray[np.int32]]:
-    """Capsules as rows of numbers, ordered by chain; parts nearer than `NEAREST` are cut off."""
+def pack(capsules: Capsules) -> tuple[Singles, npt.NDArray[np.int32]]:
+    """Capsules as rows of numbers, ordered by chain; parts nearer than `NEAR_PLANE` are cut off."""
     rows, roles = [], []
     for i in np.argsort(capsules.roles[:, 1], kind="stable"):
         (a, b), (ra, rb) = capsules.ends[i], capsules.radii[i]
-        if a[2] - ra < NEAREST and b[2] - rb < NEAREST:
+        if a[2] - ra < NEAR_PLANE and b[2] - rb < NEAR_PLANE:
             continue
-        if min(a[2], b[2]) < NEAREST:
-            share = (NEAREST - a[2]) / (b[2] - a[2])
+        if min(a[2], b[2]) < NEAR_PLANE:
+            share = (NEAR_PLANE - a[2]) / (b[2] - a[2])
             cut, radius = a + share * (b - a), ra + share * (rb - ra)
             (a, ra, b, rb) = (cut, radius, b, rb) if a[2] < b[2] else (a, ra, cut, radius)
         axis = b - a

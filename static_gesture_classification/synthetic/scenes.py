@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from static_gesture_classification.arrays import Doubles, Singles
+from static_gesture_classification.samples import Box
 from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
 from static_gesture_classification.synthetic.people import Subject
 from static_gesture_classification.synthetic.poses import View
-from static_gesture_classification.synthetic.renderer import Camera, render
+from static_gesture_classification.synthetic.renderer import PinholeCamera, render
 from static_gesture_classification.synthetic.shading import Light
 from static_gesture_classification.synthetic.skeleton import HandPose, Skeleton, pose_skeleton
 
-Vector = npt.NDArray[np.float64]
-Box = tuple[float, float, float, float]
 DrawPose = Callable[[np.random.Generator, float], tuple[HandPose, View]]
 
 HAND_SHARE = (0.42, 0.86)  # of the picture's side, taken by the longer side of the box
@@ -26,7 +26,7 @@ DISTANCE = (280.0, 950.0)  # millimetres from the lens to the middle of the hand
 BOX_PADDING = 0.015  # of the box's longer side; annotators leave a little air
 # Poses in which the thumb cannot reach its target are drawn again.
 THUMB_TOLERANCE = 5.0  # millimetres
-TRIES = 12
+THUMB_TRIES = 12
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class PosedHand:
     view: View
     skeleton: Skeleton
     capsules: Capsules
-    palm_frame: Vector
-    camera: Camera
-    landmarks: Vector
+    palm_frame: Doubles
+    camera: PinholeCamera
+    landmarks: Doubles
     box: Box
 
 
@@ -63,7 +63,7 @@ def draw_hand(
 
     `draw_pose` takes `rng` and `variety`, and draws a pose and a view of the gesture.
     """
-    for _ in range(TRIES):
+    for _ in range(THUMB_TRIES):
         pose, view = draw_pose(rng, variety)
         skeleton = pose_skeleton(pose, subject.proportions)
         if skeleton.thumb_gap < THUMB_TOLERANCE:
@@ -75,7 +75,7 @@ def draw_hand(
     centre = skeleton.joints[1:, 0].mean(axis=0) * 0.8
     place = _draw_place(rng)
 
-    def to_camera(points: Vector) -> Vector:
+    def to_camera(points: Doubles) -> Doubles:
         return (points - centre) @ turn.T + place
 
     photographed = replace(capsules, ends=to_camera(capsules.ends), palmar=capsules.palmar @ turn.T)
@@ -101,7 +101,7 @@ def photograph(hand: PosedHand, rng: np.random.Generator, variety: float = 1.0) 
     return _develop(picture, rng, variety)
 
 
-def _make_rotation(view: View) -> Vector:
+def _make_rotation(view: View) -> Doubles:
     """Turn of a right hand's palm coordinates (x to the thumb, y up, z to the viewer): yaw, then pitch, then roll."""
     yaw, pitch, roll = np.radians([view.yaw, view.pitch, view.roll])
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
@@ -111,14 +111,14 @@ def _make_rotation(view: View) -> Vector:
     return about_z @ about_x @ about_y
 
 
-def _draw_place(rng: np.random.Generator) -> Vector:
+def _draw_place(rng: np.random.Generator) -> Doubles:
     """The middle of the hand in camera coordinates, off the axis within a webcam's view."""
     distance = np.exp(rng.uniform(*np.log(DISTANCE)))
     angles = np.clip(rng.normal(0, np.radians(9), 2), -np.radians(22), np.radians(22))
     return np.array([distance * np.tan(angles[0]), distance * np.tan(angles[1]), distance])
 
 
-def _measure_extent(capsules: Capsules, camera: Camera) -> Vector:
+def _measure_extent(capsules: Capsules, camera: PinholeCamera) -> Doubles:
     """Least x, y and greatest x, y of the hand without the forearm, in pixels."""
     hand = capsules.roles[:, 2] < FOREARM
     ends, radii = capsules.ends[hand].reshape(-1, 3), capsules.radii[hand].reshape(-1, 1)
@@ -127,18 +127,18 @@ def _measure_extent(capsules: Capsules, camera: Camera) -> Vector:
     return np.concatenate([(points - reach).min(axis=0), (points + reach).max(axis=0)])
 
 
-def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> Camera:
+def _aim(capsules: Capsules, size: int, rng: np.random.Generator) -> PinholeCamera:
     """Choose the picture in the lens's view: the hand takes a drawn share of it and lies inside it."""
-    extent = _measure_extent(capsules, Camera(size, 1.0, (0.0, 0.0)))
+    extent = _measure_extent(capsules, PinholeCamera(size, 1.0, (0.0, 0.0)))
     longer = max(extent[2] - extent[0], extent[3] - extent[1])
     focal = float(rng.uniform(*HAND_SHARE)) * size / longer
     free = size - focal * (extent[2:] - extent[:2])
     # A beta distribution: mostly near the middle, sometimes touching an edge.
     corner = free * rng.beta(2.0, 2.0, 2) - focal * extent[:2]
-    return Camera(size, float(focal), (float(corner[0]), float(corner[1])))
+    return PinholeCamera(size, float(focal), (float(corner[0]), float(corner[1])))
 
 
-def _pad(extent: Vector, size: int) -> Box:
+def _pad(extent: Doubles, size: int) -> Box:
     padding = BOX_PADDING * max(extent[2] - extent[0], extent[3] - extent[1])
     x1, y1 = np.clip((extent[:2] - padding) / size, 0, 1)
     x2, y2 = np.clip((extent[2:] + padding) / size, 0, 1)
@@ -176,9 +176,7 @@ def _draw_light(rng: np.random.Generator, variety: float) -> tuple[Light, np.flo
     return light, np.float32(np.exp(rng.normal(0.15, 0.12 + 0.18 * variety)))
 
 
-def _cast_shadow(
-    background: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32], rng: np.random.Generator
-) -> npt.NDArray[np.float32]:
+def _cast_shadow(background: Singles, alpha: Singles, rng: np.random.Generator) -> Singles:
     """Sometimes cast the shadow of the hand on the background, as on a near wall."""
     if rng.random() > 0.3:
         return background
@@ -188,9 +186,7 @@ def _cast_shadow(
     return background * (1 - shadow[..., None])
 
 
-def _paste_hand(
-    background: npt.NDArray[np.float32], colour: npt.NDArray[np.float32], alpha: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
+def _paste_hand(background: Singles, colour: Singles, alpha: Singles) -> Singles:
     """Paste the hand, in linear light, on the background, in sRGB 0..255."""
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     if len(rows):
@@ -200,7 +196,7 @@ def _paste_hand(
     return background
 
 
-def _develop(picture: npt.NDArray[np.float32], rng: np.random.Generator, variety: float) -> npt.NDArray[np.uint8]:
+def _develop(picture: Singles, rng: np.random.Generator, variety: float) -> npt.NDArray[np.uint8]:
     """What lens, sensor and camera software do: blur, lost resolution, contrast, white balance, noise."""
     size = len(picture)
     image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))

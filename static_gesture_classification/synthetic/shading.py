@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, MIDDLE, OUTER, PROXIMAL, SLEEVE
+from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, MIDDLE_PHALANX, OUTER, PROXIMAL, SLEEVE
 from static_gesture_classification.synthetic.tracing import (
     LENGTH,
     RADIUS,
@@ -24,15 +24,15 @@ from static_gesture_classification.synthetic.tracing import (
     measure_lamp_share,
 )
 
-Colour = npt.NDArray[np.floating]  # (3,)
+LinearColour = npt.NDArray[np.floating]  # (3,)
 
 
 class Skin(NamedTuple):
     """A subject's skin; the colours are albedos."""
 
-    back: Colour
-    palm: Colour  # also of the pads
-    nail: Colour
+    back: LinearColour
+    palm: LinearColour  # also of the pads
+    nail: LinearColour
     crease: float  # how dark the lines are, 0..1
     mottle: float  # strength of the blotches, 0..1
     shine: float  # strength of the highlight
@@ -42,19 +42,19 @@ class Skin(NamedTuple):
 class Cloth(NamedTuple):
     """A sleeve's two albedos and the width of its stripes in millimetres; 0 for none."""
 
-    first: Colour
-    second: Colour
+    first: LinearColour
+    second: LinearColour
     stripe: float
 
 
 class Light(NamedTuple):
     """Light on the hand; colours are radiance on a white surface."""
 
-    key: Colour  # of the main lamp
-    direction: Colour  # unit vector to the main lamp
-    sky: Colour  # ambient, from above
-    ground: Colour  # ambient, from below
-    rim: Colour  # of a lamp behind the hand
+    key: LinearColour  # of the main lamp
+    direction: LinearColour  # unit vector to the main lamp
+    sky: LinearColour  # ambient, from above
+    ground: LinearColour  # ambient, from below
+    rim: LinearColour  # of a lamp behind the hand
     softness: float  # millimetres over which the edge of a shadow blurs
     shadow: float  # how dark shadows are, 0..1
 
@@ -95,14 +95,14 @@ def _crease_finger(part: int, share: Number, length: Number, facing: Number) -> 
     if facing > 0:
         strength = min(facing * 1.6, 1.0)
         dark = _darken(along, 1.1) if part != PROXIMAL else _darken(along - 0.47 * length, 1.2)
-        if part == MIDDLE:
+        if part == MIDDLE_PHALANX:
             dark += 0.5 * _darken(along - 2.6, 0.9)
         return strength * dark
     strength = min(-facing * 1.3, 1.0)
     if part == PROXIMAL:
         return 0.0
     wrinkles = 0.45 * (_darken(along - 2.2, 0.8) + _darken(along, 0.8) + _darken(along + 2.2, 0.8))
-    return strength * wrinkles * (1.0 if part == MIDDLE else 0.6)
+    return strength * wrinkles * (1.0 if part == MIDDLE_PHALANX else 0.6)
 
 
 @numba.njit(cache=True, fastmath=True)

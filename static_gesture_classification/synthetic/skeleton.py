@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-Vector = npt.NDArray[np.float64]
+from static_gesture_classification.arrays import Doubles
 
 FINGERS = ("index", "middle", "ring", "pinky")
 DIGITS = ("thumb", *FINGERS)
@@ -117,14 +116,14 @@ class Skeleton:
         thumb_gap: millimetres between the thumb's pad and its target; 0 without a touch.
     """
 
-    joints: Vector
-    palmar: Vector
-    radii: Vector
-    forearm: Vector
-    webs: Vector
+    joints: Doubles
+    palmar: Doubles
+    radii: Doubles
+    forearm: Doubles
+    webs: Doubles
     thumb_gap: float
 
-    def landmarks(self) -> Vector:
+    def landmarks(self) -> Doubles:
         """The 21 points in MediaPipe's order: wrist, then thumb to pinky, each from the palm outwards; (21, 3)."""
         points = self.joints.copy()
         bones = points[:, 3] - points[:, 2]
@@ -153,16 +152,16 @@ def clamp(name: str, degrees: float, limits: dict[str, tuple[float, float]]) -> 
     return min(max(degrees, least), greatest)
 
 
-def _scale_radii(proportions: Proportions) -> Vector:
+def _scale_radii(proportions: Proportions) -> Doubles:
     radii = np.array((THUMB_RADII, *FINGER_RADII)) * (proportions.thickness * proportions.size)
     return radii * np.linspace(1.0, proportions.tips, 4)
 
 
-def _scale_thumb(proportions: Proportions) -> Vector:
+def _scale_thumb(proportions: Proportions) -> Doubles:
     return np.array(THUMB_BONES) * (proportions.size * np.array([1.0, proportions.thumb, proportions.thumb]))
 
 
-def _place_finger(number: int, pose: FingerPose, proportions: Proportions) -> tuple[Vector, Vector, Vector]:
+def _place_finger(number: int, pose: FingerPose, proportions: Proportions) -> tuple[Doubles, Doubles, Doubles]:
     """Joints (4, 3), palmar vectors (3, 3) and web point (3,) of one finger."""
     flexion = [np.radians(clamp(name, getattr(pose, name), FINGER_LIMITS)) for name in ("mcp", "pip", "dip")]
     # Bent knuckles cannot be spread: the collateral ligaments are tight.
@@ -184,20 +183,20 @@ def _place_finger(number: int, pose: FingerPose, proportions: Proportions) -> tu
     return joints, palmar, web
 
 
-def _point_forearm(pose: HandPose) -> Vector:
+def _point_forearm(pose: HandPose) -> Doubles:
     flexion = np.radians(clamp("flexion", pose.flexion, WRIST_LIMITS))
     deviation = np.radians(clamp("deviation", pose.deviation, WRIST_LIMITS))
     flat = np.array([np.sin(deviation), -np.cos(deviation), 0.0])
     return np.cos(flexion) * flat + np.sin(flexion) * np.array([0.0, 0.0, 1.0])
 
 
-def _clamp_thumb(pose: ThumbPose) -> Vector:
+def _clamp_thumb(pose: ThumbPose) -> Doubles:
     """Abduction, lift, mcp, ip, roll in radians, within the limits."""
     names = ("abduction", "lift", "mcp", "ip")
     return np.radians([*(clamp(name, getattr(pose, name), THUMB_LIMITS) for name in names), pose.roll])
 
 
-def _find_touch(touch: str, joints: Vector, palmar: Vector, radii: Vector) -> tuple[Vector, Vector]:
+def _find_touch(touch: str, joints: Doubles, palmar: Doubles, radii: Doubles) -> tuple[Doubles, Doubles]:
     """The point on a finger's skin that the thumb's pad is to touch, and the direction out of the skin there."""
     name, place = touch.split(".")
     i = DIGITS.index(name)
@@ -220,7 +219,7 @@ def _find_touch(touch: str, joints: Vector, palmar: Vector, radii: Vector) -> tu
 
 
 @numba.njit(cache=True)
-def _place_thumb(angles: Vector, base: Vector, bones: Vector) -> tuple[Vector, Vector]:
+def _place_thumb(angles: Doubles, base: Doubles, bones: Doubles) -> tuple[Doubles, Doubles]:
     """Joints (4, 3) and palmar vectors (3, 3) of the thumb."""
     joints, palmar = np.empty((4, 3)), np.empty((3, 3))
     abduction, lift = angles[0], angles[1]
@@ -242,9 +241,9 @@ def _place_thumb(angles: Vector, base: Vector, bones: Vector) -> tuple[Vector, V
 
 @numba.njit(cache=True)
 def _reach_error(
-    angles: Vector, rest: Vector, target: Vector, outward: Vector, base: Vector, bones: Vector, radius: float,
-    weights: Vector,
-) -> Vector:  # fmt: skip
+    angles: Doubles, rest: Doubles, target: Doubles, outward: Doubles, base: Doubles, bones: Doubles, radius: float,
+    weights: Doubles,
+) -> Doubles:  # fmt: skip
     """The terms that `_reach` minimises: pad to target (mm), pad facing the skin, distance from the resting angles."""
     joints, palmar = _place_thumb(angles, base, bones)
     direction = (joints[3] - joints[2]) / bones[2]
@@ -259,8 +258,8 @@ def _reach_error(
 
 @numba.njit(cache=True)
 def _reach(
-    target: Vector, outward: Vector, rest: Vector, base: Vector, bones: Vector, radius: float
-) -> tuple[Vector, float]:
+    target: Doubles, outward: Doubles, rest: Doubles, base: Doubles, bones: Doubles, radius: float
+) -> tuple[Doubles, float]:
     """Thumb angles that bring its pad to `target` within the joint limits: damped Gauss-Newton from `rest`."""
     least = np.radians(np.array([-12.0, -18.0, -18.0, -20.0, -50.0]))
     greatest = np.radians(np.array([72.0, 68.0, 65.0, 80.0, 50.0]))

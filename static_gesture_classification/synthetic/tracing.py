@@ -15,8 +15,8 @@ import numpy as np
 
 Number = Any  # a float32 of compiled code
 
-TILE = 8
-NEAREST = 40.0  # millimetres before the lens; `renderer.pack` cuts off nearer parts
+TILE_PIXELS = 8
+NEAR_PLANE = 40.0  # millimetres before the lens; `renderer.pack` cuts off nearer parts
 FAR = 1e9
 PALM_BLEND, FINGER_BLEND, ROOT_BLEND = 8.0, 2.2, 7.0  # millimetres over which capsules melt together
 REACH = 11.0  # millimetres around a capsule within which it changes the picture (blending, occlusion)
@@ -28,7 +28,7 @@ RADIUS, TAPER, LENGTH = 7, 8, 12  # 0: end a, 3: axis, 6: 1 / squared length, 9:
 
 
 class Tiles(NamedTuple):
-    """The capsules near each tile of `TILE` x `TILE` pixels, row by row."""
+    """The capsules near each tile of `TILE_PIXELS` x `TILE_PIXELS` pixels, row by row."""
 
     starts: Any  # int32 (tiles + 1,), where each tile's part of `capsules` begins
     capsules: Any  # int32, capsule numbers, tile after tile
@@ -49,11 +49,11 @@ class Surface(NamedTuple):
 def make_tiles(packed: Any, size: int, focal: Number, centre: Any) -> Tiles:
     """List the capsules near each tile of a picture of `size` pixels; `focal` and `centre` are the camera's."""
     cx, cy = centre
-    n, across = len(packed), (size + TILE - 1) // TILE
+    n, across = len(packed), (size + TILE_PIXELS - 1) // TILE_PIXELS
     starts = np.zeros(across * across + 1, np.int32)
     lists = np.empty(across * across * n, np.int32)
     near = np.full(across * across, np.float32(FAR))
-    half = TILE * 0.5
+    half = TILE_PIXELS * 0.5
     projected = np.empty((n, 6), np.float32)
     for i in range(n):
         az, bz = packed[i, 2], packed[i, 2] + packed[i, 5]
@@ -68,7 +68,7 @@ def make_tiles(packed: Any, size: int, focal: Number, centre: Any) -> Tiles:
     count = 0
     for row in range(across):
         for column in range(across):
-            x, y = column * TILE + half, row * TILE + half
+            x, y = column * TILE_PIXELS + half, row * TILE_PIXELS + half
             tile = row * across + column
             for i in range(n):
                 dx, dy = projected[i, 2] - projected[i, 0], projected[i, 3] - projected[i, 1]
@@ -147,7 +147,7 @@ def trace(packed: Any, roles: Any, tiles: Tiles, size: int, focal: Number, centr
     depth = np.full((size, size), np.float32(FAR))
     alpha, openness = np.zeros((size, size), np.float32), np.ones((size, size), np.float32)
     normal, owner = np.zeros((size, size, 3), np.float32), np.full((size, size), -1, np.int16)
-    across = (size + TILE - 1) // TILE
+    across = (size + TILE_PIXELS - 1) // TILE_PIXELS
     room = (len(packed) + LANES - 1) // LANES * LANES
     tile, tile_roles = np.zeros((9, room), np.float32), np.zeros((2, room), np.int32)
     distances = np.zeros(room, np.float32)
@@ -161,13 +161,13 @@ def trace(packed: Any, roles: Any, tiles: Tiles, size: int, focal: Number, centr
             for column in range(9):
                 tile[column, k] = packed[i, column]
             tile_roles[0, k], tile_roles[1, k] = roles[i, 0], roles[i, 1]
-        top, left = (number // across) * TILE, (number % across) * TILE
-        z = max(near[number], np.float32(NEAREST))
+        top, left = (number // across) * TILE_PIXELS, (number % across) * TILE_PIXELS
+        z = max(near[number], np.float32(NEAR_PLANE))
         z = _march_cone(left, top, z, x0, y0, pixel, tile, tile_roles, count, distances)
         if z >= FAR:
             continue
-        for row in range(top, min(top + TILE, size)):
-            for column in range(left, min(left + TILE, size)):
+        for row in range(top, min(top + TILE_PIXELS, size)):
+            for column in range(left, min(left + TILE_PIXELS, size)):
                 _trace_pixel(
                     row, column, z, x0, y0, pixel, tile, tile_roles, count, distances, lists, start,
                     depth, alpha, normal, owner, openness,
@@ -181,9 +181,9 @@ def _march_cone(
     distances: Any,
 ) -> Number:  # fmt: skip
     """The depth, from `z` on, that all rays of a tile reach without a touch; `FAR` where all miss the hand."""
-    half = np.float32(TILE * 0.71) * pixel
-    u = (np.float32(left + TILE // 2) - x0) * pixel
-    v = (np.float32(top + TILE // 2) - y0) * pixel
+    half = np.float32(TILE_PIXELS * 0.71) * pixel
+    u = (np.float32(left + TILE_PIXELS // 2) - x0) * pixel
+    v = (np.float32(top + TILE_PIXELS // 2) - y0) * pixel
     stretch = np.float32(np.sqrt(u * u + v * v + np.float32(1.0)))
     for _ in range(64):
         distance = sdf(u * z, v * z, z, tile, roles, count, distances) - half * z * np.float32(1.2)

@@ -26,7 +26,7 @@ import numpy as np
 from static_gesture_classification.gestures import Vocabulary
 
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are searched
-MOST = 20.0  # greatest advantage over the temperature, either way
+MOST_ADVANTAGE = 20.0  # greatest advantage over the temperature, either way
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Answers:
     strangeness: np.ndarray
 
     @classmethod
-    def joined(cls, parts: Sequence[Answers]) -> Answers:
+    def join(cls, parts: Sequence[Answers]) -> Answers:
         """The answers of several batches, at least one."""
         return cls(
             np.concatenate([part.probabilities for part in parts]),
@@ -108,7 +108,7 @@ def fit_calibration(
         factor, added = parameters
         return -float(shares @ log_softmax(factor * logits + added * none, axis=1)[rows, targets])
 
-    least_most = [(1 / HIGHEST, 1 / LOWEST), (-MOST, MOST) if both else (0.0, 0.0)]
+    least_most = [(1 / HIGHEST, 1 / LOWEST), (-MOST_ADVANTAGE, MOST_ADVANTAGE) if both else (0.0, 0.0)]
     factor, added = minimize(loss, [1.0, 0.0], method="L-BFGS-B", bounds=least_most).x
     return Calibration(round(float(1 / factor), 6), round(float(added / factor), 6))
 

@@ -46,7 +46,7 @@ def calibrate(checkpoints: Sequence[Path], data: GestureDataModule, share: float
         found = fit_calibration(logits, data.targets[rows], weights, background, share)
         if found != calibration_of(checkpoint):
             save_calibrated(checkpoint, found, path)
-            say(describe(path.name, found, background))
+            say(calibration_in_words(path.name, found, background))
 
 
 def subject_weights(samples: pd.DataFrame) -> np.ndarray:
@@ -55,7 +55,7 @@ def subject_weights(samples: pd.DataFrame) -> np.ndarray:
     return (1 / groups.groupby(groups).transform("size")).to_numpy(np.float64)
 
 
-def describe(name: str, calibration: Calibration, background: int | None) -> str:
+def calibration_in_words(name: str, calibration: Calibration, background: int | None) -> str:
     """The calibration in words."""
     advantage = "" if background is None else f", advantage of the background {calibration.advantage:+.2f}"
     return f"{name} is calibrated on val: temperature {calibration.temperature:.2f}{advantage}"

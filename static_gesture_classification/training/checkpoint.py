@@ -38,7 +38,7 @@ from static_gesture_classification.training.checkpoint_entries import check_entr
 from static_gesture_classification.training.inputs import Crops, InputKind, input_kind, kind_of
 from static_gesture_classification.training.models.network import Network
 
-VERSION = 1
+CHECKPOINT_VERSION = 1
 _NETWORK = "network."
 CALIBRATION = "calibration"
 _MEMBERS = "members"  # what an earlier version's committees held
@@ -56,7 +56,7 @@ class Origin:
     def header(self) -> dict[str, Any]:
         """The entries of a checkpoint, plain values only."""
         return {
-            "checkpoint_version": VERSION,
+            "checkpoint_version": CHECKPOINT_VERSION,
             "model": self.model,
             "gestures": {"names": list(self.vocabulary.names), "background": self.vocabulary.background},
             "crop": {"size": self.crop_size, "margin": self.crop_margin} if kind_of(self.model).needs_crops else None,
@@ -216,10 +216,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} is a committee of an earlier version, which this one does not read; choose one of the checkpoints "
             "that it was made of, or train again"
         )
-    if checkpoint["checkpoint_version"] != VERSION:
+    if checkpoint["checkpoint_version"] != CHECKPOINT_VERSION:
         raise UserError(
-            f"{path} has checkpoint version {checkpoint['checkpoint_version']}, this program reads {VERSION}; "
-            "train again"
+            f"{path} has checkpoint version {checkpoint['checkpoint_version']}, this program reads "
+            f"{CHECKPOINT_VERSION}; train again"
         )
     check_entries(checkpoint, path)
     return checkpoint

@@ -18,7 +18,7 @@ from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.keyed_store import KEY, KeyedStore, digest
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.models import hand_network
-from static_gesture_classification.training.models.hand_network import WIDTH, HandNetwork
+from static_gesture_classification.training.models.hand_network import EMBEDDING_WIDTH, HandNetwork
 
 VARIANTS = 2  # of each crop: as it is, and its mirror image
 _COLUMN = f"embeddings-{VARIANTS}.f16"
@@ -43,7 +43,7 @@ class CropEmbeddings:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         at = self.positions[rows]
-        found = np.zeros((len(at), VARIANTS, WIDTH), np.float16)
+        found = np.zeros((len(at), VARIANTS, EMBEDDING_WIDTH), np.float16)
         found[at >= 0] = self.stored[at[at >= 0]]
         return found
 
@@ -62,7 +62,7 @@ def embed_crops(crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path
         OutputError: the folder cannot be written; what was kept before stays.
     """
     keys, present = _keys_of(crops, rows, _maker(network))
-    store = KeyedStore(folder, {_COLUMN: np.dtype(("<f2", (VARIANTS, WIDTH)))})
+    store = KeyedStore(folder, {_COLUMN: np.dtype(("<f2", (VARIANTS, EMBEDDING_WIDTH)))})
     missing = np.flatnonzero(present & (store.find(keys) < 0))
     network = network.to(device).eval()
     for start in track(range(0, len(missing), _BLOCK), "crop embeddings", total=-(-len(missing) // _BLOCK)):
@@ -70,7 +70,9 @@ def embed_crops(crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path
         images = torch.from_numpy(np.ascontiguousarray(crops[rows[some]])).permute(0, 3, 1, 2)
         variants = torch.stack([images, images.flip(3)], 1).flatten(0, 1)
         with torch.inference_mode():
-            embeddings = network(variants.to(device)).float().cpu().numpy().reshape(len(some), VARIANTS, WIDTH)
+            embeddings = (
+                network(variants.to(device)).float().cpu().numpy().reshape(len(some), VARIANTS, EMBEDDING_WIDTH)
+            )
         store.add(keys[some], {_COLUMN: embeddings.clip(-_HALF, _HALF)})
     network.to("cpu").train()  # Lightning warns of parts in evaluation mode; these do not differ
     positions = np.full(len(crops), -1)

@@ -21,12 +21,10 @@ import torch
 from torch import Generator, Tensor
 
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.samples import LANDMARK_COUNT
-from static_gesture_classification.training.models.landmark_features import INDEX_KNUCKLE, LITTLE_KNUCKLE, WRIST
+from static_gesture_classification.samples import INDEX_BASE, LANDMARK_COUNT, LITTLE_BASE, MIDDLE_BASE, WRIST
 
 FILE = Path(__file__).with_suffix(".json")
 FAILED = 0.5  # root mean square error from which the hand was not found at all: no error, another hand or none
-MIDDLE_KNUCKLE = 9
 _PARTS = 16  # principal components of the covariance that are kept
 _DIGITS = 3
 
@@ -98,8 +96,8 @@ def palm_frame(hands: Tensor) -> Tensor:
     Returns:
         (n, 2, 2), the two directions in rows: vectors in the palm's frame times it are vectors in the picture.
     """
-    along = hands[:, MIDDLE_KNUCKLE] - hands[:, WRIST]
+    along = hands[:, MIDDLE_BASE] - hands[:, WRIST]
     along = along / along.norm(dim=1, keepdim=True).clamp_min(1e-6)
     across = torch.stack([-along[:, 1], along[:, 0]], dim=1)
-    index = ((hands[:, INDEX_KNUCKLE] - hands[:, LITTLE_KNUCKLE]) * across).sum(dim=1, keepdim=True)
+    index = ((hands[:, INDEX_BASE] - hands[:, LITTLE_BASE]) * across).sum(dim=1, keepdim=True)
     return torch.stack([torch.where(index < 0, -across, across), along], dim=1)

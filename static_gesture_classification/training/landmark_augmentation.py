@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.training.finder_errors import measured
 from static_gesture_classification.training.lifted_hands import depths
-from static_gesture_classification.training.models.landmark_features import ENDS, STARTS
+from static_gesture_classification.training.models.landmark_features import BONE_ENDS, BONE_STARTS
 
 NEEDED = ("probability", "rotation", "shear", "horizontal_flip")
 OWN = ("noise", "view", "finder_error", "hidden_finger", "finger_length", "perspective")  # not in groups for pictures
@@ -100,7 +100,7 @@ class LandmarkAugmentation(nn.Module):
             return hands
         fingers = 1 + self.finger_length * torch.randn((len(hands), 5, 1), generator=generator)
         bones = 1 + 0.4 * self.finger_length * torch.randn((len(hands), 5, 4), generator=generator)
-        moved = (hands[:, ENDS] - hands[:, STARTS]) * (fingers * bones).view(-1, 20, 1).to(hands.device)
+        moved = (hands[:, BONE_ENDS] - hands[:, BONE_STARTS]) * (fingers * bones).view(-1, 20, 1).to(hands.device)
         ends = moved.view(-1, 5, 4, 2).cumsum(dim=2).view(-1, 20, 2)
         return torch.cat([hands[:, :1], hands[:, :1] + ends], dim=1)
 

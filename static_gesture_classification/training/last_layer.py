@@ -14,14 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from static_gesture_classification.arrays import Doubles, Floats, Singles
 from static_gesture_classification.training.answers import softmax
 
-STEPS = 100  # of L-BFGS at most
+LBFGS_STEPS = 100  # of L-BFGS at most
 LEAST_DEVIATION = 1e-6  # of an embedding's entry, so that nothing is divided by 0
-
-Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +34,12 @@ class LastLayer:
         scores: Floats = embeddings @ self.weights.T + self.bias
         return scores
 
-    def probabilities(self, embeddings: Floats) -> npt.NDArray[np.float32]:
+    def probabilities(self, embeddings: Floats) -> Singles:
         """Probabilities (..., C) float32 of embeddings (..., D)."""
         return softmax(self.scores(embeddings))
 
 
-def deviation(embeddings: Floats) -> npt.NDArray[np.float32]:
+def deviation(embeddings: Floats) -> Singles:
     """The standard deviation of each entry of embeddings (n, D), never 0: (D,)."""
     return np.maximum(embeddings.std(axis=0), LEAST_DEVIATION).astype(np.float32)
 
@@ -70,7 +68,7 @@ def fit_last_layer(
     origin = _flat(start, scale)
     shape = (len(start.bias), inputs.shape[1])
 
-    def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+    def loss(flat: Doubles) -> tuple[float, Doubles]:
         scores = inputs @ flat.reshape(shape).T.astype(np.float32)
         scores -= scores.max(axis=1, keepdims=True)
         powers = np.exp(scores)
@@ -80,10 +78,10 @@ def fit_last_layer(
         return float(entropies + strength * ((flat - origin) ** 2).sum()), gradient
 
     first = origin if begin is None else _flat(begin, scale)
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": LBFGS_STEPS})
     layer = found.x.reshape(shape).astype(np.float32)
     return LastLayer(layer[:, :-1] / scale, layer[:, -1])
 
 
-def _flat(layer: LastLayer, scale: Floats) -> npt.NDArray[np.float64]:
+def _flat(layer: LastLayer, scale: Floats) -> Doubles:
     return np.column_stack([layer.weights * scale, layer.bias]).astype(np.float64).ravel()

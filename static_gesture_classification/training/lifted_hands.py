@@ -18,7 +18,7 @@ from torch import Tensor
 
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.training.finder_errors import palm_frame
-from static_gesture_classification.training.models.landmark_features import ENDS, STARTS
+from static_gesture_classification.training.models.landmark_features import BONE_ENDS, BONE_STARTS
 
 FILE = Path(__file__).with_suffix(".json")
 _RIDGE = 1.0
@@ -46,7 +46,7 @@ def write_weights(weights: Tensor) -> str:
 def terms(hands: Tensor) -> Tensor:
     """What depths are computed from: coordinates in the palm's frame, lengths of bones, and 1."""
     own = hands @ palm_frame(hands).transpose(1, 2)
-    lengths = (own[:, ENDS] - own[:, STARTS]).norm(dim=2)
+    lengths = (own[:, BONE_ENDS] - own[:, BONE_STARTS]).norm(dim=2)
     return torch.cat([own.flatten(1), lengths, torch.ones_like(lengths[:, :1])], dim=1)
 
 

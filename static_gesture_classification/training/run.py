@@ -53,7 +53,7 @@ def run_training(
         run = begin_run(folder, identity, settings.configuration, tags_of(settings))
         with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
             train(settings, data, run, logger, callbacks)
-    calibrate(kept_checkpoints(folder), data, settings.background_share)
+    calibrate(find_checkpoints(folder), data, settings.background_share)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)
 
 
@@ -94,7 +94,7 @@ def tags_of(settings: TrainingSettings) -> list[str]:
     return [settings.model["name"], "test_run" if trial else "valid_run", f"loss_{loss}", *settings.tags]
 
 
-def kept_checkpoints(run: Path) -> list[Path]:
+def find_checkpoints(run: Path) -> list[Path]:
     """The kept checkpoints of a run's best epochs, best first."""
     checkpoints = Checkpoints(run / "checkpoints", keep=1)
     checkpoints.load_state_dict(read_checkpoint(checkpoints.folder / LAST)["callbacks"]["Checkpoints"])
@@ -103,7 +103,7 @@ def kept_checkpoints(run: Path) -> list[Path]:
 
 def export_best(run: Path, output: Path, fingerprint: str) -> dict[str, Any]:
     """Write the best epoch's network to `output`, and its record beside it as `.json`; returns the record."""
-    path = kept_checkpoints(run)[0]
+    path = find_checkpoints(run)[0]
     best = read_checkpoint(path)
     record = {
         "run": run.name,

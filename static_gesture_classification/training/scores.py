@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
-from torch import Tensor
+
+from static_gesture_classification.arrays import Doubles, Integers
 
 
 class GestureScores(TypedDict):
@@ -32,8 +32,7 @@ class Scores(TypedDict):
     per_gesture: dict[str, GestureScores]
 
 
-Counts = npt.NDArray[np.int64] | npt.NDArray[np.float64]
-Doubles = npt.NDArray[np.float64]
+Counts = Integers | Doubles
 
 
 def f1_scores(hits: Counts, support: Counts, predicted: Counts) -> Doubles:
@@ -53,18 +52,17 @@ def weighted_f1_of_counts(hits: Counts, support: Counts, predicted: Counts) -> D
     return np.divide(weighted, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
-def weighted_f1(confusion: npt.NDArray[np.int64]) -> float:
+def weighted_f1(confusion: Integers) -> float:
     """F1 of each gesture, weighted by its support, of a confusion matrix (rows the truth); NaN for an empty one."""
     return float(weighted_f1_of_counts(np.diag(confusion), confusion.sum(1), confusion.sum(0)))
 
 
-def scores_of(confusion: Tensor, names: Sequence[str]) -> Scores:
+def scores_of(counts: Integers, names: Sequence[str]) -> Scores:
     """Scores from counts (classes, classes), rows the truth, columns the prediction.
 
     A score without a denominator (a gesture that is never predicted, or that has no samples) is 0; macro F1 averages
     the gestures that have samples.
     """
-    counts = confusion.numpy()
     hits, support, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     precision, recall, f1 = hits / predicted.clip(1), hits / support.clip(1), f1_scores(hits, support, predicted)
     per_gesture: dict[str, GestureScores] = {

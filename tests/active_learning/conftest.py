@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     PlannedRecording,
     RecordingPlan,
     write_plan,
@@ -141,7 +141,7 @@ def learn(world: World) -> None:
     predictions = predictions_of(sample_keys(known.iloc[val]), probabilities, vocabulary, embeddings)
     write_predictions(predictions, folder / "reports/predictions/val.parquet")
     line = PlannedRecording("TWO", "THREE", 4, 3, 0.5, 0.1, "3 of 6 are taken for THREE")
-    write_plan(RecordingPlan(VERSION, "models/best.ckpt", (line,)), folder / "reports/plan.json")
+    write_plan(RecordingPlan(PLAN_VERSION, "models/best.ckpt", (line,)), folder / "reports/plan.json")
 
 
 def checkpoint(world: World) -> Path:

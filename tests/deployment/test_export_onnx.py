@@ -9,7 +9,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from static_gesture_classification.deployment.export_onnx import (
-    Export,
+    ExportedModel,
     ExportOnnxSettings,
     gather_facts,
     main,
@@ -103,7 +103,7 @@ def test_int8_that_costs_too_much_is_not_kept(
     graph = exported.read_bytes()
     settings = ExportOnnxSettings.from_config(configuration(calibrated(kind), tmp_path / "a.onnx", workspace))
     classifier = load_classifier(calibrated(kind))
-    made = Export(graph, open_graph(graph, classifier, calibrated(kind)), 0.0, 1, True, {})
+    made = ExportedModel(graph, open_graph(graph, classifier, calibrated(kind)), 0.0, 1, True, {})
     facts = gather_facts(classifier, find_history(calibrated(kind), classifier, [workspace]), made, settings)
     (tmp_path / "a.int8.onnx").write_text("of an earlier checkpoint")
     written = write_files(settings, replace(facts, int8=Int8Outcome(0.02, 0.005, 0.3, {})), graph, graph)

@@ -3,12 +3,12 @@ from collections.abc import Callable
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.downloads.plan import Item, make_plan
+from static_gesture_classification.downloads.plan import FileToFetch, choose_files
 from static_gesture_classification.downloads.settings import DownloadSettings
 from static_gesture_classification.errors import UserError
 
 Configured = Callable[..., DownloadSettings]
-Planner = Callable[..., list[Item]]
+Planner = Callable[..., list[FileToFetch]]
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def configured(composed: DictConfig) -> Configured:
 
 @pytest.fixture
 def plan(configured: Configured) -> Planner:
-    return lambda *wishes: make_plan(configured(*wishes))
+    return lambda *wishes: choose_files(configured(*wishes))
 
 
 def test_every_dataset_of_the_configuration_can_be_planned(plan: Planner) -> None:
@@ -109,7 +109,7 @@ def dataset_of_ones_own(composed: DictConfig, **file: object) -> DictConfig:
 
 
 def test_a_dataset_of_ones_own_needs_no_code(composed: DictConfig) -> None:
-    (item,) = make_plan(DownloadSettings.from_config(dataset_of_ones_own(composed)))
+    (item,) = choose_files(DownloadSettings.from_config(dataset_of_ones_own(composed)))
     assert (item.remote.name, item.remote.url) == ("a.zip", "https://example.org/data/a.zip")
     assert item.contents["a"].to == "a/{image}"
 

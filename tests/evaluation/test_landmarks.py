@@ -16,7 +16,7 @@ from static_gesture_classification.evaluation import evaluate, promote
 from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, fill_splits
 from static_gesture_classification.evaluation.metrics import NO_HAND, confusion_counts, gesture_scores, outcomes_of
 from static_gesture_classification.evaluation.predictions import (
-    NOT_FOUND,
+    NO_PREDICTION,
     predictions_of,
     read_predictions,
     sample_keys,
@@ -87,7 +87,7 @@ def test_a_prediction_that_there_is_none_of_is_empty_and_an_error(tmp_path: Path
     write_predictions(predictions, tmp_path / "val.parquet")
     read = read_predictions(tmp_path / "val.parquet")
     assert (~read.found).tolist() == [row % 10 == 0 for row in range(100)]
-    assert set(read.column("prediction")[~read.found]) == {NOT_FOUND}
+    assert set(read.column("prediction")[~read.found]) == {NO_PREDICTION}
     assert not read.table.column("score").to_numpy()[~read.found].any()
     outcomes = outcomes_of(read)
     counts = confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels))

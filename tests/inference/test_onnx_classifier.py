@@ -8,11 +8,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.inference.onnx_classifier import OUTPUT_NAMES, VERSION, load_onnx
+from static_gesture_classification.inference.onnx_classifier import ONNX_VERSION, OUTPUT_NAMES, load_onnx
 
 GESTURES = {"names": ["BACKGROUND", "ONE", "FIST"], "background": "BACKGROUND"}
 ABOUT = {
-    "onnx_version": VERSION,
+    "onnx_version": ONNX_VERSION,
     "gestures": json.dumps(GESTURES),
     "input": "landmarks",
     "crop": json.dumps({"size": 0, "margin": 0.0}),

@@ -55,7 +55,7 @@ def test_error_that_is_named_becomes_a_session_of_the_last_seconds(settings: Mak
         catcher.see(sight(number, "ONE"))
     assert catcher.say_wrong() == ""
     assert catcher.waiting is not None
-    assert catcher.waiting.said == "ONE"
+    assert catcher.waiting.prediction == "ONE"
     assert "FIST, which was taken for ONE" in catcher.name("FIST")
     (session,) = sessions(made.root)
     assert (session.gesture, session.subject, session.camera, session.split) == ("FIST", "anna", "kitchen", "train")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from static_gesture_classification.errors import DataError, OutputError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.index import index_sources, print_report, read_sources, remarks
+from static_gesture_classification.preparation.index import index_sources, print_index_report, read_sources, remarks
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.sources.folder import Folder
 from static_gesture_classification.sources.recorded_legacy import RecordedLegacy
@@ -163,7 +163,7 @@ def test_gesture_without_a_sample_is_a_warning(
 ) -> None:
     report = index_sources([photos("first", FIST=3, PALM=2)], VOCABULARY, tmp_path / "index", max_rejected_share=0.0)
     assert report.gestures_without_samples == ["NONE"]
-    print_report(report)
+    print_index_report(report)
     assert "warning: no sample shows NONE; add some, or shorten gestures.names" in capsys.readouterr().err
 
 

@@ -10,7 +10,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, write_split
-from static_gesture_classification.preparation.splitting.report import SplitReport, print_report
+from static_gesture_classification.preparation.splitting.report import SplitReport, print_split_report
 from static_gesture_classification.samples import read_arrow, read_samples, subject_of, to_arrow, write_samples
 from static_gesture_classification.terminal import console, errors
 from tests.support.photograph_table import sample, sample_table
@@ -110,7 +110,7 @@ def test_empty_subject_falls_back_to_the_session() -> None:
 
 def test_the_proof_speaks_for_people_who_are_known_and_says_of_how_many_it_does_not(capsys) -> None:
     table, report = split(people(8) + people(4, "loose", subject="", session=""))
-    print_report(report)
+    print_split_report(report)
     said = " ".join(capsys.readouterr().out.split())
     assert "In two splits: 0 people" in said
     assert f"note: who is in {report.unknown['loose']:,} samples of loose is not known" in said
@@ -357,7 +357,7 @@ def test_files_keep_the_rows_of_the_crops_in_their_order(tmp_path: Path) -> None
 
 def printed(report: SplitReport) -> str:
     with console.capture() as shown, errors.capture() as warned:
-        print_report(report)
+        print_split_report(report)
     return shown.get() + warned.get()
 
 

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
@@ -37,7 +37,7 @@ def plan(tmp_path: Path) -> Path:
     examples = tuple(Example("a", name, str(tmp_path), (0.2, 0.2, 0.8, 0.8)) for name in ("gone.png", "three.png"))
     three = PlannedRecording("THREE", "TWO", 5, 23, 0.2, 0.01, "23 of 110", examples)
     fist = PlannedRecording("FIST", None, 4, 0, 0.0, 0.0, "few samples")
-    planned = RecordingPlan(VERSION, "models/best.ckpt", (three, fist), taken_in=("before",))
+    planned = RecordingPlan(PLAN_VERSION, "models/best.ckpt", (three, fist), taken_in=("before",))
     write_plan(planned, tmp_path / "plan.json")
     return tmp_path / "plan.json"
 

@@ -19,7 +19,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, read_samples, sample_id, to_arrow, write_samples
 from static_gesture_classification.sources import export as stage
 from static_gesture_classification.sources.coco import Coco
-from static_gesture_classification.sources.export import FORMATS, export, main
+from static_gesture_classification.sources.export import FORMATS, export_dataset, main
 from static_gesture_classification.sources.exports.pictures import FormatSettings
 from static_gesture_classification.sources.exports.yolo import PATTERN
 from static_gesture_classification.sources.folder import Folder
@@ -108,7 +108,7 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
 def test_what_goes_out_comes_back(
     name: str, real: pd.DataFrame, tmp_path: Path, settings: FormatSettings, vocabulary: Vocabulary
 ) -> None:
-    made = export(real, name, tmp_path / "out", settings)
+    made = export_dataset(real, name, tmp_path / "out", settings)
     assert (made.hands, made.rejected) == (len(real), [])
     back, gone = in_order(read_again(name, tmp_path / "out", vocabulary)), in_order(real)
     sizes = np.array([Image.open(tmp_path / "out" / image).size * 2 for image in back["image"]])
@@ -130,7 +130,9 @@ def test_sessions_come_back(
     name: str, tmp_path: Path, save_image: Save, settings: FormatSettings, vocabulary: Vocabulary
 ) -> None:
     save_image(tmp_path / "in/a.png", 40, 40)
-    export(table(row(tmp_path / "in", "a.png", session="recorded/2026 monday")), name, tmp_path / "out", settings)
+    export_dataset(
+        table(row(tmp_path / "in", "a.png", session="recorded/2026 monday")), name, tmp_path / "out", settings
+    )
     (back,) = read_again(name, tmp_path / "out", vocabulary).to_dict("records")
     assert back["session"].removeprefix("csv/") == "recorded/2026 monday"
 
@@ -140,7 +142,7 @@ def test_exported_pictures_are_upright_whatever_a_tool_makes_of_exif(
     name: str, real: pd.DataFrame, tmp_path: Path, settings: FormatSettings
 ) -> None:
     phone = real[real["source"] == "recorded"]
-    export(phone, name, tmp_path / "out", settings)
+    export_dataset(phone, name, tmp_path / "out", settings)
     (path,) = [path for path in (tmp_path / "out").rglob("*") if path.suffix == ".jpg"]
     with Image.open(path) as found, Image.open(Path(phone["root"].iloc[0]) / phone["image"].iloc[0]) as stored:
         assert found.getexif().get(0x0112, 1) == 1
@@ -154,7 +156,7 @@ def test_upright_pictures_are_copied_byte_by_byte_or_linked(
 ) -> None:
     source = save_image(tmp_path / "in/a.jpg", 40, 30)
     for link in (False, True):
-        export(table(row(tmp_path / "in", "a.jpg")), "coco", tmp_path / f"out{link}", settings, link=link)
+        export_dataset(table(row(tmp_path / "in", "a.jpg")), "coco", tmp_path / f"out{link}", settings, link=link)
         copy = tmp_path / f"out{link}/images/train/recorded/a.jpg"
         assert copy.read_bytes() == source.read_bytes()
         assert copy.samefile(source) == link
@@ -170,14 +172,14 @@ def test_folders_hold_hands_cut_out_by_gesture_and_person(
         row(tmp_path / "in", "a.png", 1, gesture="FIST", session="recorded/s1", box=(0, 0, 0.25, 0.5)),
         row(tmp_path / "in", "b.png", split="", subject="", session=""),
     ]
-    export(table(*hands), "folder", tmp_path / "cut", FormatSettings(gestures=tuple(vocabulary), margin=0.1))
+    export_dataset(table(*hands), "folder", tmp_path / "cut", FormatSettings(gestures=tuple(vocabulary), margin=0.1))
     sizes = {path.relative_to(tmp_path / "cut").as_posix(): Image.open(path).size for path in files(tmp_path / "cut")}
     assert sizes == {
         "train/ONE/recorded_anna/recorded_s1/recorded_a.png": (48, 23),
         "train/FIST/recorded_anna/recorded_s1/recorded_a.png": (22, 22),
         "FIST/recorded_b.png": (48, 23),
     }
-    export(table(*hands), "folder", tmp_path / "whole", FormatSettings(gestures=tuple(vocabulary), cut=False))
+    export_dataset(table(*hands), "folder", tmp_path / "whole", FormatSettings(gestures=tuple(vocabulary), cut=False))
     assert {Image.open(path).size for path in files(tmp_path / "whole")} == {(80, 40)}
     source = Folder(name="folder", root=str(tmp_path / "cut/train"))
     told = [each for batch in source.read(vocabulary) for each in batch.table.to_pylist()]
@@ -199,7 +201,7 @@ def test_names_that_differ_by_case_suffix_or_folder_stay_apart(
         save_image(tmp_path / "in" / name, 40, 30, colour=40 * colour)
     samples = table(*(row(tmp_path / "in", name) for name in names))
     for name in READERS:
-        export(samples, name, tmp_path / name, settings)
+        export_dataset(samples, name, tmp_path / name, settings)
         back = read_again(name, tmp_path / name, vocabulary)
         assert len({image.casefold() for image in back["image"]}) == len(names)
         assert not any(set('<>:"|?*\\') & set(image) for image in back["image"])
@@ -211,7 +213,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_said(
     save_image(tmp_path / "in/a.png", 40, 30)
     (tmp_path / "in/empty.png").touch()
     samples = table(*(row(tmp_path / "in", f"{name}.png") for name in ("a", "empty", "gone")))
-    made = export(samples, "coco", tmp_path / "out", settings)
+    made = export_dataset(samples, "coco", tmp_path / "out", settings)
     assert [(Path(entry.file).name, entry.reason) for entry in made.rejected] == [
         ("empty.png", "the file is empty (zero bytes)"),
         ("gone.png", "the file is missing"),
@@ -219,7 +221,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_said(
     assert "left out: " in (tmp_path / "out/README.txt").read_text()
     assert len(read_again("coco", tmp_path / "out", vocabulary)) == 1
     with pytest.raises(DataError, match=r"none of 1 pictures can be read; the first is .*gone\.png: the file is mis"):
-        export(samples[2:], "coco", tmp_path / "none", settings)
+        export_dataset(samples[2:], "coco", tmp_path / "none", settings)
     assert not (tmp_path / "none").exists()
 
 
@@ -229,19 +231,19 @@ def test_nothing_but_an_earlier_export_is_ever_replaced(
     save_image(tmp_path / "in/a.png", 40, 30)
     samples, out = table(row(tmp_path / "in", "a.png")), tmp_path / "out"
     out.mkdir()
-    export(samples, "coco", out, settings)  # an empty folder may be there
+    export_dataset(samples, "coco", out, settings)  # an empty folder may be there
     with pytest.raises(OutputError, match=r"holds an earlier export; .* export\.replace=true"):
-        export(samples, "yolo", out, settings)
-    export(samples, "yolo", out, settings, replace=True)
+        export_dataset(samples, "yolo", out, settings)
+    export_dataset(samples, "yolo", out, settings, replace=True)
     assert not (out / "annotations").exists()
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
     with pytest.raises(OutputError, match="is not empty, and no earlier export"):
-        export(samples, "coco", other, settings, replace=True)
+        export_dataset(samples, "coco", other, settings, replace=True)
     for place in (tmp_path / "in", tmp_path):
         with pytest.raises(OutputError, match="holds the pictures that are to be exported"):
-            export(samples, "coco", place, settings, replace=True)
+            export_dataset(samples, "coco", place, settings, replace=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "mine", "out"]
 
 
@@ -250,7 +252,7 @@ def test_export_that_fails_leaves_what_was_there(
 ) -> None:
     save_image(tmp_path / "in/a.png", 40, 30)
     samples, out = table(row(tmp_path / "in", "a.png")), tmp_path / "out"
-    export(samples, "coco", out, settings)
+    export_dataset(samples, "coco", out, settings)
     before = sorted(path.relative_to(out) for path in out.rglob("*"))
 
     def killed(*_: object) -> None:
@@ -258,7 +260,7 @@ def test_export_that_fails_leaves_what_was_there(
 
     monkeypatch.setattr(FORMATS["yolo"], "write", killed)
     with pytest.raises(KeyboardInterrupt):
-        export(samples, "yolo", out, settings, replace=True)
+        export_dataset(samples, "yolo", out, settings, replace=True)
     assert sorted(path.relative_to(out) for path in out.rglob("*")) == before
     assert not partial_path(out).exists()
 
@@ -271,7 +273,7 @@ def composed() -> DictConfig:
 
 @pytest.fixture
 def run(composed: DictConfig, tmp_path: Path) -> Callable[..., None]:
-    """Run the command with settings of `export`."""
+    """Run the command with settings of `export_dataset`."""
 
     def command(**settings: Any) -> None:
         config = composed.copy()
@@ -335,4 +337,6 @@ def test_table_that_is_exported_is_the_one_on_disk(tmp_path: Path, save_image: S
     write_samples(
         table(row(tmp_path / "in", "a.png", landmarks=marks_in((0.25, 0.125, 0.75, 0.5)))), tmp_path / "samples.parquet"
     )
-    assert stage.export(read_samples(tmp_path / "samples.parquet"), "coco", tmp_path / "out", settings).hands == 1
+    assert (
+        stage.export_dataset(read_samples(tmp_path / "samples.parquet"), "coco", tmp_path / "out", settings).hands == 1
+    )

@@ -314,7 +314,7 @@ def test_two_processes_read_the_same_as_one(
             entries = {f"{split}{i}": hagrid_entry(gesture, user=f"{split}{i % 2}") for i in range(4)}
             save_hagrid(tmp_path, gesture, entries, folder=f"annotations/{split}")
     alone, _ = read(tmp_path)
-    monkeypatch.setattr(hagrid, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(hagrid, "BYTES_IN_PARALLEL", 0)
     assert read(tmp_path)[0] == alone
     assert len(alone) == 24
 

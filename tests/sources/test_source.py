@@ -14,7 +14,7 @@ from static_gesture_classification.samples import SCHEMA
 from static_gesture_classification.sources import source as source_module
 from static_gesture_classification.sources.hagrid import Hagrid
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.sources.source import Batch, spread_over_subjects
+from static_gesture_classification.sources.source import SampleBatch, spread_over_subjects
 
 Save = Callable[..., Path]
 Entry = Callable[..., dict[str, Any]]
@@ -89,7 +89,7 @@ def test_gestures_chooses_a_subset(
         Hagrid(name="hagrid", root=str(tmp_path), gestures=["FISTS"]).read(vocabulary)
 
 
-def batches_of(samples: list[tuple[str, str]], size: int) -> Iterator[Batch]:
+def batches_of(samples: list[tuple[str, str]], size: int) -> Iterator[SampleBatch]:
     """Samples given as (gesture, subject), in batches."""
     for start in range(0, len(samples), size):
         rows = []
@@ -99,7 +99,7 @@ def batches_of(samples: list[tuple[str, str]], size: int) -> Iterator[Batch]:
             rows.append(
                 texts | box | {"sample_id": f"{index:06d}", "gesture": gesture, "subject": subject, "landmarks": None}
             )
-        yield Batch(pa.Table.from_pylist(rows, schema=SCHEMA))
+        yield SampleBatch(pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 def chosen(samples: list[tuple[str, str]], most: int, seed: int = 0, size: int = 100) -> list[dict[str, str]]:

@@ -76,8 +76,8 @@ def test_the_same_seed_gives_the_same_hands_and_another_one_others(rows: pd.Data
 def test_several_processes_give_the_same_hands(
     rows: pd.DataFrame, composed: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.PARALLEL_FROM", 1)
-    monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.CHUNK", 100)
+    monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.HANDS_IN_PARALLEL", 1)
+    monkeypatch.setattr("static_gesture_classification.sources.synthetic_landmarks.HANDS_PER_TASK", 100)
     pd.testing.assert_frame_equal(read(composed()), rows)
 
 

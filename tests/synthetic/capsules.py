@@ -3,11 +3,11 @@
 import numpy as np
 
 from static_gesture_classification.synthetic.flesh import METACARPUS, PALM, Capsules
-from static_gesture_classification.synthetic.renderer import Camera, pack, render
+from static_gesture_classification.synthetic.renderer import PinholeCamera, pack, render
 from static_gesture_classification.synthetic.shading import Cloth, Light, Skin
 from static_gesture_classification.synthetic.tracing import Surface, make_tiles, trace
 
-CAMERA = Camera(48, 400.0, (24.0, 24.0))  # one pixel is one millimetre at a depth of 400
+CAMERA = PinholeCamera(48, 400.0, (24.0, 24.0))  # one pixel is one millimetre at a depth of 400
 TO_CAMERA, AWAY = (0.0, 0.0, -1.0), (0.0, 0.0, 1.0)
 NO_PALM = np.array([[0.0, 0, 1e4], [0, 0, 0], [0, 0, 0]])
 GREY = np.full(3, 0.5)
@@ -36,7 +36,7 @@ def join(*several: Capsules) -> Capsules:
     )
 
 
-def see(capsules: Capsules, camera: Camera = CAMERA) -> Surface:
+def see(capsules: Capsules, camera: PinholeCamera = CAMERA) -> Surface:
     """What each pixel sees."""
     packed, roles = pack(capsules)
     tiles = make_tiles(packed, camera.size, camera.focal, camera.centre)

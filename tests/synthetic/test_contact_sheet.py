@@ -7,22 +7,30 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from static_gesture_classification.synthetic.contact_sheet import LABEL_HEIGHT, TILE, draw_contact_sheet, main
+from static_gesture_classification.synthetic.contact_sheet import (
+    CONTACT_TILE,
+    LABEL_HEIGHT,
+    draw_contact_sheet,
+    main,
+)
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset
 
 
 def test_one_row_per_gesture_and_one_column_per_person(dataset: SyntheticDataset):
     sheet = np.asarray(draw_contact_sheet(dataset, subjects=2))
-    assert sheet.shape == (len(dataset.vocabulary) * (TILE + LABEL_HEIGHT), 2 * TILE, 3)
+    assert sheet.shape == (len(dataset.vocabulary) * (CONTACT_TILE + LABEL_HEIGHT), 2 * CONTACT_TILE, 3)
     for row, gesture in enumerate(dataset.vocabulary):
-        top = row * (TILE + LABEL_HEIGHT)
-        label, tiles = sheet[top : top + LABEL_HEIGHT], sheet[top + LABEL_HEIGHT : top + LABEL_HEIGHT + TILE]
+        top = row * (CONTACT_TILE + LABEL_HEIGHT)
+        label, tiles = (
+            sheet[top : top + LABEL_HEIGHT],
+            sheet[top + LABEL_HEIGHT : top + LABEL_HEIGHT + CONTACT_TILE],
+        )
         assert (label < 128).any()
-        assert (label[:, TILE:] == 255).all()
+        assert (label[:, CONTACT_TILE:] == 255).all()
         for column in range(2):
             photograph = Image.fromarray(dataset.photograph(Picture(gesture, column)))
-            tile = np.asarray(photograph.resize((TILE, TILE), Image.Resampling.LANCZOS))
-            np.testing.assert_array_equal(tiles[:, column * TILE : (column + 1) * TILE], tile)
+            tile = np.asarray(photograph.resize((CONTACT_TILE, CONTACT_TILE), Image.Resampling.LANCZOS))
+            np.testing.assert_array_equal(tiles[:, column * CONTACT_TILE : (column + 1) * CONTACT_TILE], tile)
 
 
 def test_the_command_writes_a_jpeg(config: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -34,5 +42,5 @@ def test_the_command_writes_a_jpeg(config: Any, tmp_path: Path, capsys: pytest.C
     run(own)
     with Image.open(path) as sheet:
         assert sheet.format == "JPEG"
-        assert sheet.size == (8 * TILE, 2 * (TILE + LABEL_HEIGHT))
+        assert sheet.size == (8 * CONTACT_TILE, 2 * (CONTACT_TILE + LABEL_HEIGHT))
     assert str(path) in capsys.readouterr().out

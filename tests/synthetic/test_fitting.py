@@ -5,7 +5,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from static_gesture_classification.synthetic.fitting import ANGLES, describe, differences, fit_hands, place_landmarks
+from static_gesture_classification.synthetic.fitting import (
+    ANGLES,
+    differences,
+    fit_hands,
+    place_landmarks,
+    pose_variant,
+    pose_variants_of,
+)
 from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand
@@ -61,10 +68,17 @@ def test_fitted_hand_has_the_pose_that_was_photographed() -> None:
     assert differences(fits).max() < 30
 
 
+def test_few_samples_give_all_poses_that_explain_them_and_many_give_one_each() -> None:
+    (one,) = fit_hands(photographed(1))
+    assert len(pose_variants_of([one], 12.0, (40.0, 30.0, 25.0))) == 1 + len(one.others)
+    assert all(np.sqrt(np.square(other.angles - one.angles).mean()) > 12 for other in one.others)
+    assert len(pose_variants_of([one] * 3, 12.0, (40.0, 30.0, 25.0))) == 3
+
+
 def test_what_is_described_can_be_posed_again() -> None:
     (fit,) = fit_hands(photographed(1))
-    book = read_poses({"gestures": {"HORNS": [describe(fit, 12.0, (40.0, 30.0, 25.0))]}}, ["HORNS"])
-    exact = read_poses({"gestures": {"HORNS": [describe(fit, 0.0, (0.0, 0.0, 0.0))]}}, ["HORNS"])
+    book = read_poses({"gestures": {"HORNS": [pose_variant(fit, 12.0, (40.0, 30.0, 25.0))]}}, ["HORNS"])
+    exact = read_poses({"gestures": {"HORNS": [pose_variant(fit, 0.0, (0.0, 0.0, 0.0))]}}, ["HORNS"])
     drawn, _ = exact.draw("HORNS", np.random.default_rng(0))
     assert len(book.gestures["HORNS"]) == 1
     assert drawn.fingers[1].pip == pytest.approx(dict(zip(ANGLES, fit.angles, strict=True))["middle.pip"], abs=0.1)

@@ -5,13 +5,13 @@ from static_gesture_classification.synthetic.flesh import (
     ARM_LENGTH,
     CLOTH,
     DISTAL,
+    FINGER_ROOT,
     FOREARM,
     METACARPUS,
-    MIDDLE,
+    MIDDLE_PHALANX,
     OUTER,
     PALM,
     PROXIMAL,
-    ROOT,
     SLEEVE,
     Sleeve,
     clothe,
@@ -31,10 +31,10 @@ def rows(part: int, chain: int | None = None) -> np.ndarray:
 def test_every_part_is_there_with_its_role_and_chain():
     parts = {(int(role), int(part)) for role, _, part in HAND.roles}
     of_fingers = {
-        (ROOT, PROXIMAL),
-        (OUTER, MIDDLE),
+        (FINGER_ROOT, PROXIMAL),
+        (OUTER, MIDDLE_PHALANX),
         (OUTER, DISTAL),
-        (ROOT, MIDDLE),
+        (FINGER_ROOT, MIDDLE_PHALANX),
     }  # the thumb has two bones of its own
     assert parts == {(PALM, METACARPUS), (PALM, FOREARM), (CLOTH, SLEEVE)} | of_fingers
     assert set(HAND.roles[:, 1]) == set(range(7))
@@ -44,7 +44,7 @@ def test_every_part_is_there_with_its_role_and_chain():
 @pytest.mark.parametrize("finger", range(4))
 def test_flesh_lies_on_the_bones_of_each_finger(finger: int):
     joints, radii, chain = SKELETON.joints[finger + 1], SKELETON.radii[finger + 1], finger + 2
-    for part, bone in ((PROXIMAL, 0), (MIDDLE, 1), (DISTAL, 2)):
+    for part, bone in ((PROXIMAL, 0), (MIDDLE_PHALANX, 1), (DISTAL, 2)):
         i = np.flatnonzero(rows(part, chain))[0]
         np.testing.assert_allclose(HAND.ends[i, 0], joints[bone])
         np.testing.assert_allclose(HAND.radii[i], radii[bone : bone + 2])
@@ -57,7 +57,7 @@ def test_flesh_lies_on_the_bones_of_each_finger(finger: int):
 
 
 def test_the_thumb_has_flesh_from_its_first_joint_on_and_its_ball_in_the_palm():
-    thumb = HAND.ends[rows(MIDDLE, 1)]
+    thumb = HAND.ends[rows(MIDDLE_PHALANX, 1)]
     np.testing.assert_allclose(thumb[0], SKELETON.joints[0, 1:3])
     ends = HAND.ends[rows(METACARPUS)][:, 1]
     assert np.linalg.norm(ends - SKELETON.joints[0, 1], axis=1).min() == 0
@@ -106,7 +106,7 @@ def test_stouter_people_have_thicker_flesh_on_the_same_bones():
 def test_a_larger_hand_is_the_same_hand_at_another_scale():
     large = Proportions(size=1.1)
     hand = clothe(pose_skeleton(POSE, large), large, None)
-    fingers = (hand.roles[:, 2] >= PROXIMAL) & (hand.roles[:, 2] <= MIDDLE)
+    fingers = (hand.roles[:, 2] >= PROXIMAL) & (hand.roles[:, 2] <= MIDDLE_PHALANX)
     usual = clothe(SKELETON, USUAL, None)
     np.testing.assert_allclose(hand.ends[fingers], 1.1 * usual.ends[fingers])
     np.testing.assert_allclose(hand.radii, 1.1 * usual.radii)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from static_gesture_classification.synthetic import scenes
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset
-from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, METACARPUS, MIDDLE, PROXIMAL
+from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, METACARPUS, MIDDLE_PHALANX, PROXIMAL
 from static_gesture_classification.synthetic.poses import View
 from static_gesture_classification.synthetic.scenes import PosedHand
 from static_gesture_classification.synthetic.tracing import FAR
@@ -98,7 +98,7 @@ def test_landmarks_are_the_joints_that_the_flesh_is_on(hands: list[PosedHand]):
     for hand in hands:
         pixels = hand.camera.project(hand.capsules.ends) / hand.camera.size
         for finger in range(4):
-            for part, landmark in ((PROXIMAL, 5), (MIDDLE, 6), (DISTAL, 7)):
+            for part, landmark in ((PROXIMAL, 5), (MIDDLE_PHALANX, 6), (DISTAL, 7)):
                 rows = (hand.capsules.roles[:, 1] == finger + 2) & (hand.capsules.roles[:, 2] == part)
                 np.testing.assert_allclose(pixels[rows][0, 0], hand.landmarks[landmark + 4 * finger], atol=1e-9)
 

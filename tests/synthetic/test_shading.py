@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from static_gesture_classification.synthetic.flesh import CLOTH as CLOTH_ROLE
-from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, MIDDLE, OUTER, PROXIMAL, SLEEVE
+from static_gesture_classification.synthetic.flesh import DISTAL, FOREARM, MIDDLE_PHALANX, OUTER, PROXIMAL, SLEEVE
 from tests.synthetic.capsules import AWAY, CLOTH, DARK, LIGHT, SKIN, TO_CAMERA, ball, capsule, colour_of, join
 
 BALL = ball((0, 0, 400), 18)
@@ -105,23 +105,23 @@ def test_only_the_back_of_a_fingertip_has_a_nail():
     assert blue > 0.3
     assert row < 20  # towards the tip
     assert bluest(part=DISTAL, palmar=TO_CAMERA)[1] < 0.01
-    assert bluest(part=MIDDLE, palmar=AWAY)[1] < 0.01
+    assert bluest(part=MIDDLE_PHALANX, palmar=AWAY)[1] < 0.01
 
 
 def test_nails_shine_more_than_skin():
     skin = SKIN._replace(shine=0.2)
     tip = {"role": OUTER, "chain": 2, "palmar": AWAY}
-    nail, middle = (colour_of(capsule(*FINGER, part=part, **tip), skin) for part in (DISTAL, MIDDLE))
+    nail, middle = (colour_of(capsule(*FINGER, part=part, **tip), skin) for part in (DISTAL, MIDDLE_PHALANX))
     assert at(nail, 14).mean() > at(middle, 14).mean() + 0.15
 
 
 @pytest.mark.parametrize(
     ("part", "palmar", "rows"),
     [
-        (MIDDLE, TO_CAMERA, {38}),  # at its joint
+        (MIDDLE_PHALANX, TO_CAMERA, {38}),  # at its joint
         (DISTAL, TO_CAMERA, {38}),
         (PROXIMAL, TO_CAMERA, {38 - 13}),  # where the palm's skin ends
-        (MIDDLE, AWAY, {36, 38, 40}),
+        (MIDDLE_PHALANX, AWAY, {36, 38, 40}),
         (FOREARM, TO_CAMERA, {35}),
     ],
 )
@@ -158,7 +158,7 @@ def test_fingertips_are_redder():
         red, green, _ = at(colour_of(capsule(*FINGER, part=part, role=OUTER, chain=2), SKIN._replace(mottle=1.0)), 14)
         return red / green
 
-    assert ratio(DISTAL) > 1.08 * ratio(MIDDLE)
+    assert ratio(DISTAL) > 1.08 * ratio(MIDDLE_PHALANX)
 
 
 def test_a_sleeve_has_stripes_of_both_its_colours():

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from static_gesture_classification.synthetic.flesh import OUTER, PALM, ROOT
-from static_gesture_classification.synthetic.renderer import Camera, pack
+from static_gesture_classification.synthetic.flesh import FINGER_ROOT, OUTER, PALM
+from static_gesture_classification.synthetic.renderer import PinholeCamera, pack
 from static_gesture_classification.synthetic.tracing import (
     FAR,
     FINGER_BLEND,
-    NEAREST,
+    NEAR_PLANE,
     PALM_BLEND,
     ROOT_BLEND,
     SHADOW_SIZE,
@@ -82,12 +82,12 @@ def test_what_is_nearer_hides_what_is_behind():
     ("first", "second", "blend"),
     [
         ((PALM, 0), (PALM, 0), PALM_BLEND),
-        ((PALM, 0), (ROOT, 2), ROOT_BLEND),
+        ((PALM, 0), (FINGER_ROOT, 2), ROOT_BLEND),
         ((OUTER, 2), (OUTER, 2), FINGER_BLEND),
-        ((ROOT, 2), (OUTER, 2), FINGER_BLEND),
+        ((FINGER_ROOT, 2), (OUTER, 2), FINGER_BLEND),
         ((PALM, 0), (OUTER, 2), FINGER_BLEND),
         ((OUTER, 2), (OUTER, 3), None),
-        ((ROOT, 2), (ROOT, 3), None),
+        ((FINGER_ROOT, 2), (FINGER_ROOT, 3), None),
     ],
 )
 def test_capsules_of_a_chain_melt_and_chains_only_touch(first, second, blend):
@@ -135,14 +135,14 @@ def test_capsules_before_the_lens_are_cut_at_the_nearest_depth():
     packed, roles = pack(
         join(
             ball((0, 0, 10), 5, chain=3),
-            capsule((0, 0, NEAREST - 20), (30, 0, NEAREST + 20), 4, 8, chain=2),
-            capsule((30, 0, NEAREST + 20), (0, 0, NEAREST - 20), 8, 4, chain=1),
+            capsule((0, 0, NEAR_PLANE - 20), (30, 0, NEAR_PLANE + 20), 4, 8, chain=2),
+            capsule((30, 0, NEAR_PLANE + 20), (0, 0, NEAR_PLANE - 20), 8, 4, chain=1),
         )
     )
     assert roles[:, 1].tolist() == [1, 2]  # by chain
-    np.testing.assert_allclose(packed[1, :6], [15, 0, NEAREST, 15, 0, 20], atol=1e-4)
+    np.testing.assert_allclose(packed[1, :6], [15, 0, NEAR_PLANE, 15, 0, 20], atol=1e-4)
     np.testing.assert_allclose(packed[1, 7:9], [6, 2], atol=1e-4)
-    np.testing.assert_allclose(packed[0, :6], [30, 0, NEAREST + 20, -15, 0, -20], atol=1e-4)
+    np.testing.assert_allclose(packed[0, :6], [30, 0, NEAR_PLANE + 20, -15, 0, -20], atol=1e-4)
     np.testing.assert_allclose(packed[:, 12], 25, atol=1e-4)
     np.testing.assert_allclose(packed[:, 6], 1 / 625, rtol=1e-5)
 
@@ -168,5 +168,5 @@ def test_a_point_behind_the_hand_lies_in_its_shadow(direction: tuple[float, floa
 
 
 def test_the_camera_measures_pixels_from_its_centre():
-    camera = Camera(64, 100.0, (30.0, 20.0))
+    camera = PinholeCamera(64, 100.0, (30.0, 20.0))
     np.testing.assert_allclose(camera.project(np.array([[0, 0, 9.0], [2, -1, 10]])), [[30, 20], [50, 10]])

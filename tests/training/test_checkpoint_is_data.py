@@ -20,7 +20,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation import evaluate, promote
 from static_gesture_classification.evaluation.contenders import find_contender
 from static_gesture_classification.inference import predict
-from static_gesture_classification.inference.export_onnx import export_onnx
+from static_gesture_classification.inference.onnx_file import write_onnx
 from static_gesture_classification.recording.judging.observer import open_observer
 from static_gesture_classification.recording.judging.settings import JudgeSettings
 from static_gesture_classification.training import models
@@ -95,7 +95,7 @@ def by_promote(path: Path, config: DictConfig, folder: Path) -> None:
 
 
 def by_export_to_onnx(path: Path, config: DictConfig, folder: Path) -> None:
-    export_onnx(path, folder / "made.onnx")
+    write_onnx(path, folder / "made.onnx")
 
 
 def by_export(path: Path, config: DictConfig, folder: Path) -> None:

@@ -13,8 +13,8 @@ import train_static_gestures
 from static_gesture_classification import samples as table
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.inference.export_onnx import export_onnx
 from static_gesture_classification.inference.onnx_classifier import load_onnx
+from static_gesture_classification.inference.onnx_file import write_onnx
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.training.checkpoint import load_classifier, read_checkpoint
 from static_gesture_classification.training.inputs import input_kind
@@ -116,7 +116,7 @@ def test_it_trains_recognises_without_landmarks_and_exports(
     assert (answers[0].argmax(1) == expected).mean() > 0.9
     without = classifier.predict(classifier.kind.join(np.zeros_like(crops), points))[0]
     assert (without.argmax(1) == expected).mean() > 0.9
-    export_onnx(checkpoint, prepared / "models/trained.onnx")
+    write_onnx(checkpoint, prepared / "models/trained.onnx")
     exported = load_onnx(prepared / "models/trained.onnx")
     inputs["points"][:5] = np.nan
     inputs["crops"][5:10] = 0

@@ -17,8 +17,8 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation import evaluate
 from static_gesture_classification.evaluation.predictions import read_predictions
-from static_gesture_classification.inference.export_onnx import export_onnx
 from static_gesture_classification.inference.onnx_classifier import load_onnx
+from static_gesture_classification.inference.onnx_file import write_onnx
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.training import models
 from static_gesture_classification.training.augmentation import Augmentation
@@ -138,7 +138,7 @@ def test_a_third_kind_trains_loads_predicts_and_exports(
     probabilities, embeddings = classifier.predict(inputs)
     assert (probabilities.argmax(1) == classifier.vocabulary.indices(samples["gesture"])).mean() > 0.9
     assert embeddings.shape == (len(inputs), 32 + 16)
-    export_onnx(both / "models/trained.ckpt", both / "models/trained.onnx")
+    write_onnx(both / "models/trained.ckpt", both / "models/trained.onnx")
     assert load_onnx(both / "models/trained.onnx").predict(inputs)[0] == pytest.approx(probabilities, abs=1e-4)
     image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
     one, other = (

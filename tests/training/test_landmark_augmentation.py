@@ -13,7 +13,7 @@ from static_gesture_classification.synthetic.poses import PoseBook
 from static_gesture_classification.synthetic.skeleton import Proportions, pose_skeleton
 from static_gesture_classification.training.landmark_augmentation import LandmarkAugmentation
 from static_gesture_classification.training.lifted_hands import depths
-from static_gesture_classification.training.models.landmark_features import ENDS, STARTS
+from static_gesture_classification.training.models.landmark_features import BONE_ENDS, BONE_STARTS
 
 STILL = {"probability": 1.0, "rotation": 0.0, "shear": 0.0, "horizontal_flip": 0.0}
 
@@ -85,7 +85,7 @@ def test_noise_is_a_share_of_the_hands_extent(hands: Tensor):
 
 def test_other_fingers_keep_the_directions_of_their_bones(hands: Tensor):
     longer = changed(hands, finger_length=0.1)
-    before, after = (points[:, ENDS] - points[:, STARTS] for points in (hands, longer))
+    before, after = (points[:, BONE_ENDS] - points[:, BONE_STARTS] for points in (hands, longer))
     cosine = torch.cosine_similarity(before, after, dim=2)
     torch.testing.assert_close(cosine, torch.ones_like(cosine), atol=1e-3, rtol=0)
     assert 0.05 < (after.norm(dim=2) / before.norm(dim=2)).std() < 0.2

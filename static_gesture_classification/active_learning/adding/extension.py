@@ -28,9 +28,9 @@ from static_gesture_classification.training.landmark_augmentation import Landmar
 from static_gesture_classification.training.models import landmark_features
 
 NEW_UNITS = (48, 24)  # in the first hidden layer, in each later one
-HANDS = 2000  # of the new gesture, each changed at random; of others at least
-STEPS, RATE, DECAY, DROPOUT = 200, 0.01, 0.02, 0.1
-BATCH = 256  # of the new gesture, and of others, in each step
+LEAST_HANDS = 2000  # of the new gesture, each changed at random; of others at least
+TRAINING_STEPS, RATE, DECAY, DROPOUT = 200, 0.01, 0.02, 0.1
+STEP_HANDS = 256  # of the new gesture, and of others, in each step
 WEIGHT_OF_NEW = 0.3
 CHANGES = {  # see `LandmarkAugmentation`
     "probability": 1.0, "rotation": 15.0, "shear": 8.0, "horizontal_flip": 0.5, "noise": 0.02, "finger_length": 0.06,
@@ -40,12 +40,12 @@ _EPSILON = 1e-5  # of batch normalisation
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class GestureLesson:
     """What the network learns from; points float32 (., 21, 2) in a unit that is the same for x and y.
 
     Args:
         samples: of the new gesture, real ones; may be none.
-        posed: of the new gesture, by the posable hand; may be none.
+        posed: of the new gesture, by the posable hand, and mixed ones; may be none.
         others: hands of the old gestures.
     """
 
@@ -91,7 +91,9 @@ class _Hands:
         return self.standardised[rows], [part[rows] for part in self.known], self.old[rows]
 
 
-def extend(entries: Mapping[str, Any], classifier: Classifier, name: str, lesson: Lesson, seed: int) -> dict[str, Any]:
+def extend(
+    entries: Mapping[str, Any], classifier: Classifier, name: str, lesson: GestureLesson, seed: int
+) -> dict[str, Any]:
     """The entries of a checkpoint that knows one more gesture, `name`, last in class order.
 
     Args:
@@ -138,15 +140,17 @@ def _linear(block: nn.Sequential) -> nn.Linear:
     return layer
 
 
-def _learn(units: _NewUnits, classifier: Classifier, lesson: Lesson, generator: torch.Generator) -> None:
+def _learn(units: _NewUnits, classifier: Classifier, lesson: GestureLesson, generator: torch.Generator) -> None:
     new, others = (_see(classifier, hands, generator) for hands in (_draw_new(lesson, generator), lesson.others))
     optimizer = torch.optim.AdamW(units.parameters(), lr=RATE, weight_decay=DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, STEPS)
-    weights = torch.cat([torch.full((BATCH,), WEIGHT_OF_NEW), torch.ones(BATCH)])
-    targets = torch.cat([torch.ones(BATCH), torch.zeros(BATCH)])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, TRAINING_STEPS)
+    weights = torch.cat([torch.full((STEP_HANDS,), WEIGHT_OF_NEW), torch.ones(STEP_HANDS)])
+    targets = torch.cat([torch.ones(STEP_HANDS), torch.zeros(STEP_HANDS)])
     units.train()
-    for _ in range(STEPS):
-        parts = [hands.rows(torch.randint(len(hands.old), (BATCH,), generator=generator)) for hands in (new, others)]
+    for _ in range(TRAINING_STEPS):
+        parts = [
+            hands.rows(torch.randint(len(hands.old), (STEP_HANDS,), generator=generator)) for hands in (new, others)
+        ]
         logits = torch.cat([units(features, known) for features, known, _ in parts])
         margin = logits - torch.cat([old for _, _, old in parts])
         loss = nn.functional.binary_cross_entropy_with_logits(margin, targets, weights)
@@ -156,22 +160,24 @@ def _learn(units: _NewUnits, classifier: Classifier, lesson: Lesson, generator: 
         schedule.step()
 
 
-def _draw_new(lesson: Lesson, generator: torch.Generator) -> np.ndarray:
+def _draw_new(lesson: GestureLesson, generator: torch.Generator) -> np.ndarray:
     """Hands of the new gesture: real and posed, half each where there are both."""
     parts = [part for part in (lesson.samples, lesson.posed) if len(part)]
-    drawn = [part[torch.randint(len(part), (HANDS // len(parts),), generator=generator).numpy()] for part in parts]
+    drawn = [
+        part[torch.randint(len(part), (LEAST_HANDS // len(parts),), generator=generator).numpy()] for part in parts
+    ]
     return np.concatenate(drawn)
 
 
 @torch.inference_mode()
 def _see(classifier: Classifier, points: np.ndarray, generator: torch.Generator) -> _Hands:
-    """Change hands at random, each often enough that there are `HANDS` or more, and show them to the old network.
+    """Change hands at random, each often enough that there are `LEAST_HANDS` or more, and show them to the old network.
 
     The background's advantage (see `answers`) counts, so that the new gesture learns to win as the answer is made.
     """
     network, answer = classifier.network.eval(), classifier.answer
     change = LandmarkAugmentation(**CHANGES)
-    hands = torch.from_numpy(np.asarray(points, np.float32)).repeat(-(-HANDS // len(points)), 1, 1)
+    hands = torch.from_numpy(np.asarray(points, np.float32)).repeat(-(-LEAST_HANDS // len(points)), 1, 1)
     standardise, *_ = network.backbone.children()
     standardised = standardise(landmark_features.features(change(hands, generator)))
     known = [standardised]

@@ -13,7 +13,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.errors import UserError
 
-WIDTH = 120
+LINE_WIDTH = 120
 
 
 def read_local(path: Path) -> Any:
@@ -35,15 +35,21 @@ def read_local(path: Path) -> Any:
     return content
 
 
-def add_to_local(path: Path, name: str, names: Sequence[str], variants: Sequence[dict[str, Any]]) -> None:
+def add_to_local(
+    path: Path, name: str, names: Sequence[str], variants: Sequence[dict[str, Any]], labels: Sequence[str] = ()
+) -> None:
     """Write the gesture to the file; what is in there, comments too, stays.
 
     Args:
         names: all gestures, the new one among them.
         variants: its poses (see `synthetic.poses`).
+        labels: published labels that show it, in all sources.
     """
     content = read_local(path)
     _group(content, "gestures")["names"] = [DoubleQuotedScalarString(each) for each in names]
+    if labels:
+        own = _group(_group(content, "gestures"), "labels")
+        own.update({DoubleQuotedScalarString(label): DoubleQuotedScalarString(name) for label in labels})
     _group(_group(content, "poses"), "gestures")[DoubleQuotedScalarString(name)] = list(variants)
     text = io.StringIO()
     _yaml().dump(content, text)
@@ -58,6 +64,6 @@ def _group(content: Any, name: str) -> Any:
 
 def _yaml() -> YAML:
     yaml = YAML()
-    yaml.default_flow_style, yaml.width = None, WIDTH
+    yaml.default_flow_style, yaml.width = None, LINE_WIDTH
     yaml.preserve_quotes = True
     return yaml

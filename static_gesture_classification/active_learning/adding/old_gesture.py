@@ -11,7 +11,7 @@ from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.models import landmark_features
 
 OF_SAMPLES, OF_POSED = 0.8, 0.5  # share of the samples, and of the posed hands, that the checkpoint calls the same
-SURE = 0.9  # least probability
+CERTAIN = 0.9  # least probability
 USUAL = 0.95  # quantile of the distances between an old gesture's own hands
 
 
@@ -30,7 +30,7 @@ def are_called_otherwise(classifier: Classifier, points: np.ndarray) -> np.ndarr
     probabilities, _ = classifier.predict(points.astype(np.float32))
     called = predict_names(classifier, points)
     shares = np.array([(called == name).mean() for name in called])
-    sure = (probabilities.max(axis=1) >= SURE) & (called != classifier.vocabulary.background)
+    sure = (probabilities.max(axis=1) >= CERTAIN) & (called != classifier.vocabulary.background)
     odd: np.ndarray = sure & (shares < 0.5) & (len(points) >= 3)
     return odd
 

@@ -8,27 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.synthetic.fitting import FittedHand, describe
+from static_gesture_classification.synthetic.fitting import FittedHand, pose_variant
 from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
 
-SIZE = 192  # pixels of a picture
+PHOTO_SIZE = 192  # pixels of a picture
 STUDIO = 0.0  # variety of the picture's room and light
 
 
-def pose_hands(poses: Mapping[str, Any], gesture: str, count: int, seed: int) -> np.ndarray:
+def pose_hands(
+    poses: Mapping[str, Any], gesture: str, count: int, seed: int, vocabulary: Sequence[str] = ()
+) -> np.ndarray:
     """Landmarks of posed hands, each of another subject, left and right ones: float32 (count, 21, 2), y downwards.
 
     They are drawn as by the source `synthetic_landmarks`.
 
     Args:
         poses: the node `poses` (see `synthetic.poses`), with variants of the gesture.
+        vocabulary: other gestures, which end variants of this one (`until`).
 
     Raises:
         UserError: the gesture has no poses, or impossible ones.
     """
-    book = read_poses(poses, [gesture])
+    book = read_poses(poses, [gesture], [gesture, *vocabulary])
     return np.stack([_pose(book, gesture, [seed, number]) for number in range(count)])
 
 
@@ -43,15 +46,15 @@ def pose_variants(
 def _pose(book: PoseBook, gesture: str, seed: Sequence[int]) -> np.ndarray:
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
-    return draw_hand(gesture, subject, partial(book.draw, gesture), SIZE, rng).landmarks.astype(np.float32)
+    return draw_hand(gesture, subject, partial(book.draw, gesture), PHOTO_SIZE, rng).landmarks.astype(np.float32)
 
 
-def picture_of(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarray:
+def photograph_fitted(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarray:
     """A photograph of a fitted hand as the sample's camera sees it: uint8 (SIZE, SIZE, 3), RGB."""
-    exact = {**poses, "gestures": {"fitted": [describe(fit, 0.0, (0.0, 0.0, 0.0))]}}
+    exact = {**poses, "gestures": {"fitted": [pose_variant(fit, 0.0, (0.0, 0.0, 0.0))]}}
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
     draw = partial(read_poses(exact, ["fitted"]).draw, "fitted")
-    hand = draw_hand("fitted", subject, draw, SIZE, rng, STUDIO)
+    hand = draw_hand("fitted", subject, draw, PHOTO_SIZE, rng, STUDIO)
     picture = photograph(hand, rng, STUDIO)
     return picture if (hand.handedness == "left") == fit.is_left else picture[:, ::-1]

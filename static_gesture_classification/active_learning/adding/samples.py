@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.regions import Box
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import files_below
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.landmark_store import points_of
+from static_gesture_classification.samples import Box
 from static_gesture_classification.sources.recorded import SESSION_FILE, RecordedImage, read_session
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import note
 
-MOST = 50  # samples; more are for a retrain
-NO_HAND = "no hand was found"
+MOST_SAMPLES = 50  # samples; more are for a retrain
+WITHOUT_HAND = "no hand was found"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class _Place:
     entry: RecordedImage | None = None
 
 
-def recorded_sessions(root: Path, gesture: str) -> list[Path]:
+def sessions_of_gesture(root: Path, gesture: str) -> list[Path]:
     """Recorded sessions of a gesture, the newest last."""
     names = folders_in(root) if root.is_dir() else []
     folders = [root / name for name in names if (root / name / SESSION_FILE).is_file()]
@@ -71,10 +71,10 @@ def find_samples(places: Sequence[Path], detector: Detector) -> list[NewSample]:
         raise UserError(
             f"there is no image in {_in_words(places)}; name images, or a folder of them: add.pictures=PATH"
         )
-    if len(wanted) > MOST:
+    if len(wanted) > MOST_SAMPLES:
         raise UserError(
-            f"{_in_words(places)} has {len(wanted):,} images; `gestures add` takes {MOST} at most. Name some of them; "
-            "all of them are for `gestures retrain`, once the gesture is added"
+            f"{_in_words(places)} has {len(wanted):,} images; `gestures add` takes {MOST_SAMPLES} at most. Name some "
+            "of them; all of them are for `gestures retrain`, once the gesture is added"
         )
     samples = []
     for place in wanted:
@@ -95,7 +95,9 @@ def _places(path: Path) -> Iterator[_Place]:
     if not path.is_dir():
         yield _Place(path)
     elif (path / SESSION_FILE).is_file():
-        yield from (_Place(path / entry.file, entry) for entry in read_session(path).images)
+        session = read_session(path)
+        shown = [entry for entry in session.images if entry.gesture in (None, session.gesture)]
+        yield from (_Place(path / entry.file, entry) for entry in shown)
     else:
         yield from (_Place(path / name) for name in files_below(path).images)
 
@@ -108,21 +110,17 @@ def _look(place: _Place, detector: Detector) -> NewSample | str:
         return str(error)
     hand = _hand_in(image, place.entry, detector)
     if hand is None or hand.landmarks is None:
-        return NO_HAND
+        return WITHOUT_HAND
     return NewSample(place.path, image, hand, place.entry is not None)
 
 
 def _hand_in(image: np.ndarray, entry: RecordedImage | None, detector: Detector) -> DetectedHand | None:
     if entry is None:
-        return max(detector.detect(image), key=lambda hand: _area(hand.box), default=None)
+        return max(detector.detect(image), key=lambda hand: hand.area, default=None)
     box: Box = tuple(float(side) for side in entry.box)  # type: ignore[assignment]
     if entry.landmarks is None:
         return detector.landmarks_in(image, box)
     return DetectedHand(box, 1.0, entry.hand, np.array(entry.landmarks, np.float32))
-
-
-def _area(box: Box) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _in_words(places: Sequence[Path]) -> str:

@@ -10,21 +10,100 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich import box
 from rich.table import Column
 from rich.text import Text
+from typing_extensions import TypedDict
 
-from static_gesture_classification.active_learning.comparison.before_after import DECIDES, Comparison, ComparisonScores
+from static_gesture_classification.active_learning.comparison.before_after import (
+    COMPARISON_VERSION,
+    DECIDES,
+    Comparison,
+    ComparisonScores,
+)
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
 from static_gesture_classification.evaluation.paired_comparison import Change, unit_noun
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SESSION, describe_units
-from static_gesture_classification.terminal import Table, console, note, say, show_table
+from static_gesture_classification.file_data import read_json
+from static_gesture_classification.terminal import Table, note, say, show_heading, show_table
 
 JSON, FIGURE = "comparison.json", "comparison.png"
 CHANGED = "changed.csv"
 ANYTHING = "anything else"
+
+
+class WrittenContender(TypedDict):
+    """One of the two in comparison.json."""
+
+    name: str
+    sha256: str | None
+
+
+class WrittenVerdict(TypedDict):
+    """The verdict in comparison.json."""
+
+    promote: bool
+    reason: str
+    undecided: bool
+
+
+class WrittenInterval(TypedDict):
+    """The interval of a difference in comparison.json."""
+
+    low: float
+    high: float
+    level: float
+    unit: str
+    units: int
+    unknown: int
+
+
+class WrittenPair(TypedDict):
+    """A pair in comparison.json; `mistaken_for` is None for anything else."""
+
+    gesture: str
+    mistaken_for: str | None
+    support: int
+    errors_before: int
+    errors_after: int
+    fixed: int
+    made: int
+
+
+class WrittenChange(TypedDict):
+    """The scores of a split in comparison.json."""
+
+    weighted_f1_before: float
+    weighted_f1_after: float
+    difference: float
+    interval: WrittenInterval
+    samples: int
+    people: int
+    pairs: list[WrittenPair]
+
+
+class WrittenComparison(TypedDict):
+    """What comparison.json says, as far as it is read again."""
+
+    before: WrittenContender
+    after: WrittenContender
+    verdict: WrittenVerdict
+    planned: bool
+    notes: list[str]
+    splits: dict[str, WrittenChange]
+
+
+def read_comparison(output: Path) -> WrittenComparison | None:
+    """The comparison that was written last; None before the first.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = output / JSON
+    if not path.is_file():
+        return None
+    return read_json(path, WrittenComparison, "compare again", ("version", COMPARISON_VERSION))
 
 
 def write_comparison(result: Comparison, output: Path) -> None:
@@ -35,12 +114,12 @@ def write_comparison(result: Comparison, output: Path) -> None:
         table = table.copy()
         table.insert(0, "split", DECIDES)
         write_text(output / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
-    write_text(output / CHANGED, changed_samples(scores).to_csv(index=False, float_format="%.6g"))
+    write_text(output / CHANGED, list_changes(scores).to_csv(index=False, float_format="%.6g"))
     write_figure(figure(result), output / FIGURE)
     write_json(output / JSON, result.as_json())
 
 
-def changed_samples(scores: ComparisonScores) -> pd.DataFrame:
+def list_changes(scores: ComparisonScores) -> pd.DataFrame:
     """The samples whose prediction changed, newly wrong ones first; column `change`: lost, gained, other."""
     rows = scores.samples[scores.samples["before"] != scores.samples["after"]]
     lost, gained = rows["before"] == rows["gesture"], rows["after"] == rows["gesture"]
@@ -51,7 +130,7 @@ def changed_samples(scores: ComparisonScores) -> pd.DataFrame:
 
 def show_comparison(result: Comparison) -> None:
     """Print the comparison, the verdict last."""
-    console.rule("Before and after")
+    show_heading("Before and after")
     for role, contender in (("before", result.before), ("after", result.after)):
         say(f"{role:6}  {contender.name}")
     scores = result.scores
@@ -103,7 +182,7 @@ def gesture_change_table(changed: Change) -> Table:
     alone = noun == "samples"
     samples = "samples" if alone else f"samples\nof {noun}"
     columns = map(_right, (samples, "before", "after", "change", heading(changed.interval), "lost,\ngained"))
-    shown = Table(_left("gesture"), *columns, _left(""), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table(_left("gesture"), *columns, _left(""))
     rows = changed.gestures[changed.gestures["support"] > 0].sort_values("difference", kind="stable")
     for gesture, row in rows.iterrows():
         count = f"{row['support']:,}" + ("" if alone else f" of {row['people']:,}")
@@ -118,7 +197,7 @@ def pair_change_table(scores: ComparisonScores, by_plan: bool) -> Table:
     """The pairs before and after."""
     title = "errors of the planned pairs" if by_plan else "commonest errors of before (there is no plan)"
     columns = (_left("gesture"), _left("taken for"), *map(_right, ("samples", "before", "after", "fixed", "new")))
-    shown = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
+    shown = Table(*columns, title=title)
     for row in scores.pairs.to_dict("records"):
         errors = [f"{row[f'errors_{when}']:,} ({row[f'rate_{when}']:.1%})" for when in ("before", "after")]
         if not row["support"]:
@@ -137,7 +216,7 @@ def pair_change_table(scores: ComparisonScores, by_plan: bool) -> Table:
 def source_change_table(scores: ComparisonScores) -> Table:
     """Weighted F1 of each source before and after."""
     columns = map(_right, ("samples", "before", "after", "change", heading(scores.change.interval)))
-    shown = Table(_left("source"), *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = Table(_left("source"), *columns)
     for row in scores.sources.to_dict("records"):
         numbers = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}")
         shown.add_row(str(row["source"]), f"{row['samples']:,}", *numbers, f"{row['low']:+.3f} to {row['high']:+.3f}")

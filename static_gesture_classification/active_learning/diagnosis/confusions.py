@@ -21,7 +21,6 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig
 from pydantic import Field
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.active_learning.diagnosis.in_use import (
@@ -42,7 +41,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import Table, note, say, show_table
 
-VERSION = 1
+CONFUSIONS_VERSION = 1
 
 
 class ConfusionSettings(Settings):
@@ -205,7 +204,7 @@ def errors_table(errors: Sequence[ErrorPair], taken_for: str | None) -> Table:
     headings = [Column(name, no_wrap=True) for name in ("gesture", taken_for) if name]
     interval = "interval (too narrow)" if any(error.interval.unknown for error in errors) else "interval"
     numbers = [Column(name, justify="right", no_wrap=True) for name in ("samples", "rate", interval, "F1 at stake")]
-    table = Table(*headings, *numbers, Column("where", ratio=1), box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*headings, *numbers, Column("where", ratio=1))
     for error in errors:
         low, high = error.interval.low, error.interval.high
         table.add_row(
@@ -237,7 +236,7 @@ def _as_json(confusions: Confusions, source: str) -> dict[str, Any]:
         entry = {key: value for key, value in asdict(error).items() if key != "rows"}
         entry |= {"whereabouts": error.whereabouts, "samples": ids[error.rows].tolist()}
         entries["pairs" if error.prediction else "not_found"].append(entry)
-    about = {"version": VERSION, "predictions": source, "samples": len(confusions.predictions)}
+    about = {"version": CONFUSIONS_VERSION, "predictions": source, "samples": len(confusions.predictions)}
     content: dict[str, Any] = json_ready({**about, "weighted_f1": confusions.weighted_f1, **entries})
     return content
 

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.sources.recorded import Session, readable_sessions
 from static_gesture_classification.sources.source import folders_in
-from static_gesture_classification.terminal import Table, say, show_table
+from static_gesture_classification.terminal import Table, in_number, say, show_table
 
-NAME = "in_use"  # of the source in the configuration
+IN_USE = "in_use"  # of the source in the configuration
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,8 @@ class ErrorInUse:
     def in_words(self) -> str:
         """`caught in use 3 times (14 pictures, 2 people)`."""
         times = "once" if self.sessions == 1 else f"{self.sessions:,} times"
-        pictures = "1 picture" if self.pictures == 1 else f"{self.pictures:,} pictures"
-        people = {0: "", 1: ", 1 person"}.get(self.people, f", {self.people:,} people")
-        return f"caught in use {times} ({pictures}{people})"
+        people = f", {in_number(self.people, 'person')}" if self.people else ""
+        return f"caught in use {times} ({in_number(self.pictures, 'picture')}{people})"
 
 
 def find_errors_in_use(root: Path) -> list[ErrorInUse]:
@@ -70,7 +68,7 @@ def show_errors_in_use(errors: Sequence[ErrorInUse], rows: int) -> None:
     say(f"caught in use: {sum(error.pictures for error in errors):,} pictures of errors; they are no part of val")
     numbers = [Column(name, justify="right", no_wrap=True) for name in ("caught", "pictures", "people")]
     names = [Column(name, no_wrap=True) for name in ("gesture", "taken for")]
-    table = Table(*names, *numbers, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*names, *numbers)
     for error in errors[:rows]:
         people = f"{error.people:,}" if error.people else "unknown"
         table.add_row(error.gesture, error.prediction, f"{error.sessions:,}", f"{error.pictures:,}", people)

@@ -25,11 +25,10 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from static_gesture_classification.images import UnreadableImageError, image_header
-from static_gesture_classification.samples import LANDMARK_COUNT, image_path, read_arrow, subject_of
+from static_gesture_classification.samples import LANDMARK_COUNT, MIDDLE_BASE, WRIST, image_path, read_arrow, subject_of
 
 SHARPNESS_SIZE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
-WRIST, MIDDLE_BASE = 0, 9  # of MediaPipe's 21 points
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 

@@ -27,8 +27,8 @@ NAME_COLUMNS = ("hand", "person", "session", "source")  # columns of names, the 
 CUTS = 9  # thresholds tried of a measurement, in each direction
 KNOWN_SHARE = 0.9  # share of samples whose measurement must be known
 LEAST_SAMPLES = 3  # samples of the group that a finding must hold
-ALONG = 0.8  # of the samples that hold one predicate or another, the share that holds both, to go along
-TOGETHER = 0.7  # of the samples with one predicate, the share that has the next, to tell both in one
+SAME_SHARE = 0.8  # of the samples that hold one predicate or another, the share that holds both, to go along
+JOINED_SHARE = 0.7  # of the samples with one predicate, the share that has the next, to tell both in one
 
 BELOW = {
     "size": "smaller than {} px",
@@ -125,7 +125,7 @@ def find_over_represented(
     marginal: np.ndarray | None = None
     strata = np.zeros(len(both), np.int64)
     while predicates and len(chosen) < findings:
-        corrected = np.minimum(1, tests * _corrected_p(predicates, member, strata, rules))
+        corrected = np.minimum(1, tests * _correct_p(predicates, member, strata, rules))
         marginal = corrected if marginal is None else marginal
         best = _strongest(predicates, corrected, member, rules, {each.feature for each, _ in chosen})
         if best is None:
@@ -169,7 +169,7 @@ def _drop_equivalent(predicates: Iterator[Predicate]) -> list[Predicate]:
     return list(kept.values())
 
 
-def _corrected_p(
+def _correct_p(
     predicates: Sequence[Predicate], member: np.ndarray, strata: np.ndarray, rules: SignificanceSettings
 ) -> np.ndarray:
     """Corrected one-sided p-value of each predicate, given the strata."""
@@ -242,7 +242,7 @@ def _merge_findings(
         parts, holds = [first], first.holds
         for other in list(pending):
             joint = holds & other[0].holds
-            if joint[member].sum() >= max(LEAST_SAMPLES, TOGETHER * holds[member].sum()):
+            if joint[member].sum() >= max(LEAST_SAMPLES, JOINED_SHARE * holds[member].sum()):
                 parts, holds = [*parts, other[0]], joint
                 pending.remove(other)
         along = list(_find_correlated(first, predicates, marginal, member, rules, told))
@@ -272,7 +272,7 @@ def _find_correlated(
         if marginal[row] >= rules.level or other.feature in told:
             continue
         own, its = first.holds[member], other.holds[member]
-        if its.mean() > other.holds[~member].mean() and (own & its).sum() >= ALONG * (own | its).sum():
+        if its.mean() > other.holds[~member].mean() and (own & its).sum() >= SAME_SHARE * (own | its).sum():
             told.add(other.feature)
             yield other.text
 

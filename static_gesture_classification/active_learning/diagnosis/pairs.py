@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from static_gesture_classification.evaluation.metrics import LEVEL, Integers, Interval, confusion_counts
-from static_gesture_classification.evaluation.predictions import NOT_FOUND, Predictions
+from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Predictions
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SAMPLE, SUBJECT
 from static_gesture_classification.samples import group_of
 from static_gesture_classification.training.scores import weighted_f1
@@ -161,8 +161,8 @@ def find_confusions(predictions: Predictions, resamples: int, seed: int) -> Conf
         for pair in _errors_of(own, [labels[column] for column in np.flatnonzero(wrong[truth])], resamples, seed):
             errors.append(replace(pair, f1_at_stake=f1_at_stake(counts, int(truth), index[pair.prediction])))
     errors.sort(key=_worst_first)
-    pairs = tuple(error for error in errors if error.prediction != NOT_FOUND)
-    not_found = tuple(error for error in errors if error.prediction == NOT_FOUND)
+    pairs = tuple(error for error in errors if error.prediction != NO_PREDICTION)
+    not_found = tuple(error for error in errors if error.prediction == NO_PREDICTION)
     return Confusions(predictions, weighted_f1(counts), pairs, not_found)
 
 

@@ -38,16 +38,16 @@ from static_gesture_classification.active_learning.diagnosis.over_representation
 )
 from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.figures import Image8, image_grid, write_figure
 from static_gesture_classification.evaluation.metrics import Integers
-from static_gesture_classification.evaluation.predictions import Floats
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.terminal import note, say, track
+from static_gesture_classification.terminal import in_number, note, say, track
 
-VERSION = 1
+PATTERNS_VERSION = 1
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
 LEAST_SILHOUETTE = 0.2  # least silhouette at which a pair's samples form clusters; 0 is one cloud, 1 far islands
 
@@ -119,7 +119,7 @@ class Pattern:
             return self.findings[0].sentence
         count = self.confusion.count
         if count < LEAST_SAMPLES:
-            return f"{count:,} {'sample' if count == 1 else 'samples'}: too few for a pattern"
+            return f"{in_number(count, 'sample')}: too few for a pattern"
         if not self.compared:
             return f"no {self.confusion.gesture} was classified right, so there is nothing to compare with"
         return f"nothing measured is over-represented beyond chance in these {count:,} samples"
@@ -154,7 +154,7 @@ def find_patterns(confusions: Confusions, pictures: Pictures, settings: PatternS
         rows = np.concatenate([right, *(error.rows for error in own)])
         frame = confusions.predictions.table.take(rows).to_pandas()
         shown, points = pictures.of(frame), read_landmarks(settings.landmarks, frame["sample_id"].tolist())
-        table = measure(frame, shown, pictures.seen(frame), points).set_index(pd.Index(rows))
+        table = measure(frame, shown, pictures.are_readable(frame), points).set_index(pd.Index(rows))
         for error in own:
             found[error.name] = _pattern(error, table, right, confusions.predictions.embeddings, settings)
     return [found[error.name] for error in errors]
@@ -174,7 +174,7 @@ def right_samples(confusions: Confusions, gesture: str, settings: PatternSetting
     return np.sort(rows[np.argsort(np.array(draws, "S8"), kind="stable")[: settings.compared]])
 
 
-def cluster_rows(embeddings: Floats, most: int, seed: int) -> list[Integers]:
+def cluster_rows(embeddings: Singles, most: int, seed: int) -> list[Integers]:
     """Positions of each cluster's rows, largest cluster first, nearest to its centre first; else one cluster of all.
 
     k-means on unit vectors, with the number of clusters (2 to `most`) of the highest silhouette.
@@ -224,7 +224,7 @@ def show_patterns(patterns: Sequence[Pattern]) -> None:
 
 
 def _pattern(
-    error: ErrorPair, table: pd.DataFrame, right: Integers, embeddings: Floats | None, settings: PatternSettings
+    error: ErrorPair, table: pd.DataFrame, right: Integers, embeddings: Singles | None, settings: PatternSettings
 ) -> Pattern:
     others, significance = table.loc[right], settings.significance
     parts: list[Integers] = []
@@ -268,7 +268,7 @@ def _as_json(patterns: Sequence[Pattern], source: str) -> dict[str, Any]:
         about = {"compared": pattern.compared, "summary": pattern.summary, "findings": _findings(pattern.findings)}
         clusters = [{"count": len(each.rows), "findings": _findings(each.findings)} for each in pattern.clusters]
         entries.append({**entry, **about, "clusters": clusters})
-    return {"version": VERSION, "predictions": source, "patterns": entries}
+    return {"version": PATTERNS_VERSION, "predictions": source, "patterns": entries}
 
 
 def _findings(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -105,7 +105,7 @@ class Pictures:
         image, reason = next(iter(self.unreadable.items()))
         return [f"{len(self.unreadable):,} images could not be read and are shown grey; the first: {image}: {reason}"]
 
-    def seen(self, samples: pd.DataFrame) -> np.ndarray:
+    def are_readable(self, samples: pd.DataFrame) -> np.ndarray:
         """Which rows have a readable image; call `of` first: bool (n,)."""
         return np.array([path not in self.unreadable for path in _paths(samples)], bool)
 

@@ -17,17 +17,18 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.predictions import Floats
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
-from static_gesture_classification.preparation.splitting.near_duplicates import describe
+from static_gesture_classification.preparation.splitting.near_duplicates import describe_crops
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import track
@@ -38,8 +39,8 @@ from static_gesture_classification.training.models.network import CropNetwork
 
 FROM_LANDMARKS, FROM_PICTURES, FROM_CHECKPOINT = "landmarks", "pictures", "checkpoint"
 MOST_HAVE = 0.5  # of the samples must have landmarks for `auto` to choose them
-BATCH = 64
-COMPONENTS = 128
+FOLD_BATCH = 64
+PCA_COMPONENTS = 128
 PENALTY = {
     FROM_LANDMARKS: 0.3,
     FROM_PICTURES: 0.01,
@@ -61,7 +62,7 @@ class Features:
     """
 
     kind: str
-    values: Floats
+    values: Singles
     known: np.ndarray
 
 
@@ -126,8 +127,8 @@ def of_pictures(crops: SelectedCrops, seed: int) -> Features:
         embedded = [
             frozen.embed(torch.from_numpy(batch).permute(0, 3, 1, 2)).numpy() for batch in _batches(crops, "embeddings")
         ]
-    parts = [np.concatenate(embedded), describe(cast(np.ndarray, crops), seed)]
-    reduced = [PCA(min(COMPONENTS, *part.shape), random_state=seed).fit_transform(part) for part in parts]
+    parts = [np.concatenate(embedded), describe_crops(cast(np.ndarray, crops), seed)]
+    reduced = [PCA(min(PCA_COMPONENTS, *part.shape), random_state=seed).fit_transform(part) for part in parts]
     unit = [part / np.maximum(part.std(), 1e-9) for part in reduced]
     return Features(FROM_PICTURES, np.concatenate(unit, axis=1).astype(np.float32), np.ones(len(crops), bool))
 
@@ -210,19 +211,14 @@ def temper(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     best = minimize_scalar(
         lambda exponent: _log_loss(logs * np.exp(exponent), labels), bounds=(-3, 1), method="bounded"
     )
-    return _softmax(logs * np.exp(best.x))
+    return softmax(logs * np.exp(best.x), axis=1)
 
 
 def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
-    return float(-np.log(np.maximum(_softmax(logits)[np.arange(len(labels)), labels], 1e-12)).mean())
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return float(-np.log(np.maximum(softmax(logits, axis=1)[np.arange(len(labels)), labels], 1e-12)).mean())
 
 
 def _batches(crops: SelectedCrops, what: str) -> Iterator[np.ndarray]:
-    starts = range(0, len(crops), BATCH)
+    starts = range(0, len(crops), FOLD_BATCH)
     for start in track(starts, what, len(starts), "batches"):
-        yield crops[start : start + BATCH]
+        yield crops[start : start + FOLD_BATCH]

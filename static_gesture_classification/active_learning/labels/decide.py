@@ -23,7 +23,6 @@ from pathlib import Path
 
 import pandas as pd
 from omegaconf import DictConfig
-from rich import box
 
 from static_gesture_classification.active_learning.labels.suggestions import (
     KEEP,
@@ -37,12 +36,12 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import (
     DROP,
     LabelFix,
+    change_label_fixes,
     read_label_fixes,
-    write_label_fixes,
 )
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.terminal import Table, say, show_table
+from static_gesture_classification.terminal import Table, in_number, say, show_table
 from static_gesture_classification.workspace import Workspace
 
 
@@ -92,17 +91,19 @@ class FixLabelsSettings(Settings):
 def main(config: DictConfig) -> None:
     """List the fixes, add some, or take one back."""
     settings, vocabulary = FixLabelsSettings.from_config(config), Vocabulary.from_config(config)
-    fixes = list(read_label_fixes(settings.fixes, vocabulary).fixes)
-    if settings.undo is not None:
-        changed = remove_fix(fixes, settings.undo, settings.fixes)
-    elif settings.sample is not None or settings.apply is not None:
-        decisions = decisions_from(settings, read_rows(settings.index), fixes, vocabulary)
-        changed = add_decisions(fixes, decisions, signature(settings.who))
-    else:
-        show_fixes(fixes, settings.fixes)
+    if settings.undo is None and settings.sample is None and settings.apply is None:
+        show_fixes(read_label_fixes(settings.fixes, vocabulary).fixes, settings.fixes)
         return
-    write_label_fixes(changed, settings.fixes)
-    show_change(fixes, changed, settings.fixes)
+    before, after = change_label_fixes(settings.fixes, vocabulary, lambda fixes: decide(settings, fixes, vocabulary))
+    show_change(before, after, settings.fixes)
+
+
+def decide(settings: FixLabelsSettings, fixes: Sequence[LabelFix], vocabulary: Vocabulary) -> list[LabelFix]:
+    """The fixes with what the command line decides; see `decisions_from` and `remove_fix`."""
+    if settings.undo is not None:
+        return remove_fix(fixes, settings.undo, settings.fixes)
+    decisions = decisions_from(settings, read_rows(settings.index), fixes, vocabulary)
+    return add_decisions(fixes, decisions, signature(settings.who))
 
 
 def decisions_from(
@@ -210,7 +211,7 @@ def show_fixes(fixes: Sequence[LabelFix], path: Path) -> None:
     if not fixes:
         say(f"no label is fixed in {path}")
         return
-    table = Table("sample", "from", "to", "who", "when", "why", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table("sample", "from", "to", "who", "when", "why")
     for fix in fixes:
         to = "right as it is" if fix.confirms else fix.to
         table.add_row(fix.sample[:SHORT], fix.published, to, fix.who, fix.when, fix.why)
@@ -226,8 +227,7 @@ def show_change(before: Sequence[LabelFix], after: Sequence[LabelFix], path: Pat
         say(f"{fix.sample}: published as {fix.published}, {done}")
     for sample in {fix.sample for fix in before} - {fix.sample for fix in after}:
         say(f"{sample}: as published again")
-    lines = "1 line" if len(after) == 1 else f"{len(after):,} lines"
-    say(f"{path} has {lines}; commit it, and train with it: dvc repro")
+    say(f"{path} has {in_number(len(after), 'line')}; commit it, and train with it: dvc repro")
 
 
 if __name__ == "__main__":

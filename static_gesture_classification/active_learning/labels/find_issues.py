@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 from pydantic import Field
-from rich import box
 from rich.table import Column
 
 from static_gesture_classification.active_learning.diagnosis.confusions import check_vocabulary
@@ -158,7 +157,7 @@ def show_issues(issues: Sequence[Suggestion], rows: int, samples: int) -> None:
         return
     columns = [Column(name, no_wrap=True) for name in ("", "sample", "label", "looks like")]
     last = (Column("quality", justify="right"), Column("why", ratio=1))
-    table = Table(*columns, *last, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*columns, *last)
     for number, issue in enumerate(issues[:rows], start=1):
         cells = (f"{number}", issue.sample[:SHORT], issue.published, issue.to, f"{issue.quality:.3f}")
         table.add_row(*cells, issue.evidence)

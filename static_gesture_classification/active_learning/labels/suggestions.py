@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from static_gesture_classification.atomic_files import write_text
-from static_gesture_classification.edited_tables import Columns, Row, decimal, read_table
+from static_gesture_classification.edited_tables import Columns, TableRow, decimal, read_table
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import DROP
@@ -105,7 +105,7 @@ def keep_decisions(suggestions: Sequence[Suggestion], path: Path) -> list[Sugges
     return [replace(each, decision=earlier.get((each.sample, each.published), "")) for each in suggestions]
 
 
-def _suggestion(row: Row, path: Path) -> Suggestion:
+def _suggestion(row: TableRow, path: Path) -> Suggestion:
     cells = row.cells
     if not cells["sample"]:
         raise DataError(f"{path}, line {row.line}: no sample is named")

@@ -36,8 +36,8 @@ from static_gesture_classification.active_learning.admission import (
     session_subject,
     split_for,
 )
-from static_gesture_classification.active_learning.mining.found_hands import SOURCE
-from static_gesture_classification.active_learning.mining.hand_inputs import inputs_of
+from static_gesture_classification.active_learning.mining.found_hands import POOL_SOURCE
+from static_gesture_classification.active_learning.mining.hand_inputs import read_inputs
 from static_gesture_classification.active_learning.mining.pool_images import read_pictures
 from static_gesture_classification.active_learning.mining.review_list import MinedList, read_list
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
@@ -118,7 +118,7 @@ def subjects_of(samples: pd.DataFrame) -> list[str]:
     Subjects of a dataset have one name in all sources; others are named by the reviewer.
     """
     return [
-        subject if source == SOURCE else session_subject(subject_name(source, subject))
+        subject if source == POOL_SOURCE else session_subject(subject_name(source, subject))
         for source, subject in zip(samples["source"], samples["subject"], strict=True)
     ]
 
@@ -148,7 +148,7 @@ def judge_hands(mined: MinedList, classifier: Classifier, settings: MiningSettin
     Raises:
         DataError: none of them can be seen (the images are gone).
     """
-    inputs = dict(inputs_of(mined.samples, np.arange(len(mined.samples)), classifier, settings.detector))
+    inputs = dict(read_inputs(mined.samples, np.arange(len(mined.samples)), classifier, settings.detector))
     seen = {row: content for row, content in sorted(inputs.items()) if not isinstance(content, str)}
     images = mined.samples["image"]
     unseen = [(str(images.iloc[row]), content) for row, content in inputs.items() if isinstance(content, str)]
@@ -249,7 +249,7 @@ def write_hand(folder: Path, pixels: np.ndarray, mined: MinedSession, row: int, 
         str(sample["hand"]),
         gesture=None if sample["gesture"] == mined.session.gesture else str(sample["gesture"]),
         subject=str(sample["subject"]),
-        source=None if sample["source"] == SOURCE else str(sample["source"]),
+        source=None if sample["source"] == POOL_SOURCE else str(sample["source"]),
         **mined.judged.judgements[row].as_record(KEPT_AS_HELD_OUT if mined.session.split == VAL else None),
     )
 
@@ -260,7 +260,7 @@ def _hash(text: str) -> str:
 
 def print_admitted(judged: JudgedHands, splits: dict[str, str], folders: Sequence[Path]) -> None:
     """Print how many hands were admitted, and what to do next."""
-    table = Table(title="kept hands, by what the model says of them", title_justify="left")
+    table = Table(title="kept hands, by what the model says of them")
     table.add_column("outcome")
     for heading in ("hands", "to train", "held out for val", "left out"):
         table.add_column(heading, justify="right")

@@ -21,6 +21,7 @@ from static_gesture_classification.active_learning.mining.pool import HELD_OUT_S
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.active_learning.mining.similarity import centre, diverse, likeness
 from static_gesture_classification.active_learning.planning.plan_file import PlannedRecording
+from static_gesture_classification.arrays import Integers, Singles
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import open_crops
@@ -37,16 +38,13 @@ OF_THE_PAIR = 0.2
 PICTURES_PER_HAND = 8  # candidates whose pictures are compared, for each hand that is wanted; at least LEAST_PICTURES
 LEAST_PICTURES = 100
 
-Floats = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Examples:
     """Embeddings to search by: of errors (e, D), and of hands that rightly show the other gesture (o, D)."""
 
-    errors: Floats
-    others: Floats
+    errors: Singles
+    others: Singles
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class Ranking:
 
     line: PlannedRecording
     rows: Integers
-    score: Floats
-    similarity: Floats
+    score: Singles
+    similarity: Singles
     judgements: Judgements
     eligible: int
 
@@ -103,7 +101,7 @@ def rank_hands(
     return Ranking(line, rows[best], score[best], similarity[best], judgements.take(best), len(rows))
 
 
-def _of_the_pair(line: PlannedRecording, probabilities: Floats, vocabulary: Vocabulary) -> Floats:
+def _of_the_pair(line: PlannedRecording, probabilities: Singles, vocabulary: Vocabulary) -> Singles:
     """Probability that a hand shows the line's gesture or what it is taken for: (n,)."""
     pair = [vocabulary.index(name) for name in (line.gesture, line.mistaken_for) if name and name in vocabulary]
     return probabilities[:, pair].sum(axis=1)
@@ -140,12 +138,12 @@ def crop_candidates(pool: Pool, rows: Sequence[int], settings: MiningSettings) -
     crops = np.stack([cut[row] for row in own.tolist()]) if len(own) else np.zeros((0, size, size, 3), np.uint8)
     candidates = CandidateCrops({int(row): at for at, row in enumerate(own)}, crops)
     if len(own):
-        away = _held_out(settings, 0 if index is None else len(index))
+        away = _find_held_out(settings, 0 if index is None else len(index))
         _compare(candidates, own, index, away, group_of(pool.samples).to_numpy(object), settings.seed)
     return candidates
 
 
-def _held_out(settings: MiningSettings, count: int) -> npt.NDArray[np.bool_]:
+def _find_held_out(settings: MiningSettings, count: int) -> npt.NDArray[np.bool_]:
     """Which of the index's crops are in val or test: bool (count,)."""
     path = settings.workspace.split_table
     away = read_samples(path)["split"].isin(HELD_OUT_SPLITS).to_numpy() if path.is_file() else np.zeros(0, bool)

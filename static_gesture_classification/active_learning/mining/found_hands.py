@@ -29,12 +29,12 @@ from static_gesture_classification.keyed_store import KEY, KEYS, KeyedStore, dig
 from static_gesture_classification.samples import LANDMARK_COUNT, SCHEMA, sample_id
 from static_gesture_classification.terminal import track
 
-FOUND = "hands.bin"
+FOUND_FILE = "hands.bin"
 # The stored hands: those of a picture in consecutive rows, the last one under the picture's key. A picture without a
 # hand has one row with hands = 0.
 HAND = np.dtype([("hands", "<i4"), ("box", "<f8", (4,)), ("hand", "S8"), ("landmarks", "<f4", (2 * LANDMARK_COUNT,))])
-SOURCE = "pool"  # of the rows: they belong to no dataset yet
-BLOCK = 64  # pictures between two writes
+POOL_SOURCE = "pool"  # of the rows: they belong to no dataset yet
+PICTURES_PER_WRITE = 64  # pictures between two writes
 
 
 @dataclass
@@ -134,10 +134,10 @@ class _Known:
     """The stored hands, by picture and the state of its file."""
 
     def __init__(self, folder: Path) -> None:
-        self._store = KeyedStore(folder, {FOUND: HAND})
-        keys, rows = self._store.column(KEYS), self._store.column(FOUND)
+        self._store = KeyedStore(folder, {FOUND_FILE: HAND})
+        keys, rows = self._store.column(KEYS), self._store.column(FOUND_FILE)
         self._found = {
-            keys[last].tobytes(): [_kept_hand(row) for row in rows[last + 1 - rows["hands"][last] : last + 1]]
+            keys[last].tobytes(): [_read_hand(row) for row in rows[last + 1 - rows["hands"][last] : last + 1]]
             for last in np.flatnonzero(keys != np.void(bytes(16)))
         }
 
@@ -155,14 +155,14 @@ class _Known:
                 rows += [(len(each.hands), box, hand, marks or np.nan) for box, hand, marks in each.hands]
                 rows += [] if each.hands else [(0, 0, "", np.nan)]
                 self._found[keys[-1]] = each.hands
-        self._store.add(np.array(keys, KEY), {FOUND: np.array(rows, HAND)})
+        self._store.add(np.array(keys, KEY), {FOUND_FILE: np.array(rows, HAND)})
 
 
 def _key(name: str, state: tuple[int, int]) -> bytes:
     return digest(f"{name}\0{state}".encode())
 
 
-def _kept_hand(row: np.void) -> tuple[list[float], str, list[float] | None]:
+def _read_hand(row: np.void) -> tuple[list[float], str, list[float] | None]:
     landmarks = None if np.isnan(row["landmarks"]).any() else row["landmarks"].tolist()
     return row["box"].tolist(), row["hand"].decode(), landmarks
 
@@ -205,7 +205,7 @@ def _blocks(items: Any, total: int, unit: str) -> Iterator[list[Any]]:
     block = []
     for item in track(items, "looking for hands", total, unit):
         block.append(item)
-        if len(block) == BLOCK:
+        if len(block) == PICTURES_PER_WRITE:
             yield block
             block = []
     if block:
@@ -228,12 +228,12 @@ def _row(
 ) -> dict[str, Any]:
     folder = image.rpartition("/")[0]
     return {
-        "sample_id": sample_id(SOURCE, f"{root.as_posix()}/{image}", number),
+        "sample_id": sample_id(POOL_SOURCE, f"{root.as_posix()}/{image}", number),
         "image": image,
         "root": root.as_posix(),
         **dict(zip(("x1", "y1", "x2", "y2"), np.asarray(box, np.float32), strict=True)),
         "gesture": "",
-        "source": SOURCE,
+        "source": POOL_SOURCE,
         "source_label": "",
         "subject": folder.partition("/")[0],
         "session": folder or image.partition("#")[0],

@@ -18,11 +18,11 @@ from static_gesture_classification.images import PIXELS_VERSION, UnreadableImage
 from static_gesture_classification.preparation.cutting import cut_hands, cutting_code
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.landmark_store import points_of
+from static_gesture_classification.preparation.per_image import IMAGES_PER_TASK
 from static_gesture_classification.samples import BOX, LANDMARK_COUNT, image_path
 from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.inputs import InputKind
 
-IMAGES_PER_TASK = 8
 Seen = tuple[int, np.ndarray | str]  # a row, and its input or the reason why there is none
 
 
@@ -71,7 +71,7 @@ def _state(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def inputs_of(
+def read_inputs(
     samples: pd.DataFrame, rows: np.ndarray, classifier: Classifier, detector: DetectorSettings
 ) -> Iterator[Seen]:
     """The classifier's input of each hand, with its row; or the reason why there is none."""

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
-from rich import box
 
 from static_gesture_classification.active_learning.mining.candidates import (
     CandidateCrops,
@@ -45,13 +44,12 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.figures import image_grid, write_figure
 from static_gesture_classification.evaluation.predictions import PROBABILITY, read_predictions
-from static_gesture_classification.samples import BOX, SCHEMA, read_samples
+from static_gesture_classification.samples import BOX, SCHEMA, TEST, read_samples
 from static_gesture_classification.terminal import Table, note, say, show_table
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 SHEET_COLUMNS = 8
-TEST = "test"
 
 
 @entry_point
@@ -86,7 +84,9 @@ def read_lines(settings: MiningSettings) -> tuple[PlannedRecording, ...]:
             f"{settings.plan} plans nothing: no gesture is taken for another, and none lacks data. There is "
             "nothing to search for; evaluate on new people or rooms to find out what is still hard"
         )
-    return plan.recordings
+    if not plan.wanted:
+        raise UserError(f"all lines of {settings.plan} are switched off; switch one on (gestures app, page Plan)")
+    return plan.wanted
 
 
 def check_fit(lines: Sequence[PlannedRecording], classifier: Classifier, settings: MiningSettings) -> None:
@@ -240,7 +240,7 @@ def left_out(found: Sequence[Proposal]) -> dict[str, int]:
 
 def print_found(found: Sequence[Proposal], examples: Sequence[Examples], folder: Path) -> None:
     """Print what was found for each line, and what to do next."""
-    table = Table(title="found for the plan", title_justify="left", box=box.SIMPLE)
+    table = Table(title="found for the plan")
     table.add_column("line", no_wrap=True)
     for heading in ("wanted", "examples", "eligible", "proposed"):
         table.add_column(heading, justify="right")

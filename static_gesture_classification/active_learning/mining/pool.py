@@ -24,7 +24,7 @@ from static_gesture_classification.active_learning.mining.hand_inputs import (
     Seen,
     hand_keys,
     input_identity,
-    inputs_of,
+    read_inputs,
 )
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
 from static_gesture_classification.errors import DataError, UserError
@@ -35,7 +35,7 @@ from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training.checkpoint import Classifier
 
 HELD_OUT_SPLITS = ("val", "test")
-BLOCK = 512  # hands between two writes
+HANDS_PER_WRITE = 512  # hands between two writes
 NAMED_PICTURES = 3  # unreadable pictures that a message names
 
 
@@ -191,9 +191,9 @@ def embed(hands: PoolHands, classifier: Classifier, settings: MiningSettings) ->
     todo = np.flatnonzero(store.rows(keys) < 0)
     reasons: dict[int, str] = {}
     if len(todo):
-        inputs = inputs_of(hands.samples, todo, classifier, settings.detector)
+        inputs = read_inputs(hands.samples, todo, classifier, settings.detector)
         with store.writer() as writer:
-            tracked = track(inputs, "embeddings", len(todo), "hands") if len(todo) > BLOCK else inputs
+            tracked = track(inputs, "embeddings", len(todo), "hands") if len(todo) > HANDS_PER_WRITE else inputs
             for block in _blocks(tracked, reasons):
                 new = [(row, seen) for row, seen in block if store.rows([keys[row]])[0] < 0]
                 if new:
@@ -213,7 +213,7 @@ def _blocks(inputs: Iterator[Seen], reasons: dict[int, str]) -> Iterator[list[tu
             reasons[row] = seen
         else:
             block.append((row, seen))
-        if len(block) == BLOCK:
+        if len(block) == HANDS_PER_WRITE:
             yield block
             block = []
     if block:

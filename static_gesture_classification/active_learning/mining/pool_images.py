@@ -13,18 +13,18 @@ from static_gesture_classification.images import UnreadableImageError, read_imag
 from static_gesture_classification.inference.frames import frames
 
 FRAME = "#"
-DIGITS = 6
+POOL_DIGITS = 6
 
 
 def frame_name(video: str, index: int) -> str:
     """The name of frame `index` (from 0) of a video: `walk.mp4#000012`."""
-    return f"{video}{FRAME}{index:0{DIGITS}}"
+    return f"{video}{FRAME}{index:0{POOL_DIGITS}}"
 
 
 def file_and_frame(path: Path) -> tuple[Path, int | None]:
     """The file of a picture, and its frame; None for an image. An image may have a # in its name."""
     name, separator, index = path.name.rpartition(FRAME)
-    if separator and len(index) == DIGITS and index.isdecimal() and not path.is_file():
+    if separator and len(index) == POOL_DIGITS and index.isdecimal() and not path.is_file():
         return path.with_name(name), int(index)
     return path, None
 

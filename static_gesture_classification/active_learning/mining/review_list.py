@@ -22,7 +22,7 @@ from static_gesture_classification.file_data import path_inside, plain_name, rea
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import read_samples, write_samples
 
-VERSION = 1
+REVIEW_LIST_VERSION = 1
 LIST, CANDIDATES, ORIGIN, PREVIOUS_LIST = "list.csv", "candidates.parquet", "mining.json", "list.previous.csv"
 # number: its tile on the contact sheet; line: of the plan; gesture: what it shows, or might; label: the dataset's;
 # prediction, score, margin, outcome: the model's, and the admission rule's if `gesture` is right; similarity: to the
@@ -90,7 +90,7 @@ def write_list(mined: MinedList, folder: Path) -> list[str]:
             write_text(folder / PREVIOUS_LIST, earlier.to_csv(index=False))
             notes.append(f"the earlier list is kept as {PREVIOUS_LIST}")
     write_samples(mined.samples, folder / CANDIDATES)
-    write_json(folder / ORIGIN, {"version": VERSION} | asdict(mined.origin))
+    write_json(folder / ORIGIN, {"version": REVIEW_LIST_VERSION} | asdict(mined.origin))
     write_text(folder / LIST, table.to_csv(index=False))
     return notes
 
@@ -171,7 +171,7 @@ def _drop_repeated(kept: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _read_origin(path: Path) -> MiningOrigin:
-    return read_json(path, MiningOrigin, "it belongs to the list: mine again", ("version", VERSION))
+    return read_json(path, MiningOrigin, "it belongs to the list: mine again", ("version", REVIEW_LIST_VERSION))
 
 
 def _read_earlier(path: Path) -> pd.DataFrame | None:

@@ -12,24 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-Floats = npt.NDArray[np.float32]
-Half = npt.NDArray[np.float16]
-Integers = npt.NDArray[np.int64]
+from static_gesture_classification.arrays import Halves, Integers, Singles
 
-BLOCK = 8192  # embeddings compared at once
-NEAREST = 3  # a hand is as like the errors as its mean likeness to so many of them
+COMPARED_AT_ONCE = 8192  # embeddings compared at once
+NEAREST_ERRORS = 3  # a hand is as like the errors as its mean likeness to so many of them
 # Weight of the similarity to right hands, against the similarity to errors. Measured with landmark models on unlabelled
 # pools: of the first 20 hands 0.51 are admitted at 0, 0.53 at 0.5, 0.16 at 1.
 AGAINST = 0.5
 
 
-def centre(embeddings: Half, rows: Integers) -> Floats:
+def centre(embeddings: Halves, rows: Integers) -> Singles:
     """The mean embedding of `rows`, or of a few thousand evenly spread ones: (D,)."""
-    some = rows[:: max(1, len(rows) // BLOCK)]
+    some = rows[:: max(1, len(rows) // COMPARED_AT_ONCE)]
     return np.asarray(embeddings[np.sort(some)], np.float32).mean(axis=0)
 
 
-def likeness(embeddings: Half, rows: Integers, examples: Floats, others: Floats, mean: Floats) -> Floats:
+def likeness(embeddings: Halves, rows: Integers, examples: Singles, others: Singles, mean: Singles) -> Singles:
     """How similar each row is to the examples, and different from the others: (n,), exact, in blocks.
 
         mean cosine to the 3 nearest examples - 0.5 * mean cosine to the 3 nearest others
@@ -57,7 +55,7 @@ def likeness(embeddings: Half, rows: Integers, examples: Floats, others: Floats,
 
 
 def diverse(
-    scores: Floats, embeddings: Floats, subjects: npt.NDArray[np.object_], count: int, weight: float, per_subject: int
+    scores: Singles, embeddings: Singles, subjects: npt.NDArray[np.object_], count: int, weight: float, per_subject: int
 ) -> Integers:
     """Rows with high scores that differ from each other, best first: at most `count` of n candidates.
 
@@ -94,22 +92,22 @@ def diverse(
     return np.array(chosen, np.int64)
 
 
-def _nearest(cosines: Floats) -> Floats:
-    """Mean of the highest `NEAREST` cosines of each row."""
-    few = min(NEAREST, cosines.shape[1])
+def _nearest(cosines: Singles) -> Singles:
+    """Mean of the highest `NEAREST_ERRORS` cosines of each row."""
+    few = min(NEAREST_ERRORS, cosines.shape[1])
     return np.partition(cosines, -few, axis=1)[:, -few:].mean(axis=1)
 
 
-def _blocks(embeddings: Half, rows: Integers) -> Iterator[torch.Tensor]:
+def _blocks(embeddings: Halves, rows: Integers) -> Iterator[torch.Tensor]:
     """The embeddings of `rows` as float32 tensors of up to BLOCK rows."""
-    for start in range(0, len(rows), BLOCK):
-        some = rows[start : start + BLOCK]
+    for start in range(0, len(rows), COMPARED_AT_ONCE):
+        some = rows[start : start + COMPARED_AT_ONCE]
         first, last = int(some[0]), int(some[-1])
         consecutive = last - first == len(some) - 1 and bool((np.diff(some) == 1).all())
         block = embeddings[first : last + 1] if consecutive else embeddings[some]
         yield torch.from_numpy(np.asarray(block).astype(np.float32))
 
 
-def _unit(rows: Floats) -> Floats:
+def _unit(rows: Singles) -> Singles:
     rows = np.asarray(rows, np.float32)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)

@@ -36,7 +36,7 @@ def share_in_use(
     return lines
 
 
-def recorded_since(errors: Sequence[ErrorInUse], sessions: Collection[str], root: Path) -> dict[Pair, int]:
+def count_recorded_since(errors: Sequence[ErrorInUse], sessions: Collection[str], root: Path) -> dict[Pair, int]:
     """How many pictures were recorded for each pair since it was caught first.
 
     Args:

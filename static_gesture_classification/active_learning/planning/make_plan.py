@@ -23,31 +23,30 @@ from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.diagnosis.confusions import read_errors
-from static_gesture_classification.active_learning.diagnosis.in_use import NAME as IN_USE
+from static_gesture_classification.active_learning.diagnosis.in_use import IN_USE as IN_USE
 from static_gesture_classification.active_learning.diagnosis.in_use import ErrorInUse, find_errors_in_use
 from static_gesture_classification.active_learning.diagnosis.pairs import Confusions, ErrorPair, find_confusions
 from static_gesture_classification.active_learning.diagnosis.patterns import PatternSettings, find_patterns
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
 from static_gesture_classification.active_learning.planning.dealing import standings_of
-from static_gesture_classification.active_learning.planning.in_use import recorded_since, share_in_use
+from static_gesture_classification.active_learning.planning.in_use import count_recorded_since, share_in_use
+from static_gesture_classification.active_learning.planning.plan_edits import keep_edits, write_both
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
-    as_markdown,
     count_recorded,
     show_plan,
-    write_plan,
 )
-from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.resampling_units import describe_units
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import BOX, group_of, read_samples
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.sources.recorded import NAME as RECORDED
-from static_gesture_classification.terminal import say
+from static_gesture_classification.sources.recorded import RECORDED
+from static_gesture_classification.terminal import in_number, say
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
@@ -128,11 +127,13 @@ class Stock:
             samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
             wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
             if not samples:
-                parts.append(f"none in {split} ({wants[0]:,} samples of {_count_subjects(wants[1])} wanted)")
+                parts.append(f"none in {split} ({wants[0]:,} samples of {in_number(wants[1], 'person')} wanted)")
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
             of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
-            parts.append(f"{samples:,} {split} samples{of_samples} of {at_most}{_count_subjects(people)}{of_people}")
+            parts.append(
+                f"{samples:,} {split} samples{of_samples} of {at_most}{in_number(people, 'person')}{of_people}"
+            )
         return ", ".join(parts)
 
 
@@ -140,10 +141,10 @@ class Stock:
 def main(config: DictConfig) -> None:
     """Plan what to record, and print it."""
     settings = PlanSettings.from_config(config)
-    plan = make_plan(settings, Vocabulary.from_config(config))
-    write_plan(plan, settings.path)
-    table = settings.path.with_suffix(".md")
-    write_text(table, as_markdown(plan))
+    made = make_plan(settings, Vocabulary.from_config(config))
+    with change_alone(settings.path):
+        plan = keep_edits(made, settings.path, settings.recorded)
+        table = write_both(plan, settings.path)
     show_plan(plan, count_recorded(plan, settings.recorded))
     say(f"written to {settings.path} and {table}")
 
@@ -160,7 +161,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     counted = samples[~samples["source"].isin(settings.uncounted_sources)]
     pairs = worth_following(confusions, vocabulary, settings.least_errors)
     lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)
-    taken_in = recorded_sessions(samples)
+    taken_in = sessions_in(samples)
     in_use = lines_in_use(find_errors_in_use(about.in_use), pairs, taken_in, vocabulary, settings)
     rest = settings.budget.model_copy(update={"budget": settings.budget.budget - sum(count for _, count in in_use)})
     of_pairs, of_lacking = share(rest, pairs, [weight for _, weight in lacking])
@@ -174,10 +175,10 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     notes = tuple(_notes(confusions, pairs))
     table = confusions.predictions.table
     standings = standings_of(table["gesture"].to_pylist(), table["prediction"].to_pylist(), vocabulary)
-    return RecordingPlan(VERSION, settings.checkpoint, tuple(lines), notes, taken_in, standings)
+    return RecordingPlan(PLAN_VERSION, settings.checkpoint, tuple(lines), notes, taken_in, standings)
 
 
-def recorded_sessions(samples: pd.DataFrame) -> tuple[str, ...]:
+def sessions_in(samples: pd.DataFrame) -> tuple[str, ...]:
     """Names of the recorded sessions in a sample table, sorted."""
     images = samples.loc[samples["source"] == RECORDED, "image"]
     return tuple(sorted({image.partition("/")[0] for image in images}))
@@ -212,7 +213,7 @@ def lines_in_use(
         for error in errors
         if (error.gesture, error.prediction) not in planned and {error.gesture, error.prediction} <= set(vocabulary)
     ]
-    return share_in_use(others, recorded_since(others, taken_in, settings.recorded), settings.budget)
+    return share_in_use(others, count_recorded_since(others, taken_in, settings.recorded), settings.budget)
 
 
 def little_data(
@@ -304,11 +305,3 @@ def _notes(confusions: Confusions, pairs: Sequence[ErrorPair]) -> Iterator[str]:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}. " if text else ""
-
-
-def _count_subjects(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
-
-
-if __name__ == "__main__":
-    main()

@@ -24,10 +24,9 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
 from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
-from static_gesture_classification.samples import SPLITS, read_rows
+from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, read_rows
 
-TRAIN, VAL, TEST = SPLITS
-UNUSED = ""
+NO_SPLIT = ""
 SPLIT_ORDER = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
 IN_TEST = "their person is in test"
 SEEN = "they show the same moment as a sample of val or test"
@@ -86,9 +85,9 @@ def freeze_split(
     splits = samples["sample_id"].map(earlier).to_numpy(object)
     splits[~known] = splits_of_new(samples, splits, known, settings)
     in_test = ~known & (splits == TEST)
-    splits[in_test] = UNUSED
+    splits[in_test] = NO_SPLIT
     seen = same_moment(samples, crops, splits, known, settings.seed)
-    splits[seen] = UNUSED
+    splits[seen] = NO_SPLIT
     left_out = {reason: int(rows.sum()) for reason, rows in ((IN_TEST, in_test), (SEEN, seen)) if rows.any()}
     return FrozenSplit(samples.assign(split=splits), ~known, left_out)
 

@@ -18,14 +18,15 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from static_gesture_classification.evaluation.metrics import Floats, Integers, confusion_counts
+from static_gesture_classification.arrays import Singles
+from static_gesture_classification.evaluation.metrics import Integers, confusion_counts
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.last_layer import LastLayer, deviation, fit_last_layer
 from static_gesture_classification.training.scores import weighted_f1
 
-BATCH = 256
+EMBED_BATCH = 256
 FOLDS = 5  # at most; fewer where there are fewer subjects
 
 
@@ -57,12 +58,12 @@ class Head:
 class Embedded:
     """A crop model's outputs for n crops: embeddings (n, D), probabilities (n, C); how many were computed now."""
 
-    embeddings: Floats
-    probabilities: Floats
+    embeddings: Singles
+    probabilities: Singles
     computed: int
 
 
-def embed_crops(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Embedded:
+def embed_once(classifier: Classifier, checkpoint: str, crops: np.ndarray, folder: Path) -> Embedded:
     """Embeddings and probabilities of crops; only those missing in the store are computed.
 
     Args:
@@ -77,7 +78,7 @@ def embed_crops(classifier: Classifier, checkpoint: str, crops: np.ndarray, fold
     first = {key: row for row, key in reversed(list(enumerate(keys)))}  # the same picture twice is computed once
     missing = [row for key, row in first.items() if store.rows([key])[0] < 0]
     with store.writer() as writer:
-        batches = [sorted(missing)[start : start + BATCH] for start in range(0, len(missing), BATCH)]
+        batches = [sorted(missing)[start : start + EMBED_BATCH] for start in range(0, len(missing), EMBED_BATCH)]
         for rows in track(batches, "embedding", len(batches), "batches") if batches else ():
             probabilities, embeddings = classifier.predict(crops[rows])
             writer.add([keys[row] for row in rows], embeddings, probabilities)
@@ -87,7 +88,7 @@ def embed_crops(classifier: Classifier, checkpoint: str, crops: np.ndarray, fold
 
 def refit(
     start: LastLayer,
-    embeddings: Floats,
+    embeddings: Singles,
     targets: Integers,
     subjects: np.ndarray,
     new: np.ndarray,
@@ -129,7 +130,7 @@ def folds(targets: Integers, subjects: np.ndarray, judging: Integers) -> Iterato
     yield from (rows for rows in held_out if len(rows))
 
 
-def fit_heads(start: LastLayer, embeddings: Floats, targets: Integers, strengths: Sequence[float]) -> Iterator[Head]:
+def fit_heads(start: LastLayer, embeddings: Singles, targets: Integers, strengths: Sequence[float]) -> Iterator[Head]:
     """The unchanged head, then one per strength, strongest first."""
     yield Head(start, None)
     scale, wanted = deviation(embeddings), np.eye(len(start.bias), dtype=np.float32)[targets]

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from static_gesture_classification.active_learning.retraining.frozen_split import TRAIN, UNUSED, VAL, earlier_splits
-from static_gesture_classification.active_learning.retraining.head import Embedded, embed_crops, refit
+from static_gesture_classification.active_learning.retraining.frozen_split import NO_SPLIT, TRAIN, VAL, earlier_splits
+from static_gesture_classification.active_learning.retraining.head import Embedded, embed_once, refit
 from static_gesture_classification.active_learning.retraining.settings import FINETUNE, HEAD, RetrainSettings
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.checkpoint_record import (
-    SUBJECTS,
-    read_record,
+    SUBJECTS_KEY,
+    read_checkpoint_record,
     split_subjects,
     subject_digests,
 )
@@ -82,7 +82,7 @@ def refit_head(settings: RetrainSettings) -> None:
     if unknown:
         raise DataError(f"{settings.start} does not know {', '.join(unknown)}; use retrain.method={FINETUNE}")
     rows = np.flatnonzero(samples["split"] == TRAIN)
-    own, known = samples.iloc[rows].reset_index(drop=True), known_subjects(settings)
+    own, known = samples.iloc[rows].reset_index(drop=True), read_known_subjects(settings)
     head = refit(
         LastLayer(layer.weight.detach().cpu().float().numpy(), layer.bias.detach().cpu().float().numpy()),
         embed_rows(settings, classifier, rows).embeddings,
@@ -95,15 +95,15 @@ def refit_head(settings: RetrainSettings) -> None:
     tensors = {"weight": torch.from_numpy(head.layer.weights), "bias": torch.from_numpy(head.layer.bias)}
     state = {**entries["state_dict"], **{f"head.{name}": tensor for name, tensor in tensors.items()}}
     trained = settings.workspace.trained
-    save({**entries, "state_dict": state, "scores": None, **calibrated(settings, classifier, head.layer)}, trained)
-    record = read_record(settings.start.with_suffix(".json")) or {}
+    save({**entries, "state_dict": state, "scores": None, **calibrate_layer(settings, classifier, head.layer)}, trained)
+    record = read_checkpoint_record(settings.start.with_suffix(".json")) or {}
     run = record.get("run", settings.start.stem)
     about = {"run": run, "epoch": entries["epoch"], "checkpoint": settings.start.name}
     write_json(trained.with_suffix(".json"), {**about, "model": entries["model"]["name"], "method": HEAD})
     note_subjects(settings, known | set(split_subjects(samples, TRAIN)))
 
 
-def calibrated(settings: RetrainSettings, classifier: Classifier, layer: LastLayer) -> dict[str, Any]:
+def calibrate_layer(settings: RetrainSettings, classifier: Classifier, layer: LastLayer) -> dict[str, Any]:
     """The checkpoint's entry of a new last layer's calibration, read off val; none without val's samples."""
     samples = read_rows(settings.workspace.split_table)
     rows, vocabulary = np.flatnonzero(samples["split"] == VAL), classifier.vocabulary
@@ -120,7 +120,7 @@ def calibrated(settings: RetrainSettings, classifier: Classifier, layer: LastLay
 def embed_rows(settings: RetrainSettings, classifier: Classifier, rows: np.ndarray) -> Embedded:
     """The starting checkpoint's outputs for these rows of the crops; most are stored already."""
     crops, digest = open_crops(settings.workspace.crops)[rows], str(checkpoint_digest(settings.start))
-    embedded = embed_crops(classifier, digest, crops, settings.embeddings / digest[:16])
+    embedded = embed_once(classifier, digest, crops, settings.embeddings / digest[:16])
     if embedded.computed:
         say(f"embeddings: {embedded.computed:,} of {len(crops):,} computed now, the others were stored")
     return embedded
@@ -133,11 +133,11 @@ def finetune(settings: RetrainSettings) -> None:
     left_out = known & (samples["split"] == TRAIN).to_numpy()
     gestures, seed = samples["gesture"].to_numpy(object), settings.training.seed
     left_out[replay(gestures, left_out, settings.finetune.replayed, seed)] = False
-    trained_on = samples.assign(split=samples["split"].mask(left_out, UNUSED))
+    trained_on = samples.assign(split=samples["split"].mask(left_out, NO_SPLIT))
     workspace = settings.workspace.model_copy(update={"splits": settings.workspace.splits / FINETUNE})
     write_samples(trained_on, workspace.split_table)
     train_run(settings.training.model_copy(update={"workspace": workspace}))
-    note_subjects(settings, known_subjects(settings) | set(split_subjects(trained_on, TRAIN)))
+    note_subjects(settings, read_known_subjects(settings) | set(split_subjects(trained_on, TRAIN)))
 
 
 def replay(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -151,7 +151,7 @@ def replay(gestures: np.ndarray, among: np.ndarray, count: int, seed: int) -> np
     return rows[np.argsort(order, kind="stable")[:count]]
 
 
-def known_subjects(settings: RetrainSettings) -> set[str]:
+def read_known_subjects(settings: RetrainSettings) -> set[str]:
     """Digests of the subjects that the starting checkpoint was trained on; empty if unknown."""
     seen = training_subjects(settings.start, settings.pipeline.runs)
     if seen is None:
@@ -163,5 +163,5 @@ def note_subjects(settings: RetrainSettings, seen: set[str]) -> None:
     """Write into the record whom the checkpoint was trained on, and its digest."""
     trained = settings.workspace.trained
     path = trained.with_suffix(".json")
-    about = {"sha256": checkpoint_digest(trained), SUBJECTS: " ".join(sorted(seen))}
-    write_json(path, {**(read_record(path) or {}), **about})
+    about = {"sha256": checkpoint_digest(trained), SUBJECTS_KEY: " ".join(sorted(seen))}
+    write_json(path, {**(read_checkpoint_record(path) or {}), **about})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
-from rich import box
 from rich.table import Column
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from static_gesture_classification.active_learning.comparison.before_after import Comparison
 from static_gesture_classification.active_learning.retraining.frozen_split import VAL, FrozenSplit
@@ -16,11 +16,41 @@ from static_gesture_classification.evaluation.figures import confusion_matrix, w
 from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.evaluation.promote import PromotionDecision
-from static_gesture_classification.terminal import Table, console, next_steps, say, show_table
+from static_gesture_classification.file_data import read_json
+from static_gesture_classification.terminal import Table, next_steps, say, show_heading, show_table
 from static_gesture_classification.training.scores import weighted_f1
 from static_gesture_classification.workspace import Workspace
 
 SUMMARY, MATRIX = "retrain.json", "confusion_matrix.png"
+
+
+class WrittenVerdict(TypedDict):
+    """The verdict in retrain.json."""
+
+    promote: bool
+    reason: str
+    undecided: bool
+
+
+class WrittenOutcome(TypedDict):
+    """What retrain.json says; `verdict` is None where there was nothing to compare with."""
+
+    method: str
+    samples: int
+    new_samples: int
+    seconds: dict[str, float]
+    weighted_f1: dict[str, float]
+    verdict: WrittenVerdict | None
+
+
+def read_outcome(workspace: Workspace) -> WrittenOutcome | None:
+    """The last outcome; None before the first.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = workspace.reports / SUMMARY
+    return read_json(path, WrittenOutcome, "retrain again") if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -72,7 +102,7 @@ def write_outcome(outcome: RetrainOutcome, workspace: Workspace) -> None:
 
 def show_outcome(outcome: RetrainOutcome, workspace: Workspace) -> None:
     """Print the confusion matrix on val, how long it took, where everything is and what to do next."""
-    console.rule("result", align="left")
+    show_heading("result")
     matrix, promoted = outcome.counts(), outcome.decision.promote
     if matrix is not None:
         say(f"{VAL}: weighted F1 {weighted_f1(matrix[0]):.3f}")
@@ -96,7 +126,7 @@ def show_outcome(outcome: RetrainOutcome, workspace: Workspace) -> None:
 def matrix_table(counts: np.ndarray, labels: tuple[str, ...]) -> Table:
     """A confusion matrix for a terminal: rows are the ground truth, columns (by number) the prediction."""
     numbers = [Column(str(number), justify="right", no_wrap=True) for number in range(len(labels))]
-    table = Table(Column("val", no_wrap=True), *numbers, "recall", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(Column("val", no_wrap=True), *numbers, "recall")
     for number, (label, row) in enumerate(zip(labels, counts, strict=True)):
         if not row.sum():
             continue

@@ -40,7 +40,11 @@ from static_gesture_classification.active_learning.retraining.outcome import Ret
 from static_gesture_classification.active_learning.retraining.settings import HEAD, METHODS_WITH_START, RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.evaluation.checkpoint_record import SUBJECTS, data_version, read_record
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_KEY,
+    data_version,
+    read_checkpoint_record,
+)
 from static_gesture_classification.evaluation.contenders import (
     Contender,
     find_contender,
@@ -62,6 +66,7 @@ from static_gesture_classification.evaluation.promote import (
     incomparable,
     make_record,
     promote,
+    promoting,
     settle_decision,
 )
 from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
@@ -70,11 +75,13 @@ from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
-from static_gesture_classification.terminal import console, note, say
+from static_gesture_classification.terminal import begin_stage, note, say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.workspace import Workspace
+
+STAGES = ("index", "crops", "split", "landmarks", "train", "evaluate", "compare")
 
 
 @dataclass
@@ -84,9 +91,9 @@ class Clock:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
+    def time(self, stage: str) -> Iterator[None]:
         """Time a stage."""
-        console.rule(stage, align="left")
+        begin_stage(stage)
         start = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - start
@@ -105,21 +112,21 @@ def retrain(settings: RetrainSettings) -> Comparison | None:
     hardware.use_processor(trainer.threads)
     with alone(workspace.models):
         clock = Clock()
-        with clock.timed("index"):
+        with clock.time("index"):
             index(settings)
-        with clock.timed("crops"):
+        with clock.time("crops"):
             take_over(settings.pipeline.crops, workspace.crops, settings.crops.size)
             build_crops(workspace.index_table, workspace.crops, settings.crops)
-        with clock.timed("split"):
+        with clock.time("split"):
             frozen = split(settings)
         if kind_of(settings.training.model).needs_landmarks:
-            with clock.timed("landmarks"):
+            with clock.time("landmarks"):
                 build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings.landmarks)
-        with clock.timed("train"):
+        with clock.time("train"):
             train_by_method(settings)
-        with clock.timed("evaluate"):
+        with clock.time("evaluate"):
             predictions = evaluate(settings)
-        with clock.timed("compare"):
+        with clock.time("compare"):
             result, decision = compare_with_previous(settings, predictions)
             decision = prefer(settings, decision)
         outcome = RetrainOutcome(settings.method, frozen, predictions, result, decision, clock.seconds)
@@ -274,8 +281,8 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     """Promote the trained checkpoint in the quick loop if the decision, or the user, says so."""
     workspace = settings.workspace
     content, entries = workspace.trained.read_bytes(), read_checkpoint(workspace.trained)
-    record = read_record(workspace.trained.with_suffix(".json")) or {}
-    subjects = record.get(SUBJECTS)
+    record = read_checkpoint_record(workspace.trained.with_suffix(".json")) or {}
+    subjects = record.get(SUBJECTS_KEY)
     origin = CheckpointOrigin(
         record.get("run"),
         record.get("checkpoint"),
@@ -285,7 +292,8 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))
     decision = settle_decision(decision, candidate, workspace.models, settings.force)
     if decision.promote:
-        promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
+        with promoting(workspace.models):
+            promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
     return decision
 
 

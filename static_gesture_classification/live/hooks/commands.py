@@ -75,8 +75,8 @@ class Commands(Hook):
         else:
             if process.returncode > 0:
                 written.seek(0)
-                said = " ".join(written.read(SHOWN_OUTPUT).decode(errors="replace").split())
-                self.complain(f"{command} failed with status {process.returncode}" + (f": {said}" if said else ""))
+                output = " ".join(written.read(SHOWN_OUTPUT).decode(errors="replace").split())
+                self.complain(f"{command} failed with status {process.returncode}" + (f": {output}" if output else ""))
         finally:
             written.close()
             del self._running[gesture]

@@ -10,7 +10,7 @@ from typing import Self
 
 from static_gesture_classification.live.held_gestures import GestureEvent
 
-WAITING = 100  # events that may wait for a hook
+MOST_WAITING = 100  # events that may wait for a hook
 ENDING_SECONDS = 2.0  # that a hook gets for what still waits, at the end
 
 
@@ -26,9 +26,9 @@ class Hook(ABC):
 
     def __init__(self) -> None:
         self.over = False
-        self._events: queue.Queue[GestureEvent | None] = queue.Queue(WAITING)
+        self._events: queue.Queue[GestureEvent | None] = queue.Queue(MOST_WAITING)
         self._problems: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._said: set[str] = set()
+        self._told: set[str] = set()
         self._thread = threading.Thread(target=self._work, name=type(self).__name__, daemon=True)
 
     def __enter__(self) -> Self:
@@ -61,8 +61,8 @@ class Hook(ABC):
 
     def complain(self, problem: str) -> None:
         """Name a problem, unless it was named before."""
-        if problem not in self._said:
-            self._said.add(problem)
+        if problem not in self._told:
+            self._told.add(problem)
             self._problems.put(problem)
 
     @abstractmethod

@@ -23,7 +23,7 @@ from static_gesture_classification.live.held_gestures import GestureEvent
 from static_gesture_classification.live.hooks.hook import Hook
 
 STANDARD_OUTPUT = "-"
-DECIMALS = 3
+TIME_DECIMALS = 3
 
 
 class JsonLines(Hook):
@@ -61,10 +61,10 @@ class JsonLines(Hook):
 
 def as_json(event: GestureEvent) -> bytes:
     """An event as one line of JSON, with the time of day."""
-    rounded = {"score": round(event.score, DECIMALS), "time": round(event.time, DECIMALS)}
-    rounded |= {"held": round(event.held, DECIMALS)}
+    rounded = {"score": round(event.score, TIME_DECIMALS), "time": round(event.time, TIME_DECIMALS)}
+    rounded |= {"held": round(event.held, TIME_DECIMALS)}
     at = datetime.now().astimezone().isoformat(timespec="milliseconds")
-    box = [round(float(value), DECIMALS + 1) for value in event.box]
+    box = [round(float(value), TIME_DECIMALS + 1) for value in event.box]
     return orjson.dumps({**asdict(event), **rounded, "box": box, "at": at})
 
 

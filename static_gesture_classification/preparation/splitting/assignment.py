@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TRAIN, VAL, TEST = 0, 1, 2
+TRAIN_CODE, VAL_CODE, TEST_CODE = 0, 1, 2
 # Cost of a split (train, val, test) that lacks a gesture, and of an empty one.
 LACKING = np.array([1e6, 1.1e4, 1.2e4])[:, None]
 EMPTY = 1e9
-STARTS = 4
+RANDOM_STARTS = 4
 MOVES = 2000
 SWAP_GROUPS = 250
 
@@ -75,7 +75,7 @@ def assign_groups(groups: Groups, shares: tuple[float, float, float], seed: int)
     counts, allowed = groups.counts[free], groups.allowed[free]
     names = [groups.names[group] for group in free]
     best, best_loss = splits[free], np.inf
-    for start in range(STARTS if len(free) <= 5000 else 1):
+    for start in range(RANDOM_STARTS if len(free) <= 5000 else 1):
         found = _search(goal, counts, allowed, _greedy(goal, counts, allowed, _order(counts, names, seed, start)))
         loss = float(goal.loss(_totals(found, counts)))
         if loss < best_loss - 1e-9:
@@ -101,13 +101,13 @@ def _targets(base: np.ndarray, share: np.ndarray, shares: np.ndarray) -> np.ndar
     """
     missing = shares[:, None] * (base + share).sum(axis=0) - base
     wanted = np.clip(missing, 0.5 * share, 2 * share)
-    wanted[TRAIN] = np.maximum(share.sum(axis=0) - wanted[VAL] - wanted[TEST], 0)
+    wanted[TRAIN_CODE] = np.maximum(share.sum(axis=0) - wanted[VAL_CODE] - wanted[TEST_CODE], 0)
     return wanted
 
 
 def _totals(splits: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Samples per split and gesture: float (3, gestures)."""
-    return np.stack([counts[splits == split].sum(axis=0) for split in (TRAIN, VAL, TEST)])
+    return np.stack([counts[splits == split].sum(axis=0) for split in (TRAIN_CODE, VAL_CODE, TEST_CODE)])
 
 
 def _order(counts: np.ndarray, names: list[str], seed: int, start: int) -> np.ndarray:
@@ -155,7 +155,7 @@ Move = tuple[float, list[tuple[int, int]]]
 def _best_move(goal: _Goal, counts: np.ndarray, allowed: np.ndarray, splits: np.ndarray, totals: np.ndarray) -> Move:
     best: Move = (np.inf, [])
     every = np.arange(len(counts))
-    for split in (TRAIN, VAL, TEST):
+    for split in (TRAIN_CODE, VAL_CODE, TEST_CODE):
         movable = every[allowed[:, split] & (splits != split)]
         for chunk in np.array_split(movable, max(1, len(movable) // 4096)):
             if len(chunk):

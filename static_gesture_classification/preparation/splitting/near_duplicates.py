@@ -37,7 +37,7 @@ CANDIDATE = 0.55  # cosine of whitened descriptors
 CANDIDATES_PER_ROW = 5
 ROWS_PER_CELL = 4000
 FIT_ROWS = 20_000
-CHUNK = 1024
+CROPS_AT_ONCE = 1024
 BLANK = 8  # grey levels between the darkest and the brightest value
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -94,7 +94,7 @@ def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int) -> Links:
     if len(np.unique(groups)) < 2:
         return Links.none()
     copies = find_identical(crops, groups)
-    descriptors = describe(crops, seed)
+    descriptors = describe_crops(crops, seed)
     first, second = candidate_pairs(descriptors, groups, seed)
     for band in (COARSE, FINE):
         similarity = verify(crops, first, second, band)
@@ -108,7 +108,7 @@ def find_identical(crops: np.ndarray, groups: np.ndarray) -> Links:
 
     The search for candidates looks only at a few neighbours of each row, and would miss some of many copies.
     """
-    starts = range(0, len(crops), CHUNK)
+    starts = range(0, len(crops), CROPS_AT_ONCE)
     digests = _in_parallel("identical crops", [joblib.delayed(_digests)(crops, start) for start in starts])
     _, first_of, number = np.unique(digests, return_index=True, return_inverse=True)
     rows = np.arange(len(crops))
@@ -117,9 +117,9 @@ def find_identical(crops: np.ndarray, groups: np.ndarray) -> Links:
     return Links(first[linked], rows[linked], np.ones(linked.sum()))
 
 
-def describe(crops: np.ndarray, seed: int) -> np.ndarray:
+def describe_crops(crops: np.ndarray, seed: int) -> np.ndarray:
     """Whitened gradient descriptors of unit length: float32 (n, components)."""
-    starts = range(0, len(crops), CHUNK)
+    starts = range(0, len(crops), CROPS_AT_ONCE)
     gradients = _in_parallel("gradients", [joblib.delayed(_gradients)(crops, start) for start in starts])
     sample = np.random.default_rng(seed).permutation(len(gradients))[:FIT_ROWS]
     mean, whitening = _whitening(gradients[np.sort(sample)])
@@ -139,8 +139,8 @@ def verify(crops: np.ndarray, first: np.ndarray, second: np.ndarray, band: Band)
     """Best correlation of each pair over shifts and scales, rounded to four decimals: float (m,)."""
     if not len(first):
         return np.zeros(0)
-    starts = range(0, len(first), CHUNK // 4)
-    pieces = [slice(start, start + CHUNK // 4) for start in starts]
+    starts = range(0, len(first), CROPS_AT_ONCE // 4)
+    pieces = [slice(start, start + CROPS_AT_ONCE // 4) for start in starts]
     calls = [joblib.delayed(_best_correlation)(crops, first[piece], second[piece], band) for piece in pieces]
     return np.round(_in_parallel(f"comparison at {band.side} x {band.side} pixels", calls), 4)
 
@@ -158,7 +158,9 @@ def _in_parallel(what: str, calls: list) -> np.ndarray:
 
 def _digests(crops: np.ndarray, start: int) -> np.ndarray:
     """A hash of each crop of a chunk, 0 for a blank one: uint64 (k,)."""
-    chunk = np.ascontiguousarray(crops[start : start + CHUNK]).reshape(len(crops[start : start + CHUNK]), -1)
+    chunk = np.ascontiguousarray(crops[start : start + CROPS_AT_ONCE]).reshape(
+        len(crops[start : start + CROPS_AT_ONCE]), -1
+    )
     digests = [int.from_bytes(hashlib.sha256(row.data).digest()[:8], "little") for row in chunk]
     return np.array(digests, np.uint64) * (np.ptp(chunk, axis=1) >= BLANK)
 
@@ -168,7 +170,7 @@ def _gradients(crops: np.ndarray, start: int) -> np.ndarray:
 
     Square roots of the gradients' lengths reduce the weight of contrast, soft pooling that of small shifts.
     """
-    grey = _grey(crops[start : start + CHUNK])
+    grey = _grey(crops[start : start + CROPS_AT_ONCE])
     shrink = _blur_weights(GRADIENT_SIDE, 1.0) @ _area_weights(grey.shape[1], GRADIENT_SIDE)
     small = shrink @ grey @ shrink.T
     down, right = np.gradient(small, axis=(1, 2))
@@ -239,8 +241,8 @@ def _search_cells(descriptors: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     centres = descriptors[np.sort(chosen)]
     nearest = np.concatenate(
         [
-            np.argpartition(-(descriptors[start : start + CHUNK] @ centres.T), 1, axis=1)[:, :2]
-            for start in range(0, len(descriptors), CHUNK)
+            np.argpartition(-(descriptors[start : start + CROPS_AT_ONCE] @ centres.T), 1, axis=1)[:, :2]
+            for start in range(0, len(descriptors), CROPS_AT_ONCE)
         ]
     )
     order = np.argsort(nearest.ravel(), kind="stable")
@@ -250,7 +252,7 @@ def _search_cells(descriptors: np.ndarray, seed: int) -> Iterator[np.ndarray]:
 
 def _nearest_in_cell(descriptors: np.ndarray, groups: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs (m, 2) of row numbers: each row with its nearest of other groups, in blocks of bounded size."""
-    block = max(1, min(CHUNK, (1 << 24) // max(1, len(rows))))
+    block = max(1, min(CROPS_AT_ONCE, (1 << 24) // max(1, len(rows))))
     for start in range(0, len(rows), block):
         cosine = descriptors[start : start + block] @ descriptors.T
         cosine[groups[start : start + block, None] == groups[None]] = -1

@@ -73,7 +73,7 @@ def prove(samples: pd.DataFrame, links: Links, group: str) -> dict[str, int]:
     return proof
 
 
-def print_report(report: SplitReport) -> None:
+def print_split_report(report: SplitReport) -> None:
     """Print the split and its proof as a table."""
     table = Table(title="samples per gesture")
     columns = [*SPLITS, "unused"]
@@ -116,7 +116,7 @@ def identity(samples: pd.DataFrame, key: str) -> np.ndarray:
     return codes(samples["source"], samples["session"].where(samples["session"] != "", samples["image"]))
 
 
-def subjects_in(samples: pd.DataFrame, splits: np.ndarray) -> dict[str, int]:
+def subjects_per_split(samples: pd.DataFrame, splits: np.ndarray) -> dict[str, int]:
     """Number of known subjects in each split and in "unused"."""
     known = (subject_of(samples) != "").to_numpy()
     return count_distinct(identity(samples[known], "subject"), splits[known])
@@ -152,7 +152,7 @@ def count_distinct(numbers: np.ndarray, splits: np.ndarray) -> dict[str, int]:
     return {name: len(np.unique(numbers[splits == split])) for split, name in [*enumerate(SPLITS), (UNUSED, "unused")]}
 
 
-def linked_pairs(samples: pd.DataFrame, links: Links, splits: np.ndarray) -> pd.DataFrame:
+def list_pairs(samples: pd.DataFrame, links: Links, splits: np.ndarray) -> pd.DataFrame:
     """Near-duplicate pairs as a table: sample_id, source, image, subject, split of both, and their similarity."""
     columns: dict[str, np.ndarray] = {}
     for end, rows in (("first", links.first), ("second", links.second)):

@@ -15,7 +15,7 @@ from static_gesture_classification.recording.capture.camera import Camera, Camer
 from static_gesture_classification.recording.capture.rate import Rate
 
 BLACK = 10  # mean grey level (0..255) up to which a picture counts as black
-RETRY_SECONDS = 0.5
+CAMERA_RETRY_SECONDS = 0.5
 
 RUNNING, STALLED, BLACK_PICTURE, RECONNECTING, ENDED, LOST = (
     "running",
@@ -181,7 +181,7 @@ class LatestFrame:
         """The first picture after a lost camera came back; None if it did not."""
         until = time.monotonic() + self.settings.reconnect_seconds
         self._status = CameraStatus(RECONNECTING, f"{reason}. Trying to reach it again; what is recorded is saved.")
-        while time.monotonic() < until and not self._stop.wait(RETRY_SECONDS):
+        while time.monotonic() < until and not self._stop.wait(CAMERA_RETRY_SECONDS):
             try:
                 self.camera.reopen()
                 image = self.camera.read()

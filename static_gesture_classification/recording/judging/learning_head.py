@@ -19,17 +19,15 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
-import numpy.typing as npt
 
+from static_gesture_classification.arrays import Floats
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.onnx_classifier import SUFFIX
 from static_gesture_classification.training.last_layer import LastLayer, deviation, fit_last_layer
 
-Floats = npt.NDArray[np.floating]
-
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class KeptHand:
     """A kept sample: its key, its embedding (D,), the class index of the gesture performed."""
 
     key: int
@@ -67,7 +65,7 @@ class LearningLayer:
         self._met: frozenset[tuple[int, int]] = frozenset()  # the samples of all fits
         self._thread: Thread | None = None
 
-    def learn_from(self, kept: Sequence[Lesson]) -> None:
+    def learn_from(self, kept: Sequence[KeptHand]) -> None:
         """Begin a fit if enough samples are new, or one that a fit used was dropped, relabelled or restored.
 
         Call it with all kept samples, as often as you like; while a fit runs it does nothing.
@@ -90,7 +88,7 @@ class LearningLayer:
         if self._thread is not None:
             self._thread.join()
 
-    def _fit(self, kept: list[Lesson]) -> None:
+    def _fit(self, kept: list[KeptHand]) -> None:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # the other cores detect hands
@@ -99,7 +97,7 @@ class LearningLayer:
             self.newest = LearnedLayer(layer, len(kept))
 
 
-def fit_layer(start: LastLayer, known: Floats, kept: Sequence[Lesson], strength: float) -> LastLayer:
+def fit_layer(start: LastLayer, known: Floats, kept: Sequence[KeptHand], strength: float) -> LastLayer:
     """The layer that minimises the module's loss; arguments as of `LearningLayer`."""
     embeddings = np.concatenate([known, np.stack([lesson.embedding for lesson in kept])])
     performed = np.eye(len(start.bias), dtype=np.float32)[[lesson.target for lesson in kept]]

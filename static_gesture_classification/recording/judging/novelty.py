@@ -10,7 +10,7 @@ import numpy as np
 from static_gesture_classification.detection.detector import DetectedHand
 
 PICTURE_SIZE = 24  # pixels of the small grey picture that is compared
-MARGIN = 0.15  # around the box, as the classifier sees it
+NOVELTY_MARGIN = 0.15  # around the box, as the classifier sees it
 # Just different enough (a difference of 1). From one frame to the next a hand held still moves by 0.01 to 0.03 of its
 # size, and its pictures correlate by 0.97 and more.
 SHAPE_DIFFERENCE = 0.07
@@ -74,7 +74,7 @@ def _picture(image: np.ndarray, hand: DetectedHand) -> np.ndarray:
 
     height, width = image.shape[:2]
     x1, y1, x2, y2 = hand.box
-    extent = max((x2 - x1) * width, (y2 - y1) * height) * (1 + 2 * MARGIN)
+    extent = max((x2 - x1) * width, (y2 - y1) * height) * (1 + 2 * NOVELTY_MARGIN)
     left, top = (x1 + x2) / 2 * width - extent / 2, (y1 + y2) / 2 * height - extent / 2
     columns = slice(max(round(left), 0), max(round(left + extent), 1))
     rows = slice(max(round(top), 0), max(round(top + extent), 1))

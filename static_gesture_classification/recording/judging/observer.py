@@ -12,7 +12,7 @@ import numpy as np
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.inference.onnx_classifier import VERSION
+from static_gesture_classification.inference.onnx_classifier import ONNX_VERSION
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand, hand_inputs
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.learning import open_learning_layer
@@ -127,7 +127,7 @@ def choose_hand(hands: list[DetectedHand], rule: HandRule) -> DetectedHand | Non
     """The hand that counts; None if the rule allows none."""
     if rule in ("left", "right"):
         hands = [hand for hand in hands if hand.hand == rule]
-    weight = (lambda hand: hand.score) if rule == "surest" else _area
+    weight = (lambda hand: hand.score) if rule == "surest" else lambda hand: hand.area
     return max(hands, key=weight, default=None)
 
 
@@ -190,24 +190,19 @@ def fast_model(checkpoint: Path) -> Path:
     """
     if checkpoint.suffix.lower() == ONNX:
         return checkpoint
-    digest = hashlib.blake2b(checkpoint.read_bytes(), digest_size=8, person=VERSION.encode()).hexdigest()
+    digest = hashlib.blake2b(checkpoint.read_bytes(), digest_size=8, person=ONNX_VERSION.encode()).hexdigest()
     name = f".{checkpoint.stem}.{digest}{ONNX}"
     places = [checkpoint.parent / name, Path(tempfile.gettempdir()) / "static_gesture_classification" / name]
     present = next((place for place in places if place.is_file()), None)
     if present is not None:
         return present
-    from static_gesture_classification.inference.export_onnx import export_onnx  # torch takes seconds to import
+    from static_gesture_classification.inference.onnx_file import write_onnx  # torch takes seconds to import
 
     with console.status(f"exporting {checkpoint} for a fast recorder (once)"):
         for place in places:
             try:
-                export_onnx(checkpoint, place)
+                write_onnx(checkpoint, place)
             except OutputError:
                 continue
             return place
     return checkpoint
-
-
-def _area(hand: DetectedHand) -> float:
-    x1, y1, x2, y2 = hand.box
-    return (x2 - x1) * (y2 - y1)

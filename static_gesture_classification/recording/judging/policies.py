@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating]
-Doubles = npt.NDArray[np.float64]
+from static_gesture_classification.arrays import Doubles, Floats
 
 
 def margin_of_performed(probabilities: Floats, gestures: npt.ArrayLike) -> Doubles:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-Colour = tuple[int, int, int]
+from static_gesture_classification.arrays import Colour
 
 GROUND: Colour = (22, 24, 29)
 PANEL: Colour = (34, 37, 44)
@@ -126,7 +126,7 @@ class Canvas:
             self.targets.append(Target((x1, y1, x2, y2), key))
 
 
-def fit(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -> np.ndarray:
+def scale_to_fit(picture: np.ndarray, width: int, height: int, enlarge: bool = True) -> np.ndarray:
     """Scale a picture to fit into width x height pixels."""
     from static_gesture_classification.opencv import cv2
 

@@ -14,7 +14,7 @@ from static_gesture_classification.terminal import say
 SECONDS_BETWEEN_LINES = 1.0
 
 
-class Lines:
+class RecorderLines:
     """Prints what happens, and starts each job once, in order."""
 
     def __init__(self) -> None:

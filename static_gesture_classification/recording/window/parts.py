@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from static_gesture_classification.detection.regions import Box
 from static_gesture_classification.recording.keys import Key
 from static_gesture_classification.recording.window.drawing import (
     MUTED,
@@ -17,6 +16,7 @@ from static_gesture_classification.recording.window.drawing import (
     text_width,
     wrap,
 )
+from static_gesture_classification.samples import Box
 
 WIDTH, HEIGHT = 1160, 720
 HEADER, FOOTER = 64, 52
@@ -24,7 +24,7 @@ BODY = (HEADER, HEIGHT - FOOTER)
 VIEW = (800, 600)  # the camera's picture
 PANEL_LEFT = VIEW[0]  # where the side panel begins
 EDGE = 20
-INK: Colour = (12, 16, 22)  # of text on a bright ground
+ON_BRIGHT: Colour = (12, 16, 22)  # of text on a bright ground
 
 
 def header(canvas: Canvas, title: str, right: str, colour: Colour = MUTED) -> None:
@@ -79,6 +79,14 @@ def place_of(box: Box, place: tuple[int, int, int, int], mirrored: bool) -> tupl
     return round(x + x1 * width), round(y + y1 * height), round(x + x2 * width), round(y + y2 * height)
 
 
+def probability_bar(canvas: Canvas, x: int, y: int, width: int, name: str, share: float, colour: Colour) -> None:
+    """Draw a gesture's probability `share`, 0..1, as a bar of 22 pixels with its name in it."""
+    canvas.bar(x, y, x + width, y + 22, share, colour if share > 0.02 else RAISED)
+    canvas.text(name, x + 6, y, 15, ON_BRIGHT if share > 0.55 else TEXT, True, width - 70)
+    label = f"{share:.0%}"
+    canvas.text(label, x + width - text_width(label, 15) - 6, y, 15, ON_BRIGHT if share > 0.97 else TEXT)
+
+
 def label_hand(canvas: Canvas, place: tuple[int, int, int, int], text: str, colour: Colour) -> None:
     """A hand's box, with a text on it unless it is ""."""
     x1, y1, x2, y2 = place
@@ -86,18 +94,13 @@ def label_hand(canvas: Canvas, place: tuple[int, int, int, int], text: str, colo
     if text:
         top = max(y1 - 34, HEADER)
         canvas.fill(x1, top, x1 + text_width(text, 22, True) + 16, top + 34, colour)
-        canvas.text(text, x1 + 8, top + 2, 22, INK, bold=True)
+        canvas.text(text, x1 + 8, top + 2, 22, ON_BRIGHT, bold=True)
 
 
 def corner_line(canvas: Canvas, text: str) -> None:
     """A small line in the upper left corner of the camera's picture."""
     canvas.fill(0, HEADER, text_width(text, 14) + 20, HEADER + 26, (0, 0, 0), 0.55)
     canvas.text(text, 10, HEADER + 4, 14, MUTED)
-
-
-def in_number(count: int, what: str) -> str:
-    """`1 picture`, `3 pictures`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _width_of_keys(hints: Sequence[Key], size: int) -> int:

@@ -40,9 +40,9 @@ from static_gesture_classification.recording.window.drawing import (
     WARNING,
     Canvas,
     Colour,
-    fit,
     line_height,
     mirror,
+    scale_to_fit,
     text_width,
 )
 from static_gesture_classification.recording.window.parts import (
@@ -56,12 +56,13 @@ from static_gesture_classification.recording.window.parts import (
     banner,
     corner_line,
     header,
-    in_number,
     key_line,
     label_hand,
     messages_over_view,
     place_of,
+    probability_bar,
 )
+from static_gesture_classification.terminal import in_number
 
 STRIP = 38  # for messages, below the header of screens without a live picture
 FLASH_SECONDS = 0.35
@@ -170,7 +171,7 @@ def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figu
         canvas.fill(0, top, VIEW[0], top + VIEW[1], PANEL)
         canvas.text("waiting for the camera …", 280, top + 280, 22, MUTED)
         return
-    picture = fit(mirror(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
+    picture = scale_to_fit(mirror(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
     x, y = (VIEW[0] - picture.shape[1]) // 2, top + (VIEW[1] - picture.shape[0]) // 2
     canvas.paste(picture, x, y)
     for hand in sight.hands:
@@ -221,7 +222,7 @@ def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
     elif recorder.can_judge:
         rule = "Everything that differs is kept. Turn, tilt, come closer, change the light."
     else:
-        rule = "No model yet: everything that differs is kept. Turn, tilt, come closer, change the light."
+        rule = "No model judges: everything that differs is kept. Turn, tilt, come closer, change the light."
     y = canvas.paragraph(rule, x, y + 8, width, 15, TEXT) + 10
     return _example(canvas, job, y)
 
@@ -232,7 +233,7 @@ def _example(canvas: Canvas, job: Job, y: int) -> int:
         return y
     text = "like this one, which the model gets wrong:" if job.mistaken_for else "like this one:"
     canvas.text(text, PANEL_LEFT + EDGE, y, 14, MUTED)
-    picture = fit(job.example, size, size)
+    picture = scale_to_fit(job.example, size, size)
     canvas.paste(picture, PANEL_LEFT + EDGE, y + 24)
     return y + size + 36
 
@@ -271,7 +272,7 @@ def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
     for place in range(4):
         canvas.fill(x + place * (size + 6), y, x + place * (size + 6) + size, y + size, PANEL)
     for entry in current.kept[-4:][::-1]:
-        picture = fit(entry.thumbnail, size, size)
+        picture = scale_to_fit(entry.thumbnail, size, size)
         canvas.paste(picture, x + (size - picture.shape[1]) // 2, y + (size - picture.shape[0]) // 2)
         x += size + 6
     return y + size + 14
@@ -294,10 +295,7 @@ def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int)
     for row in np.argsort(-probabilities)[:3]:
         name, share = recorder.judge.names[row], float(probabilities[row])
         colour = GOOD if name == recorder.job.gesture else ACCENT if recorder.job.gesture is None else WARNING
-        canvas.bar(x, y, x + width, y + 22, share, colour if share > 0.02 else RAISED)
-        canvas.text(name, x + 6, y, 15, (8, 12, 18) if share > 0.55 else TEXT, True, width - 70)
-        label = f"{share:.0%}"
-        canvas.text(label, x + width - text_width(label, 15) - 6, y, 15, (8, 12, 18) if share > 0.97 else TEXT)
+        probability_bar(canvas, x, y, width, name, share, colour)
         y += 26
     return y + 10
 
@@ -319,7 +317,7 @@ def _rule(recorder: Recorder) -> str:
 def _draw_choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: Sight | None, figures: Figures) -> None:
     header(canvas, state.question, "")
     if len(state.entries) == 1:
-        picture = fit(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
+        picture = scale_to_fit(state.entries[0].pixels, 660, BODY[1] - HEADER - 2 * STRIP)
         canvas.paste(picture, EDGE, HEADER + STRIP)
         entries = []
     else:
@@ -383,7 +381,7 @@ def _tile(
     """One picture of a set, darkened where it is dropped."""
     canvas.fill(x, y, x + width, y + height, PANEL)
     room = height - (28 if caption else 0)
-    picture = fit(entry.thumbnail, width, room)
+    picture = scale_to_fit(entry.thumbnail, width, room)
     if entry.dropped:
         picture = (picture * 0.25).astype(np.uint8)
     canvas.paste(picture, x + (width - picture.shape[1]) // 2, y + (room - picture.shape[0]) // 2)
@@ -407,7 +405,7 @@ def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: S
         canvas.text(split, x + 400, y, 18, MUTED)
         y += 32
     if recorder.saved:
-        text = "The terminal shows how to train on them."
+        text = "The terminal shows how to go on."
         canvas.paragraph("They are added now." if recorder.settings.commit else text, x, y + 16, width, 18, MUTED)
 
 

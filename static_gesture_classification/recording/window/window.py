@@ -37,7 +37,7 @@ from static_gesture_classification.recording.window.screens import draw_screen
 if TYPE_CHECKING:
     import pygame
 
-TITLE = "Record gestures"
+RECORDER_TITLE = "Record gestures"
 LOOKING_MS, IDLE_MS = 1, 20  # time to wait for keys, while pictures are processed and while they are not
 NO_DISPLAY = (
     "run this on the machine's own desktop, through ssh -X, or under a virtual display (xvfb-run); "
@@ -67,7 +67,7 @@ class Window:
         UserError: there is no display.
     """
 
-    def __init__(self, title: str = TITLE) -> None:
+    def __init__(self, title: str = RECORDER_TITLE) -> None:
         check_display()
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # printed as it is imported
         import pygame

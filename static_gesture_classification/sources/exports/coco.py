@@ -16,21 +16,23 @@ from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
+    ExportedPicture,
     FormatSettings,
-    Names,
-    Picture,
+    UniqueNames,
     below,
     by_split,
 )
 
-NO_SPLIT = "default"
+COCO_DEFAULT_SPLIT = "default"
 # MediaPipe's order and names; the bones between them, counted from 1 as COCO does.
-FINGERS = {
+COCO_JOINTS = {
     "thumb": ("cmc", "mcp", "ip", "tip"),
     **dict.fromkeys(("index", "middle", "ring", "pinky"), ("mcp", "pip", "dip", "tip")),
 }
-POINTS = ["wrist", *(f"{finger}_{joint}" for finger, joints in FINGERS.items() for joint in joints)]
-BONES = [[1 if joint == 0 else base + joint - 1, base + joint] for base in (2, 6, 10, 14, 18) for joint in range(4)]
+COCO_POINTS = ["wrist", *(f"{finger}_{joint}" for finger, joints in COCO_JOINTS.items() for joint in joints)]
+COCO_BONES = [
+    [1 if joint == 0 else base + joint - 1, base + joint] for base in (2, 6, 10, 14, 18) for joint in range(4)
+]
 
 
 class CocoFormat:
@@ -39,20 +41,20 @@ class CocoFormat:
     lost = "Nothing is lost."
     way_back = ("sources=[coco]", "sources.coco.root={folder}")
 
-    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
+    def place(self, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> list[ExportedPicture]:
         """See `pictures.Format.place`."""
-        names = Names()
+        names = UniqueNames()
         return [
-            replace(picture, target=names.new(below(picture, f"images/{picture.split or NO_SPLIT}")))
+            replace(picture, target=names.new(below(picture, f"images/{picture.split or COCO_DEFAULT_SPLIT}")))
             for picture in pictures
         ]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
+    def write(self, folder: Path, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         numbers = {gesture: number for number, gesture in enumerate(settings.gestures, start=1)}
         marked = any(hand.landmarks is not None for picture in pictures for hand in picture.hands)
         for split, chosen in by_split(pictures).items():
-            name = split or NO_SPLIT
+            name = split or COCO_DEFAULT_SPLIT
             write_json(
                 folder / "annotations" / f"instances_{name}.json",
                 {
@@ -65,13 +67,15 @@ class CocoFormat:
             )
 
 
-def image_entry(picture: Picture, number: int, split: str) -> dict[str, Any]:
+def image_entry(picture: ExportedPicture, number: int, split: str) -> dict[str, Any]:
     """An entry of `images`; its name is relative to the split's folder, as in COCO."""
     name = PurePosixPath(picture.target).relative_to(f"images/{split}").as_posix()
     return {"id": number, "file_name": name, "width": picture.size[0], "height": picture.size[1]}
 
 
-def annotation_entries(pictures: Sequence[Picture], categories: dict[str, int], marked: bool) -> list[dict[str, Any]]:
+def annotation_entries(
+    pictures: Sequence[ExportedPicture], categories: dict[str, int], marked: bool
+) -> list[dict[str, Any]]:
     """The entries of `annotations`, in pixels of the written pictures; `marked`: with keypoints."""
     hands = [(number, picture, hand) for number, picture in enumerate(pictures, start=1) for hand in picture.hands]
     return [
@@ -104,5 +108,5 @@ def annotation(hand: ExportedHand, size: tuple[int, int], marked: bool) -> dict[
 
 def category(gesture: str, number: int, marked: bool) -> dict[str, Any]:
     """An entry of `categories`."""
-    points = {"keypoints": POINTS, "skeleton": BONES} if marked else {}
+    points = {"keypoints": COCO_POINTS, "skeleton": COCO_BONES} if marked else {}
     return {"id": number, "name": gesture, "supercategory": "hand"} | points

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from static_gesture_classification.sources.exports.pictures import FormatSettings, Names, Picture, flat
+from static_gesture_classification.sources.exports.pictures import ExportedPicture, FormatSettings, UniqueNames, flat
 
 
 class FolderFormat:
@@ -22,18 +22,20 @@ class FolderFormat:
     )
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
-    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
+    def place(self, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> list[ExportedPicture]:
         """See `pictures.Format.place`; one for each hand, or for each gesture."""
-        names = Names()
+        names = UniqueNames()
         return [
-            replace(one, target=names.new(target_of(one))) for picture in pictures for one in apart(picture, settings)
+            replace(one, target=names.new(folder_target(one)))
+            for picture in pictures
+            for one in apart(picture, settings)
         ]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
+    def write(self, folder: Path, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> None:
         """The format has only pictures."""
 
 
-def apart(picture: Picture, settings: FormatSettings) -> list[Picture]:
+def apart(picture: ExportedPicture, settings: FormatSettings) -> list[ExportedPicture]:
     """One picture for each hand that is cut out, or for each gesture shown."""
     if settings.cut:
         return [replace(picture, hands=(hand,), cut=True, margin=settings.margin) for hand in picture.hands]
@@ -41,7 +43,7 @@ def apart(picture: Picture, settings: FormatSettings) -> list[Picture]:
     return [replace(picture, hands=(hand,)) for hand in first.values()]
 
 
-def target_of(picture: Picture) -> str:
+def folder_target(picture: ExportedPicture) -> str:
     """The target of a picture of one hand."""
     hand = picture.hands[0]
     subject = hand.subject.replace("/", "_")

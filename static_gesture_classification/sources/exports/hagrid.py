@@ -12,7 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from static_gesture_classification.atomic_files import write_json
-from static_gesture_classification.sources.exports.pictures import FormatSettings, Names, Picture, by_split, flat
+from static_gesture_classification.sources.exports.pictures import (
+    ExportedPicture,
+    FormatSettings,
+    UniqueNames,
+    by_split,
+    flat,
+)
 
 BACKGROUND = ("BACKGROUND", "no_gesture")
 FOLDERS = {"train": "train", "val": "val", "test": "test", "": "ann_subsample"}
@@ -27,14 +33,14 @@ class HagridFormat:
     )
     way_back = ("sources=[hagrid]", "sources.hagrid.root={folder}")
 
-    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
+    def place(self, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> list[ExportedPicture]:
         """See `pictures.Format.place`."""
-        names = Names()
+        names = UniqueNames()
         return [
             replace(picture, target=f"{gesture_of(picture)}/{names.new(file_name(picture))}") for picture in pictures
         ]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
+    def write(self, folder: Path, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         for split, chosen in by_split(pictures).items():
             entries: dict[str, dict[str, Any]] = {}
@@ -45,20 +51,20 @@ class HagridFormat:
                 write_json(folder / "annotations" / FOLDERS[split] / f"{gesture}.json", content)
 
 
-def file_name(picture: Picture) -> str:
+def file_name(picture: ExportedPicture) -> str:
     """A name that is unique without its suffix, which annotations leave out."""
     stem, _, suffix = flat(picture).rpartition(".")
     split = f"{picture.split}_" if picture.split else ""
     return f"{split}{stem}_{suffix}.{suffix}" if suffix.lower() != "jpg" else f"{split}{stem}.{suffix}"
 
 
-def gesture_of(picture: Picture) -> str:
+def gesture_of(picture: ExportedPicture) -> str:
     """The gesture whose folder and file a picture belongs to."""
     shown = [hand.gesture for hand in picture.hands]
     return next((gesture for gesture in shown if gesture not in BACKGROUND), shown[0])
 
 
-def entry(picture: Picture) -> dict[str, Any]:
+def entry(picture: ExportedPicture) -> dict[str, Any]:
     """A picture's annotation."""
     hands = picture.hands
     subjects = sorted({hand.subject for hand in hands} - {""})

@@ -20,12 +20,13 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field
 
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.images import UnreadableImageError, decode, read_bytes, read_header
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected, subject_name
 from static_gesture_classification.settings import Settings
 
-QUALITY = 95
+EXPORT_QUALITY = 95
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
 FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f]')  # in file names of some systems
 
@@ -40,11 +41,11 @@ class ExportedHand:
     session: str
     hand: str
     source_label: str
-    landmarks: npt.NDArray[np.float32] | None
+    landmarks: Singles | None
 
 
 @dataclass(frozen=True)
-class Picture:
+class ExportedPicture:
     """A picture and its hands.
 
     Args:
@@ -95,14 +96,14 @@ class Format(Protocol):
     def way_back(self) -> Sequence[str]:
         """Overrides to read it again; `{folder}` is the export."""
 
-    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
+    def place(self, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> list[ExportedPicture]:
         """The pictures with unique `target`s; a picture with two hands may become two."""
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
+    def write(self, folder: Path, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> None:
         """Write all files but the pictures, which are in `folder` already."""
 
 
-class Names:
+class UniqueNames:
     """Unique names for any file system, also for those that ignore case."""
 
     def __init__(self) -> None:
@@ -110,7 +111,7 @@ class Names:
 
     def new(self, wanted: str) -> str:
         """The name `wanted`, with its forward slashes, and with a number if it is taken."""
-        plain = "/".join(fit(part) for part in wanted.split("/") if part not in ("", ".", ".."))
+        plain = "/".join(clean_part(part) for part in wanted.split("/") if part not in ("", ".", ".."))
         stem, suffix = os.path.splitext(plain)  # noqa: PTH122  a path's text, not a file
         name, number = plain, 1
         while name.casefold() in self._taken:
@@ -120,14 +121,14 @@ class Names:
         return name
 
 
-def fit(part: str) -> str:
+def clean_part(part: str) -> str:
     """A part of a path without forbidden characters, at most 120 long."""
     plain = FORBIDDEN.sub("_", part).strip(" ").rstrip(".") or "_"
     stem, suffix = os.path.splitext(plain)  # noqa: PTH122
     return stem[: 120 - len(suffix)] + suffix
 
 
-def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
+def group_by_picture(samples: pd.DataFrame, landmarks: bool = True) -> list[ExportedPicture]:
     """The pictures of a sample table, in its order; a picture with hands in two splits becomes two."""
     groups: dict[tuple[str, str, str, str], list[ExportedHand]] = {}
     for row in samples.to_dict("records"):
@@ -143,22 +144,24 @@ def pictures_of(samples: pd.DataFrame, landmarks: bool = True) -> list[Picture]:
         )
         groups.setdefault((row["root"], row["image"], row["source"], row["split"]), []).append(hand)
     return [
-        Picture(Path(root).expanduser() / image, source, image, split, tuple(hands))
+        ExportedPicture(Path(root).expanduser() / image, source, image, split, tuple(hands))
         for (root, image, source, split), hands in groups.items()
     ]
 
 
-def below(picture: Picture, folder: str) -> str:
+def below(picture: ExportedPicture, folder: str) -> str:
     """The target of a picture in formats that keep folders: its source's name and path, below `folder`."""
     return "/".join(part for part in (folder, picture.source, picture.image) if part)
 
 
-def flat(picture: Picture) -> str:
+def flat(picture: ExportedPicture) -> str:
     """A file name with the picture's source and folders in it."""
     return f"{picture.source}_{picture.image}".replace("/", "_")
 
 
-def put(pictures: Sequence[Picture], folder: Path, link: bool, rejected: list[Rejected]) -> Iterator[Picture | None]:
+def put(
+    pictures: Sequence[ExportedPicture], folder: Path, link: bool, rejected: list[Rejected]
+) -> Iterator[ExportedPicture | None]:
     """Write each picture below `folder` and yield it with its final name and size, or None if it is unreadable."""
     for picture in pictures:
         try:
@@ -168,7 +171,7 @@ def put(pictures: Sequence[Picture], folder: Path, link: bool, rejected: list[Re
             yield None
 
 
-def _put(picture: Picture, folder: Path, link: bool) -> Picture:
+def _put(picture: ExportedPicture, folder: Path, link: bool) -> ExportedPicture:
     data = read_bytes(picture.path)
     header = read_header(data)
     target = folder / picture.target
@@ -204,7 +207,7 @@ def _save(pixels: npt.NDArray[np.uint8], target: str, folder: Path) -> str:
     if name.lower().endswith(".png"):
         image.save(folder / name)
     else:
-        image.save(folder / name, format="JPEG", quality=QUALITY, subsampling=0)
+        image.save(folder / name, format="JPEG", quality=EXPORT_QUALITY, subsampling=0)
     return name
 
 
@@ -218,9 +221,9 @@ def cut_with_margin(pixels: npt.NDArray[np.uint8], box: Sequence[float], margin:
     return pixels[min(top, height - 1) : max(bottom, top + 1), min(left, width - 1) : max(right, left + 1)]
 
 
-def by_split(pictures: Sequence[Picture]) -> Mapping[str, list[Picture]]:
+def by_split(pictures: Sequence[ExportedPicture]) -> Mapping[str, list[ExportedPicture]]:
     """Split -> its pictures, in the order train, val, test, none."""
-    found: dict[str, list[Picture]] = {}
+    found: dict[str, list[ExportedPicture]] = {}
     for split in ("train", "val", "test", ""):
         chosen = [picture for picture in pictures if picture.split == split]
         if chosen:

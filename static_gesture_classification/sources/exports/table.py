@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from static_gesture_classification.atomic_files import atomic_path
-from static_gesture_classification.sources.exports.pictures import FormatSettings, Names, Picture, below
+from static_gesture_classification.sources.exports.pictures import ExportedPicture, FormatSettings, UniqueNames, below
 
-COLUMNS = ("image", "x1", "y1", "x2", "y2", "label", "subject", "session", "hand", "split")
+TABLE_COLUMNS = ("image", "x1", "y1", "x2", "y2", "label", "subject", "session", "hand", "split")
 
 
 class TableFormat:
@@ -19,16 +19,16 @@ class TableFormat:
     lost = "Lost: landmarks, the labels as published."
     way_back = ("sources=[folder]", "sources.folder.root={folder}")
 
-    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
+    def place(self, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> list[ExportedPicture]:
         """See `pictures.Format.place`."""
-        names = Names()
+        names = UniqueNames()
         return [replace(picture, target=names.new(below(picture, "images"))) for picture in pictures]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
+    def write(self, folder: Path, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         with atomic_path(folder / "boxes.csv") as partial, partial.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file)
-            table.writerow(COLUMNS)
+            table.writerow(TABLE_COLUMNS)
             for picture in pictures:
                 for hand in picture.hands:
                     box = (f"{value:.9g}" for value in hand.box)

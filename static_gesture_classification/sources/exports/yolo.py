@@ -15,17 +15,16 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from static_gesture_classification.atomic_files import write_text
-from static_gesture_classification.samples import LANDMARK_COUNT
+from static_gesture_classification.samples import LANDMARK_COUNT, SPLITS
 from static_gesture_classification.sources.exports.pictures import (
     ExportedHand,
+    ExportedPicture,
     FormatSettings,
-    Names,
-    Picture,
+    UniqueNames,
     flat,
 )
 
-SPLITS = ("train", "val", "test")
-NO_SPLIT = "train"
+YOLO_DEFAULT_SPLIT = "train"
 PATTERN = r"images/[^/]+/(.+?)(?:/session/(?P<session>.+))?/[^/]+$"
 
 
@@ -42,12 +41,12 @@ class YoloFormat:
         f'sources.yolo.subject_pattern="{PATTERN}"',
     )
 
-    def place(self, pictures: Sequence[Picture], settings: FormatSettings) -> list[Picture]:
+    def place(self, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> list[ExportedPicture]:
         """See `pictures.Format.place`."""
-        names = Names()
-        return [replace(picture, target=names.new(target_of(picture))) for picture in pictures]
+        names = UniqueNames()
+        return [replace(picture, target=names.new(yolo_target(picture))) for picture in pictures]
 
-    def write(self, folder: Path, pictures: Sequence[Picture], settings: FormatSettings) -> None:
+    def write(self, folder: Path, pictures: Sequence[ExportedPicture], settings: FormatSettings) -> None:
         """See `pictures.Format.write`."""
         numbers = {gesture: number for number, gesture in enumerate(settings.gestures)}
         marked = any(hand.landmarks is not None for picture in pictures for hand in picture.hands)
@@ -59,13 +58,13 @@ class YoloFormat:
         write_text(folder / "data.yaml", description(pictures, settings.gestures, marked))
 
 
-def target_of(picture: Picture) -> str:
+def yolo_target(picture: ExportedPicture) -> str:
     """images, split, subject, session, file; the suffix is part of the name, so that each label file is unique."""
     first = picture.hands[0]
     session = f"session/{first.session}" if first.session not in ("", first.subject) and first.subject else ""
     stem, _, suffix = flat(picture).rpartition(".")
     name = f"{stem}.{suffix}" if suffix.lower() == "jpg" else f"{stem}_{suffix}.{suffix}"
-    parts = ("images", picture.split or NO_SPLIT, first.subject, session, name)
+    parts = ("images", picture.split or YOLO_DEFAULT_SPLIT, first.subject, session, name)
     return "/".join(part for part in parts if part)
 
 
@@ -81,9 +80,9 @@ def line(hand: ExportedHand, number: int, marked: bool) -> str:
     return f"{text} {' '.join(f'{x:.8g} {y:.8g} 2' for x, y in hand.landmarks.tolist())}"
 
 
-def description(pictures: Sequence[Picture], gestures: Sequence[str], marked: bool) -> str:
+def description(pictures: Sequence[ExportedPicture], gestures: Sequence[str], marked: bool) -> str:
     """The content of data.yaml. A mirrored hand has the same points, so `flip_idx` changes none."""
-    there = {picture.split or NO_SPLIT for picture in pictures}
+    there = {picture.split or YOLO_DEFAULT_SPLIT for picture in pictures}
     content: dict[str, object] = {split: f"images/{split}" for split in SPLITS if split in there}
     content["names"] = dict(enumerate(gestures))
     if marked:

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from static_gesture_classification.samples import LANDMARK_COUNT
 from static_gesture_classification.training.models import landmark_features
-from static_gesture_classification.training.models.hand_network import WIDTH, HandNetwork
+from static_gesture_classification.training.models.hand_network import EMBEDDING_WIDTH, HandNetwork
 from static_gesture_classification.training.models.landmarks import Share, Width, check_features
 from static_gesture_classification.training.models.network import Network
 
-Pixels = Annotated[int, Field(ge=32, le=512)]
+CropSide = Annotated[int, Field(ge=32, le=512)]
 FusedInput = tuple[Tensor, Tensor]  # crops or their embeddings, and points: see `FusedNetwork`
 
 
@@ -40,10 +40,10 @@ class FusedBackbone(nn.Module):
         features = landmark_features.features(torch.zeros(1, LANDMARK_COUNT, 2)).shape[1]
         self.hand = HandNetwork(size)
         self.of_points = nn.BatchNorm1d(features, affine=False)
-        self.of_crop = nn.Sequential(nn.BatchNorm1d(WIDTH, affine=False), nn.Dropout(crop_dropout))
+        self.of_crop = nn.Sequential(nn.BatchNorm1d(EMBEDDING_WIDTH, affine=False), nn.Dropout(crop_dropout))
         self.points = _layers(features, hidden, dropout)
-        self.crop = _layers(WIDTH, hidden, dropout)
-        self.joint = _layers(WIDTH + features, hidden, dropout)
+        self.crop = _layers(EMBEDDING_WIDTH, hidden, dropout)
+        self.joint = _layers(EMBEDDING_WIDTH + features, hidden, dropout)
         self.width = 3 * hidden[-1]
 
     def forward(self, crops: Tensor, points: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ class FusedNetwork(Network):
 def backbone(
     name: str,
     pretrained: bool,
-    size: Pixels,
+    size: CropSide,
     hidden: Sequence[Width],
     dropout: Share,
     crop_dropout: Share,

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from static_gesture_classification.errors import UserError
 
-WIDTH = 1152  # length of an embedding
+EMBEDDING_WIDTH = 1152  # length of an embedding
 _MEMBER = "hand_landmarks_detector.tflite"
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-VERSION = 2  # raise it when the same points give other features; older checkpoints are then refused
-WRIST, INDEX_KNUCKLE, LITTLE_KNUCKLE, THUMB_TIP = 0, 5, 17, 4
+from static_gesture_classification.samples import INDEX_BASE, LITTLE_BASE, THUMB_TIP, WRIST
+
+FEATURES_VERSION = 2  # raise it when the same points give other features; older checkpoints are then refused
 TIPS = (4, 8, 12, 16, 20)
 BASES = (2, 5, 9, 13, 17)  # the joint that each finger turns about
-ENDS = tuple(range(1, 21))  # of the 20 bones
-STARTS = tuple(WRIST if end % 4 == 1 else end - 1 for end in ENDS)
+BONE_ENDS = tuple(range(1, 21))  # of the 20 bones
+BONE_STARTS = tuple(WRIST if end % 4 == 1 else end - 1 for end in BONE_ENDS)
 BENDS = tuple(bone for bone in range(19) if bone % 4 != 3)  # a bone whose successor belongs to the same finger
 _TIP_PAIRS = tuple((first, second) for k, first in enumerate(TIPS) for second in TIPS[k + 1 :])
 _REACHES = (
@@ -31,15 +32,15 @@ def features(points: Tensor) -> Tensor:
     """Features (n, F) float32 of points (n, 21, 2) in any unit that is the same for x and y.
 
     The hand is first scaled to unit size (root mean square distance of its points from their centre) and mirrored to
-    one side (`mirror_to_one_side`). Its features are: coordinates; directions and lengths of the 20 bones; distances
+    one side (`mirror_to_one_hand`). Its features are: coordinates; directions and lengths of the 20 bones; distances
     between fingertips, from them to the wrist and to their finger's base, and from the thumb's tip to all other joints;
     how each joint bends (cosine and sine of the angle between its bones).
     """
     points = points.float()
     centred = points - points.mean(dim=1, keepdim=True)
     scale = centred.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(_SMALLEST**2)
-    hand = mirror_to_one_side(centred / scale.view(-1, 1, 1))
-    bones = hand[:, ENDS] - hand[:, STARTS]
+    hand = mirror_to_one_hand(centred / scale.view(-1, 1, 1))
+    bones = hand[:, BONE_ENDS] - hand[:, BONE_STARTS]
     lengths = _norm(bones)
     directions = bones / lengths.unsqueeze(2)
     starts, ends = zip(*_REACHES, strict=True)
@@ -47,7 +48,7 @@ def features(points: Tensor) -> Tensor:
     return torch.cat([hand.flatten(1), directions.flatten(1), lengths, reaches, _bends(directions)], dim=1)
 
 
-def mirror_to_one_side(centred: Tensor) -> Tensor:
+def mirror_to_one_hand(centred: Tensor) -> Tensor:
     """Mirror hands so that index knuckle, wrist and little finger's knuckle have the same orientation in all.
 
     A left palm becomes a right palm, and so does the back of a right hand: 2D landmarks do not distinguish it from a
@@ -56,7 +57,7 @@ def mirror_to_one_side(centred: Tensor) -> Tensor:
     Args:
         centred: (n, 21, 2) about their centre.
     """
-    index, little = (centred[:, knuckle] - centred[:, WRIST] for knuckle in (INDEX_KNUCKLE, LITTLE_KNUCKLE))
+    index, little = (centred[:, knuckle] - centred[:, WRIST] for knuckle in (INDEX_BASE, LITTLE_BASE))
     winding = index[:, 0] * little[:, 1] - index[:, 1] * little[:, 0]
     direction = torch.where(winding < 0, -1.0, 1.0)
     return torch.stack([centred[..., 0] * direction.unsqueeze(1), centred[..., 1]], dim=2)

@@ -46,10 +46,10 @@ def check_features(name: str, pretrained: bool, hidden: Sequence[int], features_
     """Raise `UserError` where a network of landmarks cannot be built as configured."""
     if pretrained:
         raise UserError(f"model.weights=imagenet does not fit {name}, which sees no pictures; use model.weights=none")
-    if features_version != landmark_features.VERSION:
+    if features_version != landmark_features.FEATURES_VERSION:
         raise UserError(
             f"{name} was made for landmark features of version {features_version}, this program computes version "
-            f"{landmark_features.VERSION}; train again"
+            f"{landmark_features.FEATURES_VERSION}; train again"
         )
     if not hidden:
         raise UserError("model.backbone.hidden is empty; give the width of one layer at least")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from static_gesture_classification.active_learning.comparison import compare
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     PlannedRecording,
     RecordingPlan,
     write_plan,
@@ -124,7 +124,7 @@ def test_planned_pairs_are_counted_before_and_after():
         PlannedRecording("TWO", "THREE", 20, 9, 0.1, 0.01, "mixed up"),
         PlannedRecording("OKAY", None, 10, 0, 0.0, 0.0, "little data"),
     )
-    write_plan(RecordingPlan(VERSION, "models/best.ckpt", lines), Path("reports/plan.json"))
+    write_plan(RecordingPlan(PLAN_VERSION, "models/best.ckpt", lines), Path("reports/plan.json"))
     result = compared()
     assert result["planned"]
     first, second = result["splits"]["val"]["pairs"]

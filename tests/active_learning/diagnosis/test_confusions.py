@@ -187,7 +187,7 @@ def test_samples_that_have_no_crop_are_cut_from_their_images(tmp_path):
     shown = pictures.of(samples)
     assert (shown[1:] == crops).all()
     assert shown[0, ..., 0].min() > 150
-    assert pictures.seen(samples).all()
+    assert pictures.are_readable(samples).all()
 
 
 def test_labels_that_changed_since_the_evaluation_are_noted(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from static_gesture_classification.active_learning.mining import mine as mining
 from static_gesture_classification.active_learning.mining import similarity as search
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     PlannedRecording,
     RecordingPlan,
     write_plan,
@@ -30,7 +30,7 @@ def listed(path: Path) -> pd.DataFrame:
 
 
 def planned(path: Path, *lines: PlannedRecording) -> str:
-    write_plan(RecordingPlan(VERSION, "models/best.ckpt", lines), path)
+    write_plan(RecordingPlan(PLAN_VERSION, "models/best.ckpt", lines), path)
     return f"mining.plan={path}"
 
 

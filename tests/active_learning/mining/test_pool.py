@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from static_gesture_classification.active_learning.mining.found_hands import find_hands
-from static_gesture_classification.active_learning.mining.hand_inputs import hand_keys, input_identity, inputs_of
+from static_gesture_classification.active_learning.mining.hand_inputs import hand_keys, input_identity, read_inputs
 from static_gesture_classification.active_learning.mining.pool import Pool, PoolHands, embed, open_pool, pool_hands
 from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, frame_name, read_pictures
 from static_gesture_classification.active_learning.mining.settings import MiningSettings
@@ -177,7 +177,7 @@ def test_a_landmark_model_sees_what_any_detector_of_landmarks_finds(
     settings = settings_of(world, *overrides)
     samples = pool_hands(settings).samples.assign(landmarks=None)
     seen = dict(
-        inputs_of(samples, np.arange(len(samples)), SimpleNamespace(kind=KINDS["landmarks"]), settings.detector)
+        read_inputs(samples, np.arange(len(samples)), SimpleNamespace(kind=KINDS["landmarks"]), settings.detector)
     )
     assert len(seen) == len(samples) > 0
     assert all(points.shape == (21, 2) for points in seen.values())

@@ -14,7 +14,7 @@ from static_gesture_classification.active_learning.planning.make_plan import (
     make_plan,
 )
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
@@ -263,7 +263,7 @@ def test_people_of_two_sources_are_different_people():
 
 
 PLAN = RecordingPlan(
-    VERSION,
+    PLAN_VERSION,
     "models/trained.ckpt",
     (
         PlannedRecording(

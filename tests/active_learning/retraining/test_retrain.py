@@ -20,7 +20,7 @@ from static_gesture_classification.active_learning.retraining.frozen_split impor
     earlier_splits,
     freeze_split,
 )
-from static_gesture_classification.active_learning.retraining.head import embed_crops, folds, refit
+from static_gesture_classification.active_learning.retraining.head import embed_once, folds, refit
 from static_gesture_classification.active_learning.retraining.methods import refit_head, replay
 from static_gesture_classification.active_learning.retraining.retrain import retrain
 from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
@@ -160,12 +160,12 @@ def layer_of(classifier) -> LastLayer:
 
 def test_embeddings_that_are_kept_are_not_computed_again(start, tmp_path):
     crops = noise(20)
-    first = embed_crops(start, "digest", crops, tmp_path / "kept")
+    first = embed_once(start, "digest", crops, tmp_path / "kept")
     assert first.computed == 20
     probabilities, embeddings = start.predict(crops)
     np.testing.assert_allclose(first.embeddings, embeddings, rtol=2e-3, atol=1e-4)  # half precision
     np.testing.assert_allclose(first.probabilities, probabilities, atol=1e-6)
-    again = embed_crops(start, "digest", np.concatenate([noise(5, seed=2), crops]), tmp_path / "kept")
+    again = embed_once(start, "digest", np.concatenate([noise(5, seed=2), crops]), tmp_path / "kept")
     assert again.computed == 5
     np.testing.assert_array_equal(again.embeddings[5:], first.embeddings)
 

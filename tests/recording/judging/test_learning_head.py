@@ -24,8 +24,8 @@ from static_gesture_classification.recording.judging.learning import (
     read_stored_embeddings,
 )
 from static_gesture_classification.recording.judging.learning_head import (
+    KeptHand,
     LearningLayer,
-    Lesson,
     fit_layer,
     last_layer,
 )
@@ -242,7 +242,7 @@ def test_fit_keeps_what_the_checkpoint_says_of_known_samples(checkpoint: Path, k
     start, classifier = last_layer(checkpoint), load_classifier(checkpoint)
     probabilities, embeddings = classifier.predict(np.stack([hand(0, variation) for variation in range(10)]))
     wrong = int(probabilities[0].argmin())
-    layer = fit_layer(start, known, [Lesson(row, embeddings[row], wrong) for row in range(5)], 0.1)
+    layer = fit_layer(start, known, [KeptHand(row, embeddings[row], wrong) for row in range(5)], 0.1)
     assert (layer.probabilities(embeddings[5:]).argmax(1) == wrong).all()
     before, after = start.probabilities(known), layer.probabilities(known)
     assert (before.argmax(1) == after.argmax(1)).mean() > 0.95
@@ -252,7 +252,7 @@ def test_fit_keeps_what_the_checkpoint_says_of_known_samples(checkpoint: Path, k
 def test_sample_that_the_checkpoint_knows_changes_little(checkpoint: Path, known: np.ndarray) -> None:
     start = last_layer(checkpoint)
     sure = int(start.probabilities(known).max(axis=1).argmax())
-    layer = fit_layer(start, known, [Lesson(0, known[sure], int(start.probabilities(known[sure]).argmax()))], 0.1)
+    layer = fit_layer(start, known, [KeptHand(0, known[sure], int(start.probabilities(known[sure]).argmax()))], 0.1)
     assert np.abs(layer.probabilities(known) - start.probabilities(known)).mean() < 0.01
 
 

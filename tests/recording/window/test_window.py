@@ -21,7 +21,7 @@ from static_gesture_classification.recording.keys import (
     SPACE,
     UP,
 )
-from static_gesture_classification.recording.loop import run
+from static_gesture_classification.recording.loop import run_recorder
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.window.drawing import Canvas
 from static_gesture_classification.recording.window.parts import HEIGHT, WIDTH
@@ -74,7 +74,7 @@ def test_names_typed_faster_than_pictures_come_are_whole(
     write("Zoë Müller\noffice 漢字\nq\n")
     camera = open_camera(str(clip(tmp_path / "clip.avi", 2)), recorder.settings.camera)
     with LatestFrame(camera, recorder.settings.camera) as frames:
-        run(recorder, None, frames, window)  # type: ignore[arg-type]  nothing is looked at
+        run_recorder(recorder, None, frames, window)  # type: ignore[arg-type]  nothing is looked at
     assert (recorder.subject, recorder.room) == ("Zoë Müller", "office 漢字")
 
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.onnx_classifier import (
+    ONNX_VERSION,
     OUTPUT_NAMES,
-    VERSION,
     AnyClassifier,
     load_onnx,
 )
@@ -32,7 +32,7 @@ EXAMPLES = 5
 OPSET = 20
 
 
-def export_onnx(checkpoint: Path, output: Path) -> float:
+def write_onnx(checkpoint: Path, output: Path) -> float:
     """Write a checkpoint as an ONNX file, compared with it on random inputs.
 
     Returns:
@@ -44,7 +44,7 @@ def export_onnx(checkpoint: Path, output: Path) -> float:
     """
     classifier = load_classifier(checkpoint)
     with atomic_path(output) as partial:
-        partial.write_bytes(with_metadata(onnx_graph(classifier), describe(classifier, checkpoint)))
+        partial.write_bytes(with_metadata(onnx_graph(classifier), onnx_metadata(classifier, checkpoint)))
         example = classifier.kind.example(EXAMPLES, classifier.crop_size)
         return check_parity(classifier, load_onnx(partial), example, checkpoint)
 
@@ -105,11 +105,11 @@ def with_metadata(graph: bytes, metadata: Mapping[str, Any]) -> bytes:
     return model.SerializeToString()
 
 
-def describe(classifier: Classifier, checkpoint: Path) -> dict[str, Any]:
+def onnx_metadata(classifier: Classifier, checkpoint: Path) -> dict[str, Any]:
     """The metadata that a program needs to use the file (`onnx_classifier`)."""
     model = read_checkpoint(checkpoint)["model"]
     return {
-        "onnx_version": VERSION,
+        "onnx_version": ONNX_VERSION,
         "gestures": {"names": list(classifier.vocabulary.names), "background": classifier.vocabulary.background},
         "input": classifier.input,
         "crop": {"size": classifier.crop_size, "margin": classifier.crop_margin},

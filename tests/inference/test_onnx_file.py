@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from static_gesture_classification.inference.export_onnx import export_onnx
 from static_gesture_classification.inference.onnx_classifier import OnnxClassifier, load_onnx
+from static_gesture_classification.inference.onnx_file import write_onnx
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 
 MISSING = {"crops": 0, "points": np.nan}
@@ -17,7 +17,7 @@ def pair(
 ) -> tuple[Classifier, OnnxClassifier]:
     """A checkpoint that sees crops and landmarks, and its ONNX file."""
     output = tmp_path_factory.mktemp("exported") / "fused.onnx"
-    export_onnx(checkpoint("fused"), output)
+    write_onnx(checkpoint("fused"), output)
     return load_classifier(checkpoint("fused")), load_onnx(output)
 
 
