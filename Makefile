@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup repro loop plan record retrain test test-again test-steady lint check-full clean download-digits download-hands download-hagrid
+.PHONY: help setup app repro loop plan record retrain test test-again test-steady lint check-full clean demo-space web download-digits download-hands download-hagrid
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -25,9 +25,10 @@ setup: .venv/.installed ## create the virtual environment and install the pinned
 	@touch $@
 
 repro: .venv/.installed ## run the whole pipeline: data, training, evaluation, the chosen checkpoint
-	@python -m static_gesture_classification.configuration
-	@dvc repro
-	@python -m static_gesture_classification.evaluation.summary
+	@python -m static_gesture_classification.whole_pipeline
+
+app: .venv/.installed ## open the page where all of this is a click
+	@python -m static_gesture_classification.review.app
 
 loop: .venv/.installed ## one round of the loop on synthetic hands and a video: see, plan, record, retrain, verdict
 	@python -m static_gesture_classification.walkthrough
@@ -40,6 +41,12 @@ record: .venv/.installed ## record samples from a camera, guided by the plan
 
 retrain: .venv/.installed ## the quick loop: new samples to a new confusion matrix and a verdict within a minute
 	@python -m static_gesture_classification.active_learning.retraining.retrain
+
+demo-space: .venv/.installed ## the recogniser as a folder for Gradio and hosted endpoints: reports/demo_space
+	@python -m static_gesture_classification.deployment.demo_space.build
+
+web: .venv/.installed ## the recogniser as a static page that works in the browser alone: reports/web
+	@python -m static_gesture_classification.deployment.web.build
 
 # What is fetched lies in data/raw/ where its source looks for it; a repeated command goes on where it stopped.
 DOWNLOAD = @python -m static_gesture_classification.downloads.download

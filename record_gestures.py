@@ -14,29 +14,20 @@ import sys
 
 from omegaconf import DictConfig
 
-from static_gesture_classification.active_learning.retraining.retrain import retrain
 from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.inference.predictor import load_model
-from static_gesture_classification.recording.capture.camera import Camera, open_camera
-from static_gesture_classification.recording.capture.latest_frame import LOST, LatestFrame
-from static_gesture_classification.recording.jobs import Work, find_work, fit_to_camera, open_dealer
+from static_gesture_classification.recording.capture.camera import open_camera
+from static_gesture_classification.recording.capture.latest_frame import LOST
+from static_gesture_classification.recording.jobs import find_work, fit_to_camera
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
-from static_gesture_classification.recording.keys import CLOSED
-from static_gesture_classification.recording.loop import run_recorder
+from static_gesture_classification.recording.opening import open_recorder
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.session_writer import (
-    SessionWriter,
-    check_writable,
-    clear_trash,
-    reopen_unfinished,
-)
+from static_gesture_classification.recording.run import record
+from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.recording.states import begin
 from static_gesture_classification.recording.take_in import print_recorded, take_in_recorded
-from static_gesture_classification.recording.window.lines import RecorderLines
-from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.terminal import note, say
 
 
@@ -56,6 +47,7 @@ def main(config: DictConfig) -> None:
         )
     observer = open_observer(settings.judge, checkpoint, every_hand=settings.background)
     recorder = open_recorder(settings, work, observer)
+    say_who_judges(observer)
     problems = record(recorder, observer, camera)
     print_recorded(recorder, [*problems, *camera.remarks])
     if recorder.watched is not None:
@@ -72,6 +64,9 @@ def compare_false_alarms(recorder: Recorder, observer: Observer, retraining: Ret
     say(f"false alarms: {watched.rate}")
     if not recorder.saved or observer.predictor is None or recorder.settings.commit:
         return
+    # Training imports libraries for seconds, for which no other recording waits.
+    from static_gesture_classification.active_learning.retraining.retrain import retrain
+
     try:
         retrain(retraining)
         classifier = load_model(retraining.workspace.trained)
@@ -85,11 +80,8 @@ def compare_false_alarms(recorder: Recorder, observer: Observer, retraining: Ret
     say(f"false alarms after:  {watched.rate_of(classifier)}, on the same hands, some of which it has learned from")
 
 
-def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -> Recorder:
-    """Open the recorder, with unfinished sets of killed recorders."""
-    clear_trash(settings.storage.root)
-    clear_trash(settings.in_use)
-    unfinished = [] if settings.window == "none" else unnamed_sets(settings)
+def say_who_judges(observer: Observer) -> None:
+    """Print which checkpoint judges, and how it learns; or that there is none."""
     if observer.predictor is None:
         note(
             "no checkpoint yet, so no picture counts as hard: all pictures that differ are kept. "
@@ -98,36 +90,6 @@ def open_recorder(settings: RecordingSettings, work: Work, observer: Observer) -
     else:
         about = f"; {observer.about_learner}" if observer.about_learner else ""
         say(f"judged by {observer.checkpoint}{about}")
-    judge, checkpoint, learner = observer.vocabulary, observer.checkpoint, observer.learner
-    dealer = open_dealer(settings, work, judge)
-    return begin(Recorder(settings, work, judge, checkpoint, unfinished, learner=learner, dealer=dealer))
-
-
-def unnamed_sets(settings: RecordingSettings) -> list[SessionWriter]:
-    """Sets whose gesture nobody has chosen yet: of killed recorders, and what `gestures live` caught by itself."""
-    caught = settings.storage.model_copy(update={"root": settings.in_use})
-    return [*reopen_unfinished(settings.storage), *reopen_unfinished(caught)]
-
-
-def record(recorder: Recorder, observer: Observer, camera: Camera) -> list[str]:
-    """Record until the user quits or the camera or the work ends; kept pictures are on disk at every moment.
-
-    Returns:
-        messages about pictures that the disk refused.
-    """
-    try:
-        with observer.detector, LatestFrame(camera, recorder.settings.camera) as frames:
-            if not recorder.has_user:
-                run_recorder(recorder, observer, frames, RecorderLines())
-            else:
-                with Window() as window:
-                    say("The window is open; it shows its keys at the lower edge.")
-                    run_recorder(recorder, observer, frames, window)
-    except KeyboardInterrupt:
-        recorder.press(CLOSED)
-    finally:
-        problems = recorder.close()
-    return problems
 
 
 if __name__ == "__main__":

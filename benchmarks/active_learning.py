@@ -79,6 +79,13 @@ COLOURS = {
 
 Runs = Mapping[str, Sequence[Run]]
 
+FRAMES_BEFORE = (
+    "In earlier editions of this page a photograph stood for 5 frames, of which the selector took the "
+    "best of ten: two photographs. Now it stands for 1: ten. So a selector looks at five times as many different views "
+    "for each that it keeps, and figures from before and after that change differ by it too; they say nothing of what "
+    "the product gained between them."
+)
+
 
 def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
@@ -250,6 +257,8 @@ def _about(hands: PeopleHands, pool: Runs) -> list[str]:
         "by `recording.judging.selection`, the last layer learns by `recording.judging.learning_head`, all with the "
         "settings of conf/. The landmark model trains as `gestures retrain` does, anew at every point. A photograph "
         f"stands for {FRAMES} frame. Scores: weighted F1, no room counts for more than {MOST_OF_ROOM} hands.",
+        "",
+        FRAMES_BEFORE,
         "",
         f"{len(hands):,} of {hands.looked_at:,} hands, in which landmarks were found: hagrid_mini, hands_mini, "
         "recorded_legacy, hagrid_people, more_people and other_hands of ../shared/data.",

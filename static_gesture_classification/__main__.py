@@ -11,7 +11,7 @@ import difflib
 import importlib
 import sys
 
-from static_gesture_classification.commands import COMMANDS, commands
+from static_gesture_classification.commands import COMMANDS, choose_command, commands
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
     if name in ("-h", "--help", "help"):
         show_commands()
         return
-    command = commands().get(name)
+    command = choose_command(name, arguments)
     if command is None:
         alike = difflib.get_close_matches(name, commands(), 1)
         meant = f"did you mean `gestures {alike[0]}`?" if alike else "`gestures` lists them"
@@ -31,7 +31,7 @@ def main() -> None:
 
         show_help_of(command)
         return
-    sys.argv = [f"gestures {name}", *arguments]
+    sys.argv = [f"gestures {command.name}", *arguments]
     importlib.import_module(command.module).main()
 
 

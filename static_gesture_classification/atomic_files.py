@@ -25,6 +25,7 @@ _REASONS = {
     errno.EPERM: "no permission to write there; change the permissions or choose another output folder",
     errno.EEXIST: "a part of this path is a file, not a folder; choose another output folder",
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another output folder",
+    errno.ENOENT: "its folder is gone (deleted, or its disk taken out); bring it back or choose another output folder",
 }
 
 
@@ -39,9 +40,17 @@ def explain_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _REASONS:
+        if error.errno not in _REASONS or (error.errno == errno.ENOENT and not _is_near(error.filename, path)):
             raise
         raise OutputError(f"cannot write {path}: {_REASONS[error.errno]} (earlier results are untouched)") from error
+
+
+def _is_near(missing: object, path: Path) -> bool:
+    """Whether a missing file is the one that is written, or one around it: another one was to be read."""
+    if not isinstance(missing, str | os.PathLike):
+        return False
+    file = Path(missing)
+    return file in (path, partial_path(path), *path.parents) or path in file.parents
 
 
 @contextmanager

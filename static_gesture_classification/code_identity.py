@@ -31,12 +31,14 @@ SURROUNDINGS = (
     "keyed_store",
     "local_settings",
     "process_lock",
+    "progress_file",
     "settings",
     "terminal",
     "workspace",
     "tracking",
 )
-_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, *_FUNCTIONS)
 
 
 def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:
@@ -50,12 +52,13 @@ def code_digest(files: Iterable[Path], root: Path = ROOT) -> str:
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def closure(files: Iterable[Path], root: Path = ROOT) -> set[Path]:
-    """Source files with all modules of the package that they import, inside functions too, but not for type checkers.
+def closure(files: Iterable[Path], root: Path = ROOT, in_functions: bool = True) -> set[Path]:
+    """Source files with all modules of the package that they import, but not those for type checkers.
 
     Args:
         files: of the package, or scripts that import it.
         root: the folder that holds the package.
+        in_functions: whether what is imported only when a function is called counts too.
     """
     found: set[Path] = set()
     root, waiting = root.resolve(), [file.resolve() for file in files]
@@ -63,7 +66,7 @@ def closure(files: Iterable[Path], root: Path = ROOT) -> set[Path]:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            names = _imports_of(file.read_bytes())
+            names = _imports_of(file.read_bytes(), in_functions)
             waiting += [path for name in names for path in _files_of(name, root)]
     return found
 
@@ -90,10 +93,10 @@ def _meaning(source: bytes) -> str:
 
 
 @cache
-def _imports_of(source: bytes) -> frozenset[str]:
+def _imports_of(source: bytes, in_functions: bool) -> frozenset[str]:
     """Dotted names that may be modules of the package: `from a.b import c` may mean the module a.b.c."""
     names: set[str] = set()
-    for node in _runtime_nodes(ast.parse(source)):
+    for node in _runtime_nodes(ast.parse(source), in_functions):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -101,13 +104,15 @@ def _imports_of(source: bytes) -> frozenset[str]:
     return frozenset(name for name in names if name.partition(".")[0] == PACKAGE)
 
 
-def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those below `if TYPE_CHECKING:`."""
+def _runtime_nodes(node: ast.AST, in_functions: bool) -> Iterator[ast.AST]:
+    """All nodes but those below `if TYPE_CHECKING:`, and perhaps those of functions."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
             continue
+        if isinstance(child, _FUNCTIONS) and not in_functions:
+            continue
         yield child
-        yield from _runtime_nodes(child)
+        yield from _runtime_nodes(child, in_functions)
 
 
 def _files_of(name: str, root: Path) -> Iterator[Path]:

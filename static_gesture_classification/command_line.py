@@ -13,7 +13,10 @@ from hydra.errors import HydraException
 from static_gesture_classification.conf_files import Declared, read_declared
 from static_gesture_classification.errors import UserError
 
-FLAGS = {"recording": {"--background": "recording.background=true"}}  # of a command, by its first own group
+FLAGS = {  # of a command, by its first own group
+    "recording": {"--background": "recording.background=true"},
+    "add": {"--record": "add.record=true"},
+}
 MULTIRUN = ("-m", "--multirun")
 PLAIN_TEXT = re.compile(r"null|\$\{.*\}|")
 

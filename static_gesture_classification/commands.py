@@ -6,6 +6,7 @@ that is here: texts, `--help` and the console script take names, purposes and gr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -41,6 +42,12 @@ _TRAINING = "background model train_hyperparams loss optimizer scheduler augs sa
 COMMANDS: dict[str, tuple[Command, ...]] = {
     "Start": (
         _stage("app", "review.app", "open the page where all of this is a click", "review"),
+        _stage(
+            "first-model",
+            "active_learning.retraining.first_model",
+            "train a first model on drawn hands",
+            "+ synthetic retrain",
+        ),
         _stage("loop", "walkthrough", "show one round of the loop on synthetic hands", "loop"),
     ),
     "Data": (
@@ -56,6 +63,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     ),
     "Train and choose": (
         _command("train", "train_static_gestures", "train a model", f"train_hyperparams trainer + {_TRAINING} logger"),
+        _stage("repro", "whole_pipeline", "run the whole pipeline, as make repro does", f"+ {_DATA} {_TRAINING}"),
         _stage("evaluate", "evaluation.evaluate", "score a checkpoint", f"evaluate + {_DATA} crops split detector"),
         _stage("promote", "evaluation.promote", "make a checkpoint the best one, if it is better", "promote + compare"),
         _stage("runs", "evaluation.runs", "list training runs, their epochs and checkpoints", "runs"),
@@ -81,9 +89,9 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         ),
         _stage(
             "add",
-            "active_learning.adding.add",
+            "recording.add_gesture",
             "add a gesture from a few samples",
-            "add + poses detector",
+            "add + poses recording detector",
             argument="add.gesture",
         ),
         _command("record", "record_gestures", "record samples from a camera", "recording + admission detector"),
@@ -104,13 +112,34 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "write a checkpoint as ONNX, with a model card",
             "export_onnx + detector sources",
         ),
+        _stage(
+            "demo-space",
+            "deployment.demo_space.build",
+            "write a folder that runs wherever Gradio runs",
+            "demo_space + detector export_onnx",
+        ),
+        _stage("web", "deployment.web.build", "write a page that works in the browser alone", "web + detector"),
     ),
 }
+
+
+MEANT = {("export", "checkpoint"): "export-onnx"}  # a command and a setting of it -> the command that is meant
 
 
 def commands() -> dict[str, Command]:
     """All commands by name."""
     return {command.name: command for group in COMMANDS.values() for command in group}
+
+
+def choose_command(name: str, arguments: Sequence[str] = ()) -> Command | None:
+    """The command that is meant; None if there is none of that name.
+
+    >>> choose_command("export", ["checkpoint=models/best.ckpt"]).name
+    'export-onnx'
+    """
+    settings = {argument.partition("=")[0] for argument in arguments}
+    meant = next((other for (own, setting), other in MEANT.items() if own == name and setting in settings), name)
+    return commands().get(meant)
 
 
 def command_of(module: str) -> Command | None:

@@ -34,7 +34,7 @@ from static_gesture_classification.commands import Command, command_of
 from static_gesture_classification.conf_files import default_sources
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.local_settings import check_local_settings
-from static_gesture_classification.terminal import print_anything, tell_error
+from static_gesture_classification.terminal import print_anything, tell_error, watched
 
 PROJECT = Path(__file__).resolve().parent.parent
 # In a checkout conf/ lies beside the package; a wheel carries it inside.
@@ -102,6 +102,8 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     def guarded(config: DictConfig) -> None:
         with told_errors():
             expand_homes(config)
+            if "DVC_STAGE" in os.environ:
+                watched.stage(os.environ["DVC_STAGE"].rpartition(":")[2])
             run(config)
 
     @functools.wraps(run)  # tests call the stage itself as `main.__wrapped__(config)`

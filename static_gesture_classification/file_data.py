@@ -22,6 +22,7 @@ from static_gesture_classification.errors import DataError
 
 T = TypeVar("T")
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_SAFE_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where there is one: ten times as fast
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -57,10 +58,19 @@ def read_yaml(path: Path, way_out: str) -> dict[str, Any]:
         DataError: it is missing, unreadable, or something else.
     """
     try:
-        content = yaml.safe_load(decode_text(path.read_bytes())) or {}
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        text = decode_text(path.read_bytes())
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} is not readable YAML ({error}); {way_out}") from error
-    return check_type(content, dict[str, Any], str(path), way_out)
+    return parse_yaml(text, str(path), way_out)
+
+
+def parse_yaml(text: str, where: str, way_out: str) -> dict[str, Any]:
+    """YAML text that maps names to plain values; `where` names its origin in messages. See `read_yaml`."""
+    try:
+        content = yaml.load(text, _SAFE_YAML) or {}
+    except (ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{where} is not readable YAML ({error}); {way_out}") from error
+    return check_type(content, dict[str, Any], where, way_out)
 
 
 def parse_json(text: str, kind: type[T], where: str, way_out: str) -> T:

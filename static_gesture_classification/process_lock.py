@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout, lock_descriptor
 
 from static_gesture_classification.atomic_files import explain_write_errors
+from static_gesture_classification.errors import UserError
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # some network file systems have none
+PATIENCE = 30.0  # seconds that a change waits for another one
 
 
 class ProcessLock:
@@ -55,6 +59,38 @@ class ProcessLock:
         """Release the lock, if this object holds it."""
         if self._lock is not None:
             self._lock.release()
+
+
+@contextmanager
+def change_alone(path: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Read, change and write a file while nobody else does: other threads and processes wait here.
+
+    The lock is `.<name>.lock` beside the file. On file systems without locks nobody waits.
+
+    Args:
+        path: the file, which need not exist.
+        patience: seconds to wait.
+
+    Raises:
+        UserError: another process takes longer.
+        OutputError: the lock file cannot be written.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=patience, thread_local=False, preserve_lock_file=True)
+    try:
+        with explain_write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+    except Timeout:
+        raise UserError(
+            f"another command has been changing {path} for {patience:g} s; wait for it, then again"
+        ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_locked(path: Path) -> bool:

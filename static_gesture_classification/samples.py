@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import printable
+from static_gesture_classification.hand_points import LANDMARK_COUNT
 
 SAMPLES_VERSION = 1
-LANDMARK_COUNT = 21
 # Of the 21 points; the bases are those of the fingers.
 WRIST, THUMB_TIP, INDEX_BASE, MIDDLE_BASE, RING_BASE, LITTLE_BASE = 0, 4, 5, 9, 13, 17
 SPLITS = TRAIN, VAL, TEST = ("train", "val", "test")

@@ -13,14 +13,17 @@ import rich.table
 from rich import box
 from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
+
+from static_gesture_classification.progress_file import ProgressFile
 
 _Item = TypeVar("_Item")
 
 console = Console()
 errors = Console(stderr=True)
+watched = ProgressFile.of_environment()
 
 
 def print_anything() -> None:
@@ -68,9 +71,27 @@ class RateColumn(ProgressColumn):
         return Text("" if not task.speed else f"{task.speed:,.1f} {task.fields['unit']}/s", style="cyan")
 
 
-def progress_bar() -> Progress:
+class Bars(Progress):
+    """Progress bars, for a terminal and for who watches this process (`progress_file`)."""
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        """See rich."""
+        super().update(task_id, **changes)
+        self._note(task_id)
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """See rich."""
+        super().advance(task_id, advance)
+        self._note(task_id)
+
+    def _note(self, task_id: TaskID) -> None:
+        task = self._tasks[task_id]
+        watched.work(task.description, task.completed, task.total, task.fields.get("unit", ""), task.speed)
+
+
+def progress_bar() -> Bars:
     """A bar with count, rate and time left; tasks need the field `unit`."""
-    return Progress(
+    return Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
@@ -92,6 +113,12 @@ def track(items: Iterable[_Item], description: str, total: int, unit: str = "ima
             bar.advance(task)
     seconds = time.perf_counter() - start
     say(f"{description}: {done:,} {unit} in {seconds:.1f} s ({done / max(seconds, 1e-9):,.1f} {unit}/s)")
+
+
+def begin_stage(name: str) -> None:
+    """Print the heading of a stage, and say to whoever watches that it begins."""
+    watched.stage(name)
+    show_heading(name)
 
 
 def in_number(count: int, what: str) -> str:

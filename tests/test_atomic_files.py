@@ -67,6 +67,23 @@ def test_full_disk_is_an_error_that_names_the_file_and_the_way_out(tmp_path: Pat
         run_out_of_space()
 
 
+def test_a_folder_that_vanishes_is_an_error_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "reports" / "report.txt"
+
+    def lose_the_folder() -> None:
+        with atomic_path(path) as partial:
+            path.parent.rmdir()
+            partial.write_text("x")
+
+    with pytest.raises(OutputError, match=r"report\.txt: its folder is gone"):
+        lose_the_folder()
+
+
+def test_a_missing_input_is_not_taken_for_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "report.txt") as partial:
+        partial.write_text((tmp_path / "input.txt").read_text())
+
+
 def test_nan_is_refused_in_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
         write_json(tmp_path / "metrics.json", {"f1": float("nan")})

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.support.browser import film, opened
+from tests.support.page_server import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -21,44 +19,34 @@ POLICY = '<meta http-equiv="Content-Security-Policy" content="connect-src \'self
 ASK = "<script>fetch('https://example.org/').catch(() => document.title = 'refused')</script>"
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves a folder and prints nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
-
-
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[str]:
+def address(tmp_path: Path) -> Iterator[str]:
     """The address of `tmp_path`."""
-    handler = partial(QuietHandler, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with served(tmp_path) as address:
+        yield address
 
 
-def test_a_request_to_another_host_is_logged_and_reaches_nobody(browser: Browser, served: str, tmp_path: Path) -> None:
+def test_a_request_to_another_host_is_logged_and_reaches_nobody(browser: Browser, address: str, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(ASK)
-    with opened(browser, f"{served}/page.html") as (page, log):
+    with opened(browser, f"{address}/page.html") as (page, log):
         page.wait_for_function("document.title === 'refused'")
     assert log.elsewhere == ["https://example.org/"]
     with pytest.raises(AssertionError, match=r"example\.org"):
         log.check()
 
 
-def test_what_a_policy_blocks_is_no_request(browser: Browser, served: str, tmp_path: Path) -> None:
+def test_what_a_policy_blocks_is_no_request(browser: Browser, address: str, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(POLICY + ASK)
-    with opened(browser, f"{served}/page.html") as (page, log):
+    with opened(browser, f"{address}/page.html") as (page, log):
         page.wait_for_function("document.title === 'refused'")
     assert not log.elsewhere
     assert "example.org" in log.blocked[0]
 
 
-def test_the_camera_shows_the_film(browser: Browser, served: str, tmp_path: Path, camera_film: Path) -> None:
+def test_the_camera_shows_the_film(browser: Browser, address: str, tmp_path: Path, camera_film: Path) -> None:
     film(camera_film, [np.full((120, 160, 3), (200, 20, 20), np.uint8)] * 3)
     (tmp_path / "page.html").write_text("<video autoplay muted></video>")
-    with opened(browser, f"{served}/page.html") as (page, _):
+    with opened(browser, f"{address}/page.html") as (page, _):
         red, green, blue = page.evaluate(
             """async () => {
                 const video = document.querySelector("video");

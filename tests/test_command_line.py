@@ -21,7 +21,7 @@ Compose = Callable[..., Any]
 # Settings that are null until they are set, and no text: numbers, lists, maps. A new one belongs here or in
 # `conf_files.TEXT_OR_NULL`.
 NO_TEXT = {
-    "add.pictures", "download.parts", "download.hagrid.parts_by_default",
+    "add.pictures", "add.record", "download.parts", "download.hagrid.parts_by_default",
     "live.commands", "live.keys", "live.websocket",
     "promote.epoch", "loss.class_weights", "mining.count",
     "recording.seconds", "sources.coco.annotations", "train_hyperparams.early_stopping",

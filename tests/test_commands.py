@@ -11,7 +11,7 @@ import pytest
 from static_gesture_classification.__main__ import main
 from static_gesture_classification.command_help import settings_in
 from static_gesture_classification.command_line import as_typed
-from static_gesture_classification.commands import COMMANDS, command_of, commands
+from static_gesture_classification.commands import COMMANDS, choose_command, command_of, commands
 from static_gesture_classification.configuration import CONF, show_help_of
 
 NAMED = re.compile(r"(?<![\w/])gestures ([a-z][a-z-]+)(?=[ `\"'\n).,;:#]|$)")
@@ -52,6 +52,15 @@ def code_in(path: Path) -> list[str]:
     if path.suffix == ".md":
         return re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL)
     return re.findall(r"^\s*#? {1,4}gestures [^\n]*|[`\"]gestures [^`\"\n]*", text, re.MULTILINE)
+
+
+def test_export_of_a_checkpoint_is_export_onnx(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["gestures", "export", "checkpoint=best.ckpt", "--help"])
+    main()
+    assert capsys.readouterr().out.startswith("gestures export-onnx ")
+    assert choose_command("export", ["output=checkpoint"]) == commands()["export"]
 
 
 def test_alone_it_shows_all_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,6 +133,11 @@ class ExportedModel:
 def main(config: DictConfig) -> None:
     """Export the checkpoint, and write its model card."""
     settings = ExportOnnxSettings.from_config(config)
+    show_export(write_export(settings), settings)
+
+
+def write_export(settings: ExportOnnxSettings) -> CardFacts:
+    """Export the checkpoint, write its model card, and return what it says."""
     classifier = load_classifier(settings.checkpoint)
     history = find_history(settings.checkpoint, classifier, settings.workspaces)
     if settings.int8:
@@ -142,7 +147,7 @@ def main(config: DictConfig) -> None:
     tones, no_tones = measure_tones(made.network, settings)
     facts = gather_facts(classifier, history, made, settings)
     facts = replace(facts, int8=None if reduced is None else reduced[1], tones=tones, no_tones=no_tones)
-    show_export(write_files(settings, facts, made.graph, None if reduced is None else reduced[0]), settings)
+    return write_files(settings, facts, made.graph, None if reduced is None else reduced[0])
 
 
 def export_model(classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings) -> ExportedModel:

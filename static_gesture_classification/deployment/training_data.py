@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.checkpoint_record import data_version, read_checkpoint_record
-from static_gesture_classification.evaluation.epoch_callback import VERSION_FIELD
+from static_gesture_classification.evaluation.checkpoint_record import (
+    VERSION_FIELD,
+    data_version,
+    read_checkpoint_record,
+)
 from static_gesture_classification.evaluation.evaluation_set import fits
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.tracking.run_folder import RunFolder

@@ -19,7 +19,6 @@ from typing import Any, Self
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.building import build
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.detection.regions import area_of, overlap
 from static_gesture_classification.errors import UserError
@@ -149,6 +148,8 @@ class DetectorSettings(Settings):
         Raises:
             UserError: it cannot be built as configured; says why.
         """
+        from static_gesture_classification.building import build  # Hydra, which a folder for Gradio does without
+
         detector = build(self.node, "the detector")
         if not isinstance(detector, Detector):
             raise UserError(f"detector._target_ is {self.node.get('_target_')!r}, which is no hand detector")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -25,6 +25,9 @@ class SecondLook(Settings):
 
     Args:
         min_presence_confidence: replaces that of the first search.
+        sure: presence from which a hand is believed. While no hand is as sure, further looks are taken, and the hands
+            of the surest look count: a palm that was seen in a part of a hand makes a small, unsure hand of it. 0: the
+            first look with a hand counts.
         border: width of the border as a share of the image's longer side; 0 for none.
         columns, rows: number of overlapping tiles; 0 for none.
         share: a tile's width and height as a share of the image's.
@@ -32,6 +35,7 @@ class SecondLook(Settings):
     """
 
     min_presence_confidence: Confidence
+    sure: Confidence = 0.0
     border: float
     columns: int
     rows: int
@@ -123,6 +127,7 @@ class LookingDetector(Detector):
     def detect(self, image: np.ndarray) -> list[DetectedHand]:
         """See `Detector.detect`. Searches the image with a border (`border`), then without, then `second_look`.
 
+        Where a hand was found that is not sure, it searches on (`SecondLook.sure`), but not in tiles.
         In video mode the second look searches one region per frame, in turn, so that frames without a hand do not slow
         down the video.
         """
@@ -141,13 +146,11 @@ class LookingDetector(Detector):
         """
         height, width = image.shape[:2]
         known = self.how.known_box
+        regions = [Region.around(box, width, height, surroundings) for surroundings in known.surroundings]
         for presence in (self.how.min_presence_confidence, known.min_presence_confidence):
-            for surroundings in known.surroundings:
-                region = Region.around(box, width, height, surroundings)
-                hands = self.look(image, region, presence, known.least)
-                best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
-                if best is not None and overlap(best.box, box) >= known.overlap:
-                    return best
+            looks = (self._fitting(image, region, presence, box) for region in regions)
+            for hand in surest(looks, self.how.second_look.sure):
+                return hand
         if overlap(box, WHOLE_IMAGE) >= WHOLE_SHARE:
             return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
         return None
@@ -160,13 +163,26 @@ class LookingDetector(Detector):
         """Fetch the model."""
         model_file(self.how.model)
 
+    def _fitting(self, image: np.ndarray, region: Region, presence: float, box: Box) -> list[DetectedHand]:
+        """The hand in a region that fits a known box best, if one does."""
+        hands = self.look(image, region, presence, self.how.known_box.least)
+        best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
+        return [best] if best is not None and overlap(best.box, box) >= self.how.known_box.overlap else []
+
     def _look_once(self, image: np.ndarray) -> list[DetectedHand]:
-        for region in self._first_regions(image.shape[1], image.shape[0]):
-            least = self.how.second_look.least if region.left else 1
-            hands = self.look(image, region, self.how.min_presence_confidence, least)
-            if hands:
-                return hands
-        return []
+        return surest(self._first_looks(image), self.how.second_look.sure)
+
+    def _first_looks(self, image: np.ndarray) -> Iterator[list[DetectedHand]]:
+        """One look after the other; the wide border of the second look only where a hand was found before."""
+        height, width = image.shape[:2]
+        presence, again = self.how.min_presence_confidence, self.how.second_look
+        found = False
+        for region in self._first_regions(width, height):
+            hands = self.look(image, region, presence, again.least if region.left else 1)
+            found = found or bool(hands)
+            yield hands
+        for region in again.stages(width, height)[0] if found else []:
+            yield self.look(image, region, presence, again.least)
 
     def _first_regions(self, width: int, height: int) -> Iterator[Region]:
         if self.how.border:
@@ -179,11 +195,11 @@ class LookingDetector(Detector):
         if self.is_video:
             regions = [region for stage in stages for region in stage]
             stages = [[regions[self.frames % len(regions)]]] if regions else []
-        for stage in stages:
-            found = [self.look(image, region, again.min_presence_confidence, again.least) for region in stage]
-            if any(found):
-                return [hand for hands in found for hand in hands]
-        return []
+        looks = (
+            [hand for region in stage for hand in self.look(image, region, again.min_presence_confidence, again.least)]
+            for stage in stages
+        )
+        return surest(looks, min(again.sure, self.how.min_presence_confidence))
 
     def box_around(self, points: np.ndarray, width: int, height: int) -> Box | None:
         """The box around landmarks as annotators draw it, cut at the image's border; None where it is outside.
@@ -198,3 +214,22 @@ class LookingDetector(Detector):
         x1, x2 = max(x1 - left / width, 0.0), min(x2 + right / width, 1.0)
         y1, y2 = max(y1 - top / height, 0.0), min(y2 + bottom / height, 1.0)
         return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
+
+
+def surest(looks: Iterable[list[DetectedHand]], sure: float) -> list[DetectedHand]:
+    """The hands of the first look that has a hand of presence `sure`; if none has, those of the surest look.
+
+    Of a detector that does not say how sure it is, every hand is. Looks are taken one by one, as far as needed.
+    """
+    best: list[DetectedHand] = []
+    for hands in looks:
+        if hands and (not best or _presence(hands) > _presence(best)):
+            best = hands
+        if best and _presence(best) >= sure:
+            break
+    return best
+
+
+def _presence(hands: list[DetectedHand]) -> float:
+    """Of the surest of some hands."""
+    return max(1.0 if hand.presence is None else hand.presence for hand in hands)

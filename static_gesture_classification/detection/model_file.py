@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from static_gesture_classification.downloads.connection import Connection, DownloadError
-from static_gesture_classification.downloads.disk_space import require_free_disk
-from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.errors import DataError, UserError
+
+if TYPE_CHECKING:
+    from static_gesture_classification.downloads.connection import Connection
 
 
 def model_file(model: Mapping[str, Any], connection: Connection | None = None) -> Path:
@@ -25,19 +25,26 @@ def model_file(model: Mapping[str, Any], connection: Connection | None = None) -
         DataError: it is not the published file: damaged, cut off, or another.
     """
     path = Path(model["path"])
-    remote = RemoteFile(path.name, str(model.get("url") or ""), model.get("size"), model.get("sha256"))
     if path.is_file():
-        check_model_file(path, remote)
-    elif remote.url:
-        try:
-            fetch(
-                remote, path, connection or Connection(), lambda size: require_free_disk(path.parent, size, path.name)
-            )
-        except DownloadError as error:
-            raise UserError(f"{error}; if you have it, name it: detector.model.path=PATH") from error
+        check_model_file(path, model)
+    elif model.get("url"):
+        _fetch(path, model, connection)
     else:
         raise UserError(f"no hand detection model at {path}; put it there, or set detector.model.path or .url")
     return path
+
+
+def _fetch(path: Path, model: Mapping[str, Any], connection: Connection | None) -> None:
+    # Imported here: where the file is, nothing that fetches is needed (deployment/demo_space).
+    from static_gesture_classification.downloads.connection import Connection, DownloadError
+    from static_gesture_classification.downloads.disk_space import require_free_disk
+    from static_gesture_classification.downloads.transfer import RemoteFile, fetch
+
+    remote = RemoteFile(path.name, str(model["url"]), model.get("size"), model.get("sha256"))
+    try:
+        fetch(remote, path, connection or Connection(), lambda size: require_free_disk(path.parent, size, path.name))
+    except DownloadError as error:
+        raise UserError(f"{error}; if you have it, name it: detector.model.path=PATH") from error
 
 
 def model_digest(model: Mapping[str, Any]) -> str:
@@ -52,14 +59,14 @@ def model_digest(model: Mapping[str, Any]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_model_file(path: Path, remote: RemoteFile) -> None:
+def check_model_file(path: Path, model: Mapping[str, Any]) -> None:
     """Raise `DataError` where a file is not the published one; a size or SHA-256 of None is not compared."""
-    size = path.stat().st_size
+    size, published, expected = path.stat().st_size, model.get("size"), model.get("sha256")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    wrong = [f"it has {size:,} bytes, not {remote.size:,}"] if remote.size not in (None, size) else []
-    if remote.sha256 and remote.sha256.lower() != digest:
-        wrong.append(f"its SHA-256 is {digest}, not {remote.sha256}")
+    wrong = [f"it has {size:,} bytes, not {published:,}"] if published not in (None, size) else []
+    if expected and expected.lower() != digest:
+        wrong.append(f"its SHA-256 is {digest}, not {expected}")
     if wrong:
         raise DataError(
             f"{path} is not the hand detection model that was published: {', and '.join(wrong)}. Delete it to fetch it "

@@ -6,21 +6,21 @@ import time
 from types import TracebackType
 
 from rich.filesize import decimal
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from static_gesture_classification.terminal import errors, say
+from static_gesture_classification.terminal import Bars, errors, say
 
 LINE_EVERY = 30.0  # seconds
 
 
-class ByteProgress(Progress):
+class ByteProgress(Bars):
     """Progress of a transfer from `done` to `total` bytes (None: unknown), with a line at the end."""
 
     def __init__(self, description: str, done: int = 0, total: int | None = None) -> None:
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         text = TextColumn("{task.description}", markup=False)
         super().__init__(text, *columns, console=errors, disable=not errors.is_terminal)
-        self._id = self.add_task(description, completed=done, total=total)
+        self._id = self.add_task(description, completed=done, total=total, unit="bytes")
         self._moved, self._shown = 0, time.monotonic()
 
     def at(self, done: int, total: int | None) -> None:

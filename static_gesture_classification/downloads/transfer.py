@@ -28,12 +28,16 @@ from static_gesture_classification.terminal import say
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A published file, with its published `size` in bytes and `sha256` (hex), None where unknown."""
+    """A published file, with its published `size` in bytes and `sha256` (hex), None where unknown.
+
+    `settings` is the folder where these two are set, for messages.
+    """
 
     name: str
     url: str
     size: int | None = None
     sha256: str | None = None
+    settings: str = "conf/download/"
 
 
 def fetch(remote: RemoteFile, destination: Path, connection: Connection, room_for: Callable[[int], None]) -> Path:
@@ -83,7 +87,7 @@ def check_download(path: Path, remote: RemoteFile) -> None:
     size = path.stat().st_size
     advice = (
         f"It was kept; delete it to fetch it again. If {remote.url} itself has changed, correct its size and sha256 in "
-        "conf/download/"
+        f"{remote.settings}"
     )
     if remote.size is not None and size != remote.size:
         raise DataError(f"{path} has {size:,} bytes, published are {remote.size:,}. {advice}")
@@ -131,7 +135,7 @@ class PartialFile:
             raise DataError(
                 f"{self._remote.url} offers {total:,} bytes, published are {self._remote.size:,}: it has changed, or "
                 "the server sends something else. Look at it in a browser; if it is the right file, correct its size "
-                f"and sha256 in conf/download/ ({self.path.name} is kept)"
+                f"and sha256 in {self._remote.settings} ({self.path.name} is kept)"
             )
         same = self._version is not None and self._version.agrees(reply.version)
         position = asked if same and reply.start == asked else 0

@@ -15,6 +15,7 @@ from static_gesture_classification.samples import group_of
 
 SUBJECT_DIGITS = 16  # of a subject's digest
 SUBJECTS_KEY = "people_trained_on"  # the record's key of their digests
+VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"  # of a run folder
 
 
 class CheckpointRecord(TypedDict, total=False):

@@ -16,11 +16,11 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
     SUBJECTS_KEY,
     parse_subjects,
     read_checkpoint_record,
 )
-from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD
 from static_gesture_classification.evaluation.evaluate import predict
 from static_gesture_classification.evaluation.evaluation_set import EvaluationSet, fits, prepare_hands
 from static_gesture_classification.evaluation.predictions import (
@@ -43,6 +43,7 @@ from static_gesture_classification.training.checkpoint import (
     read_checkpoint,
 )
 from static_gesture_classification.training.inputs import PreparedHands
+from static_gesture_classification.workspace import Workspace
 
 
 class ContenderSettings(Settings):
@@ -76,6 +77,12 @@ class ContenderSettings(Settings):
             cutting=CropSettings.from_config(config),
             extraction=LandmarkSettings.from_config(config, extract=True),
         )
+
+    def at(self, workspace: Workspace) -> ContenderSettings:
+        """The same on what another workspace holds."""
+        output = workspace.reports / "compare"
+        places = {"runs": workspace.runs, "crops": workspace.crops, "landmarks": workspace.landmarks, "output": output}
+        return self.model_copy(update=places)
 
 
 @dataclass(frozen=True)

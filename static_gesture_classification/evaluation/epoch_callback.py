@@ -19,19 +19,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from static_gesture_classification.evaluation import figures
-from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
+    VERSION_FIELD,
+    data_version,
+    split_subjects,
+)
+from static_gesture_classification.evaluation.epochs import predicted_epochs, predictions_file
 from static_gesture_classification.evaluation.metrics import (
     average_scores,
     gesture_scores,
@@ -51,10 +54,10 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.inputs import SelectedRows
+from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
-VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"
 REPORT_COLUMNS = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
 PICTURE_TILE = 160
 
@@ -174,14 +177,9 @@ def report_series(counts: np.ndarray, labels: tuple[str, ...]) -> dict[str, floa
     }
 
 
-def predictions_file(run: RunFolder, split: str, epoch: int) -> Path:
-    """Where a run keeps the predictions of an epoch (counted from 0) for train or val."""
-    return run.path / "predictions" / split / f"{epoch:04d}.parquet"
-
-
 def best_and_last(run: RunFolder) -> list[int]:
     """The epoch with the highest weighted F1 on val, and the last one, as far as their predictions are kept."""
-    kept = sorted(int(path.stem) for path in (run.path / "predictions" / "val").glob("*.parquet"))
+    kept = predicted_epochs(run)
     best = run.best
     wanted = {best[0] if best else None, kept[-1] if kept else None}
     return [epoch for epoch in kept if epoch in wanted]

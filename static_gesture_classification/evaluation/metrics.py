@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from static_gesture_classification.arrays import Doubles, Integers, Singles
 from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Predictions
@@ -183,6 +182,8 @@ def precision_recall_curves(outcomes: Outcomes) -> tuple[pd.DataFrame, pd.Series
         curves: columns gesture, threshold, precision, recall; at most `CURVE_POINTS` points per gesture with samples.
         average_precision: one value per gesture the classifier knows, NaN without samples.
     """
+    from sklearn.metrics import average_precision_score, precision_recall_curve  # most commands do without
+
     pieces, average = [], {}
     for index, gesture in enumerate(outcomes.labels[: outcomes.probabilities.shape[1]]):
         truth, score = outcomes.truths == index, outcomes.probabilities[:, index]

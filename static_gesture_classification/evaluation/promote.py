@@ -32,7 +32,8 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -46,7 +47,9 @@ from static_gesture_classification.atomic_files import write_bytes, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
     SUBJECTS_KEY,
+    VERSION_FIELD,
     data_version,
     parse_subjects,
     read_checkpoint_record,
@@ -54,20 +57,22 @@ from static_gesture_classification.evaluation.checkpoint_record import (
     subject_digests,
 )
 from static_gesture_classification.evaluation.contenders import Contender, ContenderSettings, predict_samples
-from static_gesture_classification.evaluation.epoch_callback import SUBJECTS_FIELD, VERSION_FIELD
 from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.paired_comparison import (
     COMPARABLE_SHARE,
     Change,
     ChangeSettings,
+    IncomparableError,
     measure_change,
     pair_predictions,
     verdict,
 )
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
+from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import console, say
+from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.run_list import find_run, require_run
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import (
@@ -82,8 +87,10 @@ from static_gesture_classification.workspace import Workspace
 PROMOTION_VERSION = 1
 BEST_CHECKPOINT, BEST_RECORD = "best.ckpt", "best.json"
 PREVIOUS_BEST, PREVIOUS_RECORD = "previous_best.ckpt", "previous_best.json"
+PROMOTION_LOCK = ".promoting"
 BY_SCORE, BY_HAND = "by weighted F1 on val", "by hand"
 FORCED, ANSWERED = "told to (force=true)", "told to (asked in the terminal)"
+ON_THE_PAGE = "told to on the page"
 CONFIG_NODES = (*NODES, "crops", "split", "sources")
 
 
@@ -129,6 +136,10 @@ class PromoteSettings(Settings):
             recorded=OmegaConf.to_container(OmegaConf.create(nodes), resolve=True),
         )
 
+    def at(self, workspace: Workspace) -> PromoteSettings:
+        """The same in another workspace."""
+        return self.model_copy(update={"workspace": workspace, "contenders": self.contenders.at(workspace)})
+
 
 @dataclass(frozen=True)
 class CheckpointOrigin:
@@ -148,10 +159,17 @@ class CheckpointOrigin:
 
 @dataclass(frozen=True)
 class PromotionCandidate:
-    """A checkpoint that may be promoted: its bytes as exported, and its record so far."""
+    """A checkpoint that may be promoted.
+
+    Args:
+        content: its bytes as exported.
+        record: so far.
+        checkpoint: of a run, which has to look at val first; None where the evaluate stage has done that.
+    """
 
     content: bytes
     record: dict[str, Any]
+    checkpoint: Path | None = None
 
     @property
     def digest(self) -> str:
@@ -194,7 +212,8 @@ def main(config: DictConfig) -> None:
         decision = settle_decision(decide_promotion(candidate, settings), candidate, models, settings.force)
         chosen = {"chosen": BY_SCORE}
     if decision.promote:
-        promote(candidate, models, {**chosen, **describe_decision(decision)})
+        with promoting(models):
+            promote(candidate, models, {**chosen, **describe_decision(decision)})
     show_decision(decision, candidate, models)
 
 
@@ -248,21 +267,31 @@ def candidate_of_run(settings: PromoteSettings) -> PromotionCandidate:
         UserError: no such run, or no kept checkpoint of this epoch.
     """
     trained = read_checkpoint_record(settings.workspace.trained.with_suffix(".json")) or {}
-    run = require_run(settings.run or trained.get("run"), settings.workspace.runs)
+    return kept_candidate(require_run(settings.run or trained.get("run"), settings.workspace.runs), settings.epoch)
+
+
+def kept_candidate(run: RunFolder, epoch: int | None) -> PromotionCandidate:
+    """The kept checkpoint of an epoch of a run, exported; of its best epoch where none is named.
+
+    Raises:
+        UserError: there is no kept checkpoint of this epoch.
+    """
     checkpoint = run.best_checkpoint()
-    if settings.epoch is not None:
+    if epoch is not None:
         kept = run.epoch_checkpoints()
-        if settings.epoch not in kept:
+        if epoch not in kept:
             there = ", ".join(map(str, kept))
-            raise UserError(f"run {run.run_id} has no checkpoint of epoch {settings.epoch}; it kept those of {there}")
-        checkpoint = kept[settings.epoch]
+            raise UserError(f"run {run.run_id} has no checkpoint of epoch {epoch}; it kept those of {there}")
+        checkpoint = kept[epoch]
     with tempfile.TemporaryDirectory() as folder:
         export_checkpoint(checkpoint, Path(folder) / BEST_CHECKPOINT)
         content = (Path(folder) / BEST_CHECKPOINT).read_bytes()
     seen, version = run.file(SUBJECTS_FIELD), run.values().get(VERSION_FIELD)
     subjects = seen.read_text(encoding="utf-8").split() if seen else None
     origin = CheckpointOrigin(run.run_id, checkpoint.name, None if version is None else str(version), subjects)
-    return PromotionCandidate(content, make_record(read_checkpoint(checkpoint), content, origin, run.config))
+    return PromotionCandidate(
+        content, make_record(read_checkpoint(checkpoint), content, origin, run.config), checkpoint
+    )
 
 
 def make_record(
@@ -308,7 +337,7 @@ def decide_promotion(candidate: PromotionCandidate, settings: PromoteSettings) -
         return PromotionDecision(False, "another one was preferred to it by hand")
     if record.get("gestures") != candidate.record["gestures"]:
         return incomparable(describe_other_gestures(record, candidate.record))
-    return compare_with_best(best, record, settings)
+    return compare_with_best(best, record, candidate, settings)
 
 
 def incomparable(why: str) -> PromotionDecision:
@@ -327,9 +356,14 @@ def describe_other_gestures(best: Mapping[str, Any], new: Mapping[str, Any]) -> 
     return "they have other gestures; " + (" and ".join(differences) or "their order or their background differs")
 
 
-def compare_with_best(best: Path, record: Mapping[str, Any], settings: PromoteSettings) -> PromotionDecision:
+def compare_with_best(
+    best: Path, record: Mapping[str, Any], candidate: PromotionCandidate, settings: PromoteSettings
+) -> PromotionDecision:
     """Score both on the val samples of subjects whom the best one so far was not trained on."""
-    samples, new = val_predictions(settings)
+    try:
+        samples, new = val_predictions(settings) if candidate.checkpoint is None else predict_val(candidate, settings)
+    except IncomparableError as error:
+        return incomparable(str(error))
     known = None if record.get(SUBJECTS_KEY) is None else parse_subjects(str(record[SUBJECTS_KEY]))
     if settings.group == "session":  # subjects are in both splits on purpose
         known = frozenset()
@@ -369,6 +403,25 @@ def val_predictions(settings: PromoteSettings) -> tuple[pd.DataFrame, Prediction
     return samples, predictions
 
 
+def predict_val(candidate: PromotionCandidate, settings: PromoteSettings) -> tuple[pd.DataFrame, Predictions]:
+    """The samples of val, and what a run's checkpoint predicts of them.
+
+    Raises:
+        DataError: there is no sample table. IncomparableError: the checkpoint cannot look at them.
+    """
+    samples = read_rows(settings.workspace.split_table)
+    samples = samples[samples["split"] == "val"].reset_index(drop=True)
+    if not len(samples):
+        raise IncomparableError(f"val has no samples in {settings.workspace.split_table}")
+    path = candidate.checkpoint
+    try:
+        predictions = predict_samples(samples, Contender(str(path), (), None, path), settings.contenders)
+    except UserError as error:
+        raise IncomparableError(f"{path} cannot look at today's val split: {error}") from error
+    seen = samples["sample_id"].isin(predictions.column("sample_id"))  # a picture may be gone
+    return samples[seen].reset_index(drop=True), predictions
+
+
 def best_record(models: Path) -> dict[str, Any] | None:
     """The record that belongs to `best.ckpt`; after an interrupted promotion this is the previous one."""
     digest = checkpoint_digest(models / BEST_CHECKPOINT)
@@ -392,6 +445,60 @@ def promote(candidate: PromotionCandidate, models: Path, outcome: Mapping[str, A
         write_bytes(models / PREVIOUS_BEST, (models / BEST_CHECKPOINT).read_bytes())
     write_json(models / BEST_RECORD, record)
     write_bytes(models / BEST_CHECKPOINT, candidate.content)
+
+
+def promote_kept(
+    candidate: PromotionCandidate, decision: PromotionDecision, against: str | None, settings: PromoteSettings
+) -> None:
+    """Promote a run's checkpoint that a person chose.
+
+    Args:
+        candidate: the checkpoint.
+        decision: what its comparison with the best one says.
+        against: digest of that best one; None where there was none.
+        settings: where checkpoints are.
+
+    Raises:
+        UserError: another one was promoted since, or is being promoted now.
+    """
+    models, trained = settings.workspace.models, checkpoint_digest(settings.workspace.trained)
+    with promoting(models):
+        if checkpoint_digest(models / BEST_CHECKPOINT) != against:
+            raise UserError("another checkpoint was promoted since they were compared; compare again")
+        chosen = {"chosen": BY_HAND, "preferred_to": None if trained == candidate.digest else trained}
+        promote(candidate, models, {**chosen, **describe_decision(decision)})
+
+
+def overrule(decision: PromotionDecision) -> PromotionDecision:
+    """The decision, reversed by a person who has read it on the page."""
+    return replace(decision, promote=True, reason=f"{ON_THE_PAGE}, although {decision.reason}")
+
+
+def take_back(models: Path) -> dict[str, Any]:
+    """Make the previous best checkpoint the best one again, and the other way round; returns its record.
+
+    Raises:
+        UserError: there is no previous one with its record, or another promotion is at work.
+    """
+    with promoting(models):
+        record, path = read_checkpoint_record(models / PREVIOUS_RECORD), models / PREVIOUS_BEST
+        if record is None or record.get("sha256") != checkpoint_digest(path):
+            raise UserError(f"there is no {path} with its record, so nothing can be taken back")
+        promote(PromotionCandidate(path.read_bytes(), record), models, {})
+    return record
+
+
+@contextmanager
+def promoting(models: Path) -> Iterator[None]:
+    """Hold the lock of promotions. Raises `UserError` where another process, or another tab of the page, holds it."""
+    models.mkdir(parents=True, exist_ok=True)
+    lock = ProcessLock(models / PROMOTION_LOCK)
+    if not lock.acquire():
+        raise UserError(f"another promotion is at work in {models}; wait until it is done, then try again")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def describe_decision(decision: PromotionDecision) -> dict[str, Any]:

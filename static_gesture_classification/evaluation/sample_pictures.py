@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,10 @@ from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.samples import BOX, image_path
-from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.inputs import Parts, Rows
+
+if TYPE_CHECKING:  # it brings Lightning, which takes seconds to import
+    from static_gesture_classification.training.datamodule import GestureDataModule
 
 SIZE, MARGIN = 112, 0.15
 SHOWN_ERRORS = 48  # samples per grid of errors; the predictions table lists all

@@ -17,6 +17,7 @@ import numpy as np
 from static_gesture_classification.active_learning.admission import SCORE_DECIMALS, Placement, place_session
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.live.doubts import Doubt, Moment, find_doubt
+from static_gesture_classification.live.opinions import AskOpinions
 from static_gesture_classification.live.settings import CatchSettings
 from static_gesture_classification.recording.jobs import Job
 from static_gesture_classification.recording.judging.novelty import Appearance, appearance
@@ -65,6 +66,7 @@ class Catcher:
         vocabulary: the model's gestures.
         checkpoint: the model, as sessions name it.
         subject, room: who is there, and where; "" if unknown.
+        ask: gives opinions of a hand that may disagree; None without any.
 
     Attributes:
         kept: what is on the disk.
@@ -80,7 +82,9 @@ class Catcher:
         checkpoint: str,
         subject: str = "",
         room: str = "",
+        ask: AskOpinions | None = None,
     ) -> None:
+        self._ask = ask
         self.settings, self.rules, self.storage = settings, rules, storage
         self.vocabulary, self.checkpoint, self.subject, self.room = vocabulary, checkpoint, subject, room
         self.kept: list[KeptError] = []
@@ -99,6 +103,11 @@ class Catcher:
         return self.settings.catch
 
     @property
+    def asked(self) -> str:
+        """Whose opinions may disagree, in words; "" without any."""
+        return "" if self._ask is None else " and ".join(self._ask.names)
+
+    @property
     def pictures(self) -> int:
         """How many pictures are on the disk."""
         return sum(error.pictures for error in self.kept)
@@ -107,6 +116,14 @@ class Catcher:
     def trouble(self) -> str:
         """Why pictures cannot be written; "" while they can."""
         return next((current.trouble for current in self._refused), "")
+
+    def switch(self, on: bool) -> None:
+        """Keep errors from now on, or nothing more: what is in memory is forgotten."""
+        self.settings = self.settings.model_copy(update={"catch": on})
+        if not on:
+            self._sights.clear()
+            self._moments.clear()
+            self.forget()
 
     def see(self, sight: Sight) -> str:
         """Take the next picture.
@@ -156,6 +173,12 @@ class Catcher:
             return f"Nothing is kept: the model gives {gesture} in all sharp pictures of these seconds."
         return _tell(current, f"{gesture}, which was taken for {prediction}" if prediction else gesture)
 
+    def keep_one(self, sight: Sight, gesture: str) -> str:
+        """Keep a single picture, which was to be `gesture`; returns what was kept, in words."""
+        assert sight.recognised is not None
+        self.waiting = CaughtError((sight,), sight.recognised.gesture)
+        return self.name(gesture)
+
     def forget(self) -> None:
         """Nothing was wrong after all."""
         self.waiting = None
@@ -181,7 +204,8 @@ class Catcher:
             self._moments.clear()
             return None
         now, margin = sight.captured.time, margin_of(sight.recognised.probabilities)
-        self._moments.append(Moment(now, sight.recognised.gesture, margin, appearance(sight.image, sight.hand)))
+        look, opinions = appearance(sight.image, sight.hand), self._ask(sight) if self._ask is not None else {}
+        self._moments.append(Moment(now, sight.recognised.gesture, margin, look, opinions))
         while now - self._moments[0].time > self.settings.catch_seconds:
             self._moments.popleft()
         return find_doubt(tuple(self._moments), self.rules.admission.margin)

@@ -1,15 +1,15 @@
-"""What contradicts itself, without anybody saying so: a held pose that flickers, or that the model is unsure of.
+"""What contradicts itself, without anybody saying so: a held pose that flickers, whose landmarks and crop disagree, or
+that the model is unsure of.
 
-A doubt is a function of the latest moments of a hand in one pose; to add one, write it and name it in `DOUBTS`. (A
-model that sees both landmarks and crop could doubt where the two disagree.)
+A doubt is a function of the latest moments of a hand in one pose; to add one, write it and name it in `DOUBTS`.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,7 +20,9 @@ HELD = 1.0  # pose difference (see `novelty`) up to which a hand holds its pose
 HELD_SECONDS = 1.0  # a pose that is held for less is on its way to another
 SWITCHES = 3  # changes of the gesture in a held pose; one may be the pose's own end, two a single odd picture
 
-FLICKERS = "flickers"  # why a sample is kept, in `session.json`
+DISAGREEING = 0.8  # share of a held pose's moments in which opinions differ; in some they do by chance
+
+FLICKERS, DISAGREES = "flickers", "disagrees"  # why a sample is kept, in `session.json`
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Moment:
         gesture: the likeliest one of this picture, unsmoothed.
         margin: gap between its two largest probabilities, 0..1.
         pose: of the hand.
+        opinions: who is asked besides -> gesture (see `opinions`).
     """
 
     time: float
     gesture: str
     margin: float
     pose: Appearance
+    opinions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,15 @@ def flickering(held: Sequence[Moment], margin: float) -> Doubt | None:
     return Doubt(FLICKERS, f"a held pose flickers between {between}")
 
 
+def disagreement(held: Sequence[Moment], margin: float) -> Doubt | None:
+    """What is asked besides, such as landmarks and crop, gives the pose different gestures nearly all the time."""
+    differ = [moment.opinions for moment in held if len(set(moment.opinions.values())) > 1]
+    if not differ or len(differ) < DISAGREEING * len(held):
+        return None
+    usual, _ = Counter(tuple(each.items()) for each in differ).most_common(1)[0]
+    return Doubt(DISAGREES, "a held pose is " + ", ".join(f"{gesture} by {who}" for who, gesture in usual))
+
+
 def small_margins(held: Sequence[Moment], margin: float) -> Doubt | None:
     """The two likeliest gestures stay close together."""
     if float(np.median([moment.margin for moment in held])) >= margin:
@@ -85,4 +98,8 @@ def small_margins(held: Sequence[Moment], margin: float) -> Doubt | None:
     return Doubt(UNSURE, f"the model is unsure of a held pose, mostly {held[-1].gesture}")
 
 
-DOUBTS: tuple[Callable[[Sequence[Moment], float], Doubt | None], ...] = (flickering, small_margins)
+DOUBTS: tuple[Callable[[Sequence[Moment], float], Doubt | None], ...] = (
+    flickering,
+    disagreement,
+    small_margins,
+)

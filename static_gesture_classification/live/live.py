@@ -23,6 +23,7 @@ from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.hooks.json_lines import STANDARD_OUTPUT
 from static_gesture_classification.live.hooks.opening import open_hooks
 from static_gesture_classification.live.lines import EventLines, print_events
+from static_gesture_classification.live.opinions import AskOpinions, open_opinions
 from static_gesture_classification.live.screen import LIVE_TITLE, Screen
 from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.live.watch import Watch, WatchDisplay, run_watch
@@ -64,17 +65,24 @@ def main(config: DictConfig) -> None:
 
 
 def find_checkpoint(settings: LiveSettings) -> Path:
-    """The checkpoint that names the gestures.
+    """The checkpoint that names the gestures: without a choice the usual one, or one that learned a gesture since.
 
     Raises:
         UserError: there is none, or the one that the settings name does not exist.
     """
     judge = settings.recording.judge.model_copy(update={"checkpoint": settings.checkpoint})
     checkpoint = judging_checkpoint(judge, "")
+    if settings.checkpoint is None and _is_newer(settings.added, checkpoint):
+        return settings.added
     if checkpoint is None:
         usual = " nor ".join(map(str, judge.other_checkpoints))
         raise UserError(f"there is neither {usual}: train a model (gestures retrain), or name one with checkpoint=FILE")
     return checkpoint
+
+
+def _is_newer(added: Path, usual: Path | None) -> bool:
+    """Whether a gesture was added after the usual checkpoint was made."""
+    return added.is_file() and (usual is None or added.stat().st_mtime > usual.stat().st_mtime)
 
 
 def open_catcher(settings: LiveSettings, predictor: Predictor, checkpoint: Path) -> Catcher:
@@ -86,14 +94,25 @@ def open_catcher(settings: LiveSettings, predictor: Predictor, checkpoint: Path)
         subject, room = subject or next(iter(known.subjects), ""), room or next(iter(known.rooms), "")
     storage = settings.recording.storage.model_copy(update={"root": settings.root})
     about = (predictor.vocabulary, str(checkpoint), subject, room)
-    return Catcher(settings.catching, settings.recording, storage, *about)
+    return Catcher(settings.catching, settings.recording, storage, *about, ask=whom_to_ask(settings, predictor))
+
+
+def whom_to_ask(settings: LiveSettings, predictor: Predictor) -> AskOpinions | None:
+    """Who may disagree with the model about a hand; None without anybody, or where nothing is kept without a key."""
+    catching = settings.catching
+    if catching.catch and catching.catch_doubts:
+        return open_opinions(predictor, catching.second, settings.recording.judge.onnx)
+    if catching.second is not None:
+        note("live.second is not asked: catch=true and catch_doubts=true keep that on which the two disagree")
+    return None
 
 
 def what_is_kept(catcher: Catcher) -> str:
     """Whether pictures are kept, and which, in words."""
     if not catcher.on:
         return "Nothing is kept (catch=true keeps errors to train on)."
-    by_itself = " What contradicts itself is kept without a key." if catcher.settings.catch_doubts else ""
+    also = f", also a hand on which {catcher.asked} disagree" if catcher.asked else ""
+    by_itself = f" What contradicts itself is kept without a key{also}." if catcher.settings.catch_doubts else ""
     parts = "whole pictures" if catcher.storage.whole_frame else "hands, not the room"
     return f"Catching is on: errors are kept in {catcher.storage.root} ({parts}).{by_itself}"
 

@@ -69,6 +69,7 @@ class CatchSettings(Settings):
     catch_count: int = Field(ge=1, strict=True)
     catch_doubts: bool
     catch_rest: float = Field(ge=0, strict=True)
+    second: Path | None
     subject: str | None
     room: str | None
 
@@ -77,6 +78,7 @@ class LiveSettings(Settings):
     """The `live` node, explained in conf/live/default.yaml.
 
     Args:
+        added: the checkpoint that learned a gesture (`gestures add`); may be absent.
         recording: the recorder's settings, whose rules hold for what is caught.
     """
 
@@ -84,6 +86,7 @@ class LiveSettings(Settings):
     window: Literal["screen", "none"]
     mirror: bool
     checkpoint: Path | None
+    added: Path
     root: Path
     camera: CameraSettings
     holding: HoldSettings
@@ -97,6 +100,7 @@ class LiveSettings(Settings):
         return cls.read(
             config,
             "live",
+            added=config.add.output,
             camera=CameraSettings.read(config, "live"),
             holding=HoldSettings.read(config, "live"),
             hooks=HookSettings.read(config, "live"),

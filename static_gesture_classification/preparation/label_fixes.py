@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.edited_tables import Columns, TableRow, read_table
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import SCHEMA
 
 FIX_COLUMNS = ("sample", "from", "to", "who", "when", "why")
@@ -161,6 +162,24 @@ def write_label_fixes(fixes: Sequence[LabelFix], path: Path) -> None:
     writer.writerow(FIX_COLUMNS)
     writer.writerows([fix.sample, fix.published, fix.to, fix.who, fix.when, fix.why] for fix in fixes)
     write_text(path, text.getvalue())
+
+
+def change_label_fixes(
+    path: Path, vocabulary: Vocabulary, change: Callable[[list[LabelFix]], Sequence[LabelFix]]
+) -> tuple[list[LabelFix], list[LabelFix]]:
+    """Write what `change` makes of the fixes, while no other process changes them; returns them before and after.
+
+    Raises:
+        DataError: the file cannot be read (see `read_label_fixes`).
+        UserError: what `change` raises; nothing is written then.
+        OutputError: the file cannot be written.
+    """
+    with change_alone(path):
+        before = list(read_label_fixes(path, vocabulary).fixes)
+        after = list(change(list(before)))
+        if after != before:
+            write_label_fixes(after, path)
+        return before, after
 
 
 def _fix(row: TableRow, path: Path, vocabulary: Vocabulary) -> LabelFix:

@@ -15,27 +15,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from static_gesture_classification.hand_points import LANDMARK_COUNT, points_of
 from static_gesture_classification.preparation.publishing import REJECTED_CSV, REPORT, SAMPLES, open_array
-from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
+from static_gesture_classification.samples import read_rows
 
 __all__ = ["MISSED_CSV", "POINTS", "REJECTED_CSV", "REPORT", "SAMPLES", "open_landmarks", "points_of"]
 
 POINTS, MISSED_CSV = "landmarks.npy", "missed.csv"
-
-
-def points_of(landmarks: np.ndarray, aspects: np.ndarray | float) -> np.ndarray:
-    """Points in units of the image's height, as classifiers take them.
-
-    Args:
-        landmarks: float32 (n, 21, 2), normalised by width and height.
-        aspects: width / height of each image (n,), or of all.
-
-    Returns:
-        float32 (n, 21, 2).
-    """
-    points = np.asarray(landmarks, np.float32).copy()
-    points[..., 0] *= np.reshape(np.asarray(aspects, np.float32), (-1, 1))
-    return points
 
 
 def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:

@@ -92,6 +92,7 @@ class Work:
         planned: whether the jobs follow the plan.
         standings: how each gesture does on val, by the plan.
         dealt: pictures to record in sets that a dealer chooses; 0 where the jobs are recorded as they are listed.
+        left_out: gestures that are not dealt: a user switched off all their lines.
     """
 
     jobs: tuple[Job, ...]
@@ -100,6 +101,7 @@ class Work:
     planned: bool = False
     standings: tuple[Standing, ...] = ()
     dealt: int = 0
+    left_out: frozenset[str] = frozenset()
 
 
 def find_work(settings: RecordingSettings) -> Work:
@@ -111,19 +113,28 @@ def find_work(settings: RecordingSettings) -> Work:
     """
     if settings.background:
         return _work_without_gestures(settings)
-    if settings.gesture is not None:
-        settings.vocabulary.index(settings.gesture)
+    for name in filter(None, (settings.gesture, settings.mistaken_for)):
+        settings.vocabulary.index(name)
+    if settings.mistaken_for is not None and settings.gesture is None:
+        raise UserError(
+            f"recording.mistaken_for is {settings.mistaken_for}, and no gesture that is mistaken for it is named; add "
+            "recording.gesture=NAME"
+        )
+    one = Work((Job(settings.gesture, settings.count, settings.mistaken_for),), endless=settings.gesture is None)
     path = settings.plan
     if settings.mode == "free" or (settings.mode == "auto" and not path.is_file()):
-        return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
+        return one
     plan = read_plan(path, settings.vocabulary)
-    lines = [line for line in plan.recordings if settings.gesture in (None, line.gesture)]
+    lines = [
+        line
+        for line in plan.wanted
+        if settings.gesture in (None, line.gesture) and settings.mistaken_for in (None, line.mistaken_for)
+    ]
     if not lines and settings.mode == "plan":
         wanted = f"no {settings.gesture}" if settings.gesture else "nothing"
-        raise UserError(f"{path} asks for {wanted}; record what you like with recording.mode=free")
-    if not lines:
-        return Work((Job(settings.gesture, settings.count),), endless=settings.gesture is None)
-    return _work_of_plan(plan, lines, path, settings)
+        taken = f" that is taken for {settings.mistaken_for}" if settings.mistaken_for else ""
+        raise UserError(f"{path} asks for {wanted}{taken}; record what you like with recording.mode=free")
+    return _work_of_plan(plan, lines, path, settings) if lines else one
 
 
 def _work_without_gestures(settings: RecordingSettings) -> Work:
@@ -151,14 +162,15 @@ def _work_of_plan(
         missing = line.count - done.get((line.gesture, line.mistaken_for), 0)
         if missing > 0:
             jobs.append(Job(line.gesture, missing, line.mistaken_for, line.reason, example_picture(line.examples)))
-    deals = settings.order == "dealt" and settings.gesture is None
+    deals = settings.order == "dealt" and settings.gesture is None and not plan.ordered
     dealt = plan.count - sum(done.values()) if deals else 0
     if not jobs or (deals and dealt <= 0):
         raise UserError(
             f"all that {path} asks for is recorded. Train on it with dvc repro (which makes a new plan), or record "
             "more with recording.mode=free"
         )
-    about = (plan.checkpoint, True, plan.standings, dealt)
+    off = {line.gesture for line in plan.recordings} - {line.gesture for line in plan.wanted}
+    about = (plan.checkpoint, True, plan.standings, dealt, frozenset(off))
     return Work(tuple(jobs), False, *about)
 
 
@@ -166,7 +178,8 @@ def open_dealer(settings: RecordingSettings, work: Work, judge: Vocabulary | Non
     """The dealer that chooses the sets of the work; None where they are recorded as listed, or nothing judges."""
     if not work.dealt or judge is None:
         return None
-    return Dealer(settings.dealing, settings.vocabulary, work.standings, settings.judge.seed)
+    gestures = [gesture for gesture in settings.vocabulary if gesture not in work.left_out]
+    return Dealer(settings.dealing, gestures, work.standings, settings.judge.seed)
 
 
 def dealt_job(dealer: Dealer, gesture: str, most: int, lines: Sequence[Job]) -> Job:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -31,6 +32,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.hand_pictures import cut_out, write_jpeg
 from static_gesture_classification.process_lock import ProcessLock, is_locked
+from static_gesture_classification.recording.masking import mask_surroundings
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.sources.recorded import (
     SESSION_FILE,
@@ -49,13 +51,23 @@ SLUG_LENGTH = 40
 
 
 class StorageSettings(Settings):
-    """Where pictures are written, and how; see conf/recording/default.yaml."""
+    """Where pictures are written, and how; see conf/recording/default.yaml.
+
+    `mask` "auto" masks nothing by itself: `for_pictures_from` decides it. `prefix` is how folders of sessions begin;
+    a dot hides them from sources.
+    """
 
     root: Path
     margin: float = Field(default=0.5, ge=0, strict=True)
     whole_frame: bool = False
+    mask: Literal["auto", True, False] = "auto"
     jpeg_quality: int = Field(default=95, ge=1, le=100, strict=True)
     rescue: Path | None = None
+    prefix: str = ""
+
+    def for_pictures_from(self, elsewhere: bool) -> StorageSettings:
+        """The same with `mask` decided; `elsewhere` tells whether pictures come from another device, a phone."""
+        return self.model_copy(update={"mask": elsewhere if self.mask == "auto" else self.mask})
 
 
 @dataclass
@@ -138,6 +150,8 @@ class SessionWriter:
         """
         margin = None if self.settings.whole_frame else self.settings.margin
         cut = cut_out(image, hand.box, hand.landmarks, margin)
+        if self.settings.mask is True:
+            cut = mask_surroundings(cut)
         described = cut.describe(f"{self._number:06d}.jpg", hand.hand, **(judgement.as_record() if judgement else {}))
         entry = SessionEntry(described, cut.pixels, probabilities, cut.jpeg(self.settings.jpeg_quality))
         self.entries.append(entry)
@@ -226,7 +240,7 @@ class SessionWriter:
         return "_".join(part for part in parts if part)
 
     def _begin(self) -> None:
-        prefix = "" if self.session.gesture else UNLABELLED
+        prefix = self.settings.prefix if self.session.gesture else UNLABELLED
         self.folder = unique_folder(self.settings.root, prefix + self.base_name)
         lock = ProcessLock(self.folder / RECORDER_LOCK)
         lock.acquire()

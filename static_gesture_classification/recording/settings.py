@@ -34,6 +34,7 @@ class RecordingSettings(Settings):
     mode: Literal["auto", "plan", "free"]
     order: Literal["dealt", "listed"]
     gesture: str | None
+    mistaken_for: str | None
     background: bool = Field(strict=True)
     count: int = Field(ge=1, strict=True)
     seconds: float | None = Field(strict=True)

@@ -343,7 +343,7 @@ class Reviewing(State):
         }
         if key in steps:
             self.cursor = min(max(self.cursor + steps[key], 0), len(self.entries) - 1)
-        elif key.startswith(CLICKED):
+        elif key in (f"{CLICKED}{number}" for number in range(len(self.entries))):
             self.cursor = int(key.removeprefix(CLICKED))
             self._drop()
         else:

@@ -20,6 +20,7 @@ NAME = "Gestures"
 # The choice of light or dark stays in the browser; without one the system's counts.
 REMEMBER_DARK = """
 <script>
+  document.documentElement.lang = "en";
   document.addEventListener("DOMContentLoaded", () => {
     const chosen = localStorage.getItem("dark");
     if (chosen !== null) setTimeout(() => Quasar.Dark.set(chosen === "true"), 0);
@@ -33,6 +34,24 @@ STYLE = """
   .q-drawer .q-item.here { font-weight: 600; background: rgba(0, 114, 178, 0.14); }
   .skip { position: absolute; left: -9999px; }
   .skip:focus { left: 8px; top: 8px; z-index: 9999; background: white; color: black; padding: 8px; }
+  /* Quasar's own colours of text are too dark on dark ground; that of buttons with a filled ground stays. */
+  body.body--dark .text-primary { --q-primary: #7cc4f5; }
+  body.body--dark .text-info { --q-info: #7cc4f5; }
+  body.body--dark .text-positive { --q-positive: #4cc79f; }
+  body.body--dark .text-negative { --q-negative: #ff9d5c; }
+  body.body--dark .text-accent { --q-accent: #ff9d5c; }
+  .job-log { white-space: pre-wrap; overflow-wrap: anywhere; font-family: monospace; font-size: 13px; max-height: 60vh;
+    overflow-y: auto; width: 100%; padding: 8px; border: 1px solid rgba(128, 128, 128, 0.4); border-radius: 4px; }
+  ol.path { list-style: none; margin: 0; padding: 0; }
+  ol.path .step { display: flex; flex-wrap: wrap; align-items: center; gap: 12px; padding: 12px 8px;
+    border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
+  ol.path .step.next { border-left: 4px solid #0072B2; background: rgba(0, 114, 178, 0.08); }
+  ol.path .grow { flex: 1 1 240px; min-width: 0; }
+  video.camera { width: 100%; max-width: 400px; aspect-ratio: 4 / 3; transform: scaleX(-1); background: #222;
+    border-radius: 4px; }
+  table.pairs { border-collapse: collapse; display: block; overflow-x: auto; max-width: 100%; }
+  table.pairs th, table.pairs td { text-align: left; padding: 4px 12px 4px 0; }
+  table.pairs tr { border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
   :focus-visible { outline: 3px solid #E69F00 !important; outline-offset: 1px; }
 </style>
 """
@@ -52,7 +71,7 @@ async def show(page: Page, pages: Sequence[Page], review: Review) -> None:
         with ui.button(icon="contrast").props('flat round color=white aria-label="Light or dark"') as dark:
             ui.tooltip("Light or dark")
         dark.on("click", js_handler=TOGGLE_DARK)
-    with ui.column().classes("w-full max-w-screen-xl mx-auto q-pa-sm gap-4").props('id="content" role="main"'):
+    with ui.column().classes("w-full max-w-screen-xl mx-auto q-pa-sm gap-4").props('id="content"'):
         await attempt(page.build, review)
 
 
@@ -121,8 +140,8 @@ def part(name: str) -> str:
 
 
 def _navigation(page: Page, pages: Sequence[Page]) -> ui.left_drawer:
-    drawer = ui.left_drawer(value=None, bordered=True).props("width=210 breakpoint=900 aria-label=Navigation")
-    with drawer, ui.list().classes("w-full").props('role="navigation" aria-label="Pages"'):
+    drawer = ui.left_drawer(value=None, bordered=True).props("width=210 breakpoint=900")
+    with drawer, ui.element("nav").classes("w-full").props('aria-label="Pages"'), ui.list().props("role=none"):
         for each in pages:
             if each.listed:
                 _entry(each, each.address.split("/")[1] == page.address.split("/")[1])
@@ -131,7 +150,7 @@ def _navigation(page: Page, pages: Sequence[Page]) -> ui.left_drawer:
 
 def _entry(page: Page, is_here: bool) -> None:
     here = ' aria-current="page"' if is_here else ""
-    with ui.item().props(f'clickable tag=a href="{page.address}"{here}').classes("here" if is_here else ""):
+    with ui.item().props(f'clickable tag=a role=link href="{page.address}"{here}').classes("here" if is_here else ""):
         with ui.item_section().props("avatar"):
             ui.icon(page.icon)
         with ui.item_section():

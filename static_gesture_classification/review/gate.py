@@ -98,7 +98,7 @@ class Gate:
         return None
 
     def _is_allowed(self, scope: Scope, headers: dict[str, str]) -> bool:
-        if _is_loopback(scope.get("client")):
+        if is_loopback(scope.get("client")):
             return True
         if self.token is None:
             return False
@@ -136,7 +136,8 @@ def _name_in(host: str) -> str:
         return ""
 
 
-def _is_loopback(client: tuple[str, int] | None) -> bool:
+def is_loopback(client: tuple[str, int] | None) -> bool:
+    """Whether a request comes from this machine; `client` is its address and port."""
     try:
         return client is not None and ipaddress.ip_address(client[0]).is_loopback
     except ValueError:

@@ -15,8 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from static_gesture_classification.atomic_files import write_json
-from static_gesture_classification.review.job_files import ENDED, LOG
+from static_gesture_classification.progress_file import VARIABLE
+from static_gesture_classification.review.job_files import ENDED, LOG, PROCESS, PROGRESS
 
 GRACE_SECONDS = 20.0  # between asking and killing
 
@@ -24,13 +27,22 @@ GRACE_SECONDS = 20.0  # between asking and killing
 def main() -> None:
     """Run one job to its end."""
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
+    note_process(folder, os.getpid())
+    environment = {**os.environ, VARIABLE: str((folder / PROGRESS).resolve()), "COLUMNS": "100"}
     with (folder / LOG).open("ab", buffering=0) as log:
         # A group of its own: workers of the command are asked to stop together with it.
-        command = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        command = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
         cancelled = _Cancelled(command.pid)
         signal.signal(signal.SIGTERM, cancelled)
         code = _wait(command, cancelled)
     write_json(folder / ENDED, {"code": code, "ended": time.time(), "cancelled": cancelled.at is not None})
+
+
+def note_process(folder: Path, number: int) -> None:
+    """Write process.json."""
+    write_json(folder / PROCESS, {"number": number, "began": psutil.Process(number).create_time()})
 
 
 class _Cancelled:

@@ -24,11 +24,25 @@ from static_gesture_classification.commands import commands
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.process_lock import ProcessLock
-from static_gesture_classification.review.job_files import ENDED, JOB, LOG, VERSION, JobEnd, JobRecord
+from static_gesture_classification.progress_file import read_progress
+from static_gesture_classification.review.job_files import (
+    ENDED,
+    JOB,
+    LOG,
+    PROCESS,
+    PROGRESS,
+    VERSION,
+    JobEnd,
+    JobProcess,
+    JobRecord,
+)
+from static_gesture_classification.review.job_process import note_process
+from static_gesture_classification.review.job_progress import JobProgress
 
 JobStatus = Literal["running", "finished", "failed", "cancelled", "killed"]
 LONGEST_TAIL = 200_000  # bytes of a log that are shown
 CLOCK_TOLERANCE = 2.0  # seconds between two readings of when a process began
+TAIL_LINES = 15  # of a failed job's log
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
@@ -65,10 +79,35 @@ class Job:
     def status(self) -> JobStatus:
         """Where it stands."""
         if self.end is None:
-            return "running" if _is_alive(self.record) else "killed"
+            return "running" if self.process is not None else "killed"
         if self.end["cancelled"]:
             return "cancelled"
         return "failed" if self.end["code"] else "finished"
+
+    @property
+    def process(self) -> int | None:
+        """The number of the process around it, while it runs; 0 while it starts."""
+        path = self.folder / PROCESS
+        if self.end is not None:
+            return None
+        if not path.is_file():
+            return 0 if time.time() - self.record["created"] < CLOCK_TOLERANCE else None
+        process = read_json(path, JobProcess, "start the job again")
+        return process["number"] if _is_alive(process) else None
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that it goes through, as far as known."""
+        return [str(name) for name in self.record["about"].get("stages", ())]
+
+    @property
+    def next_steps(self) -> list[tuple[str, str]]:
+        """What may follow it: labels and addresses."""
+        return [(str(label), str(address)) for label, address in self.record["about"].get("then", ())]
+
+    def progress(self) -> JobProgress:
+        """How far it is."""
+        return JobProgress.of(read_progress(self.folder / PROGRESS), self.stages)
 
     @property
     def seconds(self) -> float:
@@ -86,16 +125,21 @@ class Job:
         lines = _COLOURS.sub("", text).replace("\r\n", "\n").split("\n")
         return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
+    def last_lines(self, count: int = TAIL_LINES) -> str:
+        """The last lines of its log that say something."""
+        return "\n".join([line for line in self.log().splitlines() if line.strip()][-count:])
+
 
 class Jobs:
     """The jobs of a folder.
 
     Args:
         folder: each job has a folder in it; created with the first.
+        given: overrides that the page itself was started with; its jobs get them too.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, given: Sequence[str] = ()) -> None:
+        self.folder, self.given = folder, tuple(given)
 
     def start(self, title: str, kind: str, overrides: Sequence[str] = (), about: Mapping[str, Any] = {}) -> Job:
         """Start a command of `gestures`.
@@ -110,7 +154,12 @@ class Jobs:
             UserError: it is running already.
             OutputError: the folder cannot be written.
         """
-        module = commands()[kind].module
+        own = {override.partition("=")[0].lstrip("+~") for override in overrides}
+        given = [override for override in self.given if override.partition("=")[0].lstrip("+~") not in own]
+        command = [sys.executable, "-m", commands()[kind].module, *given, *overrides]
+        return self._start_alone(title, kind, command, about)
+
+    def _start_alone(self, title: str, kind: str, command: list[str], about: Mapping[str, Any]) -> Job:
         with explain_write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         lock = ProcessLock(self.folder / ".starting")
@@ -119,7 +168,7 @@ class Jobs:
         try:
             if any(job.kind == kind and job.status == "running" for job in self.all()):
                 raise UserError(f"gestures {kind} is running already; wait for it to end, or cancel it")
-            return self._start(title, kind, [sys.executable, "-m", module, *overrides], about)
+            return self._start(title, kind, command, about)
         finally:
             lock.release()
 
@@ -134,8 +183,6 @@ class Jobs:
             "command": command,
             "created": time.time(),
             "about": dict(about),
-            "process": 0,
-            "process_began": 0.0,
         }
         write_json(folder / JOB, record)
         process = subprocess.Popen(
@@ -145,8 +192,7 @@ class Jobs:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C of the server does not end it
         )
-        record |= {"process": process.pid, "process_began": psutil.Process(process.pid).create_time()}
-        write_json(folder / JOB, record)
+        note_process(folder, process.pid)
         return self.open(name)
 
     def all(self) -> list[Job]:
@@ -178,20 +224,23 @@ class Jobs:
         end = read_json(ended, JobEnd, "start the job again") if ended.is_file() else None
         return Job(folder, record, end)
 
+    def repeat(self, name: str) -> Job:
+        """Start a job again, as it was. Raises as `start`."""
+        record = self.open(name).record
+        return self._start_alone(record["title"], record["kind"], record["command"], record["about"])
+
     def cancel(self, name: str) -> None:
         """Ask a job to stop as Ctrl-C does; what it has done so far stays."""
         job = self.open(name)
-        if job.status == "running":
+        if number := job.process:
             with suppress(ProcessLookupError):  # it has just ended
-                os.kill(job.record["process"], signal.SIGTERM)
+                os.kill(number, signal.SIGTERM)
 
 
-def _is_alive(record: JobRecord) -> bool:
-    if not record["process"]:  # the server was killed while it started this job, or is just starting it
-        return time.time() - record["created"] < CLOCK_TOLERANCE
+def _is_alive(noted: JobProcess) -> bool:
     try:
-        process = psutil.Process(record["process"])
-        same = abs(process.create_time() - record["process_began"]) < CLOCK_TOLERANCE
+        process = psutil.Process(noted["number"])
+        same = abs(process.create_time() - noted["began"]) < CLOCK_TOLERANCE
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.review.background import Background
+from static_gesture_classification.review.composed import Composed
 from static_gesture_classification.review.jobs import Jobs
 from static_gesture_classification.review.settings import ReviewSettings
+from static_gesture_classification.review.sharing import Sharing
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.review.thumbnails import Thumbnails
 from static_gesture_classification.workspace import Workspace
@@ -22,35 +25,49 @@ class Review:
         settings: the page's own.
         workspace: of the pipeline.
         quick: of the quick loop.
-        vocabulary: the gestures.
         tables: in memory, by file.
         thumbnails: pictures of samples.
         jobs: long commands.
-        config: the composed configuration; pages give it to a capability's `Settings.from_config` alone.
+        background: calculations of a few seconds.
+        sharing: how other machines reach the page; None where they cannot.
+        composed: the configuration, which may change while the page is open.
     """
 
     settings: ReviewSettings
     workspace: Workspace
     quick: Workspace
-    vocabulary: Vocabulary
     tables: Tables
     thumbnails: Thumbnails
     jobs: Jobs
-    config: DictConfig
+    background: Background
+    sharing: Sharing | None
+    composed: Composed
+
+    @property
+    def config(self) -> DictConfig:
+        """The composed configuration; pages give it to a capability's `Settings.from_config` alone."""
+        return self.composed.now()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The gestures, those that were added meanwhile too."""
+        return Vocabulary.from_config(self.config)
 
     @classmethod
-    def from_config(cls, config: DictConfig) -> Review:
+    def from_config(cls, config: DictConfig, sharing: Sharing | None = None) -> Review:
         """From the composed configuration."""
         settings, workspace = ReviewSettings.from_config(config), Workspace.from_config(config)
-        tables = Tables()
+        tables, composed = Tables(), Composed.from_config(config)
         thumbnails = Thumbnails(workspace.crops, settings.folder / "thumbnails", tables)
+        given = [override for override in composed.given if not override.startswith("review.")]
         return cls(
             settings,
             workspace,
             Workspace.read(config, "retrain.paths"),
-            Vocabulary.from_config(config),
             tables,
             thumbnails,
-            Jobs(settings.folder / "jobs"),
-            config,
+            Jobs(settings.folder / "jobs", given),
+            Background(),
+            sharing,
+            composed,
         )

@@ -21,19 +21,29 @@ class ReviewSettings(Settings):
         host: address to listen on.
         port: likewise; 0 for a free one.
         browser: whether to open it in the browser.
-        share_on_lan: whether other machines may use it, with a token.
+        share_on_lan: whether other machines may use it too, by https and with a token.
+        lan_port: on which it listens to them.
         largest_upload: MB of an uploaded file.
         folder: of jobs, history and thumbnails.
         in_use: folder of the sessions that were caught in use.
+        recorded: folder of the recorded sessions.
+        hand_finder: the detector's model file; None for a detector without one.
+        digits: folder of the sign-language digits.
+        added: the checkpoint that knows an added gesture.
     """
 
     host: str
     port: int = Field(ge=0, le=65535)
     browser: bool
     share_on_lan: bool
+    lan_port: int = Field(ge=0, le=65535)
     largest_upload: float = Field(gt=0)
     folder: Path
     in_use: Path
+    recorded: Path
+    hand_finder: Path | None
+    digits: Path
+    added: Path
 
     @classmethod
     def from_config(cls, config: DictConfig) -> ReviewSettings:
@@ -51,6 +61,11 @@ class ReviewSettings(Settings):
         return settings
 
     @property
-    def address(self) -> str:
-        """The address to listen on: every one, where it is shared and no other is named."""
-        return ANY_ADDRESS if self.share_on_lan and self.host in LOOPBACK else self.host
+    def own_address(self) -> str:
+        """The address to listen on for this machine's browser: what goes over a network goes by https alone."""
+        return self.host if self.host in LOOPBACK else LOOPBACK[0]
+
+    @property
+    def lan_address(self) -> str:
+        """The address to listen on for other machines: every one, where no other is named."""
+        return ANY_ADDRESS if self.host in LOOPBACK else self.host

@@ -58,7 +58,7 @@ class Thumbnails:
 
     def jpeg(self, sample: str) -> bytes | None:
         """A sample's picture; None for an unknown one, grey where its image cannot be read."""
-        row = self._find(sample)
+        row = self.find(sample)
         if row is None:
             return None
         pictures = self._pictures()
@@ -76,7 +76,8 @@ class Thumbnails:
                 partial.write_bytes(encoded)
         return encoded
 
-    def _find(self, sample: str) -> pd.DataFrame | None:
+    def find(self, sample: str) -> pd.DataFrame | None:
+        """A known sample's row, a frame of one; None for an unknown one."""
         with self._lock:
             known = list(self._known.values())
         for index, table in known:

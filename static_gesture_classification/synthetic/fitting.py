@@ -11,7 +11,7 @@ Samples of one gesture have one pose: of each sample's fits those are chosen tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,9 @@ _START_VIEWS = [(yaw, pitch) for yaw in (0.0, 60.0, -60.0, 180.0) for pitch in (
 _START_BENDS = (10.0, 70.0)
 _STEPS = 24
 _NUDGE = 1e-4
+FEW = 3  # samples from which on one pose for all of them is certain enough
+OTHERS = 2  # other poses of a sample, at most
+_NEARLY, _OTHER_POSE = 25.0, 12.0  # their cost above the least one; degrees (root mean square of the angles) apart
 _SAME_POSE = 22.0  # degrees: how far an angle of two samples of one gesture differs
 
 
@@ -63,6 +66,7 @@ class FittedHand:
         is_left: whether the sample is best explained by a left hand, which is mirrored.
         points: float64 (21, 2), its landmarks in the sample's picture and unit.
         error: root mean square distance to the sample's landmarks, as a share of the hand's extent.
+        others: fits in other poses that explain the sample nearly as well, the likeliest first.
     """
 
     angles: Doubles
@@ -70,6 +74,7 @@ class FittedHand:
     is_left: bool
     points: Doubles
     error: float
+    others: tuple[FittedHand, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,12 @@ def fit_hands(points: np.ndarray) -> list[FittedHand]:
     """
     targets = _normalise(np.asarray(points, np.float64))
     fits = _fit_all(targets)
-    return [_result(points[row], targets[row], fits, row, start) for row, start in enumerate(_choose(fits))]
+    hands = []
+    for row, chosen in enumerate(_choose(fits)):
+        own = (points[row], targets[row], fits, row)
+        others = tuple(_result(*own, start) for start in _other_poses(fits, row, chosen))
+        hands.append(replace(_result(*own, chosen), others=others))
+    return hands
 
 
 def differences(fits: list[FittedHand]) -> Doubles:
@@ -131,6 +141,13 @@ def pose_variant(fit: FittedHand, slack: float, turns: tuple[float, float, float
         "thumb": {name: ranges[name] for name in THUMB_RANGES},
         "view": {name: [round(angle - turn, 1), round(angle + turn, 1)] for name, angle, turn in view},
     }
+
+
+def pose_variants_of(fits: list[FittedHand], slack: float, turns: tuple[float, float, float]) -> list[dict[str, Any]]:
+    """Variants of all fitted hands of a gesture (see `pose_variant`); of few samples, of their other poses too."""
+    few = len(fits) < FEW
+    hands = [hand for fit in fits for hand in ((fit, *fit.others) if few else (fit,))]
+    return [pose_variant(hand, slack, turns) for hand in hands]
 
 
 def place_landmarks(parameters: Doubles) -> Doubles:
@@ -278,6 +295,17 @@ def _choose(fits: _Fits) -> list[int]:
         if total.min(axis=1).sum() < best:
             best, chosen = float(total.min(axis=1).sum()), total.argmin(axis=1).tolist()
     return chosen
+
+
+def _other_poses(fits: _Fits, row: int, chosen: int) -> list[int]:
+    """Fits of a sample in other poses than the chosen one and each other, of nearly the least cost."""
+    poses = np.degrees(fits.parameters[row, :, :_COUNT])
+    near = np.flatnonzero(fits.cost[row] < fits.cost[row].min() + _NEARLY)
+    kept = [chosen]
+    for start in near[np.argsort(fits.cost[row, near])].tolist():
+        if np.sqrt(np.square(poses[kept] - poses[start]).mean(axis=1)).min() > _OTHER_POSE:
+            kept.append(start)
+    return kept[1 : 1 + OTHERS]
 
 
 def _result(sample: np.ndarray, target: Doubles, fits: _Fits, row: int, start: int) -> FittedHand:

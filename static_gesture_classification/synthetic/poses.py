@@ -8,6 +8,8 @@ Names (`straight`, `curled`, `palm`) stand for ranges given once under `shapes`,
         - fingers: {index: curled, middle: curled, ring: curled, pinky: straight}
           thumb: out
           view: palm
+
+A variant `until: [CALL]` of the background is left out once a gesture of that name is in the vocabulary.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from static_gesture_classification.synthetic.skeleton import (
 Range = tuple[float, float]
 TOUCH_PLACES = ("tip", "pad", "nail", "back", "knuckle", "side")
 VIEW_ANGLES = ("yaw", "pitch", "roll")
-VARIANT_KEYS = ("weight", "fingers", "thumb", "view", "spread", "wrist")
+VARIANT_KEYS = ("weight", "fingers", "thumb", "view", "spread", "wrist", "until")
 FINGER_JOINTS = ("mcp", "pip", "dip")
 THUMB_RANGES = {**THUMB_LIMITS, "roll": (-50.0, 50.0)}
 _VIEW_RANGES = dict.fromkeys(VIEW_ANGLES, (-360.0, 360.0))
@@ -110,8 +112,13 @@ class PoseBook:
         return variants[rng.choice(len(variants), p=weights / weights.sum())].draw(rng, variety)
 
 
-def read_poses(config: Mapping[str, Any], gestures: Sequence[str]) -> PoseBook:
+def read_poses(config: Mapping[str, Any], gestures: Sequence[str], vocabulary: Sequence[str] | None = None) -> PoseBook:
     """The pose book of some gestures, from the `poses` node of the configuration.
+
+    Args:
+        config: the node.
+        gestures: to be posed.
+        vocabulary: all gestures, which end variants by `until`; None: those that are posed.
 
     Raises:
         UserError: a gesture without poses, an unknown name or angle, a range beyond a joint's limits.
@@ -123,13 +130,18 @@ def read_poses(config: Mapping[str, Any], gestures: Sequence[str]) -> PoseBook:
             f"poses.gestures has no poses for {', '.join(missing)}; describe them in conf/poses/, or leave "
             f"`synthetic` out of `sources` and give them samples of another source"
         )
-    return PoseBook({name: _read_variants(config, name, described[name]) for name in gestures})
+    known = {name.casefold() for name in (gestures if vocabulary is None else vocabulary)}
+    return PoseBook({name: _read_variants(config, name, described[name], known) for name in gestures})
 
 
-def _read_variants(config: Mapping[str, Any], gesture: str, entries: Any) -> tuple[Variant, ...]:
+def _read_variants(config: Mapping[str, Any], gesture: str, entries: Any, known: set[str]) -> tuple[Variant, ...]:
     if not isinstance(entries, Sequence) or isinstance(entries, str):
         raise UserError(f"poses.gestures.{gesture} must be a list of variants, each with fingers, thumb and view")
-    variants = tuple(_read_variant(config, f"poses.gestures.{gesture}[{i}]", entry) for i, entry in enumerate(entries))
+    places = {f"poses.gestures.{gesture}[{i}]": entry for i, entry in enumerate(entries)}
+    read = {where: _read_variant(config, where, entry) for where, entry in places.items()}
+    variants = tuple(variant for where, variant in read.items() if not known & _read_until(where, places[where]))
+    if not variants:
+        raise UserError(f"poses.gestures.{gesture} has no variant left: `until` ends them all")
     if not any(variant.weight for variant in variants):
         raise UserError(f"poses.gestures.{gesture} has the weight 0 in every variant; give one of them more")
     return variants
@@ -152,6 +164,14 @@ def _read_variant(config: Mapping[str, Any], where: str, entry: Any) -> Variant:
             f"{where}.wrist", entry.get("wrist", {}), WRIST_LIMITS, {"flexion": (-40, 30), "deviation": (-24, 16)}
         ),
     )
+
+
+def _read_until(where: str, entry: Mapping[str, Any]) -> set[str]:
+    """The gestures that end a variant, without regard to capitals."""
+    names = _list_alternatives(entry.get("until", []))
+    if not all(isinstance(name, str) for name in names):
+        raise UserError(f"{where}.until is {entry['until']!r}; it is a list of gestures, such as [CALL]")
+    return {name.casefold() for name in names}
 
 
 def _list_alternatives(value: Any) -> list[Any]:

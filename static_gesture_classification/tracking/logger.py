@@ -8,6 +8,9 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import static_gesture_classification.torchvision_operators  # noqa: F401  (before lightning imports torchvision)
+
+# isort: split
 import numpy as np
 import pandas as pd
 from lightning_utilities.core.rank_zero import rank_zero_only

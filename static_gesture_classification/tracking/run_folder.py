@@ -37,7 +37,7 @@ from typing_extensions import TypedDict
 
 from static_gesture_classification.atomic_files import atomic_path, explain_write_errors, write_json, write_text
 from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.file_data import read_json, read_yaml
+from static_gesture_classification.file_data import parse_yaml, read_json, read_yaml
 from static_gesture_classification.process_lock import ProcessLock, is_locked
 from static_gesture_classification.tracking import series
 from static_gesture_classification.tracking.source_revision import environment, owner, packages, source_revision
@@ -244,6 +244,19 @@ class RunFolder:
         path = self.path / "config.yaml"
         return read_yaml(path, "restore it, or delete it") if path.is_file() else {}
 
+    def config_node(self, name: str) -> dict[str, Any]:
+        """One node of the configuration, read without the rest, which takes long; {} where there is none.
+
+        Raises:
+            DataError: its lines are no YAML.
+        """
+        path = self.path / "config.yaml"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        # The file is OmegaConf's: a node's lines are indented, and end where the next name begins.
+        found = re.search(rf"^{re.escape(name)}:\n(?:[ ].*\n?)*", text, re.MULTILINE)
+        node = parse_yaml(found.group(), str(path), "restore it, or delete it").get(name) if found else None
+        return node if isinstance(node, dict) else {}
+
     def values(self) -> dict[str, Scalar]:
         """All single values by field: sys/..., source_code/..., monitoring/... and those of `log_values`."""
         record = self.record()
@@ -269,6 +282,11 @@ class RunFolder:
         frame = series.read(self._series_path(EPOCHS))
         wide = frame.pivot(index="step", columns="field", values="value").sort_index()
         return wide.rename_axis(index="epoch", columns=None)
+
+    def scores(self) -> tuple[int, dict[int, float]]:
+        """How many epochs are logged, and weighted F1 on val by epoch, ascending; NaN is left out."""
+        epochs, values = series.count_steps(self._series_path(EPOCHS), BEST_SCORE)
+        return epochs, {epoch: value for epoch, value in values.items() if value == value}
 
     def rows(self, unit: str | None = None) -> pd.DataFrame:
         """All series, or one unit's, in long form: columns field, step, value, time (seconds since 1970)."""
@@ -334,11 +352,7 @@ class RunFolder:
     @property
     def best(self) -> tuple[int, float] | None:
         """Epoch and value of the highest weighted F1 on val, None before the first."""
-        scores = self.series(BEST_SCORE).dropna()
-        if scores.empty:
-            return None
-        row = int(scores["value"].to_numpy().argmax())
-        return int(scores["step"].iloc[row]), float(scores["value"].iloc[row])
+        return best_of(self.scores()[1])
 
     def record(self) -> dict[str, Any]:
         """What run.json holds. Raises `DataError` when it is not readable or of another version."""
@@ -413,6 +427,11 @@ class RunFolder:
     def _last_sign_of_life(self) -> float:
         times = [path.stat().st_mtime for path in (*self._series_paths(), self._record_path) if path.is_file()]
         return max(times)
+
+
+def best_of(scores: Mapping[int, float]) -> tuple[int, float] | None:
+    """Epoch and value of the highest of some scores by epoch, the earliest of equal ones; None of none."""
+    return max(scores.items(), key=lambda item: (item[1], -item[0]), default=None)
 
 
 def check_field(field: str) -> str:

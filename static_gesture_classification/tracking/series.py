@@ -44,8 +44,7 @@ def read(path: Path) -> pd.DataFrame:
 
     One row per field and step, the last written. Empty when there is no file.
     """
-    whole = path.read_bytes() if path.is_file() else b""
-    whole = whole[: whole.rfind(b"\n") + 1]
+    whole = _whole_lines(path)
     if len(whole) <= len(_HEADER):
         return pd.DataFrame({"field": pd.Series(dtype=str), "step": pd.Series(dtype="int64"),
                              "value": pd.Series(dtype=float), "time": pd.Series(dtype=float)})  # fmt: skip
@@ -59,6 +58,17 @@ def read(path: Path) -> pd.DataFrame:
     return frame.drop_duplicates(["field", "step"], keep="last", ignore_index=True)
 
 
+def count_steps(path: Path, field: str) -> tuple[int, dict[int, float]]:
+    """How many steps a file has, and one field's values by step: as `read` would give them, in a tenth of the time."""
+    steps, values = set(), {}
+    for line in _whole_lines(path).split(b"\n")[1:-1]:
+        name, step, value, _ = line.rsplit(b",", 3)  # the last three hold no comma
+        steps.add(step)
+        if name == field.encode():
+            values[int(step)] = float(value)
+    return len(steps), dict(sorted(values.items()))
+
+
 def rewrite(path: Path, frame: pd.DataFrame) -> None:
     """Replace a file's content by `frame` (columns as `read` gives them), whole or not at all."""
     text = io.StringIO()
@@ -66,6 +76,12 @@ def rewrite(path: Path, frame: pd.DataFrame) -> None:
     for field, step, value, seconds in zip(*(frame[name].tolist() for name in SERIES_COLUMNS), strict=True):
         writer.writerow((field, step, repr(value), f"{seconds:.3f}"))
     write_text(path, _HEADER + text.getvalue())
+
+
+def _whole_lines(path: Path) -> bytes:
+    """The lines of a file that are complete; empty where there is no file."""
+    whole = path.read_bytes() if path.is_file() else b""
+    return whole[: whole.rfind(b"\n") + 1]
 
 
 def _cut_torn_line(file: FileIO) -> int:

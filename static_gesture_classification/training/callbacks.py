@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.progress import TaskID
 
 from static_gesture_classification.atomic_files import partial_path
-from static_gesture_classification.terminal import say
+from static_gesture_classification.terminal import progress_bar, say
 from static_gesture_classification.training.checkpoint import save
 from static_gesture_classification.training.lightning import (
     Callback,
@@ -126,6 +127,14 @@ class EpochLines(Callback):
     def __init__(self) -> None:
         self._start = 0.0
         self._images = 0
+        self._bar = progress_bar()  # never drawn; it notes the progress for who watches this process
+        self._task: TaskID | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count batches."""
+        batches, epochs = trainer.num_training_batches, trainer.max_epochs or 0
+        self._task = self._bar.add_task("training", total=epochs * batches, unit="batches")
+        self._bar.advance(self._task, trainer.current_epoch * batches)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -136,6 +145,8 @@ class EpochLines(Callback):
     ) -> None:
         """Count."""
         self._images += len(batch.targets)
+        if self._task is not None:
+            self._bar.advance(self._task)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the line."""

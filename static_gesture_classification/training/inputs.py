@@ -7,7 +7,7 @@ landmarks` if it needs landmarks (the stages watch that folder).
 
     prepare   needs_crops, needs_landmarks, check_detector
     open      open, usable, sample_table
-    a hand    join (of crops and points), take, look_at (in an image), example
+    a hand    join (of crops and points), take, look_at (in an image), alone (one part), example
     batch     feed (named arrays), batch (tensors), parts_of (and back, to look at)
     train     network, augmentation, describe
 """
@@ -21,17 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-import pandas as pd
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.hand_points import LANDMARK_COUNT, points_of
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.preparation.landmark_store import open_landmarks, points_of
-from static_gesture_classification.samples import LANDMARK_COUNT, read_rows
 from static_gesture_classification.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor, nn
 
     from static_gesture_classification.detection.detector import DetectedHand, Detector
@@ -225,6 +223,12 @@ class InputKind(ABC):
         Raises:
             DataError: something is missing, damaged, or does not fit together.
         """
+        import pandas as pd
+
+        from static_gesture_classification.preparation.crops import open_crops
+        from static_gesture_classification.preparation.landmark_store import open_landmarks
+        from static_gesture_classification.samples import read_rows
+
         points: np.ndarray | None = None
         if self.needs_landmarks:
             points, table = open_landmarks(landmarks)
@@ -260,6 +264,10 @@ class InputKind(ABC):
             device: of torch.
         """
         return hands
+
+    def alone(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """The same inputs with one part each, by its name; none for a kind that cannot do with one."""
+        return {}
 
     def usable(self, points: np.ndarray | None, count: int) -> np.ndarray:
         """Which of `count` hands can be used: bool (count,), False without the landmarks that the kind needs."""
@@ -385,6 +393,13 @@ class Fused(InputKind):
         inputs["crops"], inputs["points"] = crops, points
         return inputs
 
+    def alone(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """See `InputKind.alone`; without landmarks the crop only."""
+        by_crop, by_points = inputs.copy(), inputs.copy()
+        by_crop["points"], by_points["crops"] = np.nan, 0
+        has_points = bool(np.isfinite(inputs["points"]).all())
+        return {Crops.name: by_crop} | ({Landmarks.name: by_points} if has_points else {})
+
     def feed(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """See `InputKind.feed`."""
         return {"crops": inputs["crops"], "points": inputs["points"]}
@@ -427,6 +442,10 @@ class Fused(InputKind):
 
     def open(self, crops: Path, landmarks: Path, samples: Path) -> PreparedHands:
         """See `InputKind.open`: all hands with a crop, found or not, then those that have only landmarks."""
+        import pandas as pd
+
+        from static_gesture_classification.preparation.landmark_store import open_landmarks
+
         found, posed = open_landmarks(landmarks)
         whole = KINDS[Crops.name].open(crops, landmarks, samples)
         at = pd.Index(posed["sample_id"]).get_indexer(pd.Index(whole.samples["sample_id"]))

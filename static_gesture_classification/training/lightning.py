@@ -1,4 +1,4 @@
-"""Lightning's classes for training. Lightning imports torchvision, so `torchvision_operators` comes first."""
+"""Classes of Lightning and torchmetrics, both of which import torchvision: `torchvision_operators` comes first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Callback, Checkpoint, RichProgressBar
 from pytorch_lightning.callbacks import EarlyStopping as LightningEarlyStopping
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torchmetrics.classification import MulticlassConfusionMatrix
 
 __all__ = [
     "Callback",
@@ -18,6 +19,7 @@ __all__ = [
     "LightningEarlyStopping",
     "LightningModule",
     "Logger",
+    "MulticlassConfusionMatrix",
     "RichProgressBar",
     "TorchCheckpointIO",
     "Trainer",

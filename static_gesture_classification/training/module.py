@@ -10,13 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.checkpoint import Origin
 from static_gesture_classification.training.datamodule import Batch
-from static_gesture_classification.training.lightning import LightningModule
+from static_gesture_classification.training.lightning import LightningModule, MulticlassConfusionMatrix
 from static_gesture_classification.training.models.network import Network
 from static_gesture_classification.training.schedules import Schedule
 from static_gesture_classification.training.scores import Scores, scores_of
@@ -106,7 +105,7 @@ class GestureModule(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Score the epoch."""
-        self.scores = scores_of(self.confusion.compute().cpu(), self.vocabulary.names)
+        self.scores = scores_of(self.confusion.compute().cpu().numpy(), self.vocabulary.names)
         self.confusion.reset()
         self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False)
 

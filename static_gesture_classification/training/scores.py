@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
-from torch import Tensor
 
 from static_gesture_classification.arrays import Doubles, Integers
 
@@ -58,13 +57,12 @@ def weighted_f1(confusion: Integers) -> float:
     return float(weighted_f1_of_counts(np.diag(confusion), confusion.sum(1), confusion.sum(0)))
 
 
-def scores_of(confusion: Tensor, names: Sequence[str]) -> Scores:
+def scores_of(counts: Integers, names: Sequence[str]) -> Scores:
     """Scores from counts (classes, classes), rows the truth, columns the prediction.
 
     A score without a denominator (a gesture that is never predicted, or that has no samples) is 0; macro F1 averages
     the gestures that have samples.
     """
-    counts = confusion.numpy()
     hits, support, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     precision, recall, f1 = hits / predicted.clip(1), hits / support.clip(1), f1_scores(hits, support, predicted)
     per_gesture: dict[str, GestureScores] = {

@@ -4,7 +4,8 @@ import torch
 from PIL import Image
 
 from static_gesture_classification.evaluation import metrics
-from static_gesture_classification.evaluation.epoch_callback import predictions_file, report_series
+from static_gesture_classification.evaluation.epoch_callback import report_series
+from static_gesture_classification.evaluation.epochs import predictions_file
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.tracking.run_folder import BEST_SCORE

@@ -460,3 +460,57 @@ def test_a_best_one_that_cannot_look_at_val_any_more_stays_and_it_is_said_why(pr
     output = " ".join(capsys.readouterr().out.split())
     assert "cannot look at today's val split" in output
     assert "force=true" in output
+
+
+@pytest.fixture
+def kept_of(project_of, trained_run, by_score):
+    """A project whose best checkpoint is that of one epoch; call it with this epoch, and the epoch of the candidate."""
+
+    def make(best, epoch):
+        config, _ = project_of(best)
+        run_promote(config)
+        settings = promote.PromoteSettings.from_config(config)
+        candidate = promote.kept_candidate(trained_run, epoch)
+        return candidate, promote.decide_promotion(candidate, settings), settings
+
+    return make
+
+
+def test_a_runs_checkpoint_is_compared_by_what_it_predicts_itself(kept_of, by_score):
+    worst, best = by_score[0], by_score[-1]
+    candidate, decision, settings = kept_of(worst, best)  # the evaluated predictions are those of the worst
+    assert (decision.promote, decision.samples) == (True, 60)
+    promote.promote_kept(candidate, decision, promote.checkpoint_digest(settings.workspace.best), settings)
+    said = record(settings.workspace.models)
+    assert (said["epoch"], said["chosen"], said["compared"]["samples"]) == (best, "by hand", 60)
+
+
+def test_a_refused_one_can_be_promoted_on_the_page_and_taken_back(kept_of, by_score):
+    worst, best = by_score[0], by_score[-1]
+    candidate, decision, settings = kept_of(best, worst)
+    models = settings.workspace.models
+    before = {path.name: path.read_bytes() for path in models.glob("best.*")}
+    assert not decision.promote
+    against = promote.checkpoint_digest(models / "best.ckpt")
+    promote.promote_kept(candidate, promote.overrule(decision), against, settings)
+    assert record(models)["epoch"] == worst
+    assert record(models)["reason"].startswith("told to on the page, although weighted F1 on val")
+    promote.take_back(models)
+    assert {path.name: path.read_bytes() for path in models.glob("best.*")} == before
+    assert record(models, "previous_best.json")["epoch"] == worst
+
+
+def test_what_was_promoted_meanwhile_is_not_overwritten(kept_of, by_score):
+    candidate, decision, settings = kept_of(by_score[0], by_score[-1])
+    with pytest.raises(UserError, match="was promoted since they were compared"):
+        promote.promote_kept(candidate, decision, "the digest of another one", settings)
+    assert record(settings.workspace.models)["epoch"] == by_score[0]
+
+
+def test_two_promotions_at_once_do_not_mix(kept_of, by_score):
+    candidate, decision, settings = kept_of(by_score[0], by_score[-1])
+    against = promote.checkpoint_digest(settings.workspace.best)
+    with promote.promoting(settings.workspace.models), pytest.raises(UserError, match="another promotion is at work"):
+        promote.promote_kept(candidate, decision, against, settings)
+    with pytest.raises(UserError, match="nothing can be taken back"):
+        promote.take_back(settings.workspace.models)

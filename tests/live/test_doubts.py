@@ -1,8 +1,10 @@
 """What counts as a contradiction within a held pose."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from static_gesture_classification.live.doubts import FLICKERS, UNSURE, Moment, find_doubt
+from static_gesture_classification.live.doubts import DISAGREES, FLICKERS, UNSURE, Moment, find_doubt
 from static_gesture_classification.recording.judging.novelty import Appearance
 from tests.live.conftest import hand
 
@@ -31,6 +33,16 @@ def test_held_pose_that_the_model_is_unsure_of_is_doubtful() -> None:
     doubt = find_doubt(moments(["ONE"] * 16, margin=0.1), MARGIN)
     assert doubt is not None
     assert doubt.kind == UNSURE
+
+
+def test_held_pose_on_which_landmarks_and_crop_disagree_is_doubtful() -> None:
+    steady = moments(["FIST"] * 16)
+    disagree, agree = ({"landmarks": "FIST", "crop": crop} for crop in ("ONE", "FIST"))
+    doubt = find_doubt([replace(moment, opinions=disagree) for moment in steady], MARGIN)
+    assert doubt is not None
+    assert (doubt.kind, doubt.text) == (DISAGREES, "a held pose is FIST by landmarks, ONE by crop")
+    now_and_then = [replace(each, opinions=agree if n % 3 else disagree) for n, each in enumerate(steady)]
+    assert find_doubt(now_and_then, MARGIN) is None
 
 
 def test_sure_and_steady_model_is_not_doubted() -> None:

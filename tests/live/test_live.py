@@ -5,6 +5,7 @@ import functools
 import http.server
 import io
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +13,11 @@ from pathlib import Path
 import numpy as np
 import pygame
 import pytest
-import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.live import live
 from static_gesture_classification.live.held_gestures import HeldGestures
@@ -31,27 +30,17 @@ from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.window import parts
 from static_gesture_classification.recording.window.window import Window
 from static_gesture_classification.sources.recorded import read_session
-from static_gesture_classification.training.checkpoint import Origin, build_network, plain_model, save
+from tests.support.one_answer import MODEL, write_model
 
-MODEL = Vocabulary(("BACKGROUND", "ONE", "FIST"), "BACKGROUND")
 SIZE, RATE = (320, 240), 15
 USUAL = ("recording.onnx=false", "live.least=0", "live.window=false", "live.pace=all", "live.smooth=0")
 CATCHING = ("live.catch=true", "recording.min_sharpness=0", "recording.near_identical=0", "live.catch_doubts=false")
 
 
 @pytest.fixture(scope="module")
-def checkpoint(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network of crops that sees ONE in everything."""
-    path = tmp_path_factory.mktemp("models") / "one.ckpt"
-    with initialize_config_dir(str(project / "conf"), version_base="1.3"):
-        model = plain_model(compose("config", ["model=timm", "model.name=test_efficientnet"]).model)
-    network = build_network({**model, "weights": "none"}, len(MODEL))
-    with torch.no_grad():
-        network.head.bias.copy_(torch.tensor([0.0, 8.0, 0.0]))
-        network.head.weight.zero_()
-    header = Origin(model, MODEL, 48, 0.2).header()
-    save({**header, "state_dict": network.state_dict(), "epoch": 0, "scores": None}, path)
-    return path
+    return write_model(tmp_path_factory.mktemp("models") / "one.ckpt")
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +253,18 @@ def test_pictures_of_another_size_are_shown(watch: Callable[..., Watch]) -> None
     for size in (SIZE, (1280, 720), (240, 640)):
         look(seen, 3, size)
         assert draw_watch(seen, Figures(), mirrored=True).pixels.shape == (parts.HEIGHT, parts.WIDTH, 3)
+
+
+def test_an_added_gesture_counts_until_a_newer_model_is_made(
+    settings: Callable[..., LiveSettings], tmp_path: Path
+) -> None:
+    wanted = settings(f"paths.models={tmp_path}")
+    with pytest.raises(UserError, match="train a model"):
+        live.find_checkpoint(wanted)
+    best, added = tmp_path / "best.ckpt", tmp_path / "added.ckpt"
+    for path, second in ((best, 100), (added, 200)):
+        path.touch()
+        os.utime(path, (second, second))
+    assert live.find_checkpoint(wanted) == added
+    os.utime(best, (300, 300))
+    assert live.find_checkpoint(wanted) == best

@@ -171,7 +171,7 @@ def test_disk_that_fills_up_is_told_of_and_no_picture_is_lost(command: Command, 
 def test_what_was_caught_in_use_without_a_gesture_is_to_be_named(tmp_path: Path, project: Path) -> None:
     from hydra import compose, initialize_config_dir
 
-    from record_gestures import unnamed_sets
+    from static_gesture_classification.recording.opening import unnamed_sets
     from static_gesture_classification.recording.settings import RecordingSettings
     from static_gesture_classification.sources.recorded import RecordedImage, write_session
 

@@ -9,7 +9,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from PIL import Image
 
-from static_gesture_classification.configuration import CONF, register_default_sources
+from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
+from static_gesture_classification.configuration import CONF, PARAMS, register_default_sources, write_params
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.preparation import index
 from static_gesture_classification.samples import read_samples
 from static_gesture_classification.sources import contents
@@ -60,3 +62,25 @@ def test_named_sources_take_the_place_of_the_default_ones_in_the_order_they_are_
     config = configuration(conf, "sources=[portraits,coco]", "sources.coco.enabled=false")
     assert list(config.sources) == ["portraits", "coco"]
     assert [source.name for source in Sources.from_config(config)] == ["portraits"]
+
+
+def test_labels_of_an_added_gesture_go_to_it_in_every_source_and_in_the_pipeline(conf: Path) -> None:
+    for source, colour in (("folder", "blue"), ("mine", "red")):
+        path = Path(f"data/raw/{source}/rock/anna/1.png")
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (8, 8), colour).save(path)
+    folder = "static_gesture_classification.sources.folder.Folder"
+    mine = f"{{_target_: {folder}, root: data/raw/mine, labels: {{rock: FIST}}}}"
+    before = configuration(conf, "sources=[folder]", f"+sources.mine={mine}")
+    add_to_local(conf / "local/default.yaml", "ROCK", [*before.gestures.names, "ROCK"], [{"thumb": "out"}], ["rock"])
+    after = configuration(conf, "sources=[folder]", f"+sources.mine={mine}")
+    index.main.__wrapped__(after)
+    samples = read_samples(Path(after.paths.index) / "samples.parquet")
+    assert samples["gesture"].to_list() == ["ROCK", "ROCK"]
+    write_params(after)
+    assert "labels: {rock: ROCK}" in PARAMS.read_text()
+
+
+def test_labels_of_a_gesture_that_is_none_are_refused() -> None:
+    with pytest.raises(UserError, match=r"gestures\.labels maps 'rock' to ROCK, which is not in gestures\.names"):
+        Sources.from_config(configuration(CONF, "+gestures.labels.rock=ROCK"))

@@ -27,12 +27,14 @@ import numpy as np
 import pytest
 
 from static_gesture_classification.opencv import cv2
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
 WIDE, NARROW = (1280, 800), (390, 844)  # a laptop's window and a phone's, pixels
-BLOCKED = "violates the following Content Security Policy"
+POLICY = "Content Security Policy"  # what the console says of a request that it blocked
+CHATTER = "INFO: "  # WebAssembly's standard error goes to the console as errors
 OWN = ("127.0.0.1", "localhost", "")  # "": data: and blob: addresses have no host
 
 
@@ -61,9 +63,9 @@ class Log:
             self.elsewhere.append(url)
 
     def _message(self, kind: str, text: str) -> None:
-        if BLOCKED in text:
+        if POLICY in text:
             self.blocked.append(text)
-        elif kind == "error":
+        elif kind == "error" and not text.startswith(CHATTER):
             self.errors.append(text)
 
 
@@ -104,6 +106,7 @@ def opened(
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", reduced_motion="reduce"
     )
+    context.set_default_timeout(1000 * PATIENCE)
     log.watch(context)
     try:
         page = context.new_page()

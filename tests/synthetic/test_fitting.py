@@ -11,6 +11,7 @@ from static_gesture_classification.synthetic.fitting import (
     fit_hands,
     place_landmarks,
     pose_variant,
+    pose_variants_of,
 )
 from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import read_poses
@@ -65,6 +66,13 @@ def test_fitted_hand_has_the_pose_that_was_photographed() -> None:
         assert min(angles["middle.pip"], angles["ring.pip"]) > 60
         assert max(angles["index.pip"], angles["pinky.pip"]) < 40
     assert differences(fits).max() < 30
+
+
+def test_few_samples_give_all_poses_that_explain_them_and_many_give_one_each() -> None:
+    (one,) = fit_hands(photographed(1))
+    assert len(pose_variants_of([one], 12.0, (40.0, 30.0, 25.0))) == 1 + len(one.others)
+    assert all(np.sqrt(np.square(other.angles - one.angles).mean()) > 12 for other in one.others)
+    assert len(pose_variants_of([one] * 3, 12.0, (40.0, 30.0, 25.0))) == 3
 
 
 def test_what_is_described_can_be_posed_again() -> None:

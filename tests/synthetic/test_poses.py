@@ -31,6 +31,14 @@ def test_a_gesture_of_ones_own_is_a_few_lines_and_gets_pictures(make_dataset: Ca
     assert reach[3] > reach[:3].max() + 20  # the little finger alone is stretched
 
 
+def test_a_shape_is_background_until_it_is_a_gesture_of_its_own(ours: dict[str, Any]):
+    ours["gestures"]["BACKGROUND"] = [{"thumb": "out", "until": ["CALL", "SHAKA"]}, {"thumb": "across"}]
+    ours["gestures"]["call"] = [{"thumb": "out"}]
+    kept = [len(read_poses(ours, names).gestures["BACKGROUND"]) for names in (["BACKGROUND"], ["BACKGROUND", "call"])]
+    assert kept == [2, 1]
+    assert len(read_poses(ours, ["BACKGROUND"], ["BACKGROUND", "SHAKA"]).gestures["BACKGROUND"]) == 1
+
+
 def test_angles_are_drawn_between_the_bounds(ours: dict[str, Any]):
     ours["gestures"]["ONE"] = [{"fingers": {"mcp": [10, 20], "pip": [30, 40], "dip": 5}, "view": "palm"}]
     book = read_poses(ours, ["ONE"])

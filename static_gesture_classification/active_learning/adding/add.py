@@ -1,12 +1,11 @@
-"""Add a gesture to a landmark checkpoint, from a few samples of one person, in seconds.
-
-    gestures add ROCK add.pictures=rock/     # one picture or more, or recorded sessions
-    gestures add ROCK                        # recorded sessions of ROCK, else its poses in conf/poses
+"""Add a gesture to a landmark checkpoint, from a few samples of one person, in seconds (`gestures add`).
 
 The posable hand is fitted to the samples' landmarks (`synthetic.fitting`), and shown beside them in `add.sheet`. It is
 then posed many times, as other people's hands, left and right, seen from other sides; the network learns it from these
 and the samples, and keeps the old gestures as they are (`extension`). The gesture goes to conf/local/default.yaml with
 the fitted poses, the samples become a recorded session, so that every later training has both.
+
+Published labels of the same name, background so far, go to the gesture from then on (`namesakes`).
 
 Nothing is written but the picture where the samples are not alike, or where the gesture is an old one.
 """
@@ -19,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
-from static_gesture_classification.active_learning.adding.local_gestures import add_to_local, read_local
+from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
+from static_gesture_classification.active_learning.adding.mixing import mix_hands
+from static_gesture_classification.active_learning.adding.namesakes import Namesakes, find_namesakes
 from static_gesture_classification.active_learning.adding.old_gesture import (
     are_called_otherwise,
     predict_names,
@@ -31,34 +31,32 @@ from static_gesture_classification.active_learning.adding.old_gesture import (
 )
 from static_gesture_classification.active_learning.adding.posing import pose_variants
 from static_gesture_classification.active_learning.adding.samples import NewSample, find_samples, sessions_of_gesture
-from static_gesture_classification.active_learning.adding.session import keep_session
+from static_gesture_classification.active_learning.adding.session import keep_sessions
 from static_gesture_classification.active_learning.adding.settings import ASK, AddSettings
 from static_gesture_classification.active_learning.adding.sheet import write_sheet
-from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.metrics import confusion_counts
-from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variant
+from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variants_of
 from static_gesture_classification.terminal import next_steps, note, say
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.scores import weighted_f1
 
 
-@entry_point
-def main(config: DictConfig) -> None:
-    """Add a gesture."""
-    settings = AddSettings.from_config(config)
-    read_local(settings.local)  # an error here comes before the work
-    start = choose_start(settings)
+def add_gesture(start: Start, settings: AddSettings) -> None:
+    """Add a gesture, from the samples that the settings name."""
     samples = gather(settings)
     fits = fit_samples(samples, start, settings)
     variants = poses_of(fits, settings)
-    known = gather_known_hands(settings.workspaces, start.vocabulary, settings.poses, settings.seed)
+    vocabulary = start.vocabulary
+    namesakes = find_namesakes(settings.gesture, settings.alike, settings.label_maps, vocabulary.background)
+    about = (settings.poses, settings.seed, settings.gesture, namesakes.labels)
+    known = gather_known_hands(settings.workspaces, vocabulary, *about)
     lesson = make_lesson(start, samples, variants, known, settings)
     entries = extend(start.entries, start.classifier, settings.gesture, lesson, settings.seed)
     added = Start(settings.output, entries, classifier_of(entries, settings.output))
     check_old_gestures(start, added, known, settings)
-    keep(added, samples, variants, settings)
+    keep(added, samples, variants, namesakes, settings)
 
 
 @dataclass(frozen=True)
@@ -113,13 +111,10 @@ def gather(settings: AddSettings) -> list[NewSample]:
     """The samples that are named, or else recorded ones; none where the gesture is described by poses alone."""
     places = list(settings.pictures) or sessions_of_gesture(settings.recorded, settings.gesture)
     if not places:
-        if settings.gesture in (settings.poses.get("gestures") or {}):
+        if settings.is_posed:
             say(f"{settings.gesture}: from its poses in conf/, without samples")
             return []
-        raise UserError(
-            f"there are no samples of {settings.gesture}: no session of it in {settings.recorded}, and conf/poses/ "
-            f"does not describe it. {ASK}"
-        )
+        raise UserError(f"{settings.no_samples}. {ASK}")
     with settings.detector.build() as detector:
         return find_samples(places, detector)
 
@@ -150,9 +145,12 @@ def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -
 
 
 def poses_of(fits: list[FittedHand], settings: AddSettings) -> list[dict[str, Any]]:
-    """The gesture's poses: those in conf/, and a variant for each fitted hand."""
+    """The gesture's poses: those in conf/, and a variant for each fitted hand.
+
+    Few samples leave the depth open, so all poses that explain them count (see `FittedHand.others`).
+    """
     described = list((settings.poses.get("gestures") or {}).get(settings.gesture) or [])
-    return described + [pose_variant(each, settings.slack, settings.turns) for each in fits]
+    return described + pose_variants_of(fits, settings.slack, settings.turns)
 
 
 def make_lesson(
@@ -168,7 +166,8 @@ def make_lesson(
     same = same_gesture(start.classifier, points, posed, known)
     if same is not None:
         _refuse_old(f"{settings.gesture} is what {start.path} knows as {same}", settings)
-    return GestureLesson(points, posed, known.lessons)
+    mixed = mix_hands(points, known.lessons, settings.mixed, settings.seed)
+    return GestureLesson(points, np.concatenate([posed, mixed]), known.lessons)
 
 
 def _refuse_old(sentence: str, settings: AddSettings) -> None:
@@ -205,26 +204,43 @@ def _score(truths: np.ndarray, predictions: np.ndarray, of: Start) -> float:
     return weighted_f1(confusion_counts(true, predicted, len(of.vocabulary)))
 
 
-def keep(added: Start, samples: list[NewSample], variants: list[dict[str, Any]], settings: AddSettings) -> None:
+def keep(
+    added: Start,
+    samples: list[NewSample],
+    variants: list[dict[str, Any]],
+    namesakes: Namesakes,
+    settings: AddSettings,
+) -> None:
     """Write the checkpoint, the session and the settings; say what is next."""
-    session = keep_session(samples, settings.gesture, settings.subject, settings.recorded)
+    sessions = keep_sessions(samples, settings.gesture, settings.subject, settings.recorded)
     names = list(dict.fromkeys([*settings.vocabulary.names, settings.gesture]))
-    add_to_local(settings.local, settings.gesture, names, variants)
+    add_to_local(settings.local, settings.gesture, names, variants, namesakes.labels)
     save(added.entries, added.path)
     say(
         f"{settings.gesture} is added: {added.path} knows {len(added.vocabulary)} gestures; {settings.local} has it too"
     )
-    if session is not None:
-        say(f"the samples are in {session}, for later trainings")
-    checkpoint = shlex.quote(f"checkpoint={added.path}")
+    if sessions:
+        say(f"the samples are in {', '.join(map(str, sessions))}, for later trainings")
+    _tell_namesakes(namesakes, settings)
+    checkpoint, source = (shlex.quote(f"{name}={value}") for name, value in _used(added, settings).items())
     next_steps(
         {
-            "try it": f"gestures predict input=PICTURES {checkpoint}",
-            "with a camera": f"gestures live {checkpoint}",
+            "try it": f"gestures live {checkpoint} {source}",
+            "on pictures": f"gestures predict input=PICTURES {checkpoint}",
             "train on all": "gestures retrain",
         }
     )
 
 
-if __name__ == "__main__":
-    main()
+def _used(added: Start, settings: AddSettings) -> dict[str, object]:
+    return {"checkpoint": added.path, "source": settings.source}
+
+
+def _tell_namesakes(namesakes: Namesakes, settings: AddSettings) -> None:
+    if namesakes.labels:
+        say(
+            f"published hands called {', '.join(namesakes.labels)} are {settings.gesture} in later trainings "
+            f"(gestures.labels in {settings.local}); take the lines out if they show something else"
+        )
+    for label, gesture in namesakes.elsewhere.items():
+        note(f"published hands called {label} stay {gesture}, as the label map of their source says")

@@ -45,7 +45,7 @@ class GestureLesson:
 
     Args:
         samples: of the new gesture, real ones; may be none.
-        posed: of the new gesture, by the posable hand; may be none.
+        posed: of the new gesture, by the posable hand, and mixed ones; may be none.
         others: hands of the old gestures.
     """
 

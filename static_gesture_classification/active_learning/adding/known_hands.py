@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,23 +43,32 @@ class KnownHands:
 
 
 def gather_known_hands(
-    workspaces: Sequence[Workspace], vocabulary: Vocabulary, poses: Mapping[str, Any], seed: int
+    workspaces: Sequence[Workspace],
+    vocabulary: Vocabulary,
+    poses: Mapping[str, Any],
+    seed: int,
+    new: str,
+    namesakes: Collection[str],
 ) -> KnownHands:
     """Train and val hands of the first workspace that has prepared landmarks of all gestures; else posed hands.
+
+    Args:
+        new: the gesture that is learned; none of these hands shows it.
+        namesakes: published labels that show it; their hands are background so far, and are left out.
 
     Raises:
         UserError: there are no landmarks, and a gesture has no poses either.
     """
     for workspace in workspaces:
-        found = _read_prepared(workspace, vocabulary)
+        found = _read_prepared(workspace, vocabulary, namesakes)
         if found is not None:
             return found
     places = " and ".join(str(workspace.landmarks) for workspace in workspaces)
     note(f"{places} have no landmarks of the gestures that the checkpoint knows; posed hands stand for them")
-    return _pose_known(vocabulary, poses, seed)
+    return _pose_known(vocabulary, poses, seed, new)
 
 
-def _read_prepared(workspace: Workspace, vocabulary: Vocabulary) -> KnownHands | None:
+def _read_prepared(workspace: Workspace, vocabulary: Vocabulary, namesakes: Collection[str]) -> KnownHands | None:
     folder = workspace.landmarks
     if not (folder / POINTS).is_file():
         return None
@@ -70,6 +79,7 @@ def _read_prepared(workspace: Workspace, vocabulary: Vocabulary) -> KnownHands |
         return None
     splits, gestures = samples["split"].to_numpy(object), samples["gesture"].to_numpy(object)
     used = np.isin(splits, (TRAIN, VAL)) & np.isin(gestures, vocabulary.names) & np.isfinite(points).all(axis=(1, 2))
+    used &= ~samples["source_label"].isin(list(namesakes)).to_numpy(bool) | (gestures != vocabulary.background)
     missing = set(vocabulary) - set(gestures[used & (splits == TRAIN)])
     if missing:
         note(f"{folder} has no hands of {', '.join(sorted(missing))}, so it is not used")
@@ -78,7 +88,7 @@ def _read_prepared(workspace: Workspace, vocabulary: Vocabulary) -> KnownHands |
     return KnownHands(points[used], gestures[used], judges if judges.any() else ~judges, str(folder))
 
 
-def _pose_known(vocabulary: Vocabulary, poses: Mapping[str, Any], seed: int) -> KnownHands:
+def _pose_known(vocabulary: Vocabulary, poses: Mapping[str, Any], seed: int, new: str) -> KnownHands:
     undescribed = [name for name in vocabulary if name not in (poses.get("gestures") or {})]
     if undescribed:
         raise UserError(
@@ -87,6 +97,6 @@ def _pose_known(vocabulary: Vocabulary, poses: Mapping[str, Any], seed: int) -> 
             "model=landmarks)"
         )
     counts = {name: POSED * (BACKGROUND_TIMES if name == vocabulary.background else 1) for name in vocabulary}
-    points = [pose_hands(poses, name, count, seed) for name, count in counts.items()]
+    points = [pose_hands(poses, name, count, seed, [new]) for name, count in counts.items()]
     gestures = np.repeat(np.array(vocabulary.names, object), list(counts.values()))
     return KnownHands(np.concatenate(points), gestures, np.ones(len(gestures), bool), "posed hands")

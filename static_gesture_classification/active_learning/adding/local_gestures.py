@@ -35,15 +35,21 @@ def read_local(path: Path) -> Any:
     return content
 
 
-def add_to_local(path: Path, name: str, names: Sequence[str], variants: Sequence[dict[str, Any]]) -> None:
+def add_to_local(
+    path: Path, name: str, names: Sequence[str], variants: Sequence[dict[str, Any]], labels: Sequence[str] = ()
+) -> None:
     """Write the gesture to the file; what is in there, comments too, stays.
 
     Args:
         names: all gestures, the new one among them.
         variants: its poses (see `synthetic.poses`).
+        labels: published labels that show it, in all sources.
     """
     content = read_local(path)
     _group(content, "gestures")["names"] = [DoubleQuotedScalarString(each) for each in names]
+    if labels:
+        own = _group(_group(content, "gestures"), "labels")
+        own.update({DoubleQuotedScalarString(label): DoubleQuotedScalarString(name) for label in labels})
     _group(_group(content, "poses"), "gestures")[DoubleQuotedScalarString(name)] = list(variants)
     text = io.StringIO()
     _yaml().dump(content, text)

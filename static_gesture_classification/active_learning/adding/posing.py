@@ -17,18 +17,21 @@ PHOTO_SIZE = 192  # pixels of a picture
 STUDIO = 0.0  # variety of the picture's room and light
 
 
-def pose_hands(poses: Mapping[str, Any], gesture: str, count: int, seed: int) -> np.ndarray:
+def pose_hands(
+    poses: Mapping[str, Any], gesture: str, count: int, seed: int, vocabulary: Sequence[str] = ()
+) -> np.ndarray:
     """Landmarks of posed hands, each of another subject, left and right ones: float32 (count, 21, 2), y downwards.
 
     They are drawn as by the source `synthetic_landmarks`.
 
     Args:
         poses: the node `poses` (see `synthetic.poses`), with variants of the gesture.
+        vocabulary: other gestures, which end variants of this one (`until`).
 
     Raises:
         UserError: the gesture has no poses, or impossible ones.
     """
-    book = read_poses(poses, [gesture])
+    book = read_poses(poses, [gesture], [gesture, *vocabulary])
     return np.stack([_pose(book, gesture, [seed, number]) for number in range(count)])
 
 

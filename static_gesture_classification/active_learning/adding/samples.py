@@ -95,7 +95,9 @@ def _places(path: Path) -> Iterator[_Place]:
     if not path.is_dir():
         yield _Place(path)
     elif (path / SESSION_FILE).is_file():
-        yield from (_Place(path / entry.file, entry) for entry in read_session(path).images)
+        session = read_session(path)
+        shown = [entry for entry in session.images if entry.gesture in (None, session.gesture)]
+        yield from (_Place(path / entry.file, entry) for entry in shown)
     else:
         yield from (_Place(path / name) for name in files_below(path).images)
 

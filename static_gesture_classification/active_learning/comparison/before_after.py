@@ -91,10 +91,9 @@ class CompareSettings(Settings):
 
     def at(self, workspace: Workspace) -> CompareSettings:
         """The same on what another workspace holds."""
-        output = workspace.reports / "compare"
-        places = {"runs": workspace.runs, "crops": workspace.crops, "landmarks": workspace.landmarks, "output": output}
-        contenders = self.contenders.model_copy(update=places)
-        return self.model_copy(update={"samples": workspace.split_table, "output": output, "contenders": contenders})
+        contenders = self.contenders.at(workspace)
+        changed = {"samples": workspace.split_table, "output": contenders.output, "contenders": contenders}
+        return self.model_copy(update=changed)
 
 
 @dataclass(frozen=True)
@@ -291,7 +290,7 @@ def pairs_to_watch(pairing: Pairing, path: Path) -> tuple[list[tuple[str, str | 
         DataError: the plan is damaged.
     """
     if path.is_file():
-        return [(line.gesture, line.mistaken_for, line.count) for line in read_plan(path).recordings], True
+        return [(line.gesture, line.mistaken_for, line.count) for line in read_plan(path).wanted], True
     found = pairing.before < len(pairing.labels)
     counts = confusion_counts(pairing.truths[found], pairing.before[found], len(pairing.labels))
     commonest = error_pairs(counts, pairing.labels).head(SHOWN_PAIRS)

@@ -12,18 +12,98 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Column
 from rich.text import Text
+from typing_extensions import TypedDict
 
-from static_gesture_classification.active_learning.comparison.before_after import DECIDES, Comparison, ComparisonScores
+from static_gesture_classification.active_learning.comparison.before_after import (
+    COMPARISON_VERSION,
+    DECIDES,
+    Comparison,
+    ComparisonScores,
+)
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation.figures import BLUE, DPI, GREEN, INK, ORANGE, PALE, SKY, write_figure
 from static_gesture_classification.evaluation.metrics import Interval
 from static_gesture_classification.evaluation.paired_comparison import Change, unit_noun
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SESSION, describe_units
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.terminal import Table, note, say, show_heading, show_table
 
 JSON, FIGURE = "comparison.json", "comparison.png"
 CHANGED = "changed.csv"
 ANYTHING = "anything else"
+
+
+class WrittenContender(TypedDict):
+    """One of the two in comparison.json."""
+
+    name: str
+    sha256: str | None
+
+
+class WrittenVerdict(TypedDict):
+    """The verdict in comparison.json."""
+
+    promote: bool
+    reason: str
+    undecided: bool
+
+
+class WrittenInterval(TypedDict):
+    """The interval of a difference in comparison.json."""
+
+    low: float
+    high: float
+    level: float
+    unit: str
+    units: int
+    unknown: int
+
+
+class WrittenPair(TypedDict):
+    """A pair in comparison.json; `mistaken_for` is None for anything else."""
+
+    gesture: str
+    mistaken_for: str | None
+    support: int
+    errors_before: int
+    errors_after: int
+    fixed: int
+    made: int
+
+
+class WrittenChange(TypedDict):
+    """The scores of a split in comparison.json."""
+
+    weighted_f1_before: float
+    weighted_f1_after: float
+    difference: float
+    interval: WrittenInterval
+    samples: int
+    people: int
+    pairs: list[WrittenPair]
+
+
+class WrittenComparison(TypedDict):
+    """What comparison.json says, as far as it is read again."""
+
+    before: WrittenContender
+    after: WrittenContender
+    verdict: WrittenVerdict
+    planned: bool
+    notes: list[str]
+    splits: dict[str, WrittenChange]
+
+
+def read_comparison(output: Path) -> WrittenComparison | None:
+    """The comparison that was written last; None before the first.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = output / JSON
+    if not path.is_file():
+        return None
+    return read_json(path, WrittenComparison, "compare again", ("version", COMPARISON_VERSION))
 
 
 def write_comparison(result: Comparison, output: Path) -> None:

@@ -36,8 +36,8 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import (
     DROP,
     LabelFix,
+    change_label_fixes,
     read_label_fixes,
-    write_label_fixes,
 )
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import Settings
@@ -91,17 +91,19 @@ class FixLabelsSettings(Settings):
 def main(config: DictConfig) -> None:
     """List the fixes, add some, or take one back."""
     settings, vocabulary = FixLabelsSettings.from_config(config), Vocabulary.from_config(config)
-    fixes = list(read_label_fixes(settings.fixes, vocabulary).fixes)
-    if settings.undo is not None:
-        changed = remove_fix(fixes, settings.undo, settings.fixes)
-    elif settings.sample is not None or settings.apply is not None:
-        decisions = decisions_from(settings, read_rows(settings.index), fixes, vocabulary)
-        changed = add_decisions(fixes, decisions, signature(settings.who))
-    else:
-        show_fixes(fixes, settings.fixes)
+    if settings.undo is None and settings.sample is None and settings.apply is None:
+        show_fixes(read_label_fixes(settings.fixes, vocabulary).fixes, settings.fixes)
         return
-    write_label_fixes(changed, settings.fixes)
-    show_change(fixes, changed, settings.fixes)
+    before, after = change_label_fixes(settings.fixes, vocabulary, lambda fixes: decide(settings, fixes, vocabulary))
+    show_change(before, after, settings.fixes)
+
+
+def decide(settings: FixLabelsSettings, fixes: Sequence[LabelFix], vocabulary: Vocabulary) -> list[LabelFix]:
+    """The fixes with what the command line decides; see `decisions_from` and `remove_fix`."""
+    if settings.undo is not None:
+        return remove_fix(fixes, settings.undo, settings.fixes)
+    decisions = decisions_from(settings, read_rows(settings.index), fixes, vocabulary)
+    return add_decisions(fixes, decisions, signature(settings.who))
 
 
 def decisions_from(

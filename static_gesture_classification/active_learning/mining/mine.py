@@ -84,7 +84,9 @@ def read_lines(settings: MiningSettings) -> tuple[PlannedRecording, ...]:
             f"{settings.plan} plans nothing: no gesture is taken for another, and none lacks data. There is "
             "nothing to search for; evaluate on new people or rooms to find out what is still hard"
         )
-    return plan.recordings
+    if not plan.wanted:
+        raise UserError(f"all lines of {settings.plan} are switched off; switch one on (gestures app, page Plan)")
+    return plan.wanted
 
 
 def check_fit(lines: Sequence[PlannedRecording], classifier: Classifier, settings: MiningSettings) -> None:

@@ -30,23 +30,22 @@ from static_gesture_classification.active_learning.diagnosis.patterns import Pat
 from static_gesture_classification.active_learning.planning.budget import BudgetSettings, share
 from static_gesture_classification.active_learning.planning.dealing import standings_of
 from static_gesture_classification.active_learning.planning.in_use import count_recorded_since, share_in_use
+from static_gesture_classification.active_learning.planning.plan_edits import keep_edits, write_both
 from static_gesture_classification.active_learning.planning.plan_file import (
     PLAN_VERSION,
     Example,
     PlannedRecording,
     RecordingPlan,
-    as_markdown,
     count_recorded,
     show_plan,
-    write_plan,
 )
-from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.resampling_units import describe_units
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import BOX, group_of, read_samples
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.sources.recorded import RECORDED as RECORDED
+from static_gesture_classification.sources.recorded import RECORDED
 from static_gesture_classification.terminal import in_number, say
 
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
@@ -142,10 +141,10 @@ class Stock:
 def main(config: DictConfig) -> None:
     """Plan what to record, and print it."""
     settings = PlanSettings.from_config(config)
-    plan = make_plan(settings, Vocabulary.from_config(config))
-    write_plan(plan, settings.path)
-    table = settings.path.with_suffix(".md")
-    write_text(table, as_markdown(plan))
+    made = make_plan(settings, Vocabulary.from_config(config))
+    with change_alone(settings.path):
+        plan = keep_edits(made, settings.path, settings.recorded)
+        table = write_both(plan, settings.path)
     show_plan(plan, count_recorded(plan, settings.recorded))
     say(f"written to {settings.path} and {table}")
 

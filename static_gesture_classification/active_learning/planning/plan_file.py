@@ -3,7 +3,7 @@
 On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings` (most worthwhile first, each with
 example samples), `taken_in` (the recorded sessions that were part of the data), `standings` (how each gesture does on
 val), and `notes`. `plan.md` beside it is the
-same to read.
+same to read. What a user changes in it (`plan_edits`) is marked, and stays when the plan is made again.
 
 A recorded session that is not in `taken_in` counts towards the plan. So a plan that is made again from the same data
 and errors still counts what was recorded for it, and a plan after `dvc repro` begins anew.
@@ -68,6 +68,8 @@ class PlannedRecording:
         f1_at_stake: weighted F1 to be gained without these errors (see `confusions`).
         reason: why, in words.
         examples: samples of the error, most certain first; of the gesture where it lacks data.
+        off: whether a user switched it off, so that nobody is asked to record it.
+        by_user: whether a user asked for it, or for this count.
     """
 
     gesture: str
@@ -78,6 +80,13 @@ class PlannedRecording:
     f1_at_stake: float
     reason: str
     examples: tuple[Example, ...] = ()
+    off: bool = False
+    by_user: bool = False
+
+    @property
+    def pair(self) -> tuple[str, str | None]:
+        """What the line is about; no two lines of a plan have the same."""
+        return self.gesture, self.mistaken_for
 
 
 @dataclass(frozen=True)
@@ -91,6 +100,7 @@ class RecordingPlan:
         notes: for the reader.
         taken_in: recorded sessions that were part of the data when it was made.
         standings: how each gesture does on val; the recorder deals gestures from there on.
+        ordered: whether a user chose the order of the lines; then they are recorded one after the other.
     """
 
     version: int
@@ -99,11 +109,17 @@ class RecordingPlan:
     notes: tuple[str, ...] = ()
     taken_in: tuple[str, ...] = ()
     standings: tuple[Standing, ...] = ()
+    ordered: bool = False
+
+    @property
+    def wanted(self) -> tuple[PlannedRecording, ...]:
+        """The lines that are not switched off."""
+        return tuple(line for line in self.recordings if not line.off)
 
     @property
     def count(self) -> int:
         """Samples to record in all."""
-        return sum(recording.count for recording in self.recordings)
+        return sum(line.count for line in self.wanted)
 
 
 def write_plan(plan: RecordingPlan, path: Path) -> None:
@@ -144,7 +160,7 @@ def show_plan(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int
     if plan.recordings:
         say(f"record next, {plan.count:,} samples:")
         show_table(_table(plan))
-    there = sum(min(line.count, (recorded or {}).get((line.gesture, line.mistaken_for), 0)) for line in plan.recordings)
+    there = sum(min(line.count, (recorded or {}).get(line.pair, 0)) for line in plan.wanted)
     if there:
         say(f"{there:,} of them are recorded already; to train on them: dvc repro")
     for text in plan.notes:
@@ -160,7 +176,7 @@ def _table(plan: RecordingPlan) -> Table:
     columns = (Column("record", no_wrap=True), Column("taken for", no_wrap=True), Column("samples", justify="right"))
     table = Table(*columns, Column("why", ratio=1), leading=1)
     for line in plan.recordings:
-        table.add_row(line.gesture, line.mistaken_for or "", f"{line.count:,}", line.reason)
+        table.add_row(line.gesture, line.mistaken_for or "", "off" if line.off else f"{line.count:,}", line.reason)
     return table
 
 
@@ -170,7 +186,8 @@ def _markdown(plan: RecordingPlan) -> Iterator[str]:
     if plan.recordings:
         yield from ("", "| record | taken for | samples | why |", "|---|---|---:|---|")
     for line in plan.recordings:
-        yield f"| {line.gesture} | {line.mistaken_for or ''} | {line.count} | {line.reason.replace('|', '/')} |"
+        count = "off" if line.off else line.count
+        yield f"| {line.gesture} | {line.mistaken_for or ''} | {count} | {line.reason.replace('|', '/')} |"
     for remark in plan.notes:
         yield from ("", f"Note: {remark}.")
     if any(line.examples for line in plan.recordings):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from rich.table import Column
 from rich.text import Text
+from typing_extensions import TypedDict
 
 from static_gesture_classification.active_learning.comparison.before_after import Comparison
 from static_gesture_classification.active_learning.retraining.frozen_split import VAL, FrozenSplit
@@ -15,11 +16,41 @@ from static_gesture_classification.evaluation.figures import confusion_matrix, w
 from static_gesture_classification.evaluation.metrics import confusion_counts, json_ready, outcomes_of
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.evaluation.promote import PromotionDecision
+from static_gesture_classification.file_data import read_json
 from static_gesture_classification.terminal import Table, next_steps, say, show_heading, show_table
 from static_gesture_classification.training.scores import weighted_f1
 from static_gesture_classification.workspace import Workspace
 
 SUMMARY, MATRIX = "retrain.json", "confusion_matrix.png"
+
+
+class WrittenVerdict(TypedDict):
+    """The verdict in retrain.json."""
+
+    promote: bool
+    reason: str
+    undecided: bool
+
+
+class WrittenOutcome(TypedDict):
+    """What retrain.json says; `verdict` is None where there was nothing to compare with."""
+
+    method: str
+    samples: int
+    new_samples: int
+    seconds: dict[str, float]
+    weighted_f1: dict[str, float]
+    verdict: WrittenVerdict | None
+
+
+def read_outcome(workspace: Workspace) -> WrittenOutcome | None:
+    """The last outcome; None before the first.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = workspace.reports / SUMMARY
+    return read_json(path, WrittenOutcome, "retrain again") if path.is_file() else None
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ from static_gesture_classification.evaluation.promote import (
     incomparable,
     make_record,
     promote,
+    promoting,
     settle_decision,
 )
 from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
@@ -74,11 +75,13 @@ from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
-from static_gesture_classification.terminal import note, say, show_heading
+from static_gesture_classification.terminal import begin_stage, note, say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.workspace import Workspace
+
+STAGES = ("index", "crops", "split", "landmarks", "train", "evaluate", "compare")
 
 
 @dataclass
@@ -90,7 +93,7 @@ class Clock:
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
         """Time a stage."""
-        show_heading(stage)
+        begin_stage(stage)
         start = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - start
@@ -289,7 +292,8 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))
     decision = settle_decision(decision, candidate, workspace.models, settings.force)
     if decision.promote:
-        promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
+        with promoting(workspace.models):
+            promote(candidate, workspace.models, {"chosen": BY_SCORE, "reason": decision.reason})
     return decision
 
 

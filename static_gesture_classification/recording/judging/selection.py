@@ -82,7 +82,8 @@ class Selector:
     _kept: list[Candidate] = field(default_factory=list)
     _views: deque[Appearance] = field(default_factory=lambda: deque(maxlen=RECENT))
     _best: Candidate | None = None
-    _looked: int = 0
+    _offered: list[Appearance] = field(default_factory=list)  # the views of which the best waits
+    _held: int = 0  # pictures in a row that showed none but these views
     _last_kept: float = float("-inf")
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -94,7 +95,7 @@ class Selector:
 
     def flush(self) -> Candidate | None:
         """The best waiting picture, at the end of a set; it counts as kept."""
-        best, self._best, self._looked = self._best, None, 0
+        best, self._best, self._offered, self._held = self._best, None, [], 0
         if best is not None:
             self._kept.append(best)
         return best
@@ -144,6 +145,7 @@ class Selector:
         return self.judge(sight.newest.probabilities, self.gesture)
 
     def _offer(self, sight: Sight, look: Appearance, judgement: Judgement | None) -> PictureVerdict:
+        self._count_offered(look)
         novelty = least_difference(look, (*self.appearances, *self.elsewhere))
         if novelty < self.settings.near_identical:
             return self._keep_best_when_due(
@@ -154,12 +156,20 @@ class Selector:
             self._best = Candidate(sight, look, judgement, value, self._judging(sight))
         return self._keep_best_when_due(sight, PictureVerdict(WAITING, "looking for the best of a few"))
 
+    def _count_offered(self, look: Appearance) -> None:
+        """Count a picture of a hand that qualifies: as another view, or as one more of the same."""
+        if least_difference(look, self._offered) >= self.settings.near_identical:
+            self._offered.append(look)
+            self._held = 0
+        else:
+            self._held += 1
+
     def _keep_best_when_due(self, sight: Sight, otherwise: PictureVerdict) -> PictureVerdict:
+        """The best waits for so many views, or until the hand shows no other one for so many pictures."""
         if self._best is None:
             return otherwise
-        self._looked += 1
         soon = sight.captured.time - self._last_kept < self.settings.interval
-        if soon or (self.hard and self._looked < self.settings.best_of):
+        if soon or (self.hard and max(len(self._offered), self._held) < self.settings.best_of):
             return otherwise
         best = self.flush()
         assert best is not None

@@ -222,7 +222,7 @@ def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
     elif recorder.can_judge:
         rule = "Everything that differs is kept. Turn, tilt, come closer, change the light."
     else:
-        rule = "No model yet: everything that differs is kept. Turn, tilt, come closer, change the light."
+        rule = "No model judges: everything that differs is kept. Turn, tilt, come closer, change the light."
     y = canvas.paragraph(rule, x, y + 8, width, 15, TEXT) + 10
     return _example(canvas, job, y)
 
@@ -405,7 +405,7 @@ def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: S
         canvas.text(split, x + 400, y, 18, MUTED)
         y += 32
     if recorder.saved:
-        text = "The terminal shows how to train on them."
+        text = "The terminal shows how to go on."
         canvas.paragraph("They are added now." if recorder.settings.commit else text, x, y + 16, width, 18, MUTED)
 
 

@@ -15,6 +15,9 @@ def backbone(name: str, pretrained: bool) -> tuple[nn.Module, int]:
     Raises:
         UserError: timm has no such model, or its ImageNet weights are neither cached nor downloadable.
     """
+    import static_gesture_classification.torchvision_operators  # noqa: F401
+
+    # isort: split
     import timm
 
     if not timm.is_model(name):

@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
-from static_gesture_classification.active_learning.adding.known_hands import KnownHands
+from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
+from static_gesture_classification.active_learning.adding.mixing import mix_hands
+from static_gesture_classification.active_learning.adding.namesakes import find_namesakes
 from static_gesture_classification.active_learning.adding.old_gesture import predict_names, same_gesture
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.local_settings import check_local_settings
+from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.training.checkpoint import (
     Classifier,
     Origin,
@@ -22,7 +25,9 @@ from static_gesture_classification.training.checkpoint import (
     read_checkpoint,
     save,
 )
-from tests.support.posed_hands import GESTURES, hands
+from static_gesture_classification.training.models import landmark_features
+from static_gesture_classification.workspace import Workspace
+from tests.support.posed_hands import GESTURES, VOCABULARY, hands, write_hands
 
 OLD = Vocabulary(GESTURES[:3], "BACKGROUND")
 NEW = GESTURES[3]
@@ -107,10 +112,45 @@ def test_settings_keep_comments_and_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "local/default.yaml"
     path.parent.mkdir()
     path.write_text("seed: 3 # mine\nposes:\n  gestures:\n    WAVE: []\n")
-    add_to_local(path, "NO", ["BACKGROUND", "ONE", "NO"], [{"spread": [0.0, 4.0], "thumb": "out"}])
+    add_to_local(path, "NO", ["BACKGROUND", "ONE", "NO"], [{"spread": [0.0, 4.0], "thumb": "out"}], ["no"])
     text = path.read_text()
-    assert all(part in text for part in ("seed: 3 # mine", "WAVE", '"NO"'))
+    assert all(part in text for part in ("seed: 3 # mine", "WAVE", '"no": "NO"'))
     check_local_settings(CONF, tmp_path)
+
+
+def test_published_namesakes_go_to_the_gesture_unless_they_show_another() -> None:
+    maps = [{"rock": "BACKGROUND", "fist": "FIST"}, {"Rock": "BACKGROUND", "horns": "TWO"}]
+    found = find_namesakes("ROCK", [["rock", "horns"], ["call"]], maps, "BACKGROUND")
+    assert (found.labels, found.elsewhere) == (("Rock", "rock"), {"horns": "TWO"})
+    assert find_namesakes("WAVE", [["rock", "horns"]], maps, "BACKGROUND").labels == ()
+
+
+def test_prepared_hands_that_show_the_new_gesture_are_not_learned_as_background(tmp_path: Path) -> None:
+    write_hands(tmp_path, {"train": 4})
+    table = tmp_path / "data/landmarks/samples.parquet"
+    samples = read_samples(table)
+    samples.loc[samples.index[:3], "source_label"] = "rock"
+    write_samples(samples, table)
+    names = ("landmarks", "index", "crops", "splits", "runs", "models", "reports")
+    workspace = Workspace(**{name: tmp_path / "data" / name for name in names})
+    known = gather_known_hands([workspace], VOCABULARY, {}, 0, "ROCK", ["rock"])
+    assert (known.gestures == "BACKGROUND").sum() == (samples["gesture"] == "BACKGROUND").sum() - 3
+
+
+def test_mixed_hands_lie_between_the_sample_and_known_hands(points: dict[str, np.ndarray]) -> None:
+    sample, others = points[NEW][:1], np.concatenate([points[name] for name in OLD])
+    mixed = mix_hands(sample, others, 60, 0)
+    assert mixed.shape == (60, 21, 2)
+    apart = _distances(mixed, sample)
+    assert 0 < apart.min() < apart.mean() < _distances(others, sample).min()
+    assert np.unique(apart).size == 60
+    assert len(mix_hands(sample[:0], others, 60, 0)) == len(mix_hands(sample, others[:0], 60, 0)) == 0
+
+
+def _distances(some: np.ndarray, one: np.ndarray) -> np.ndarray:
+    """How far the features of hands are from those of one hand."""
+    seen, wanted = (landmark_features.features(torch.from_numpy(np.asarray(each, np.float32))) for each in (some, one))
+    return (seen - wanted).norm(dim=1).numpy()
 
 
 def test_damaged_settings_are_named(tmp_path: Path) -> None:

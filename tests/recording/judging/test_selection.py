@@ -47,6 +47,19 @@ def test_of_several_in_a_row_the_hardest_is_kept(selector, see: See) -> None:
     assert outcomes[-1].kept.sight.captured.number == 1
 
 
+def test_pictures_of_one_view_count_once_among_those_of_which_the_hardest_is_kept(selector, see: See) -> None:
+    hard = selector("recording.best_of=3")
+    looks = (0, 0, 0, 1, 1, 2)
+    outcomes = [hard.consider(see(look, UNSURE, time=float(number))).outcome for number, look in enumerate(looks)]
+    assert outcomes == [WAITING] * 5 + [KEPT]
+
+
+def test_a_hand_held_still_is_kept_once_though_no_other_view_comes(selector, see: See) -> None:
+    hard = selector("recording.best_of=3")
+    outcomes = [hard.consider(see(0, UNSURE, time=float(number))).outcome for number in range(8)]
+    assert outcomes == [WAITING] * 3 + [KEPT] + [ALIKE] * 4
+
+
 def test_small_share_of_easy_ones_is_kept(selector, see: See) -> None:
     hard = selector("recording.best_of=1")
     for number in range(9):

@@ -1,0 +1,94 @@
+"""A map of samples: embeddings in two dimensions, so that what a model sees alike lies together.
+
+First by principal components, within a second; then by t-SNE (van der Maaten and Hinton, "Visualizing Data using
+t-SNE", JMLR 2008), which keeps neighbours together, within a minute or so for 20,000 samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from static_gesture_classification.arrays import Singles
+from static_gesture_classification.atomic_files import atomic_path
+
+COMPONENTS = 30  # that t-SNE sees
+PERPLEXITY = 30.0
+FEWEST = 5  # samples for a map
+MOST = 20_000  # samples on a map
+MAP_VERSION = 1  # raise it when the same embeddings give another map
+
+
+def choose_rows(embeddings: Singles, seed: int, most: int = MOST) -> npt.NDArray[np.int64]:
+    """The rows on the map, ascending: those with an embedding, at most `most` of them, drawn evenly."""
+    rows = np.flatnonzero(np.isfinite(embeddings).all(axis=1))
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def by_components(embeddings: Singles, seed: int) -> Singles:
+    """Places (n, 2) float32 in -1..1 by the two principal components of unit vectors."""
+    return _to_frame(_reduce(embeddings, 2, seed))
+
+
+def by_neighbours(embeddings: Singles, seed: int, folder: Path) -> Singles:
+    """Places (n, 2) float32 in -1..1 by t-SNE, read from `folder` where it is kept there.
+
+    Args:
+        embeddings: (n, D), n >= `FEWEST`.
+        seed: of the search.
+        folder: where maps are kept, by content.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    array = np.ascontiguousarray(embeddings, np.float32)
+    name = hashlib.blake2b(array.tobytes() + f"{array.shape} {seed} {MAP_VERSION}".encode(), digest_size=12).hexdigest()
+    path = folder / f"{name}.npy"
+    try:
+        kept: Singles = np.load(path, allow_pickle=False)
+        if kept.shape == (len(embeddings), 2):
+            return kept
+    except (OSError, ValueError, EOFError):  # not there yet, or damaged
+        pass
+    start = _reduce(embeddings, COMPONENTS, seed)
+    perplexity = min(PERPLEXITY, (len(start) - 1) / 3)
+    places = _to_frame(TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(start))
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        np.save(file, places, allow_pickle=False)
+    return places
+
+
+def inside(places: Singles, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which places lie inside a polygon: bool (n,), by the number of its edges to their right.
+
+    Args:
+        places: (n, 2).
+        corners: (k, 2), k >= 3, in order; the last is joined to the first.
+    """
+    x, y = places[:, 0].astype(np.float64), places[:, 1].astype(np.float64)
+    within = np.zeros(len(places), bool)
+    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        crossed = (y1 > y) != (y2 > y)
+        if y1 != y2:
+            within ^= crossed & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+    return within
+
+
+def _reduce(embeddings: Singles, components: int, seed: int) -> Singles:
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-9)
+    count = min(components, *unit.shape)
+    reduced: Singles = PCA(count, random_state=seed).fit_transform(unit).astype(np.float32)
+    return reduced
+
+
+def _to_frame(places: Singles) -> Singles:
+    centred = places - (places.max(axis=0) + places.min(axis=0)) / 2
+    scaled: Singles = (centred / max(float(np.abs(centred).max()), 1e-9)).astype(np.float32)
+    return scaled

@@ -1,0 +1,120 @@
+"""Charts of pages: options of ECharts (https://echarts.apache.org/en/option.html) that read well on light and dark.
+
+Lines differ in colour, dash and mark, so that none depends on colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from nicegui import ui
+
+from static_gesture_classification.review import palette
+
+TEXT = "currentColor"  # the page's, so it changes with light and dark; drawn as SVG, which knows it
+GRID = "rgba(128, 128, 128, 0.3)"
+DASHES = ("solid", "dashed", "dotted")
+MARKS = ("circle", "triangle", "rect", "diamond", "roundRect", "pin", "arrow", "emptyCircle")
+FEW = 40  # points of a line that still get marks
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart.
+
+    Args:
+        name: in the legend.
+        values: indexed by position on the x axis; NaN is left out.
+        number: of its colour and mark; lines of a number beyond the palette are dashed.
+    """
+
+    name: str
+    values: pd.Series
+    number: int
+
+
+def show(options: dict[str, Any], label: str, height: str = "300px") -> ui.echart:
+    """A chart as wide as its place; `label` is read out."""
+    chart = ui.echart(options, renderer="svg").classes("w-full").style(f"height: {height}")
+    return chart.props(f'role="img" aria-label="{label}"')
+
+
+def lines(title: str, drawn: Sequence[Line], axis: str = "epoch", marked: int | None = None) -> dict[str, Any]:
+    """Lines over an axis of numbers; `marked` is where a vertical line stands."""
+    series = [_line(each) for each in drawn]
+    if marked is not None and series:
+        series[0]["markLine"] = {
+            "symbol": "none",
+            "silent": True,
+            "label": {"formatter": "best", "color": TEXT},
+            "lineStyle": {"color": TEXT, "type": "dotted"},
+            "data": [{"xAxis": marked}],
+        }
+    legend = len(drawn) > 1
+    return {
+        "animation": False,
+        "title": {"text": title, "textStyle": {"color": TEXT, "fontSize": 14}},
+        "tooltip": {"trigger": "axis", "confine": True, ":valueFormatter": "value => Number(value).toPrecision(4)"},
+        "legend": {"show": legend, "type": "scroll", "bottom": 0, "textStyle": {"color": TEXT}},
+        "grid": {"left": 8, "right": 24, "top": 44, "bottom": 48 if legend else 28, "containLabel": True},
+        "xAxis": {**_axis(), "name": axis, "nameLocation": "middle", "nameGap": 24, "minInterval": 1, "min": "dataMin"},
+        "yAxis": {**_axis(), "scale": True},
+        "series": series,
+    }
+
+
+def bars(title: str, groups: pd.DataFrame) -> dict[str, Any]:
+    """Bars side by side: a group per row, a bar per column; shares from 0 to 1."""
+    series = [
+        {
+            "type": "bar",
+            "name": str(name),
+            "data": [None if pd.isna(value) else round(float(value), 4) for value in groups[name]],
+            "itemStyle": {"color": palette.category(number), "decal": {} if number else None},
+        }
+        for number, name in enumerate(groups)
+    ]
+    return {
+        "animation": False,
+        "aria": {"enabled": True, "decal": {"show": len(series) > 1}},
+        "title": {"text": title, "textStyle": {"color": TEXT, "fontSize": 14}},
+        "tooltip": {"trigger": "axis", "confine": True},
+        "legend": {"type": "scroll", "bottom": 0, "textStyle": {"color": TEXT}},
+        "grid": {"left": 8, "right": 8, "top": 44, "bottom": 40, "containLabel": True},
+        "xAxis": {
+            **_axis(),
+            "type": "category",
+            "data": [str(name) for name in groups.index],
+            "axisLabel": {"color": TEXT, "interval": 0, "rotate": 40},
+        },
+        "yAxis": {**_axis(), "max": 1},
+        "series": series,
+    }
+
+
+def _line(each: Line) -> dict[str, Any]:
+    values = each.values.dropna()
+    return {
+        "type": "line",
+        "name": each.name,
+        "data": [[int(str(place)), round(float(value), 6)] for place, value in values.items()],
+        "symbol": MARKS[each.number % len(MARKS)],
+        "showSymbol": len(values) < FEW,
+        "symbolSize": 7,
+        "sampling": "lttb",
+        "itemStyle": {"color": palette.category(each.number)},
+        "lineStyle": {"type": DASHES[each.number // len(palette.CATEGORIES) % len(DASHES)], "width": 2},
+    }
+
+
+def _axis() -> dict[str, Any]:
+    return {
+        "type": "value",
+        "nameTextStyle": {"color": TEXT},
+        "axisLabel": {"color": TEXT},
+        "axisLine": {"lineStyle": {"color": TEXT}},
+        "splitLine": {"lineStyle": {"color": GRID}},
+    }

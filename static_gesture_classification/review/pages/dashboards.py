@@ -1,0 +1,167 @@
+"""The dashboards of a run, each in the place that is open when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+from nicegui import ui
+
+from static_gesture_classification.review import charts, frame, run_pictures
+from static_gesture_classification.review.known_runs import KnownRun
+from static_gesture_classification.tracking.report import (
+    FOREMOST,
+    REPORT_FIELD,
+    REPORT_SCORES,
+    fields_in_order,
+    report_rows,
+)
+from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder
+from static_gesture_classification.tracking.trackers import flatten
+
+STYLE = """
+<style>
+  .fields { border-collapse: collapse; }
+  .fields caption { text-align: left; font-weight: 600; padding: 4px 0; }
+  .fields th, .fields td { border-bottom: 1px solid rgba(128, 128, 128, .3); padding: 3px 12px 3px 0; }
+  .fields th, .fields td { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+  .fields th { font-weight: 400; overflow-wrap: break-word; }
+  .fields.numbers td, .fields.numbers thead th:not(:first-child) { text-align: right; padding-left: 12px; }
+  .fields.numbers td { font-variant-numeric: tabular-nums; }
+  .plain-link { color: inherit; text-decoration: underline; }
+  .columns { columns: 3 300px; column-gap: 24px; width: 100%; }
+  .columns table { break-inside: avoid; width: 100%; margin-bottom: 14px; }
+  .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(380px, 100%), 1fr)); }
+  .charts { gap: 16px; width: 100%; }
+  .pictures { display: flex; flex-wrap: wrap; gap: 12px; }
+  .pictures figure { margin: 0; max-width: min(100%, 560px); } .pictures img { max-width: 100%; height: auto; }
+  .pictures figcaption { font-size: 12px; }
+</style>
+"""
+
+
+async def configuration(known: KnownRun) -> None:
+    """The groups that matter for training as tables; the whole configuration, with a search, folded away."""
+    config = await frame.in_thread(lambda: known.folder.config)
+    if not config:
+        nothing("This run keeps no configuration.")
+        return
+    groups = {name: config[name] for name in FOREMOST if isinstance(config.get(name), dict)}
+    tables = "".join(fields_html(flatten(group, ""), name) for name, group in groups.items())
+    ui.html(f'<div class="columns">{tables}</div>').classes("w-full")
+    everything = flatten(config, "")
+    with ui.expansion("Everything", icon="tune").classes("w-full"):
+        search = ui.input("Search in names and values").props("outlined dense clearable").classes("w-full max-w-md")
+        shown = ui.html(fields_html(everything))
+
+    def find() -> None:
+        wanted = (search.value or "").lower()
+        shown.content = fields_html({k: v for k, v in everything.items() if wanted in f"{k} {v}".lower()})
+
+    search.on_value_change(find)
+
+
+async def distribution(known: KnownRun) -> None:
+    """Samples per gesture, train and val."""
+    await gallery(known, [f"datasets/{split}_distribution" for split in ("train", "val")])
+
+
+async def train_samples(known: KnownRun) -> None:
+    """Samples of train, beside what augmentation makes of them."""
+    await gallery(known, await frame.in_thread(fields_in_order, known.folder, "datasets/train_samples/"))
+
+
+async def val_samples(known: KnownRun) -> None:
+    """Samples of val."""
+    await gallery(known, await frame.in_thread(fields_in_order, known.folder, "datasets/val_samples/"))
+
+
+async def gallery(known: KnownRun, fields: Sequence[str]) -> None:
+    """Pictures of the run folder, in this order."""
+    pictures = run_pictures.pictures_of(await frame.in_thread(known.folder.files))
+    shown = [field for field in fields if field in pictures]
+    if not shown:
+        nothing("This run has kept no such pictures. Runs of the quick loop keep none; those of gestures train do.")
+        return
+    figures = "".join(
+        f'<figure><img loading="lazy" src="{escape(run_pictures.address_of(known.name, field), quote=True)}" '
+        f'alt="{escape(field, quote=True)}"><figcaption>{escape(field.rpartition("/")[2])}</figcaption></figure>'
+        for field in shown
+    )
+    ui.html(f'<div class="pictures">{figures}</div>')
+
+
+async def train_progression(known: KnownRun) -> None:
+    """Losses, weighted F1 on val and everything else that is logged below training/, by epoch."""
+    metrics = await frame.in_thread(known.folder.metrics)
+    fields = [field for field in metrics.columns if field.startswith("training/")]
+    losses = [field for field in fields if field.endswith("_loss")]
+    groups = {"loss": losses, "weighted F1 on val": [field for field in fields if field == BEST_SCORE]}
+    groups |= {field.partition("/")[2]: [field] for field in fields if field not in losses and field != BEST_SCORE}
+    if not fields:
+        nothing("Nothing yet: the first epoch is not at its end.")
+        return
+    names = {title: [field.partition("/")[2] for field in group] for title, group in groups.items()}
+    draw({title: (metrics[group], names[title]) for title, group in groups.items() if group}, best_epoch(known.folder))
+
+
+async def val_curves(known: KnownRun) -> None:
+    """F1, precision and recall of each gesture over the epochs."""
+    metrics = await frame.in_thread(known.folder.metrics)
+    gestures = (known.folder.config_node("gestures")).get("names") or []
+    rows = report_rows(metrics, gestures)
+    plots = {}
+    for score in (REPORT_SCORES[2], *REPORT_SCORES[:2]):
+        shown = [row for row in rows if f"{REPORT_FIELD}/{row}/{score}" in metrics]
+        if shown:
+            plots[score] = (metrics[[f"{REPORT_FIELD}/{row}/{score}" for row in shown]], shown)
+    draw(plots, best_epoch(known.folder), height="380px")
+
+
+async def monitoring(known: KnownRun) -> None:
+    """Hardware samples over the seconds of running; source revision and environment."""
+    rows = await frame.in_thread(known.folder.rows, SECONDS)
+    wide = rows.pivot(index="step", columns="field", values="value").sort_index()
+    names = {str(field): str(field).partition("/")[2] for field in wide.columns}
+    draw({name: (wide[[field]], [name]) for field, name in names.items()}, axis="seconds")
+    facts: dict[str, dict[str, Any]] = {"source_code": {}, "monitoring": {}}
+    for field, value in known.folder.values().items():
+        group, _, name = field.partition("/")
+        facts.get(group, {})[name] = value
+    titles = {"source_code": "source code", "monitoring": "environment"}
+    ui.html(f'<div class="columns">{"".join(fields_html(facts[group], titles[group]) for group in titles)}</div>')
+
+
+def draw(
+    plots: Mapping[str, tuple[pd.DataFrame, Sequence[str]]],
+    marked: int | None = None,
+    axis: str = "epoch",
+    height: str = "300px",
+) -> None:
+    """Charts side by side: by title, the columns of a table as lines, and their names."""
+    with ui.element("div").classes("charts"):
+        for title, (table, names) in plots.items():
+            drawn = [charts.Line(name, table.iloc[:, number], number) for number, name in enumerate(names)]
+            charts.show(charts.lines(title, drawn, axis, marked), f"{title} by {axis}", height)
+
+
+def fields_html(fields: Mapping[str, Any], title: str = "") -> str:
+    """Names and values as a table."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name.lstrip("/"))}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in fields.items()
+    )
+    caption = f"<caption>{escape(title)}</caption>" if title else ""
+    return f'<table class="fields">{caption}{rows}</table>' if fields else ""
+
+
+def best_epoch(run: RunFolder) -> int | None:
+    """The epoch with the highest weighted F1."""
+    return run.best[0] if run.best else None
+
+
+def nothing(text: str) -> None:
+    """What a dashboard says while it has nothing to show."""
+    ui.label(text).classes("max-w-prose q-pa-md")

@@ -1,0 +1,43 @@
+"""Pictures of run folders by address: /runs/<run>/pictures/<field>. Run and field are looked up, and never a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from fastapi import FastAPI, Response
+from fastapi.responses import FileResponse
+
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.review import known_runs
+from static_gesture_classification.review.review import Review
+
+KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+
+
+def address_of(run: str, field: str) -> str:
+    """The address of a picture."""
+    return f"{known_runs.address_of(run)}/pictures/{quote(field)}"
+
+
+def pictures_of(files: dict[str, Path]) -> dict[str, Path]:
+    """The pictures among a run's files, by field."""
+    return {field: path for field, path in files.items() if path.suffix in KINDS}
+
+
+def serve(review: Review, app: FastAPI) -> None:
+    """Answer requests for pictures."""
+    known: dict[str, dict[str, Path]] = {}  # of the runs that were asked for, so that a page of 40 looks once
+
+    @app.get("/runs/{run}/pictures/{field:path}")
+    def picture(run: str, field: str) -> Response:
+        path = known.get(run, {}).get(field)
+        if path is None or not path.is_file():
+            try:
+                known[run] = pictures_of(known_runs.find(run, review).folder.files())
+            except UserError:
+                return Response(status_code=404)
+            path = known[run].get(field)
+        if path is None:
+            return Response(status_code=404)
+        return FileResponse(path, media_type=KINDS[path.suffix], headers={"cache-control": "private, max-age=60"})

@@ -1,0 +1,50 @@
+"""Samples on a map."""
+
+from pathlib import Path
+
+import numpy as np
+
+from static_gesture_classification.active_learning.diagnosis.sample_map import (
+    by_components,
+    by_neighbours,
+    choose_rows,
+    inside,
+)
+
+
+def clouds() -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    which = np.repeat([0, 1, 2], 20)
+    return (np.eye(3)[which] * 5 + random.normal(size=(60, 3)) * 0.2).astype(np.float32), which
+
+
+def test_what_is_alike_lies_together(tmp_path: Path) -> None:
+    embeddings, which = clouds()
+    for places in (by_components(embeddings, 0), by_neighbours(embeddings, 0, tmp_path)):
+        assert np.abs(places).max() <= 1
+        middles = np.array([places[which == cloud].mean(axis=0) for cloud in range(3)])
+        nearest = np.linalg.norm(places[:, None] - middles, axis=2).argmin(axis=1)
+        assert (nearest == which).all()
+
+
+def test_a_map_is_kept_and_a_damaged_one_made_again(tmp_path: Path) -> None:
+    embeddings, _ = clouds()
+    first = by_neighbours(embeddings, 0, tmp_path)
+    kept = next(tmp_path.glob("*.npy"))
+    np.save(kept, first + 1)
+    assert (by_neighbours(embeddings, 0, tmp_path) == first + 1).all()
+    kept.write_bytes(b"half")
+    assert (by_neighbours(embeddings, 0, tmp_path) == first).all()
+
+
+def test_hands_that_were_not_found_are_not_on_the_map() -> None:
+    embeddings = np.ones((6, 2), np.float32)
+    embeddings[2] = np.nan
+    assert choose_rows(embeddings, 0).tolist() == [0, 1, 3, 4, 5]
+    assert len(choose_rows(embeddings, 0, most=3)) == 3
+
+
+def test_a_lasso_holds_what_lies_within_it_also_where_it_bends_inwards() -> None:
+    lasso = np.array([[0, 0], [4, 0], [4, 4], [2, 1], [0, 4]], float)
+    places = np.array([[1, 1], [3, 1], [2, 3], [5, 1], [-1, 2]], np.float32)
+    assert inside(places, lasso).tolist() == [True, True, False, False, False]
