@@ -91,10 +91,12 @@ def start_part() -> list[Row]:
             session = Path(folder) / "data" / "recorded" / f"session-{number}"
             session.mkdir(parents=True)
             write_session(session, Session(gesture="ONE", subject=f"person {number % 20}", images=images))
-        with served(Path(folder)) as address:
+        with served(Path(folder)) as (address, server):
+            before = processor_seconds(server)
             shown = timed_pages(address, "ol.path")
+            spent = (processor_seconds(server) - before) / TIMES
     what = f"the first page, {RUNS} runs, {SESSIONS} recorded sessions of {PICTURES} pictures"
-    return [Row(what, shown[0], statistics.median(shown[1:]), RUNS_LIMIT)]
+    return [Row(what, shown[0], statistics.median(shown[1:]), spent, RUNS_LIMIT)]
 
 
 def write_runs(folder: Path) -> None:

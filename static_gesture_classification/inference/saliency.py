@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from static_gesture_classification.arrays import Floats
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.training.checkpoint import Classifier
 
 
-def crop_heat(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Floats | None:
+def crop_heat(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Singles | None:
     """Grad-CAM of one hand: float32 (h, w), 0..1, over the whole crop; None where the network has no convolution.
 
     Args:
