@@ -23,15 +23,21 @@ import pyarrow.parquet as pq
 from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import printable
-from static_gesture_classification.hand_points import LANDMARK_COUNT
+from static_gesture_classification.hand_points import (  # noqa: F401  (names that go with the table)
+    INDEX_BASE,
+    LANDMARK_COUNT,
+    LITTLE_BASE,
+    MIDDLE_BASE,
+    RING_BASE,
+    THUMB_TIP,
+    WHOLE_IMAGE,
+    WRIST,
+    Box,
+)
 
 SAMPLES_VERSION = 1
-# Of the 21 points; the bases are those of the fingers.
-WRIST, THUMB_TIP, INDEX_BASE, MIDDLE_BASE, RING_BASE, LITTLE_BASE = 0, 4, 5, 9, 13, 17
 SPLITS = TRAIN, VAL, TEST = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
-Box = tuple[float, float, float, float]  # x1, y1, x2, y2, as shares of the image's width and height
-WHOLE_IMAGE: Box = (0.0, 0.0, 1.0, 1.0)
 
 SCHEMA = pa.schema(
     [

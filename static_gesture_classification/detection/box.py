@@ -9,7 +9,7 @@ import numpy as np
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.samples import Box
+from static_gesture_classification.hand_points import Box
 
 
 class BoxDetector(Detector):

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.detection.regions import area_of, overlap
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.samples import Box
+from static_gesture_classification.hand_points import Box
 from static_gesture_classification.settings import Settings
 
 IN_BOX = 0.3  # intersection over union from which a detected hand is the one whose box is known

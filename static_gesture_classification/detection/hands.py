@@ -26,7 +26,7 @@ from static_gesture_classification.detection.networks import HAND_SIDE, PALM_SID
 from static_gesture_classification.detection.palms import palms_of
 from static_gesture_classification.detection.regions import Region, keep_distinct, overlap
 from static_gesture_classification.detection.turned_square import TurnedSquare
-from static_gesture_classification.samples import WHOLE_IMAGE, Box
+from static_gesture_classification.hand_points import WHOLE_IMAGE, Box
 
 IN_BOX_SURELY = 0.5  # least intersection over union with a known box of a hand that was found without a palm
 NEARLY_UPRIGHT = 0.3  # radians

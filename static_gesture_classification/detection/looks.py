@@ -12,7 +12,7 @@ from pydantic import Field
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.model_file import model_digest, model_file
 from static_gesture_classification.detection.regions import Region, keep_distinct, overlap, tiles
-from static_gesture_classification.samples import WHOLE_IMAGE, Box
+from static_gesture_classification.hand_points import WHOLE_IMAGE, Box
 from static_gesture_classification.settings import Settings
 
 WHOLE_SHARE = 0.98  # share of the image from which a box is the image itself

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from static_gesture_classification.samples import Box
+from static_gesture_classification.hand_points import Box
 
 if TYPE_CHECKING:
     from static_gesture_classification.detection.detector import DetectedHand

@@ -16,7 +16,7 @@ import numpy as np
 
 from static_gesture_classification.detection.palms import PALM_MIDDLE, PALM_WRIST, Palm
 from static_gesture_classification.detection.regions import Region
-from static_gesture_classification.samples import INDEX_BASE, MIDDLE_BASE, RING_BASE
+from static_gesture_classification.hand_points import INDEX_BASE, MIDDLE_BASE, RING_BASE
 
 AROUND_PALM, ABOVE_PALM = 2.6, 0.5  # side as a multiple of the palm's longer one; shift to the fingers by its height
 AROUND_HAND, ABOVE_HAND = 2.0, 0.1  # likewise around landmarks

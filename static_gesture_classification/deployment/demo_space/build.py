@@ -26,7 +26,7 @@ from static_gesture_classification.code_identity import PACKAGE, ROOT, closure
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.deployment.export_onnx import ExportOnnxSettings, write_export
 from static_gesture_classification.deployment.model_card import card_path
-from static_gesture_classification.deployment.own_folder import require_own
+from static_gesture_classification.deployment.own_folder import copy_file, require_own
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.detection.hands import HandDetector, HandSettings
 from static_gesture_classification.detection.model_file import model_file
@@ -41,7 +41,7 @@ DISTRIBUTION = "static-gesture-classification"
 PROGRAMS = ("app.py", "handler.py")
 LARGE_FILES = "*.onnx filter=lfs diff=lfs merge=lfs -text\n*.task filter=lfs diff=lfs merge=lfs -text\n"
 ON_CALL = ("onnx_runtime.py", "opencv.py")  # modules that are imported when they are first needed
-PAGE = """# {title}
+README_TEXT = """# {title}
 
 Which gesture a hand shows, in a picture or from the camera.{card}
 
@@ -116,7 +116,7 @@ def write_folder(settings: DemoSpaceSettings) -> None:
             copy_file(HERE / name, settings.output / name)
         copy_file(licence_file(), settings.output / "LICENSE")
     write_text(settings.output / ".gitattributes", LARGE_FILES)
-    write_text(settings.output / "README.md", _readme(settings))
+    write_text(settings.output / "README.md", space_readme(settings))
 
 
 def write_model(settings: DemoSpaceSettings) -> None:
@@ -157,7 +157,7 @@ def licence_file() -> Path:
     return next(Path(str(each.locate())) for each in files(DISTRIBUTION) or () if each.name == "LICENSE")
 
 
-def _readme(settings: DemoSpaceSettings) -> str:
+def space_readme(settings: DemoSpaceSettings) -> str:
     """The page of the space, with its header."""
     from huggingface_hub import SpaceCardData  # it takes a second to import
 
@@ -171,7 +171,7 @@ def _readme(settings: DemoSpaceSettings) -> str:
         short_description="Which gesture a hand shows",
     )
     card = " `MODEL.md` says how good it is." if card_path(settings.output / MODEL).is_file() else ""
-    text = PAGE.format(title=settings.title, licence=settings.licence, card=card)
+    text = README_TEXT.format(title=settings.title, licence=settings.licence, card=card)
     return f"---\n{header.to_yaml().strip()}\n---\n\n{text}"
 
 

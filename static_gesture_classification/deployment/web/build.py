@@ -28,9 +28,9 @@ from omegaconf import DictConfig
 from pydantic import Field
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import copy_file, write_text
+from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.deployment.own_folder import require_own
+from static_gesture_classification.deployment.own_folder import copy_file, require_own
 from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, portable
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.detection.hands import HandSettings
@@ -48,8 +48,8 @@ from static_gesture_classification.synthetic.scenes import draw_hand
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import load_classifier
 
-_MARK = "network.json"
-_PAGE = Path(__file__).parent / "page"
+NETWORK_FILE = "network.json"
+PAGE_FILES = Path(__file__).parent / "page"
 VISION = re.compile(r"package/(?:wasm/)?(?P<name>vision_bundle\.mjs|vision_wasm_internal\.(?:js|wasm))")
 COMPARED = 64  # hands in parity.json
 LICENCES = """# Licences of what others made
@@ -105,7 +105,7 @@ class WebSettings(Settings):
 def main(config: DictConfig) -> None:
     """Build the page."""
     settings = WebSettings.from_config(config)
-    require_own(settings.output, _MARK, "web.output")
+    require_own(settings.output, NETWORK_FILE, "web.output")
     network = portable(load_classifier(settings.checkpoint), settings.checkpoint)
     points = hands_to_compare(settings.seed)
     difference = check_portable(network, points, settings.checkpoint)
@@ -143,22 +143,22 @@ def write_web_page(settings: WebSettings, network: PortableNetwork, points: np.n
     package = settings.tasks_vision
     fetch(package.remote, package.path, Connection(), lambda size: require_free_disk(package.path.parent, size, "it"))
     model = model_file(finder.model)
-    for path in sorted(_PAGE.iterdir()):
+    for path in sorted(PAGE_FILES.iterdir()):
         copy_file(path, settings.output / path.name)
     copy_file(model, settings.output / "hand_landmarker.task")
     shutil.rmtree(settings.output / "vision", ignore_errors=True)  # of another version
     with open_archive(package.path) as archive:
         unpack(archive, VISION, "vision/{name}", settings.output)
-    for name, content in _described(network, points, finder):
+    for name, content in json_files(network, points, finder):
         write_text(settings.output / name, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
     version = package.path.stem.removeprefix("tasks-vision-")
     write_text(settings.output / "LICENCES.md", LICENCES.format(version=version, url=package.url))
 
 
-def _described(network: PortableNetwork, points: np.ndarray, finder: HandSettings) -> Iterable[tuple[str, Any]]:
+def json_files(network: PortableNetwork, points: np.ndarray, finder: HandSettings) -> Iterable[tuple[str, Any]]:
     """Names and contents of the JSON files."""
     answers = network.classifier.answers(points)
-    yield _MARK, network.plain()
+    yield NETWORK_FILE, network.plain()
     yield (
         "finder.json",
         {
