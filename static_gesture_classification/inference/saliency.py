@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from static_gesture_classification.arrays import Floats
 from static_gesture_classification.training.checkpoint import Classifier
-
-Floats = np.ndarray
 
 
 def crop_heat(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Floats | None:
