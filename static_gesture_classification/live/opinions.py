@@ -77,7 +77,8 @@ class TwoModels:
         self.known = [name for name in first.vocabulary if name in second.vocabulary]
         if len(self.known) < 2:
             raise UserError(
-                f"live.second={path} knows {list_names(second.vocabulary)}, the model {list_names(first.vocabulary)}: they "
+                f"live.second={path} knows {list_names(second.vocabulary)}, the model "
+                f"{list_names(first.vocabulary)}: they "
                 "cannot be compared; name a model of the same gestures"
             )
         kinds = [PARTS.get(each.classifier.kind.name, each.classifier.kind.name) for each in (first, second)]

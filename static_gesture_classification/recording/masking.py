@@ -19,7 +19,7 @@ MASKED_FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16),
 def mask_surroundings(picture: HandPicture) -> HandPicture:
     """The same picture with all but the hand blurred.
 
-    What stays is the palm, the fingers along their landmarks (without landmarks: the box), and `MASK_MARGIN` around them.
+    What stays is the palm, the fingers along their landmarks (without landmarks: the box), and `MASK_MARGIN` around it.
     So of a face behind the hand only what lies that near to a finger stays. Elsewhere only means of patches are left.
     """
     from static_gesture_classification.opencv import cv2
