@@ -127,7 +127,7 @@ def main() -> None:
     shapes, deep = (torch.from_numpy(np.stack(each)).double() for each in zip(*hands, strict=True))
     say(text := report(photographs, errors, missed, errs) + depth_report(shapes, deep))
     FINDER_ERRORS_FILE.write_text(json.dumps(errs.content()) + "\n", encoding="utf-8")
-    lifted_hands.LIFTED_HANDS_FILE.write_text(lifted_hands.write_weights(fit_depths(shapes, deep)), encoding="utf-8")
+    lifted_hands.DEPTHS_FILE.write_text(lifted_hands.write_weights(fit_depths(shapes, deep)), encoding="utf-8")
     RESULT.write_text(text, encoding="utf-8")
 
 
