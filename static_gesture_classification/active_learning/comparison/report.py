@@ -41,7 +41,7 @@ class WrittenContender(TypedDict):
 
 
 class WrittenVerdict(TypedDict):
-    """The verdict in comparison.json."""
+    """The verdict in comparison.json and retrain.json."""
 
     promote: bool
     reason: str
