@@ -23,6 +23,7 @@ from static_gesture_classification.review.samples_view import SamplesView
 from static_gesture_classification.review.shown_sample import PredictedList
 
 WORST = 8  # pairs in the list beside the matrix
+LOOKED_AT = 1.0  # seconds after which the pattern of a cell is searched: its pictures come first
 MOST_SUBJECTS = 300  # in the choice of persons, most errors first
 ANY = "all"
 
@@ -175,7 +176,7 @@ class ConfusionsPage:
         if self._is_pair():
             self.pattern.text = "Looking for what these samples have in common ..."
             with self.samples:  # what was pressed may be gone by now, as a chip is
-                ui.timer(0.05, self._pattern, once=True)
+                ui.timer(LOOKED_AT, lambda cell=self.cell: self._pattern(cell), once=True)
 
     def refresh_matrix(self) -> None:
         """Draw the matrix."""
@@ -207,8 +208,9 @@ class ConfusionsPage:
         made = ui.chip(text, removable=True, text_color="white", on_click=lambda: self.change(rest))
         made.props(f'aria-label="Remove: {text}"').on("remove", lambda: self.change(rest))
 
-    async def _pattern(self) -> None:
-        cell = self.cell
+    async def _pattern(self, cell: Cell) -> None:
+        if cell is not self.cell or cell.gesture is None or cell.prediction is None:
+            return
         text = await frame.in_thread(pattern_of, self.review, self.choice, self.table, cell.gesture, cell.prediction)
         if cell is self.cell:
             self.pattern.text = text
