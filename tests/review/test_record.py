@@ -108,6 +108,8 @@ def test_a_second_page_is_told_that_one_is_recording(served: Served, monkeypatch
             assert "Another page" in second.on("problem")["text"]
         first.press(SPACE)
         assert first.on("recording")["kept"] >= 0
+        first.press(CLOSED)
+        first.on("over")
 
 
 def test_a_confusion_is_recorded_as_one(served: Served) -> None:
