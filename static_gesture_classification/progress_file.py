@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "GESTURES_PROGRESS"
-SECONDS = 0.5  # between two notes
+NOTE_INTERVAL = 0.5  # between two notes
 
 
 class ProgressFile:
@@ -46,7 +46,7 @@ class ProgressFile:
             speed: units per second; None: not known yet.
         """
         now = time.monotonic()
-        if self.path is None or (now - self._noted < SECONDS and done != total):
+        if self.path is None or (now - self._noted < NOTE_INTERVAL and done != total):
             return
         self._noted = now
         work = {"what": what, "done": done, "total": total, "unit": unit, "speed": speed}

@@ -52,13 +52,25 @@ def test_from_nothing_to_a_gesture_of_ones_own(
         page.get_by_role("button", name="Learn it").click()
         wait_for_job(page)
         page.get_by_alt_text("Samples and fitted hands").wait_for()
-        took = time.monotonic() - began
         page.get_by_role("button", name="Try it live").click()
-        page.wait_for_url("**/live*")
+        page.get_by_role("button", name="Start the camera").click()
+        page.get_by_text(OWN).first.wait_for()
+        print(f"from an empty folder to {OWN} seen live: {time.monotonic() - began:.0f} s of {FIVE_MINUTES:.0f}")
+        retrain_and_promote(page)
     log.check()
-    print(f"from an empty folder to {OWN} learned: {took:.0f} s of {FIVE_MINUTES:.0f}")
     assert OWN in (clone / "conf" / "local" / "default.yaml").read_text()
     assert (clone / "models" / "added.ckpt").is_file()
+
+
+def retrain_and_promote(page: Page) -> None:
+    """Train on what was recorded; two models of different gestures cannot be compared, so a person decides."""
+    page.get_by_role("link", name="Retrain").click()
+    page.get_by_role("button", name="Retrain quickly").click()
+    wait_for_job(page)
+    page.get_by_text(f"only models/quick/trained.ckpt tells {OWN} apart").first.wait_for()
+    page.get_by_role("button", name="Promote it anyway").click()
+    page.get_by_role("button", name="Promote it", exact=True).click()
+    page.get_by_text("It is the best one now").wait_for()
 
 
 def wait_for_job(page: Page) -> None:

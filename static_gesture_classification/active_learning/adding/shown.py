@@ -11,7 +11,7 @@ from static_gesture_classification.opencv import cv2
 from static_gesture_classification.preparation.hand_pictures import write_jpeg
 
 QUALITY = 92
-LONGEST = 1280  # pixels; a phone's picture has more than a hand needs
+LONGEST_KEPT_SIDE = 1280  # pixels; a phone's picture has more than a hand needs
 
 
 def keep_picture(data: bytes, folder: Path) -> Path:
@@ -33,8 +33,8 @@ def keep_picture(data: bytes, folder: Path) -> Path:
     except UnreadableImageError as error:
         raise UserError(f"this is no picture that can be read: {error}") from error
     longest = max(image.shape[:2])
-    if longest > LONGEST:
-        height, width = (round(side * LONGEST / longest) for side in image.shape[:2])
+    if longest > LONGEST_KEPT_SIDE:
+        height, width = (round(side * LONGEST_KEPT_SIDE / longest) for side in image.shape[:2])
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     path = folder / f"{int(there[-1].stem) + 1 if there else 0:03d}.jpg"

@@ -10,6 +10,7 @@ from rich.text import Text
 from typing_extensions import TypedDict
 
 from static_gesture_classification.active_learning.comparison.before_after import Comparison
+from static_gesture_classification.active_learning.comparison.report import WrittenVerdict
 from static_gesture_classification.active_learning.retraining.frozen_split import VAL, FrozenSplit
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.evaluation.figures import confusion_matrix, write_figure
@@ -22,14 +23,6 @@ from static_gesture_classification.training.scores import weighted_f1
 from static_gesture_classification.workspace import Workspace
 
 SUMMARY, MATRIX = "retrain.json", "confusion_matrix.png"
-
-
-class WrittenVerdict(TypedDict):
-    """The verdict in retrain.json."""
-
-    promote: bool
-    reason: str
-    undecided: bool
 
 
 class WrittenOutcome(TypedDict):
