@@ -12,7 +12,7 @@ import simplejpeg
 from starlette.testclient import TestClient, WebSocketTestSession
 
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     PlannedRecording,
     RecordingPlan,
     write_plan,
@@ -108,6 +108,8 @@ def test_a_second_page_is_told_that_one_is_recording(served: Served, monkeypatch
             assert "Another page" in second.on("problem")["text"]
         first.press(SPACE)
         assert first.on("recording")["kept"] >= 0
+        first.press(CLOSED)
+        first.on("over")
 
 
 def test_a_confusion_is_recorded_as_one(served: Served) -> None:
@@ -121,7 +123,7 @@ def test_a_confusion_is_recorded_as_one(served: Served) -> None:
 def test_a_line_of_the_plan_is_recorded_with_its_number_and_reason(served: Served) -> None:
     lines = [PlannedRecording("FIST", other, count, 1, 0.1, 0.1, f"for {other}") for other, count in
              (("ONE", 7), ("TWO", 9))]  # fmt: skip
-    write_plan(RecordingPlan(VERSION, "", tuple(lines)), Path("reports/plan.json"))
+    write_plan(RecordingPlan(PLAN_VERSION, "", tuple(lines)), Path("reports/plan.json"))
     with opened(served(), "?gesture=FIST&mistaken_for=TWO") as page:
         ready = page.on("ready")
     assert (ready["wanted"], ready["reason"]) == ("9 pictures", "for TWO")

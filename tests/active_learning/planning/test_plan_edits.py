@@ -15,7 +15,7 @@ from static_gesture_classification.active_learning.planning.plan_edits import (
     switch,
 )
 from static_gesture_classification.active_learning.planning.plan_file import (
-    VERSION,
+    PLAN_VERSION,
     PlannedRecording,
     RecordingPlan,
     read_plan,
@@ -34,7 +34,7 @@ def line(pair: tuple[str, str | None], count: int = 10) -> PlannedRecording:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     plan = tmp_path / "plan.json"
-    write_plan(RecordingPlan(VERSION, "best.ckpt", (line(ONE), line(TWO), line(FIST))), plan)
+    write_plan(RecordingPlan(PLAN_VERSION, "best.ckpt", (line(ONE), line(TWO), line(FIST))), plan)
     return plan
 
 
@@ -67,7 +67,7 @@ def test_edits_stay_when_the_plan_is_made_again(path: Path, tmp_path: Path) -> N
     ):
         edit_plan(path, edit)
     new = ("FIVE", None)
-    made = RecordingPlan(VERSION, "newer.ckpt", (line(new), line(TWO, 7), line(FIST, 9)), taken_in=("a",))
+    made = RecordingPlan(PLAN_VERSION, "newer.ckpt", (line(new), line(TWO, 7), line(FIST, 9)), taken_in=("a",))
     kept = keep_edits(made, path, tmp_path / "recorded")
     assert (kept.checkpoint, kept.taken_in) == ("newer.ckpt", ("a",))
     assert order(kept) == [FIST, ONE, TWO, new]
@@ -82,12 +82,12 @@ def test_what_was_asked_for_is_over_once_it_is_recorded(path: Path, tmp_path: Pa
     folder = tmp_path / "recorded" / "one"
     folder.mkdir(parents=True)
     write_session(folder, Session("FIST", time="2026-11-27T10:00:00+00:00", images=images))
-    made = RecordingPlan(VERSION, "newer.ckpt", (line(TWO),))
+    made = RecordingPlan(PLAN_VERSION, "newer.ckpt", (line(TWO),))
     assert order(keep_edits(made, path, tmp_path / "recorded")) == [TWO]
 
 
 def test_without_an_earlier_plan_or_with_a_damaged_one_the_new_one_counts(path: Path, tmp_path: Path) -> None:
-    made = RecordingPlan(VERSION, "newer.ckpt", (line(TWO),))
+    made = RecordingPlan(PLAN_VERSION, "newer.ckpt", (line(TWO),))
     assert keep_edits(made, tmp_path / "none.json", tmp_path) == made
     path.write_text("{", encoding="utf-8")
     assert keep_edits(made, path, tmp_path) == made
