@@ -45,6 +45,7 @@ def test_a_page_without_data_opens_and_keeps_nobody_out(browser: Browser, empty:
         found = obstacles(page)
         page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
         page.emulate_media(color_scheme="dark")
+        page.locator("body.body--dark").wait_for()
         found += obstacles(page)
         wide = page.evaluate("document.documentElement.scrollWidth")
     log.check()
@@ -55,6 +56,7 @@ def test_a_page_without_data_opens_and_keeps_nobody_out(browser: Browser, empty:
 def obstacles(page: Page) -> list[str]:
     """What axe-core finds that keeps people out."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page.evaluate("Promise.allSettled(document.getAnimations().map(each => each.finished)).then(() => null)")
     looked = {"exclude": [[".q-loading-bar"]]}  # the thin line of Quasar's while a page loads
     results: dict[str, Any] = axe.Axe().run(page, looked, {"resultTypes": ["violations"]}).response
     return [
