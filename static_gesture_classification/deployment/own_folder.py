@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import UserError
 
 
@@ -24,9 +22,3 @@ def require_own(folder: Path, mark: str, setting: str) -> None:
         raise UserError(f"{folder} is a file; {setting} is a folder, name another")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / mark).is_file():
         raise UserError(f"{folder} holds other files, which might be lost; empty it, or set {setting} to another")
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all; its folder is made."""
-    with atomic_path(target) as partial:
-        shutil.copyfile(source, partial)

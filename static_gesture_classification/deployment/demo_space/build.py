@@ -26,7 +26,7 @@ from static_gesture_classification.code_identity import PACKAGE, ROOT, closure
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.deployment.export_onnx import ExportOnnxSettings, write_export
 from static_gesture_classification.deployment.model_card import card_path
-from static_gesture_classification.deployment.own_folder import copy_file, require_own
+from static_gesture_classification.deployment.own_folder import require_own
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.detection.hands import HandDetector, HandSettings
 from static_gesture_classification.detection.model_file import model_file

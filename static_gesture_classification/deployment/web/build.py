@@ -28,9 +28,9 @@ from omegaconf import DictConfig
 from pydantic import Field
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import write_text
+from static_gesture_classification.atomic_files import copy_file, write_text
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.deployment.own_folder import copy_file, require_own
+from static_gesture_classification.deployment.own_folder import require_own
 from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, portable
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.detection.hands import HandSettings
