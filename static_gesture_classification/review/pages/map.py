@@ -144,8 +144,9 @@ class MapPage:
             "grid": {"left": 8, "right": 8, "top": 40, "bottom": 8},
             "xAxis": axis,
             "yAxis": axis,
-            "legend": {"type": "scroll", "top": 4, "left": 8, "right": 8, "textStyle": {"color": "#888"}},
+            "legend": {"type": "scroll", "top": 4, "left": 8, "right": 8, "textStyle": {"color": "#7a7a7a"}},
             "brush": brush,
+            "toolbox": {"show": False},  # the buttons below do what it would
             "dataZoom": [{"type": "inside", f"{name}AxisIndex": 0, "filterMode": "none"} for name in "xy"],
             "tooltip": {
                 ":formatter": "p => `<img src='/thumbnails/${encodeURIComponent(p.data[2])}' width=96 height=96>"

@@ -17,7 +17,7 @@ from static_gesture_classification.review.review import Review
 SECONDS = 2.0  # between two looks at the run folders, while something runs
 PER_PAGE = 25
 TRAINING = {"train", "retrain", "loop", "repro", "record"}  # commands that begin runs
-NUMBER = {"align": "right", "sortable": True}
+NUMBER = {"align": "right", "sortable": True, "headerStyle": "padding-right: 16px"}
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "run", "label": "Run", "field": "run", "align": "left", "sortable": True},
     {
