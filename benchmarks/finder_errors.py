@@ -35,7 +35,7 @@ from static_gesture_classification.opencv import cv2
 from static_gesture_classification.samples import BOX, INDEX_BASE, LANDMARK_COUNT, LITTLE_BASE, WRIST, image_path
 from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training import lifted_hands
-from static_gesture_classification.training.finder_errors import FAILED, FILE, FinderErrors, palm_frame
+from static_gesture_classification.training.finder_errors import FAILED, FINDER_ERRORS_FILE, FinderErrors, palm_frame
 from static_gesture_classification.training.lifted_hands import fit_depths
 from static_gesture_classification.training.models.landmark_features import TIPS
 
@@ -126,8 +126,8 @@ def main() -> None:
     errs = FinderErrors.of(errors)
     shapes, deep = (torch.from_numpy(np.stack(each)).double() for each in zip(*hands, strict=True))
     say(text := report(photographs, errors, missed, errs) + depth_report(shapes, deep))
-    FILE.write_text(json.dumps(errs.content()) + "\n", encoding="utf-8")
-    lifted_hands.FILE.write_text(lifted_hands.write_weights(fit_depths(shapes, deep)), encoding="utf-8")
+    FINDER_ERRORS_FILE.write_text(json.dumps(errs.content()) + "\n", encoding="utf-8")
+    lifted_hands.DEPTHS_FILE.write_text(lifted_hands.write_weights(fit_depths(shapes, deep)), encoding="utf-8")
     RESULT.write_text(text, encoding="utf-8")
 
 

@@ -34,7 +34,7 @@ from static_gesture_classification.recording.masking import mask_surroundings
 from static_gesture_classification.terminal import track
 
 RESULT = Path(__file__).resolve().parent / "results" / "masked_hands.md"
-MARGIN = 0.5  # as conf/recording
+MASK_MARGIN = 0.5  # as conf/recording
 DATA = SHARED / "data"
 EACH = 100  # pictures of each kind
 
@@ -110,7 +110,7 @@ def measure(each: int) -> dict[str, Found]:
                 if hand is None:
                     continue
                 found.hands += 1
-                plain = cut_out(image, hand.box, hand.landmarks, MARGIN)
+                plain = cut_out(image, hand.box, hand.landmarks, MASK_MARGIN)
                 masked = mask_surroundings(plain)
                 found.kept.append(float((plain.pixels == masked.pixels).all(axis=2).mean()))
                 for picture, distances in ((plain, found.plain), (masked, found.masked)):

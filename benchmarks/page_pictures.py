@@ -45,7 +45,7 @@ def take_pictures(folder: Path) -> None:
     """Open each page, and keep what is seen."""
     from playwright.sync_api import sync_playwright
 
-    with served(folder) as address, sync_playwright() as driver:
+    with served(folder) as (address, _), sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]}, reduced_motion="reduce").new_page()
         for name, (place, wanted) in PAGES.items():

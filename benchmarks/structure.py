@@ -13,6 +13,7 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Iterator
+from typing import TypeGuard
 
 PACKAGE = "static_gesture_classification"
 LONG = 40
@@ -73,8 +74,13 @@ def names_defined_in(module: Module) -> set[str]:
             names.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names |= {each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)}
+            names |= {name.id for target in targets for name in ast.walk(target) if is_assigned(name)}
     return {name for name in names if not name.startswith("_")}
+
+
+def is_assigned(node: ast.AST) -> TypeGuard[ast.Name]:
+    """Whether a node is a name that gets a value, not one of an object that does."""
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def length(function: Function) -> int:

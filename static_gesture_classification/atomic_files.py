@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,12 @@ def flush_to_disk(path: Path) -> None:
     """
     with path.open("r+b") as file:
         os.fsync(file.fileno())
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all. Raises `OutputError` as `atomic_path`."""
+    with atomic_path(target) as partial:
+        shutil.copyfile(source, partial)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

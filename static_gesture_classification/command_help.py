@@ -48,9 +48,8 @@ def show_help(command: Command, conf: Path) -> None:
         if short is not None:
             say(f"\n`{group}.` may be left out: {short.partition('.')[2]}=VALUE.\n")
     if command.uses:
-        say(
-            "It uses these groups too. GROUP=CHOICE takes another file of conf/GROUP/;\nGROUP.NAME=VALUE sets a value.\n"
-        )
+        say("It uses these groups too. GROUP=CHOICE takes another file of conf/GROUP/;")
+        say("GROUP.NAME=VALUE sets a value.\n")
         show_table(_groups(command.uses, conf))
     say("\nEvery setting, its default and its meaning: conf/. To see all values: add --cfg job.")
 

@@ -212,7 +212,7 @@ MUTATIONS = (
     ),
     one(
         "an image's aspect in landmarks",
-        "preparation/landmark_store.py",
+        "hand_points.py",
         "    points[..., 0] *= np.reshape(np.asarray(aspects, np.float32), (-1, 1))\n",
         "",
         "tests/preparation/test_landmarks.py::test_points_are_in_units_of_the_images_height",

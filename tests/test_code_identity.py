@@ -12,7 +12,6 @@ from static_gesture_classification.code_identity import (
     SURROUNDINGS,
     closure,
     code_digest,
-    modules_below,
 )
 from static_gesture_classification.training.identity import training_code
 
@@ -90,8 +89,14 @@ def test_a_changed_loss_is_other_training_code_and_a_changed_comment_is_not(
     losses = tmp_path / PACKAGE / "training" / "losses.py"
     assert old in losses.read_text()
     losses.write_text(losses.read_text().replace(old, new))
-    after = code_digest([f for f in modules_below(losses.parent) if f.name != "identity.py"], tmp_path)
-    assert (after == before) is same
+    assert (training_code(losses.parent) == before) is same
+
+
+def test_changed_measurements_are_other_training_code(project: Path, tmp_path: Path) -> None:
+    shutil.copytree(project / PACKAGE, tmp_path / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    measured = tmp_path / PACKAGE / "training" / "finder_errors.json"
+    measured.write_text(measured.read_text().replace("median", "Median"))
+    assert training_code(measured.parent) != training_code(project / PACKAGE / "training")
 
 
 STAGES = yaml.safe_load((Path(__file__).parent.parent / "dvc.yaml").read_text())["stages"]

@@ -27,7 +27,7 @@ from static_gesture_classification.training.checkpoint import Classifier, checkp
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.workspace import Workspace
 
-KEPT = 4  # checkpoints' results
+KEPT_RESULTS = 4  # checkpoints' results
 
 
 def prepared_files(kind: InputKind, workspace: Workspace) -> list[Path]:
@@ -81,7 +81,7 @@ def _predict(classifier: Classifier, workspace: Workspace) -> Predictions:
 
 def _forget_oldest(folder: Path) -> None:
     newest_first = sorted(folder.glob("*.parquet"), key=lambda path: -path.stat().st_mtime_ns)
-    for path in newest_first[KEPT:]:
+    for path in newest_first[KEPT_RESULTS:]:
         path.unlink(missing_ok=True)
         embeddings_path(path).unlink(missing_ok=True)
 

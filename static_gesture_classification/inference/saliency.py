@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from static_gesture_classification.arrays import Singles
 from static_gesture_classification.training.checkpoint import Classifier
 
-Floats = np.ndarray
 
-
-def crop_heat(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Floats | None:
+def crop_heat(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Singles | None:
     """Grad-CAM of one hand: float32 (h, w), 0..1, over the whole crop; None where the network has no convolution.
 
     Args:
@@ -43,7 +42,7 @@ def crop_heat(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Float
     return _to_one(heat)
 
 
-def point_weights(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Floats | None:
+def point_weights(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Singles | None:
     """How much each landmark of one hand speaks for or against a gesture: float32 (21,), 0..1.
 
     None where the classifier sees no landmarks, or the hand has none; arguments as for `crop_heat`.
@@ -85,7 +84,7 @@ def _with_gradient(batch: Any) -> Any:
     return own if isinstance(batch, Tensor) else (own, *batch[1:])
 
 
-def _to_one(values: Floats) -> Floats:
+def _to_one(values: Singles) -> Singles:
     most = float(values.max(initial=0.0))
-    scaled: Floats = (values / most if most > 0 else values).astype(np.float32)
+    scaled: Singles = (values / most if most > 0 else values).astype(np.float32)
     return scaled

@@ -77,8 +77,8 @@ class TwoModels:
         self.known = [name for name in first.vocabulary if name in second.vocabulary]
         if len(self.known) < 2:
             raise UserError(
-                f"live.second={path} knows {in_words(second.vocabulary)}, the model {in_words(first.vocabulary)}: they "
-                "cannot be compared; name a model of the same gestures"
+                f"live.second={path} knows {_in_words(second.vocabulary)}, the model {_in_words(first.vocabulary)}: "
+                "they cannot be compared; name a model of the same gestures"
             )
         kinds = [PARTS.get(each.classifier.kind.name, each.classifier.kind.name) for each in (first, second)]
         self.second, self.names = second, kinds if kinds[0] != kinds[1] else ["the model", path.name]
@@ -91,6 +91,6 @@ class TwoModels:
         return dict(zip(self.names, said, strict=True)) if all(name in self.known for name in said) else {}
 
 
-def in_words(vocabulary: Vocabulary) -> str:
+def _in_words(vocabulary: Vocabulary) -> str:
     """The gestures, in words."""
     return ", ".join(vocabulary)

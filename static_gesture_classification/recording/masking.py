@@ -9,25 +9,25 @@ import numpy as np
 from static_gesture_classification.preparation.hand_pictures import HandPicture
 
 # As shares of the hand's longer side. Landmarks lie inside the hand; half a finger's width is about 0.05.
-MARGIN = 0.16  # what stays around the palm and the bones of the fingers
+MASK_MARGIN = 0.16  # what stays around the palm and the bones of the fingers
 FEATHER = 0.05  # over which the picture passes into the blur
 PATCH = 0.25  # side of the patches of which only the mean is left; a face as large as the hand has four by four
-PALM = (0, 1, 5, 9, 13, 17)  # landmarks around it
-FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
+_PALM = (0, 1, 5, 9, 13, 17)  # landmarks around it
+_FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 
 
 def mask_surroundings(picture: HandPicture) -> HandPicture:
     """The same picture with all but the hand blurred.
 
-    What stays is the palm, the fingers along their landmarks (without landmarks: the box), and `MARGIN` around them. So
-    of a face behind the hand only what lies that near to a finger stays. Elsewhere only means of patches are left.
+    The palm, the fingers along their landmarks (without landmarks: the box), and `MASK_MARGIN` around them stay.
+    So of a face behind the hand only what lies that near to a finger stays. Elsewhere only means of patches are left.
     """
     from static_gesture_classification.opencv import cv2
 
     height, width = picture.pixels.shape[:2]
     size = max(float(np.ptp(_points(picture) * (width, height), axis=0).max()), 1.0)
     distance = cv2.distanceTransform(_outside(picture), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    stays = np.clip((MARGIN * size - distance) / (FEATHER * size), 0, 1)[..., None]
+    stays = np.clip((MASK_MARGIN * size - distance) / (FEATHER * size), 0, 1)[..., None]
     patches = tuple(max(1, round(side / (PATCH * size))) for side in (width, height))
     means = cv2.resize(picture.pixels, patches, interpolation=cv2.INTER_AREA)
     blurred = cv2.resize(means, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -50,8 +50,8 @@ def _outside(picture: HandPicture) -> np.ndarray:
     height, width = picture.pixels.shape[:2]
     outside = np.ones((height, width), np.uint8)
     points = (_points(picture) * (width, height)).round().astype(np.int32)
-    palm = points[list(PALM)] if picture.landmarks is not None else points
+    palm = points[list(_PALM)] if picture.landmarks is not None else points
     cv2.fillConvexPoly(outside, cv2.convexHull(palm), 0)
     if picture.landmarks is not None:
-        cv2.polylines(outside, [points[list(finger)] for finger in FINGERS], False, 0)
+        cv2.polylines(outside, [points[list(finger)] for finger in _FINGERS], False, 0)
     return outside

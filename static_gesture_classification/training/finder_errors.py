@@ -23,7 +23,7 @@ from torch import Generator, Tensor
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.samples import INDEX_BASE, LANDMARK_COUNT, LITTLE_BASE, MIDDLE_BASE, WRIST
 
-FILE = Path(__file__).with_suffix(".json")
+FINDER_ERRORS_FILE = Path(__file__).with_suffix(".json")
 FAILED = 0.5  # root mean square error from which the hand was not found at all: no error, another hand or none
 _PARTS = 16  # principal components of the covariance that are kept
 _DIGITS = 3
@@ -58,7 +58,7 @@ class FinderErrors:
     @classmethod
     def read(cls) -> FinderErrors:
         """The measured ones."""
-        content = read_json(FILE, dict[str, float | list[list[float]]], "run benchmarks/finder_errors.py")
+        content = read_json(FINDER_ERRORS_FILE, dict[str, float | list[list[float]]], "run benchmarks/finder_errors.py")
         shape = torch.tensor(content["shape"], dtype=torch.float32)
         return cls(float(content["median"]), float(content["spread"]), shape)  # type: ignore[arg-type]
 

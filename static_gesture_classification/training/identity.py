@@ -58,8 +58,14 @@ class RunIdentity:
 
 @cache
 def training_code(folder: Path) -> str:
-    """Hash of the modules in the folder `training` and of their imports, without this module, which trains nothing."""
-    return code_digest([file for file in modules_below(folder) if file.name != Path(__file__).name])
+    """Hash of the modules in the folder `training` and of their imports, without this module, which trains nothing.
+
+    The measured numbers beside the modules (JSON) count as code.
+    """
+    modules = [file for file in modules_below(folder) if file.name != Path(__file__).name]
+    code = code_digest(modules, folder.parent.parent)
+    measured = b"".join(file.read_bytes() for file in sorted(folder.glob("*.json")))
+    return hashlib.blake2b(code.encode() + measured, digest_size=16).hexdigest()
 
 
 def fingerprint(settings: TrainingSettings, data: str) -> str:

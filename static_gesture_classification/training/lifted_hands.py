@@ -20,7 +20,7 @@ from static_gesture_classification.file_data import read_json
 from static_gesture_classification.training.finder_errors import palm_frame
 from static_gesture_classification.training.models.landmark_features import BONE_ENDS, BONE_STARTS
 
-FILE = Path(__file__).with_suffix(".json")
+DEPTHS_FILE = Path(__file__).with_suffix(".json")
 _RIDGE = 1.0
 _DIGITS = 3
 
@@ -52,5 +52,5 @@ def terms(hands: Tensor) -> Tensor:
 
 @cache
 def _weights() -> Tensor:
-    content = read_json(FILE, list[list[float]], "run benchmarks/finder_errors.py")
+    content = read_json(DEPTHS_FILE, list[list[float]], "run benchmarks/finder_errors.py")
     return torch.from_numpy(np.array(content, np.float32))

@@ -16,7 +16,7 @@ from static_gesture_classification.deployment.web.build import (
     WebSettings,
     finder_settings,
     hands_to_compare,
-    write_page,
+    write_web_page,
 )
 from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, portable
 from static_gesture_classification.detection.detector import Detector
@@ -81,7 +81,7 @@ def settings(project: Path, hand_landmarker: Path, tmp_path_factory: pytest.Temp
 def page(settings: WebSettings, classifier: Classifier) -> Iterator[str]:
     """The address of a whole page."""
     network = PortableNetwork(classifier, portable(classifier, Path("a.ckpt")).layers)
-    write_page(settings, network, hands_to_compare(0), finder_settings(settings.detector))
+    write_web_page(settings, network, hands_to_compare(0), finder_settings(settings.detector))
     with served(settings.output) as address:
         yield address
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from static_gesture_classification.evaluation.all_samples import KEPT, predict_all
+from static_gesture_classification.evaluation.all_samples import KEPT_RESULTS, predict_all
 from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES
 from static_gesture_classification.samples import to_arrow, write_samples
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
@@ -54,12 +54,12 @@ def test_they_are_kept_until_the_samples_change_and_the_oldest_go(workspace: Wor
     written = kept.stat().st_mtime_ns
     predict_all(workspace.trained, workspace, folder)
     assert kept.stat().st_mtime_ns == written
-    for number in range(KEPT - 1):
+    for number in range(KEPT_RESULTS - 1):
         (folder / f"older{number}.parquet").touch()
         os.utime(folder / f"older{number}.parquet", (number, number))
     np.save(workspace.landmarks / POINTS, np.random.default_rng(1).random((5, 21, 2)).astype(np.float32))
     predict_all(workspace.trained, workspace, folder)
     names = {path.name for path in folder.glob("*.parquet")}
-    assert len(names) == KEPT
+    assert len(names) == KEPT_RESULTS
     assert "older0.parquet" not in names
     assert kept.name in names

@@ -13,9 +13,9 @@ import torch
 
 from static_gesture_classification.training.models import landmark_features
 
-PALM = (0, 5, 9, 13, 17)
-DIGITS = tuple(slice(first, first + 4) for first in (1, 5, 9, 13, 17))
-PALMS, FINGERS = 80, 40  # known hands with the most similar palm, finger, of which one is taken
+_PALM = (0, 5, 9, 13, 17)
+_DIGITS = tuple(slice(first, first + 4) for first in (1, 5, 9, 13, 17))
+PALMS, _FINGERS = 80, 40  # known hands with the most similar palm, finger, of which one is taken
 _SMALLEST = 1e-9
 
 
@@ -39,10 +39,10 @@ def _mix(sample: np.ndarray, others: np.ndarray, count: int, rng: np.random.Gene
     laid, misfit = _lay_over(others, sample)
     palms = rng.choice(np.argsort(misfit)[:PALMS], count)
     mixed = sample + rng.random((count, 1, 1)) * (laid[palms] - sample)
-    for digit in DIGITS:
+    for digit in _DIGITS:
         fingers, own = laid[:, digit] - laid[:, digit][:, :1], sample[digit] - sample[digit][0]
         apart = np.square(fingers - own).sum(axis=2).mean(axis=1)
-        taken = fingers[rng.choice(np.argsort(apart)[:FINGERS], count)]
+        taken = fingers[rng.choice(np.argsort(apart)[:_FINGERS], count)]
         mixed[:, digit] = mixed[:, digit][:, :1] + own + rng.random((count, 1, 1)) * (taken - own)
     return mixed
 
@@ -50,13 +50,13 @@ def _mix(sample: np.ndarray, others: np.ndarray, count: int, rng: np.random.Gene
 def _lay_over(hands: np.ndarray, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Hands (m, 21, 2) turned, scaled and moved until their palms lie on the sample's; how far these are apart (m,)."""
     numbers, wanted = hands[..., 0] + 1j * hands[..., 1], sample[:, 0] + 1j * sample[:, 1]
-    palms, palm = numbers[:, PALM], wanted[list(PALM)]
+    palms, palm = numbers[:, _PALM], wanted[list(_PALM)]
     centres, centre = palms.mean(axis=1, keepdims=True), palm.mean()
     turn = ((palms - centres).conj() * (palm - centre)).sum(axis=1) / np.maximum(
         np.square(np.abs(palms - centres)).sum(axis=1), _SMALLEST
     )
     laid = (numbers - centres) * turn[:, None] + centre
-    misfit = np.square(np.abs(laid[:, PALM] - palm)).mean(axis=1)
+    misfit = np.square(np.abs(laid[:, _PALM] - palm)).mean(axis=1)
     return np.stack([laid.real, laid.imag], axis=-1), misfit
 
 

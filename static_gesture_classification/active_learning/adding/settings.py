@@ -15,7 +15,7 @@ from static_gesture_classification.settings import Settings
 from static_gesture_classification.workspace import Workspace
 
 ASK = "name the new gesture: gestures add ROCK add.pictures=FOLDER"
-LABELS = "labels"  # of a source: its label map
+_LABELS = "labels"  # of a source: its label map
 
 
 class AddSettings(Settings):
@@ -97,7 +97,7 @@ class AddSettings(Settings):
             subject=config.add.subject or "",
             vocabulary=Vocabulary.from_config(config),
             poses=OmegaConf.to_container(config.poses, resolve=True),
-            label_maps=[dict(node.get(LABELS) or {}) for node in (config.get("sources") or {}).values() if node],
+            label_maps=[dict(node.get(_LABELS) or {}) for node in (config.get("sources") or {}).values() if node],
             detector=DetectorSettings.from_config(config),
             workspaces=(Workspace.read(config, "retrain.paths"), Workspace.from_config(config)),
             seed=config.seed,

@@ -17,14 +17,14 @@ from sklearn.manifold import TSNE
 from static_gesture_classification.arrays import Singles
 from static_gesture_classification.atomic_files import atomic_path
 
-COMPONENTS = 30  # that t-SNE sees
+MAP_COMPONENTS = 30  # that t-SNE sees
 PERPLEXITY = 30.0
-FEWEST = 5  # samples for a map
-MOST = 20_000  # samples on a map
+FEWEST_ON_MAP = 5  # samples for a map
+MOST_ON_MAP = 20_000  # samples on a map
 MAP_VERSION = 1  # raise it when the same embeddings give another map
 
 
-def choose_rows(embeddings: Singles, seed: int, most: int = MOST) -> npt.NDArray[np.int64]:
+def choose_rows(embeddings: Singles, seed: int, most: int = MOST_ON_MAP) -> npt.NDArray[np.int64]:
     """The rows on the map, ascending: those with an embedding, at most `most` of them, drawn evenly."""
     rows = np.flatnonzero(np.isfinite(embeddings).all(axis=1))
     if len(rows) <= most:
@@ -41,7 +41,7 @@ def by_neighbours(embeddings: Singles, seed: int, folder: Path) -> Singles:
     """Places (n, 2) float32 in -1..1 by t-SNE, read from `folder` where it is kept there.
 
     Args:
-        embeddings: (n, D), n >= `FEWEST`.
+        embeddings: (n, D), n >= `FEWEST_ON_MAP`.
         seed: of the search.
         folder: where maps are kept, by content.
 
@@ -57,7 +57,7 @@ def by_neighbours(embeddings: Singles, seed: int, folder: Path) -> Singles:
             return kept
     except (OSError, ValueError, EOFError):  # not there yet, or damaged
         pass
-    start = _reduce(embeddings, COMPONENTS, seed)
+    start = _reduce(embeddings, MAP_COMPONENTS, seed)
     perplexity = min(PERPLEXITY, (len(start) - 1) / 3)
     places = _to_frame(TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(start))
     with atomic_path(path) as partial, partial.open("wb") as file:

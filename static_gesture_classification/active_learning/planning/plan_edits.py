@@ -21,8 +21,8 @@ from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.process_lock import change_alone
 
-Pair = tuple[str, str | None]
-MOST = 1000  # samples of a line
+_Pair = tuple[str, str | None]
+MOST_PLANNED = 1000  # samples of a line
 
 
 def write_both(plan: RecordingPlan, path: Path) -> Path:
@@ -46,19 +46,19 @@ def edit_plan(path: Path, change: Callable[[RecordingPlan], RecordingPlan]) -> R
     return plan
 
 
-def set_count(plan: RecordingPlan, pair: Pair, count: int) -> RecordingPlan:
+def set_count(plan: RecordingPlan, pair: _Pair, count: int) -> RecordingPlan:
     """Ask for `count` samples of a line."""
-    if not 1 <= count <= MOST:
-        raise UserError(f"{count} samples cannot be planned; choose 1 to {MOST}, or switch the line off")
+    if not 1 <= count <= MOST_PLANNED:
+        raise UserError(f"{count} samples cannot be planned; choose 1 to {MOST_PLANNED}, or switch the line off")
     return _change(plan, pair, lambda line: replace(line, count=count, by_user=True))
 
 
-def switch(plan: RecordingPlan, pair: Pair, off: bool) -> RecordingPlan:
+def switch(plan: RecordingPlan, pair: _Pair, off: bool) -> RecordingPlan:
     """Switch a line off, or on again."""
     return _change(plan, pair, lambda line: replace(line, off=off))
 
 
-def move(plan: RecordingPlan, pair: Pair, place: int) -> RecordingPlan:
+def move(plan: RecordingPlan, pair: _Pair, place: int) -> RecordingPlan:
     """Put a line at a place, from 0; a place beyond the last is the last."""
     line = _line(plan, pair)
     others = [each for each in plan.recordings if each.pair != pair]
@@ -97,7 +97,7 @@ def keep_edits(made: RecordingPlan, path: Path, recorded: Path) -> RecordingPlan
     return replace(made, recordings=tuple(lines), ordered=before.ordered)
 
 
-def _as_before(line: PlannedRecording, old: Mapping[Pair, PlannedRecording], asked: set[Pair]) -> PlannedRecording:
+def _as_before(line: PlannedRecording, old: Mapping[_Pair, PlannedRecording], asked: set[_Pair]) -> PlannedRecording:
     before = old.get(line.pair)
     if before is None:
         return line
@@ -105,12 +105,12 @@ def _as_before(line: PlannedRecording, old: Mapping[Pair, PlannedRecording], ask
     return replace(kept, count=before.count, by_user=True) if line.pair in asked else kept
 
 
-def _change(plan: RecordingPlan, pair: Pair, change: Callable[[PlannedRecording], PlannedRecording]) -> RecordingPlan:
+def _change(plan: RecordingPlan, pair: _Pair, change: Callable[[PlannedRecording], PlannedRecording]) -> RecordingPlan:
     _line(plan, pair)
     return replace(plan, recordings=tuple(change(line) if line.pair == pair else line for line in plan.recordings))
 
 
-def _line(plan: RecordingPlan, pair: Pair) -> PlannedRecording:
+def _line(plan: RecordingPlan, pair: _Pair) -> PlannedRecording:
     line = next((line for line in plan.recordings if line.pair == pair), None)
     if line is None:
         about = f"{pair[0]} taken for {pair[1]}" if pair[1] else pair[0]

@@ -28,8 +28,8 @@ from static_gesture_classification.inference.recogniser_folder import load_recog
 
 FOLDER = Path(__file__).resolve().parent
 COLOURS = ("#56b4e9", "#e69f00")  # differ for every kind of colour blindness (Okabe and Ito)
-EDGE = "#101418"  # around lines, so that they are seen on any picture
-KEPT = 300  # seconds after which Gradio's copies of pictures are deleted; it looks as often
+_EDGE = "#101418"  # around lines, so that they are seen on any picture
+_KEPT = 300  # seconds after which Gradio's copies of pictures are deleted; it looks as often
 HELP = """# Hand gestures
 
 Give a picture with a hand in it, or take one with your camera. The gestures are {gestures}{rest}.
@@ -78,9 +78,9 @@ class Page:
     def build(self) -> gradio.Blocks:
         """The page's parts."""
         vocabulary = self.predictor.vocabulary
-        shown = ", ".join(in_words(name) for name in vocabulary if name != vocabulary.background)
-        rest = f"; {in_words(vocabulary.background)} means none of them" if vocabulary.background else ""
-        with gradio.Blocks(title="Hand gestures", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as blocks:
+        shown = ", ".join(_in_words(name) for name in vocabulary if name != vocabulary.background)
+        rest = f"; {_in_words(vocabulary.background)} means none of them" if vocabulary.background else ""
+        with gradio.Blocks(title="Hand gestures", analytics_enabled=False, delete_cache=(_KEPT, _KEPT)) as blocks:
             gradio.Markdown(HELP.format(gestures=shown, rest=rest))
             with gradio.Row():
                 picture = gradio.Image(label="Picture", sources=["upload", "webcam", "clipboard"], type="numpy")
@@ -92,7 +92,7 @@ class Page:
         return blocks
 
 
-def in_words(gesture: str) -> str:
+def _in_words(gesture: str) -> str:
     """A gesture as people say it."""
     return gesture.replace("_", " ").lower()
 
@@ -100,7 +100,7 @@ def in_words(gesture: str) -> str:
 def rows_of(hands: Sequence[RecognisedHand], names: Sequence[str], most: int = 3) -> list[list[str]]:
     """Number of the hand, gesture and probability of the likeliest gestures, for each hand."""
     return [
-        [str(number), in_words(names[index]), f"{hand.probabilities[index]:.0%}"]
+        [str(number), _in_words(names[index]), f"{hand.probabilities[index]:.0%}"]
         for number, hand in enumerate(hands, 1)
         for index in hand.probabilities.argsort()[::-1][:most].tolist()
     ]
@@ -112,26 +112,26 @@ def drawn(image: np.ndarray, hands: Sequence[RecognisedHand]) -> np.ndarray:
     drawing, unit = ImageDraw.Draw(picture), max(1.0, max(image.shape[:2]) / 640)
     for number, hand in enumerate(hands):
         colour = COLOURS[number % len(COLOURS)]
-        text = f"{number + 1}: {in_words(hand.gesture)} {hand.score:.0%}"
-        draw_hand(drawing, hand, text, colour, unit)
+        text = f"{number + 1}: {_in_words(hand.gesture)} {hand.score:.0%}"
+        _draw_hand(drawing, hand, text, colour, unit)
     return np.asarray(picture)
 
 
-def draw_hand(drawing: ImageDraw.ImageDraw, hand: RecognisedHand, text: str, colour: str, unit: float) -> None:
+def _draw_hand(drawing: ImageDraw.ImageDraw, hand: RecognisedHand, text: str, colour: str, unit: float) -> None:
     """One hand; lines are `unit` pixels times a few wide."""
     width, height = drawing.im.size
     x1, y1, x2, y2 = (share * side for share, side in zip(hand.hand.box, (width, height) * 2, strict=True))
-    for wide, style in ((6, EDGE), (3, colour)):
+    for wide, style in ((6, _EDGE), (3, colour)):
         drawing.rectangle((x1, y1, x2, y2), outline=style, width=max(1, round(wide * unit)))
     for x, y in () if hand.hand.landmarks is None else hand.hand.landmarks.tolist():
         centre, radius = (x * width, y * height), 3 * unit
-        drawing.circle(centre, radius, fill=EDGE, outline=colour, width=max(1, round(unit)))
+        drawing.circle(centre, radius, fill=_EDGE, outline=colour, width=max(1, round(unit)))
     font = ImageFont.load_default(18 * unit)
     right, bottom = drawing.textbbox((0, 0), text, font=font)[2:]
     pad = 4 * unit
     x = max(0.0, min(x1, width - right - 2 * pad))
     y = y1 - bottom - 2 * pad if y1 > bottom + 2 * pad else y1
-    drawing.rectangle((x, y, x + right + 2 * pad, y + bottom + 2 * pad), fill=EDGE)
+    drawing.rectangle((x, y, x + right + 2 * pad, y + bottom + 2 * pad), fill=_EDGE)
     drawing.text((x + pad, y + pad), text, fill=colour, font=font)
 
 

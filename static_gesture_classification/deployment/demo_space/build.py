@@ -21,7 +21,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import explain_write_errors, write_text
+from static_gesture_classification.atomic_files import copy_file, explain_write_errors, write_text
 from static_gesture_classification.code_identity import PACKAGE, ROOT, closure
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.deployment.export_onnx import ExportOnnxSettings, write_export
@@ -111,12 +111,12 @@ def write_folder(settings: DemoSpaceSettings) -> None:
         write_finder(finder, model, settings.output)
         shutil.rmtree(settings.output / PACKAGE, ignore_errors=True)
         for path in needed_modules():
-            copy(path, settings.output / path.relative_to(ROOT))
+            copy_file(path, settings.output / path.relative_to(ROOT))
         for name in (*PROGRAMS, "requirements.txt"):
-            copy(HERE / name, settings.output / name)
-        copy(licence_file(), settings.output / "LICENSE")
+            copy_file(HERE / name, settings.output / name)
+        copy_file(licence_file(), settings.output / "LICENSE")
     write_text(settings.output / ".gitattributes", LARGE_FILES)
-    write_text(settings.output / "README.md", readme(settings))
+    write_text(settings.output / "README.md", _readme(settings))
 
 
 def write_model(settings: DemoSpaceSettings) -> None:
@@ -127,7 +127,7 @@ def write_model(settings: DemoSpaceSettings) -> None:
         return
     load_onnx(exported)  # raises where it is no file of this program
     with explain_write_errors(target):
-        copy(exported, target)
+        copy_file(exported, target)
     if card_path(exported).is_file():
         card = card_path(exported).read_text(encoding="utf-8")
         write_text(card_path(target), card.replace(exported.name, target.name))
@@ -157,7 +157,7 @@ def licence_file() -> Path:
     return next(Path(str(each.locate())) for each in files(DISTRIBUTION) or () if each.name == "LICENSE")
 
 
-def readme(settings: DemoSpaceSettings) -> str:
+def _readme(settings: DemoSpaceSettings) -> str:
     """The page of the space, with its header."""
     from huggingface_hub import SpaceCardData  # it takes a second to import
 
@@ -179,12 +179,6 @@ def pinned(name: str) -> str:
     """The version of a package in the folder's requirements."""
     lines = (HERE / "requirements.txt").read_text(encoding="utf-8").split()
     return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
 
 
 if __name__ == "__main__":

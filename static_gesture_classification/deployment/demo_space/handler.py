@@ -21,7 +21,7 @@ from static_gesture_classification.images import UnreadableImageError, decode, r
 from static_gesture_classification.inference.predictor import RecognisedHand
 from static_gesture_classification.inference.recogniser_folder import load_recogniser
 
-LARGEST = 20_000_000  # bytes of a picture
+_LARGEST = 20_000_000  # bytes of a picture
 
 
 class EndpointHandler:
@@ -48,12 +48,12 @@ class EndpointHandler:
         Raises:
             ValueError: there is no picture, or it cannot be read; says why.
         """
-        image = picture_of(data.get("inputs"))
+        image = _picture_of(data.get("inputs"))
         names = self.predictor.vocabulary.names
-        return [described(hand, image, names) for hand in self.predictor.predict(image)]
+        return [_described(hand, image, names) for hand in self.predictor.predict(image)]
 
 
-def described(hand: RecognisedHand, image: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
+def _described(hand: RecognisedHand, image: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
     """A hand as plain values."""
     height, width = image.shape[:2]
     corners = (round(share * side) for share, side in zip(hand.hand.box, (width, height) * 2, strict=True))
@@ -65,7 +65,7 @@ def described(hand: RecognisedHand, image: np.ndarray, names: tuple[str, ...]) -
     }
 
 
-def picture_of(given: Any) -> np.ndarray:
+def _picture_of(given: Any) -> np.ndarray:
     """The pixels of an input, uint8 (height, width, 3) RGB, upright. Raises `ValueError`, see `EndpointHandler`."""
     if isinstance(given, Mapping):
         given = given.get("image")
@@ -75,8 +75,8 @@ def picture_of(given: Any) -> np.ndarray:
         given = decoded(given)
     if not isinstance(given, bytes | bytearray) or not given:
         raise ValueError("there is no picture in the request: send {'inputs': IMAGE}, its bytes in base64")
-    if len(given) > LARGEST:
-        raise ValueError(f"the picture has {len(given):,} bytes; at most {LARGEST:,} are read")
+    if len(given) > _LARGEST:
+        raise ValueError(f"the picture has {len(given):,} bytes; at most {_LARGEST:,} are read")
     try:
         return decode(bytes(given), read_header(bytes(given)))
     except UnreadableImageError as error:

@@ -28,7 +28,7 @@ from omegaconf import DictConfig
 from pydantic import Field
 from rich.filesize import decimal
 
-from static_gesture_classification.atomic_files import atomic_path, write_text
+from static_gesture_classification.atomic_files import copy_file, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.deployment.own_folder import require_own
 from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, portable
@@ -48,8 +48,8 @@ from static_gesture_classification.synthetic.scenes import draw_hand
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import load_classifier
 
-MARK = "network.json"
-PAGE = Path(__file__).parent / "page"
+_MARK = "network.json"
+_PAGE = Path(__file__).parent / "page"
 VISION = re.compile(r"package/(?:wasm/)?(?P<name>vision_bundle\.mjs|vision_wasm_internal\.(?:js|wasm))")
 COMPARED = 64  # hands in parity.json
 LICENCES = """# Licences of what others made
@@ -105,12 +105,12 @@ class WebSettings(Settings):
 def main(config: DictConfig) -> None:
     """Build the page."""
     settings = WebSettings.from_config(config)
-    require_own(settings.output, MARK, "web.output")
+    require_own(settings.output, _MARK, "web.output")
     network = portable(load_classifier(settings.checkpoint), settings.checkpoint)
     points = hands_to_compare(settings.seed)
     difference = check_portable(network, points, settings.checkpoint)
     finder = finder_settings(settings.detector)
-    write_page(settings, network, points, finder)
+    write_web_page(settings, network, points, finder)
     size = sum(path.stat().st_size for path in settings.output.rglob("*") if path.is_file())
     say(f"{settings.output}: {decimal(size)}; its network differs from the checkpoint by at most {difference:.1g}")
     say(f"To see it: python -m http.server --bind 127.0.0.1 --directory {settings.output} 8000")
@@ -138,27 +138,27 @@ def hands_to_compare(seed: int) -> np.ndarray:
     return np.array([*hands, hands[0] * (-1, 1), np.full((21, 2), 0.5)], np.float32)
 
 
-def write_page(settings: WebSettings, network: PortableNetwork, points: np.ndarray, finder: HandSettings) -> None:
+def write_web_page(settings: WebSettings, network: PortableNetwork, points: np.ndarray, finder: HandSettings) -> None:
     """Write all files; what is fetched comes first."""
     package = settings.tasks_vision
     fetch(package.remote, package.path, Connection(), lambda size: require_free_disk(package.path.parent, size, "it"))
     model = model_file(finder.model)
-    for path in sorted(PAGE.iterdir()):
-        copy(path, settings.output / path.name)
-    copy(model, settings.output / "hand_landmarker.task")
+    for path in sorted(_PAGE.iterdir()):
+        copy_file(path, settings.output / path.name)
+    copy_file(model, settings.output / "hand_landmarker.task")
     shutil.rmtree(settings.output / "vision", ignore_errors=True)  # of another version
     with open_archive(package.path) as archive:
         unpack(archive, VISION, "vision/{name}", settings.output)
-    for name, content in described(network, points, finder):
+    for name, content in _described(network, points, finder):
         write_text(settings.output / name, json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
     version = package.path.stem.removeprefix("tasks-vision-")
     write_text(settings.output / "LICENCES.md", LICENCES.format(version=version, url=package.url))
 
 
-def described(network: PortableNetwork, points: np.ndarray, finder: HandSettings) -> Iterable[tuple[str, Any]]:
+def _described(network: PortableNetwork, points: np.ndarray, finder: HandSettings) -> Iterable[tuple[str, Any]]:
     """Names and contents of the JSON files."""
     answers = network.classifier.answers(points)
-    yield MARK, network.plain()
+    yield _MARK, network.plain()
     yield (
         "finder.json",
         {
@@ -179,12 +179,6 @@ def described(network: PortableNetwork, points: np.ndarray, finder: HandSettings
             "strangeness": answers.strangeness.tolist(),
         },
     )
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
-    with atomic_path(target) as partial:
-        shutil.copyfile(source, partial)
 
 
 if __name__ == "__main__":

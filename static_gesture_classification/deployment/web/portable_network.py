@@ -29,7 +29,7 @@ from static_gesture_classification.training.inputs import Landmarks
 from static_gesture_classification.training.models import landmark_features
 
 NETWORK_VERSION = 1
-DIFFERENCE = 1e-4  # largest allowed difference of a probability from the checkpoint's
+_DIFFERENCE = 1e-4  # largest allowed difference of a probability from the checkpoint's
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +122,10 @@ def check_portable(network: PortableNetwork, points: np.ndarray, checkpoint: Pat
     ours, theirs = network.classifier.answers(points), network.answers(points)
     pairs = ((ours.probabilities, theirs.probabilities), (ours.strangeness, theirs.strangeness))
     difference = max(float(np.abs(one - other).max()) for one, other in pairs)
-    if not difference <= DIFFERENCE:  # NaN is refused too
+    if not difference <= _DIFFERENCE:  # NaN is refused too
         raise UserError(
             f"the layers of {checkpoint} give probabilities that are off by {difference:.2g}, more than "
-            f"{DIFFERENCE:g}; nothing was written"
+            f"{_DIFFERENCE:g}; nothing was written"
         )
     return difference
 

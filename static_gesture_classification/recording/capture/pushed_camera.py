@@ -10,7 +10,7 @@ import numpy as np
 from static_gesture_classification.images import UnreadableImageError, decode, read_header
 from static_gesture_classification.recording.capture.camera import Camera
 
-MOST_PIXELS = 4096 * 4096  # no camera of a browser has more
+_MOST_PIXELS = 4096 * 4096  # no camera of a browser has more
 REMEMBERED = 256  # pictures whose senders' numbers are known
 
 
@@ -77,7 +77,7 @@ class PushedCamera(Camera):
 def _decoded(data: bytes) -> np.ndarray | None:
     try:
         header = read_header(data)
-        if not header.is_jpeg or header.width * header.height > MOST_PIXELS:
+        if not header.is_jpeg or header.width * header.height > _MOST_PIXELS:
             return None
         return decode(data, header)
     except UnreadableImageError:

@@ -13,7 +13,6 @@ from static_gesture_classification.active_learning.comparison.before_after impor
 from static_gesture_classification.active_learning.comparison.report import (
     advice,
     describe_change,
-    describe_change_interval,
     list_comparison_remarks,
 )
 from static_gesture_classification.errors import UserError
@@ -29,7 +28,7 @@ from static_gesture_classification.tracking.run_folder import BEST_SCORE
 
 MOST = 12  # runs that one can still tell apart
 LONGEST = 120  # characters of a value
-DECISIVE = (*FOREMOST, "sampler", "background", "trainer", "crops", "split", "sources", "gestures", "landmarks", "seed")
+DECISIVE = (*FOREMOST, "sampler", "background", "trainer", "crops", "split", "seed")  # shown; others are folded away
 ADVICE_ICONS = {"promote": "thumb_up", "do not promote": "do_not_disturb_on", "decide yourself": "help_outline"}
 
 
@@ -127,7 +126,7 @@ def settings(data: Sequence[RunData]) -> None:
     if foremost.any():
         settings_table(data, table[foremost])
     if not foremost.all():
-        others = f"Others, of commands that do not train ({(~foremost).sum():,})"
+        others = f"Others: of sources, and of commands that do not train ({(~foremost).sum():,})"
         with ui.expansion(others, icon="tune").classes("w-full"):
             settings_table(data, table[~foremost])
 
@@ -211,18 +210,15 @@ def show_verdict(result: Comparison) -> None:
     names = ("gesture", "samples", "people", "before", "after", "change", "95 % interval of the change", "")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(_gesture_row(str(gesture), row) for gesture, row in rows.iterrows())
-    caption = f"F1 of each gesture, worst change first; {describe_change_interval(change.interval)} of all together"
-    wide(
-        f'<table class="fields numbers"><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    ui.label("F1 of each gesture, worst change first").classes("text-weight-bold")
+    wide(f'<table class="fields numbers"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
     for remark in list_comparison_remarks(result):
         ui.label(f"Note: {remark}").classes("max-w-prose text-caption")
 
 
 def _gesture_row(gesture: str, row: pd.Series) -> str:
     ends = "-" if pd.isna(row["low"]) else f"{row['low']:+.2f} to {row['high']:+.2f}"
-    word = "worse" if row["harmed"] else "too few people to tell" if row["few"] else ""
+    word = "worse" if row["harmed"] else "few people" if row["few"] else ""
     cells = (
         f"{row['support']:,}",
         f"{row['people']:,}",

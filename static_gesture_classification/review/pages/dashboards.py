@@ -31,6 +31,7 @@ STYLE = """
   .fields.numbers td, .fields.numbers thead th:not(:first-child) { text-align: right; padding-left: 12px; }
   .fields.numbers td { font-variant-numeric: tabular-nums; }
   .plain-link { color: inherit; text-decoration: underline; }
+  input[type=range] { accent-color: #0072B2; }
   .columns { columns: 3 300px; column-gap: 24px; width: 100%; }
   .columns table { break-inside: avoid; width: 100%; margin-bottom: 14px; }
   .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(380px, 100%), 1fr)); }

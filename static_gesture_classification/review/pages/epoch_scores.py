@@ -51,6 +51,7 @@ class EpochScores:
             self.number = ui.label().classes("text-weight-bold").style("min-width: 3ch")
             self.unit = ui.toggle([COUNTS, RATES], value=COUNTS, on_change=self.show).props("no-caps dense")
         self.words = ui.label().props('role="status"')
+        ui.label("Rows: what hands show; columns: what the model takes them for. A cell opens its samples.")
         with ui.row().classes("w-full gap-x-8 gap-y-4 items-start"):
             self.matrix = ui.html().classes("max-w-full overflow-x-auto").props('tabindex="0" aria-label="Matrix"')
             self.table = ui.html().classes("max-w-full overflow-x-auto").props('tabindex="0" aria-label="Scores"')
@@ -78,7 +79,7 @@ class EpochScores:
             labels,
             self.unit.value == RATES,
             lambda gesture, prediction: known_runs.confusions_address(self.known.name, epoch, gesture, prediction),
-            "Rows: what hands show; columns: what the model takes them for. A cell opens its samples.",
+            f"Confusion matrix of val, epoch {epoch}",
         )
         self.table.content = scores_html(gesture_scores(counts, labels), f"Scores on val, epoch {epoch}")
         interval = await frame.in_thread(

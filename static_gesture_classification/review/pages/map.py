@@ -10,7 +10,7 @@ import pandas as pd
 from nicegui import events, ui
 
 from static_gesture_classification.active_learning.diagnosis.sample_map import (
-    FEWEST,
+    FEWEST_ON_MAP,
     by_components,
     by_neighbours,
     choose_rows,
@@ -47,7 +47,7 @@ async def build(review: Review) -> None:
     space = await facts.space()
     waiting.delete()
     rows = choose_rows(space.embeddings, SEED)
-    if len(rows) < FEWEST:
+    if len(rows) < FEWEST_ON_MAP:
         text = f"Only {len(rows)} samples of train and val have a hand that the model can see."
         frame.empty("scatter_plot", "Too few samples for a map", text, [("Record", "/record")])
         return

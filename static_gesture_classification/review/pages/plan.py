@@ -13,7 +13,7 @@ from nicegui.events import ValueChangeEventArguments
 
 from static_gesture_classification.active_learning.planning.make_plan import PlanSettings
 from static_gesture_classification.active_learning.planning.plan_edits import (
-    MOST,
+    MOST_PLANNED,
     edit_plan,
     move,
     put_back,
@@ -117,7 +117,7 @@ class _PlanView:
     def _controls(self, line: PlannedRecording, name: str, place: int, lines: int, recorded: int) -> None:
         if recorded:
             ui.label(f"{recorded} of {line.count} recorded").classes("text-body2")
-        count = ui.number("pictures", value=line.count, min=1, max=MOST, precision=0)
+        count = ui.number("pictures", value=line.count, min=1, max=MOST_PLANNED, precision=0)
         count.props(f'dense outlined debounce=700 aria-label="pictures of {name}"').classes("w-24")
         count.on_value_change(partial(self._count, line))
         on = ui.switch("on", value=not line.off).props(f'aria-label="record {name}"')

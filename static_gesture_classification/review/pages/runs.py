@@ -20,7 +20,14 @@ TRAINING = {"train", "retrain", "loop", "repro", "record"}  # commands that begi
 NUMBER = {"align": "right", "sortable": True}
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "run", "label": "Run", "field": "run", "align": "left", "sortable": True},
-    {"name": "created", "label": "Created", "field": "created", "align": "left", "sortable": True},
+    {
+        "name": "created",
+        "label": "Created",
+        "field": "created",
+        "classes": "text-no-wrap",
+        "align": "left",
+        "sortable": True,
+    },
     {"name": "status", "label": "Status", "field": "status", "align": "left", "sortable": True},
     {"name": "score", "label": "Max weighted F1", "field": "score", ":format": "v => v?.toFixed(4) ?? '-'", **NUMBER},
     {"name": "best", "label": "Best epoch", "field": "best", ":format": "v => v ?? '-'", **NUMBER},
@@ -63,7 +70,7 @@ STYLE = """
   .runs .sort { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 2px 0; }
   .runs .sort { cursor: pointer; white-space: normal; text-align: inherit; }
   .runs a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128, 128, 128, .7); }
-  .runs td { white-space: normal; }
+  .runs td { white-space: normal; } .runs th { padding-right: 14px !important; }
   .runs td:nth-child(n+3) { font-variant-numeric: tabular-nums; }
   @media (prefers-reduced-motion: no-preference) { .rotating { animation: turn 2s linear infinite; } }
   @keyframes turn { to { transform: rotate(360deg); } }
