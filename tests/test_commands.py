@@ -21,7 +21,9 @@ TEXTS = ("*.md", "docs/*.md", "Makefile", "conf/**/*.yaml", "static_gesture_clas
 @pytest.mark.parametrize("name", commands())
 def test_a_command_is_the_main_of_its_module(project: Path, name: str) -> None:
     module = commands()[name].module
-    tree = ast.parse((project / (module.replace(".", "/") + ".py")).read_text())
+    text = (project / (module.replace(".", "/") + ".py")).read_text()
+    tree = ast.parse(text)
+    assert text.endswith('\n\n\nif __name__ == "__main__":\n    main()\n'), "python -m MODULE would do nothing"
     (function,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
     assert "entry_point" in [ast.unparse(decorator) for decorator in function.decorator_list]
     assert command_of(module) == commands()[name]

@@ -101,3 +101,7 @@ def of_new_gesture(settings: AddSettings, recording: RecordingSettings) -> Recor
         "background": False,
     }
     return recording.model_copy(update=changes)
+
+
+if __name__ == "__main__":
+    main()

@@ -37,7 +37,8 @@ def clone(tmp_path: Path) -> Path:
 def test_from_nothing_to_a_gesture_of_ones_own(
     browser: Browser, camera_film: Path, clone: Path, photographs: Path, hand_landmarker: Path
 ) -> None:
-    film(camera_film, frames_of(photographs / "videos" / "webcam.mp4", *FOUR))
+    shots = frames_of(photographs / "videos" / "webcam.mp4", *FOUR)  # single shots: each is held for a second
+    film(camera_film, [shot for shot in shots[::3] for _ in range(30)])
     with review_server(clone, [f"detector.model.path={hand_landmarker}"]) as address, opened(browser, address) as both:
         page, log = both
         page.set_default_timeout(PATIENCE)

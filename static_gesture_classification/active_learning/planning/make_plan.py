@@ -305,3 +305,7 @@ def _notes(confusions: Confusions, pairs: Sequence[ErrorPair]) -> Iterator[str]:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}. " if text else ""
+
+
+if __name__ == "__main__":
+    main()
