@@ -217,6 +217,7 @@ try_all("the file system is read-only")
 """
 
 
+@pytest.mark.full
 def test_a_full_disk_and_a_read_only_folder(project: Path, workplace: Path) -> None:
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
         pytest.skip("a small file system of its own needs unshare -rm, which is not permitted here")

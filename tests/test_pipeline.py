@@ -115,6 +115,7 @@ def test_new_recording_is_taken_in_and_only_it_is_decoded(pipeline: Project, pho
     assert f"{images:,} images" in output
 
 
+@pytest.mark.full
 def test_experiment_with_another_model_runs_from_training_on(pipeline: Project) -> None:
     output = pipeline.run("dvc", "exp", "run", "-S", "model.name=test_resnet", "-S", "loss=focal")
     assert pipeline.stages_run(output)[:2] == ["sources", "train"]

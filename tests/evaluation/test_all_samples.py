@@ -19,7 +19,7 @@ BACKBONE = {
     "name": "landmarks",
     "hidden": [8],
     "dropout": 0.0,
-    "features_version": landmark_features.VERSION,
+    "features_version": landmark_features.FEATURES_VERSION,
 }
 MODEL = {"name": "landmarks", "input": "landmarks", "backbone": BACKBONE}
 

@@ -23,6 +23,7 @@ def pair(
 
 @pytest.mark.parametrize("hands", [1, 5, 65])
 @pytest.mark.parametrize("without", [(), ("crops",), ("points",), ("crops", "points")])
+@pytest.mark.full
 def test_file_of_both_parts_answers_as_the_checkpoint_where_a_part_is_missing(
     pair: tuple[Classifier, OnnxClassifier], without: tuple[str, ...], hands: int
 ) -> None:

@@ -53,6 +53,7 @@ def _configuration(overrides: Sequence[str]) -> DictConfig:
         return compose("config", [*usual, *people, names, *overrides])
 
 
+@pytest.mark.full
 def test_a_gesture_is_recorded_and_kept_from_sources_until_it_is_added(
     add: Callable[..., None], photographs: Path, hand_landmarker: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

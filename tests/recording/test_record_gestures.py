@@ -135,6 +135,7 @@ def test_interrupt_ends_it_with_the_session_and_the_commands(command: Command, c
 
 
 @pytest.mark.concurrent
+@pytest.mark.full
 def test_two_recorders_at_once_lose_nothing(command: Command, clip: Clip) -> None:
     video = clip(command.folder / "clip.avi", 40)
     both = [

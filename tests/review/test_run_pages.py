@@ -21,6 +21,8 @@ from tests.support.review_server import review_server
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.full
+
 RUNS, QUICK = "runs", "runs/quick"
 
 

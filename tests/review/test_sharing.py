@@ -58,5 +58,6 @@ def test_there_is_always_an_address() -> None:
 )
 def test_what_goes_over_a_network_goes_by_https_alone(host: str, own: str, lan: str) -> None:
     values = {"port": 8080, "browser": False, "share_on_lan": True, "lan_port": 8443, "largest_upload": 50.0}
-    settings = ReviewSettings(host=host, folder=Path("data"), in_use=Path("data"), **values)
+    paths = dict.fromkeys(("folder", "in_use", "recorded", "hand_finder", "digits", "added"), Path("data"))
+    settings = ReviewSettings(host=host, **paths, **values)
     assert (settings.own_address, settings.lan_address) == (own, lan)

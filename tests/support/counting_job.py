@@ -17,9 +17,9 @@ def main() -> None:
     if "fail" in sys.argv:
         say("error: the number is odd; take an even one")
         sys.exit(1)
-    say("it waits")
-    sys.stdout.flush()
     try:
+        say("it waits")
+        sys.stdout.flush()
         while "wait" in sys.argv:
             time.sleep(0.05)
     except KeyboardInterrupt:

@@ -125,6 +125,7 @@ def test_it_trains_recognises_without_landmarks_and_exports(
     assert len(Predictor(classifier, BoxDetector([0.2, 0.2, 0.8, 0.8])).predict(image)) == 1
 
 
+@pytest.mark.full
 def test_embeddings_of_crops_are_computed_once(
     prepared: Path, composed: Callable[..., DictConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_repeated_command_exports_the_finished_run_again(composed: Compose, pr
     assert results(prepared) == before
 
 
+@pytest.mark.full
 def test_fresh_begins_another_run_with_the_same_result(composed: Compose, prepared: Path) -> None:
     train(composed())
     before = (prepared / "models/trained.ckpt").read_bytes()
@@ -120,7 +121,7 @@ class Killed(BaseException):
     "overrides",
     [
         ["scheduler=plateau", "scheduler.patience=0"],
-        ["scheduler=one_cycle", "optimizer=adamw", "trainer.gradient_clip=1.0"],
+        pytest.param(["scheduler=one_cycle", "optimizer=adamw", "trainer.gradient_clip=1.0"], marks=pytest.mark.full),
     ],
 )
 def test_a_resumed_run_ends_as_an_undisturbed_one(

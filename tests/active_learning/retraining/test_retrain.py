@@ -436,7 +436,15 @@ def poisoned_test_split():
 METHODS_THAT_READ = (
     ("model=landmarks",),
     ("retrain.method=head",),
-    ("retrain.method=finetune", "retrain.finetune.epochs=1", "train_hyperparams=finetune", "trainer.precision=32-true"),
+    pytest.param(
+        (
+            "retrain.method=finetune",
+            "retrain.finetune.epochs=1",
+            "train_hyperparams=finetune",
+            "trainer.precision=32-true",
+        ),
+        marks=pytest.mark.full,
+    ),
 )
 
 

@@ -2,7 +2,7 @@
 // The same as training/models/landmark_features.py and training/answers.py; parity.json holds Python's answers.
 
 const FORMAT = 1;
-const FEATURES = 2; // of landmark_features.VERSION
+const FEATURES = 2; // of landmark_features.FEATURES_VERSION
 const SMALLEST = 1e-4;
 const WRIST = 0, INDEX_KNUCKLE = 5, LITTLE_KNUCKLE = 17, THUMB_TIP = 4;
 const TIPS = [4, 8, 12, 16, 20];
