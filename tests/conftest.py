@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.browser import browser, camera_film  # noqa: F401  (fixtures)
-from tests.support.conf_cache import parse_conf_files_once
+from tests.support.conf_cache import compose_once
 from tests.support.warm_python import WarmPython
 
 # Two workers share the processors; libraries that each start a thread per processor are in one another's way.
@@ -17,8 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Files that take longest. Run last, they would keep one worker busy while the other has nothing left to do.
 LONGEST = ("test_nothing_is_sent", "test_pipeline", "test_bad_input")
 
-# Tests compose the configuration a thousand times; each of its files is parsed once.
-parse_conf_files_once()
+# Tests compose the configuration a thousand times, mostly the same ones.
+compose_once()
 
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"

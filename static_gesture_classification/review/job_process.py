@@ -29,6 +29,8 @@ def main() -> None:
     folder, arguments = Path(sys.argv[1]), sys.argv[2:]
     note_process(folder, os.getpid())
     environment = {**os.environ, VARIABLE: str((folder / PROGRESS).resolve()), "COLUMNS": "100"}
+    # Where the server runs in the background of a script, it ignores SIGINT, and its children would too.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     with (folder / LOG).open("ab", buffering=0) as log:
         # A group of its own: workers of the command are asked to stop together with it.
         command = subprocess.Popen(
