@@ -25,6 +25,7 @@ from static_gesture_classification.inference.onnx_classifier import (
     AnyClassifier,
     load_onnx,
 )
+from static_gesture_classification.training.answers import Answers
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier, read_checkpoint
 
 DIFFERENCE = 1e-4  # largest allowed difference of a probability between checkpoint and file
@@ -60,15 +61,19 @@ def check_parity(original: AnyClassifier, copy: AnyClassifier, inputs: np.ndarra
     Raises:
         UserError: it is more than `DIFFERENCE`.
     """
-    ours, theirs = original.answers(inputs), copy.answers(inputs)
-    pairs = ((ours.probabilities, theirs.probabilities), (ours.strangeness, theirs.strangeness))
-    difference = max(float(np.abs(one - other).max()) for one, other in pairs)
+    difference = largest_difference(original.answers(inputs), copy.answers(inputs))
     if not difference <= DIFFERENCE:  # NaN is refused too
         raise UserError(
             f"{checkpoint} exports to ONNX with probabilities that are off by {difference:.2g}, more than "
             f"{DIFFERENCE:g}; nothing was written"
         )
     return difference
+
+
+def largest_difference(ours: Answers, theirs: Answers) -> float:
+    """The largest difference of a probability, or of the strangeness, between two answers about the same hands."""
+    pairs = ((ours.probabilities, theirs.probabilities), (ours.strangeness, theirs.strangeness))
+    return max(float(np.abs(one - other).max()) for one, other in pairs)
 
 
 def onnx_graph(classifier: Classifier) -> bytes:

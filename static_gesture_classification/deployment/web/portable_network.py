@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.inference.onnx_file import largest_difference
 from static_gesture_classification.training.answers import Answers
 from static_gesture_classification.training.checkpoint import Classifier
 from static_gesture_classification.training.inputs import Landmarks
@@ -119,9 +120,7 @@ def check_portable(network: PortableNetwork, points: np.ndarray, checkpoint: Pat
     Raises:
         UserError: it is more than `ALLOWED_DIFFERENCE`.
     """
-    ours, theirs = network.classifier.answers(points), network.answers(points)
-    pairs = ((ours.probabilities, theirs.probabilities), (ours.strangeness, theirs.strangeness))
-    difference = max(float(np.abs(one - other).max()) for one, other in pairs)
+    difference = largest_difference(network.classifier.answers(points), network.answers(points))
     if not difference <= ALLOWED_DIFFERENCE:  # NaN is refused too
         raise UserError(
             f"the layers of {checkpoint} give probabilities that are off by {difference:.2g}, more than "
