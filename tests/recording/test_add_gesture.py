@@ -14,19 +14,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.add_gesture import main
 from static_gesture_classification.sources.recorded import read_session
 from static_gesture_classification.training.checkpoint import Origin, build_network, read_checkpoint, save
-from tests.support.posed_hands import GESTURES, VOCABULARY, write_hands
-
-MODEL = {
-    "name": "landmarks",
-    "input": "landmarks",
-    "backbone": {
-        "_target_": "static_gesture_classification.training.models.landmarks.backbone",
-        "name": "landmarks",
-        "hidden": [16, 8],
-        "dropout": 0.1,
-        "features_version": 2,
-    },
-}
+from tests.support.posed_hands import GESTURES, MODEL, VOCABULARY, write_hands
 
 
 @pytest.fixture

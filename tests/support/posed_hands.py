@@ -13,6 +13,17 @@ from static_gesture_classification.gestures import Vocabulary
 
 GESTURES = ("BACKGROUND", "ONE", "TWO", "FIST")
 VOCABULARY = Vocabulary(GESTURES, "BACKGROUND")
+MODEL = {
+    "name": "landmarks",
+    "input": "landmarks",
+    "backbone": {
+        "_target_": "static_gesture_classification.training.models.landmarks.backbone",
+        "name": "landmarks",
+        "hidden": [16, 8],
+        "dropout": 0.1,
+        "features_version": 2,
+    },
+}
 
 
 def hands(

@@ -27,21 +27,10 @@ from static_gesture_classification.training.checkpoint import (
 )
 from static_gesture_classification.training.models import landmark_features
 from static_gesture_classification.workspace import Workspace
-from tests.support.posed_hands import GESTURES, VOCABULARY, hands, write_hands
+from tests.support.posed_hands import GESTURES, MODEL, VOCABULARY, hands, write_hands
 
 OLD = Vocabulary(GESTURES[:3], "BACKGROUND")
 NEW = GESTURES[3]
-MODEL = {
-    "name": "landmarks",
-    "input": "landmarks",
-    "backbone": {
-        "_target_": "static_gesture_classification.training.models.landmarks.backbone",
-        "name": "landmarks",
-        "hidden": [16, 8],
-        "dropout": 0.1,
-        "features_version": 2,
-    },
-}
 
 
 @pytest.fixture(scope="module")
