@@ -9,7 +9,8 @@ These stay together:
 
 1. The samples of a subject (`samples.subject_of`), of a session, and of an image. With `split.group=session` a subject
    may be in two splits, a session may not. Where the subject is unknown, sessions and images stay together.
-2. Subjects that share near-duplicates (`near_duplicates`): they were recorded together.
+2. Subjects that share near-duplicates (`near_duplicates`): they were recorded together. Not looked for between two
+   subjects that are published in train, or two in test: they stay there anyway.
 
 Official splits (`split.respect_official`) decide where a subject goes, unless they contradict these rules: published
 test samples stay in test, and the same subject's other sessions are left out; a subject in both train and val goes to
@@ -46,7 +47,7 @@ from static_gesture_classification.preparation.splitting.assignment import (
     Groups,
     assign_groups,
 )
-from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
+from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, Links, near_duplicates
 from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
     SPLIT_NAMES,
@@ -160,8 +161,9 @@ def split_samples(
     vocabulary.indices(sorted(set(samples["gesture"])))
     report = SplitReport()
     subjects = tie_rows(samples, settings.group)
-    links = Links.none() if crops is None else near_duplicates(crops, subjects, settings.seed)
     official = official_splits(samples, settings)
+    settled = settled_splits(subjects, official)
+    links = Links.none() if crops is None else near_duplicates(crops, subjects, settings.seed, settled)
     units, allowed = settle(samples, subjects, links, official, report)
     gestures = pd.Categorical(samples["gesture"], categories=list(vocabulary))
     groups = _groups(samples, units, allowed, gestures, official)
@@ -255,6 +257,19 @@ def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
             missing[source] = absent
             carve |= own & (splits == TRAIN_CODE)
     return Official(splits, carve, missing, np.zeros(len(samples), bool))
+
+
+def settled_splits(subjects: np.ndarray, official: Official) -> np.ndarray:
+    """The split that a row stays in whatever near-duplicates its subject has, train or test; else `OPEN`: int (n,).
+
+    A near-duplicate in train takes a subject of val along, so none of val is settled.
+    """
+    pinned = _official_splits_in(subjects, official.splits)
+    pinned[subjects[official.carve]] = False
+    settled = np.full(len(pinned), OPEN)
+    for split in (TRAIN_CODE, TEST_CODE):
+        settled[pinned[:, split] & (pinned.sum(axis=1) == 1)] = split
+    return settled[subjects]
 
 
 def settle(
