@@ -265,7 +265,8 @@ def section(title: str, titles: tuple[str, ...], rows: list, after: str = "") ->
 def heading() -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "pillow"))
     return (
-        f"# Near-duplicates on real photographs\n\n{date.today()}, {processor()}, Python {platform.python_version()}, {versions}. "
+        f"# Near-duplicates on real photographs\n\n{date.today()}, {processor()}, Python {platform.python_version()}, "
+        f"{versions}. "
         f"A pair is a near-duplicate at a correlation of {near.SAME} or more; crops of {SIZE} x {SIZE} pixels.\n"
     )
 

@@ -64,7 +64,7 @@ from static_gesture_classification.preparation.splitting.report import (
     subjects_per_split,
     unknown_by_source,
 )
-from static_gesture_classification.samples import SCHEMA, SPLITS, group_of, read_arrow, write_samples
+from static_gesture_classification.samples import SPLITS, group_of, read_arrow, to_frame, with_texts, write_samples
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import in_number, say
 from static_gesture_classification.workspace import Workspace
@@ -82,10 +82,10 @@ def main(config: DictConfig) -> None:
     settings = SplitSettings.from_config(config)
     vocabulary = Vocabulary.from_config(config)
     if not len(table):  # all samples have landmarks but no image
-        write_split(table, table.select(SPLIT_COLUMNS).to_pandas(), SplitReport(), workspace.splits)
+        write_split(table, to_frame(table.select(SPLIT_COLUMNS)), SplitReport(), workspace.splits)
         say("no sample has a crop; the landmarks stage splits those that have landmarks")
         return
-    samples, report = split_samples(table.select(SPLIT_COLUMNS).to_pandas(), crops, settings, vocabulary)
+    samples, report = split_samples(to_frame(table.select(SPLIT_COLUMNS)), crops, settings, vocabulary)
     write_split(table, samples, report, workspace.splits)
     print_split_report(report)
 
@@ -460,13 +460,9 @@ def _fail_empty(empty: list[str], report: SplitReport) -> NoReturn:
 
 def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, folder: Path) -> None:
     """Write the split, its report and the near-duplicates that tie groups together."""
-    position = SCHEMA.names.index("split")
-    filled = table.set_column(
-        position, SCHEMA.field(position), pa.array(samples["split"].to_numpy(object), pa.string())
-    )
     write_text(folder / PAIRS, report.links.to_csv(index=False))
     write_json(folder / SPLIT_REPORT, report.as_json())
-    write_samples(filled, folder / SAMPLES)
+    write_samples(with_texts(table, "split", samples["split"].to_numpy(object)), folder / SAMPLES)
 
 
 def _components(count: int, ties: Iterable[np.ndarray], links: Links | None = None) -> np.ndarray:
