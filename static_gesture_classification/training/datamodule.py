@@ -23,6 +23,7 @@ from static_gesture_classification.training.settings import SamplerSettings
 
 PLAIN = SamplerSettings()
 ALONE = Ranks()
+_HASHED_POINTS = 65_536  # hands at a time, so that hashing needs no memory for all
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
 
 
@@ -184,7 +185,8 @@ class GestureDataModule(LightningDataModule):
                 for row in rows[:: max(1, len(rows) // _HASHED_CROPS)]:
                     digest.update(self.hands.crops[row].tobytes())
             if self.hands.points is not None:
-                digest.update(np.ascontiguousarray(self.hands.points[rows]).tobytes())
+                for some in np.split(rows, range(_HASHED_POINTS, len(rows), _HASHED_POINTS)):
+                    digest.update(np.ascontiguousarray(self.hands.points[some]))
         if (weights := self._weights()) is not None:
             digest.update(weights.tobytes())
         return digest.hexdigest()
