@@ -17,6 +17,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, group_of
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
+from static_gesture_classification.training.mapped_memory import MappedMemory
 from static_gesture_classification.training.models.network import Network
 from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import SamplerSettings
@@ -47,6 +48,7 @@ class PreparedHandsDataset(Dataset[Batch]):
 
     def __init__(self, kind: InputKind, hands: PreparedHands, targets: np.ndarray, rows: np.ndarray) -> None:
         self.kind, self.hands, self.targets, self.rows = kind, hands, targets, rows
+        self._memory = MappedMemory(hands.crops, hands.points)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -55,6 +57,7 @@ class PreparedHandsDataset(Dataset[Batch]):
         """The batch at these positions in `rows`."""
         rows = self.rows[positions]
         inputs = self.kind.batch(self.kind.take(self.hands.crops, self.hands.points, rows))
+        self._memory.note(len(rows))
         return Batch(inputs, torch.from_numpy(self.targets[rows]), torch.from_numpy(rows))
 
 
@@ -176,7 +179,7 @@ class GestureDataModule(LightningDataModule):
 
     def fingerprint(self) -> str:
         """Hash of the inputs (evenly spaced ones if there are many crops), labels, splits and weights of samples."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest, memory = hashlib.blake2b(digest_size=16), MappedMemory(self.hands.crops, self.hands.points)
         for split, rows in self.rows.items():
             for column in ("sample_id", "gesture"):
                 digest.update(f"{split} {column} {self.samples[column].to_numpy()[rows].tolist()}".encode())
@@ -186,10 +189,18 @@ class GestureDataModule(LightningDataModule):
                     digest.update(self.hands.crops[row].tobytes())
             if self.hands.points is not None:
                 for some in np.split(rows, range(_HASHED_POINTS, len(rows), _HASHED_POINTS)):
-                    digest.update(np.ascontiguousarray(self.hands.points[some]))
+                    digest.update(self.hands.points[some].tobytes())
+            memory.give_back()
         if (weights := self._weights()) is not None:
             digest.update(weights.tobytes())
         return digest.hexdigest()
+
+    def inputs(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Inputs of some table rows in their order, in batches, so that not all are in memory at once."""
+        memory = MappedMemory(self.hands.crops, self.hands.points)
+        for some in np.split(rows, range(self.kind.batch_size, len(rows), self.kind.batch_size)):
+            yield self.kind.take(self.hands.crops, self.hands.points, some)
+            memory.note(len(some))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split in a new order every pass; an incomplete last batch is left out."""
