@@ -17,7 +17,8 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
 from static_gesture_classification.training.datamodule import ALONE, GestureDataModule
-from static_gesture_classification.training.inputs import PreparedHands, kind_of
+from static_gesture_classification.training.growing import Growth
+from static_gesture_classification.training.inputs import Crops, PreparedHands, kind_of
 from static_gesture_classification.training.lightning import (
     Callback,
     Checkpoint,
@@ -87,6 +88,7 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
         vocabulary=data.vocabulary,
         origin=Origin(plain_model(settings.model), data.vocabulary, data.hands.crop_size, settings.crop_margin),
         seed=settings.seed,
+        growth=growth_of(settings),
     )
 
 
@@ -124,6 +126,16 @@ def build_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def growth_of(settings: TrainingSettings) -> Growth:
+    """How crops grow during training. Raises `UserError` where the model sees something else."""
+    first = settings.hyperparameters.first_size
+    if first < 1 and kind_of(settings.model).name != Crops.name:
+        raise UserError(
+            f"train_hyperparams.first_size={first} is for models of crops; {settings.model['name']} needs 1.0"
+        )
+    return Growth(first)
 
 
 def _devices_of_rank(wanted: object, accelerator: str, ranks: Ranks) -> int | list[int]:

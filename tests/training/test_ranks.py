@@ -165,10 +165,10 @@ def test_two_processes_learn_as_one_with_twice_the_batch_and_rank_zero_alone_wri
     together = run.metrics()
     assert run.status == "finished"
     assert len(run.record()["sessions"]) == 1
-    predicted = read_predictions(predictions_file(run, "val", 2)).column("sample_id").to_pylist()
+    predicted = read_predictions(predictions_file(run, "val", 2)).column("sample_id").tolist()
     samples = read_rows(uneven / "data/splits/samples.parquet")
     assert sorted(predicted) == sorted(samples["sample_id"][samples["split"] == "val"])
-    trained_on = read_predictions(predictions_file(run, "train", 2)).column("sample_id").to_pylist()
+    trained_on = read_predictions(predictions_file(run, "train", 2)).column("sample_id").tolist()
     assert len(set(trained_on)) == len(trained_on) == 32
     (uneven / "runs").rename(uneven / "runs_together")
     train(uneven, "train_hyperparams.batch_size=8")
