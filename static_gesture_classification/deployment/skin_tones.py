@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from static_gesture_classification.deployment.scores import Score, score
@@ -20,7 +19,7 @@ from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, pr
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.samples import BOX
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset
 from static_gesture_classification.synthetic.people import TONES, with_tone
 from static_gesture_classification.synthetic.poses import read_poses
@@ -32,7 +31,7 @@ TONE_PICTURE_SIZE = 320  # pixels of a picture
 TONES_SEED = "skin tones"  # other hands than those that are trained on
 
 
-class ToneSettings(Settings):
+class ToneSettings(Settings, key="export_onnx"):
     """What pictures are made.
 
     Args:
@@ -43,13 +42,7 @@ class ToneSettings(Settings):
 
     tones: int = Field(ge=0)
     synthetic: SyntheticSettings
-    poses: dict[str, Any]
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> ToneSettings:
-        """From `export_onnx.tones`, `synthetic` and `poses`."""
-        poses: Any = OmegaConf.to_container(config.poses, resolve=True)
-        return cls.read(config, "export_onnx", synthetic=SyntheticSettings.from_config(config), poses=poses)
+    poses: Annotated[dict[str, Any], At("poses")]
 
     @property
     def people(self) -> int:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from omegaconf import DictConfig
 from pydantic import Field, field_validator
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.camera import CameraSettings
 from static_gesture_classification.recording.settings import RecordingSettings
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 
 
 class HoldSettings(Settings):
@@ -74,7 +73,7 @@ class CatchSettings(Settings):
     room: str | None
 
 
-class LiveSettings(Settings):
+class LiveSettings(Settings, key="live"):
     """The `live` node, explained in conf/live/default.yaml.
 
     Args:
@@ -86,27 +85,13 @@ class LiveSettings(Settings):
     window: Literal["screen", "none"]
     mirror: bool
     checkpoint: Path | None
-    added: Path
+    added: Annotated[Path, At("add.output")]
     root: Path
-    camera: CameraSettings
-    holding: HoldSettings
-    hooks: HookSettings
-    catching: CatchSettings
+    camera: Annotated[CameraSettings, At("live")]
+    holding: Annotated[HoldSettings, At("live")]
+    hooks: Annotated[HookSettings, At("live")]
+    catching: Annotated[CatchSettings, At("live")]
     recording: RecordingSettings
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> LiveSettings:
-        """From `config.live`. Raises `UserError` where a value is not among its choices, or out of its range."""
-        return cls.read(
-            config,
-            "live",
-            added=config.add.output,
-            camera=CameraSettings.read(config, "live"),
-            holding=HoldSettings.read(config, "live"),
-            hooks=HookSettings.read(config, "live"),
-            catching=CatchSettings.read(config, "live"),
-            recording=RecordingSettings.from_config(config),
-        )
 
     @field_validator("window", mode="before")
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from omegaconf import DictConfig
 from pydantic import Field, ValidationInfo, field_validator
 
 from static_gesture_classification.settings import Settings
@@ -13,7 +12,7 @@ from static_gesture_classification.settings import Settings
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
-class SyntheticSettings(Settings):
+class SyntheticSettings(Settings, key="synthetic"):
     """The number of pictures and subjects, and their variety; see conf/synthetic.
 
     Args:
@@ -70,8 +69,3 @@ class SyntheticSettings(Settings):
         if n_jobs == 0:
             raise ValueError("must be a number of processes, or -1 for one per core")
         return n_jobs
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> SyntheticSettings:
-        """Read the `synthetic` node."""
-        return cls.read(config, "synthetic")

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig
 from pydantic import Field
 from scipy.stats import hypergeom
 
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 
 NAME_COLUMNS = ("hand", "person", "session", "source")  # columns of names, the others hold numbers or truth values
 CUTS = 9  # thresholds tried of a measurement, in each direction
@@ -44,7 +44,7 @@ ABOVE = {
 ABOVE |= {"tilt": "turned by more than {} degrees"}
 
 
-class SignificanceSettings(Settings):
+class SignificanceSettings(Settings, key="confusions.patterns"):
     """When a property is reported; see conf/confusions.
 
     Args:
@@ -57,12 +57,7 @@ class SignificanceSettings(Settings):
     level: float = Field(0.01, ge=0, le=1)
     least_share: float = Field(0.3, ge=0, le=1)
     permutations: int = Field(1000, ge=1)
-    seed: int = 0
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> SignificanceSettings:
-        """From the composed configuration."""
-        return cls.read(config, "confusions.patterns", seed=config.seed)
+    seed: Annotated[int, At("seed")] = 0
 
 
 @dataclass(frozen=True)

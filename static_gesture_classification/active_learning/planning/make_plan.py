@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ from static_gesture_classification.evaluation.resampling_units import describe_u
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.process_lock import change_alone
 from static_gesture_classification.samples import BOX, group_of, read_samples
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sources.recorded import RECORDED
 from static_gesture_classification.terminal import in_number, say
 
@@ -60,7 +61,7 @@ class Wanted(Settings):
     val_people: int = Field(ge=0)
 
 
-class PlanSettings(Settings):
+class PlanSettings(Settings, key="plan"):
     """What the plan is made of, and where it goes; see conf/plan.
 
     Args:
@@ -83,22 +84,16 @@ class PlanSettings(Settings):
     wanted: Wanted
     uncounted_sources: frozenset[str]
     examples: int = Field(ge=0)
-    recorded: Path
-    budget: BudgetSettings
+    recorded: Annotated[Path, At("recording.root")]
+    budget: Annotated[BudgetSettings, At("plan")]
     patterns: PatternSettings
 
     @classmethod
     def from_config(cls, config: DictConfig) -> PlanSettings:
-        """From the composed configuration."""
+        """From the composed configuration; raises as `read`."""
         patterns = PatternSettings.from_config(config)
         confusions = patterns.confusions.model_copy(update={"predictions": Path(config.plan.predictions)})
-        return cls.read(
-            config,
-            "plan",
-            recorded=config.recording.root,
-            budget=BudgetSettings.read(config, "plan"),
-            patterns=patterns.model_copy(update={"confusions": confusions}),
-        )
+        return cls.read(config, "plan", patterns=patterns.model_copy(update={"confusions": confusions}))
 
 
 @dataclass(frozen=True)
