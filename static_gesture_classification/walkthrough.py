@@ -55,7 +55,7 @@ class WalkthroughSettings(Settings, key="loop"):
     Args:
         folder: where everything happens.
         video: replaces a camera; a JSON beside it labels each frame. May be absent.
-        images, people: synthetic hands that the first model learns from, and how many subjects show them.
+        images, subjects: synthetic hands that the first model learns from, and how many subjects show them.
         budget: samples that the plan asks for.
         recordings: gestures of the plan that are recorded.
         model: the detector's; may be absent.
@@ -68,7 +68,7 @@ class WalkthroughSettings(Settings, key="loop"):
     folder: Path
     video: Path
     images: int = Field(ge=1)
-    people: int = Field(ge=1)
+    subjects: int = Field(ge=1)
     budget: int = Field(ge=1)
     recordings: int = Field(ge=1)
     model: Path
@@ -140,13 +140,13 @@ class Round:
 
     def synthetic(self) -> list[str]:
         """Draw hands with full variety, harder than the pipeline's default."""
-        count = (f"synthetic.images={self.settings.images}", f"synthetic.people={self.settings.people}")
+        count = (f"synthetic.images={self.settings.images}", f"synthetic.subjects={self.settings.subjects}")
         return ["synthetic", *count, "synthetic.variety=1"]
 
     def performer(self, root: str) -> list[str]:
         """Draw one more person, who performs every gesture."""
         count = FRAMES_DRAWN * len(self.settings.vocabulary)
-        who = ("synthetic.people=3", "synthetic.val=0.33", "synthetic.test=0.33", "synthetic.seed=7")
+        who = ("synthetic.subjects=3", "synthetic.val=0.33", "synthetic.test=0.33", "synthetic.seed=7")
         return ["synthetic", f"synthetic.images={count}", "synthetic.variety=1", f"sources.synthetic.root={root}", *who]
 
     def retrain(self) -> list[str]:

@@ -197,7 +197,7 @@ def reduce(
 
 def measure_tones(network: OnnxClassifier, settings: ExportOnnxSettings) -> tuple[ToneScores | None, str]:
     """The scores per skin tone, or why there are none."""
-    if not settings.tones.people:
+    if not settings.tones.subjects:
         return None, "tones=0 switched it off"
     try:
         with settings.detector.build() as detector:
@@ -223,7 +223,7 @@ def gather_facts(
         inputs=network_inputs(made.network),
         data_version=history.data_version,
         missing=history.missing,
-        people_apart=(trained_with.get("split") or {}).get("group") != "session",
+        subjects_apart=(trained_with.get("split") or {}).get("group") != "session",
         sources=()
         if samples is None
         else describe_sources(samples, trained_with.get("sources") or {}, settings.sources),

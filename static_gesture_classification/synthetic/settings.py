@@ -19,7 +19,7 @@ class SyntheticSettings(Settings, key="synthetic"):
         images: number of pictures.
         background_times: number of background pictures for each picture of another gesture.
         val, test: share of subjects in val and test.
-        people: number of subjects.
+        subjects: number of subjects.
         size: side of a picture in pixels.
         variety: 0, a friendly studio, to 1, any room, light and camera.
         quality: least and greatest quality of the JPEG files.
@@ -32,7 +32,7 @@ class SyntheticSettings(Settings, key="synthetic"):
     background_times: int = Field(ge=1)
     val: float = Field(ge=0, lt=1)
     test: float = Field(ge=0, lt=1)
-    people: int = Field(ge=1)
+    subjects: int = Field(ge=1)
     size: int = Field(ge=64, le=1024)
     variety: float = Field(ge=0, le=1)
     quality: tuple[Quality, Quality]
@@ -42,19 +42,19 @@ class SyntheticSettings(Settings, key="synthetic"):
 
     @field_validator("test")
     @classmethod
-    def _leave_people_to_train(cls, test: float, info: ValidationInfo) -> float:
+    def _leave_subjects_to_train(cls, test: float, info: ValidationInfo) -> float:
         val = info.data.get("val", 0.0)
         if val + test >= 1:
             raise ValueError(f"and val ({val}) must be below 1 together")
         return test
 
-    @field_validator("people")
+    @field_validator("subjects")
     @classmethod
-    def _have_people_for_each_split(cls, people: int, info: ValidationInfo) -> int:
+    def _have_subjects_for_each_split(cls, subjects: int, info: ValidationInfo) -> int:
         least = 1 + sum(info.data.get(split, 0.0) > 0 for split in ("val", "test"))
-        if people < least:
+        if subjects < least:
             raise ValueError(f"must be {least} or more, one for each split that has people")
-        return people
+        return subjects
 
     @field_validator("quality")
     @classmethod

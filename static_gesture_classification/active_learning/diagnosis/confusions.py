@@ -41,7 +41,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import Table, note, say, show_table
 
-CONFUSIONS_VERSION = 1
+CONFUSIONS_VERSION = 2
 
 
 class ConfusionSettings(Settings, key="confusions"):
@@ -136,7 +136,7 @@ def write_confusions(confusions: Confusions, output: Path, source: str, in_use: 
         ends = (error.interval.low, error.interval.high, error.interval.unit)
         rows.append([*(getattr(error, name) for name in shared), *ends, error.f1_at_stake, error.whereabouts])
     _write_csv(output / "confusions.csv", rows, [*shared, "low", "high", "over", "f1_at_stake", "where"])
-    for name, parts, keys in (("source", "sources", ["source"]), ("person", "people", ["source", "subject"])):
+    for name, parts, keys in (("source", "sources", ["source"]), ("person", "subjects", ["source", "subject"])):
         columns = [*keys, "count", "support", "rate"]
         rows = [
             [error.gesture, error.prediction, *(getattr(part, column) for column in columns)]

@@ -68,9 +68,9 @@ class Finding:
         text: what the samples are: "left hands smaller than 60 px".
         count, total: how many of the group hold it.
         usual: share of the other group that holds it.
-        people: how many subjects of the group hold it.
+        subjects: how many subjects of the group hold it.
         p: corrected p-value of its first predicate.
-        names_person: whether it names a subject or session.
+        names_subject: whether it names a subject or session.
         along: further properties that correlate with it.
     """
 
@@ -78,15 +78,15 @@ class Finding:
     count: int
     total: int
     usual: float
-    people: int
+    subjects: int
     p: float
-    names_person: bool = False
+    names_subject: bool = False
     along: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """`31 of 41 are left hands smaller than 60 px (12 % of the correct ones)`."""
-        whose = ", all of one person" if self.people == 1 and not self.names_person else ""
+        whose = ", all of one person" if self.subjects == 1 and not self.names_subject else ""
         along = f"; along with it: {', '.join(self.along)}" if self.along else ""
         return f"{self.count:,} of {self.total:,} are {self.text} ({self.usual:.0%} of the correct ones){whose}{along}"
 

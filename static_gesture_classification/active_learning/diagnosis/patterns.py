@@ -47,7 +47,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import in_number, note, say, track
 
-PATTERNS_VERSION = 1
+PATTERNS_VERSION = 2
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
 LEAST_SILHOUETTE = 0.2  # least silhouette at which a pair's samples form clusters; 0 is one cloud, 1 far islands
 

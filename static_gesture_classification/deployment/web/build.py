@@ -42,9 +42,9 @@ from static_gesture_classification.downloads.unpacking import open_archive, unpa
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.synthetic.any_pose import AnyPose
-from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook
 from static_gesture_classification.synthetic.scenes import draw_hand
+from static_gesture_classification.synthetic.subjects import draw_subject
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import load_classifier
 
