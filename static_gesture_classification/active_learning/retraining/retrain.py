@@ -108,7 +108,7 @@ def main(config: DictConfig) -> None:
 def retrain(settings: RetrainSettings) -> Comparison | None:
     """From index to verdict; None where there was nothing to compare with."""
     trainer, workspace = settings.training.trainer, settings.workspace
-    hardware.one_device(trainer.devices, hardware.accelerator(trainer.accelerator))
+    hardware.check_one_device(trainer.devices, hardware.accelerator(trainer.accelerator), "gestures retrain")
     hardware.use_processor(trainer.threads)
     with alone(workspace.models):
         clock = Clock()
