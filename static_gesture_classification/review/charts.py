@@ -126,6 +126,6 @@ def _axis() -> dict[str, Any]:
         "type": "value",
         "nameTextStyle": {"color": TEXT},
         "axisLabel": {"color": TEXT},
-        "axisLine": {"lineStyle": {"color": TEXT}},
+        "axisLine": {"onZero": False, "lineStyle": {"color": TEXT}},
         "splitLine": {"lineStyle": {"color": GRID}},
     }

@@ -95,6 +95,9 @@ def test_pictures_come_by_run_and_field(browser: Browser, address: str, tab: str
         "/runs/first/pictures/..%2f..%2fdata%2fsplits%2fsamples",
         "/runs/..%2fruns%2ffirst/pictures/datasets/val_distribution",
         "/runs/nobody/pictures/datasets/val_distribution",
+        "/runs/first/files/..%2f..%2fdata%2fsplits%2fsamples.parquet",
+        "/runs/first/files/config.yaml",
+        "/runs/nobody/files/checkpoints/last.ckpt",
         "/checkpoints/onnx/..%2f..%2f..%2fmodels%2fbest.ckpt",
     ],
 )

@@ -30,7 +30,7 @@ STYLE = """
   .fields th, .fields td { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
   .fields th { font-weight: 400; overflow-wrap: break-word; }
   .fields.numbers td, .fields.numbers thead th:not(:first-child) { text-align: right; padding-left: 12px; }
-  .fields.numbers td { font-variant-numeric: tabular-nums; }
+  .fields.numbers td { font-variant-numeric: tabular-nums; white-space: nowrap; }
   input[type=range] { accent-color: #0072B2; }
   .columns { columns: 3 300px; column-gap: 24px; width: 100%; }
   .columns table { break-inside: avoid; width: 100%; margin-bottom: 14px; }

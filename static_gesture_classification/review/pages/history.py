@@ -75,7 +75,7 @@ class HistoryPage:
                     self._picture(entry)
 
     def _picture(self, entry: Entry) -> None:
-        with ui.link(target=f"/samples/{entry.sample}").classes("no-underline").props(f'aria-label="{entry.in_words}"'):
+        with ui.link(target=f"/samples/{entry.sample}").classes("plain-link").props(f'aria-label="{entry.in_words}"'):
             ui.html(_img(entry.sample, 104), sanitize=False)
             ui.label(entry.label).classes("text-caption")
 
