@@ -65,7 +65,7 @@ class CardFacts:
         sources: of the data; () without data.
         gestures: hands and people per gesture in train; empty without data.
         scores: per split.
-        difference, compared, on_real: see `export_onnx.Exported`.
+        difference, compared, on_real: see `export_onnx.ExportedModel`.
         int8: None where it was not asked for.
         tones: None where they were not measured.
         no_tones: why; "" if they were.

@@ -29,7 +29,7 @@ class EventLines:
             threading.Thread(target=self._read, name="typed lines", daemon=True).start()
 
     def show(self, watch: Watch, figures: Figures) -> list[str]:
-        """Print what is new; see `Display`."""
+        """Print what is new; see `WatchDisplay`."""
         print_events(watch)
         while not self._typed.empty():
             say(watch.correct(self._typed.get()))

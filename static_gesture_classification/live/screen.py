@@ -57,7 +57,7 @@ class Screen:
         self.window, self.mirrored = window, mirrored
 
     def show(self, watch: Watch, figures: Figures) -> list[str]:
-        """Draw what is seen; see `Display`."""
+        """Draw what is seen; see `WatchDisplay`."""
         return self.window.put(draw_watch(watch, figures, self.mirrored), LOOKING_MS)
 
 
