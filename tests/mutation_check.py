@@ -356,10 +356,10 @@ MUTATIONS = (
         "tests/training/test_training.py::test_a_training_learns_and_leaves_what_later_stages_read",
     ),
     one(
-        "two devices are refused",
+        "more devices than there are are refused",
         "training/hardware.py",
-        "if numbers is not None and len(numbers) == 1 and numbers[0] >= 0:",
-        "if numbers is not None:",
+        'if count == 0 or (accelerator != "cpu" and count > there):',
+        "if count == 0:",
         "tests/training/test_hardware.py",
     ),
     # Scores, and what follows from them.
