@@ -50,7 +50,19 @@ def confusion_matrix(counts: Integers, labels: Sequence[str], title: str) -> Fig
     left, right = figure.subplots(1, 2)
     _matrix(left, rates, numbers, names, labels, "samples")
     _matrix(right, rates, shares, labels, labels, "% of the ground truth's samples")
+    _lay_out(figure)
     return figure
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out once and for all: matplotlib would draw it once more for that when it is saved.
+
+    Training draws such a figure after every epoch.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def gesture_bars(scores: pd.DataFrame, title: str) -> Figure:
@@ -235,7 +247,8 @@ def _matrix(
     axes.vlines(edges, edges[0], edges[-1], PALE, lw=0.5)
     for row, column in np.argwhere(np.array(texts, dtype=object) != ""):
         colour = "white" if share[row, column] > (0.7 if row == column else 0.5) else INK
-        axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=7.5, color=colour)
+        text = axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=7.5, color=colour)
+        text.set_in_layout(False)  # it is in its cell; measuring each takes as long as drawing it
     axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.tick_params(length=0, colors=INK)

@@ -7,7 +7,7 @@ import queue
 import sys
 import threading
 
-from static_gesture_classification.live.held_gestures import BEGIN, GestureEvent
+from static_gesture_classification.inference.held_gestures import BEGIN, GestureEvent
 from static_gesture_classification.live.watch import Watch
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.terminal import say

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from static_gesture_classification.live.held_gestures import FollowedHand
+from static_gesture_classification.inference.held_gestures import FollowedHand
 from static_gesture_classification.live.watch import Watch
 from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.loop import Figures

@@ -49,6 +49,7 @@ STYLE = """
   ol.path .grow { flex: 1 1 240px; min-width: 0; }
   video.camera { width: 100%; max-width: 400px; aspect-ratio: 4 / 3; transform: scaleX(-1); background: #222;
     border-radius: 4px; }
+  .plain-link { color: inherit; text-decoration: underline; }
   table.pairs { border-collapse: collapse; display: block; overflow-x: auto; max-width: 100%; }
   table.pairs th, table.pairs td { text-align: left; padding: 4px 12px 4px 0; }
   table.pairs tr { border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
@@ -65,7 +66,7 @@ async def show(page: Page, pages: Sequence[Page], review: Review) -> None:
     ui.add_body_html('<a class="skip" href="#content">Skip to the content</a>')
     drawer = _navigation(page, pages)
     with ui.header().classes("items-center q-py-xs q-px-md no-wrap"):
-        button("menu", "Show or hide the navigation", drawer.toggle)
+        button("menu", "Show or hide the navigation", lambda: drawer.run_method("toggle"))
         ui.label(page.title).classes("text-h6 ellipsis").props('role="heading" aria-level="1"')
         ui.space()
         with ui.button(icon="contrast").props('flat round color=white aria-label="Light or dark"') as dark:
@@ -140,7 +141,10 @@ def part(name: str) -> str:
 
 
 def _navigation(page: Page, pages: Sequence[Page]) -> ui.left_drawer:
-    drawer = ui.left_drawer(value=None, bordered=True).props("width=210 breakpoint=900")
+    # Quasar itself opens it where there is room. NiceGUI would ask the browser, which may be gone before it answers.
+    drawer = ui.left_drawer(value=True, bordered=True).props(
+        "width=210 breakpoint=900 show-if-above", remove="model-value"
+    )
     with drawer, ui.element("nav").classes("w-full").props('aria-label="Pages"'), ui.list().props("role=none"):
         for each in pages:
             if each.listed:

@@ -103,6 +103,7 @@ class MapPage:
             ui.button("Clear", icon="clear", color=None, on_click=self._clear).props("outline no-caps dense")
             ui.label(LASSO).classes("text-caption")
         self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
+        self.heading.bind_visibility_from(self.heading, "text", bool)  # an empty heading is announced too
         decisions = Decisions(DecisionSettings.from_config(self.review.config), self.review.vocabulary)
         self.view = SamplesView(decisions, self.facts)
         self.view.show(RowList(self.frame.iloc[:0]))
