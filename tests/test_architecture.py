@@ -29,6 +29,7 @@ FLOORS = (
     "training",
     "inference",
     "evaluation",
+    "sweeps",
     "deployment",
     "active_learning",  # admission alone
     "active_learning.diagnosis",
