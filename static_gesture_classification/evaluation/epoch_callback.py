@@ -7,7 +7,7 @@ Fields, in addition to the module's:
     datasets/{train,val}_distribution             bar chart of samples per gesture
     datasets/{train,val}_samples/sample_<i>       pictures; train's beside what augmentation makes of it
     predictions/{train,val}/<epoch>               the predictions table
-    val/figures/confusion_matrices/<epoch>
+    val/figures/confusion_matrices/<epoch>        of many gestures (`figures.READABLE`): the best and the last epoch's
     val/classification_report/<gesture or average>/<precision|recall|f1-score|support>    series
     val/error_pairs/<epoch>/<gesture>_taken_for_<prediction>     pictures; of the best and of the last epoch
 
@@ -36,6 +36,7 @@ from static_gesture_classification.evaluation.checkpoint_record import (
 )
 from static_gesture_classification.evaluation.epochs import predicted_epochs, predictions_file
 from static_gesture_classification.evaluation.metrics import (
+    Outcomes,
     average_scores,
     gesture_scores,
     outcomes_of,
@@ -131,10 +132,12 @@ class EpochCallback(Callback):
         self._outputs = {}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the errors of the best and of the last epoch."""
+        """Draw the errors of the best and of the last epoch, and their confusion matrix where not each has one."""
         for logger in _loggers(trainer):
             for epoch in best_and_last(logger.run):
                 predictions = read_predictions(predictions_file(logger.run, "val", epoch))
+                if len(_data(trainer).vocabulary) > figures.READABLE:
+                    log_confusion_matrix(logger, outcomes_of(predictions), epoch)
                 rows = pd.Index(_data(trainer).samples["sample_id"]).get_indexer(predictions.column("sample_id"))
                 for name, grid in error_grids(predictions, SelectedRows(pictures_of(_data(trainer)), rows)):
                     logger.log_image(f"val/error_pairs/{epoch:04d}/{name}", grid)
@@ -160,14 +163,23 @@ def outputs_of_all(outputs: Iterable[dict[str, Tensor]], world: int) -> tuple[Te
 
 
 def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: int) -> None:
-    """Write the predictions table of an epoch and split; of val, its report and its confusion matrix as well."""
+    """Write the predictions table of an epoch and split; of val, its report and its confusion matrix as well.
+
+    The matrix of very many gestures takes longer to draw than a short epoch: `EpochCallback.on_train_end` draws it.
+    """
     write_predictions(predictions, predictions_file(logger.run, split, epoch))
     if split != "val":
         return
     outcomes = outcomes_of(predictions)
+    logger.log_many_series(report_series(outcomes.confusion(), outcomes.labels), epoch)
+    if len(outcomes.labels) <= figures.READABLE:
+        log_confusion_matrix(logger, outcomes, epoch)
+
+
+def log_confusion_matrix(logger: RunLogger, outcomes: Outcomes, epoch: int) -> None:
+    """Draw the confusion matrix of an epoch on val."""
     counts = outcomes.confusion()
     title = f"val, epoch {epoch}: weighted F1 {weighted_f1(counts):.4f}"
-    logger.log_many_series(report_series(counts, outcomes.labels), epoch)
     logger.log_figure(
         f"val/figures/confusion_matrices/{epoch:04d}", figures.confusion_matrix(counts, outcomes.labels, title)
     )
