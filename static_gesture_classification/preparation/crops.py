@@ -77,7 +77,7 @@ def main(config: DictConfig) -> None:
     build_crops(workspace.index_table, workspace.crops, CropSettings.from_config(config))
 
 
-class CropSettings(Settings):
+class CropSettings(Settings, key="crops"):
     """How crops are cut; `crops` of the configuration.
 
     Args:

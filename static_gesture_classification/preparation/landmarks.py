@@ -72,7 +72,7 @@ def main(config: DictConfig) -> None:
     build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings)
 
 
-class LandmarkSettings(Settings):
+class LandmarkSettings(Settings, key="landmarks"):
     """How landmarks are made; `landmarks` of the configuration.
 
     Args:
@@ -105,9 +105,6 @@ class LandmarkSettings(Settings):
             config,
             "landmarks",
             extract=meanings.get(wanted, wanted) if extract is None else extract,
-            detector=DetectorSettings.from_config(config),
-            division=split.SplitSettings.from_config(config),
-            vocabulary=Vocabulary.from_config(config),
             images_optional=images_optional(config.get("sources")),
         )
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ from static_gesture_classification.preparation.splitting.report import (
     unknown_by_source,
 )
 from static_gesture_classification.samples import SPLITS, group_of, read_arrow, to_frame, with_texts, write_samples
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import in_number, say
 from static_gesture_classification.workspace import Workspace
 
@@ -90,7 +90,7 @@ def main(config: DictConfig) -> None:
     print_split_report(report)
 
 
-class SplitSettings(Settings):
+class SplitSettings(Settings, key="split"):
     """How to divide samples: `split` of the configuration, and the seed.
 
     Args:
@@ -110,12 +110,7 @@ class SplitSettings(Settings):
     incomplete: Literal["fail", "warn"] = "fail"
     settled: tuple[str, ...] = ()
     train_only: tuple[str, ...] = ()
-    seed: int = 0
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> SplitSettings:
-        """From `split` and `seed`."""
-        return cls.read(config, "split", seed=config.seed)
+    seed: Annotated[int, At("seed")] = 0
 
     @field_validator("settled", "train_only", mode="before")
     @classmethod

@@ -10,12 +10,11 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import numpy as np
 import pandas as pd
 import torch
-from omegaconf import DictConfig
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from sklearn.decomposition import PCA
@@ -30,7 +29,7 @@ from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
 from static_gesture_classification.preparation.splitting.descriptors import describe_crops
 from static_gesture_classification.samples import read_rows
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import load_classifier
 from static_gesture_classification.training.models.efficientnet_lite import backbone
@@ -66,7 +65,7 @@ class Features:
     known: np.ndarray
 
 
-class FeatureSettings(Settings):
+class FeatureSettings(Settings, key="label_issues"):
     """A quick classifier's features, and where they are; see conf/label_issues.
 
     Args:
@@ -77,16 +76,10 @@ class FeatureSettings(Settings):
     """
 
     features: Literal["auto", "landmarks", "pictures", "checkpoint"]
-    landmarks: Path
-    crops: Path
+    landmarks: Annotated[Path, At("paths.landmarks")]
+    crops: Annotated[Path, At("paths.crops")]
     checkpoint: Path
-    seed: int
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> FeatureSettings:
-        """From the composed configuration."""
-        folders = {"crops": config.paths.crops, "landmarks": config.paths.landmarks}
-        return cls.read(config, "label_issues", seed=config.seed, **folders)
+    seed: Annotated[int, At("seed")]
 
 
 def features_of(samples: pd.DataFrame, settings: FeatureSettings) -> Features:

@@ -52,6 +52,7 @@ from static_gesture_classification.evaluation.contenders import (
     predict_samples,
     training_subjects,
 )
+from static_gesture_classification.evaluation.epochs import predictions_file
 from static_gesture_classification.evaluation.paired_comparison import IncomparableError
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
@@ -77,6 +78,7 @@ from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import SPLITS, read_arrow, read_rows, to_frame, with_texts, write_samples
 from static_gesture_classification.terminal import begin_stage, note, say
+from static_gesture_classification.tracking.run_list import find_run
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
 from static_gesture_classification.training.inputs import kind_of
@@ -109,7 +111,7 @@ def main(config: DictConfig) -> None:
 def retrain(settings: RetrainSettings) -> Comparison | None:
     """From index to verdict; None where there was nothing to compare with."""
     trainer, workspace = settings.training.trainer, settings.workspace
-    hardware.one_device(trainer.devices, hardware.accelerator(trainer.accelerator))
+    hardware.check_one_device(trainer.devices, hardware.accelerator(trainer.accelerator), "gestures retrain")
     hardware.use_processor(trainer.threads)
     with alone(workspace.models):
         clock = Clock()
@@ -222,7 +224,17 @@ def evaluate(settings: RetrainSettings) -> Predictions | None:
         trained = find_contender(str(settings.workspace.trained), contenders.runs)
         predictions = predict_samples(val, trained, contenders)
     write_predictions(predictions, settings.workspace.predictions(VAL))
+    keep_in_run(predictions, settings.workspace)
     return predictions
+
+
+def keep_in_run(predictions: Predictions, workspace: Workspace) -> None:
+    """Keep predictions on val with the run that was trained, as a full training does: for its matrix and interval."""
+    record = read_checkpoint_record(workspace.trained.with_suffix(".json")) or {}
+    run = find_run(str(record.get("run")), workspace.runs)
+    if run is not None and isinstance(record.get("epoch"), int):
+        path = predictions_file(run, VAL, record["epoch"])
+        write_predictions(Predictions(predictions.table, predictions.gestures), path)
 
 
 def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarray) -> Predictions:
