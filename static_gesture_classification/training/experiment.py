@@ -16,7 +16,7 @@ from static_gesture_classification.terminal import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
-from static_gesture_classification.training.datamodule import ALONE, GestureDataModule
+from static_gesture_classification.training.datamodule import ONE_RANK, GestureDataModule
 from static_gesture_classification.training.growing import Growth
 from static_gesture_classification.training.inputs import Crops, PreparedHands, kind_of
 from static_gesture_classification.training.lightning import (
@@ -32,7 +32,7 @@ from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def open_data(settings: TrainingSettings, ranks: Ranks = ALONE) -> GestureDataModule:
+def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDataModule:
     """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
 
     Raises:
@@ -96,7 +96,7 @@ def build_trainer(
     settings: TrainingSettings,
     logger: Logger | None = None,
     callbacks: Sequence[Callback] = (),
-    ranks: Ranks = ALONE,
+    ranks: Ranks = ONE_RANK,
 ) -> Trainer:
     """The trainer of the settings, for one rank."""
     _quieten_lightning()
