@@ -74,7 +74,7 @@ class Walk:
     def retrain(self) -> None:
         """Retrain quickly, and wait for the end of the job."""
         self.go("Retrain")
-        assert self.page.get_by_label("What it learns from").input_value() == "Your data, as configured"
+        assert self.page.get_by_role("combobox", name="What it learns from").input_value() == "Your data, as configured"
         self.page.get_by_role("button", name="Retrain quickly").click()
         self.page.wait_for_url("**/jobs/*")
         self.page.get_by_role("button", name="Start it again").wait_for()
