@@ -89,14 +89,15 @@ class GestureModule(LightningModule):
             on_epoch=True,
             prog_bar=True,
             logger=False,
+            sync_dist=True,
             batch_size=len(batch.targets),
         )
         return {"loss": loss, "logits": logits.detach(), "targets": batch.targets, "rows": batch.rows}
 
     def on_train_epoch_start(self) -> None:
         """Set the random state of this epoch."""
-        torch.manual_seed(_seed_of(self.seed, self.current_epoch, "network"))
-        self._generator.manual_seed(_seed_of(self.seed, self.current_epoch, "augmentation"))
+        torch.manual_seed(_seed_of(self.seed, self.current_epoch, "network", self.global_rank))
+        self._generator.manual_seed(_seed_of(self.seed, self.current_epoch, "augmentation", self.global_rank))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Move a schedule that moves every step."""
@@ -107,7 +108,7 @@ class GestureModule(LightningModule):
         """Score the epoch."""
         self.scores = scores_of(self.confusion.compute().cpu().numpy(), self.vocabulary.names)
         self.confusion.reset()
-        self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False)
+        self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch, then move a schedule that moves every epoch.
@@ -163,5 +164,7 @@ class GestureModule(LightningModule):
         self.scores = checkpoint.get("scores")
 
 
-def _seed_of(seed: int, epoch: int, use: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed} {epoch} {use}".encode(), digest_size=7).digest(), "big")
+def _seed_of(seed: int, epoch: int, use: str, rank: int) -> int:
+    """A seed; ranks differ, so that they do not change their samples alike."""
+    text = f"{seed} {epoch} {use}" + f" {rank}" * (rank > 0)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

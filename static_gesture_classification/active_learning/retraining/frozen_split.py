@@ -58,7 +58,7 @@ def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
     """Sample id -> split, by the first of these tables that holds it; missing tables are skipped."""
     splits: dict[str, str] = {}
     for path in reversed([path for path in tables if path.is_file()]):
-        table = read_rows(path)
+        table = read_rows(path, ["sample_id", "split"])
         splits |= dict(zip(table["sample_id"], table["split"], strict=True))
     return splits
 
