@@ -31,11 +31,11 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from machine import processor
 
+from static_gesture_classification.inference.held_gestures import BEGIN, HeldGestures, HoldSettings
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
-from static_gesture_classification.live.held_gestures import BEGIN, HeldGestures
 from static_gesture_classification.live.live import find_checkpoint, open_catcher
 from static_gesture_classification.live.screen import LIVE_TITLE, Screen
-from static_gesture_classification.live.settings import HoldSettings, LiveSettings
+from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.live.watch import Watch, WatchDisplay, run_watch
 from static_gesture_classification.recording.capture.camera import open_camera
 from static_gesture_classification.recording.capture.latest_frame import Captured, LatestFrame

@@ -69,7 +69,7 @@ def prepare(folder: Path) -> None:
         retrain(folder, "landmarks")  # of the photographs alone: how many are there?
         known = json.loads((folder / "reports/quick/retrain.json").read_text())["samples"]
         drawn = f"synthetic.images={SAMPLES - NEW - known}"
-        run(folder, "static_gesture_classification.synthetic.generate", drawn, "synthetic.people=120")
+        run(folder, "static_gesture_classification.synthetic.generate", drawn, "synthetic.subjects=120")
         for name in ("data/quick", "models", "runs", "reports"):
             shutil.rmtree(folder / name, ignore_errors=True)
         write_crop_model(folder / "models/best.ckpt")

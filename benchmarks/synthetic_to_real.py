@@ -62,7 +62,7 @@ def main() -> None:
     torch.manual_seed(SEED)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        amount = [f"synthetic.images={IMAGES}", f"synthetic.people={PEOPLE}", f"synthetic.seed={SEED}"]
+        amount = [f"synthetic.images={IMAGES}", f"synthetic.subjects={PEOPLE}", f"synthetic.seed={SEED}"]
         dataset = SyntheticDataset.from_config(
             compose("config", ["synthetic.variety=1", "synthetic.size=192", *amount])
         )

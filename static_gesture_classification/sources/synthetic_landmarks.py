@@ -35,7 +35,7 @@ class SyntheticLandmarks(Source):
 
     Args:
         hands: number of hands.
-        people: number of subjects; each shows every gesture.
+        subjects: number of subjects; each shows every gesture.
         background_times: number of background hands for each hand of another gesture.
         any_pose: number of further background hands, in poses that are near none of a gesture.
         val, test: share of subjects held out.
@@ -50,7 +50,7 @@ class SyntheticLandmarks(Source):
     """
 
     hands: int
-    people: int
+    subjects: int
     background_times: int
     any_pose: int
     val: float
@@ -83,7 +83,7 @@ class SyntheticLandmarks(Source):
     @cached_property
     def dataset(self) -> SyntheticDataset:
         """The hands to pose. Raises `UserError` for invalid settings or poses."""
-        own = {name: getattr(self, name) for name in ("people", "background_times", "val", "test", "variety")}
+        own = {name: getattr(self, name) for name in ("subjects", "background_times", "val", "test", "variety")}
         content = {**self.settings, **own, "images": self.hands, "seed": f"{self.seed} {self.name}"}
         settings = SyntheticSettings.check(content, f"sources.{self.name}")
         vocabulary = Vocabulary(tuple(self.gesture_names), self.background)

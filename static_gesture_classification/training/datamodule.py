@@ -17,10 +17,14 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, group_of
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
+from static_gesture_classification.training.mapped_memory import MappedMemory
 from static_gesture_classification.training.models.network import Network
+from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import SamplerSettings
 
 PLAIN = SamplerSettings()
+ONE_RANK = Ranks()
+_HASHED_POINTS = 65_536  # hands at a time, so that hashing needs no memory for all
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
 
 
@@ -44,6 +48,7 @@ class PreparedHandsDataset(Dataset[Batch]):
 
     def __init__(self, kind: InputKind, hands: PreparedHands, targets: np.ndarray, rows: np.ndarray) -> None:
         self.kind, self.hands, self.targets, self.rows = kind, hands, targets, rows
+        self._memory = MappedMemory(hands.crops, hands.points)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -52,26 +57,39 @@ class PreparedHandsDataset(Dataset[Batch]):
         """The batch at these positions in `rows`."""
         rows = self.rows[positions]
         inputs = self.kind.batch(self.kind.take(self.hands.crops, self.hands.points, rows))
+        self._memory.note(len(rows))
         return Batch(inputs, torch.from_numpy(self.targets[rows]), torch.from_numpy(rows))
 
 
 class SeededBatches(Sampler[np.ndarray]):
     """Whole batches of positions (k,) in an order that is a function of seed and epoch alone.
 
+    Several ranks share each step's samples: rank r takes the r-th batch of every `world` consecutive ones. So they see
+    together what one process with `world` times the batch size sees.
+
     Args:
         length: number of samples.
-        batch_size: samples per batch; an incomplete last batch of a pass is left out unless it is the only one.
+        batch_size: samples per batch; an incomplete last step of a pass is left out unless it is the only one, which
+            the ranks then share evenly.
         seed: of the order.
         passes: how often an epoch goes through all samples, each time in a new order.
         weights: (length,) how often a pass has each sample, on average, up to a factor; None: once. A pass is a
             systematic sample (Madow, "On the theory of systematic sampling, II", 1949): each sample comes as often as
             its weight says, rounded up or down.
+        ranks: this process among those that train, which are no more than samples.
     """
 
     def __init__(
-        self, length: int, batch_size: int, seed: int, passes: int = 1, weights: np.ndarray | None = None
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        passes: int = 1,
+        weights: np.ndarray | None = None,
+        ranks: Ranks = ONE_RANK,
     ) -> None:
-        self.length, self.batch_size, self.seed, self.passes, self.epoch = length, batch_size, seed, passes, 0
+        self.length, self.seed, self.passes, self.ranks, self.epoch = length, seed, passes, ranks, 0
+        self.batch_size = min(batch_size, length // ranks.world)
         self._ends = None if weights is None else length * np.cumsum(weights) / weights.sum()
 
     def set_epoch(self, epoch: int) -> None:
@@ -79,13 +97,19 @@ class SeededBatches(Sampler[np.ndarray]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.passes * max(1, self.length // self.batch_size)
+        return self.passes * self._steps
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for number in range(self.passes):
             order = self._one_pass(np.random.default_rng([self.seed, self.epoch, number]))
-            for batch in range(max(1, self.length // self.batch_size)):
-                yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            for step in range(self._steps):
+                start = (step * self.ranks.world + self.ranks.rank) * self.batch_size
+                yield order[start : start + self.batch_size]
+
+    @property
+    def _steps(self) -> int:
+        """Steps of a pass."""
+        return self.length // (self.batch_size * self.ranks.world)
 
     def _one_pass(self, random: np.random.Generator) -> np.ndarray:
         if self._ends is None:
@@ -106,6 +130,7 @@ class GestureDataModule(LightningDataModule):
         overfit_samples: train and validate on this many training samples only.
         passes: how often an epoch goes through the training samples.
         sampler: how often a pass has each of them.
+        ranks: this process among those that train.
 
     Raises:
         DataError: a split cannot be trained or validated on.
@@ -121,9 +146,10 @@ class GestureDataModule(LightningDataModule):
         overfit_samples: int | None = None,
         passes: int = 1,
         sampler: SamplerSettings = PLAIN,
+        ranks: Ranks = ONE_RANK,
     ) -> None:
         super().__init__()
-        self.kind, self.hands, self.vocabulary, self.sampler = kind, hands, vocabulary, sampler
+        self.kind, self.hands, self.vocabulary, self.sampler, self.ranks = kind, hands, vocabulary, sampler, ranks
         self.batch_size, self.seed, self.passes = batch_size, seed, passes
         self.samples = hands.samples
         self._trained_on = hands
@@ -142,9 +168,10 @@ class GestureDataModule(LightningDataModule):
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
 
     def precompute(self, network: Network, model: Mapping[str, Any], device: str) -> None:
-        """Compute what is the same in every epoch: see `InputKind.precompute`."""
+        """Compute what is the same in every epoch: see `InputKind.precompute`. Other ranks read what rank 0 keeps."""
         rows = np.unique(np.concatenate(list(self.rows.values())))
-        self._trained_on = self.kind.precompute(self.hands, rows, network, model, device)
+        with self.ranks.one_after_another():
+            self._trained_on = self.kind.precompute(self.hands, rows, network, model, device)
 
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""
@@ -152,7 +179,7 @@ class GestureDataModule(LightningDataModule):
 
     def fingerprint(self) -> str:
         """Hash of the inputs (evenly spaced ones if there are many crops), labels, splits and weights of samples."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest, memory = hashlib.blake2b(digest_size=16), MappedMemory(self.hands.crops, self.hands.points)
         for split, rows in self.rows.items():
             for column in ("sample_id", "gesture"):
                 digest.update(f"{split} {column} {self.samples[column].to_numpy()[rows].tolist()}".encode())
@@ -161,21 +188,40 @@ class GestureDataModule(LightningDataModule):
                 for row in rows[:: max(1, len(rows) // _HASHED_CROPS)]:
                     digest.update(self.hands.crops[row].tobytes())
             if self.hands.points is not None:
-                digest.update(np.ascontiguousarray(self.hands.points[rows]).tobytes())
+                for some in np.split(rows, range(_HASHED_POINTS, len(rows), _HASHED_POINTS)):
+                    digest.update(self.hands.points[some].tobytes())
+            memory.give_back()
         if (weights := self._weights()) is not None:
             digest.update(weights.tobytes())
         return digest.hexdigest()
 
+    def inputs(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Inputs of some table rows in their order, in batches, so that not all are in memory at once."""
+        memory = MappedMemory(self.hands.crops, self.hands.points)
+        for some in np.split(rows, range(self.kind.batch_size, len(rows), self.kind.batch_size)):
+            yield self.kind.take(self.hands.crops, self.hands.points, some)
+            memory.note(len(some))
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split in a new order every pass; an incomplete last batch is left out."""
         rows = self.rows["train"]
-        batches = SeededBatches(len(rows), self.batch_size, self.seed, self.passes, self._weights())
+        batches = SeededBatches(len(rows), self.batch_size, self.seed, self.passes, self._weights(), self.ranks)
         return self._loader("train", batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the val split in the order of the table."""
+        return self._loader("val", self.val_batches())
+
+    def val_batches(self) -> list[np.ndarray]:
+        """Positions in the val split of this rank's batches: every sample is in one batch of one rank.
+
+        All ranks have equally many, since they wait for each other at every batch; their sizes differ by one at most.
+        """
         count, size = len(self.rows["val"]), max(self.batch_size, self.kind.batch_size)
-        return self._loader("val", np.split(np.arange(count), range(size, count, size)))
+        world = self.ranks.world
+        if world == 1:
+            return np.split(np.arange(count), range(size, count, size))
+        return np.array_split(np.arange(count), world * -(-count // (world * size)))[self.ranks.rank :: world]
 
     def _weights(self) -> np.ndarray | None:
         """Weights of the train rows."""
@@ -197,6 +243,9 @@ class GestureDataModule(LightningDataModule):
                 raise DataError(
                     f"no sample is in the {split} split; add data or change the shares of splits, then run dvc repro"
                 )
+            if len(rows) < self.ranks.world:
+                few = f"{len(rows)} samples of {split}"
+                raise DataError(f"{self.ranks.world} devices cannot share {few}; set trainer.devices=1")
         counts = self.counts("train")
         missing = [name for name, count in zip(self.vocabulary, counts, strict=True) if count == 0]
         if missing:
