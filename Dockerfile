@@ -7,7 +7,7 @@
 # Datasets, recordings and the settings of this machine are not in the image; hand them in:
 #   docker run --volume "$PWD/data/raw:/project/data/raw:ro" --volume "$PWD/conf/local:/project/conf/local:ro" gestures
 #
-# PyPI's torch brings CUDA, some 5 GB. Without a GPU:
+# PyPI's torch brings CUDA, several GB. Without a GPU:
 #   docker build --build-arg PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu --tag gestures .
 FROM python:3.11-slim-bookworm
 

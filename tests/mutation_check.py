@@ -356,10 +356,10 @@ MUTATIONS = (
         "tests/training/test_training.py::test_a_training_learns_and_leaves_what_later_stages_read",
     ),
     one(
-        "two devices are refused",
+        "more devices than there are are refused",
         "training/hardware.py",
-        "if numbers is not None and len(numbers) == 1 and numbers[0] >= 0:",
-        "if numbers is not None:",
+        'if count == 0 or (accelerator != "cpu" and count > there):',
+        "if count == 0:",
         "tests/training/test_hardware.py",
     ),
     # Scores, and what follows from them.
@@ -480,6 +480,80 @@ MUTATIONS = (
         "if report.bad > max_rejected_share * (report.rows + report.bad):",
         "if False:",
         "tests/preparation/test_index.py::test_too_many_bad_entries_fail_with_the_first_ten_and_keep_earlier_results",
+    ),
+    # What acts in use.
+    one(
+        "a gesture that is shown for a moment never begins",
+        "inference/held_gestures.py",
+        "if shows != hand.gesture and time - hand.candidate_since >= self.settings.hold:",
+        "if shows != hand.gesture:",
+        "tests/inference/test_held_gestures.py::test_gesture_that_is_shown_shorter_than_the_hold_time_never_begins",
+    ),
+    one(
+        "the background begins nothing",
+        "inference/held_gestures.py",
+        " and gesture != self.vocabulary.background",
+        "",
+        "tests/inference/test_held_gestures.py::test_gesture_begins_once_it_is_held_and_ends_once_it_is_gone",
+    ),
+    one(
+        "a pose on its way to another is not doubted",
+        "live/doubts.py",
+        "held[-1].time - held[0].time < HELD_SECONDS",
+        "held[-1].time < held[0].time",
+        "tests/live/test_doubts.py::test_pose_that_is_held_too_shortly_is_not_doubted",
+    ),
+    one(
+        "nothing is kept in use unless it is switched on",
+        "live/catcher.py",
+        "        return self.settings.catch\n",
+        "        return True\n",
+        "tests/live/test_catcher.py::test_nothing_is_kept_in_memory_or_on_disk_unless_it_is_switched_on",
+    ),
+    # Who may use the page.
+    one(
+        "pages of other sites may not use the server",
+        "review/gate.py",
+        "if origin is not None and urlsplit(origin).netloc != host:",
+        "if False:",
+        "tests/review/test_gate.py::test_pages_of_other_sites_may_neither_post_nor_open_a_websocket",
+    ),
+    one(
+        "the server answers to its own names alone",
+        "review/gate.py",
+        "if _name_in(host) not in self.hosts:",
+        "if not host:",
+        "tests/review/test_gate.py::test_a_foreign_name_for_this_machine_is_refused",
+    ),
+    one(
+        "other machines need the token",
+        "review/gate.py",
+        "return hmac.compare_digest(given.encode(), self.token.encode())",
+        "return True",
+        "tests/review/test_gate.py::test_other_machines_stay_outside_without_a_token",
+    ),
+    # How it is put together.
+    one(
+        "8-bit weights that cost too much are not kept",
+        "deployment/model_card.py",
+        "return self.loss <= self.max_loss",
+        "return True",
+        "tests/deployment/test_export_onnx.py::test_int8_that_costs_too_much_is_not_kept",
+    ),
+    one(
+        "each process of the landmarks stage builds one detector",
+        "preparation/looking.py",
+        "@cache\ndef detector_of",
+        "def detector_of",
+        "tests/detection/test_added_detector.py"
+        "::test_stage_with_worker_processes_ends_and_each_process_builds_one_detector",
+    ),
+    one(
+        "a setting is read where it stands",
+        "settings.py",
+        "    return [kind.from_config(config)] if reads_itself else []\n",
+        "    return []\n",
+        "tests/test_settings.py::test_settings_hold_the_nodes_values_and_those_that_stand_elsewhere",
     ),
 )
 

@@ -334,7 +334,7 @@ def _subject(session: Session, image: RecordedImage, source: str) -> str:
 
 def _read_placed(split_table: Path, source: str) -> dict[str, str]:
     """Subject -> split, over all sources; a sample without a subject counts by its session."""
-    samples = read_rows(split_table)
+    samples = read_rows(split_table, ["source", "subject", "session", "split"])
     samples = samples[samples["split"] != ""]
     subjects = subject_of(samples)
     named = subjects.where(subjects != "", samples["session"])

@@ -49,6 +49,7 @@ from static_gesture_classification.preparation.per_image import (
     ImageTask,
     SampleImages,
     for_each_image,
+    joined_texts,
     row_keys,
 )
 from static_gesture_classification.preparation.publishing import (
@@ -59,7 +60,7 @@ from static_gesture_classification.preparation.publishing import (
     stage_array,
     stage_tables,
 )
-from static_gesture_classification.samples import read_arrow
+from static_gesture_classification.samples import read_arrow, texts
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.workspace import Workspace
@@ -152,7 +153,7 @@ def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsRep
 
 def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.Table, int]:
     """A sample table without the rows that have landmarks but no image, and the number of these."""
-    optional = pc.is_in(table.column("source"), value_set=pa.array(sorted(images_optional), pa.string()))
+    optional = pa.array(np.isin(texts(table, "source"), list(images_optional)))
     rows = np.flatnonzero(pc.and_(optional, table.column("landmarks").is_valid()).to_numpy(zero_copy_only=False))
     if not len(rows):
         return table, 0
@@ -183,7 +184,7 @@ class CropPlan:
         """Plan the crops of a sample table. Raises `DataError` when it is empty or invalid."""
         table, left_out = with_images(read_arrow(path), settings.images_optional)
         samples = SampleImages.of(table, path, may_be_empty=left_out > 0)
-        names = pc.binary_join_element_wise(table.column("source"), table.column("image"), "\0").to_pylist()
+        names = joined_texts(table, "source", "image").to_pylist()
         made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"
         return cls(samples, settings, row_keys((name.encode() for name in names), samples.boxes, made), left_out)
 

@@ -31,6 +31,7 @@ from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
     make_rejected_table,
+    plain,
     sample_writer,
     to_frame,
     validate,
@@ -229,7 +230,7 @@ def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
                 report.rejected += batch.rejected + repeated
                 if len(table):
                     validate(table, Path(source.root))
-                    counts.append(table.group_by(COUNT_KEYS).aggregate([([], "count_all")]))
+                    counts.append(plain(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")]))
                     yield table
     report.counts = sum_counts(counts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from nicegui import run, ui
@@ -92,6 +92,18 @@ async def in_thread(do: Callable[..., Value], *arguments: Any) -> Value:
     """`do(*arguments)` in a thread, so that other pages stay quick meanwhile."""
     result = await run.io_bound(do, *arguments)
     return cast(Value, result)  # None only while the server stops
+
+
+async def wait_for(result: Awaitable[Value], text: str) -> Value:
+    """What takes long; meanwhile the browser has the page, and says what is waited for."""
+    with ui.row().classes("w-full items-center justify-center no-wrap q-pa-md").props('role="status"') as waiting:
+        ui.spinner(size="lg")
+        ui.label(text)
+    await ui.context.client.connected()  # a page that is not sent within `response_timeout` is an error
+    try:
+        return await result
+    finally:
+        waiting.delete()
 
 
 def problem(text: str, title: str = "This did not work") -> None:

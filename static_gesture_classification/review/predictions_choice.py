@@ -44,7 +44,7 @@ def choices(review: Review) -> list[PredictionsChoice]:
         ("quick", "the quick retrain", review.quick.predictions("val"), review.quick),
     ]
     found = [
-        PredictionsChoice(name, f"{title}, val", path, space.trained if space.trained.is_file() else None, space)
+        PredictionsChoice(name, title, path, space.trained if space.trained.is_file() else None, space)
         for name, title, path, space in places
         if path.is_file()
     ]

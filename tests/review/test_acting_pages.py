@@ -16,8 +16,15 @@ import onnx
 import pytest
 from PIL import Image
 
-from static_gesture_classification.active_learning.planning.plan_file import read_plan
+from static_gesture_classification.active_learning.planning.plan_file import (
+    PLAN_VERSION,
+    PlannedRecording,
+    RecordingPlan,
+    read_plan,
+    write_plan,
+)
 from static_gesture_classification.evaluation.promote import best_record
+from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings, Subject
 from static_gesture_classification.review.sharing import CERTIFICATE, TOKEN, own_addresses
 from static_gesture_classification.tracking.run_folder import RunFolder
@@ -60,7 +67,14 @@ PLACES = (
         "/label-issues",
         "/map",
     ),
-    *("/confusions?only_errors=1", f"/samples/{SAMPLE}", "/plan", "/checkpoints", "/history"),
+    *(
+        "/confusions?only_errors=1",
+        "/confusions?split=train",
+        f"/samples/{SAMPLE}",
+        "/plan",
+        "/checkpoints",
+        "/history",
+    ),
     *(f"/runs/first?tab={tab.replace(' ', '+')}" for tab in TABS),
 )
 PATIENCE_MS = 120_000
@@ -134,6 +148,60 @@ def test_a_plan_is_made_once_though_two_tabs_ask_for_it(browser: Browser, addres
     log.check()
     assert read_plan(project / "reports" / "plan.json").recordings
     assert len(list((project / "data" / "review" / "jobs").glob("*-plan-*"))) == 1
+
+
+def test_the_lines_of_a_plan_are_changed_and_changed_back(browser: Browser, address: str, project: Path) -> None:
+    path = project / "reports" / "plan.json"
+    lines = [PlannedRecording(name, "FIST", 7, 2, 0.1, 0.1, "confused") for name in ("ONE", "TWO")]
+    write_plan(RecordingPlan(PLAN_VERSION, "", tuple(lines)), path)
+
+    def planned() -> list[tuple[str, int, bool]]:
+        return [(line.gesture, line.count, line.off) for line in read_plan(path).recordings]
+
+    with opened(browser, f"{address}/plan") as (page, log):
+        page.get_by_label("pictures of ONE taken for FIST").fill("12")
+        until(lambda: planned() == [("ONE", 12, False), ("TWO", 7, False)])
+        page.get_by_text("Saved: 12 pictures of ONE.").wait_for()
+        page.get_by_role("button", name="Undo").click()
+        until(lambda: planned() == [("ONE", 7, False), ("TWO", 7, False)])
+        page.get_by_role("button", name="Move TWO taken for FIST up").press("Enter")
+        until(lambda: planned() == [("TWO", 7, False), ("ONE", 7, False)])
+        page.get_by_text("Saved: TWO taken for FIST is number 1.").wait_for()
+        page.get_by_label("record TWO taken for FIST").press("Space")
+        until(lambda: planned() == [("TWO", 7, True), ("ONE", 7, False)])
+        page.get_by_text("is off.").wait_for()
+        page.get_by_role("button", name="Record this now").first.press("Enter")
+        page.wait_for_url("**/record?gesture=TWO&mistaken_for=FIST")
+        page.get_by_text("which the model takes for FIST").wait_for()
+    log.check()
+    path.unlink()
+
+
+def test_labels_in_doubt_are_decided_by_keys_alone(browser: Browser, address: str, project: Path) -> None:
+    def fixed() -> list[str]:
+        return [fix.to for fix in read_label_fixes(project / "data" / "label_fixes.csv", VOCABULARY).fixes]
+
+    before = fixed()
+    with opened(browser, f"{address}/label-issues") as (page, log):
+        page.get_by_text("of 2: labelled").wait_for()
+        for key, count in (("y", 1), ("u", 0), ("d", 1), ("ArrowLeft", 1), ("u", 0)):
+            page.keyboard.press(key)
+            until(lambda count=count: len(fixed()) == len(before) + count or set(fixed()) != set(before))  # type: ignore[misc]
+        until(lambda: fixed() == before)
+    log.check()
+
+
+def test_what_the_model_gets_wrong_in_train_is_seen_too(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}/confusions") as (page, log):
+        page.get_by_role("heading", name="all samples: 60").wait_for()
+        page.get_by_label("Split").click()
+        page.get_by_role("option", name="train").click()
+        page.get_by_role("heading", name="all samples: 120").wait_for(timeout=PATIENCE_MS)
+        page.locator(".matrix td.right button:enabled").first.click()
+        page.wait_for_url("**split=train**gesture=**")
+        page.reload()
+        page.get_by_role("heading", name=", recognised: ").wait_for()
+    log.check()
 
 
 def test_a_lasso_by_mouse_opens_what_lies_within_it(browser: Browser, address: str) -> None:

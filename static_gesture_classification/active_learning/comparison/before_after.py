@@ -193,7 +193,7 @@ def only_one_knows(before: Contender, after: Contender) -> list[str]:
 def frozen_samples(before: Contender, after: Contender, path: Path) -> pd.DataFrame:
     """Today's val samples; for two tables without a split stage, the val samples of either table."""
     if path.is_file() or after.table is None or before.table is None:
-        samples = read_rows(path)
+        samples = read_rows(path, KEY_COLUMNS)
     else:
         both = pd.concat([after.table.to_frame(), before.table.to_frame()], ignore_index=True)
         samples = both.drop_duplicates("sample_id")

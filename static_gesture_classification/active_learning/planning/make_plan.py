@@ -44,7 +44,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.resampling_units import describe_units
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.process_lock import change_alone
-from static_gesture_classification.samples import BOX, group_of, read_samples
+from static_gesture_classification.samples import BOX, group_of, read_rows
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sources.recorded import RECORDED
 from static_gesture_classification.terminal import in_number, say
@@ -152,7 +152,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     """
     about = settings.patterns.confusions
     confusions = find_confusions(read_errors(about.predictions, vocabulary), about.bootstrap, about.seed)
-    samples = read_samples(settings.samples)
+    samples = read_rows(settings.samples)
     counted = samples[~samples["source"].isin(settings.uncounted_sources)]
     pairs = worth_following(confusions, vocabulary, settings.least_errors)
     lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)

@@ -108,5 +108,5 @@ def _without(lines: Sequence[PlannedRecording], wish: Wish, is_last: bool) -> tu
 
 
 def _empty_plan(samples: Path) -> RecordingPlan:
-    taken_in = sessions_in(read_rows(samples)) if samples.is_file() else ()
+    taken_in = sessions_in(read_rows(samples, ["source", "image"])) if samples.is_file() else ()
     return RecordingPlan(PLAN_VERSION, "", (), taken_in=taken_in)

@@ -42,6 +42,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
     SUBJECTS_KEY,
+    VERSION_COLUMNS,
     data_version,
     read_checkpoint_record,
 )
@@ -75,7 +76,7 @@ from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
-from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
+from static_gesture_classification.samples import SPLITS, read_arrow, read_rows, to_frame, with_texts, write_samples
 from static_gesture_classification.terminal import begin_stage, note, say
 from static_gesture_classification.tracking.run_list import find_run
 from static_gesture_classification.training import hardware
@@ -182,14 +183,15 @@ def take_over(pipeline: Path, folder: Path, size: int) -> None:
 def split(settings: RetrainSettings) -> FrozenSplit:
     """Add new samples to the existing split."""
     folder, table = settings.workspace.crops, settings.workspace.split_table
+    cut = read_arrow(folder / SAMPLES)
     frozen = freeze_split(
-        read_samples(folder / SAMPLES),
+        to_frame(cut.drop_columns(["landmarks"])),
         open_crops(folder),
         earlier_splits([settings.pipeline.split_table, table]),
         settings.split,
         settings.index.vocabulary,
     )
-    write_samples(frozen.samples, table)
+    write_samples(with_texts(cut, "split", frozen.samples["split"]), table)
     counts = frozen.samples["split"].value_counts()
     sizes = ", ".join(f"{counts.get(name, 0):,} {name}" for name in SPLITS)
     joined = ", ".join(f"{count:,} to {name}" for name, count in frozen.counts().items()) or "none"
@@ -298,7 +300,7 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     origin = CheckpointOrigin(
         record.get("run"),
         record.get("checkpoint"),
-        data_version(read_rows(workspace.split_table)),
+        data_version(read_rows(workspace.split_table, VERSION_COLUMNS)),
         None if subjects is None else str(subjects).split(),
     )
     candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))
