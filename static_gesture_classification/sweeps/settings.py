@@ -24,6 +24,7 @@ from static_gesture_classification.evaluation.promote import PromoteSettings
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sweeps.search_space import SearchedSetting, Value, overrides_of, read_space
 from static_gesture_classification.tracking import trackers
+from static_gesture_classification.training import hardware
 from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
@@ -105,7 +106,9 @@ class SweepSettings(Settings, key="sweep"):
                 f"sweep.overrides, or out of the search: sweep.space.{twice[0]}=null"
             )
         for end in range(2):
-            self.compose_trial({each.setting: each.values.ends[end] for each in self.space})
+            trial = self.compose_trial({each.setting: each.values.ends[end] for each in self.space})
+            trainer = trial.training.trainer
+            hardware.check_one_device(trainer.devices, hardware.accelerator(trainer.accelerator), "gestures sweep")
 
     def compose_trial(self, values: Mapping[str, Value]) -> TrialSettings:
         """The settings of the trial with these values by setting.
