@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.batches import Batch
 from static_gesture_classification.training.checkpoint import Origin
-from static_gesture_classification.training.datamodule import Batch
 from static_gesture_classification.training.growing import Growth
 from static_gesture_classification.training.lightning import LightningModule, Metric, MulticlassConfusionMatrix
 from static_gesture_classification.training.models.network import Network
@@ -117,7 +117,8 @@ class GestureModule(LightningModule):
         loss = self.loss(logits, batch.targets)
         mean.update(loss.detach(), len(batch.targets))
         self.log(name, mean, on_step=False, on_epoch=True, prog_bar=True, logger=False)
-        return {"loss": loss, "logits": logits.detach(), "targets": batch.targets, "rows": batch.rows}
+        # Callbacks keep the logits: a copy, since a CUDA graph writes the next step's in the same place.
+        return {"loss": loss, "logits": logits.detach().clone(), "targets": batch.targets, "rows": batch.rows}
 
     def on_train_epoch_start(self) -> None:
         """Set the random state of this epoch."""
