@@ -99,7 +99,7 @@ class Settings(BaseModel):
 
 
 def _value_elsewhere(field: FieldInfo, config: DictConfig) -> Any:
-    """The value of a field that the node of its class does not hold; `_NOTHING` where it does, or where there is none."""
+    """The value of a field that the node of its class does not hold; `_NOTHING` where it does, or has none."""
     kind: Any = field.annotation
     is_settings = isinstance(kind, type) and issubclass(kind, Settings)
     if at := At.of(field):
