@@ -23,7 +23,7 @@ from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import SamplerSettings
 
 PLAIN = SamplerSettings()
-ALONE = Ranks()
+ONE_RANK = Ranks()
 _HASHED_POINTS = 65_536  # hands at a time, so that hashing needs no memory for all
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
 
@@ -86,7 +86,7 @@ class SeededBatches(Sampler[np.ndarray]):
         seed: int,
         passes: int = 1,
         weights: np.ndarray | None = None,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = ONE_RANK,
     ) -> None:
         self.length, self.seed, self.passes, self.ranks, self.epoch = length, seed, passes, ranks, 0
         self.batch_size = min(batch_size, length // ranks.world)
@@ -146,7 +146,7 @@ class GestureDataModule(LightningDataModule):
         overfit_samples: int | None = None,
         passes: int = 1,
         sampler: SamplerSettings = PLAIN,
-        ranks: Ranks = ALONE,
+        ranks: Ranks = ONE_RANK,
     ) -> None:
         super().__init__()
         self.kind, self.hands, self.vocabulary, self.sampler, self.ranks = kind, hands, vocabulary, sampler, ranks

@@ -16,8 +16,9 @@ from static_gesture_classification.terminal import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
-from static_gesture_classification.training.datamodule import ALONE, GestureDataModule
-from static_gesture_classification.training.inputs import PreparedHands, kind_of
+from static_gesture_classification.training.datamodule import ONE_RANK, GestureDataModule
+from static_gesture_classification.training.growing import Growth
+from static_gesture_classification.training.inputs import Crops, PreparedHands, kind_of
 from static_gesture_classification.training.lightning import (
     Callback,
     Checkpoint,
@@ -31,7 +32,7 @@ from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def open_data(settings: TrainingSettings, ranks: Ranks = ALONE) -> GestureDataModule:
+def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDataModule:
     """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
 
     Raises:
@@ -87,6 +88,7 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
         vocabulary=data.vocabulary,
         origin=Origin(plain_model(settings.model), data.vocabulary, data.hands.crop_size, settings.crop_margin),
         seed=settings.seed,
+        growth=growth_of(settings),
     )
 
 
@@ -94,7 +96,7 @@ def build_trainer(
     settings: TrainingSettings,
     logger: Logger | None = None,
     callbacks: Sequence[Callback] = (),
-    ranks: Ranks = ALONE,
+    ranks: Ranks = ONE_RANK,
 ) -> Trainer:
     """The trainer of the settings, for one rank."""
     _quieten_lightning()
@@ -124,6 +126,16 @@ def build_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def growth_of(settings: TrainingSettings) -> Growth:
+    """How crops grow during training. Raises `UserError` where the model sees something else."""
+    first = settings.hyperparameters.first_size
+    if first < 1 and kind_of(settings.model).name != Crops.name:
+        raise UserError(
+            f"train_hyperparams.first_size={first} is for models of crops; {settings.model['name']} needs 1.0"
+        )
+    return Growth(first)
 
 
 def _devices_of_rank(wanted: object, accelerator: str, ranks: Ranks) -> int | list[int]:

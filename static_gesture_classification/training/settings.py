@@ -35,6 +35,7 @@ class HyperParameters(Settings):
         batch_size: samples per step.
         epochs: the model is validated after each.
         passes: over the training samples in an epoch.
+        first_size: share of their side that crops have when training begins; they grow (see `growing`).
         early_stopping: epochs without a better weighted F1 on val before training stops; None: never.
         keep_checkpoints: of the best epochs, besides the last one.
         overfit_samples: train and validate on this many training samples only; None: on all.
@@ -47,6 +48,7 @@ class HyperParameters(Settings):
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
     passes: int = Field(default=1, ge=1)
+    first_size: float = Field(default=1.0, gt=0, le=1)
     early_stopping: int | None = Field(default=None, ge=0)
     keep_checkpoints: int = Field(default=1, ge=1)
     overfit_samples: int | None = Field(default=None, ge=0)
