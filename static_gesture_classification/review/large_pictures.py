@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
@@ -54,7 +53,7 @@ def _answer(thumbnails: Thumbnails, sample: str, whole: bool) -> Response:
         return Response(status_code=404)
     first = row.iloc[0]
     try:
-        pixels = read_image(Path(image_path(str(first["root"]), str(first["image"]))))
+        pixels = read_image(image_path(str(first["root"]), str(first["image"])))
     except UnreadableImageError as error:
         return Response(str(error), status_code=404, media_type="text/plain")
     box = tuple(float(first[name]) for name in BOX)

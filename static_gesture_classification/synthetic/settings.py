@@ -8,6 +8,7 @@ from typing import Annotated
 from omegaconf import DictConfig
 from pydantic import Field, ValidationInfo, field_validator
 
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.settings import Settings
 
 Quality = Annotated[int, Field(ge=1, le=100)]
@@ -27,6 +28,7 @@ class SyntheticSettings(Settings):
         seed: other seeds give other pictures.
         n_jobs: number of processes; -1 is one per core.
         contact_sheet: file of the contact sheet.
+        engine: where pictures are taken.
     """
 
     images: int = Field(ge=1)
@@ -40,6 +42,7 @@ class SyntheticSettings(Settings):
     seed: str
     n_jobs: int
     contact_sheet: Path
+    engine: EngineSettings = EngineSettings()
 
     @field_validator("test")
     @classmethod
@@ -73,5 +76,5 @@ class SyntheticSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> SyntheticSettings:
-        """Read the `synthetic` node."""
-        return cls.read(config, "synthetic")
+        """Read the nodes `synthetic` and `parallel`."""
+        return cls.read(config, "synthetic", engine=EngineSettings.from_config(config))

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.samples import BOX, group_of
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
@@ -141,10 +142,10 @@ class GestureDataModule(LightningDataModule):
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
 
-    def precompute(self, network: Network, model: Mapping[str, Any], device: str) -> None:
+    def precompute(self, network: Network, model: Mapping[str, Any], device: str, engine: EngineSettings) -> None:
         """Compute what is the same in every epoch: see `InputKind.precompute`."""
         rows = np.unique(np.concatenate(list(self.rows.values())))
-        self._trained_on = self.kind.precompute(self.hands, rows, network, model, device)
+        self._trained_on = self.kind.precompute(self.hands, rows, network, model, device, engine)
 
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""

@@ -56,7 +56,7 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
     network, wanted = initial_network(settings.model, data.vocabulary), settings.trainer
     hardware.use_processor(None)
     device = "cuda" if hardware.accelerator(wanted.accelerator) == "cuda" else "cpu"
-    data.precompute(network, settings.model, device)
+    data.precompute(network, settings.model, device, settings.engine)
     hardware.use_processor(wanted.threads)
     return GestureModule(
         network=network,
