@@ -108,8 +108,8 @@ def report(costs: list[Costs], images: int, mean: float) -> str:
         "",
         f"{date.today()}, {processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
         f"load average {os.getloadavg()[0]:.1f}. Measured on {images:,} photographs of hagrid_mini, {mean / 1024:,.0f} "
-        "KiB each, files in memory; shards of 8 MiB to a folder of the same disk. *Computed* from these for all of HaGRID "
-        f"v2, {ALL_IMAGES:,} images and {ALL_HANDS:,} hands, in pictures of this size (full HD: crop_speed.md).",
+        "KiB each, files in memory; shards of 8 MiB to a folder of the same disk. *Computed* from these for all of "
+        f"HaGRID v2, {ALL_IMAGES:,} images and {ALL_HANDS:,} hands, in pictures of this size (full HD: crop_speed.md).",
         "",
         "| crop | crops stage | store | pushed, pulled | a tenth dropped, pulled again | *computed:* hours | *disk* |",
         "|---|---|---|---|---|---|---|",
