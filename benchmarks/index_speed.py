@@ -11,14 +11,11 @@ afterwards. The table is printed and kept in benchmarks/results/index_speed.md.
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +23,7 @@ import orjson
 import psutil
 import pyarrow.parquet as pq
 import yaml
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.samples import landmark_array, read_arrow
 
@@ -149,10 +146,9 @@ def report(measured: Measurement) -> None:
         "processor time, all processes": f"{measured.processor_seconds:.1f} s",
         "peak resident memory, all processes": f"{measured.peak_mib:,.0f} MiB (limit {LIMIT_MIB:,} MiB)",
     }
-    packages = ", ".join(f"{name} {version(name)}" for name in ("orjson", "numpy", "pyarrow", "joblib"))
+    machine = measured_on("orjson", "numpy", "pyarrow", "joblib")
     text = (
-        f"# Indexing HaGRID v2's annotations\n\n{date.today()}, {processor()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {packages}; "
+        f"# Indexing HaGRID v2's annotations\n\n{machine}; "
         f"load average before the start {measured.load:.1f}\n\n| | |\n|---|---|\n"
         + "".join(f"| {name} | {value} |\n" for name, value in rows.items())
     )
