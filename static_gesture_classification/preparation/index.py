@@ -32,7 +32,7 @@ from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
     make_rejected_table,
-    plain,
+    plain_strings,
     sample_writer,
     to_frame,
     validate,
@@ -236,7 +236,9 @@ def _tables(sources: Sequence[Source], report: IndexReport, engine: Engine | Non
                 report.rejected += batch.rejected + repeated
                 if len(table):
                     validate(table, Path(source.root))
-                    counts.append(plain(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")]))
+                    counts.append(
+                        plain_strings(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")])
+                    )
                     yield table
     report.counts = sum_counts(counts)
 
