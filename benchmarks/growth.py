@@ -387,9 +387,8 @@ def draw(costs: dict[str, list[Cost]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
     for name, own in costs.items():
         axes.plot([c.hands for c in own], [c.processor for c in own], marker="o", label=STAGES[name].about)
-    low, high = axes.get_xlim()
     axes.plot([25_000, HAGRID], [1, HAGRID / 25_000], color="grey", linestyle=":", label="linear")
-    axes.set(xscale="log", yscale="log", xlabel="hands", ylabel="processor seconds", xlim=(low, high))
+    axes.set(xscale="log", yscale="log", xlabel="hands", ylabel="processor seconds")
     axes.set_title("How costs grow with the number of hands")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
