@@ -81,6 +81,9 @@ class TrainerSettings(Settings, key="trainer"):
     deterministic: bool = True
     threads: int | None = Field(default=None, ge=1)
     gradient_clip: float | None = None
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    store: Literal["auto", "host", "device"] = "host"
+    ahead: int = Field(default=0, ge=0)
     fast_dev_run: bool | int = False
 
 
