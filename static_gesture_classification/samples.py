@@ -36,6 +36,7 @@ from static_gesture_classification.hand_points import (  # noqa: F401  (names th
     WRIST,
     Box,
 )
+from static_gesture_classification.places import locate
 
 SAMPLES_VERSION = 2
 READABLE_VERSIONS = ("1", "2")
@@ -83,8 +84,8 @@ class Rejected:
 
 
 def image_path(root: str | Path, image: str) -> Path:
-    """The path of a sample's image; `~` at the beginning of `root` is expanded."""
-    return Path(root).expanduser() / image
+    """The path of a sample's image; `~` at the beginning of `root` is expanded, and it may be a URL (`places`)."""
+    return locate(root) / image
 
 
 def sample_id(source: str, image: str, hand: str | int) -> str:
