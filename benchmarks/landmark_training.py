@@ -15,20 +15,17 @@ nothing. Its file is sparse, so it needs no room on the disk; the system keeps i
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
-from machine import processor
+from machine import measured_on
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -181,11 +178,8 @@ def epoch_of_crops() -> str:
 
 
 def circumstances(load: float) -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "pandas", "pyarrow"))
-    return (
-        f"{date.today()}, {processor()}, {os.cpu_count()} cores, load {load:.1f}; Python {platform.python_version()}, "
-        f"{packages}.\n"
-    )
+    machine = measured_on("torch", "numpy", "pandas", "pyarrow")
+    return f"{machine}; load {load:.1f}.\n"
 
 
 if __name__ == "__main__":

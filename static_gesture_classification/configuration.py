@@ -47,6 +47,7 @@ COMPOSED = Path("data/composed")
 NOT_OF_THE_PIPELINE = {
     "add",
     "admission",
+    "crop_copy",
     "download",
     "export",
     "export_onnx",

@@ -36,6 +36,7 @@ from static_gesture_classification.hand_points import (  # noqa: F401  (names th
     WRIST,
     Box,
 )
+from static_gesture_classification.places import locate
 
 SAMPLES_VERSION = 2
 READABLE_VERSIONS = ("1", "2")
@@ -83,8 +84,8 @@ class Rejected:
 
 
 def image_path(root: str | Path, image: str) -> Path:
-    """The path of a sample's image; `~` at the beginning of `root` is expanded."""
-    return Path(root).expanduser() / image
+    """The path of a sample's image; `~` at the beginning of `root` is expanded, and it may be a URL (`places`)."""
+    return locate(root) / image
 
 
 def sample_id(source: str, image: str, hand: str | int) -> str:
@@ -103,14 +104,18 @@ def subject_name(source: str, subject: str) -> str:
 
 def subject_of(samples: pd.DataFrame) -> pd.Series:
     """The subject of each row by its name in all sources, from the columns source and subject; "" where unknown."""
-    sources, source_names = pd.factorize(samples["source"])
-    subjects, subject_names = pd.factorize(samples["subject"])
-    pairs, pair_of = np.unique(sources * len(subject_names) + subjects, return_inverse=True)
-    names = [
-        subject_name(str(source_names[pair // len(subject_names)]), str(subject_names[pair % len(subject_names)]))
-        for pair in pairs.tolist()
-    ]
-    return pd.Series(np.array(names, object)[pair_of], samples.index, dtype=object, name="subject")
+    sources, of_source = _numbered(samples["source"])
+    subjects, of_subject = _numbered(samples["subject"])
+    pair_of, pairs = pd.factorize(sources * len(of_subject) + subjects)
+    ends = (divmod(pair, len(of_subject)) for pair in pairs.tolist())
+    names = np.array([subject_name(of_source[source], of_subject[subject]) for source, subject in ends], object)
+    return pd.Series(names[pair_of], samples.index, dtype=object, name="subject")
+
+
+def _numbered(texts: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """The number of each text, int (n,), and the different texts."""
+    numbers, different = pd.factorize(texts)
+    return numbers.astype(np.int64), [str(text) for text in different.tolist()]
 
 
 def group_of(samples: pd.DataFrame) -> pd.Series:

@@ -16,8 +16,10 @@ from static_gesture_classification.terminal import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
-from static_gesture_classification.training.datamodule import ALONE, GestureDataModule
-from static_gesture_classification.training.inputs import PreparedHands, kind_of
+from static_gesture_classification.training.datamodule import ONE_RANK, GestureDataModule
+from static_gesture_classification.training.feeding import Feeding
+from static_gesture_classification.training.growing import Growth
+from static_gesture_classification.training.inputs import Crops, PreparedHands, kind_of
 from static_gesture_classification.training.lightning import (
     Callback,
     Checkpoint,
@@ -31,7 +33,7 @@ from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def open_data(settings: TrainingSettings, ranks: Ranks = ALONE) -> GestureDataModule:
+def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDataModule:
     """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
 
     Raises:
@@ -52,6 +54,7 @@ def open_data(settings: TrainingSettings, ranks: Ranks = ALONE) -> GestureDataMo
         how.passes,
         settings.sampler,
         ranks,
+        Feeding(settings.trainer.store, settings.trainer.ahead),
     )
 
 
@@ -76,8 +79,10 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
     network, wanted = initial_network(settings.model, data.vocabulary), settings.trainer
     hardware.use_processor(None)
     device = "cuda" if hardware.torch_device(wanted.accelerator) == "cuda" else "cpu"
-    data.precompute(network, settings.model, device)
+    data.precompute(network, settings.model, device, settings.engine)
     hardware.use_processor(wanted.threads, data.ranks.local_world)
+    if wanted.compile is not None:
+        network.compile(mode=wanted.compile)  # in place: its weights keep their names
     return GestureModule(
         network=network,
         loss=build(settings.loss, "loss", vocabulary=data.vocabulary, counts=data.counts("train")),
@@ -87,6 +92,7 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
         vocabulary=data.vocabulary,
         origin=Origin(plain_model(settings.model), data.vocabulary, data.hands.crop_size, settings.crop_margin),
         seed=settings.seed,
+        growth=growth_of(settings),
     )
 
 
@@ -94,7 +100,7 @@ def build_trainer(
     settings: TrainingSettings,
     logger: Logger | None = None,
     callbacks: Sequence[Callback] = (),
-    ranks: Ranks = ALONE,
+    ranks: Ranks = ONE_RANK,
 ) -> Trainer:
     """The trainer of the settings, for one rank."""
     _quieten_lightning()
@@ -102,6 +108,8 @@ def build_trainer(
     hardware.use_processor(wanted.threads, ranks.local_world)
     if wanted.deterministic:
         hardware.make_deterministic()
+    else:
+        hardware.make_fast()
     accelerator = hardware.accelerator(wanted.accelerator)
     shown = ProgressBar(leave=True) if console.is_terminal else EpochLines()
     return Trainer(
@@ -124,6 +132,16 @@ def build_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def growth_of(settings: TrainingSettings) -> Growth:
+    """How crops grow during training. Raises `UserError` where the model sees something else."""
+    first = settings.hyperparameters.first_size
+    if first < 1 and kind_of(settings.model).name != Crops.name:
+        raise UserError(
+            f"train_hyperparams.first_size={first} is for models of crops; {settings.model['name']} needs 1.0"
+        )
+    return Growth(first)
 
 
 def _devices_of_rank(wanted: object, accelerator: str, ranks: Ranks) -> int | list[int]:

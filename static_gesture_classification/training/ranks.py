@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -28,7 +29,7 @@ from static_gesture_classification.training.lightning import SLURMEnvironment, f
 
 _Made = TypeVar("_Made")
 _TORCHRUN = "TORCHELASTIC_RUN_ID"  # set by torchrun alone
-_INTERACTIVE = ("bash", "interactive")  # Slurm jobs in which a person starts programs by hand, without srun
+_SRUN = "SLURM_STEP_NUM_TASKS"  # set by srun alone; a job's script has SLURM_NTASKS too
 _TIMEOUT = timedelta(hours=6)  # of one wait for the others: rank 0 may compute embeddings of all crops meanwhile
 _GRACE = 20.0  # seconds that the others have for their end
 
@@ -60,11 +61,11 @@ class Ranks:
             environment: variables of this process.
 
         Raises:
-            UserError: another number of processes was started, or Slurm's job says too little.
+            UserError: another number of processes was started, or not as many on each machine.
         """
         if _TORCHRUN in environment:
             started = cls._of_torchrun(environment)
-        elif int(environment.get("SLURM_NTASKS", 1)) > 1 and environment.get("SLURM_JOB_NAME") not in _INTERACTIVE:
+        elif int(environment.get(_SRUN, 1)) > 1:
             started = cls._of_slurm(environment)
         else:
             return cls(world=devices, local_world=devices)
@@ -84,17 +85,20 @@ class Ranks:
 
     @classmethod
     def _of_slurm(cls, environment: Mapping[str, str]) -> Ranks:
-        if "SLURM_NTASKS_PER_NODE" not in environment:
-            raise UserError("the Slurm job says --ntasks alone; say --nodes and --ntasks-per-node")
-        rank, world, local_rank, local_world = (
-            int(environment[name])
-            for name in ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE")
+        per_machine = environment.get("SLURM_STEP_TASKS_PER_NODE", "")  # such as 4, or 4(x2) on two machines
+        even = re.fullmatch(r"(\d+)(\(x\d+\))?", per_machine)
+        if even is None:
+            raise UserError(
+                f"Slurm started {per_machine} processes on the machines; say --nodes and --ntasks-per-node, so that "
+                "each has as many"
+            )
+        rank, world, local_rank = (int(environment[name]) for name in ("SLURM_PROCID", _SRUN, "SLURM_LOCALID"))
+        address = environment.get("MASTER_ADDR") or SLURMEnvironment.resolve_root_node_address(
+            environment["SLURM_STEP_NODELIST"]
         )
-        nodes = environment.get("SLURM_STEP_NODELIST") or environment.get("SLURM_NODELIST", "127.0.0.1")
-        address = environment.get("MASTER_ADDR") or SLURMEnvironment.resolve_root_node_address(nodes)
         # A port that all processes of the job know, and other jobs on the machine do not take.
-        port = int(environment.get("MASTER_PORT") or 15_000 + int(environment.get("SLURM_JOB_ID", "0")[-4:]))
-        return cls(rank, world, local_rank, local_world, address, port)
+        port = int(environment.get("MASTER_PORT") or 15_000 + int(environment["SLURM_JOB_ID"][-4:]))
+        return cls(rank, world, local_rank, int(even[1]), address, port)
 
     @property
     def is_first(self) -> bool:
@@ -232,6 +236,8 @@ class Others:
         running = [process.sentinel for process in self.processes if process.exitcode is None]
         if running:
             wait(running, timeout=seconds)
+        else:
+            self._ending.wait(seconds)
         for rank, process in enumerate(self.processes, start=1):
             if process.exitcode:
                 self.failed = f"process {rank} of the training ended with status {process.exitcode}"

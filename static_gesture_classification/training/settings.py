@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, field_validator
 
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.workspace import Workspace
 
@@ -35,6 +36,7 @@ class HyperParameters(Settings):
         batch_size: samples per step.
         epochs: the model is validated after each.
         passes: over the training samples in an epoch.
+        first_size: share of their side that crops have when training begins; they grow (see `growing`).
         early_stopping: epochs without a better weighted F1 on val before training stops; None: never.
         keep_checkpoints: of the best epochs, besides the last one.
         overfit_samples: train and validate on this many training samples only; None: on all.
@@ -47,6 +49,7 @@ class HyperParameters(Settings):
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
     passes: int = Field(default=1, ge=1)
+    first_size: float = Field(default=1.0, gt=0, le=1)
     early_stopping: int | None = Field(default=None, ge=0)
     keep_checkpoints: int = Field(default=1, ge=1)
     overfit_samples: int | None = Field(default=None, ge=0)
@@ -79,6 +82,9 @@ class TrainerSettings(Settings, key="trainer"):
     deterministic: bool = True
     threads: int | None = Field(default=None, ge=1)
     gradient_clip: float | None = None
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    store: Literal["auto", "host", "device"] = "host"
+    ahead: int = Field(default=0, ge=0)
     fast_dev_run: bool | int = False
 
 
@@ -94,6 +100,7 @@ class TrainingSettings(Settings, key=""):
         background_share: of hands in use that show no gesture; `background.share`.
         seed: of all randomness.
         tags: further short labels of the run.
+        engine: where embeddings of crops are computed.
         configuration: the whole configuration, plain values, which the run folder keeps.
     """
 
@@ -112,6 +119,7 @@ class TrainingSettings(Settings, key=""):
     background_share: Annotated[float, At("background.share")] = Field(gt=0, lt=1)
     seed: int
     tags: list[str] = Field(default_factory=list)
+    engine: EngineSettings = EngineSettings()
     configuration: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod

@@ -75,12 +75,12 @@ TORCHRUN = {
     "MASTER_PORT": "29500",
 }
 SLURM = {
-    "SLURM_JOB_NAME": "train",
     "SLURM_JOB_ID": "1234567",
     "SLURM_PROCID": "3",
     "SLURM_NTASKS": "4",
+    "SLURM_STEP_NUM_TASKS": "4",
     "SLURM_LOCALID": "1",
-    "SLURM_NTASKS_PER_NODE": "2",
+    "SLURM_STEP_TASKS_PER_NODE": "2(x2)",
     "SLURM_STEP_NODELIST": "node[07-08]",
 }
 
@@ -91,15 +91,15 @@ def test_ranks_are_read_from_what_torchrun_and_slurm_say() -> None:
     assert Ranks.of(2, as_started=False, environment=TORCHRUN) == Ranks(3, 4, 1, 2, "first", 29500)
     assert Ranks.of(1, as_started=True, environment=SLURM) == Ranks(3, 4, 1, 2, "node07", 19567)
     assert Ranks.of(2, as_started=True, environment=SLURM).machines == 2
-    by_hand = SLURM | {"SLURM_JOB_NAME": "interactive"}
-    assert Ranks.of(1, as_started=True, environment=by_hand) == Ranks()
+    without_srun = {name: value for name, value in SLURM.items() if "STEP" not in name}
+    assert Ranks.of(1, as_started=True, environment=without_srun) == Ranks()
 
 
 def test_processes_that_do_not_fit_the_settings_are_an_error_with_the_way_out() -> None:
     with pytest.raises(UserError, match=r"2 processes were started on this machine.*set trainer=ddp"):
         Ranks.of(1, as_started=False, environment=TORCHRUN)
     with pytest.raises(UserError, match="say --nodes and --ntasks-per-node"):
-        Ranks.of(2, as_started=True, environment={k: v for k, v in SLURM.items() if not k.endswith("PER_NODE")})
+        Ranks.of(2, as_started=True, environment=SLURM | {"SLURM_STEP_TASKS_PER_NODE": "3,1"})
 
 
 def test_all_gpus_take_part_each_with_a_process_and_processors_count_as_one(
@@ -124,7 +124,8 @@ COMPARED = [
     "gestures.names=[BACKGROUND,ONE,TWO]",
     "model.name=test_convnext",
     "augs=none",
-    "train_hyperparams.lr=0.02",
+    "train_hyperparams.lr=0.005",
+    "trainer.precision=32-true",
 ]
 TWO = ["trainer=ddp", "trainer.devices=2", "trainer.threads=1", "trainer.accelerator=cpu"]
 
@@ -165,16 +166,16 @@ def test_two_processes_learn_as_one_with_twice_the_batch_and_rank_zero_alone_wri
     together = run.metrics()
     assert run.status == "finished"
     assert len(run.record()["sessions"]) == 1
-    predicted = read_predictions(predictions_file(run, "val", 2)).column("sample_id").to_pylist()
+    predicted = read_predictions(predictions_file(run, "val", 2)).column("sample_id").tolist()
     samples = read_rows(uneven / "data/splits/samples.parquet")
     assert sorted(predicted) == sorted(samples["sample_id"][samples["split"] == "val"])
-    trained_on = read_predictions(predictions_file(run, "train", 2)).column("sample_id").to_pylist()
+    trained_on = read_predictions(predictions_file(run, "train", 2)).column("sample_id").tolist()
     assert len(set(trained_on)) == len(trained_on) == 32
     (uneven / "runs").rename(uneven / "runs_together")
     train(uneven, "train_hyperparams.batch_size=8")
     alone = the_run(uneven).metrics()
     columns = ["training/train_loss", "training/val_loss", "training/val_weighted_F1", "training/lr"]
-    np.testing.assert_allclose(together[columns], alone[columns], rtol=2e-3)
+    np.testing.assert_allclose(together[columns], alone[columns], rtol=1e-3)
 
 
 @pytest.mark.full

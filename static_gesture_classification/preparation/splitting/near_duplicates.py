@@ -35,8 +35,7 @@ SAME = 0.88
 CANDIDATE = 0.55  # cosine of whitened descriptors
 CANDIDATES_PER_ROW = 5
 ROWS_PER_CELL = 4000
-ROWS_AT_ONCE = 1024
-COSINES_AT_ONCE = 1 << 21
+ROWS_AT_ONCE, NEIGHBOURS_AT_ONCE = 256, 8192
 PAIRS_AT_ONCE = 256
 OPEN = -1  # not settled in a split
 
@@ -69,6 +68,20 @@ class Links:
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
+class CropRows:
+    """Some rows of an array of crops, which is memory-mapped and may be large, read when they are asked for."""
+
+    def __init__(self, crops: np.ndarray, rows: Integers) -> None:
+        self.crops, self.rows = crops, rows
+        self.shape = (len(rows), *crops.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return self.crops[self.rows[key]]
+
+
 @dataclass(frozen=True)
 class Parties:
     """Which rows may be paired: those of different `groups` int (n,) that are not `settled` int (n,) in one split."""
@@ -80,6 +93,11 @@ class Parties:
         """Whether rows `first` and `second`, int (m,), may be paired: bool (m,)."""
         apart = (self.settled[first] == OPEN) | (self.settled[first] != self.settled[second])
         return (self.groups[first] != self.groups[second]) & apart
+
+    def asked(self) -> npt.NDArray[np.bool_]:
+        """Rows that must be compared with all others: those not settled in the commonest split: bool (n,)."""
+        splits, sizes = np.unique(self.settled[self.settled != OPEN], return_counts=True)
+        return self.settled != splits[sizes.argmax()] if len(splits) else np.ones(len(self.settled), bool)
 
 
 def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int, settled: np.ndarray | None = None) -> Links:
@@ -125,7 +143,10 @@ def find_identical(digests: npt.NDArray[np.uint64], parties: Parties) -> Links:
 
 def candidate_pairs(descriptors: Singles, parties: Parties, seed: int) -> tuple[Integers, Integers]:
     """For each row its nearest rows that it may be paired with, as pairs (first < second), each once, in order."""
-    cells = [(descriptors, parties, members) for members in search_cells(descriptors, seed)]
+    asked = parties.asked()
+    few = asked.sum() <= ROWS_PER_CELL
+    members = [np.arange(len(descriptors))] if few else search_cells(descriptors, seed)
+    cells = [(descriptors, parties, asked, each) for each in members]
     pairs = np.concatenate(list(in_parallel("candidates", _nearest_in_cell, cells)))
     pairs.sort(axis=1)
     keys = np.unique(pairs[:, 0] * len(descriptors) + pairs[:, 1])
@@ -176,32 +197,38 @@ def search_cells(descriptors: Singles, seed: int) -> Iterator[Integers]:
         yield members // 2
 
 
-def _nearest_in_cell(descriptors: Singles, parties: Parties, rows: Integers) -> Integers:
-    """Pairs (m, 2) of row numbers: each row with its nearest, in blocks of bounded size.
-
-    Rows settled in the commonest split are never compared with each other, so only the others go through all rows.
-    """
-    own, groups, settled = descriptors[rows], parties.groups[rows], parties.settled[rows]
-    splits, sizes = np.unique(settled[settled != OPEN], return_counts=True)
-    asked = settled != splits[sizes.argmax()] if len(splits) else np.ones(len(rows), bool)
+def _nearest_in_cell(descriptors: Singles, parties: Parties, asked: npt.NDArray[np.bool_], rows: Integers) -> Integers:
+    """Pairs (m, 2) of row numbers: each row with its nearest, in blocks of bounded size."""
+    own, asked = descriptors[rows], asked[rows]
+    groups, settled = parties.groups[rows], parties.settled[rows]
     similarity = np.full((len(rows), CANDIDATES_PER_ROW), CANDIDATE, np.float32)
     nearest = np.full((len(rows), CANDIDATES_PER_ROW), -1, np.int64)
-    asking, block = np.flatnonzero(asked), max(1, COSINES_AT_ONCE // max(1, len(rows)))
-    for start in range(0, len(asking), block):
-        some = asking[start : start + block]
-        _offer(own[some] @ own.T, some, asked, groups, settled, similarity, nearest)
+    asking = np.flatnonzero(asked)
+    for start in range(0, len(asking), ROWS_AT_ONCE):
+        some = asking[start : start + ROWS_AT_ONCE]
+        for first in range(0, len(rows), NEIGHBOURS_AT_ONCE):
+            cosine = own[some] @ own[first : first + NEIGHBOURS_AT_ONCE].T
+            _offer(cosine, some, first, asked, groups, settled, similarity, nearest)
     row, column = np.nonzero(nearest >= 0)
     return np.stack([rows[row], rows[nearest[row, column]]], axis=1)
 
 
 @numba.njit(cache=True, nogil=True)
-def _offer(cosine: Any, some: Any, asked: Any, groups: Any, settled: Any, similarity: Any, nearest: Any) -> None:
-    """Offer each row of a block, `some`, all others as neighbours; and itself to those that are not asked."""
+def _offer(
+    cosine: Any, some: Any, first: int, asked: Any, groups: Any, settled: Any, similarity: Any, nearest: Any
+) -> None:
+    """Offer the rows `some` those from `first` on as neighbours; and themselves to those that are not asked.
+
+    `cosine` (len(some), k) has their similarities.
+    """
     for number in range(len(some)):
         row = some[number]
-        for other in range(len(groups)):
-            value = cosine[number, other]
-            if value < CANDIDATE or groups[row] == groups[other]:
+        for column in range(cosine.shape[1]):
+            value = cosine[number, column]
+            if value < CANDIDATE:
+                continue
+            other = first + column
+            if groups[row] == groups[other]:
                 continue
             if settled[row] != OPEN and settled[row] == settled[other]:
                 continue
