@@ -16,22 +16,19 @@ and kept in benchmarks/results/hand_finder.md.
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
 from frames import SHARED, Photograph, composed, photographs_of, real_samples
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.detection.regions import overlap
@@ -287,14 +284,12 @@ def report(
     stage: Sequence[str],
 ) -> str:
     """The whole result as Markdown."""
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("ai-edge-litert", "mediapipe", "opencv-python", "numpy")
-    )
+    machine = measured_on("ai-edge-litert", "mediapipe", "opencv-python", "numpy")
     hands = sum(len(photograph.boxes) for photograph in photographs)
     lines = [
         "# The hand detector beside MediaPipe's own",
         "",
-        f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; load "
+        f"{machine}; load "
         f"average {os.getloadavg()[0]:.1f}, so the ratios count, not the times. {len(photographs):,} photographs with "
         f"{hands:,} published hands, drawn evenly from hagrid_mini and hands_mini.",
         "",

@@ -47,6 +47,7 @@ COMPOSED = Path("data/composed")
 NOT_OF_THE_PIPELINE = {
     "add",
     "admission",
+    "crop_copy",
     "download",
     "export",
     "export_onnx",
@@ -59,6 +60,7 @@ NOT_OF_THE_PIPELINE = {
     "retrain",
     "review",
     "runs",
+    "sweep",
     "sync",
 }
 _LIKE_A_NUMBER = re.compile(r"[-+.\d][-+.\d_eE:]*")  # 1e5 is text for YAML 1.1, and a number for OmegaConf

@@ -20,7 +20,7 @@ defaults:
   - override /logger: []
   - override /model: timm
 model: {name: test_efficientnet, weights: none}
-synthetic: {images: 160, people: 16, n_jobs: 1}
+synthetic: {images: 160, subjects: 16, n_jobs: 1}
 crops: {size: 32}
 train_hyperparams: {epochs: 1, batch_size: 16}
 evaluate: {bootstrap: 20}

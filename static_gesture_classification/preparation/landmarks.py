@@ -33,6 +33,7 @@ from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.keyed_store import Keys
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.preparation import publishing, split
 from static_gesture_classification.preparation.crops import images_optional
 from static_gesture_classification.preparation.image_facts import ImageFacts, image_facts
@@ -47,7 +48,16 @@ from static_gesture_classification.preparation.landmark_store import (
 )
 from static_gesture_classification.preparation.looking import detector_of, landmark_keys, look_in_image
 from static_gesture_classification.preparation.per_image import SampleImages, for_each_image
-from static_gesture_classification.samples import SCHEMA, SPLITS, landmark_array, landmark_column, read_arrow
+from static_gesture_classification.samples import (
+    SCHEMA,
+    SPLITS,
+    landmark_array,
+    landmark_column,
+    read_arrow,
+    texts,
+    to_frame,
+    with_texts,
+)
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.workspace import Workspace
@@ -63,7 +73,7 @@ def main(config: DictConfig) -> None:
     build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings)
 
 
-class LandmarkSettings(Settings):
+class LandmarkSettings(Settings, key="landmarks"):
     """How landmarks are made; `landmarks` of the configuration.
 
     Args:
@@ -74,6 +84,7 @@ class LandmarkSettings(Settings):
         max_rejected_share: the stage fails when a larger share of the samples is unreadable.
         division: how to split samples without crops; with `vocabulary`.
         images_optional: sources whose published landmarks are used without an image too.
+        engine: where images are read and looked at.
     """
 
     extract: bool
@@ -84,6 +95,7 @@ class LandmarkSettings(Settings):
     division: split.SplitSettings
     vocabulary: Vocabulary
     images_optional: frozenset[str] = frozenset()
+    engine: EngineSettings = EngineSettings()
 
     @classmethod
     def from_config(cls, config: DictConfig, extract: bool | None = None) -> LandmarkSettings:
@@ -96,10 +108,8 @@ class LandmarkSettings(Settings):
             config,
             "landmarks",
             extract=meanings.get(wanted, wanted) if extract is None else extract,
-            detector=DetectorSettings.from_config(config),
-            division=split.SplitSettings.from_config(config),
-            vocabulary=Vocabulary.from_config(config),
             images_optional=images_optional(config.get("sources")),
+            engine=EngineSettings.from_config(config),
         )
 
 
@@ -122,7 +132,7 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
     plan = LandmarkPlan.of(samples, settings)
     hashed = np.zeros(len(plan.samples.images), bool)
     hashed[plan.samples.of_row[plan.wanted]] = True
-    facts = image_facts(plan.samples, hashed, settings.cache)
+    facts = image_facts(plan.samples, hashed, settings.cache, settings.engine.build())
     report = LandmarksReport(plan, facts)
     report.check_rejected()
     fill_in(plan, report)
@@ -164,7 +174,7 @@ class LandmarkPlan:
         published = np.isfinite(landmarks).all(axis=(1, 2))
         landmarks[~published] = np.nan
         wanted = ~published & settings.extract
-        optional = np.isin(table.column("source").to_numpy(zero_copy_only=False), list(settings.images_optional))
+        optional = np.isin(texts(table, "source"), list(settings.images_optional))
         return cls(samples, settings, landmarks, published, wanted, optional & published, np.zeros(len(table), bool))
 
 
@@ -275,7 +285,8 @@ def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: Land
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     look = partial(look_in_image, detector=detector)
     start = time.perf_counter()
-    for results in for_each_image(look, tasks, "extracting landmarks", DETECTED_PER_WRITE, processes=True):
+    engine = report.plan.settings.engine.build()
+    for results in for_each_image(look, tasks, "extracting landmarks", DETECTED_PER_WRITE, engine, processes=True):
         report.facts.reasons.update({task.image: found for task, found in results if isinstance(found, str)})
         readable = [(task.rows, found) for task, found in results if not isinstance(found, str)]
         if readable:
@@ -295,18 +306,17 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport) -> pa.Ta
     made = read_arrow(splits, ["sample_id", "split"])
     position = pc.index_in(table.column("sample_id"), value_set=made.column("sample_id").combine_chunks())
     known = position.is_valid().to_numpy(zero_copy_only=False) if len(made) else np.zeros(len(table), bool)
-    names = table.column("split").to_numpy(zero_copy_only=False).astype(object)
+    names = texts(table, "split")
     places = position.fill_null(0).to_numpy()
-    names[known] = made.column("split").to_numpy(zero_copy_only=False)[places[known]]
+    names[known] = texts(made, "split")[places[known]]
     if not known.all():
-        frame = table.select(split.SPLIT_COLUMNS).to_pandas().assign(split=names)
+        frame = to_frame(table.select(split.SPLIT_COLUMNS)).assign(split=names)
         names, remark = split.split_others(frame, known, settings.division, settings.vocabulary)
         report.assigned = {name or "unused": int((names[~known] == name).sum()) for name in (*SPLITS, "")}
         counts = ", ".join(f"{count:,} {name}" for name, count in report.assigned.items() if count)
         report.notes.append(f"{int((~known).sum()):,} samples without crops are split by person here: {counts}")
         report.notes += [remark] if remark else []
-    column = table.schema.get_field_index("split")
-    return table.set_column(column, SCHEMA.field("split"), pa.array(names, pa.string()))
+    return with_texts(table, "split", names)
 
 
 def publish_landmarks(output: Path, table: pa.Table, report: LandmarksReport) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from static_gesture_classification.synthetic import backgrounds
-from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
+from static_gesture_classification.synthetic.subjects import draw_subject
 
 FILE = Path(__file__).with_name("reference.png")
 SIZE, LARGE, COLUMNS = 24, 48, 16
@@ -76,11 +76,11 @@ def lay_out(tiles: list[Image.Image]) -> Image.Image:
     rows = -(-len(tiles) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * LARGE, rows * LARGE))
     for number, tile in enumerate(tiles):
-        sheet.paste(tile, place_of(number))
+        sheet.paste(tile, locate(number))
     return sheet
 
 
-def place_of(number: int) -> tuple[int, int]:
+def locate(number: int) -> tuple[int, int]:
     """Left upper corner of a tile."""
     return number % COLUMNS * LARGE, number // COLUMNS * LARGE
 
