@@ -240,13 +240,13 @@ def report(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs], use: Runs
 
 
 def _about(hands: PeopleHands, pool: Runs) -> list[str]:
-    machine = measured_on("mediapipe", "numpy", "scipy", "torch")
     dealing = recording_settings().dealing
     seeds = len(pool[RANDOM])
     return [
         "# What guided recording is worth",
         "",
-        f"{machine}; beside other work, {seeds} repetitions, of each new person and place {OF_PEOPLE}; "
+        f"{measured_on('mediapipe', 'numpy', 'scipy', 'torch')}, beside other work; "
+        f"{seeds} repetitions, of each new person and place {OF_PEOPLE}; "
         "in brackets 95 % bootstrap intervals over them.",
         "",
         f"Driven is what ships: gestures are dealt by `active_learning.planning.dealing` ({dealing}), pictures chosen "

@@ -165,11 +165,10 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def report(rates: dict[str, Rates], bytes_each: float) -> str:
-    machine = measured_on("simplejpeg", "pillow", "numpy", "joblib")
     lines = [
         "# Cutting crops from 1920 x 1080 JPEGs",
         "",
-        f"{machine}; "
+        f"{measured_on('simplejpeg', 'pillow', 'numpy', 'joblib')}; "
         f"{IMAGES} images of {bytes_each / 1024:,.0f} KiB, {REPEATS} repetitions of both in turn; medians (smallest to "
         f"largest); load average {os.getloadavg()[0]:.1f}. Wanted: a ratio of at least {LIMIT}.",
         "",

@@ -178,9 +178,8 @@ def report(photographs: pd.DataFrame, errors: np.ndarray, missed: int, found: Fi
     lines = [
         "# How the hand finder errs",
         "",
-        f"`python benchmarks/finder_errors.py`, {measured_on('torch')}. "
-        f"{len(photographs)} photographs ({counts}), {VIEWS} "
-        f"changed pictures of each: {len(errors)} hands found again, {missed} not.",
+        f"`python benchmarks/finder_errors.py`, {measured_on('torch')}. {len(photographs)} photographs ({counts}), "
+        f"{VIEWS} changed pictures of each: {len(errors)} hands found again, {missed} not.",
         "",
         f"Root mean square error of a hand's coordinates, as a share of its extent, at most in this share of hands: "
         f"{quantiles}. {np.mean(sizes >= FAILED):.1%} are {FAILED} or more, another hand or none; these are left out "

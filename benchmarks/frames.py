@@ -315,12 +315,11 @@ def report(
     for photograph in photographs:
         is_webcam[photograph.rows] = not photograph.close_up
     webcam = pd.Series(is_webcam, index=held_out.index)
-    machine = measured_on("ai-edge-litert", "torch", "numpy")
     median = statistics.median(milliseconds)
     lines = [
         "# From whole photographs to gestures",
         "",
-        f"{machine}; load "
+        f"{measured_on('ai-edge-litert', 'torch', 'numpy')}; load "
         f"average {os.getloadavg()[0]:.1f}. {len(photographs):,} photographs with {len(held_out):,} annotated hands of "
         "hagrid_mini and hands_mini, whole; people and rooms apart, by the published split (trained on its train part "
         f"and hands_mini) and by cross-validation ({FOLDS} folds); a missed hand counts as an error. 95 % intervals "

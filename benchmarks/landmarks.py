@@ -176,7 +176,6 @@ def largest(hands: Sequence[DetectedHand]) -> DetectedHand:
 
 def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seconds: float) -> str:
     """The whole result as Markdown."""
-    machine = measured_on("ai-edge-litert", "torch", "numpy")
     parts = {
         "hagrid_mini, train": real[(real["source"] == "hagrid") & (real["split"] == "train")],
         "hagrid_mini, val and test": real[(real["source"] == "hagrid") & (real["split"] != "train")],
@@ -186,7 +185,7 @@ def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seco
     lines = [
         "# The landmark model with posed hands",
         "",
-        f"{machine}; {posed:,} posed hands. 95 % intervals resample people.",
+        f"{measured_on('ai-edge-litert', 'torch', 'numpy')}; {posed:,} posed hands. 95 % intervals resample people.",
         "",
         f"## Trained on posed hands alone ({seconds:.0f} s), scored on real hands that the detector finds",
         "",

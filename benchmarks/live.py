@@ -183,11 +183,10 @@ def main() -> None:
         longest = f"{max(found.delays):.2f}" if found.delays else "-"
         name = f"**{smooth:g} and {hold:g} (default)**" if (smooth, hold) == DEFAULT else f"{smooth:g} and {hold:g}"
         rows.append(f"| {name} | {found.false} | {found.repeated} | {found.missed} | {median} | {longest} |")
-    machine = measured_on("mediapipe", "onnxruntime", "opencv-python")
     load = os.getloadavg()[0]
     text = f"""# Gestures in use: speed, and what smoothing brings
 
-{machine}; load average \
+{measured_on("mediapipe", "onnxruntime", "opencv-python")}; load average \
 {load:.1f}. `python benchmarks/live.py {checkpoint}`, on the {len(seen)} frames of webcam.mp4: one person, {len(true)} \
 segments ({", ".join(segment.gesture for segment in true)}). The frames are single shots in a row, in which the hand \
 jumps, so this is harder than a hand before a camera.

@@ -56,7 +56,7 @@ SIZE = 96
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sections = [speed(Path(folder)), yields(Path(folder))]
-    heading = f"# Mining\n\n{measured_on('torch')}; {torch.get_num_threads()} threads.\n"
+    heading = f"# Mining\n\n{measured_on('torch')}, {torch.get_num_threads()} threads.\n"
     text = "\n".join([heading, *sections])
     print(text)
     RESULT.write_text(text, encoding="utf-8")

@@ -355,12 +355,11 @@ def limit(strangeness: np.ndarray, weights: np.ndarray) -> float:
 
 def report(measured: dict[str, Measured], hands: Hands) -> str:
     counts = hands.table[hands.table["fold"] < 0].groupby("source").size().to_dict()
-    machine = measured_on("torch", "numpy", "scikit-learn")
     return "\n".join(
         [
             "# Hands that show none of the gestures",
             "",
-            f"`python benchmarks/other_hands.py`, {machine}.",
+            f"`python benchmarks/other_hands.py`, {measured_on('torch', 'numpy', 'scikit-learn')}.",
             "",
             *_known(measured),
             *_left_out(measured),

@@ -99,7 +99,6 @@ def report(name: str, project: Path, seconds: float) -> str:
     metrics = json.loads((project / "reports" / "metrics.json").read_text(encoding="utf-8"))
     run = json.loads(next((project / "runs").glob("*/run.json")).read_text(encoding="utf-8"))
     training = sum(session["ended"] - session["started"] for session in run["sessions"])
-    machine = measured_on("torch", "pytorch-lightning")
     cells = [
         name,
         LIMITS[name],
@@ -107,7 +106,7 @@ def report(name: str, project: Path, seconds: float) -> str:
         f"{training / 60:.1f} min",
         f"{metrics['test']['weighted_f1']:.3f} ({interval(metrics['test'])})",
         f"{metrics['val']['weighted_f1']:.3f}",
-        f"{machine}; load of the last 15 minutes {os.getloadavg()[2]:.1f}",
+        f"{measured_on('torch', 'pytorch-lightning')}; load of the last 15 minutes {os.getloadavg()[2]:.1f}",
     ]
     return f"| {' | '.join(cells)} |\n"
 

@@ -55,7 +55,7 @@ def main() -> None:
         prepare(folder)
         rows = [measured(folder, method) for method in METHODS]
     table = [f"| method | all | {' | '.join(STAGES)} | start, end |", "|---|" + "---|" * (len(STAGES) + 2), *rows]
-    about = f"{measured_on('torch')}; load before {os.getloadavg()[0]:.1f}."
+    about = f"{measured_on('torch')}, load before {os.getloadavg()[0]:.1f}."
     RESULT.write_text(HEADER + "\n".join([*table, "", about]) + "\n", encoding="utf-8")
     print("\n".join([*table, "", about]))
 

@@ -206,7 +206,6 @@ def row(model: str, rate: float | None, times: Times, dropped: int, kept: int) -
 
 def report(rows: list[str]) -> str:
     """The whole result."""
-    machine = measured_on("ai-edge-litert", "onnxruntime", "opencv-python", "pygame-ce", "numpy")
     head = [
         "network",
         "camera",
@@ -220,7 +219,7 @@ def report(rows: list[str]) -> str:
         [
             "# Speed of the recorder",
             "",
-            f"{machine}; "
+            f"{measured_on('ai-edge-litert', 'onnxruntime', 'opencv-python', 'pygame-ce', 'numpy')}; "
             f"{LOOKS - WARM_UP} pictures of 640 x 480 each, hard mode, window of 1160 x 720 on Xvfb; load average "
             f"{os.getloadavg()[0]:.1f}. Stages are medians. Wanted: at least {WANTED:.0f} pictures/s.",
             "",

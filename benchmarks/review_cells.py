@@ -105,9 +105,11 @@ def main() -> None:
         write_crops(samples, folder)
         with served(folder) as address:
             rows.append(tell(Row("a cell's pictures, from the crops stage", press_cells(address), LIMIT)))
+        report(rows, None, load)
         write_map(folder)
         with served(folder) as address:
             rows += [tell(row) for row in measure_map(address)]
+        report(rows, None, load)
     report(rows, processor_seconds_of_tsne(), load)
 
 
@@ -280,8 +282,8 @@ def draw_lasso(page: Page, turn: int) -> float:
     return time.perf_counter() - start
 
 
-def report(rows: Sequence[Row], arranging: float, load: float) -> None:
-    """Print and keep the table."""
+def report(rows: Sequence[Row], arranging: float | None, load: float) -> None:
+    """Print and keep the table, as far as it is measured."""
     machine = measured_on("nicegui", "playwright", "scikit-learn")
     text = (
         f"# A cell's pictures, and the map\n\n{machine}, chromium without a window or graphics card; load average "
@@ -289,8 +291,11 @@ def report(rows: Sequence[Row], arranging: float, load: float) -> None:
         f"{COUNT:,} synthetic samples of 500 people; {CELLS} cells of about 200 samples are pressed, each until all "
         "pictures in the window are decoded (60 are on a page). There is no person to choose on.\n\n"
         "| | median | worst | limit of the median |\n|---|---|---|---|\n" + "".join(f"{row.text()}\n" for row in rows)
-    ) + f"\nt-SNE of {ON_MAP:,} samples, in the background, once: {arranging:.0f} s of processor time, one thread.\n"
-    print(text)
+    )
+    if arranging is not None:
+        what = f"t-SNE of {ON_MAP:,} samples, in the background, once"
+        text += f"\n{what}: {arranging:.0f} s of processor time, one thread.\n"
+        print(text)
     RESULT.write_text(text, encoding="utf-8")
 
 

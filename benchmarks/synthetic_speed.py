@@ -86,11 +86,11 @@ def processor_seconds() -> float:
 
 
 def report(rates: dict[int, list[float]], each_costs: float, compilation: float, load: float) -> str:
-    machine = measured_on("numba", "numpy", "pillow", "simplejpeg", "joblib")
     lines = [
         "# Taking synthetic pictures of 256 x 256",
         "",
-        f"{machine}; {IMAGES} pictures, {REPEATS} repetitions; load of the machine before the run: {load:.1f}",
+        f"{measured_on('numba', 'numpy', 'pillow', 'simplejpeg', 'joblib')}; "
+        f"{IMAGES} pictures, {REPEATS} repetitions; load of the machine before the run: {load:.1f}",
         "",
         f"| processes | pictures a second, median (at least {LIMIT} on two cores) | least and most |",
         "|---|---|---|",

@@ -138,11 +138,10 @@ def predict(network: CropNetwork, images: Tensor, gestures: tuple[str, ...]) -> 
 
 
 def report(table: pd.DataFrame, gestures: tuple[str, ...], minutes: float) -> str:
-    machine = measured_on("torch", "numba", "numpy")
     lines = [
         "# Trained on synthetic hands alone, scored on real photographs",
         "",
-        f"{machine}; EfficientNet-Lite0 "
+        f"{measured_on('torch', 'numba', 'numpy')}; EfficientNet-Lite0 "
         f"from ImageNet weights at {SIZE} pixels, {IMAGES:,} synthetic pictures of {PEOPLE} people, {EPOCHS} epochs "
         f"({minutes:.1f} minutes), seed {SEED}; the last epoch, no real photograph trained on",
         "",

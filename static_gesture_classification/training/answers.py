@@ -30,7 +30,7 @@ LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are searched
 MOST_ADVANTAGE = 20.0  # greatest advantage over the temperature, either way
 # How far the background's log-odds are too low on new people, where half of the hands in use show no gesture: mean and
 # standard deviation of the prior, as the landmark model has it on people and sources left out.
-USUAL_SHIFT, SHIFT_SPREAD = 1.0, 0.5
+USUAL_SHIFT, SHIFT_SPREAD = 0.25, 0.5
 
 
 @dataclass(frozen=True, eq=False)
