@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup app repro loop plan record retrain test test-again test-steady lint check-full clean demo-space web download-digits download-hands download-hagrid
+.PHONY: help setup app repro loop plan record retrain sweep bench test test-again test-steady lint check-full clean demo-space web download-digits download-hands download-hagrid
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -41,6 +41,9 @@ record: .venv/.installed ## record samples from a camera, guided by the plan
 
 retrain: .venv/.installed ## the quick loop: new samples to a new confusion matrix and a verdict within a minute
 	@python -m static_gesture_classification.active_learning.retraining.retrain
+
+sweep: .venv/.installed ## search the settings of the landmark model: reports/sweeps/; SWEEP=crops for a model of crops
+	@python -m static_gesture_classification.sweeps.sweep $(if $(SWEEP),sweep=$(SWEEP))
 
 demo-space: .venv/.installed ## the recogniser as a folder for Gradio and hosted endpoints: reports/demo_space
 	@python -m static_gesture_classification.deployment.demo_space.build
@@ -76,6 +79,9 @@ TIMES ?= 50
 
 test-steady: .venv/.installed ## the tests with windows, threads and processes, 50 times each beside another job
 	@python -c "while True: pass" & trap "kill $$!" EXIT; python -m pytest -n 2 -m concurrent --times $(TIMES)
+
+bench: .venv/.installed ## the quick benchmarks, 10 minutes: tables, kept in benchmarks/results/
+	@python benchmarks/quick.py
 
 lint: .venv/.installed ## linter, formatter and type checker
 	@ruff check .

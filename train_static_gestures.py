@@ -17,10 +17,9 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.epoch_callback import EpochCallback
 from static_gesture_classification.terminal import Table, next_steps, show_table
 from static_gesture_classification.tracking import trackers
-from static_gesture_classification.training import hardware
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.experiment import open_data
-from static_gesture_classification.training.run import run_training, try_out
+from static_gesture_classification.training.experiment import open_data, ranks_of
+from static_gesture_classification.training.run import follow, run_training, try_out
 from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
@@ -29,13 +28,16 @@ from static_gesture_classification.workspace import Workspace
 def main(config: DictConfig) -> None:
     """Train or resume training, and export the best epoch."""
     settings = TrainingSettings.from_config(config)
-    hardware.one_device(settings.trainer.devices, hardware.accelerator(settings.trainer.accelerator))
-    data = open_data(settings)
+    ranks, callbacks = ranks_of(settings), [EpochCallback()]
+    if not ranks.is_first:
+        follow(settings, callbacks, ranks)
+        return
+    data = open_data(settings, ranks)
     show_counts(data)
     if settings.trainer.fast_dev_run:
         try_out(settings, data)
     else:
-        record = run_training(settings, data, [EpochCallback()], trackers.from_config(config))
+        record = run_training(settings, data, callbacks, trackers.from_config(config))
         show_result(record, settings.workspace)
 
 

@@ -18,16 +18,12 @@ measure anew. Printed and kept in benchmarks/results/few_samples.md.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +31,7 @@ import numpy as np
 import pandas as pd
 import torch
 from frames import POSED, PROJECT, SHORTLY, composed, points_of_posed, trained
-from machine import processor
+from machine import measured_on
 from omegaconf import OmegaConf, open_dict
 from real_hands import RealHands, real_hands
 from sklearn.linear_model import LogisticRegression
@@ -380,12 +376,12 @@ def plain(node: Any) -> Any:
 
 def report(known: LabelledHands, scores: Sequence[Score], half: int) -> str:
     """The whole result as Markdown."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "scikit-learn", "numpy"))
+    machine = measured_on("torch", "scikit-learn", "numpy")
     scored, draws = known.halves != half, {(score.new, score.count, score.person) for score in scores}
     lines = [
         "# A new gesture from a few samples of one person",
         "",
-        f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}. "
+        f"{machine}. "
         f"{len(draws)} draws: {len(SHAPES)} gestures, each in turn new; from 1 and 5 samples by two people each, "
         f"from 3 and 10 by one, where somebody showed so many. Scored are {int(scored.sum()):,} hands of "
         f"{len(np.unique(known.hands.people[scored])):,} other people of all sources in ../shared/data, who gave no "

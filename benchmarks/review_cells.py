@@ -10,7 +10,6 @@ Then a map of 20,000 samples is zoomed and lassos drawn. Kept in benchmarks/resu
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,15 +19,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import simplejpeg
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.active_learning.diagnosis.sample_map import by_neighbours
 from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
@@ -108,9 +105,11 @@ def main() -> None:
         write_crops(samples, folder)
         with served(folder) as address:
             rows.append(tell(Row("a cell's pictures, from the crops stage", press_cells(address), LIMIT)))
+        report(rows, None, load)
         write_map(folder)
         with served(folder) as address:
             rows += [tell(row) for row in measure_map(address)]
+        report(rows, None, load)
     report(rows, processor_seconds_of_tsne(), load)
 
 
@@ -283,18 +282,20 @@ def draw_lasso(page: Page, turn: int) -> float:
     return time.perf_counter() - start
 
 
-def report(rows: Sequence[Row], arranging: float, load: float) -> None:
-    """Print and keep the table."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("nicegui", "playwright", "scikit-learn"))
+def report(rows: Sequence[Row], arranging: float | None, load: float) -> None:
+    """Print and keep the table, as far as it is measured."""
+    machine = measured_on("nicegui", "playwright", "scikit-learn")
     text = (
-        f"# A cell's pictures, and the map\n\n{date.today()}, {processor()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {packages}, chromium without a window or graphics card; load average "
+        f"# A cell's pictures, and the map\n\n{machine}, chromium without a window or graphics card; load average "
         f"before the start {load:.1f}, at the end {os.getloadavg()[0]:.1f}\n\n"
         f"{COUNT:,} synthetic samples of 500 people; {CELLS} cells of about 200 samples are pressed, each until all "
         "pictures in the window are decoded (60 are on a page). There is no person to choose on.\n\n"
         "| | median | worst | limit of the median |\n|---|---|---|---|\n" + "".join(f"{row.text()}\n" for row in rows)
-    ) + f"\nt-SNE of {ON_MAP:,} samples, in the background, once: {arranging:.0f} s of processor time, one thread.\n"
-    print(text)
+    )
+    if arranging is not None:
+        what = f"t-SNE of {ON_MAP:,} samples, in the background, once"
+        text += f"\n{what}: {arranging:.0f} s of processor time, one thread.\n"
+        print(text)
     RESULT.write_text(text, encoding="utf-8")
 
 

@@ -3,10 +3,12 @@
     python benchmarks/strangers.py                                      # as shipped, beside plain baselines
     python benchmarks/strangers.py "augs.noise=0.04" "sampler=plain optimizer=sgd"   # more rows, one per argument
     python benchmarks/strangers.py --write                              # keeps the result in results/strangers.md
+    python benchmarks/strangers.py --minutes=8                          # does a part; the same command goes on
 
 All photographs of `+experiment=all_photographs` are looked at once, as the landmarks stage does (around the published
 box; for training) and as a user does (the whole photograph; for scores). The looks are kept in data/strangers/, by
-detector.
+detector, and so are the answers of each row and division, by configuration, code and people: what was answered once is
+read, so a run that ends early loses nothing.
 
 Each row is the command `gestures retrain +experiment=all_photographs` with its overrides: the product's own split,
 training, choice of epoch and answer, on the photographs of all people but those who are scored.
@@ -15,22 +17,24 @@ training, choice of epoch and answer, on the photographs of all people but those
 - A source left out: trained on all others (and without its people there), scored on all of it.
 
 Whole photographs count: the finding that overlaps the published box best, the largest one where no box is published; a
-hand that is not found is an error. The last row is nested: each part is answered by the row that was best on the other
-parts, so nothing was chosen on what it reports.
+hand that is not found is an error. The calibration error and the log loss are those of found hands. The last row is
+nested: each part is answered by the row that was best on the other parts, so nothing was chosen on what it reports.
+
+The people of each part are in two halves. Settings are chosen by one of them; the other half's means are honest.
 """
 
 from __future__ import annotations
 
-import os
-import platform
+import hashlib
+import inspect
 import shlex
 import sys
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -38,8 +42,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from machine import processor
-from omegaconf import DictConfig
+from machine import measured_on
+from omegaconf import DictConfig, OmegaConf
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neural_network import MLPClassifier
@@ -47,10 +51,19 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from static_gesture_classification.active_learning.retraining.methods import train_run
+from static_gesture_classification.atomic_files import atomic_path
+from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import IN_BOX, DetectedHand, Detector
 from static_gesture_classification.detection.regions import Box, overlap
-from static_gesture_classification.evaluation.metrics import NO_HAND, Outcomes, confusion_counts, weighted_f1_interval
+from static_gesture_classification.evaluation.metrics import (
+    NO_HAND,
+    Outcomes,
+    calibration,
+    confusion_counts,
+    expected_calibration_error,
+    weighted_f1_interval,
+)
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.predictor import Predictor
@@ -61,7 +74,9 @@ from static_gesture_classification.preparation.landmark_store import POINTS, SAM
 from static_gesture_classification.preparation.split import SplitSettings, split_others, split_samples
 from static_gesture_classification.samples import BOX, LANDMARK_COUNT, SCHEMA, group_of, image_path, write_samples
 from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.sources.synthetic_landmarks import SyntheticLandmarks
 from static_gesture_classification.terminal import say, track
+from static_gesture_classification.training.identity import training_code
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.scores import weighted_f1
 from static_gesture_classification.training.settings import TrainingSettings
@@ -85,6 +100,7 @@ PHOTOGRAPH, CLOSE_UPS, WEBCAM, HANDS, LEGACY, PEOPLE, OTHERS = PARTS = (
 SOURCES = ((PHOTOGRAPH,), (CLOSE_UPS,), (WEBCAM,), (HANDS,), (PEOPLE, OTHERS))  # each is left out as one
 CHOOSING = (PHOTOGRAPH, CLOSE_UPS, WEBCAM, HANDS, PEOPLE)  # the nested row's mean is over these
 TIPS = (4, 8, 12, 16, 20)
+LEAST = 1e-6  # probability in the log loss
 TIMES = 10  # how often a baseline counts a single photograph
 TOGETHER = 100  # photographs that are looked at before the looks are written
 
@@ -115,16 +131,42 @@ class Held:
     whole_source: bool
 
 
-Answer = Callable[[Photographs, Held], np.ndarray]  # the predicted gestures of the scored rows
+@dataclass(frozen=True)
+class Row:
+    """What is measured.
+
+    Args:
+        name: in the tables.
+        identity: everything but the photographs that its answers depend on.
+        answer: float32 (k, classes), the probabilities of the scored rows; NaN where no hand was found.
+    """
+
+    name: str
+    identity: str
+    answer: Callable[[Photographs, Held], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers of one row to all photographs, float32 (n, classes); NaN where no hand was found.
+
+    Args:
+        people: with people left out.
+        source: with the whole source left out; NaN as well for sources that are never left out.
+    """
+
+    people: np.ndarray
+    source: np.ndarray
 
 
 def main() -> None:
     """Look, divide, train and answer, report."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--write"]
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     with chdir(PROJECT):  # the experiment's folders are relative to it
         photographs = look_at_all()
         divisions = divide(photographs)
-        tables = {name: answers(photographs, divisions, answer, name) for name, answer in rows(arguments).items()}
+        kept = KeptAnswers(ends_at())
+        tables = {row.name: answers(photographs, divisions, row, kept) for row in rows(arguments)}
     products = {name: table for name, table in tables.items() if not name.startswith("scikit-learn")}
     if len(products) > 1:
         tables["the best of these on the other parts"] = nested(products, photographs.samples)
@@ -134,17 +176,23 @@ def main() -> None:
         RESULT.write_text(text, encoding="utf-8")
 
 
-def rows(arguments: Sequence[str]) -> dict[str, Answer]:
-    """What is measured, by name."""
+def ends_at() -> float:
+    """When to stop, by `time.monotonic`."""
+    minutes = [float(argument.partition("=")[2]) for argument in sys.argv[1:] if argument.startswith("--minutes=")]
+    return time.monotonic() + 60 * minutes[0] if minutes else float("inf")
+
+
+def rows(arguments: Sequence[str]) -> list[Row]:
+    """What is measured."""
     network = make_pipeline(StandardScaler(), MLPClassifier((128, 64), max_iter=300, random_state=SEED))
     regression = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    return {
-        "scikit-learn, MLP(128, 64)": baseline(network, times=1),
-        f"scikit-learn, MLP(128, 64), single photographs {TIMES} times": baseline(network, times=TIMES),
-        f"scikit-learn, logistic regression, likewise {TIMES} times": baseline(regression, times=TIMES),
-        "as shipped": shipped(),
-        **{overrides: shipped(*shlex.split(overrides)) for overrides in arguments},
-    }
+    return [
+        baseline("scikit-learn, MLP(128, 64)", network, times=1),
+        baseline(f"scikit-learn, MLP(128, 64), single photographs {TIMES} times", network, times=TIMES),
+        baseline(f"scikit-learn, logistic regression, likewise {TIMES} times", regression, times=TIMES),
+        shipped("as shipped"),
+        *(shipped(overrides, *shlex.split(overrides)) for overrides in arguments),
+    ]
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -261,40 +309,80 @@ def divide(photographs: Photographs) -> list[Held]:
 # Answers
 
 
-def answers(photographs: Photographs, divisions: Sequence[Held], answer: Answer, name: str) -> pd.DataFrame:
-    """Predictions for all rows: column `people`, with people left out; column `source`, with the whole source."""
-    table = pd.DataFrame("", photographs.samples.index, ["people", "source"], object)
+def answers(photographs: Photographs, divisions: Sequence[Held], row: Row, kept: KeptAnswers) -> Answers:
+    """The answers of a row, division by division."""
+    found = Answers(*np.full((2, len(photographs.samples), len(gestures())), np.nan, np.float32))
     for number, held in enumerate(divisions, 1):
-        say(f"{name}: {number} of {len(divisions)}")
-        table.loc[held.scored, "source" if held.whole_source else "people"] = answer(photographs, held)
-    means = (f"{mean_f1(photographs.samples, table[column]):.4f} ({column} left out)" for column in table)
-    say(f"{name}: mean weighted F1 {', '.join(means)}")
-    return table
+        say(f"{row.name}: {number} of {len(divisions)}")
+        (found.source if held.whole_source else found.people)[held.scored] = kept.of(row, photographs, held)
+    means = {"people": found.people, "source": found.source}
+    words = (f"{mean_f1(photographs.samples, each):.4f} ({name} left out)" for name, each in means.items())
+    say(f"{row.name}: mean weighted F1 {', '.join(words)}")
+    return found
 
 
-def shipped(*overrides: str) -> Answer:
+@dataclass(frozen=True)
+class KeptAnswers:
+    """Answers in data/strangers/answers/, by what they depend on; from `until` on (`time.monotonic`) none is added."""
+
+    until: float
+
+    def of(self, row: Row, photographs: Photographs, held: Held) -> np.ndarray:
+        """The answers of a row to the scored rows of a division."""
+        file = LOOKS / "answers" / f"{digest_of(row, photographs, held)}.npy"
+        if file.is_file():
+            return np.asarray(np.load(file))
+        if time.monotonic() > self.until:
+            raise SystemExit("the minutes are over; the same command goes on")
+        answer = row.answer(photographs, held)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(file) as partial, partial.open("wb") as stream:
+            np.save(stream, answer)
+        return answer
+
+
+def digest_of(row: Row, photographs: Photographs, held: Held) -> str:
+    """Hash of a row, and of what it is trained and scored on."""
+    digest = hashlib.blake2b(row.identity.encode(), digest_size=16)
+    for chosen in (held.train, held.scored):
+        digest.update("\n".join(photographs.samples["sample_id"].iloc[chosen]).encode())
+        digest.update(photographs.points[chosen].tobytes())
+    found = np.array([hand is not None for hand in photographs.found[held.scored]])
+    digest.update(found.tobytes() + scored_points(photographs, held.scored[found])[0].tobytes())
+    return digest.hexdigest()
+
+
+def shipped(name: str, *overrides: str) -> Row:
     """The default command with some overrides."""
 
     def answer(photographs: Photographs, held: Held) -> np.ndarray:
         with tempfile.TemporaryDirectory() as folder, Detector.from_config(composed()) as detector:
             checkpoint = trained(Path(folder), photographs, held.train, overrides)
             predictor = Predictor.load(checkpoint, detector)
-            return np.array([gesture_of(photographs, row, predictor) for row in held.scored.tolist()], object)
+            return np.stack([probabilities_of(photographs, row, predictor) for row in held.scored.tolist()])
 
-    return answer
+    configuration = OmegaConf.to_yaml(composed(*overrides), resolve=True)
+    return Row(name, f"{configuration}{product_code()}", answer)
 
 
-def gesture_of(photographs: Photographs, row: int, predictor: Predictor) -> str:
-    """What a model says to the hand that was found in a photograph."""
+@cache
+def product_code() -> str:
+    """Hash of the code that splits, poses hands, trains and answers."""
+    files = [Path(inspect.getfile(part)) for part in (split_samples, SyntheticLandmarks, train_run, Predictor)]
+    return code_digest(files) + training_code(Path(inspect.getfile(TrainingSettings)).parent)
+
+
+def probabilities_of(photographs: Photographs, row: int, predictor: Predictor) -> np.ndarray:
+    """What a model says to the hand that was found in a photograph: float32 (classes,)."""
     hand = photographs.found[row]
     if hand is None:
-        return NO_HAND
+        return np.full(len(gestures()), np.nan, np.float32)
     sample = photographs.samples.iloc[row]
     if predictor.classifier.kind.needs_crops:
         image = read_image(image_path(sample["root"], sample["image"]))
     else:  # its shape is enough
         image = np.broadcast_to(np.uint8(0), (sample["height"], sample["width"], 3))
-    return predictor.classify(image, [hand])[0].gesture
+    return predictor.classify(image, [hand])[0].probabilities
 
 
 def trained(folder: Path, photographs: Photographs, rows: np.ndarray, overrides: Sequence[str]) -> Path:
@@ -349,7 +437,7 @@ def crop_of(path: str, size: int, margin: float, *box: float) -> np.ndarray:
     return crop_square(read_image(Path(path)), box, size, margin)
 
 
-def baseline(model: Pipeline, times: int) -> Answer:
+def baseline(name: str, model: Pipeline, times: int) -> Row:
     """A plain scikit-learn model; a single photograph counts `times` times, since a person counts more than a frame."""
 
     def answer(photographs: Photographs, held: Held) -> np.ndarray:
@@ -358,13 +446,14 @@ def baseline(model: Pipeline, times: int) -> Answer:
         single = rows[(samples["part"] == PHOTOGRAPH).to_numpy()[rows]]
         rows = np.concatenate([rows, *[single] * (times - 1)])
         model.fit(plain_features(photographs.points[rows], photographs.handedness[rows]), samples["gesture"].iloc[rows])
-        hands = photographs.found[held.scored]
-        seen = np.array([hand is not None for hand in hands])
-        result = np.full(len(hands), NO_HAND, object)
-        result[seen] = model.predict(plain_features(*scored_points(photographs, held.scored[seen])))
-        return result
+        seen = np.array([hand is not None for hand in photographs.found[held.scored]])
+        result = np.full((len(seen), len(gestures())), np.nan, np.float32)
+        places = np.array([gestures().index(gesture) for gesture in model.classes_])
+        scored = plain_features(*scored_points(photographs, held.scored[seen]))
+        result[np.ix_(seen, places)] = model.predict_proba(scored)
+        return np.where(seen[:, None], np.nan_to_num(result), np.nan)
 
-    return answer
+    return Row(name, f"{name} {model!r} scikit-learn {version('scikit-learn')}", answer)
 
 
 def scored_points(photographs: Photographs, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -385,81 +474,118 @@ def plain_features(points: np.ndarray, handedness: np.ndarray) -> np.ndarray:
     return np.concatenate([hands.reshape(len(hands), -1), reaches], 1)
 
 
-def nested(tables: dict[str, pd.DataFrame], samples: pd.DataFrame) -> pd.DataFrame:
-    """For each part the predictions of the row that has the best mean weighted F1 on all other parts."""
-    columns = {}
-    for column in ("people", "source"):
-        columns[column] = pd.Series("", samples.index, object)
-        scores = {
-            name: {part: _weighted_f1(samples, table[column], samples["part"] == part) for part in CHOOSING}
-            for name, table in tables.items()
+def nested(tables: Mapping[str, Answers], samples: pd.DataFrame) -> Answers:
+    """For each part the answers of the row that has the best mean weighted F1 on all other parts."""
+    return Answers(
+        _nested({name: table.people for name, table in tables.items()}, samples),
+        _nested({name: table.source for name, table in tables.items()}, samples),
+    )
+
+
+def _nested(tables: Mapping[str, np.ndarray], samples: pd.DataFrame) -> np.ndarray:
+    parts = samples["part"].to_numpy()
+    scores = {
+        name: {part: _weighted_f1(samples, table, parts == part) for part in CHOOSING} for name, table in tables.items()
+    }
+    chosen = np.full_like(next(iter(tables.values())), np.nan)
+    for part in PARTS:
+        related = {part, PEOPLE} if part == OTHERS else {part}
+        means = {
+            name: np.mean([score for other, score in own.items() if other not in related])
+            for name, own in scores.items()
         }
-        for part in PARTS:
-            related = {part, PEOPLE} if part == OTHERS else {part}
-            means = {
-                name: np.mean([score for other, score in own.items() if other not in related])
-                for name, own in scores.items()
-            }
-            best = tables[max(means, key=means.__getitem__)][column]
-            columns[column] = columns[column].mask(samples["part"] == part, best)
-    return pd.DataFrame(columns)
+        here = parts == part
+        chosen[here] = tables[max(means, key=means.__getitem__)][here]
+    return chosen
+
+
+def chooses(samples: pd.DataFrame) -> np.ndarray:
+    """Whose scores may choose a setting: bool (n,), half of the people of each part, with about half of its hands.
+
+    A person of two parts counts where the most hands are.
+    """
+    sizes = samples.groupby(["part", "group"]).size().reset_index(name="size")
+    main = sizes.sort_values("size", kind="stable").drop_duplicates("group", keep="last")
+    ranked = main.sort_values(["part", "size", "group"], ascending=[True, False, True])
+    place = ranked.groupby("part").cumcount().to_numpy()
+    first = set(ranked["group"][np.isin(place % 4, (0, 3))])  # the largest, then the fourth and fifth, ...
+    return samples["group"].isin(first).to_numpy()
 
 
 # Report
 
 
-def report(photographs: Photographs, tables: dict[str, pd.DataFrame], first: str) -> str:
+def report(photographs: Photographs, tables: Mapping[str, Answers], first: str) -> str:
     """The whole result as Markdown."""
     samples = photographs.samples
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "ai-edge-litert"))
+    machine = measured_on("torch", "numpy", "scikit-learn", "ai-edge-litert")
     people = samples.groupby("part")["group"]
     hands, persons = people.size(), people.nunique()
     sizes = ", ".join(f"{part} {hands[part]:,} of {persons[part]}" for part in PARTS)
     missed = np.array([hand is None for hand in photographs.found])
     lines = [
-        f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}. Hands "
+        f"{machine}. Hands "
         f"and people: {sizes}. No hand was found for {missed.sum()} of {len(samples):,}, which are errors "
         "in every row. Weighted F1 with 95 % intervals over people; of other_hands the share that is taken for a "
-        "gesture, low is good.",
+        "gesture, low is good. Choosing and reporting half: the mean over the people that settings are chosen by, and "
+        "over the others. Calibration error (15 bins) and log loss are of found hands.",
         "",
         f"## People left out ({FOLDS} folds)",
         "",
-        *score_table(samples, tables, "people", PARTS),
+        *score_table(samples, {name: table.people for name, table in tables.items()}, PARTS),
         "",
         "## A whole source left out",
         "",
-        *score_table(samples, tables, "source", [part for source in SOURCES for part in source]),
+        *score_table(samples, {name: table.source for name, table in tables.items()}, sum(SOURCES, ())),
         "",
         f'## Per published label, worst first: "{first}", people left out',
         "",
-        *label_table(samples, tables[first]["people"]),
+        *label_table(samples, tables[first].people),
     ]
     return "\n".join(lines) + "\n"
 
 
-def score_table(samples: pd.DataFrame, tables: dict[str, pd.DataFrame], column: str, parts: Sequence[str]) -> list[str]:
-    """A line per row, a column per part, and the mean over those that choose."""
-    lines = [f"| model | mean | {' | '.join(parts)} |", "|---" * (len(parts) + 2) + "|"]
+def score_table(samples: pd.DataFrame, tables: Mapping[str, np.ndarray], parts: Sequence[str]) -> list[str]:
+    """A line per row, a column per part, and means over those that choose."""
+    means = ("mean", "choosing half", "reporting half", "calibration error", "log loss")
+    lines = [f"| model | {' | '.join((*means, *parts))} |", "|---" * (len(means) + len(parts) + 1) + "|"]
+    choosing = chooses(samples)
     for name, table in tables.items():
-        cells = [score(samples, table[column], samples["part"] == part, part == OTHERS) for part in parts]
-        lines.append(f"| {name} | {mean_f1(samples, table[column]):.3f} | {' | '.join(cells)} |")
+        f1 = [mean_f1(samples, table, people) for people in (np.full(len(table), True), choosing, ~choosing)]
+        cells = [f"{each:.3f}" for each in (*f1, calibration_error(samples, table), log_loss(samples, table))]
+        cells += [score(samples, table, (samples["part"] == part).to_numpy(), part == OTHERS) for part in parts]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
 
 
-def mean_f1(samples: pd.DataFrame, predictions: pd.Series) -> float:
-    """Mean of the weighted F1 of the parts that choose."""
-    return float(np.mean([_weighted_f1(samples, predictions, samples["part"] == part) for part in CHOOSING]))
+def mean_f1(samples: pd.DataFrame, table: np.ndarray, people: np.ndarray | None = None) -> float:
+    """Mean of the weighted F1 of the parts that choose, over some people's rows, bool (n,); None: all."""
+    parts = samples["part"].to_numpy()
+    wanted = np.full(len(parts), True) if people is None else people
+    return float(np.mean([_weighted_f1(samples, table, (parts == part) & wanted) for part in CHOOSING]))
 
 
-def score(samples: pd.DataFrame, predictions: pd.Series, chosen: pd.Series, other: bool) -> str:
+def calibration_error(samples: pd.DataFrame, table: np.ndarray) -> float:
+    """Expected calibration error of found hands, over the parts that choose."""
+    chosen = samples["part"].isin(CHOOSING).to_numpy() & np.isfinite(table).all(1)
+    return expected_calibration_error(calibration(_outcomes(samples, table, chosen)))
+
+
+def log_loss(samples: pd.DataFrame, table: np.ndarray) -> float:
+    """Mean over the parts that choose of the mean log loss of found hands."""
+    right = np.array([gestures().index(gesture) for gesture in samples["gesture"]])
+    losses = -np.log(table[np.arange(len(table)), right].clip(LEAST))
+    return float(pd.Series(losses).groupby(samples["part"].to_numpy()).mean()[list(CHOOSING)].mean())
+
+
+def score(samples: pd.DataFrame, table: np.ndarray, chosen: np.ndarray, other: bool) -> str:
     """Weighted F1, or the share of false gestures, with its interval over people."""
     if other:
-        false = ~predictions[chosen].isin((background(), NO_HAND))
-        low, high = share_interval(false.to_numpy(), samples["group"][chosen].to_numpy())
+        false = ~np.isin(predictions(table[chosen]), (background(), NO_HAND))
+        low, high = share_interval(false, samples["group"][chosen].to_numpy())
         return f"{false.mean():.1%} ({low:.0%} to {high:.0%})"
-    outcomes = _outcomes(samples[chosen], predictions[chosen])
-    interval = weighted_f1_interval(outcomes, RESAMPLES, SEED)
-    return f"{_weighted_f1(samples, predictions, chosen):.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    interval = weighted_f1_interval(_outcomes(samples, table, chosen), RESAMPLES, SEED)
+    return f"{_weighted_f1(samples, table, chosen):.3f} ({interval.low:.3f} to {interval.high:.3f})"
 
 
 def share_interval(hits: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
@@ -472,9 +598,9 @@ def share_interval(hits: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def label_table(samples: pd.DataFrame, predictions: pd.Series) -> list[str]:
+def label_table(samples: pd.DataFrame, table: np.ndarray) -> list[str]:
     """Recall per published label with its interval, worst first, and what its hands are taken for."""
-    shown = samples.assign(prediction=predictions)
+    shown = samples.assign(prediction=predictions(table))
     shown["right"] = (shown["prediction"] == shown["gesture"]) | (
         (shown["part"] == OTHERS) & (shown["prediction"] == NO_HAND)
     )
@@ -500,26 +626,33 @@ def background() -> str:
 
 
 @cache
-def labels() -> tuple[str, ...]:
-    """The gestures, and the label of hands that were not found."""
-    return (*composed().gestures.names, NO_HAND)
+def gestures() -> tuple[str, ...]:
+    """The gestures, in class order."""
+    return tuple(composed().gestures.names)
 
 
-def _outcomes(samples: pd.DataFrame, predictions: pd.Series) -> Outcomes:
-    index = {label: position for position, label in enumerate(labels())}
+def predictions(table: np.ndarray) -> np.ndarray:
+    """The likeliest gestures (n,) of probabilities (n, classes); `NO_HAND` where they are NaN."""
+    likeliest = np.array(gestures(), object)[np.nan_to_num(table).argmax(1)]
+    return np.where(np.isnan(table).any(1), NO_HAND, likeliest)
+
+
+def _outcomes(samples: pd.DataFrame, table: np.ndarray, chosen: np.ndarray) -> Outcomes:
+    labels = (*gestures(), NO_HAND)
+    index = {label: position for position, label in enumerate(labels)}
     return Outcomes(
-        labels(),
-        truths=np.array([index[gesture] for gesture in samples["gesture"]], np.int64),
-        predictions=np.array([index[gesture] for gesture in predictions], np.int64),
-        probabilities=np.zeros((len(samples), len(labels()) - 1), np.float32),
-        sources=np.full(len(samples), "", object),
-        subjects=samples["group"].to_numpy(object),
+        labels,
+        truths=np.array([index[gesture] for gesture in samples["gesture"][chosen]], np.int64),
+        predictions=np.array([index[gesture] for gesture in predictions(table[chosen])], np.int64),
+        probabilities=np.nan_to_num(table[chosen]),
+        sources=np.full(chosen.sum(), "", object),
+        subjects=samples["group"][chosen].to_numpy(object),
     )
 
 
-def _weighted_f1(samples: pd.DataFrame, predictions: pd.Series, chosen: pd.Series) -> float:
-    outcomes = _outcomes(samples[chosen], predictions[chosen])
-    return weighted_f1(confusion_counts(outcomes.truths, outcomes.predictions, len(labels())))
+def _weighted_f1(samples: pd.DataFrame, table: np.ndarray, chosen: np.ndarray) -> float:
+    outcomes = _outcomes(samples, table, chosen)
+    return weighted_f1(confusion_counts(outcomes.truths, outcomes.predictions, len(outcomes.labels)))
 
 
 if __name__ == "__main__":

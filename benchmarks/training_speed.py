@@ -2,6 +2,10 @@
 
     python benchmarks/training_speed.py                  # as `make repro` trains; about 5 minutes
     python benchmarks/training_speed.py crops.size=224   # with overrides; about 14 minutes
+    python benchmarks/training_speed.py --shared         # where other programs compute beside it; about 3 minutes
+
+With `--shared` everything is measured in processor time of one thread, which other programs disturb little; the older
+path, whose processes are its own, is left out.
 
 The figures asked for (0.93 of bare, 2.5 times the older path) go back to measurements of ResNet18 at 224 pixels. With
 the small crops of `make repro` the optimizer's step, which touches every weight whatever the size, is a larger part of
@@ -20,6 +24,8 @@ older, float32  the same in float32 and the default memory layout, as it was use
 
 The older path runs in a process of its own, since ours changes how the whole process holds memory.
 
+The start and the end of a run, which come once, are told in words.
+
 Frames are enlarged photographs of ../shared/data where that is there, else noise.
 """
 
@@ -28,14 +34,11 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,6 +48,7 @@ import pandas as pd
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from machine import measured_on
 from omegaconf import DictConfig
 from PIL import Image
 from torch import Tensor, nn
@@ -74,7 +78,13 @@ FRAMES = 64
 TRAIN, VAL = 2560, 128  # samples of an epoch
 LARGE, TRAIN_LARGE = 160, 512  # pixels from which an epoch has fewer, since each takes longer
 TURNS, TURNS_LARGE = 9, 5
-KEPT = {"": "As `make repro` trains", "crops.size=224": "At 224 pixels"}
+TURNS_SHARED = 5
+SHARED = "--shared"
+KEPT = {
+    "": "As `make repro` trains",
+    "crops.size=224": "At 224 pixels",
+    SHARED: "As `make repro` trains, on a shared machine",
+}
 BARE_STEPS, OLDER_STEPS = 12, 6
 ROWS = {
     "ours": "ours",
@@ -103,15 +113,18 @@ def keep(title: str, table: str) -> None:
 
 
 def measured(overrides: list[str]) -> str:
+    shared = SHARED in overrides
+    given = ["trainer.threads=1" if each == SHARED else each for each in overrides]
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
         project = Path(folder)
         paths = [f"paths.{name}={project / name}" for name in ("crops", "splits", "runs", "models")]
-        config = compose("config", [*paths, "logger=[]", *overrides])
-        config.train_hyperparams.epochs = 1 + (TURNS if config.crops.size < LARGE else TURNS_LARGE)
+        config = compose("config", [*paths, "logger=[]", *given])
+        turns = TURNS if config.crops.size < LARGE else TURNS_LARGE
+        config.train_hyperparams.epochs = 1 + (TURNS_SHARED if shared else turns)
         frames = write_frames(project / "frames")
         write_data(project, frames, config)
-        turns = run(config, frames)
-    return report(turns, config)
+        measured = run(config, frames, shared)
+    return report(measured, config, shared)
 
 
 def write_frames(folder: Path) -> list[Path]:
@@ -197,48 +210,60 @@ class Turn:
 class Turns(Callback):
     """Measures the other ways before each epoch of ours, and then that epoch."""
 
-    def __init__(self, others: dict[str, Callable[[], float]]) -> None:
-        self.others, self.turns = others, list[Turn]()
-        self.start, self.images = 0.0, 0
+    def __init__(self, others: dict[str, Callable[[], float]], clock: Callable[[], float]) -> None:
+        self.others, self.turns, self.clock = others, list[Turn](), clock
+        self.begin, self.start, self.images = clock(), 0.0, 0
+        self.before = self.after = 0.0  # seconds from the trainer to its first epoch, and from its last one to the end
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Measure the others and start the clock of ours."""
-        self.finish()
+        if self.turns:
+            self.finish()
+        else:
+            self.before = self.clock() - self.begin
         self.turns.append(Turn({name: rate() for name, rate in self.others.items()}))
-        self.start, self.images = time.perf_counter(), 0
+        self.start, self.images = self.clock(), 0
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count; what stands after the last step is the epoch's rate."""
         self.images += len(batch.targets)
-        self.turns[-1].rates["ours"] = self.images / (time.perf_counter() - self.start)
+        self.turns[-1].rates["ours"] = self.images / (self.clock() - self.start)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Close the last epoch; what comes after it is the run's end."""
+        self.finish()
+        self.after = self.clock()
 
     def finish(self) -> None:
         """Close the epoch before, with all that came after its steps."""
-        if self.turns:
-            self.turns[-1].rates["whole"] = self.images / (time.perf_counter() - self.start)
+        self.turns[-1].rates["whole"] = self.images / (self.clock() - self.start)
 
 
-def run(config: DictConfig, frames: list[Path]) -> list[Turn]:
+def run(config: DictConfig, frames: list[Path], shared: bool) -> Turns:
     """Train as train_static_gestures.py does; the first turn warms up and is left out."""
+    clock = time.process_time if shared else time.perf_counter
     settings = TrainingSettings.from_config(config)
     data = open_data(settings)
     module = build_module(settings, data)
     folder = RunFolder.create(settings.workspace.runs, "benchmark", settings.configuration)
-    older = {"older": Elsewhere(config, frames, native=True), "older_float32": Elsewhere(config, frames, native=False)}
+    natives = {} if shared else {"older": True, "older_float32": False}
+    older = {name: Elsewhere(config, frames, native) for name, native in natives.items()}
     turns = Turns(
         {
-            "bare": Bare(module.network, config, data.hands.crop_size, stepping=False),
-            "bare_step": Bare(module.network, config, data.hands.crop_size, stepping=True),
+            "bare": Bare(module.network, config, data.hands.crop_size, False, clock),
+            "bare_step": Bare(module.network, config, data.hands.crop_size, True, clock),
             **older,
-        }
+        },
+        clock,
     )
     with RunLogger(folder) as logger:
         keeping = Checkpoints(folder.checkpoint_folder, settings.hyperparameters.keep_checkpoints)
         build_trainer(settings, logger, [turns, EpochCallback(), keeping]).fit(module, data)
-    turns.finish()
+    turns.after = clock() - turns.after
     for each in older.values():
         each.close()
-    return turns.turns[1:]
+    del turns.turns[0]
+    return turns
 
 
 class Elsewhere:
@@ -305,9 +330,11 @@ class Step:
 class Bare(Step):
     """Forward and backward on one batch that is on the device already, with or without the optimizer's step."""
 
-    def __init__(self, network: Network, config: DictConfig, size: int, stepping: bool) -> None:
+    def __init__(
+        self, network: Network, config: DictConfig, size: int, stepping: bool, clock: Callable[[], float]
+    ) -> None:
         super().__init__(network, config, native=True, normalised=True)
-        self.stepping = stepping
+        self.stepping, self.clock = stepping, clock
         batch = config.train_hyperparams.batch_size
         images = torch.randint(0, 256, (batch, size, size, 3), dtype=torch.uint8).permute(0, 3, 1, 2).float()
         self.images, self.targets = images.to(self.device), torch.zeros(batch, dtype=torch.int64, device=self.device)
@@ -316,13 +343,13 @@ class Bare(Step):
         """Images per second."""
         self.forward_backward(self.images, self.targets)
         self.wait()
-        start = time.perf_counter()
+        start = self.clock()
         for _ in range(BARE_STEPS):
             self.forward_backward(self.images, self.targets)
             if self.stepping:
                 self.optimizer.step()
         self.wait()
-        return BARE_STEPS * len(self.images) / (time.perf_counter() - start)
+        return BARE_STEPS * len(self.images) / (self.clock() - start)
 
 
 class Older(Step):
@@ -354,38 +381,50 @@ class Older(Step):
         self.optimizer.step()
 
 
-def report(turns: list[Turn], config: DictConfig) -> str:
+def report(measured: Turns, config: DictConfig, shared: bool) -> str:
     """The table, in Markdown."""
-    rates = {name: median(turn.rates[name] for turn in turns) for name in ROWS}
-    ratios = {name: sorted(turn.rates["ours"] / turn.rates[name] for turn in turns) for name in ROWS}
+    turns = measured.turns
+    rows = {name: title for name, title in ROWS.items() if name in turns[0].rates}
+    rates = {name: median(turn.rates[name] for turn in turns) for name in rows}
+    ratios = {name: sorted(turn.rates["ours"] / turn.rates[name] for turn in turns) for name in rows}
+    whole = {bare: median(turn.rates["whole"] / turn.rates[bare] for turn in turns) for bare in ("bare", "bare_step")}
     lines = [
         f"| {title} | {rates[name]:.1f} | {median(found):.2f} | {found[0]:.2f} to {found[-1]:.2f} |"
-        for (name, title), found in zip(ROWS.items(), ratios.values(), strict=True)
+        for (name, title), found in zip(rows.items(), ratios.values(), strict=True)
     ]
     accelerator = hardware.accelerator(config.trainer.accelerator)
     precision = hardware.precision(config.trainer.precision, accelerator)
     optimizer = str(config.optimizer._target_).rpartition(".")[2]
     size, batch = config.crops.size, config.train_hyperparams.batch_size
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pytorch-lightning", "kornia"))
+    machine = measured_on("torch", "torchvision", "pytorch-lightning", "kornia")
     return "\n".join(
         [
             f"{config.model.name}, {optimizer}, at {size} x {size}, batch {batch}, {precision}: medians of "
-            f"{len(turns)} turns. What the rows are: benchmarks/training_speed.py.",
+            f"{len(turns)} turns{', in processor time of one thread' if shared else ''}. What the rows are: "
+            "benchmarks/training_speed.py.",
             "",
             "| | images/s | ours is ... times that | least and most |",
             "|---|---:|---:|---:|",
             *lines,
             "",
             f"In short: the steps alone run at {median(ratios['bare']):.2f} of what the processor can do, "
-            f"the whole epoch at {rates['whole epoch'] / rates['bare']:.2f}; {median(ratios['older']):.1f} times "
-            f"the older path at equal precision, {median(ratios['older, float32']):.1f} times where that computes "
-            "in float32.",
+            f"the whole epoch at {whole['bare']:.2f} (of bare with the optimizer, {whole['bare_step']:.2f})"
+            f"{_beside_older(ratios)}. The start of a run takes {measured.before:.1f} s, its end "
+            f"{measured.after:.1f} s.",
             "",
-            f"Asked for: at least 0.93 of bare, at least 2.5 times the older path. {date.today()}, "
-            f"{platform.machine()}, {os.cpu_count()} cores, accelerator {accelerator}, load {os.getloadavg()[1]:.1f}; "
-            f"Python {platform.python_version()}, {packages}.",
+            f"Asked for: at least 0.95 of bare, at least 2.5 times the older path. {machine}; "
+            f"accelerator {accelerator}, load {os.getloadavg()[1]:.1f}.",
             "",
         ]
+    )
+
+
+def _beside_older(ratios: dict[str, list[float]]) -> str:
+    if "older" not in ratios:
+        return ""
+    return (
+        f"; {median(ratios['older']):.1f} times the older path at equal precision, "
+        f"{median(ratios['older_float32']):.1f} times where that computes in float32"
     )
 
 

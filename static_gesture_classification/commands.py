@@ -66,6 +66,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     "Train and choose": (
         _command("train", "train_static_gestures", "train a model", f"train_hyperparams trainer + {_TRAINING} logger"),
         _stage("repro", "whole_pipeline", "run the whole pipeline, as make repro does", f"+ {_DATA} {_TRAINING}"),
+        _stage("sweep", "sweeps.sweep", "search the settings of a training", f"sweep + {_TRAINING} logger"),
         _stage("evaluate", "evaluation.evaluate", "score a checkpoint", f"evaluate + {_DATA} crops split detector"),
         _stage("promote", "evaluation.promote", "make a checkpoint the best one, if it is better", "promote + compare"),
         _stage("runs", "evaluation.runs", "list training runs, their epochs and checkpoints", "runs"),

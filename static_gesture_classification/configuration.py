@@ -61,6 +61,7 @@ NOT_OF_THE_PIPELINE = {
     "retrain",
     "review",
     "runs",
+    "sweep",
     "sync",
 }
 _LIKE_A_NUMBER = re.compile(r"[-+.\d][-+.\d_eE:]*")  # 1e5 is text for YAML 1.1, and a number for OmegaConf

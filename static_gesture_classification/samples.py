@@ -1,7 +1,8 @@
 """The sample table, one row per hand: its columns, the identity of a hand, reading, writing, validating.
 
 On disk it is Parquet with the schema below and `sample_table_version` in its metadata. In memory it is a pyarrow table
-where stages stream, else a pandas frame.
+where stages stream, else a pandas frame of plain strings. Whoever reads it names the columns that it needs: landmarks
+take most of the time and memory. Tables of version 1 (landmarks of any length) are read too.
 
 A subject has one name in all sources (`subject_of`): a hand that was mined from a dataset keeps its subject there.
 Where nobody knows who it is, `subject` is empty.
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from static_gesture_classification.atomic_files import atomic_path
@@ -36,31 +38,35 @@ from static_gesture_classification.hand_points import (  # noqa: F401  (names th
 )
 from static_gesture_classification.places import locate
 
-SAMPLES_VERSION = 1
+SAMPLES_VERSION = 2
+READABLE_VERSIONS = ("1", "2")
+ROWS_PER_GROUP = 1 << 17  # of the file; a group's landmarks are 22 MiB
 SPLITS = TRAIN, VAL, TEST = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
 
+TEXT = pa.dictionary(pa.int32(), pa.string())  # few different values
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.string()),  # stable hash of source, image and hand
         ("image", pa.string()),  # path relative to root, with forward slashes
-        ("root", pa.string()),  # the source's folder, as configured
+        ("root", TEXT),  # the source's folder, as configured
         ("x1", pa.float32()),  # box, normalised to 0..1 of the image's width and height
         ("y1", pa.float32()),
         ("x2", pa.float32()),
         ("y2", pa.float32()),
-        ("gesture", pa.string()),  # one of the vocabulary
-        ("source", pa.string()),  # name of the source that published it
-        ("source_label", pa.string()),  # label as published
-        ("subject", pa.string()),  # the person or room, see `subject_of`; "" where unknown
-        ("session", pa.string()),  # one burst of recording
-        ("hand", pa.string()),  # "left", "right" or ""
-        # x, y of 21 points, normalised; or null. Not a fixed-size list: Parquet does not read those back beside nulls.
-        ("landmarks", pa.list_(pa.float32())),
-        ("split", pa.string()),  # "train", "val", "test"; "" before the split stage (or the official split)
+        ("gesture", TEXT),  # one of the vocabulary
+        ("source", TEXT),  # name of the source that published it
+        ("source_label", TEXT),  # label as published
+        ("subject", TEXT),  # the person or room, see `subject_of`; "" where unknown
+        ("session", TEXT),  # one burst of recording
+        ("hand", TEXT),  # "left", "right" or ""
+        # x, y of 21 points, normalised; or null. NaN on disk: Parquet does not read lists of fixed size beside nulls.
+        ("landmarks", pa.list_(pa.float32(), 2 * LANDMARK_COUNT)),
+        ("split", TEXT),  # "train", "val", "test"; "" before the split stage (or the official split)
     ],
     metadata={"sample_table_version": str(SAMPLES_VERSION)},
 )
+TEXTS = [field.name for field in SCHEMA if field.type == TEXT]
 
 
 @dataclass(frozen=True)
@@ -98,10 +104,18 @@ def subject_name(source: str, subject: str) -> str:
 
 def subject_of(samples: pd.DataFrame) -> pd.Series:
     """The subject of each row by its name in all sources, from the columns source and subject; "" where unknown."""
-    pairs = samples[["source", "subject"]].astype(str)
-    names = {pair: subject_name(*pair) for pair in pairs.drop_duplicates().itertuples(index=False, name=None)}
-    subjects = [names[pair] for pair in pairs.itertuples(index=False, name=None)]
-    return pd.Series(subjects, samples.index, dtype=object, name="subject")
+    sources, of_source = _numbered(samples["source"])
+    subjects, of_subject = _numbered(samples["subject"])
+    pair_of, pairs = pd.factorize(sources * len(of_subject) + subjects)
+    ends = (divmod(pair, len(of_subject)) for pair in pairs.tolist())
+    names = np.array([subject_name(of_source[source], of_subject[subject]) for source, subject in ends], object)
+    return pd.Series(names[pair_of], samples.index, dtype=object, name="subject")
+
+
+def _numbered(texts: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """The number of each text, int (n,), and the different texts."""
+    numbers, different = pd.factorize(texts)
+    return numbers.astype(np.int64), [str(text) for text in different.tolist()]
 
 
 def group_of(samples: pd.DataFrame) -> pd.Series:
@@ -109,9 +123,11 @@ def group_of(samples: pd.DataFrame) -> pd.Series:
 
     From the columns source, subject, session and image.
     """
-    subjects = subject_of(samples)
-    narrower = samples["session"].where(samples["session"] != "", samples["image"])
-    return subjects.where(subjects != "", samples["source"].astype(object) + ": " + narrower).rename("group")
+    groups = subject_of(samples).rename("group")
+    unknown = (groups == "").to_numpy()
+    own = samples.loc[unknown, ["source", "session", "image"]].astype(object)
+    groups[unknown] = own["source"] + ": " + own["session"].where(own["session"] != "", own["image"])
+    return groups
 
 
 def make_rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
@@ -119,11 +135,26 @@ def make_rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
     return pd.DataFrame([asdict(row) for row in rejected], columns=["source", "file", "item", "reason"])
 
 
+class SampleWriter:
+    """Writes a sample table in pieces; see `sample_writer`."""
+
+    def __init__(self, file: pq.ParquetWriter) -> None:
+        self._file = file
+
+    def write_table(self, table: pa.Table) -> None:
+        """Add rows with the columns of `SCHEMA`."""
+        at = SCHEMA.names.index("landmarks")
+        points = landmark_array(table).reshape(len(table), 2 * LANDMARK_COUNT)
+        column = pa.FixedSizeListArray.from_arrays(pa.array(points.ravel()), 2 * LANDMARK_COUNT)
+        self._file.write_table(table.set_column(at, SCHEMA.field(at), column), row_group_size=ROWS_PER_GROUP)
+
+
 @contextmanager
-def sample_writer(path: Path) -> Iterator[pq.ParquetWriter]:
+def sample_writer(path: Path) -> Iterator[SampleWriter]:
     """A Parquet writer for a sample table in pieces; the file appears when it is whole."""
-    with atomic_path(path) as partial, pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-        yield writer
+    kinds = {"compression": "zstd", "use_dictionary": TEXTS, "use_byte_stream_split": ["landmarks.list.element"]}
+    with atomic_path(path) as partial, pq.ParquetWriter(partial, SCHEMA, **kinds) as file:
+        yield SampleWriter(file)
 
 
 def write_samples(samples: pd.DataFrame | pa.Table, path: Path) -> None:
@@ -143,29 +174,50 @@ def read_samples(path: Path) -> pd.DataFrame:
     return to_frame(read_arrow(path))
 
 
-def read_rows(path: Path) -> pd.DataFrame:
-    """Read a sample table as a frame without landmarks, which take most of the memory and time.
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read some columns of a sample table as a frame; all but the landmarks if none are named.
 
     Raises:
         DataError: as `read_samples`.
     """
-    return read_arrow(path, [name for name in SCHEMA.names if name != "landmarks"]).to_pandas()
+    return to_frame(
+        read_arrow(path, [name for name in SCHEMA.names if name != "landmarks"] if columns is None else columns)
+    )
 
 
 def read_arrow(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a sample table, or some of its columns, as a pyarrow table (see `read_samples`)."""
     if not path.is_file():
         raise DataError(f"no sample table at {path}; run the stage that makes it (dvc repro)")
+    names = SCHEMA.names if columns is None else list(columns)
     try:
-        table = pq.read_table(path, columns=None if columns is None else list(columns), partitioning=None)
-    except (pa.ArrowInvalid, OSError) as error:
+        with pq.ParquetFile(path, read_dictionary=TEXTS) as file:
+            _check_version(file, path)
+            table = file.read([name for name in names if name != "landmarks"]).unify_dictionaries()
+            if "landmarks" in names:
+                table = table.append_column(SCHEMA.field("landmarks"), _read_landmarks(file))
+        return table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names], metadata=SCHEMA.metadata))
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro") from error
-    version = (table.schema.metadata or {}).get(b"sample_table_version", b"none").decode()
-    if version != str(SAMPLES_VERSION):
+
+
+def _check_version(file: pq.ParquetFile, path: Path) -> None:
+    version = (file.schema_arrow.metadata or {}).get(b"sample_table_version", b"none").decode()
+    if version not in READABLE_VERSIONS:
         raise DataError(
             f"{path} has sample table version {version}, this program reads {SAMPLES_VERSION}; run dvc repro"
         )
-    return table.cast(SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns]))
+
+
+def _read_landmarks(file: pq.ParquetFile) -> pa.FixedSizeListArray:
+    """The landmarks of a file, read group by group, so that little more memory is used than they take."""
+    points = np.empty((file.metadata.num_rows, LANDMARK_COUNT, 2), np.float32)
+    start = 0
+    for group in range(file.metadata.num_row_groups):
+        part = landmark_array(file.read_row_group(group, ["landmarks"]))
+        points[start : start + len(part)] = part
+        start += len(part)
+    return landmark_column(points)
 
 
 def landmark_array(table: pa.Table) -> np.ndarray:
@@ -175,22 +227,53 @@ def landmark_array(table: pa.Table) -> np.ndarray:
         DataError: a row has another number of points.
     """
     result = np.full((len(table), 2 * LANDMARK_COUNT), np.nan, np.float32)
-    column = table.column("landmarks").combine_chunks()
-    known = column.is_valid().to_numpy(zero_copy_only=False)
-    values = column.flatten().to_numpy(zero_copy_only=False)
-    if len(values) != known.sum() * 2 * LANDMARK_COUNT:
-        raise DataError(f"a sample has not {LANDMARK_COUNT} landmarks of two coordinates; run dvc repro")
-    result[known] = values.reshape(-1, 2 * LANDMARK_COUNT)
+    start = 0
+    for column in table.column("landmarks").chunks:
+        known = column.is_valid().to_numpy(zero_copy_only=False)
+        values = column.flatten().to_numpy(zero_copy_only=False)
+        if len(values) != known.sum() * 2 * LANDMARK_COUNT:
+            raise DataError(f"a sample has not {LANDMARK_COUNT} landmarks of two coordinates; run dvc repro")
+        result[start : start + len(column)][known] = values.reshape(-1, 2 * LANDMARK_COUNT)
+        start += len(column)
     return result.reshape(-1, LANDMARK_COUNT, 2)
 
 
-def landmark_column(landmarks: np.ndarray) -> pa.ListArray:
+def read_landmarks_of(path: Path, ids: Iterable[str]) -> dict[str, np.ndarray]:
+    """Landmarks float32 (21, 2) of the samples of a table that are named and have any, by id."""
+    table = read_arrow(path, ["sample_id", "landmarks"])
+    own = table.filter(pc.is_in(table["sample_id"], pa.array(ids, pa.string())))
+    points = landmark_array(own)
+    known = np.isfinite(points).all(axis=(1, 2)).tolist()
+    return {each: row for each, row, has in zip(own["sample_id"].to_pylist(), points, known, strict=True) if has}
+
+
+def landmark_column(landmarks: np.ndarray) -> pa.FixedSizeListArray:
     """Landmarks (n, 21, 2) or (n, 42) as the column of a sample table, null where a coordinate is NaN."""
-    flat = np.asarray(landmarks, np.float32).reshape(-1, 2 * LANDMARK_COUNT)
-    known = np.isfinite(flat).all(axis=1)
-    offsets = np.concatenate([[0], np.cumsum(known) * 2 * LANDMARK_COUNT]).astype(np.int32)
-    kind = SCHEMA.field("landmarks").type
-    return pa.ListArray.from_arrays(offsets, flat[known].ravel(), type=kind, mask=pa.array(~known))
+    flat = np.ascontiguousarray(landmarks, np.float32).reshape(-1, 2 * LANDMARK_COUNT)
+    unknown = pa.array(~np.isfinite(flat).all(axis=1))
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), type=SCHEMA.field("landmarks").type, mask=unknown)
+
+
+def text_column(values: Iterable[str | None] | pa.Array) -> pa.Array:
+    """Texts with few different values as a column of a sample table."""
+    return pa.array(values, pa.string(), from_pandas=True).dictionary_encode()
+
+
+def with_texts(table: pa.Table, name: str, values: Iterable[str]) -> pa.Table:
+    """The table with other texts in one of the columns `TEXTS`."""
+    at = table.schema.get_field_index(name)
+    return table.set_column(at, SCHEMA.field(name), text_column(values))
+
+
+def texts(table: pa.Table, name: str) -> np.ndarray:
+    """A text column of a sample table: object (n,)."""
+    return plain(table.select([name])).column(0).to_numpy().astype(object)
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """The table with strings instead of dictionaries."""
+    fields = [pa.field(each.name, pa.string()) if each.type == TEXT else each for each in table.schema]
+    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
 
 
 def to_arrow(samples: pd.DataFrame) -> pa.Table:
@@ -201,16 +284,23 @@ def to_arrow(samples: pd.DataFrame) -> pa.Table:
     arrays = []
     for field in SCHEMA:
         column = samples[field.name]
-        values = [_points(row) for row in column] if field.name == "landmarks" else column
-        arrays.append(pa.array(values, type=field.type, from_pandas=True))
+        if field.name == "landmarks":
+            arrays.append(_points_column(column))
+        else:
+            arrays.append(text_column(column) if field.type == TEXT else pa.array(column, field.type, from_pandas=True))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Pyarrow table to frame with plain object strings and float32 boxes."""
-    frame = table.drop_columns(["landmarks"]).to_pandas()
-    points = [None if row is None else np.asarray(row, np.float32) for row in table.column("landmarks").to_pylist()]
-    frame.insert(SCHEMA.names.index("landmarks"), "landmarks", pd.Series(points, dtype=object))
+    """Some columns of a sample table as a frame, with plain strings, float32 boxes and landmarks as views or None."""
+    if "landmarks" not in table.column_names:
+        return plain(table).to_pandas()
+    frame = plain(table.drop_columns(["landmarks"])).to_pandas()
+    flat = landmark_array(table).reshape(len(table), 2 * LANDMARK_COUNT)
+    points = np.empty(len(table), object)
+    points[:] = list(flat)
+    points[np.isnan(flat).any(axis=1)] = None
+    frame.insert(table.column_names.index("landmarks"), "landmarks", pd.Series(points, frame.index, dtype=object))
     return frame
 
 
@@ -227,12 +317,14 @@ def validate(table: pa.Table, path: Path) -> None:
     good = (x1 >= 0) & (y1 >= 0) & (x2 <= 1) & (y2 <= 1) & (x2 > x1) & (y2 > y1)  # NaN compares false
     if not good.all():
         raise DataError(f"{path}: sample {ids[~good].iloc[0]} has a box outside 0..1 or without an area")
-    unknown = set(table.column("split").unique().to_pylist()) - {"", *SPLITS}
+    unknown = set(plain(table.select(["split"])).column("split").unique().to_pylist()) - {"", *SPLITS}
     if unknown:
         raise DataError(f"{path}: unknown split {sorted(map(str, unknown))[0]!r}; splits are {', '.join(SPLITS)}")
 
 
-def _points(row: object) -> np.ndarray | None:
-    if row is None or (isinstance(row, float) and np.isnan(row)):
-        return None
-    return np.asarray(row, np.float32).reshape(2 * LANDMARK_COUNT)
+def _points_column(rows: pd.Series) -> pa.FixedSizeListArray:
+    points = np.full((len(rows), 2 * LANDMARK_COUNT), np.nan, np.float32)
+    known = np.flatnonzero(rows.notna())
+    if len(known):
+        points[known] = np.stack([np.asarray(row, np.float32).ravel() for row in rows.iloc[known]])
+    return landmark_column(points)

@@ -18,9 +18,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
@@ -36,7 +36,7 @@ from static_gesture_classification.performer import (
     group_by_gesture,
     write_held_out,
 )
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import console, next_steps, note, say, show_heading
 from static_gesture_classification.workspace import Workspace
@@ -49,13 +49,13 @@ EVERY = 2  # every second held-out frame is taken, since neighbours look alike
 FRAMES_DRAWN = 30
 
 
-class WalkthroughSettings(Settings):
+class WalkthroughSettings(Settings, key="loop"):
     """How large the round is, and where; see conf/walkthrough.
 
     Args:
         folder: where everything happens.
         video: replaces a camera; a JSON beside it labels each frame. May be absent.
-        images, people: synthetic hands that the first model learns from, and how many subjects show them.
+        images, subjects: synthetic hands that the first model learns from, and how many subjects show them.
         budget: samples that the plan asks for.
         recordings: gestures of the plan that are recorded.
         model: the detector's; may be absent.
@@ -68,28 +68,15 @@ class WalkthroughSettings(Settings):
     folder: Path
     video: Path
     images: int = Field(ge=1)
-    people: int = Field(ge=1)
+    subjects: int = Field(ge=1)
     budget: int = Field(ge=1)
     recordings: int = Field(ge=1)
     model: Path
-    detector_model: Path
-    plan: Path
-    quick: Workspace
-    synthetic: dict[str, Any]
+    detector_model: Annotated[Path, At("detector.model.path")] = Path("models")
+    plan: Annotated[Path, At("plan.path")]
+    quick: Annotated[Workspace, At("retrain.paths")]
+    synthetic: Annotated[dict[str, Any], At("sources.synthetic")]
     vocabulary: Vocabulary
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> WalkthroughSettings:
-        """From the composed configuration."""
-        return cls.read(
-            config,
-            "loop",
-            detector_model=OmegaConf.select(config, "detector.model.path", default="models"),
-            plan=config.plan.path,
-            quick=Workspace.read(config, "retrain.paths"),
-            synthetic=config.sources.synthetic,
-            vocabulary=Vocabulary.from_config(config),
-        )
 
 
 @entry_point
@@ -153,13 +140,13 @@ class Round:
 
     def synthetic(self) -> list[str]:
         """Draw hands with full variety, harder than the pipeline's default."""
-        count = (f"synthetic.images={self.settings.images}", f"synthetic.people={self.settings.people}")
+        count = (f"synthetic.images={self.settings.images}", f"synthetic.subjects={self.settings.subjects}")
         return ["synthetic", *count, "synthetic.variety=1"]
 
     def performer(self, root: str) -> list[str]:
         """Draw one more person, who performs every gesture."""
         count = FRAMES_DRAWN * len(self.settings.vocabulary)
-        who = ("synthetic.people=3", "synthetic.val=0.33", "synthetic.test=0.33", "synthetic.seed=7")
+        who = ("synthetic.subjects=3", "synthetic.val=0.33", "synthetic.test=0.33", "synthetic.seed=7")
         return ["synthetic", f"synthetic.images={count}", "synthetic.variety=1", f"sources.synthetic.root={root}", *who]
 
     def retrain(self) -> list[str]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from static_gesture_classification.settings import Settings
 
 
-class Workspace(Settings):
+class Workspace(Settings, key="paths"):
     """The folders of a pipeline, and files in them that several stages use; `paths` of the configuration.
 
     Args:
@@ -26,11 +24,6 @@ class Workspace(Settings):
     runs: Path
     models: Path
     reports: Path
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> Workspace:
-        """The pipeline's own."""
-        return cls.read(config, "paths")
 
     @classmethod
     def at(cls, root: str | Path) -> Workspace:

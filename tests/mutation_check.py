@@ -3,10 +3,13 @@
     python tests/mutation_check.py            # all of them, about five minutes on two cores that do nothing else
     python tests/mutation_check.py guard crop # those whose description holds one of these words
     python tests/mutation_check.py --list     # what there is
+    python tests/mutation_check.py --record   # those that benchmarks/results/mutations.md does not have yet, into it
+
 
 Each mutation replaces exact text in a temporary copy of this checkout and runs the tests that must fail then. The same
 tests are run on the copy as it is first: a test that fails anyway proves nothing. The table says which test noticed;
-the exit code is not 0 where one did not, or where the text that a mutation replaces is no longer there.
+the exit code is not 0 where one did not, or where the text that a mutation replaces is no longer there. With --record
+each result is written down at once, and a check that was stopped goes on where it was; delete the file to begin anew.
 `tests/test_mutation_check.py` looks for those texts in every run of the tests, which takes no time.
 """
 
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -23,6 +27,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +35,8 @@ from rich.table import Table
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGE = "static_gesture_classification"
+RECORD = "--record"
+RESULTS = PROJECT / "benchmarks" / "results" / "mutations.md"
 LONGEST = 1200  # seconds that the tests of one mutation may take, on a busy machine too; whoever hangs is noticed
 LIBRARIES = (
     "torch",
@@ -349,10 +356,10 @@ MUTATIONS = (
         "tests/training/test_training.py::test_a_training_learns_and_leaves_what_later_stages_read",
     ),
     one(
-        "two devices are refused",
+        "more devices than there are are refused",
         "training/hardware.py",
-        "if numbers is not None and len(numbers) == 1 and numbers[0] >= 0:",
-        "if numbers is not None:",
+        'if count == 0 or (accelerator != "cpu" and count > there):',
+        "if count == 0:",
         "tests/training/test_hardware.py",
     ),
     # Scores, and what follows from them.
@@ -474,6 +481,80 @@ MUTATIONS = (
         "if False:",
         "tests/preparation/test_index.py::test_too_many_bad_entries_fail_with_the_first_ten_and_keep_earlier_results",
     ),
+    # What acts in use.
+    one(
+        "a gesture that is shown for a moment never begins",
+        "inference/held_gestures.py",
+        "if shows != hand.gesture and time - hand.candidate_since >= self.settings.hold:",
+        "if shows != hand.gesture:",
+        "tests/inference/test_held_gestures.py::test_gesture_that_is_shown_shorter_than_the_hold_time_never_begins",
+    ),
+    one(
+        "the background begins nothing",
+        "inference/held_gestures.py",
+        " and gesture != self.vocabulary.background",
+        "",
+        "tests/inference/test_held_gestures.py::test_gesture_begins_once_it_is_held_and_ends_once_it_is_gone",
+    ),
+    one(
+        "a pose on its way to another is not doubted",
+        "live/doubts.py",
+        "held[-1].time - held[0].time < HELD_SECONDS",
+        "held[-1].time < held[0].time",
+        "tests/live/test_doubts.py::test_pose_that_is_held_too_shortly_is_not_doubted",
+    ),
+    one(
+        "nothing is kept in use unless it is switched on",
+        "live/catcher.py",
+        "        return self.settings.catch\n",
+        "        return True\n",
+        "tests/live/test_catcher.py::test_nothing_is_kept_in_memory_or_on_disk_unless_it_is_switched_on",
+    ),
+    # Who may use the page.
+    one(
+        "pages of other sites may not use the server",
+        "review/gate.py",
+        "if origin is not None and urlsplit(origin).netloc != host:",
+        "if False:",
+        "tests/review/test_gate.py::test_pages_of_other_sites_may_neither_post_nor_open_a_websocket",
+    ),
+    one(
+        "the server answers to its own names alone",
+        "review/gate.py",
+        "if _name_in(host) not in self.hosts:",
+        "if not host:",
+        "tests/review/test_gate.py::test_a_foreign_name_for_this_machine_is_refused",
+    ),
+    one(
+        "other machines need the token",
+        "review/gate.py",
+        "return hmac.compare_digest(given.encode(), self.token.encode())",
+        "return True",
+        "tests/review/test_gate.py::test_other_machines_stay_outside_without_a_token",
+    ),
+    # How it is put together.
+    one(
+        "8-bit weights that cost too much are not kept",
+        "deployment/model_card.py",
+        "return self.loss <= self.max_loss",
+        "return True",
+        "tests/deployment/test_export_onnx.py::test_int8_that_costs_too_much_is_not_kept",
+    ),
+    one(
+        "each process of the landmarks stage builds one detector",
+        "preparation/looking.py",
+        "@cache\ndef detector_of",
+        "def detector_of",
+        "tests/detection/test_added_detector.py"
+        "::test_stage_with_worker_processes_ends_and_each_process_builds_one_detector",
+    ),
+    one(
+        "a setting is read where it stands",
+        "settings.py",
+        "    return kind.from_config(config) if reads_itself else _NOTHING\n",
+        "    return _NOTHING\n",
+        "tests/test_settings.py::test_settings_hold_the_nodes_values_and_those_that_stand_elsewhere",
+    ),
 )
 
 
@@ -488,13 +569,16 @@ class Outcome:
 
 def main(words: Sequence[str]) -> int:
     """Check the mutations whose behaviour holds one of `words`, all without any; returns the exit code."""
+    results = Results.read() if RECORD in words else Results({}, file=None)
+    words = [word for word in words if word != RECORD]
     chosen = [each for each in MUTATIONS if not words or any(word in each.behaviour for word in words)]
+    chosen = [each for each in chosen if not results.rows.get(each.behaviour, "").startswith("| yes")]
     if _PROCESSES.get_start_method() == "forkserver":
         _PROCESSES.set_forkserver_preload(list(LIBRARIES))
     with checkout() as copy:
         missing = [problem for each in chosen for problem in problems_of(each, copy)]
         failing = [] if missing else failing_as_it_is(chosen, copy)
-        outcomes = [] if missing or failing else [checked(each, copy) for each in chosen]
+        outcomes = [] if missing or failing else [results.add(checked(each, copy)) for each in chosen]
     console = Console(width=150)
     for text in missing + [f"{test} fails without any mutation" for test in failing]:
         console.print(f"[bold red]error:[/] {text}", highlight=False)
@@ -502,6 +586,37 @@ def main(words: Sequence[str]) -> int:
     survived = [each for each in outcomes if not each.noticed_by]
     console.print(f"{len(outcomes) - len(survived)} of {len(chosen)} mutations are noticed", highlight=False)
     return int(bool(missing or failing or survived))
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows of the Markdown table in `file`, by behaviour; without a file they are not written down."""
+
+    rows: dict[str, str]
+    file: Path | None = RESULTS
+
+    @classmethod
+    def read(cls) -> Results:
+        """Those of earlier runs, if there are any."""
+        lines = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.is_file() else []
+        rows = [line for line in lines if line.startswith(("| yes |", "| NO |"))]
+        return cls({row.split(" | ")[1]: row for row in rows})
+
+    def add(self, outcome: Outcome) -> Outcome:
+        """Write one more down; returns it."""
+        noticed, by = ("yes", f"`{outcome.noticed_by.removeprefix('tests/')}`") if outcome.noticed_by else ("NO", "")
+        self.rows[outcome.mutation.behaviour] = f"| {noticed} | {outcome.mutation.behaviour} | {by} |"
+        ordered = [self.rows[each.behaviour] for each in MUTATIONS if each.behaviour in self.rows]
+        count = sum(row.startswith("| yes") for row in ordered)
+        if self.file:
+            about = (
+                f"`python tests/mutation_check.py {RECORD}`, {date.today()}, Python {platform.python_version()}.\n"
+                "Each behaviour is broken in a copy of the code, and the tests that must fail then are run.\n"
+                f"{count} of {len(MUTATIONS)} are noticed."
+            )
+            table = "\n".join(["| noticed | what was broken | by the test |", "|---|---|---|", *ordered])
+            self.file.write_text(f"# Mutations\n\n{about}\n\n{table}\n", encoding="utf-8")
+        return outcome
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.structure import (
     Module,
     circles,
+    folder_arrows,
     functions_in,
     imports_of,
     modules_in,
@@ -28,6 +29,7 @@ FLOORS = (
     "training",
     "inference",
     "evaluation",
+    "sweeps",
     "deployment",
     "active_learning",  # admission alone
     "active_learning.diagnosis",
@@ -45,6 +47,9 @@ FLOORS = (
 TOP = {"__main__", "performer", "walkthrough"}
 CONFIGURATION = {"configuration", "settings"}
 """Modules that build the configuration, or turn it into settings."""
+FRONT_DOORS = [["recording", "recording.window"], ["review", "review.camera", "review.pages"]]
+"""Folders with a module that opens what is in their subfolders, which use the folder's others: `recording/run`, the
+recorder with or without a window, and `review/app`, the command."""
 ROLES = {"main", "backbone"}
 """What a command runs, and what a file in training/models/ builds: named by the module."""
 OWN_WORDS = ("review", "deployment.demo_space", "deployment.web")
@@ -78,6 +83,13 @@ def test_imports_never_run_up(modules: dict[str, Module]) -> None:
 
 def test_no_two_modules_import_each_other(modules: dict[str, Module]) -> None:
     assert not circles({name: imports_of(module, modules) for name, module in modules.items()})
+
+
+def test_only_a_folder_and_its_own_parts_import_each_other(modules: dict[str, Module]) -> None:
+    arrows: dict[str, set[str]] = {}
+    for source, target in folder_arrows(modules):
+        arrows.setdefault(source, set()).add(target)
+    assert circles(arrows) == FRONT_DOORS
 
 
 def test_the_configuration_ends_in_main_and_from_config(modules: dict[str, Module]) -> None:

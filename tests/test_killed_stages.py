@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 KILLS = 6
-SMALL = ["synthetic.images=60", "synthetic.people=12", "sources=[synthetic]", "crops.size=32", "logger=[]"]
+SMALL = ["synthetic.images=60", "synthetic.subjects=12", "sources=[synthetic]", "crops.size=32", "logger=[]"]
 TRAINING = ["train_hyperparams.epochs=3", "train_hyperparams.batch_size=16"]
 STAGES = {
     "synthetic": (["-m", "static_gesture_classification.synthetic.generate"], "data/synthetic"),

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,8 @@ ADDRESS = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg)\(.*sa_family=AF_INE
 STRACE = ("strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto,sendmsg,sendmmsg")
 IN_TURN = """
 import ast, importlib, sys, time
+from tests.support.conf_cache import compose_once
+compose_once()
 seconds, turns = ast.literal_eval(sys.argv[1])
 for module, *arguments in turns:
     sys.argv = [module, *arguments]
@@ -114,12 +116,27 @@ def record(video: Path, *overrides: str) -> Command:
 
 def noise(path: Path, frames: int) -> Path:
     """A video without hands."""
+    random = np.random.default_rng(0)
+    return write_video(path, (random.integers(0, 255, (120, 160, 3), np.uint8) for _ in range(frames)))
+
+
+def every_tenth(video: Path, path: Path) -> Path:
+    """A video of every tenth frame of another."""
     from static_gesture_classification.opencv import cv2
 
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 15, (160, 120))
-    random = np.random.default_rng(0)
-    for _ in range(frames):
-        writer.write(random.integers(0, 255, (120, 160, 3), np.uint8))
+    film = cv2.VideoCapture(str(video))
+    frames = [film.read()[1] for _ in range(int(film.get(cv2.CAP_PROP_FRAME_COUNT)))]
+    return write_video(path, frames[::10])
+
+
+def write_video(path: Path, frames: Iterable[np.ndarray]) -> Path:
+    from static_gesture_classification.opencv import cv2
+
+    first, *others = frames
+    height, width = first.shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 15, (width, height))
+    for frame in (first, *others):
+        writer.write(frame)
     writer.release()
     return path
 
@@ -140,6 +157,6 @@ def test_looking_for_hands_tries_to_reach_nobody(
     traced: Traced, pipeline: list[str], photographs: Path, hand_landmarker: Path
 ) -> None:
     detector = (f"detector.model.path={hand_landmarker}", "detector.second_look.columns=0")
-    video = photographs / "videos" / "webcam.mp4"
+    video = every_tenth(photographs / "videos" / "webcam.mp4", traced.folder / "webcam.avi")
     landmarks = [f"{PACKAGE}.preparation.landmarks", *LITTLE, "landmarks.extract=always", *detector]
     assert traced.attempts(landmarks, record(video, *detector), predict(video, *detector)) == []

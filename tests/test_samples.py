@@ -9,9 +9,15 @@ import pytest
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.samples import (
     SCHEMA,
+    group_of,
+    landmark_array,
+    read_arrow,
+    read_landmarks_of,
+    read_rows,
     read_samples,
     sample_id,
     sample_writer,
+    subject_of,
     to_arrow,
     write_samples,
 )
@@ -46,6 +52,49 @@ def test_table_comes_back_as_written(tmp_path: Path) -> None:
     assert back.loc[0, "image"] == "ünï côd/日本 1.jpg"
     np.testing.assert_array_equal(back.loc[0, "landmarks"], np.linspace(0, 1, 42, dtype=np.float32))
     assert back.loc[1, "landmarks"] is None
+
+
+def test_only_the_columns_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    write_samples(samples(), tmp_path / "samples.parquet")
+    back = read_rows(tmp_path / "samples.parquet", ["split", "sample_id"])
+    assert back.to_dict("list") == {"split": ["", ""], "sample_id": ["a", "b"]}
+    assert "landmarks" not in read_rows(tmp_path / "samples.parquet")
+    points = read_landmarks_of(tmp_path / "samples.parquet", ["b", "a", "unknown"])
+    assert {name: each.shape for name, each in points.items()} == {"a": (21, 2)}
+
+
+def test_columns_are_dictionaries_and_lists_of_fixed_size_which_anything_that_reads_parquet_understands(
+    tmp_path: Path,
+) -> None:
+    with sample_writer(tmp_path / "samples.parquet") as writer:
+        for name in "abc":  # each piece has dictionaries of its own
+            one = samples().iloc[:1].assign(sample_id=name, subject=f"of {name}")
+            writer.write_table(to_arrow(one if name != "b" else one.assign(landmarks=None)))
+    table = read_arrow(tmp_path / "samples.parquet")
+    assert table.schema.equals(SCHEMA)
+    assert table["subject"].to_pylist() == ["of a", "of b", "of c"]
+    assert table["landmarks"].is_valid().to_pylist() == [True, False, True]
+    elsewhere = pq.read_table(tmp_path / "samples.parquet")
+    assert elsewhere.schema.equals(SCHEMA)
+    np.testing.assert_array_equal(np.stack(elsewhere["landmarks"].to_numpy()), landmark_array(table).reshape(3, 42))
+
+
+def test_table_of_the_first_version_is_read_as_one_of_today(tmp_path: Path) -> None:
+    old = [pa.field(each.name, pa.string()) if pa.types.is_dictionary(each.type) else each for each in SCHEMA]
+    old[SCHEMA.names.index("landmarks")] = pa.field("landmarks", pa.list_(pa.float32()))
+    write_samples(samples(), tmp_path / "new.parquet")
+    new = read_arrow(tmp_path / "new.parquet")
+    pq.write_table(new.cast(pa.schema(old, {"sample_table_version": "1"})), tmp_path / "old.parquet")
+    assert read_arrow(tmp_path / "old.parquet").equals(new)
+
+
+def test_group_is_the_subject_else_the_session_else_the_image() -> None:
+    known, unknown = samples(subject=""), samples(subject="", session="")
+    elsewhere = samples().iloc[:1].assign(subject="x/anna", source="recorded")
+    assert list(subject_of(pd.concat([known, elsewhere]))) == ["x/anna", "", "x/anna"]
+    assert list(group_of(known)) == ["x/anna", "x: s1"]
+    assert group_of(unknown)[1] == "x: ünï côd/日本 1.jpg"
+    assert list(group_of(known.iloc[:0])) == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.arrays import Floats, Integers
@@ -37,7 +36,7 @@ SCORE_DECIMALS = 5  # of a score that is written down
 SHARE_ROUNDING = 1e-9  # so that one in ten of ten is one
 
 
-class AdmissionSettings(Settings):
+class AdmissionSettings(Settings, key="admission"):
     """The `admission` node of the configuration.
 
     Args:
@@ -49,11 +48,6 @@ class AdmissionSettings(Settings):
     margin: float = Field(default=0.3, ge=0, le=1, strict=True)
     easy: float = Field(default=0.1, ge=0, lt=1, strict=True)
     held_out: float = Field(default=0.2, ge=0, lt=1, strict=True)
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> AdmissionSettings:
-        """From `config.admission`. Raises `UserError` where a value is out of its range."""
-        return cls.read(config, "admission")
 
 
 @dataclass(frozen=True)
@@ -340,7 +334,7 @@ def _subject(session: Session, image: RecordedImage, source: str) -> str:
 
 def _read_placed(split_table: Path, source: str) -> dict[str, str]:
     """Subject -> split, over all sources; a sample without a subject counts by its session."""
-    samples = read_rows(split_table)
+    samples = read_rows(split_table, ["source", "subject", "session", "split"])
     samples = samples[samples["split"] != ""]
     subjects = subject_of(samples)
     named = subjects.where(subjects != "", samples["session"])

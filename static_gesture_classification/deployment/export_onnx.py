@@ -15,11 +15,11 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pydantic import Field
 from rich.filesize import decimal
 
@@ -48,7 +48,7 @@ from static_gesture_classification.inference.onnx_file import (
     with_metadata,
 )
 from static_gesture_classification.inference.predictor import Predictor
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.training.checkpoint import Classifier, checkpoint_digest, load_classifier
 from static_gesture_classification.workspace import Workspace
@@ -57,7 +57,7 @@ COMPARED_SAMPLES = 256  # samples that file and checkpoint are compared on
 MEASURED = ("test", "val")
 
 
-class ExportOnnxSettings(Settings):
+class ExportOnnxSettings(Settings, key="export_onnx"):
     """Settings of `gestures export-onnx`.
 
     Args:
@@ -78,24 +78,17 @@ class ExportOnnxSettings(Settings):
     int8: bool
     max_loss: float = Field(ge=0, le=1)
     resamples: int = Field(ge=0)
-    seed: int
+    seed: Annotated[int, At("seed")]
     workspaces: tuple[Workspace, ...]
-    sources: dict[str, Any]
+    sources: Annotated[dict[str, Any], At("sources")]
     tones: ToneSettings
     detector: DetectorSettings
 
     @classmethod
     def from_config(cls, config: DictConfig) -> ExportOnnxSettings:
-        """Of the whole configuration."""
-        return cls.read(
-            config,
-            "export_onnx",
-            seed=config.seed,
-            workspaces=(Workspace.from_config(config), Workspace.read(config, "retrain.paths")),
-            sources=OmegaConf.to_container(config.sources, resolve=True),
-            tones=ToneSettings.from_config(config),
-            detector=DetectorSettings.from_config(config),
-        )
+        """Of the whole configuration; raises as `read`."""
+        workspaces = (Workspace.from_config(config), Workspace.read(config, "retrain.paths"))
+        return cls.read(config, "export_onnx", workspaces=workspaces)
 
     @property
     def file(self) -> Path:
@@ -204,7 +197,7 @@ def reduce(
 
 def measure_tones(network: OnnxClassifier, settings: ExportOnnxSettings) -> tuple[ToneScores | None, str]:
     """The scores per skin tone, or why there are none."""
-    if not settings.tones.people:
+    if not settings.tones.subjects:
         return None, "tones=0 switched it off"
     try:
         with settings.detector.build() as detector:
@@ -230,7 +223,7 @@ def gather_facts(
         inputs=network_inputs(made.network),
         data_version=history.data_version,
         missing=history.missing,
-        people_apart=(trained_with.get("split") or {}).get("group") != "session",
+        subjects_apart=(trained_with.get("split") or {}).get("group") != "session",
         sources=()
         if samples is None
         else describe_sources(samples, trained_with.get("sources") or {}, settings.sources),

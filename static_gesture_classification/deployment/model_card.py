@@ -20,7 +20,7 @@ from static_gesture_classification.deployment.skin_tones import ToneScores
 from static_gesture_classification.deployment.sources import SourceFacts
 from static_gesture_classification.deployment.usage import NetworkInput, usage
 from static_gesture_classification.evaluation.resampling_units import SUBJECT, describe_units
-from static_gesture_classification.synthetic.people import TONES
+from static_gesture_classification.synthetic.subjects import TONES
 
 CARD = "MODEL.md"
 MARK = "<!-- Written by gestures export-onnx for"  # and the file's name
@@ -61,11 +61,11 @@ class CardFacts:
         inputs: of the network.
         data_version: of the data that it was trained on; None if unknown.
         missing: why the data are not there; "" if they are.
-        people_apart: whether each person is in one split only.
+        subjects_apart: whether each person is in one split only.
         sources: of the data; () without data.
         gestures: hands and people per gesture in train; empty without data.
         scores: per split.
-        difference, compared, on_real: see `export_onnx.Exported`.
+        difference, compared, on_real: see `export_onnx.ExportedModel`.
         int8: None where it was not asked for.
         tones: None where they were not measured.
         no_tones: why; "" if they were.
@@ -77,7 +77,7 @@ class CardFacts:
     inputs: Sequence[NetworkInput]
     data_version: str | None
     missing: str
-    people_apart: bool
+    subjects_apart: bool
     sources: Sequence[SourceFacts]
     gestures: pd.DataFrame
     scores: Mapping[str, SplitScores]
@@ -180,10 +180,10 @@ def _data(facts: CardFacts) -> list[str]:
     if not facts.sources:
         return ["## What it was trained on", "", f"Not known: {facts.missing}."]
     rows = [
-        (each.name, each.licence, each.people or "not known", *(f"{count:,}" for count in each.hands.values()))
+        (each.name, each.licence, each.subjects or "not known", *(f"{count:,}" for count in each.hands.values()))
         for each in facts.sources
     ]
-    gestures = [(name, f"{row.hands:,}", f"{row.people:,}") for name, row in facts.gestures.iterrows()]
+    gestures = [(name, f"{row.hands:,}", f"{row.subjects:,}") for name, row in facts.gestures.iterrows()]
     return [
         "## What it was trained on",
         "",
@@ -224,13 +224,13 @@ def _scores(facts: CardFacts) -> list[str]:
 
 
 def _say_held_out(facts: CardFacts) -> str:
-    if facts.people_apart:
+    if facts.subjects_apart:
         return "Nobody is in two splits, as far as people are known; nor is a recording."
     return "No recording is in two splits, but people are: on people who are new to it, expect less."
 
 
 def _score_cells(score: Score) -> tuple[str, ...]:
-    return score_in_words(score), f"{score.samples:,}", str(score.people or "not known"), f"{score.missed:,}"
+    return score_in_words(score), f"{score.samples:,}", str(score.subjects or "not known"), f"{score.missed:,}"
 
 
 def _interval_note(score: Score) -> str:
@@ -256,7 +256,7 @@ def _tones(facts: CardFacts) -> list[str]:
     return [
         *lines,
         f"Synthetic hands of the ten tones of Monk's scale, from the picture to the gesture with this project's hand "
-        f"detector: {facts.tones.people} synthetic people, each with each gesture once per tone. Pose, light and "
+        f"detector: {facts.tones.subjects} synthetic people, each with each gesture once per tone. Pose, light and "
         "clothes are the same in all tones, so compare the tones with each other. Drawn hands are no "
         "photographs: the level says little.",
         "",
@@ -349,7 +349,7 @@ def _support(scores: SplitScores, row: Any) -> int:
 
 def _thin_data(facts: CardFacts) -> list[str]:
     lines = []
-    few = [f"{name} ({row.people})" for name, row in facts.gestures.iterrows() if row.people < FEW_PEOPLE]
+    few = [f"{name} ({row.subjects})" for name, row in facts.gestures.iterrows() if row.subjects < FEW_PEOPLE]
     if few:
         lines.append(f"Shown by fewer than {FEW_PEOPLE} known people in train: {', '.join(few)}.")
     whole = [(name, each.whole) for name, each in facts.scores.items() if each.whole.interval.unit != SUBJECT]

@@ -25,14 +25,14 @@ class Score:
     Args:
         samples: how many; a hand that was not found is one, and an error.
         missed: how many hands were not found.
-        people: how many known people show them.
+        subjects: how many known people show them.
         weighted_f1: 0..1.
         interval: of it, at 95 %.
     """
 
     samples: int
     missed: int
-    people: int
+    subjects: int
     weighted_f1: float
     interval: Interval
 
@@ -42,7 +42,7 @@ class Score:
         return {
             "samples": self.samples,
             "missed": self.missed,
-            "people": self.people,
+            "subjects": self.subjects,
             "weighted_f1": round(self.weighted_f1, 4),
             "interval": interval,
         }

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
 from pydantic import Field
 
 from static_gesture_classification.deployment.scores import Score, score
@@ -20,19 +19,19 @@ from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, pr
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.samples import BOX
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset
-from static_gesture_classification.synthetic.people import TONES, with_tone
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import photograph
 from static_gesture_classification.synthetic.settings import SyntheticSettings
+from static_gesture_classification.synthetic.subjects import TONES, with_tone
 from static_gesture_classification.terminal import track
 
 TONE_PICTURE_SIZE = 320  # pixels of a picture
 TONES_SEED = "skin tones"  # other hands than those that are trained on
 
 
-class ToneSettings(Settings):
+class ToneSettings(Settings, key="export_onnx"):
     """What pictures are made.
 
     Args:
@@ -43,16 +42,10 @@ class ToneSettings(Settings):
 
     tones: int = Field(ge=0)
     synthetic: SyntheticSettings
-    poses: dict[str, Any]
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> ToneSettings:
-        """From `export_onnx.tones`, `synthetic` and `poses`."""
-        poses: Any = OmegaConf.to_container(config.poses, resolve=True)
-        return cls.read(config, "export_onnx", synthetic=SyntheticSettings.from_config(config), poses=poses)
+    poses: Annotated[dict[str, Any], At("poses")]
 
     @property
-    def people(self) -> int:
+    def subjects(self) -> int:
         """Number of synthetic people."""
         return self.tones
 
@@ -62,7 +55,7 @@ class ToneScores:
     """Scores per tone, from the lightest to the darkest; the gestures that have no pose are not in them."""
 
     scores: tuple[Score, ...]
-    people: int
+    subjects: int
     gestures: tuple[str, ...]
 
 
@@ -79,14 +72,14 @@ def score_tones(predictor: Predictor, settings: ToneSettings, resamples: int, se
     if len(gestures) < 2:
         return None
     dataset = _dataset(gestures, settings)
-    pictures = [Picture(gesture, person) for gesture in gestures for person in range(settings.people)]
+    pictures = [Picture(gesture, person) for gesture in gestures for person in range(settings.subjects)]
     keys = sample_keys(pd.DataFrame([_key(picture) for picture in pictures]))
     tones = range(len(TONES))
     rows = [[np.zeros(0)] * len(pictures) for _ in tones]
     for tone, at, image in track(_photographs(dataset, pictures), "skin tones", len(pictures) * len(TONES)):
         rows[tone][at] = probabilities_of(image, predictor)
     each = (predictions_of(keys, np.stack(some).astype(np.float32), predictor.vocabulary) for some in rows)
-    return ToneScores(tuple(score(some, resamples, seed) for some in each), settings.people, tuple(gestures))
+    return ToneScores(tuple(score(some, resamples, seed) for some in each), settings.subjects, tuple(gestures))
 
 
 def probabilities_of(image: np.ndarray, predictor: Predictor) -> np.ndarray:
@@ -108,8 +101,8 @@ def _photographs(dataset: SyntheticDataset, pictures: Sequence[Picture]) -> Iter
 
 def _dataset(gestures: Sequence[str], settings: ToneSettings) -> SyntheticDataset:
     asked = {
-        "people": max(settings.people, 3),
-        "images": len(gestures) * max(settings.people, 3),
+        "subjects": max(settings.subjects, 3),
+        "images": len(gestures) * max(settings.subjects, 3),
         "background_times": 1,
     }
     changed = settings.synthetic.model_copy(update={**asked, "size": TONE_PICTURE_SIZE, "seed": TONES_SEED})

@@ -20,13 +20,13 @@ class SourceFacts:
     Args:
         name: as in conf/sources/.
         hands: per split.
-        people: known people in all splits.
+        subjects: known people in all splits.
         licence: of its pictures, as the configuration says; `UNKNOWN_LICENCE` without one.
     """
 
     name: str
     hands: Mapping[str, int]
-    people: int
+    subjects: int
     licence: str
 
     def plain(self) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def describe_sources(samples: pd.DataFrame, *configured: Mapping[str, Any]) -> t
 
 
 def count_gestures(samples: pd.DataFrame, gestures: tuple[str, ...]) -> pd.DataFrame:
-    """Hands of train, and known people who show them: columns `hands`, `people`, one row per gesture."""
+    """Hands of train, and known people who show them: columns `hands`, `subjects`, one row per gesture."""
     train = samples[samples["split"] == "train"]
     subjects = subject_of(train)
     known = subjects[subjects != ""].groupby(train["gesture"]).nunique()
     hands = train["gesture"].value_counts()
     rows = {name: (int(hands.get(name, 0)), int(known.get(name, 0))) for name in gestures}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["hands", "people"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["hands", "subjects"])

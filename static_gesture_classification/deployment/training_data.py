@@ -11,6 +11,7 @@ import numpy as np
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    VERSION_COLUMNS,
     VERSION_FIELD,
     data_version,
     read_checkpoint_record,
@@ -100,7 +101,9 @@ def _find_prepared(classifier: Classifier, workspaces: Sequence[Workspace], vers
         # The pipeline records the version of the first, the quick loop that of the second.
         tables = {kind.sample_table(each), each.split_table}
         try:
-            if not any(table.is_file() and data_version(read_rows(table)) == version for table in tables):
+            if not any(
+                table.is_file() and data_version(read_rows(table, VERSION_COLUMNS)) == version for table in tables
+            ):
                 continue
             hands = kind.open(each.crops, each.landmarks, each.split_table)
         except DataError:  # half prepared, or of an earlier version

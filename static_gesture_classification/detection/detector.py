@@ -121,7 +121,7 @@ class Detector(ABC):
         self.close()
 
 
-class DetectorSettings(Settings):
+class DetectorSettings(Settings, key="detector"):
     """The settings of a detector. They can be pickled and compared.
 
     Args:

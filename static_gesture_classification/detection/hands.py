@@ -29,7 +29,6 @@ from static_gesture_classification.detection.turned_square import TurnedSquare
 from static_gesture_classification.hand_points import WHOLE_IMAGE, Box
 
 IN_BOX_SURELY = 0.5  # least intersection over union with a known box of a hand that was found without a palm
-NEARLY_UPRIGHT = 0.3  # radians
 SAME_PALM = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
 
 
@@ -39,17 +38,24 @@ class HandSettings(LookSettings):
     Args:
         palm_turn: degrees, clockwise, by which a palm's square is turned besides, so that its fingers do not point up.
             MediaPipe 1.2.2 turns it by 26.565 (the tangent is 1/2), but not those of hands that it follows.
-        refine: look at each hand that was found by its palm a second time, in the square by its landmarks, as in the
+        palm_square: a palm's square: its side as a multiple of the palm's longer one, and how far it is shifted to the
+            fingers, as a share of the palm's height. MediaPipe has 2.6 and 0.5.
+        refine: look at hands that were found by their palms a second time, in the square by their landmarks, as in the
             next frame of a video.
+        refine_apart: but only where this square and the palm's are farther apart (see `TurnedSquare.apart`), or where
+            the hand is not `second_look.sure`; 0: each hand.
         known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
-            box, as many times as wide as its longer side; 0: the palm network searches first.
+            box, as many times as wide as its longer side; the palm network searches where no sure hand is there. 0: it
+            searches first.
         look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
             between two searches for more; 0: search in every frame.
         threads: of each network.
     """
 
     palm_turn: float
+    palm_square: tuple[float, float]
     refine: bool
+    refine_apart: float = Field(ge=0)
     known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
     threads: int = Field(ge=1)
@@ -129,40 +135,36 @@ class HandDetector(LookingDetector):
         """Release the networks; the next call loads them again."""
         self.networks.close()
 
-    def _refine(self, image: np.ndarray, hand: DetectedHand, presence: float) -> DetectedHand:
-        assert hand.landmarks is not None
-        square = TurnedSquare.around_landmarks(hand.landmarks * (image.shape[1], image.shape[0]))
-        return next(iter(self._hands(image, [square], presence)), hand)
-
     def _straight(self, image: np.ndarray, box: Box) -> DetectedHand | None:
-        """What fills a box as a hand, by the landmark network alone; None where it is not sure.
-
-        A hand that is turned far is looked at again, turned upright.
-        """
-        height, width = image.shape[:2]
-        square = TurnedSquare.of_region(Region.around(box, width, height, self.how.known_square))
-        hand = self._in_box(image, square, box, IN_BOX_SURELY)
-        if hand is None or hand.landmarks is None:
-            return None
-        upright = TurnedSquare.around_landmarks(hand.landmarks * (width, height))
-        if abs(upright.turn) <= NEARLY_UPRIGHT:
-            return hand
-        return self._in_box(image, upright, box, self.how.known_box.overlap)
-
-    def _in_box(self, image: np.ndarray, square: TurnedSquare, box: Box, least: float) -> DetectedHand | None:
-        hands = self._hands(image, [square], self.how.min_presence_confidence)
-        return hands[0] if hands and overlap(hands[0].box, box) >= least else None
+        """What fills a box as a hand, by the landmark network alone; None where it is not sure."""
+        square = TurnedSquare.of_region(Region.around(box, image.shape[1], image.shape[0], self.how.known_square))
+        hands = self._look_twice(image, square, self.how.min_presence_confidence)
+        is_it = hands and hands[0].score >= self.how.second_look.sure and overlap(hands[0].box, box) >= IN_BOX_SURELY
+        return hands[0] if is_it else None
 
     def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
-        hands = self._hands(image, self._squares(image, region)[: self.how.num_hands], presence)
-        return [self._refine(image, hand, presence) for hand in hands] if self.how.refine else hands
+        found: list[DetectedHand] = []
+        for square in self._squares(image, region)[: self.how.num_hands]:
+            if not any(_is_part_of(square, hand, image) for hand in found):
+                found += self._look_twice(image, square, presence)
+        return found
+
+    def _look_twice(self, image: np.ndarray, first: TurnedSquare, presence: float) -> list[DetectedHand]:
+        """The hand in a square; if `refine` wants it, looked at again in the square by its landmarks."""
+        hands = self._hands(image, [first], presence)
+        if not hands or not self.how.refine:
+            return hands
+        square = TurnedSquare.around_landmarks(np.asarray(hands[0].landmarks) * (image.shape[1], image.shape[0]))
+        is_right = first.apart(square) <= self.how.refine_apart and hands[0].score >= self.how.second_look.sure
+        return hands if is_right else self._hands(image, [square], presence) or hands
 
     def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
         seen = TurnedSquare.of_region(region)
         output, scores = self.networks.palms(seen.cut(image, PALM_SIDE, inside=region))
         palms = palms_of(output, scores, self.how.min_detection_confidence)
-        return [TurnedSquare.around_palm(palm, seen, math.radians(self.how.palm_turn)) for palm in palms]
+        turn = math.radians(self.how.palm_turn)
+        return [TurnedSquare.around_palm(palm, seen, turn, self.how.palm_square) for palm in palms]
 
     def _hands(self, image: np.ndarray, squares: Iterable[TurnedSquare], presence: float) -> list[DetectedHand]:
         found = (self._hand(image, square) for square in squares if square.side >= 1)
@@ -182,6 +184,12 @@ class HandDetector(LookingDetector):
 
 def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:
     return [hand.landmarks for hand in hands if hand.landmarks is not None]
+
+
+def _is_part_of(square: TurnedSquare, hand: DetectedHand, image: np.ndarray) -> bool:
+    """Whether a palm's square is a smaller one in the place of a hand that was found."""
+    of_hand = TurnedSquare.around_landmarks(np.asarray(hand.landmarks) * (image.shape[1], image.shape[0]))
+    return square.side <= of_hand.side and _same_place(square, of_hand)
 
 
 def _same_place(one: TurnedSquare, other: TurnedSquare) -> bool:

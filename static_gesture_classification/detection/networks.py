@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,16 @@ PALM_SIDE, HAND_SIDE = 192, 224  # pixels of the networks' square inputs
 _inherited: list[Any] = []
 
 
-class Networks(NativeResource[dict[str, Any]]):
+@dataclass(frozen=True)
+class _Network:
+    """A loaded network, and the numbers of its input and outputs, whose look-up takes time."""
+
+    runs: Any
+    input: int
+    outputs: tuple[int, ...]
+
+
+class Networks(NativeResource[dict[str, _Network]]):
     """The palm network and the landmark network.
 
     Args:
@@ -66,11 +76,11 @@ class Networks(NativeResource[dict[str, Any]]):
     def _run(self, name: str, pixels: np.ndarray) -> list[np.ndarray]:
         with self._held() as networks:
             network = networks[name]
-            network.set_tensor(network.get_input_details()[0]["index"], pixels[None])
-            network.invoke()
-            return [network.get_tensor(output["index"]) for output in network.get_output_details()]
+            network.runs.set_tensor(network.input, pixels[None])
+            network.runs.invoke()
+            return [network.runs.get_tensor(output) for output in network.outputs]
 
-    def _load(self) -> dict[str, Any]:
+    def _load(self) -> dict[str, _Network]:
         path = model_file(self.model)
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -82,12 +92,13 @@ class Networks(NativeResource[dict[str, Any]]):
                 for name in (PALM_NETWORK, LANDMARK_NETWORK):
                     network = Interpreter(model_content=archive.read(name), num_threads=self.threads)
                     network.allocate_tensors()
-                    loaded[name] = network
+                    (taken,), given = network.get_input_details(), network.get_output_details()
+                    loaded[name] = _Network(network, taken["index"], tuple(output["index"] for output in given))
         except (zipfile.BadZipFile, KeyError, ValueError, RuntimeError) as error:
             raise UserError(f"cannot use {path} as a hand landmarker: {error}") from error
         return loaded
 
     @staticmethod
-    def _release(resource: dict[str, Any], process: int) -> None:
+    def _release(resource: dict[str, _Network], process: int) -> None:
         if process != os.getpid():
             _inherited.append(resource)

@@ -18,8 +18,7 @@ from static_gesture_classification.detection.palms import PALM_MIDDLE, PALM_WRIS
 from static_gesture_classification.detection.regions import Region
 from static_gesture_classification.hand_points import INDEX_BASE, MIDDLE_BASE, RING_BASE
 
-AROUND_PALM, ABOVE_PALM = 2.6, 0.5  # side as a multiple of the palm's longer one; shift to the fingers by its height
-AROUND_HAND, ABOVE_HAND = 2.0, 0.1  # likewise around landmarks
+AROUND_HAND, ABOVE_HAND = 2.0, 0.1  # side as a multiple of the hand's longer one; shift to the fingers by its height
 WRIST_AND_PALM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)  # landmarks without the fingers' last two joints
 
 
@@ -39,12 +38,19 @@ class TurnedSquare:
         return cls(x, y, max(region.width, region.height), 0.0)
 
     @classmethod
-    def around_palm(cls, palm: Palm, seen: TurnedSquare, turn: float = 0.0) -> TurnedSquare:
-        """The square of the hand that has this palm, found in the upright square `seen`, turned by `turn` more."""
+    def around_palm(cls, palm: Palm, seen: TurnedSquare, turn: float, square: tuple[float, float]) -> TurnedSquare:
+        """The square of the hand that has this palm.
+
+        Args:
+            palm: found in the upright square `seen`.
+            turn: radians by which the square is turned more.
+            square: its side as a multiple of the palm's longer one; its shift to the fingers as a share of the palm's
+                height.
+        """
         (x1, y1), (x2, y2) = seen.to_image(palm.box)
         wrist, base = seen.to_image(palm.points[[PALM_WRIST, PALM_MIDDLE]])
         turn = upwards(base - wrist) + turn
-        return _shift((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, AROUND_PALM, ABOVE_PALM)
+        return _shift((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, turn, *square)
 
     @classmethod
     def around_landmarks(cls, points: np.ndarray) -> TurnedSquare:
@@ -86,6 +92,12 @@ class TurnedSquare:
         """Points (n, 2), 0..1 of the square's side, in pixels of the image: float64 (n, 2)."""
         matrix = self._to_image(1.0)
         return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
+
+    def apart(self, other: TurnedSquare) -> float:
+        """How far its corners are from another's, root mean square, as a share of its side."""
+        corners = ((0, 0), (1, 0), (1, 1), (0, 1))
+        moves = self.to_image(np.array(corners)) - other.to_image(np.array(corners))
+        return float(np.sqrt(np.square(moves).sum(axis=1).mean())) / self.side
 
     def turn_points(self, metres: np.ndarray) -> np.ndarray:
         """Points (n, 3) in metres, of the upright square, turned like the square: float32 (n, 3)."""

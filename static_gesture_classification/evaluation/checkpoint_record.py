@@ -16,6 +16,8 @@ from static_gesture_classification.samples import group_of
 SUBJECT_DIGITS = 16  # of a subject's digest
 SUBJECTS_KEY = "people_trained_on"  # the record's key of their digests
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"  # of a run folder
+VERSION_COLUMNS = ("sample_id", "gesture", "split")  # that `data_version` needs
+SUBJECT_COLUMNS = ("source", "subject", "session", "image", "split")  # that `split_subjects` needs
 
 
 class CheckpointRecord(TypedDict, total=False):
@@ -44,7 +46,7 @@ def data_version(samples: pd.DataFrame) -> str:
     The order of rows does not matter, nor do rows that are in no split.
     """
     used = samples[samples["split"] != ""]
-    rows = sorted(f"{row[0]} {row[1]} {row[2]}" for row in used[["sample_id", "gesture", "split"]].to_numpy())
+    rows = sorted(f"{row[0]} {row[1]} {row[2]}" for row in used[[*VERSION_COLUMNS]].to_numpy())
     return hashlib.blake2b("\n".join(rows).encode(), digest_size=8).hexdigest()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import pyarrow as pa
@@ -32,7 +33,7 @@ from static_gesture_classification.preparation.crops import CropSettings
 from static_gesture_classification.preparation.landmark_store import POINTS
 from static_gesture_classification.preparation.landmarks import LandmarkSettings
 from static_gesture_classification.samples import SCHEMA, SPLITS
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.run_list import find_run, list_runs
 from static_gesture_classification.training import hardware
@@ -46,7 +47,7 @@ from static_gesture_classification.training.inputs import PreparedHands
 from static_gesture_classification.workspace import Workspace
 
 
-class ContenderSettings(Settings):
+class ContenderSettings(Settings, key="compare"):
     """Where contenders are found, and what a checkpoint predicts from; of `compare`, `paths` and `trainer`.
 
     Args:
@@ -58,7 +59,7 @@ class ContenderSettings(Settings):
         extraction: how landmarks are found.
     """
 
-    runs: Path
+    runs: Annotated[Path, At("paths.runs")]
     crops: Path
     landmarks: Path
     output: Path
@@ -68,15 +69,9 @@ class ContenderSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> ContenderSettings:
-        """Of the whole configuration."""
-        return cls.read(
-            config,
-            "compare",
-            runs=config.paths.runs,
-            device=hardware.torch_device(config.trainer.accelerator),
-            cutting=CropSettings.from_config(config),
-            extraction=LandmarkSettings.from_config(config, extract=True),
-        )
+        """Of the whole configuration; raises as `read`."""
+        device = hardware.torch_device(config.trainer.accelerator)
+        return cls.read(config, "compare", device=device, extraction=LandmarkSettings.from_config(config, extract=True))
 
     def at(self, workspace: Workspace) -> ContenderSettings:
         """The same on what another workspace holds."""

@@ -7,7 +7,7 @@ Fields, in addition to the module's:
     datasets/{train,val}_distribution             bar chart of samples per gesture
     datasets/{train,val}_samples/sample_<i>       pictures; train's beside what augmentation makes of it
     predictions/{train,val}/<epoch>               the predictions table
-    val/figures/confusion_matrices/<epoch>
+    val/figures/confusion_matrices/<epoch>        of many gestures (`figures.READABLE`): the best and the last epoch's
     val/classification_report/<gesture or average>/<precision|recall|f1-score|support>    series
     val/error_pairs/<epoch>/<gesture>_taken_for_<prediction>     pictures; of the best and of the last epoch
 
@@ -36,6 +36,7 @@ from static_gesture_classification.evaluation.checkpoint_record import (
 )
 from static_gesture_classification.evaluation.epochs import predicted_epochs, predictions_file
 from static_gesture_classification.evaluation.metrics import (
+    Outcomes,
     average_scores,
     gesture_scores,
     outcomes_of,
@@ -54,7 +55,7 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.inputs import SelectedRows
-from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer
+from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer, gather_all_tensors
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
@@ -65,7 +66,8 @@ PICTURE_TILE = 160
 class EpochCallback(Callback):
     """Collects the outputs of an epoch's steps, and writes them to every `RunLogger` of the trainer at its end.
 
-    During an epoch it only keeps references to the steps' tensors. Without a `RunLogger` it does nothing.
+    During an epoch it only keeps references to the steps' tensors. Without a `RunLogger` it does nothing. Of several
+    processes that train together rank 0 has the logger; the others keep their steps' tensors for it.
 
     Args:
         samples_shown: samples of each split that are logged at the start, one gesture after the other.
@@ -75,9 +77,11 @@ class EpochCallback(Callback):
         self.samples_shown = samples_shown
         self._outputs: dict[str, deque[dict[str, Tensor]]] = {}
         self._keys: pa.Table | None = None
+        self._keeping = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the samples of train and val."""
+        self._keeping = trainer.strategy.broadcast(bool(_loggers(trainer)))
         if not _loggers(trainer):
             return
         data = _data(trainer)
@@ -96,7 +100,7 @@ class EpochCallback(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Drop the outputs of an epoch that was interrupted."""
-        passes = _data(trainer).passes if self._keys is not None else 1
+        passes = _data(trainer).passes if self._keeping else 1
         self._outputs = {"train": deque(maxlen=max(1, int(trainer.num_training_batches) // passes)), "val": deque()}
 
     def on_train_batch_end(
@@ -114,52 +118,68 @@ class EpochCallback(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the epoch; Lightning calls this after validation and before the epoch's checkpoint."""
-        if self._keys is None:
+        if not self._keeping:
             return
         epoch = trainer.current_epoch
         for split, outputs in self._outputs.items():
             if not outputs:
                 continue
-            predictions = self._predictions(outputs, _data(trainer), pl_module)
-            for logger in _loggers(trainer):
-                write_epoch(logger, predictions, split, epoch)
+            logits, rows = outputs_of_all(outputs, trainer.world_size)
+            if self._keys is not None:
+                predictions = self._predictions(logits, rows, _data(trainer))
+                for logger in _loggers(trainer):
+                    write_epoch(logger, predictions, split, epoch)
         self._outputs = {}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the errors of the best and of the last epoch."""
+        """Draw the errors of the best and of the last epoch, and their confusion matrix where not each has one."""
         for logger in _loggers(trainer):
             for epoch in best_and_last(logger.run):
                 predictions = read_predictions(predictions_file(logger.run, "val", epoch))
+                if len(_data(trainer).vocabulary) > figures.READABLE:
+                    log_confusion_matrix(logger, outcomes_of(predictions), epoch)
                 rows = pd.Index(_data(trainer).samples["sample_id"]).get_indexer(predictions.column("sample_id"))
                 for name, grid in error_grids(predictions, SelectedRows(pictures_of(_data(trainer)), rows)):
                     logger.log_image(f"val/error_pairs/{epoch:04d}/{name}", grid)
 
     def _keep(self, split: str, outputs: Any) -> None:
-        if self._keys is not None:
+        if self._keeping:
             self._outputs[split].append({name: outputs[name].detach() for name in ("logits", "rows")})
 
-    def _predictions(
-        self, outputs: Iterable[dict[str, Tensor]], data: GestureDataModule, module: LightningModule
-    ) -> Predictions:
-        """The predictions of an epoch's steps in the order of the sample table, of all processes."""
-        logits, rows = (torch.cat([step[name] for step in outputs]) for name in ("logits", "rows"))
-        if module.trainer.world_size > 1:
-            logits, rows = (torch.cat(list(module.all_gather(tensor))) for tensor in (logits, rows))
+    def _predictions(self, logits: Tensor, rows: Tensor, data: GestureDataModule) -> Predictions:
+        """The predictions of an epoch's steps in the order of the sample table."""
         unique, first = np.unique(rows.cpu().numpy(), return_index=True)
         probabilities = logits.float().softmax(1).cpu().numpy()[first]
         assert self._keys is not None
         return predictions_of(self._keys.take(unique), probabilities, data.vocabulary)
 
 
+def outputs_of_all(outputs: Iterable[dict[str, Tensor]], world: int) -> tuple[Tensor, Tensor]:
+    """Logits (n, classes) and table rows (n,) of the steps of all `world` processes, each of which calls this."""
+    logits, rows = (torch.cat([step[name] for step in outputs]) for name in ("logits", "rows"))
+    if world > 1:
+        logits, rows = (torch.cat(gather_all_tensors(tensor)) for tensor in (logits, rows))
+    return logits, rows
+
+
 def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: int) -> None:
-    """Write the predictions table of an epoch and split; of val, its report and its confusion matrix as well."""
+    """Write the predictions table of an epoch and split; of val, its report and its confusion matrix as well.
+
+    The matrix of very many gestures takes longer to draw than a short epoch: `EpochCallback.on_train_end` draws it.
+    """
     write_predictions(predictions, predictions_file(logger.run, split, epoch))
     if split != "val":
         return
     outcomes = outcomes_of(predictions)
+    logger.log_many_series(report_series(outcomes.confusion(), outcomes.labels), epoch)
+    if len(outcomes.labels) <= figures.READABLE:
+        log_confusion_matrix(logger, outcomes, epoch)
+
+
+def log_confusion_matrix(logger: RunLogger, outcomes: Outcomes, epoch: int) -> None:
+    """Draw the confusion matrix of an epoch on val."""
     counts = outcomes.confusion()
     title = f"val, epoch {epoch}: weighted F1 {weighted_f1(counts):.4f}"
-    logger.log_many_series(report_series(counts, outcomes.labels), epoch)
     logger.log_figure(
         f"val/figures/confusion_matrices/{epoch:04d}", figures.confusion_matrix(counts, outcomes.labels, title)
     )

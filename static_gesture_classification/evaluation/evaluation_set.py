@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from static_gesture_classification.preparation.index import IndexSettings, read_
 from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.preparation.split import SplitSettings, split_samples
 from static_gesture_classification.samples import read_samples, write_samples
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier
@@ -55,7 +55,7 @@ class PreparedInputs(Settings):
         return kind.open(self.crops or Path(), self.landmarks or Path(), table)
 
 
-class EvaluateSettings(Settings):
+class EvaluateSettings(Settings, key="evaluate"):
     """The checkpoint, its samples, the output, and how samples of the sources are prepared.
 
     Args:
@@ -77,12 +77,12 @@ class EvaluateSettings(Settings):
     checkpoint: Path
     split: Literal["train", "val", "test"] | None
     output: Path
-    prepared: PreparedInputs
+    prepared: Annotated[PreparedInputs, At("evaluate")]
     bootstrap: int = Field(ge=0)
-    seed: int
+    seed: Annotated[int, At("seed")]
     device: str
-    threads: int | None
-    runs: Path
+    threads: Annotated[int | None, At("trainer.threads")]
+    runs: Annotated[Path, At("paths.runs")]
     index: IndexSettings
     crops: CropSettings
     division: SplitSettings
@@ -90,20 +90,10 @@ class EvaluateSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> EvaluateSettings:
-        """Of the whole configuration."""
-        return cls.read(
-            config,
-            "evaluate",
-            prepared=PreparedInputs.read(config, "evaluate"),
-            seed=config.seed,
-            device=hardware.torch_device(config.trainer.accelerator),
-            threads=config.trainer.threads,
-            runs=config.paths.runs,
-            index=IndexSettings.from_config(config),
-            crops=CropSettings.from_config(config),
-            division=SplitSettings.from_config(config),
-            extraction=LandmarkSettings.from_config(config, extract=True),
-        )
+        """Of the whole configuration; raises as `read`."""
+        device = hardware.torch_device(config.trainer.accelerator)
+        extraction = LandmarkSettings.from_config(config, extract=True)
+        return cls.read(config, "evaluate", device=device, extraction=extraction)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from static_gesture_classification.evaluation.metrics import Integers, confusion
 
 BLUE, SKY, GREEN, ORANGE, INK, PALE = "#2f6db3", "#9cc3e6", "#4f9d69", "#e07b39", "#2b2b2b", "#e6e6e6"
 DPI = 110
+READABLE = 40  # gestures whose confusion matrix has its numbers in it
 
 Image8 = npt.NDArray[np.uint8]
 
@@ -32,11 +33,15 @@ Image8 = npt.NDArray[np.uint8]
 def confusion_matrix(counts: Integers, labels: Sequence[str], title: str) -> Figure:
     """Confusion matrix as counts (left) and as rates of each gesture's support (right).
 
+    That of more gestures than are `READABLE` is one picture of the rates, without numbers.
+
     Args:
         counts: (L, L), rows are the ground truth.
         labels: L names.
     """
     rates = confusion_rates(counts)
+    if len(labels) > READABLE:
+        return _large_confusion_matrix(rates, labels, title)
     height = 1.7 + 0.42 * len(labels)
     figure = _figure(2 * height + 0.5, height, title)
     names = [f"{label}  {support:,}" for label, support in zip(labels, counts.sum(1), strict=True)]
@@ -45,7 +50,19 @@ def confusion_matrix(counts: Integers, labels: Sequence[str], title: str) -> Fig
     left, right = figure.subplots(1, 2)
     _matrix(left, rates, numbers, names, labels, "samples")
     _matrix(right, rates, shares, labels, labels, "% of the ground truth's samples")
+    _lay_out(figure)
     return figure
+
+
+def _lay_out(figure: Figure) -> None:
+    """Lay a figure out once and for all: matplotlib would draw it once more for that when it is saved.
+
+    Training draws such a figure after every epoch.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def gesture_bars(scores: pd.DataFrame, title: str) -> Figure:
@@ -190,6 +207,30 @@ def _plain(axes: Axes, x: str, y: str) -> Axes:
     return axes
 
 
+def _large_confusion_matrix(rates: Doubles, labels: Sequence[str], title: str) -> Figure:
+    """Rates as colours; lines of labels that are as high as their font."""
+    side = 0.08 * len(labels)
+    figure = Figure((side + 2.2, side + 2.2), dpi=DPI, facecolor="white")
+    figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left")
+    axes = figure.add_axes((1.8 / (side + 2.2), 1.7 / (side + 2.2), side / (side + 2.2), side / (side + 2.2)))
+    axes.imshow(_shades(np.nan_to_num(rates)), interpolation="nearest")
+    axes.set_xticks(range(len(labels)), labels, fontsize=4.5, rotation=90)
+    axes.set_yticks(range(len(labels)), labels, fontsize=4.5)
+    axes.tick_params(length=0, colors=INK, pad=1)
+    axes.spines[:].set_color(PALE)
+    axes.set_xlabel("prediction (% of the ground truth's samples, as shade)", fontsize=9, color=INK)
+    axes.set_ylabel("ground truth", fontsize=9, color=INK)
+    return figure
+
+
+def _shades(share: Doubles) -> Doubles:
+    """Colours (L, L, 4): right answers blue, errors orange (by the square root, so that rare ones show)."""
+    diagonal = np.eye(len(share), dtype=bool)
+    blue, orange = mpl.colormaps["Blues"](0.75 * share), mpl.colormaps["Oranges"](0.75 * np.sqrt(share))
+    orange[share == 0] = 1.0
+    return np.where(diagonal[..., None], blue, orange)
+
+
 def _matrix(
     axes: Axes,
     rates: Doubles,
@@ -198,18 +239,16 @@ def _matrix(
     columns: Sequence[str],
     caption: str,
 ) -> None:
-    """Draw one matrix: right answers shaded blue, errors orange (by the square root, so that rare ones show)."""
+    """Draw one matrix with its numbers."""
     share = np.nan_to_num(rates)
-    diagonal = np.eye(len(share), dtype=bool)
-    blue, orange = mpl.colormaps["Blues"](0.75 * share), mpl.colormaps["Oranges"](0.75 * np.sqrt(share))
-    orange[share == 0] = 1.0
-    axes.imshow(np.where(diagonal[..., None], blue, orange))
+    axes.imshow(_shades(share))
     edges = np.arange(len(share) + 1) - 0.5
     axes.hlines(edges, edges[0], edges[-1], PALE, lw=0.5)
     axes.vlines(edges, edges[0], edges[-1], PALE, lw=0.5)
     for row, column in np.argwhere(np.array(texts, dtype=object) != ""):
         colour = "white" if share[row, column] > (0.7 if row == column else 0.5) else INK
-        axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=7.5, color=colour)
+        text = axes.text(column, row, texts[row][column], ha="center", va="center", fontsize=7.5, color=colour)
+        text.set_in_layout(False)  # it is in its cell; measuring each takes as long as drawing it
     axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows, fontsize=8)
     axes.tick_params(length=0, colors=INK)

@@ -27,19 +27,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.metrics import LEVEL, Doubles, Integers, Interval, resample_totals
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.evaluation.resampling_units import SAMPLE, describe_units, units_of
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.training.scores import f1_scores, weighted_f1_of_counts
 
 EXCHANGES = 4000  # of the randomisation test
@@ -50,7 +49,7 @@ COMPARABLE_SHARE = 0.5  # of val's samples that must be left to compare two clas
 PAIR_COUNTS = ("support", "errors_before", "errors_after", "rate_before", "rate_after", "fixed", "made")
 
 
-class ChangeSettings(Settings):
+class ChangeSettings(Settings, key="compare"):
     """How two classifiers are compared; of `compare`.
 
     Args:
@@ -64,13 +63,8 @@ class ChangeSettings(Settings):
     max_gesture_loss: float = Field(ge=0, le=1)
     large_gesture_loss: float = Field(default=LARGE_LOSS, ge=0, le=1)
     resamples: int = Field(ge=0)
-    seed: int = 0
+    seed: Annotated[int, At("seed")] = 0
     level: float = Field(default=LEVEL, gt=0, lt=1)
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> ChangeSettings:
-        """Of the whole configuration."""
-        return cls.read(config, "compare", seed=config.seed)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -70,7 +70,7 @@ from static_gesture_classification.evaluation.paired_comparison import (
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import read_rows
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import console, say
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.run_list import find_run, require_run
@@ -94,7 +94,7 @@ ON_THE_PAGE = "told to on the page"
 CONFIG_NODES = (*NODES, "crops", "split", "sources")
 
 
-class PromoteSettings(Settings):
+class PromoteSettings(Settings, key="promote"):
     """The candidate, and how it is compared; of `compare`, `paths`, `split` and `promote`.
 
     Args:
@@ -114,27 +114,18 @@ class PromoteSettings(Settings):
     force: bool
     workspace: Workspace
     kind: InputKind
-    group: Literal["subject", "session"]
+    group: Annotated[Literal["subject", "session"], At("split.group")]
     change: ChangeSettings
     contenders: ContenderSettings
-    threads: int | None
+    threads: Annotated[int | None, At("trainer.threads")]
     recorded: dict[str, Any]
 
     @classmethod
     def from_config(cls, config: DictConfig) -> PromoteSettings:
-        """Of the whole configuration."""
+        """Of the whole configuration; raises as `read`."""
         nodes = {node: config[node] for node in CONFIG_NODES if node in config}
-        return cls.read(
-            config,
-            "promote",
-            workspace=Workspace.from_config(config),
-            kind=kind_of(config.model),
-            group=config.split.group,
-            change=ChangeSettings.from_config(config),
-            contenders=ContenderSettings.from_config(config),
-            threads=config.trainer.threads,
-            recorded=OmegaConf.to_container(OmegaConf.create(nodes), resolve=True),
-        )
+        recorded = OmegaConf.to_container(OmegaConf.create(nodes), resolve=True)
+        return cls.read(config, "promote", kind=kind_of(config.model), recorded=recorded)
 
     def at(self, workspace: Workspace) -> PromoteSettings:
         """The same in another workspace."""

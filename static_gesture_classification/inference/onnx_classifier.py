@@ -11,7 +11,7 @@ metadata      onnx_version, model (its name), input (the kind), and JSON:
               and, by `gestures export-onnx`, for people (this module reads none of it):
                 precision        float32 or int8
                 checkpoint       its SHA-256
-                data             version (`checkpoint_record.data_version`), sources (hands, people, licence)
+                data             version (`checkpoint_record.data_version`), sources (hands, subjects, licence)
                 scores           per split: weighted F1 with its interval, per source and per gesture
                 parity           the largest difference from the checkpoint's answers, and on how many samples
 """

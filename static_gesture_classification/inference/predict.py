@@ -35,7 +35,7 @@ TABLE = "predictions.csv"
 NO_PICTURE = "no picture that can be read"
 
 
-class PredictSettings(Settings):
+class PredictSettings(Settings, key="predict"):
     """Settings of `gestures predict`.
 
     Args:
@@ -57,13 +57,7 @@ class PredictSettings(Settings):
         """Read them. Raises `UserError` where no input is named."""
         if not config.predict.input:
             raise UserError("name the input: input=PATH of an image, a folder of images, or a video")
-        return cls.read(
-            config,
-            "predict",
-            input=Path(config.predict.input).expanduser(),
-            detector=DetectorSettings.from_config(config),
-            trainer=TrainerSettings.from_config(config),
-        )
+        return cls.read(config, "predict", input=Path(config.predict.input).expanduser())
 
 
 @entry_point

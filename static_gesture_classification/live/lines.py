@@ -7,7 +7,7 @@ import queue
 import sys
 import threading
 
-from static_gesture_classification.live.held_gestures import BEGIN, GestureEvent
+from static_gesture_classification.inference.held_gestures import BEGIN, GestureEvent
 from static_gesture_classification.live.watch import Watch
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.terminal import say
@@ -29,7 +29,7 @@ class EventLines:
             threading.Thread(target=self._read, name="typed lines", daemon=True).start()
 
     def show(self, watch: Watch, figures: Figures) -> list[str]:
-        """Print what is new; see `Display`."""
+        """Print what is new; see `WatchDisplay`."""
         print_events(watch)
         while not self._typed.empty():
             say(watch.correct(self._typed.get()))

@@ -17,9 +17,9 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.inference.held_gestures import HeldGestures
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.live.catcher import Catcher
-from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.hooks.json_lines import STANDARD_OUTPUT
 from static_gesture_classification.live.hooks.opening import open_hooks
 from static_gesture_classification.live.lines import EventLines, print_events

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from static_gesture_classification.live.held_gestures import FollowedHand
+from static_gesture_classification.inference.held_gestures import FollowedHand
 from static_gesture_classification.live.watch import Watch
 from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.loop import Figures
@@ -57,7 +57,7 @@ class Screen:
         self.window, self.mirrored = window, mirrored
 
     def show(self, watch: Watch, figures: Figures) -> list[str]:
-        """Draw what is seen; see `Display`."""
+        """Draw what is seen; see `WatchDisplay`."""
         return self.window.put(draw_watch(watch, figures, self.mirrored), LOOKING_MS)
 
 

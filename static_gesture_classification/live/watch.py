@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from static_gesture_classification.inference.held_gestures import BEGIN, FollowedHand, GestureEvent, HeldGestures
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.live.catcher import Catcher
-from static_gesture_classification.live.held_gestures import BEGIN, FollowedHand, GestureEvent, HeldGestures
 from static_gesture_classification.live.hooks.hook import Hook
 from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus, Captured, LatestFrame
 from static_gesture_classification.recording.capture.rate import Rate

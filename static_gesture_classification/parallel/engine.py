@@ -46,7 +46,7 @@ class Engine(ABC):
         """
 
 
-class EngineSettings(Settings):
+class EngineSettings(Settings, key="parallel"):
     """The settings of an engine. They can be pickled and compared.
 
     Args:

@@ -49,6 +49,7 @@ from static_gesture_classification.preparation.per_image import (
     ImageTask,
     SampleImages,
     for_each_image,
+    joined_texts,
     row_keys,
 )
 from static_gesture_classification.preparation.publishing import (
@@ -59,7 +60,7 @@ from static_gesture_classification.preparation.publishing import (
     stage_array,
     stage_tables,
 )
-from static_gesture_classification.samples import read_arrow
+from static_gesture_classification.samples import read_arrow, texts
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.workspace import Workspace
@@ -76,7 +77,7 @@ def main(config: DictConfig) -> None:
     build_crops(workspace.index_table, workspace.crops, CropSettings.from_config(config))
 
 
-class CropSettings(Settings):
+class CropSettings(Settings, key="crops"):
     """How crops are cut; `crops` of the configuration.
 
     Args:
@@ -107,8 +108,7 @@ class CropSettings(Settings):
     @classmethod
     def from_config(cls, config: DictConfig) -> CropSettings:
         """Those of the crops stage."""
-        optional, engine = images_optional(config.get("sources")), EngineSettings.from_config(config)
-        return cls.read(config, "crops", images_optional=optional, engine=engine)
+        return cls.read(config, "crops", images_optional=images_optional(config.get("sources")))
 
     def at(self, size: int, margin: float) -> CropSettings:
         """The settings of another geometry, such as a checkpoint's; every sample needs its image."""
@@ -178,7 +178,7 @@ def open_part(folder: Path, size: int) -> Donor:
 
 def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.Table, int]:
     """A sample table without the rows that have landmarks but no image, and the number of these."""
-    optional = pc.is_in(table.column("source"), value_set=pa.array(sorted(images_optional), pa.string()))
+    optional = pa.array(np.isin(texts(table, "source"), list(images_optional)))
     rows = np.flatnonzero(pc.and_(optional, table.column("landmarks").is_valid()).to_numpy(zero_copy_only=False))
     if not len(rows):
         return table, 0
@@ -222,7 +222,7 @@ class CropPlan:
         """Plan the crops of a sample table. Raises `DataError` when it is empty or invalid."""
         table, left_out = with_images(part_of(read_arrow(path), settings.part), settings.images_optional)
         samples = SampleImages.of(table, path, may_be_empty=left_out > 0)
-        names = pc.binary_join_element_wise(table.column("source"), table.column("image"), "\0").to_pylist()
+        names = joined_texts(table, "source", "image").to_pylist()
         made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"
         return cls(samples, settings, row_keys((name.encode() for name in names), samples.boxes, made), left_out)
 

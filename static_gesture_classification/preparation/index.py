@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -32,11 +32,12 @@ from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
     make_rejected_table,
+    plain,
     sample_writer,
     to_frame,
     validate,
 )
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sources.repeated_images import REPEATED, RepeatedImages
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.sources.source import SampleBatch, Source
@@ -48,7 +49,7 @@ COUNT_KEYS = ["source", "gesture", "split", "subject"]
 SHOWN_REJECTED = 10  # rejected entries in a message
 
 
-class IndexSettings(Settings):
+class IndexSettings(Settings, key="index"):
     """The selected sources, the gestures, and how to index them.
 
     Args:
@@ -61,21 +62,9 @@ class IndexSettings(Settings):
 
     sources: Sources
     vocabulary: Vocabulary
-    fixes: Path
+    fixes: Annotated[Path, At("label_issues.fixes")]
     max_rejected_share: float = Field(ge=0, le=1)
     engine: EngineSettings = EngineSettings()
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> IndexSettings:
-        """From `index`, `sources`, `gestures`, `label_issues.fixes` and `parallel`."""
-        return cls.read(
-            config,
-            "index",
-            sources=Sources.from_config(config),
-            vocabulary=Vocabulary.from_config(config),
-            fixes=config.label_issues.fixes,
-            engine=EngineSettings.from_config(config),
-        )
 
     def label_fixes(self) -> LabelFixes:
         """The label fixes of the file; raises as `read_label_fixes`."""
@@ -247,7 +236,7 @@ def _tables(sources: Sequence[Source], report: IndexReport, engine: Engine | Non
                 report.rejected += batch.rejected + repeated
                 if len(table):
                     validate(table, Path(source.root))
-                    counts.append(table.group_by(COUNT_KEYS).aggregate([([], "count_all")]))
+                    counts.append(plain(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")]))
                     yield table
     report.counts = sum_counts(counts)
 

@@ -24,7 +24,7 @@ from static_gesture_classification.edited_tables import Columns, TableRow, read_
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.process_lock import change_alone
-from static_gesture_classification.samples import SCHEMA
+from static_gesture_classification.samples import with_texts
 
 FIX_COLUMNS = ("sample", "from", "to", "who", "when", "why")
 DROP = "drop"
@@ -94,9 +94,7 @@ class LabelFixes:
         kept = np.ones(len(table), bool)
         for row in rows.tolist():
             kept[row] = self._decide(self.fixes[int(positions[row])], gestures, row)
-        at = SCHEMA.names.index("gesture")
-        corrected = table.set_column(at, SCHEMA.field(at), pa.array(gestures, SCHEMA.field(at).type))
-        return corrected.filter(pa.array(kept))
+        return with_texts(table, "gesture", gestures).filter(pa.array(kept))
 
     def _decide(self, fix: LabelFix, gestures: list[str], row: int) -> bool:
         """Apply a fix to a row's gesture; returns whether the row is kept."""

@@ -27,8 +27,10 @@ POINTS, MISSED_CSV = "landmarks.npy", "missed.csv"
 def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
     """The points (n, 21, 2) float32 of a folder and the sample table that belongs to them, without its landmarks.
 
+    Points stay on disk, and are read where they are used; they cannot be written to.
+
     Raises:
         DataError: a file is missing or damaged, or they do not belong together.
     """
-    points = np.array(open_array(folder / POINTS, "landmarks", "float32", (LANDMARK_COUNT, 2)))
+    points = open_array(folder / POINTS, "landmarks", "float32", (LANDMARK_COUNT, 2)).view(np.ndarray)
     return points, read_rows(folder / SAMPLES)

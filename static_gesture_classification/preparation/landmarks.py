@@ -48,7 +48,16 @@ from static_gesture_classification.preparation.landmark_store import (
 )
 from static_gesture_classification.preparation.looking import detector_of, landmark_keys, look_in_image
 from static_gesture_classification.preparation.per_image import SampleImages, for_each_image
-from static_gesture_classification.samples import SCHEMA, SPLITS, landmark_array, landmark_column, read_arrow
+from static_gesture_classification.samples import (
+    SCHEMA,
+    SPLITS,
+    landmark_array,
+    landmark_column,
+    read_arrow,
+    texts,
+    to_frame,
+    with_texts,
+)
 from static_gesture_classification.settings import Settings
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.workspace import Workspace
@@ -64,7 +73,7 @@ def main(config: DictConfig) -> None:
     build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings)
 
 
-class LandmarkSettings(Settings):
+class LandmarkSettings(Settings, key="landmarks"):
     """How landmarks are made; `landmarks` of the configuration.
 
     Args:
@@ -99,9 +108,6 @@ class LandmarkSettings(Settings):
             config,
             "landmarks",
             extract=meanings.get(wanted, wanted) if extract is None else extract,
-            detector=DetectorSettings.from_config(config),
-            division=split.SplitSettings.from_config(config),
-            vocabulary=Vocabulary.from_config(config),
             images_optional=images_optional(config.get("sources")),
             engine=EngineSettings.from_config(config),
         )
@@ -168,7 +174,7 @@ class LandmarkPlan:
         published = np.isfinite(landmarks).all(axis=(1, 2))
         landmarks[~published] = np.nan
         wanted = ~published & settings.extract
-        optional = np.isin(table.column("source").to_numpy(zero_copy_only=False), list(settings.images_optional))
+        optional = np.isin(texts(table, "source"), list(settings.images_optional))
         return cls(samples, settings, landmarks, published, wanted, optional & published, np.zeros(len(table), bool))
 
 
@@ -300,18 +306,17 @@ def with_splits(table: pa.Table, splits: Path, report: LandmarksReport) -> pa.Ta
     made = read_arrow(splits, ["sample_id", "split"])
     position = pc.index_in(table.column("sample_id"), value_set=made.column("sample_id").combine_chunks())
     known = position.is_valid().to_numpy(zero_copy_only=False) if len(made) else np.zeros(len(table), bool)
-    names = table.column("split").to_numpy(zero_copy_only=False).astype(object)
+    names = texts(table, "split")
     places = position.fill_null(0).to_numpy()
-    names[known] = made.column("split").to_numpy(zero_copy_only=False)[places[known]]
+    names[known] = texts(made, "split")[places[known]]
     if not known.all():
-        frame = table.select(split.SPLIT_COLUMNS).to_pandas().assign(split=names)
+        frame = to_frame(table.select(split.SPLIT_COLUMNS)).assign(split=names)
         names, remark = split.split_others(frame, known, settings.division, settings.vocabulary)
         report.assigned = {name or "unused": int((names[~known] == name).sum()) for name in (*SPLITS, "")}
         counts = ", ".join(f"{count:,} {name}" for name, count in report.assigned.items() if count)
         report.notes.append(f"{int((~known).sum()):,} samples without crops are split by person here: {counts}")
         report.notes += [remark] if remark else []
-    column = table.schema.get_field_index("split")
-    return table.set_column(column, SCHEMA.field("split"), pa.array(names, pa.string()))
+    return with_texts(table, "split", names)
 
 
 def publish_landmarks(output: Path, table: pa.Table, report: LandmarksReport) -> None:

@@ -22,7 +22,7 @@ from static_gesture_classification.file_state import file_states
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError
 from static_gesture_classification.keyed_store import KEY, Keys, digest
 from static_gesture_classification.parallel.engine import Engine
-from static_gesture_classification.samples import BOX, Rejected, image_path, validate
+from static_gesture_classification.samples import BOX, Rejected, image_path, plain, texts, validate
 from static_gesture_classification.terminal import progress_bar
 
 IMAGES_PER_TASK = 8
@@ -67,8 +67,7 @@ class SampleImages:
             raise DataError(f"{path} has no samples; enable a source that has some (sources=[...]) and run dvc repro")
         validate(table, path)
         boxes = np.stack([table.column(name).to_numpy() for name in BOX], axis=1)
-        joined = pc.binary_join_element_wise(table.column("root"), table.column("image"), "\0").combine_chunks()
-        encoded = joined.dictionary_encode()
+        encoded = joined_texts(table, "root", "image").combine_chunks().dictionary_encode()
         images = [(root, name) for root, _, name in (text.partition("\0") for text in encoded.dictionary.to_pylist())]
         return cls(table, boxes, images, encoded.indices.to_numpy())
 
@@ -131,11 +130,17 @@ class SampleImages:
 
     def counts_by_source(self, kinds: Mapping[str, np.ndarray]) -> dict[str, dict[str, int]]:
         """Number of samples of each source and kind; a kind is bool (n,)."""
-        sources = self.table.column("source").to_numpy(zero_copy_only=False)
+        sources = texts(self.table, "source")
         return {
             str(name): {kind: int((rows & (sources == name)).sum()) for kind, rows in kinds.items()}
             for name in sorted(set(sources))
         }
+
+
+def joined_texts(table: pa.Table, first: str, second: str) -> pa.ChunkedArray:
+    """Two columns of a sample table as one, with a zero byte between."""
+    both = plain(table.select([first, second]))
+    return pc.binary_join_element_wise(both.column(0), both.column(1), "\0")
 
 
 def row_keys(pictures: Iterable[bytes], boxes: np.ndarray, made: str) -> Keys:

@@ -9,7 +9,8 @@ These stay together:
 
 1. The samples of a subject (`samples.subject_of`), of a session, and of an image. With `split.group=session` a subject
    may be in two splits, a session may not. Where the subject is unknown, sessions and images stay together.
-2. Subjects that share near-duplicates (`near_duplicates`): they were recorded together.
+2. Subjects that share near-duplicates (`near_duplicates`): they were recorded together. Not looked for between two
+   subjects that are published in train, or two in test: they stay there anyway.
 
 Official splits (`split.respect_official`) decide where a subject goes, unless they contradict these rules: published
 test samples stay in test, and the same subject's other sessions are left out; a subject in both train and val goes to
@@ -24,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ from static_gesture_classification.preparation.splitting.assignment import (
     Groups,
     assign_groups,
 )
-from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
+from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, Links, near_duplicates
 from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
     SPLIT_NAMES,
@@ -63,8 +64,8 @@ from static_gesture_classification.preparation.splitting.report import (
     subjects_per_split,
     unknown_by_source,
 )
-from static_gesture_classification.samples import SCHEMA, SPLITS, group_of, read_arrow, write_samples
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.samples import SPLITS, group_of, read_arrow, to_frame, with_texts, write_samples
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import in_number, say
 from static_gesture_classification.workspace import Workspace
 
@@ -81,15 +82,15 @@ def main(config: DictConfig) -> None:
     settings = SplitSettings.from_config(config)
     vocabulary = Vocabulary.from_config(config)
     if not len(table):  # all samples have landmarks but no image
-        write_split(table, table.select(SPLIT_COLUMNS).to_pandas(), SplitReport(), workspace.splits)
+        write_split(table, to_frame(table.select(SPLIT_COLUMNS)), SplitReport(), workspace.splits)
         say("no sample has a crop; the landmarks stage splits those that have landmarks")
         return
-    samples, report = split_samples(table.select(SPLIT_COLUMNS).to_pandas(), crops, settings, vocabulary)
+    samples, report = split_samples(to_frame(table.select(SPLIT_COLUMNS)), crops, settings, vocabulary)
     write_split(table, samples, report, workspace.splits)
     print_split_report(report)
 
 
-class SplitSettings(Settings):
+class SplitSettings(Settings, key="split"):
     """How to divide samples: `split` of the configuration, and the seed.
 
     Args:
@@ -109,12 +110,7 @@ class SplitSettings(Settings):
     incomplete: Literal["fail", "warn"] = "fail"
     settled: tuple[str, ...] = ()
     train_only: tuple[str, ...] = ()
-    seed: int = 0
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> SplitSettings:
-        """From `split` and `seed`."""
-        return cls.read(config, "split", seed=config.seed)
+    seed: Annotated[int, At("seed")] = 0
 
     @field_validator("settled", "train_only", mode="before")
     @classmethod
@@ -160,8 +156,9 @@ def split_samples(
     vocabulary.indices(sorted(set(samples["gesture"])))
     report = SplitReport()
     subjects = tie_rows(samples, settings.group)
-    links = Links.none() if crops is None else near_duplicates(crops, subjects, settings.seed)
     official = official_splits(samples, settings)
+    settled = settled_splits(subjects, official)
+    links = Links.none() if crops is None else near_duplicates(crops, subjects, settings.seed, settled)
     units, allowed = settle(samples, subjects, links, official, report)
     gestures = pd.Categorical(samples["gesture"], categories=list(vocabulary))
     groups = _groups(samples, units, allowed, gestures, official)
@@ -255,6 +252,19 @@ def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
             missing[source] = absent
             carve |= own & (splits == TRAIN_CODE)
     return Official(splits, carve, missing, np.zeros(len(samples), bool))
+
+
+def settled_splits(subjects: np.ndarray, official: Official) -> np.ndarray:
+    """The split that a row stays in whatever near-duplicates its subject has, train or test; else `OPEN`: int (n,).
+
+    A near-duplicate in train takes a subject of val along, so none of val is settled.
+    """
+    pinned = _official_splits_in(subjects, official.splits)
+    pinned[subjects[official.carve]] = False
+    settled = np.full(len(pinned), OPEN)
+    for split in (TRAIN_CODE, TEST_CODE):
+        settled[pinned[:, split] & (pinned.sum(axis=1) == 1)] = split
+    return settled[subjects]
 
 
 def settle(
@@ -445,13 +455,9 @@ def _fail_empty(empty: list[str], report: SplitReport) -> NoReturn:
 
 def write_split(table: pa.Table, samples: pd.DataFrame, report: SplitReport, folder: Path) -> None:
     """Write the split, its report and the near-duplicates that tie groups together."""
-    position = SCHEMA.names.index("split")
-    filled = table.set_column(
-        position, SCHEMA.field(position), pa.array(samples["split"].to_numpy(object), pa.string())
-    )
     write_text(folder / PAIRS, report.links.to_csv(index=False))
     write_json(folder / SPLIT_REPORT, report.as_json())
-    write_samples(filled, folder / SAMPLES)
+    write_samples(with_texts(table, "split", samples["split"].to_numpy(object)), folder / SAMPLES)
 
 
 def _components(count: int, ties: Iterable[np.ndarray], links: Links | None = None) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from omegaconf import DictConfig
 from pydantic import Field
@@ -14,11 +14,11 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.recording.capture.camera import CameraSettings
 from static_gesture_classification.recording.judging.settings import JudgeSettings, SelectionSettings
 from static_gesture_classification.recording.session_writer import StorageSettings
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.workspace import Workspace
 
 
-class RecordingSettings(Settings):
+class RecordingSettings(Settings, key="recording"):
     """The `recording` node, explained in conf/recording/default.yaml, and further settings of the recorder.
 
     Args:
@@ -48,36 +48,18 @@ class RecordingSettings(Settings):
     mirror: bool
     commit: bool
     vocabulary: Vocabulary
-    plan: Path
+    plan: Annotated[Path, At("plan.path")]
     split_table: Path
-    group: str
-    in_use: Path
+    group: Annotated[str, At("split.group")]
+    in_use: Annotated[Path, At("confusions.in_use")]
     admission: AdmissionSettings
-    camera: CameraSettings
-    selection: SelectionSettings
+    camera: Annotated[CameraSettings, At("recording")]
+    selection: Annotated[SelectionSettings, At("recording")]
     judge: JudgeSettings
-    storage: StorageSettings
-    dealing: DealingSettings
+    storage: Annotated[StorageSettings, At("recording")]
+    dealing: Annotated[DealingSettings, At("recording.dealing")]
 
     @classmethod
     def from_config(cls, config: DictConfig) -> RecordingSettings:
-        """From `config.recording`.
-
-        Raises:
-            UserError: a value is not among its choices, or out of its range.
-        """
-        return cls.read(
-            config,
-            "recording",
-            vocabulary=Vocabulary.from_config(config),
-            plan=config.plan.path,
-            split_table=Workspace.from_config(config).split_table,
-            group=config.split.group,
-            in_use=config.confusions.in_use,
-            admission=AdmissionSettings.from_config(config),
-            camera=CameraSettings.read(config, "recording"),
-            selection=SelectionSettings.read(config, "recording"),
-            judge=JudgeSettings.from_config(config),
-            storage=StorageSettings.read(config, "recording"),
-            dealing=DealingSettings.read(config, "recording.dealing"),
-        )
+        """From `config.recording`; raises as `read`."""
+        return cls.read(config, "recording", split_table=Workspace.from_config(config).split_table)

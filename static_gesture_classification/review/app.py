@@ -72,7 +72,7 @@ def build(review: Review) -> FastAPI:
     os.environ["NICEGUI_STORAGE_PATH"] = str(review.settings.folder / "browser")
     from nicegui import ui
 
-    from static_gesture_classification.review import exports, frame, large_pictures, run_pictures, thumbnails
+    from static_gesture_classification.review import exports, frame, large_pictures, run_files, thumbnails
     from static_gesture_classification.review.camera import sockets
     from static_gesture_classification.review.page import Page
     from static_gesture_classification.review.pages import PAGES
@@ -85,7 +85,7 @@ def build(review: Review) -> FastAPI:
             await frame.show(page, pages, review)
 
     thumbnails.serve(review.thumbnails, app)
-    run_pictures.serve(review, app)
+    run_files.serve(review, app)
     exports.Exports(review.settings.folder / exports.FOLDER, review.jobs).serve(app)
     large_pictures.serve(review.thumbnails, app)
     sockets.serve(review, app)

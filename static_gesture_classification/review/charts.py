@@ -43,13 +43,14 @@ def show(options: dict[str, Any], label: str, height: str = "300px") -> ui.echar
 
 
 def lines(title: str, drawn: Sequence[Line], axis: str = "epoch", marked: int | None = None) -> dict[str, Any]:
-    """Lines over an axis of numbers; `marked` is where a vertical line stands."""
+    """Lines over an axis of numbers; `marked` is where a vertical line stands, if there is more than one place."""
     series = [_line(each) for each in drawn]
-    if marked is not None and series:
+    places = sorted({int(str(place)) for each in drawn for place in each.values.dropna().index})
+    if marked is not None and len(places) > 1:
         series[0]["markLine"] = {
             "symbol": "none",
             "silent": True,
-            "label": {"formatter": "best", "color": TEXT},
+            "label": {"formatter": "best", "color": TEXT, "position": "insideEndTop", "rotate": 0, "distance": [0, 2]},
             "lineStyle": {"color": TEXT, "type": "dotted"},
             "data": [{"xAxis": marked}],
         }
@@ -60,10 +61,20 @@ def lines(title: str, drawn: Sequence[Line], axis: str = "epoch", marked: int | 
         "tooltip": {"trigger": "axis", "confine": True, ":valueFormatter": "value => Number(value).toPrecision(4)"},
         "legend": {"show": legend, "type": "scroll", "bottom": 0, "textStyle": {"color": TEXT}},
         "grid": {"left": 8, "right": 24, "top": 44, "bottom": 48 if legend else 28, "containLabel": True},
-        "xAxis": {**_axis(), "name": axis, "nameLocation": "middle", "nameGap": 24, "minInterval": 1, "min": "dataMin"},
-        "yAxis": {**_axis(), "scale": True},
+        "xAxis": {**_axis(), "name": axis, "nameLocation": "middle", "nameGap": 24, **_range(places)},
+        # From 0 where nothing changes: ECharts would invent a range around a single value.
+        "yAxis": {**_axis(), "scale": len(places) > 1},
         "series": series,
     }
+
+
+def _range(places: Sequence[int]) -> dict[str, Any]:
+    """The ends of an axis of whole numbers; a single one stands in the middle, between two that have no label."""
+    if len(places) != 1:
+        return {"minInterval": 1, "min": "dataMin"}
+    only = places[0]
+    label = {"color": TEXT, ":formatter": f"value => value === {only} ? value : ''"}
+    return {"interval": 1, "min": only - 1, "max": only + 1, "axisLabel": label}
 
 
 def bars(title: str, groups: pd.DataFrame) -> dict[str, Any]:
@@ -115,6 +126,6 @@ def _axis() -> dict[str, Any]:
         "type": "value",
         "nameTextStyle": {"color": TEXT},
         "axisLabel": {"color": TEXT},
-        "axisLine": {"lineStyle": {"color": TEXT}},
+        "axisLine": {"onZero": False, "lineStyle": {"color": TEXT}},
         "splitLine": {"lineStyle": {"color": GRID}},
     }

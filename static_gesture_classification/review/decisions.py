@@ -144,6 +144,17 @@ class Decisions:
         with self._alone():
             return self._undo(name)
 
+    def note_promotion(self, checkpoint: str, user: str) -> None:
+        """Write down that somebody chose a checkpoint.
+
+        Args:
+            checkpoint: in words.
+            user: what uses it from now on, in words.
+        """
+        time = datetime.now().astimezone().isoformat(timespec="seconds")
+        entry = Entry(VERSION, uuid.uuid4().hex[:12], time, self.who, "promote", "", checkpoint, user)
+        append_entry(self.settings.journal, entry)
+
     def history(self) -> History:
         """All that was decided on the page."""
         return read_history(self.settings.journal)
@@ -157,11 +168,14 @@ class Decisions:
         entry = history.find(name)
         if entry.id in history.undone or entry.action == "undo":
             raise UserError("this is taken back already")
+        if entry.action == "promote":
+            raise UserError("a checkpoint is taken back on the page Checkpoints")
         if entry.action in ("label", "drop", "right"):
             self._restore(entry)
         elif entry.action == "record":
-            nowhere = Example(entry.sample, "unknown", "", (0.0, 0.0, 1.0, 1.0))
-            remove_wish(Wish(entry.label, entry.to or None, entry.count, nowhere), self.settings.plan)
+            self._give_up(
+                entry, is_last=not any(each.id != entry.id for each in _wishes(history, entry.label, entry.to))
+            )
         time = datetime.now().astimezone().isoformat(timespec="seconds")
         undone = Entry(VERSION, uuid.uuid4().hex[:12], time, self.who, "undo", entry.sample, entry.label)
         undone = replace(undone, undoes=entry.id)
@@ -186,8 +200,20 @@ class Decisions:
             raise UserError(f"where sample {about.sample} lies is not known, so the plan cannot show it")
         taken_for = about.prediction if about.prediction not in ("", about.label) else None
         wish = Wish(about.label, taken_for, self.settings.per_wish, about.example)
-        add_wish(wish, self.settings.plan, self.settings.samples)
-        return replace(entry, to=taken_for or "", count=wish.count)
+        made = add_wish(wish, self.settings.plan, self.settings.samples)
+        earlier = next(iter(_wishes(self.history(), about.label, taken_for or "")), made)  # what it was without any
+        return replace(
+            entry,
+            to=taken_for or "",
+            count=wish.count,
+            asked_before=earlier.asked_before,
+            off_before=earlier.off_before,
+        )
+
+    def _give_up(self, entry: Entry, is_last: bool) -> None:
+        nowhere = Example(entry.sample, "unknown", "", (0.0, 0.0, 1.0, 1.0))
+        wish = Wish(entry.label, entry.to or None, entry.count, nowhere, entry.asked_before, entry.off_before)
+        remove_wish(wish, self.settings.plan, is_last)
 
     def _restore(self, entry: Entry) -> None:
         wrote = {"label": entry.to, "drop": DROP, "right": entry.label}[entry.action]
@@ -202,3 +228,9 @@ class Decisions:
             return [*others, entry.earlier] if entry.earlier else others
 
         change_label_fixes(self.settings.fixes, self.vocabulary, change)
+
+
+def _wishes(history: History, gesture: str, taken_for: str) -> list[Entry]:
+    """The wishes that stand for a line of the plan, oldest first."""
+    pair = (gesture, taken_for)
+    return [each for each in history.standing if each.action == "record" and (each.label, each.to) == pair]

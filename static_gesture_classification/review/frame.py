@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from nicegui import run, ui
@@ -49,6 +49,7 @@ STYLE = """
   ol.path .grow { flex: 1 1 240px; min-width: 0; }
   video.camera { width: 100%; max-width: 400px; aspect-ratio: 4 / 3; transform: scaleX(-1); background: #222;
     border-radius: 4px; }
+  .plain-link { color: inherit; text-decoration: underline; }
   table.pairs { border-collapse: collapse; display: block; overflow-x: auto; max-width: 100%; }
   table.pairs th, table.pairs td { text-align: left; padding: 4px 12px 4px 0; }
   table.pairs tr { border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
@@ -65,7 +66,7 @@ async def show(page: Page, pages: Sequence[Page], review: Review) -> None:
     ui.add_body_html('<a class="skip" href="#content">Skip to the content</a>')
     drawer = _navigation(page, pages)
     with ui.header().classes("items-center q-py-xs q-px-md no-wrap"):
-        button("menu", "Show or hide the navigation", drawer.toggle)
+        button("menu", "Show or hide the navigation", lambda: drawer.run_method("toggle"))
         ui.label(page.title).classes("text-h6 ellipsis").props('role="heading" aria-level="1"')
         ui.space()
         with ui.button(icon="contrast").props('flat round color=white aria-label="Light or dark"') as dark:
@@ -91,6 +92,18 @@ async def in_thread(do: Callable[..., Value], *arguments: Any) -> Value:
     """`do(*arguments)` in a thread, so that other pages stay quick meanwhile."""
     result = await run.io_bound(do, *arguments)
     return cast(Value, result)  # None only while the server stops
+
+
+async def wait_for(result: Awaitable[Value], text: str) -> Value:
+    """What takes long; meanwhile the browser has the page, and says what is waited for."""
+    with ui.row().classes("w-full items-center justify-center no-wrap q-pa-md").props('role="status"') as waiting:
+        ui.spinner(size="lg")
+        ui.label(text)
+    await ui.context.client.connected()  # a page that is not sent within `response_timeout` is an error
+    try:
+        return await result
+    finally:
+        waiting.delete()
 
 
 def problem(text: str, title: str = "This did not work") -> None:
@@ -140,7 +153,10 @@ def part(name: str) -> str:
 
 
 def _navigation(page: Page, pages: Sequence[Page]) -> ui.left_drawer:
-    drawer = ui.left_drawer(value=None, bordered=True).props("width=210 breakpoint=900")
+    # Quasar itself opens it where there is room. NiceGUI would ask the browser, which may be gone before it answers.
+    drawer = ui.left_drawer(value=True, bordered=True).props(
+        "width=210 breakpoint=900 show-if-above", remove="model-value"
+    )
     with drawer, ui.element("nav").classes("w-full").props('aria-label="Pages"'), ui.list().props("role=none"):
         for each in pages:
             if each.listed:

@@ -22,7 +22,7 @@ from static_gesture_classification.process_lock import change_alone
 VERSION = 1
 JOURNAL = "journal.jsonl"
 
-Action = Literal["label", "drop", "right", "record", "later", "undo"]
+Action = Literal["label", "drop", "right", "record", "later", "undo", "promote"]
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ class Entry:
         time: when, ISO 8601 with its offset from UTC.
         who: who did it.
         action: what was done.
-        sample: the sample's id.
-        label: its gesture before.
-        to: the right gesture (label), or what it was taken for (record).
+        sample: the sample's id; "" for a checkpoint (promote).
+        label: its gesture before; the checkpoint in words (promote).
+        to: the right gesture (label), what it was taken for (record), or who uses it from now on (promote).
         count: samples that were added to the plan (record).
+        asked_before, off_before: what the line of the plan was without any wish (record).
         earlier: the line of the label fixes that it replaced.
         undoes: id of the entry that it takes back (undo).
     """
@@ -52,6 +53,8 @@ class Entry:
     label: str
     to: str = ""
     count: int = 0
+    asked_before: bool = False
+    off_before: bool = False
     earlier: LabelFix | None = None
     undoes: str = ""
 
@@ -66,6 +69,7 @@ class Entry:
             "record": f"record more {self.label}{taken_for}",
             "later": f"{self.label} is kept for later",
             "undo": "undone",
+            "promote": f"{self.label} is in use by {self.to}",
         }[self.action]
 
 

@@ -12,7 +12,6 @@ from PIL import Image
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import Square, hand_square
 from static_gesture_classification.review.thumbnails import Thumbnails
-from static_gesture_classification.samples import BOX, image_path
 
 ADDRESS, WHOLE_ADDRESS = "/pictures", "/images"
 SIZE, MARGIN = 512, 0.4  # pixels, and share of the hand's side around it
@@ -48,16 +47,14 @@ def serve(thumbnails: Thumbnails, app: FastAPI) -> None:
 
 
 def _answer(thumbnails: Thumbnails, sample: str, whole: bool) -> Response:
-    row = thumbnails.find(sample)
-    if row is None:
+    place = thumbnails.find(sample)
+    if place is None:
         return Response(status_code=404)
-    first = row.iloc[0]
     try:
-        pixels = read_image(image_path(str(first["root"]), str(first["image"])))
+        pixels = read_image(place.path)
     except UnreadableImageError as error:
         return Response(str(error), status_code=404, media_type="text/plain")
-    box = tuple(float(first[name]) for name in BOX)
-    shown = _shrink(pixels) if whole else _cut(pixels, box)  # type: ignore[arg-type]
+    shown = _shrink(pixels) if whole else _cut(pixels, place.box)
     encoded = simplejpeg.encode_jpeg(np.ascontiguousarray(shown), quality=QUALITY, colorspace="RGB")
     return Response(encoded, media_type="image/jpeg", headers={"cache-control": "private, max-age=300"})
 

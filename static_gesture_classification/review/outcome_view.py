@@ -15,8 +15,9 @@ from static_gesture_classification.active_learning.comparison.report import (
     read_comparison,
 )
 from static_gesture_classification.active_learning.retraining.outcome import WrittenOutcome, read_outcome
-from static_gesture_classification.evaluation.promote import PromoteSettings
+from static_gesture_classification.evaluation.promote import PromoteSettings, best_record
 from static_gesture_classification.review import frame, palette
+from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 from static_gesture_classification.workspace import Workspace
@@ -164,5 +165,8 @@ async def _promote(outcome: Outcome, reason: str, review: Review) -> bool:
 
     settings = PromoteSettings.from_config(review.config)
     await frame.in_thread(promote_anyway, review.quick, settings, outcome.digest, reason)
+    record = await frame.in_thread(best_record, review.quick.models)
+    if record is not None:
+        await frame.in_thread(note_promotion, review, record, review.quick)
     ui.notify("Promoted: it is the best one now.", type="positive")
     return True

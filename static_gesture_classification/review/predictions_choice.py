@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from static_gesture_classification.active_learning.diagnosis.cells import PredictedSamples
 from static_gesture_classification.active_learning.diagnosis.confusions import ConfusionSettings
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.evaluation.epochs import predicted_epochs, predictions_file
 from static_gesture_classification.review import known_runs
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.tracking.run_folder import RunFolder
@@ -44,7 +44,7 @@ def choices(review: Review) -> list[PredictionsChoice]:
         ("quick", "the quick retrain", review.quick.predictions("val"), review.quick),
     ]
     found = [
-        PredictionsChoice(name, f"{title}, val", path, space.trained if space.trained.is_file() else None, space)
+        PredictionsChoice(name, title, path, space.trained if space.trained.is_file() else None, space)
         for name, title, path, space in places
         if path.is_file()
     ]
@@ -74,21 +74,13 @@ def of_run(review: Review, run: str, epoch: str, split: str) -> PredictionsChoic
     return _of_folder(known.folder, epoch, split, known.workspace)
 
 
-def kept_epochs(run: RunFolder, split: str) -> Iterator[int]:
-    """The epochs whose predictions a run kept, ascending."""
-    for path in sorted((run.path / "predictions" / split).glob("*.parquet")):
-        if path.stem.isdigit():
-            yield int(path.stem)
-
-
 def _of_folder(run: RunFolder, epoch: str, split: str, workspace: Workspace) -> PredictionsChoice:
-    kept, best = list(kept_epochs(run, split)), run.best
+    kept, best = predicted_epochs(run, split), run.best
     number = int(epoch) if epoch.isdigit() else best[0] if best else -1
     if split not in SPLITS or number not in kept:
         there = f"epochs {kept[0]} to {kept[-1]}" if kept else "none"
         raise DataError(f"run {run.run_id} kept no predictions of epoch {number} on {split}; it kept: {there}")
-    path = run.file(f"predictions/{split}/{number:04d}")
-    assert path is not None
+    path = predictions_file(run, split, number)
     checkpoint = run.epoch_checkpoints().get(number)
     return PredictionsChoice(
         f"{run.run_id}/{number}/{split}", f"{run.run_id}, epoch {number}, {split}", path, checkpoint, workspace

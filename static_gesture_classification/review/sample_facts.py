@@ -173,6 +173,7 @@ class EmbeddingSpace:
 
     def __init__(self, predictions: Predictions) -> None:
         assert predictions.embeddings is not None
+        self.predictions = predictions
         self.embeddings, self.samples = predictions.embeddings, predictions.to_frame()
         self._index = pd.Index(self.samples["sample_id"])
         lengths = np.linalg.norm(predictions.embeddings, axis=1, keepdims=True)

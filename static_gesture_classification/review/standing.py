@@ -18,7 +18,7 @@ from static_gesture_classification.workspace import Workspace
 
 StepName = Literal["data", "model", "errors", "record", "retrain", "use"]
 FULL, QUICK, ADDED = "full", "quick", "with a gesture of your own"
-SYNTHETIC = "synthetic"
+OWN_SOURCES = {"synthetic", "synthetic_landmarks", "recorded", "in_use"}  # of hands that are drawn, or recorded here
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ class Standing:
     has_predictions: bool
     hand_finder: bool
     digits: bool
+
+    @property
+    def has_photographs(self) -> bool:
+        """Whether the newest index has hands that were neither drawn nor recorded here."""
+        return bool(self.samples.keys() - OWN_SOURCES)
 
     @property
     def unlearned(self) -> dict[str, int]:

@@ -8,16 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from static_gesture_classification.active_learning.retraining.choices import METHODS, Experiment, experiments_in
+from static_gesture_classification.active_learning.retraining.choices import (
+    BY_EXPERIMENT,
+    METHODS,
+    Experiment,
+    experiments_in,
+)
 from static_gesture_classification.active_learning.retraining.first_model import FIRST_STAGES
 from static_gesture_classification.active_learning.retraining.retrain import STAGES
 from static_gesture_classification.command_line import hydra_text
 from static_gesture_classification.configuration import CONF, OWN_CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review.jobs import Job, Jobs
+from static_gesture_classification.review.review import Review
+from static_gesture_classification.review.standing import survey
 from static_gesture_classification.whole_pipeline import pipeline_stages
 
 USUAL = ""  # no experiment, or the configured model
+SOURCES = ("sources=", "sources.")  # how overrides of the sources begin
+DRAWN_HANDS = "drawn_hands"  # an experiment that needs no photographs
 DIGITS, HAND_FINDER = "digits", "landmarker"
 DOWNLOADS = {
     DIGITS: "Download the sign-language digits (28 MB, 218 people)",
@@ -34,6 +43,17 @@ def experiments() -> Mapping[str, Experiment]:
 def models() -> list[str]:
     """The models that there are."""
     return sorted(path.stem for folder in (CONF, OWN_CONF) for path in (folder / "model").glob("*.yaml"))
+
+
+def usual_experiment(review: Review) -> str:
+    """What a quick training learns from unless somebody chooses: the experiment or the sources that the page was
+    started with; without them the configuration, where it has found photographs, else drawn hands.
+    """
+    asked = [given.removeprefix(BY_EXPERIMENT) for given in review.jobs.given if given.startswith(BY_EXPERIMENT)]
+    if asked:
+        return asked[-1]
+    has_sources = any(given.startswith(SOURCES) for given in review.jobs.given)
+    return USUAL if has_sources or survey(review).has_photographs else DRAWN_HANDS
 
 
 def start_first_model(jobs: Jobs) -> Job:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,18 +17,59 @@ import pandas as pd
 import simplejpeg
 from fastapi import FastAPI, Response
 
-from static_gesture_classification.active_learning.diagnosis.pictures import Pictures
-from static_gesture_classification.atomic_files import atomic_path, explain_write_errors
+from static_gesture_classification.active_learning.diagnosis.pictures import GREY, Pictures
+from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import SAMPLES
+from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.review.tables import Tables
-from static_gesture_classification.samples import BOX
+from static_gesture_classification.samples import BOX, image_path
 
 ADDRESS = "/thumbnails"
 SIZE, MARGIN = 128, 0.2  # pixels, and share of the hand's side, of pictures that are cut here
 QUALITY = 88
 COLUMNS = ("sample_id", "root", "image", *BOX)
+END = b"\xff\xd9"  # of a whole JPEG file
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a sample is.
+
+    Args:
+        sample: its id.
+        root, image: its image.
+        box: x1, y1, x2, y2, normalised.
+    """
+
+    sample: str
+    root: str
+    image: str
+    box: tuple[float, float, float, float]
+
+    @property
+    def path(self) -> Path:
+        """Its image."""
+        return image_path(self.root, self.image)
+
+
+class Places:
+    """The places of the samples of a table, found by id at once: pandas takes a millisecond for each."""
+
+    def __init__(self, samples: pd.DataFrame) -> None:
+        self.samples = samples
+        self._columns = [samples[name].to_numpy(object) for name in COLUMNS]
+        self._rows = {sample: row for row, sample in enumerate(self._columns[0])}
+
+    def find(self, sample: str) -> Place | None:
+        """The place of a sample; None where the table has none of this id."""
+        row = self._rows.get(sample)
+        if row is None:
+            return None
+        name, root, image, x1, y1, x2, y2 = (column[row] for column in self._columns)
+        return Place(str(name), str(root), str(image), (float(x1), float(y1), float(x2), float(y2)))
 
 
 class Thumbnails:
@@ -41,7 +83,7 @@ class Thumbnails:
 
     def __init__(self, crops: Path, folder: Path, tables: Tables) -> None:
         self.crops, self.folder, self.tables = crops, folder, tables
-        self._known: dict[str, tuple[pd.Index, pd.DataFrame]] = {}
+        self._known: dict[str, Places] = {}
         self._lock = threading.Lock()
 
     def know(self, name: str, samples: pd.DataFrame) -> None:
@@ -52,39 +94,43 @@ class Thumbnails:
             samples: with the columns `COLUMNS`.
         """
         known = self._known.get(name)
-        if known is None or known[1] is not samples:
+        if known is None or known.samples is not samples:
+            places = Places(samples)
             with self._lock:
-                self._known[name] = (pd.Index(samples["sample_id"]), samples)
+                self._known[name] = places
 
     def jpeg(self, sample: str) -> bytes | None:
         """A sample's picture; None for an unknown one, grey where its image cannot be read."""
-        row = self.find(sample)
-        if row is None:
+        place = self.find(sample)
+        if place is None:
             return None
         pictures = self._pictures()
         if pictures is not None and (known := pictures.crop_of(sample)) is not None:
             return _encode(known)
-        kept = self.folder / f"{_key(row)}.jpg"
-        if kept.is_file():
-            return kept.read_bytes()
-        cut = Pictures(None, SIZE, MARGIN)
-        encoded = _encode(cut.of(row)[0])
-        if not cut.unreadable:
-            with explain_write_errors(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic_path(kept) as partial:
-                partial.write_bytes(encoded)
+        kept = self.folder / f"{_key(place)}.jpg"
+        if (content := _read_kept(kept)) is not None:
+            return content
+        try:
+            cut = crop_square(read_image(place.path), place.box, SIZE, MARGIN)
+        except UnreadableImageError:
+            return _encode(np.full((SIZE, SIZE, 3), GREY, np.uint8))
+        encoded = _encode(cut)
+        self._keep(encoded, kept)
         return encoded
 
-    def find(self, sample: str) -> pd.DataFrame | None:
-        """A known sample's row, a frame of one; None for an unknown one."""
+    def find(self, sample: str) -> Place | None:
+        """Where a known sample is; None for an unknown one."""
         with self._lock:
             known = list(self._known.values())
-        for index, table in known:
-            place = index.get_indexer(pd.Index([sample]))[0]
-            if place >= 0:
-                return table.iloc[[place]]
-        return None
+        return next((place for table in known if (place := table.find(sample)) is not None), None)
+
+    def _keep(self, encoded: bytes, path: Path) -> None:
+        """Write a picture without waiting for the disk: one that a power cut has damaged is cut again."""
+        partial = path.with_name(f".{path.name}.{threading.get_ident()}")  # two browsers may ask at once
+        with explain_write_errors(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(encoded)
+            partial.replace(path)
 
     def _pictures(self) -> Pictures | None:
         files = [self.crops / SAMPLES, self.crops / CROPS_FILE]
@@ -118,7 +164,16 @@ def _encode(pixels: np.ndarray) -> bytes:
     return encoded
 
 
-def _key(row: pd.DataFrame) -> str:
+def _read_kept(path: Path) -> bytes | None:
+    """A kept picture; None where there is none, or no whole one."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return content if content.endswith(END) else None
+
+
+def _key(place: Place) -> str:
     """The name of a kept picture: a hash of all that it depends on."""
-    values = [str(row.iloc[0][column]) for column in COLUMNS]
-    return hashlib.blake2b("\0".join([*values, str(SIZE), str(MARGIN)]).encode(), digest_size=16).hexdigest()
+    values = (place.sample, place.root, place.image, *map(str, place.box), str(SIZE), str(MARGIN))
+    return hashlib.blake2b("\0".join(values).encode(), digest_size=16).hexdigest()

@@ -151,10 +151,10 @@ class Recorded(Source):
     """Reads all sessions in the root.
 
     Args:
-        people_of: the source whose subjects these are, so that a person is one in both; None: subjects of their own.
+        subjects_of: the source whose subjects these are, so that a person is one in both; None: subjects of their own.
     """
 
-    people_of: str | None = None
+    subjects_of: str | None = None
 
     def pieces(self) -> Sequence[Piece]:
         """See `Source.pieces`; one per session."""
@@ -180,7 +180,7 @@ class Recorded(Source):
         if image.source:
             return subject_name(image.source, image.subject or "")
         own = image.subject or session.subject
-        return f"{self.people_of or self.name}/{own}" if own else ""
+        return f"{self.subjects_of or self.name}/{own}" if own else ""
 
     def _hand(self, name: str, session: Session, image: RecordedImage, exists: bool, number: int) -> Hand:
         path = f"{name}/{image.file}"

@@ -40,10 +40,12 @@ from static_gesture_classification.samples import (
     LANDMARK_COUNT,
     SCHEMA,
     SPLITS,
+    TEXTS,
     Rejected,
     group_of,
     landmark_column,
     sample_id,
+    to_frame,
 )
 from static_gesture_classification.sources.unknown_labels import IGNORE, UnknownLabel, message
 
@@ -359,14 +361,20 @@ class Source(ABC):
             "subject": texts(hands.subject),
             "session": texts(hands.session),
             "hand": texts(hands.hand),
-            "landmarks": pa.nulls(len(rows)) if hands.landmarks is None else landmark_column(hands.landmarks[rows]),
+            "landmarks": _landmarks(hands, rows),
             "split": texts(hands.split),
         }
         columns |= {name: pa.repeat(value, len(rows)) for name, value in constant.items()}
         columns |= {name: pa.array(box[rows, axis]) for axis, name in enumerate(("x1", "y1", "x2", "y2"))}
         return pa.Table.from_arrays(
-            [columns[name].cast(SCHEMA.field(name).type) for name in SCHEMA.names], schema=SCHEMA
+            [columns[name].dictionary_encode() if name in TEXTS else columns[name] for name in SCHEMA.names],
+            schema=SCHEMA,
         )
+
+
+def _landmarks(hands: Hands, rows: npt.NDArray[np.intp]) -> pa.Array:
+    kind = SCHEMA.field("landmarks").type
+    return pa.nulls(len(rows), kind) if hands.landmarks is None else landmark_column(hands.landmarks[rows])
 
 
 def check_boxes(
@@ -413,7 +421,7 @@ def spread_over_subjects(batches: Iterable[SampleBatch], most: int, seed: int) -
 
 
 def _first_rounds(table: pa.Table, most: int, seed: int) -> pa.Table:
-    frame = table.select(["gesture", "source", "subject", "session", "image"]).to_pandas()
+    frame = to_frame(table.select(["gesture", "source", "subject", "session", "image"]))
     frame["group"] = group_of(frame)
     frame["draw"] = [
         hashlib.blake2b(f"{seed}\0{sample}".encode(), digest_size=8).hexdigest()

@@ -20,10 +20,13 @@ from static_gesture_classification.sources.source import Hand, Hands, Piece, Sou
 from static_gesture_classification.synthetic.any_pose import AnyPose
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset, annotate
 from static_gesture_classification.synthetic.poses import read_poses
+from static_gesture_classification.synthetic.scenes import PosedHand
+from static_gesture_classification.synthetic.seen_points import seen
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 
 HANDS_PER_TASK = 500  # hands per piece
 HANDS_IN_PARALLEL = 4000  # posing fewer hands takes less time than starting a process
+_DIGITS = 6  # of coordinates, as shares of the picture
 
 
 @dataclass(kw_only=True)
@@ -32,11 +35,12 @@ class SyntheticLandmarks(Source):
 
     Args:
         hands: number of hands.
-        people: number of subjects; each shows every gesture.
+        subjects: number of subjects; each shows every gesture.
         background_times: number of background hands for each hand of another gesture.
         any_pose: number of further background hands, in poses that are near none of a gesture.
         val, test: share of subjects held out.
         variety: 0 to 1, see conf/synthetic.
+        as_seen: place points where the hand finder would, in place of the skeleton's joints.
         aspect: width / height of the pictures that the landmarks stage assumes.
         settings: the `synthetic` node; the values above replace its own.
         poses: the `poses` node.
@@ -46,12 +50,13 @@ class SyntheticLandmarks(Source):
     """
 
     hands: int
-    people: int
+    subjects: int
     background_times: int
     any_pose: int
     val: float
     test: float
     variety: float
+    as_seen: bool
     aspect: float
     settings: Mapping[str, Any]
     poses: Mapping[str, Any]
@@ -78,7 +83,7 @@ class SyntheticLandmarks(Source):
     @cached_property
     def dataset(self) -> SyntheticDataset:
         """The hands to pose. Raises `UserError` for invalid settings or poses."""
-        own = {name: getattr(self, name) for name in ("people", "background_times", "val", "test", "variety")}
+        own = {name: getattr(self, name) for name in ("subjects", "background_times", "val", "test", "variety")}
         content = {**self.settings, **own, "images": self.hands, "seed": f"{self.seed} {self.name}"}
         settings = SyntheticSettings.check(content, f"sources.{self.name}")
         vocabulary = Vocabulary(tuple(self.gesture_names), self.background)
@@ -102,13 +107,22 @@ class SyntheticLandmarks(Source):
     def _pose(self, pictures: Sequence[Picture]) -> Iterator[Hands]:
         yield Hands.of(self.name, [self._row(picture) for picture in pictures])
 
-    def _row(self, picture: Picture) -> Hand:
+    def draw_hands(self, count: int) -> Iterator[tuple[PosedHand, np.random.Generator]]:
+        """So many of the hands, drawn at random; each with the random numbers to photograph it by."""
+        pictures = self.dataset.pictures + self._any_pictures()
+        order = np.random.default_rng(0).permutation(len(pictures))[:count]
+        yield from (self._draw(pictures[each]) for each in order.tolist())
+
+    def _draw(self, picture: Picture) -> tuple[PosedHand, np.random.Generator]:
         anyhow = picture.gesture == self.background and picture.number >= self._named_backgrounds
-        hand, _ = self.dataset.draw_hand(picture, self._anyhow if anyhow else None)
-        entry = annotate(hand)
+        return self.dataset.draw_hand(picture, self._anyhow if anyhow else None)
+
+    def _row(self, picture: Picture) -> Hand:
+        hand, _ = self._draw(picture)
+        entry, points = annotate(hand), hand.landmarks[None]
         x, y, width, height = entry["bboxes"][0]
         corners = self._in_picture(np.array([(x, y), (min(x + width, 1.0), min(y + height, 1.0))]))
-        landmarks = self._in_picture(np.array(entry["hand_landmarks"][0]))
+        landmarks = self._in_picture(seen(points)[0] if self.as_seen else points[0]).round(_DIGITS)
         return Hand(
             name=self.dataset.name(picture),
             image=f"{picture.gesture}/{picture.number:06d}",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from static_gesture_classification.arrays import Colour, Doubles, Singles
-from static_gesture_classification.synthetic.people import TONES
+from static_gesture_classification.synthetic.subjects import TONES
 
 
 def draw_background(rng: np.random.Generator, size: int, variety: float = 1.0) -> Singles:

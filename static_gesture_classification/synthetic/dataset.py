@@ -20,10 +20,10 @@ from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.synthetic.any_pose import AnyPose
-from static_gesture_classification.synthetic.people import Subject, draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import PosedHand, draw_hand, photograph
 from static_gesture_classification.synthetic.settings import SyntheticSettings
+from static_gesture_classification.synthetic.subjects import Subject, draw_subject
 
 UNSEEN = {"n_jobs", "contact_sheet", "engine"}  # settings that do not change a picture
 
@@ -114,7 +114,7 @@ class SyntheticDataset:
     @cached_property
     def subjects(self) -> int:
         """Number of subjects: at most as many as pictures of a gesture, since each shows every gesture."""
-        return min(self.settings.people, -(-self.settings.images // len(self._round)))
+        return min(self.settings.subjects, -(-self.settings.images // len(self._round)))
 
     @cached_property
     def splits(self) -> tuple[str, ...]:

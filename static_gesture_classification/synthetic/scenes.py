@@ -13,11 +13,11 @@ from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.samples import Box
 from static_gesture_classification.synthetic.backgrounds import draw_background
 from static_gesture_classification.synthetic.flesh import FOREARM, Capsules, Sleeve, clothe
-from static_gesture_classification.synthetic.people import Subject
 from static_gesture_classification.synthetic.poses import View
 from static_gesture_classification.synthetic.renderer import PinholeCamera, render
 from static_gesture_classification.synthetic.shading import Light
 from static_gesture_classification.synthetic.skeleton import HandPose, Skeleton, pose_skeleton
+from static_gesture_classification.synthetic.subjects import Subject
 
 DrawPose = Callable[[np.random.Generator, float], tuple[HandPose, View]]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from omegaconf import DictConfig
 from pydantic import Field, ValidationInfo, field_validator
 
 from static_gesture_classification.parallel.engine import EngineSettings
@@ -14,14 +13,14 @@ from static_gesture_classification.settings import Settings
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
-class SyntheticSettings(Settings):
+class SyntheticSettings(Settings, key="synthetic"):
     """The number of pictures and subjects, and their variety; see conf/synthetic.
 
     Args:
         images: number of pictures.
         background_times: number of background pictures for each picture of another gesture.
         val, test: share of subjects in val and test.
-        people: number of subjects.
+        subjects: number of subjects.
         size: side of a picture in pixels.
         variety: 0, a friendly studio, to 1, any room, light and camera.
         quality: least and greatest quality of the JPEG files.
@@ -35,7 +34,7 @@ class SyntheticSettings(Settings):
     background_times: int = Field(ge=1)
     val: float = Field(ge=0, lt=1)
     test: float = Field(ge=0, lt=1)
-    people: int = Field(ge=1)
+    subjects: int = Field(ge=1)
     size: int = Field(ge=64, le=1024)
     variety: float = Field(ge=0, le=1)
     quality: tuple[Quality, Quality]
@@ -46,19 +45,19 @@ class SyntheticSettings(Settings):
 
     @field_validator("test")
     @classmethod
-    def _leave_people_to_train(cls, test: float, info: ValidationInfo) -> float:
+    def _leave_subjects_to_train(cls, test: float, info: ValidationInfo) -> float:
         val = info.data.get("val", 0.0)
         if val + test >= 1:
             raise ValueError(f"and val ({val}) must be below 1 together")
         return test
 
-    @field_validator("people")
+    @field_validator("subjects")
     @classmethod
-    def _have_people_for_each_split(cls, people: int, info: ValidationInfo) -> int:
+    def _have_subjects_for_each_split(cls, subjects: int, info: ValidationInfo) -> int:
         least = 1 + sum(info.data.get(split, 0.0) > 0 for split in ("val", "test"))
-        if people < least:
+        if subjects < least:
             raise ValueError(f"must be {least} or more, one for each split that has people")
-        return people
+        return subjects
 
     @field_validator("quality")
     @classmethod
@@ -73,8 +72,3 @@ class SyntheticSettings(Settings):
         if n_jobs == 0:
             raise ValueError("must be a number of processes, or -1 for one per core")
         return n_jobs
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> SyntheticSettings:
-        """Read the nodes `synthetic` and `parallel`."""
-        return cls.read(config, "synthetic", engine=EngineSettings.from_config(config))

@@ -7,27 +7,24 @@ The page needs nothing from the network: plots are drawn into it, pictures are t
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from omegaconf import DictConfig
 
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.terminal import say
-from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder
+from static_gesture_classification.tracking.report_plots import MOST_LINES, line_plot, spark
+from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder, best_of
 from static_gesture_classification.tracking.run_list import require_run
 from static_gesture_classification.tracking.trackers import flatten
 
@@ -37,6 +34,42 @@ REPORT_SCORES = ("precision", "recall", "f1-score", "support")
 # The groups that are shown first; the rest of the configuration is folded away.
 FOREMOST = ("model", "train_hyperparams", "augs", "loss", "optimizer", "scheduler")
 _IMAGES = (".png", ".jpg", ".jpeg", ".webp")
+_LISTED = 100  # files of a folder; of more, the first and the last
+
+
+@dataclass(frozen=True)
+class _ReadRun:
+    """A run as its page shows it, read once.
+
+    Args:
+        folder: the run folder.
+        config: its configuration.
+        metrics: see `RunFolder.metrics`.
+        files: see `RunFolder.files`.
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    metrics: pd.DataFrame
+    files: dict[str, Path]
+
+    @classmethod
+    def of(cls, run: RunFolder) -> _ReadRun:
+        return cls(run, run.config, run.metrics(), run.files())
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Epoch and value of the highest weighted F1 on val."""
+        scores = self.metrics[BEST_SCORE].dropna() if BEST_SCORE in self.metrics else pd.Series(dtype=float)
+        return best_of(dict(zip(scores.index.tolist(), scores.tolist(), strict=True)))
+
+    @property
+    def best_epoch(self) -> int | None:
+        return self.best[0] if self.best else None
+
+    def link(self, path: Path) -> str:
+        """A file's URL, relative to the page."""
+        return quote(path.relative_to(self.folder.path).as_posix())
 
 
 def write_page(run: RunFolder) -> Path:
@@ -45,56 +78,57 @@ def write_page(run: RunFolder) -> Path:
     Raises:
         OutputError: the folder cannot be written.
     """
+    read = _ReadRun.of(run)
     sections = {
-        "Configuration": configuration(run),
+        "Configuration": configuration(read),
         "Gestures distribution in data": picture_gallery(
-            run, [f"datasets/{split}_distribution" for split in ("train", "val")]
+            read, [f"datasets/{split}_distribution" for split in ("train", "val")]
         ),
-        "Train progression": train_progression(run),
-        "Train Data Samples": picture_gallery(run, fields_in_order(run, "datasets/train_samples/")),
-        "Val Data Samples": picture_gallery(run, fields_in_order(run, "datasets/val_samples/")),
-        "Val Dataset Metrics": val_metrics(run),
-        "Errors": error_pair_pictures(run),
+        "Train progression": train_progression(read),
+        "Train Data Samples": picture_gallery(read, fields_below(read.files, "datasets/train_samples/")),
+        "Val Data Samples": picture_gallery(read, fields_below(read.files, "datasets/val_samples/")),
+        "Val Dataset Metrics": val_metrics(read),
+        "Errors": error_pair_pictures(read),
         "Monitoring": monitoring(run),
         "Source and environment": facts(run),
-        "Files": files(run),
+        "Files": files(read),
     }
     path = run.path / PAGE_NAME
-    write_text(path, page(run, {title: body for title, body in sections.items() if body}))
+    write_text(path, page(read, {title: body for title, body in sections.items() if body}))
     return path
 
 
-def page(run: RunFolder, sections: dict[str, str]) -> str:
+def page(run: _ReadRun, sections: dict[str, str]) -> str:
     """The whole page: head line, contents, sections by title."""
     contents = "".join(f'<a href="#{anchor(title)}">{escape(title)}</a>' for title in sections)
     bodies = "".join(
         f'<section id="{anchor(title)}"><h2>{escape(title)}</h2>{body}</section>' for title, body in sections.items()
     )
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(run.run_id)}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(run.folder.run_id)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><header>{summary(run)}<nav>{contents}</nav></header>"
         f"<main>{bodies}</main><script>{_SCRIPT}</script></body></html>\n"
     )
 
 
-def summary(run: RunFolder) -> str:
+def summary(run: _ReadRun) -> str:
     """Name, status, tags, times, best epoch."""
-    record, best = run.record(), run.best
-    tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in run.tags)
+    record, status, best = run.folder.record(), run.folder.status, run.best
+    tags = "".join(f'<span class="tag">{escape(tag)}</span>' for tag in run.folder.tags)
     shown = {
         "max weighted F1": f"{best[1]:.4f} (epoch {best[0]})" if best else "none yet",
-        "epochs": str(len(run.metrics())),
-        "running time": str(timedelta(seconds=round(run.running_time))),
+        "epochs": str(len(run.metrics)),
+        "running time": str(timedelta(seconds=round(run.folder.running_time))),
         "created": f"{datetime.fromtimestamp(record['created']):%Y-%m-%d %H:%M}",
         "owner": record["owner"],
     }
     numbers = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in shown.items())
-    status = f'<span class="status {run.status}">{run.status}</span>'
-    return f'<h1>{escape(run.run_id)} {status}</h1><p>{tags}</p><div class="numbers">{numbers}</div>'
+    shown_status = f'<span class="status {status}">{status}</span>'
+    return f'<h1>{escape(run.folder.run_id)} {shown_status}</h1><p>{tags}</p><div class="numbers">{numbers}</div>'
 
 
-def configuration(run: RunFolder) -> str:
+def configuration(run: _ReadRun) -> str:
     """The groups that matter for training as tables, the whole configuration folded away."""
     config = run.config
     foremost = "".join(
@@ -104,23 +138,23 @@ def configuration(run: RunFolder) -> str:
     return f'<div class="columns">{foremost}</div>{whole}' if config else ""
 
 
-def train_progression(run: RunFolder) -> str:
+def train_progression(run: _ReadRun) -> str:
     """Losses, weighted F1 and everything else that is logged under training/ per epoch."""
-    metrics = run.metrics()
+    metrics = run.metrics
     fields = [field for field in metrics.columns if field.startswith("training/")]
     losses = [field for field in fields if field.endswith("_loss")]
     groups = {"loss": losses, "weighted F1 on val": [field for field in fields if field == BEST_SCORE]}
     groups |= {field.partition("/")[2]: [field] for field in fields if field not in losses and field != BEST_SCORE}
-    return gallery(line_plot(metrics[group], title, best_epoch(run)) for title, group in groups.items() if group)
+    return gallery(line_plot(metrics[group], title, run.best_epoch) for title, group in groups.items() if group)
 
 
-def val_metrics(run: RunFolder) -> str:
+def val_metrics(run: _ReadRun) -> str:
     """Scores per gesture at the best epoch and over training, and the confusion matrix of every epoch."""
-    metrics = run.metrics()
+    metrics = run.metrics
     rows = report_rows(metrics, (run.config.get("gestures") or {}).get("names") or [])
     if not rows:
         return confusion_matrices(run)
-    best = best_epoch(run)
+    best = run.best_epoch
     shown = best if best is not None and best in metrics.index else int(metrics.index[-1])
     plots = (
         line_plot(
@@ -128,7 +162,7 @@ def val_metrics(run: RunFolder) -> str:
                 named := [f"{REPORT_FIELD}/{row}/{score}" for row in rows if f"{REPORT_FIELD}/{row}/{score}" in metrics]
             ],
             score,
-            best_epoch(run),
+            run.best_epoch,
             labels=[field.split("/")[-2] for field in named],
         )
         for score in REPORT_SCORES[:3]
@@ -145,11 +179,18 @@ def report_rows(metrics: pd.DataFrame, gestures: Sequence[str]) -> list[str]:
 
 
 def scores_table(metrics: pd.DataFrame, rows: Sequence[str], epoch: int) -> str:
-    """The classification report of one epoch, with a bar behind each score."""
-    head = "".join(f"<th>{score}</th>" for score in REPORT_SCORES)
+    """The classification report of one epoch, with a bar behind each score.
+
+    Where there are too many gestures for a plot of all, each has its F1 over the epochs as a small line.
+    """
+    with_lines = len(rows) > MOST_LINES
+    head = "".join(f"<th>{score}</th>" for score in REPORT_SCORES) + ("<th>F1 by epoch</th>" if with_lines else "")
     body = ""
     for row in rows:
         cells = "".join(score_cell(metrics, f"{REPORT_FIELD}/{row}/{score}", epoch) for score in REPORT_SCORES)
+        if with_lines:
+            field = f"{REPORT_FIELD}/{row}/{REPORT_SCORES[2]}"
+            cells += f"<td>{spark(metrics[field]) if field in metrics else ''}</td>"
         body += f"<tr><th>{escape(row)}</th>{cells}</tr>"
     return f"<h3>Epoch {epoch}</h3><table class='scores'><tr><th></th>{head}</tr>{body}</table>"
 
@@ -164,30 +205,30 @@ def score_cell(metrics: pd.DataFrame, field: str, epoch: int) -> str:
     return f'<td style="--share:{100 * value:.1f}%">{value:.3f}</td>'
 
 
-def confusion_matrices(run: RunFolder) -> str:
+def confusion_matrices(run: _ReadRun) -> str:
     """One picture, and a slider over the epochs."""
-    found = {field.rpartition("/")[2]: path for field, path in run.files().items() if "/confusion_matrices/" in field}
+    found = {field.rpartition("/")[2]: path for field, path in run.files.items() if "/confusion_matrices/" in field}
     found = {epoch: path for epoch, path in found.items() if path.suffix in _IMAGES}
     if not found:
         return ""
     epochs = sorted(found)
-    best = f"{best_epoch(run):04d}" if best_epoch(run) is not None else ""
+    best = f"{run.best_epoch:04d}" if run.best_epoch is not None else ""
     start = epochs.index(best) if best in epochs else len(epochs) - 1
-    sources = escape(json.dumps([[epoch, link(run, found[epoch])] for epoch in epochs]), quote=True)
+    sources = escape(json.dumps([[epoch, run.link(found[epoch])] for epoch in epochs]), quote=True)
     slider = (
         f"<label>Epoch <output>{epochs[start]}</output> "
         f'<input type="range" min="0" max="{len(epochs) - 1}" value="{start}"></label>'
     )
     return (
         f'<h3>Confusion matrix</h3><div class="slides" data-slides="{sources}">{slider}'
-        f'<img src="{link(run, found[epochs[start]])}" alt="confusion matrix"></div>'
+        f'<img src="{run.link(found[epochs[start]])}" alt="confusion matrix"></div>'
     )
 
 
-def error_pair_pictures(run: RunFolder) -> str:
+def error_pair_pictures(run: _ReadRun) -> str:
     """The grids of error pairs, by epoch; the last one open."""
     grids: dict[str, list[str]] = {}
-    for field in run.files():
+    for field in run.files:
         if "/error_pairs/" in field:
             grids.setdefault(field.split("/")[-2], []).append(field)
     opened = {epoch: " open" if epoch == max(grids) else "" for epoch in grids}
@@ -217,23 +258,35 @@ def facts(run: RunFolder) -> str:
     return f'<div class="columns">{"".join(fields_table(groups[group], titles[group]) for group in groups)}</div>'
 
 
-def files(run: RunFolder) -> str:
-    """Links to checkpoints and to every table and text."""
-    found = [path for path in (*run.checkpoints(), *run.files().values()) if path.suffix not in _IMAGES]
-    items = "".join(
-        f'<li><a href="{link(run, path)}">{escape(path.relative_to(run.path).as_posix())}</a> '
-        f"{path.stat().st_size / 1e6:,.2f} MB</li>"
-        for path in found
-    )
+def files(run: _ReadRun) -> str:
+    """Links to checkpoints, tables and texts; of a folder with very many, to its first and last ones."""
+    found = [path for path in (*run.folder.checkpoints(), *run.files.values()) if path.suffix not in _IMAGES]
+    folders: dict[Path, list[Path]] = {}
+    for path in found:
+        folders.setdefault(path.parent, []).append(path)
+    items = "".join(folder_items(run, paths) for paths in folders.values())
     return f"<details><summary>{len(found)} files</summary><ul>{items}</ul></details>" if found else ""
 
 
-def picture_gallery(run: RunFolder, fields: Iterable[str]) -> str:
+def folder_items(run: _ReadRun, paths: Sequence[Path]) -> str:
+    """Items of a list with a link to each file of a folder, or to the first and last of very many."""
+    shown = [*paths[: _LISTED // 2], *paths[-_LISTED // 2 :]] if len(paths) > _LISTED else paths
+    items = [
+        f'<li><a href="{run.link(path)}">{escape(path.relative_to(run.folder.path).as_posix())}</a> '
+        f"{path.stat().st_size / 1e6:,.2f} MB</li>"
+        for path in shown
+    ]
+    if len(shown) < len(paths):
+        items.insert(len(items) // 2, f"<li>... and {len(paths) - len(shown):,} more in this folder</li>")
+    return "".join(items)
+
+
+def picture_gallery(run: _ReadRun, fields: Iterable[str]) -> str:
     """The existing pictures of some fields, in their order."""
-    known = run.files()
+    known = run.files
     found = [(field, known[field]) for field in fields if field in known and known[field].suffix in _IMAGES]
     images = (
-        f'<img loading="lazy" src="{link(run, path)}" alt="{escape(field, quote=True)}">'
+        f'<img loading="lazy" src="{run.link(path)}" alt="{escape(field, quote=True)}">'
         f"<figcaption>{escape(field.rpartition('/')[2])}</figcaption>"
         for field, path in found
     )
@@ -241,8 +294,13 @@ def picture_gallery(run: RunFolder, fields: Iterable[str]) -> str:
 
 
 def fields_in_order(run: RunFolder, prefix: str) -> list[str]:
-    """The fields below a prefix, sorted by their last number."""
-    found = [field for field in run.files() if field.startswith(prefix)]
+    """The fields of a run below a prefix, sorted by their last number."""
+    return fields_below(run.files(), prefix)
+
+
+def fields_below(fields: Iterable[str], prefix: str) -> list[str]:
+    """Of some fields those below a prefix, sorted by their last number."""
+    found = [field for field in fields if field.startswith(prefix)]
     return sorted(found, key=lambda field: (int(re.sub(r"\D", "", field.rpartition("/")[2]) or 0), field))
 
 
@@ -252,41 +310,6 @@ def gallery(items: Iterable[str], kind: str = "plots") -> str:
     return f'<div class="{kind}">{body}</div>' if body else ""
 
 
-def line_plot(
-    table: pd.DataFrame,
-    title: str,
-    marked: int | None = None,
-    labels: Sequence[str] = (),
-    axis: str = "epoch",
-) -> str:
-    """Columns of a table as lines over its index, as SVG; `marked` is the index of a vertical line."""
-    figure = Figure(figsize=(5.4, 3.4), layout="constrained")
-    axes: Axes = figure.subplots()
-    names = labels or [str(column).partition("/")[2] for column in table.columns]
-    for position, (column, name) in enumerate(zip(table.columns, names, strict=True)):
-        values = table[column].dropna()
-        color, style = ("0.25", "--") if name.endswith(" avg") else (f"C{position % 10}", "-")
-        marker = "." if len(values) < 40 else ""
-        axes.plot(values.index, values, color=color, linestyle=style, marker=marker, label=name)
-    if marked is not None:
-        axes.axvline(marked, color="0.6", linewidth=1, linestyle=":", zorder=0)
-    axes.set(title=title, xlabel=axis)
-    axes.grid(alpha=0.25)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if len(table.columns) > 1:
-        axes.legend(fontsize=7, ncols=1 + len(table.columns) // 5)
-    return svg(figure)
-
-
-def svg(figure: Figure) -> str:
-    """A figure as an SVG element with text as text; equal figures give equal text."""
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
 def fields_table(fields: dict[str, Any], title: str = "") -> str:
     """Fields and values in two columns."""
     rows = "".join(
@@ -294,16 +317,6 @@ def fields_table(fields: dict[str, Any], title: str = "") -> str:
     )
     caption = f"<caption>{escape(title)}</caption>" if title else ""
     return f"<table>{caption}{rows}</table>" if fields else ""
-
-
-def best_epoch(run: RunFolder) -> int | None:
-    """The epoch with the highest weighted F1."""
-    return run.best[0] if run.best else None
-
-
-def link(run: RunFolder, path: Path) -> str:
-    """A file's URL, relative to the page."""
-    return quote(path.relative_to(run.path).as_posix())
 
 
 def anchor(title: str) -> str:
@@ -347,6 +360,7 @@ th { font-weight: 400; color: var(--mute); overflow-wrap: break-word; }
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(370px, 100%), 1fr)); gap: 14px; }
 .pictures { display: flex; flex-wrap: wrap; gap: 14px; } .pictures figure { max-width: min(100%, 550px); }
 figure { margin: 0; } figure img, figure svg { max-width: 100%; height: auto; display: block; }
+.spark { width: 80px; height: 18px; display: block; } .spark polyline { fill: none; stroke: var(--accent); }
 figcaption { color: var(--mute); font-size: 12px; } .slides img { max-width: 100%; display: block; }
 .slides input { width: 360px; vertical-align: middle; }
 summary { cursor: pointer; padding: 6px 0; color: var(--accent); }

@@ -279,9 +279,7 @@ class RunFolder:
 
     def metrics(self) -> pd.DataFrame:
         """All series per epoch as one table: a row per epoch (the index, `epoch`), a column per field."""
-        frame = series.read(self._series_path(EPOCHS))
-        wide = frame.pivot(index="step", columns="field", values="value").sort_index()
-        return wide.rename_axis(index="epoch", columns=None)
+        return series.read_wide(self._series_path(EPOCHS)).rename_axis(index="epoch")
 
     def scores(self) -> tuple[int, dict[int, float]]:
         """How many epochs are logged, and weighted F1 on val by epoch, ascending; NaN is left out."""

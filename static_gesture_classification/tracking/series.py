@@ -15,12 +15,23 @@ from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from static_gesture_classification.atomic_files import explain_write_errors, write_text
 
 SERIES_COLUMNS = ("field", "step", "value", "time")
 _HEADER = ",".join(SERIES_COLUMNS) + "\n"
+_TYPES = {
+    "field": pa.dictionary(pa.int32(), pa.string()),
+    "step": pa.int64(),
+    "value": pa.float64(),
+    "time": pa.float64(),
+}
+_READ = pa.csv.ReadOptions(use_threads=False)  # training needs the processor
 
 
 def append(path: Path, values: Mapping[str, float], step: int) -> None:
@@ -44,29 +55,38 @@ def read(path: Path) -> pd.DataFrame:
 
     One row per field and step, the last written. Empty when there is no file.
     """
-    whole = _whole_lines(path)
-    if len(whole) <= len(_HEADER):
-        return pd.DataFrame({"field": pd.Series(dtype=str), "step": pd.Series(dtype="int64"),
-                             "value": pd.Series(dtype=float), "time": pd.Series(dtype=float)})  # fmt: skip
-    frame = pd.read_csv(
-        io.BytesIO(whole),
-        dtype={"field": "str", "step": "int64", "value": "float64", "time": "float64"},
-        float_precision="round_trip",
-        keep_default_na=False,  # a gesture may be called NA
-        na_values={"value": ["nan"]},
+    lines = _lines(path)
+    frame = pd.DataFrame(
+        {
+            "field": lines["field"].cast(pa.string()).to_pandas().astype("str"),
+            "step": lines["step"].to_numpy(),
+            "value": lines["value"].to_numpy(),
+            "time": lines["time"].to_numpy(),
+        }
     )
     return frame.drop_duplicates(["field", "step"], keep="last", ignore_index=True)
 
 
+def read_wide(path: Path) -> pd.DataFrame:
+    """All series of a file as `read` gives them, with a row for each step and a column for each field, both ascending.
+
+    Ten times as fast as to read them and to pivot, where there are many.
+    """
+    lines = _lines(path)
+    fields = lines["field"].combine_chunks()
+    steps, rows = np.unique(lines["step"].to_numpy(), return_inverse=True)
+    values = np.full((len(steps), len(fields.dictionary)), np.nan)
+    values[rows, fields.indices.to_numpy()] = lines["value"].to_numpy()  # of repeated places the last is kept
+    return pd.DataFrame(values, steps, pd.Index(fields.dictionary.to_pylist(), dtype="str")).sort_index(axis=1)
+
+
 def count_steps(path: Path, field: str) -> tuple[int, dict[int, float]]:
     """How many steps a file has, and one field's values by step: as `read` would give them, in a tenth of the time."""
-    steps, values = set(), {}
-    for line in _whole_lines(path).split(b"\n")[1:-1]:
-        name, step, value, _ = line.rsplit(b",", 3)  # the last three hold no comma
-        steps.add(step)
-        if name == field.encode():
-            values[int(step)] = float(value)
-    return len(steps), dict(sorted(values.items()))
+    lines = _lines(path, "field", "step", "value")
+    steps = lines["step"].to_numpy()
+    own = pc.equal(lines["field"], field).to_numpy()
+    values = dict(zip(steps[own].tolist(), lines["value"].to_numpy()[own].tolist(), strict=True))
+    return len(np.unique(steps)), dict(sorted(values.items()))
 
 
 def rewrite(path: Path, frame: pd.DataFrame) -> None:
@@ -78,10 +98,15 @@ def rewrite(path: Path, frame: pd.DataFrame) -> None:
     write_text(path, _HEADER + text.getvalue())
 
 
-def _whole_lines(path: Path) -> bytes:
-    """The lines of a file that are complete; empty where there is no file."""
+def _lines(path: Path, *columns: str) -> pa.Table:
+    """The complete lines of a file, or some of their columns; a field is an entry of a dictionary."""
     whole = path.read_bytes() if path.is_file() else b""
-    return whole[: whole.rfind(b"\n") + 1]
+    whole = whole[: whole.rfind(b"\n") + 1] or _HEADER.encode()
+    convert = pa.csv.ConvertOptions(
+        column_types=_TYPES, include_columns=columns or SERIES_COLUMNS, null_values=[], strings_can_be_null=False
+    )
+    table: pa.Table = pa.csv.read_csv(pa.py_buffer(whole), _READ, convert_options=convert)
+    return table.unify_dictionaries()
 
 
 def _cut_torn_line(file: FileIO) -> int:

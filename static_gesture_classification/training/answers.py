@@ -9,8 +9,9 @@ This is the one place where logits become an answer. Predictor, evaluate, record
 
 Both are read off val by the greatest likelihood (Alexandari et al., "Maximum Likelihood with Bias-Corrected Calibration
 is Hard-To-Beat at Label Shift Adaptation", ICML 2020), with val weighted as hands come in use: `background.share` of
-them show no gesture. A quantile of val (so many hands of gestures may be missed) was tried first: with a dozen people
-in val, one doubtful label moved it from one end to the other.
+them show no gesture. A dozen people in val say little about hands that show none: what is read off one dozen or another
+differs by factors. So the advantage starts from what is usual on new people (`USUAL_SHIFT`); the more people val has,
+the less that counts (benchmarks/results/strangers.md).
 
 Distances to training hands (Mahalanobis, nearest neighbours), the greatest logit and others do worse as a score of
 strangeness than the background's own logit, once it has learned random poses: benchmarks/results/other_hands.md.
@@ -27,6 +28,9 @@ from static_gesture_classification.gestures import Vocabulary
 
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are searched
 MOST_ADVANTAGE = 20.0  # greatest advantage over the temperature, either way
+# How far the background's log-odds are too low on new people, where half of the hands in use show no gesture: mean and
+# standard deviation of the prior, as the landmark model has it on people and sources left out.
+USUAL_SHIFT, SHIFT_SPREAD = 0.25, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,7 @@ def fit_calibration(
     Args:
         logits: (n, classes), n at least 1.
         targets: (n,) class indices.
-        weights: (n,), above 0: how much each hand counts.
+        weights: (n,), above 0: how much each hand counts; their sum is the number of people, who outvote the prior.
         background: class index of the background gesture; None without one.
         share: of hands in use that show no gesture, between 0 and 1.
     """
@@ -103,10 +107,12 @@ def fit_calibration(
     none = np.eye(logits.shape[1])[background or 0]
     both = background is not None and 0 < int((targets == background).sum()) < len(targets)
     shares = _in_use(weights, targets == background, share) if both else weights / weights.sum()
+    usual = USUAL_SHIFT + np.log(share / (1 - share)) if both else 0.0
 
     def loss(parameters: np.ndarray) -> float:  # convex in the two
         factor, added = parameters
-        return -float(shares @ log_softmax(factor * logits + added * none, axis=1)[rows, targets])
+        likelihood = float(shares @ log_softmax(factor * logits + added * none, axis=1)[rows, targets])
+        return -likelihood + ((added - usual) / SHIFT_SPREAD) ** 2 / (2 * weights.sum())
 
     least_most = [(1 / HIGHEST, 1 / LOWEST), (-MOST_ADVANTAGE, MOST_ADVANTAGE) if both else (0.0, 0.0)]
     factor, added = minimize(loss, [1.0, 0.0], method="L-BFGS-B", bounds=least_most).x

@@ -36,12 +36,11 @@ def calibrate(checkpoints: Sequence[Path], data: GestureDataModule, share: float
         UserError: a checkpoint is unusable.
     """
     rows = data.rows["val"]
-    inputs = data.kind.take(data.hands.crops, data.hands.points, rows)
     weights = subject_weights(data.samples.iloc[rows])
     for path in checkpoints:
         checkpoint = read_checkpoint(path)
         classifier = classifier_of(checkpoint, path)
-        logits = classifier.logits(classifier.embed(inputs))
+        logits = np.concatenate([classifier.logits(classifier.embed(inputs)) for inputs in data.inputs(rows)])
         background = background_index(classifier.vocabulary)
         found = fit_calibration(logits, data.targets[rows], weights, background, share)
         if found != calibration_of(checkpoint):

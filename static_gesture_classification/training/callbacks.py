@@ -66,7 +66,8 @@ class Checkpoints(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove files of a killed run."""
-        self._sweep()
+        if trainer.is_global_zero:
+            self._sweep()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write this epoch's checkpoints. Lightning calls this after the module and the other callbacks."""
@@ -76,7 +77,8 @@ class Checkpoints(Checkpoint):
         if (score, epoch) in self.best and trainer.is_global_zero:
             save(pl_module.classifier_checkpoint(), self.folder / checkpoint_name(epoch, score))
         trainer.save_checkpoint(self.folder / LAST)
-        self._sweep()
+        if trainer.is_global_zero:
+            self._sweep()
 
     def state_dict(self) -> dict[str, Any]:
         """The best epochs, plain values."""
@@ -144,7 +146,7 @@ class EpochLines(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count."""
-        self._images += len(batch.targets)
+        self._images += len(batch.targets) * trainer.world_size
         if self._task is not None:
             self._bar.advance(self._task)
 

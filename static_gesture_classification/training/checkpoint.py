@@ -18,7 +18,6 @@ exported one have in common:
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -275,10 +274,13 @@ def save_calibrated(checkpoint: Mapping[str, Any], calibration: Calibration, pat
 
 def save(checkpoint: Mapping[str, Any], path: Path) -> None:
     """Write a checkpoint whole or not at all. Raises `OutputError` on a full disk or a read-only folder."""
-    buffer = io.BytesIO()  # torch puts a file's name into it, and hides a full disk behind an error of its own
-    torch.save(dict(checkpoint), buffer)
-    with atomic_path(path) as partial:
-        partial.write_bytes(buffer.getbuffer())
+    with atomic_path(path) as partial, partial.open("wb") as file:  # given a path, torch would put its name into it
+        try:
+            torch.save(dict(checkpoint), file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # a full disk, which torch hides behind an error of its own
+                raise error.__context__ from None
+            raise
 
 
 def plain_model(model: Any) -> dict[str, Any]:

@@ -40,6 +40,11 @@ class CropEmbeddings:
     stored: np.ndarray
     positions: np.ndarray
 
+    @property
+    def array(self) -> np.ndarray:
+        """What rows are read of."""
+        return self.stored
+
     def __len__(self) -> int:
         return len(self.positions)
 

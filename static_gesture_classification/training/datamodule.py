@@ -4,75 +4,62 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.samples import BOX, group_of
+from static_gesture_classification.training.batches import Batch, PreparedHandsDataset
+from static_gesture_classification.training.feeding import Feeding
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
+from static_gesture_classification.training.mapped_memory import MappedMemory
 from static_gesture_classification.training.models.network import Network
+from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import SamplerSettings
 
 PLAIN = SamplerSettings()
+ONE_RANK = Ranks()
+FROM_DISK = Feeding()
+_HASHED_POINTS = 65_536  # hands at a time, so that hashing needs no memory for all
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
-
-
-class Batch(NamedTuple):
-    """A batch: what the network takes (see `InputKind.batch`), class indices (n,), table rows (n,)."""
-
-    inputs: Any
-    targets: Tensor
-    rows: Tensor
-
-
-class PreparedHandsDataset(Dataset[Batch]):
-    """Some rows of prepared hands, in whole batches, so that nothing is done per sample.
-
-    Args:
-        kind: the input kind.
-        hands: prepared hands.
-        targets: class index of each hand (n,).
-        rows: the rows of this data set.
-    """
-
-    def __init__(self, kind: InputKind, hands: PreparedHands, targets: np.ndarray, rows: np.ndarray) -> None:
-        self.kind, self.hands, self.targets, self.rows = kind, hands, targets, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, positions: np.ndarray) -> Batch:
-        """The batch at these positions in `rows`."""
-        rows = self.rows[positions]
-        inputs = self.kind.batch(self.kind.take(self.hands.crops, self.hands.points, rows))
-        return Batch(inputs, torch.from_numpy(self.targets[rows]), torch.from_numpy(rows))
 
 
 class SeededBatches(Sampler[np.ndarray]):
     """Whole batches of positions (k,) in an order that is a function of seed and epoch alone.
 
+    Several ranks share each step's samples: rank r takes the r-th batch of every `world` consecutive ones. So they see
+    together what one process with `world` times the batch size sees.
+
     Args:
         length: number of samples.
-        batch_size: samples per batch; an incomplete last batch of a pass is left out unless it is the only one.
+        batch_size: samples per batch; an incomplete last step of a pass is left out unless it is the only one, which
+            the ranks then share evenly.
         seed: of the order.
         passes: how often an epoch goes through all samples, each time in a new order.
         weights: (length,) how often a pass has each sample, on average, up to a factor; None: once. A pass is a
             systematic sample (Madow, "On the theory of systematic sampling, II", 1949): each sample comes as often as
             its weight says, rounded up or down.
+        ranks: this process among those that train, which are no more than samples.
     """
 
     def __init__(
-        self, length: int, batch_size: int, seed: int, passes: int = 1, weights: np.ndarray | None = None
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        passes: int = 1,
+        weights: np.ndarray | None = None,
+        ranks: Ranks = ONE_RANK,
     ) -> None:
-        self.length, self.batch_size, self.seed, self.passes, self.epoch = length, batch_size, seed, passes, 0
+        self.length, self.seed, self.passes, self.ranks, self.epoch = length, seed, passes, ranks, 0
+        self.batch_size = min(batch_size, length // ranks.world)
         self._ends = None if weights is None else length * np.cumsum(weights) / weights.sum()
 
     def set_epoch(self, epoch: int) -> None:
@@ -80,13 +67,19 @@ class SeededBatches(Sampler[np.ndarray]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.passes * max(1, self.length // self.batch_size)
+        return self.passes * self._steps
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for number in range(self.passes):
             order = self._one_pass(np.random.default_rng([self.seed, self.epoch, number]))
-            for batch in range(max(1, self.length // self.batch_size)):
-                yield order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            for step in range(self._steps):
+                start = (step * self.ranks.world + self.ranks.rank) * self.batch_size
+                yield order[start : start + self.batch_size]
+
+    @property
+    def _steps(self) -> int:
+        """Steps of a pass."""
+        return self.length // (self.batch_size * self.ranks.world)
 
     def _one_pass(self, random: np.random.Generator) -> np.ndarray:
         if self._ends is None:
@@ -107,6 +100,7 @@ class GestureDataModule(LightningDataModule):
         overfit_samples: train and validate on this many training samples only.
         passes: how often an epoch goes through the training samples.
         sampler: how often a pass has each of them.
+        ranks: this process among those that train.
 
     Raises:
         DataError: a split cannot be trained or validated on.
@@ -122,12 +116,15 @@ class GestureDataModule(LightningDataModule):
         overfit_samples: int | None = None,
         passes: int = 1,
         sampler: SamplerSettings = PLAIN,
+        ranks: Ranks = ONE_RANK,
+        feeding: Feeding = FROM_DISK,
     ) -> None:
         super().__init__()
-        self.kind, self.hands, self.vocabulary, self.sampler = kind, hands, vocabulary, sampler
+        self.kind, self.hands, self.vocabulary, self.sampler, self.ranks = kind, hands, vocabulary, sampler, ranks
         self.batch_size, self.seed, self.passes = batch_size, seed, passes
         self.samples = hands.samples
-        self._trained_on = hands
+        self._trained_on, self.feeding = hands, feeding
+        self._on_device: bool | None = None
         self.targets = np.asarray(vocabulary.indices(self.samples["gesture"].tolist()), np.int64)
         usable = kind.usable(hands.points, len(self.samples))
         if len(usable) and not usable.any():
@@ -143,9 +140,10 @@ class GestureDataModule(LightningDataModule):
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
 
     def precompute(self, network: Network, model: Mapping[str, Any], device: str, engine: EngineSettings) -> None:
-        """Compute what is the same in every epoch: see `InputKind.precompute`."""
+        """Compute what is the same in every epoch: see `InputKind.precompute`. Other ranks read what rank 0 keeps."""
         rows = np.unique(np.concatenate(list(self.rows.values())))
-        self._trained_on = self.kind.precompute(self.hands, rows, network, model, device, engine)
+        with self.ranks.one_after_another():
+            self._trained_on = self.kind.precompute(self.hands, rows, network, model, device, engine)
 
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""
@@ -153,7 +151,7 @@ class GestureDataModule(LightningDataModule):
 
     def fingerprint(self) -> str:
         """Hash of the inputs (evenly spaced ones if there are many crops), labels, splits and weights of samples."""
-        digest = hashlib.blake2b(digest_size=16)
+        digest, memory = hashlib.blake2b(digest_size=16), MappedMemory(self.hands.crops, self.hands.points)
         for split, rows in self.rows.items():
             for column in ("sample_id", "gesture"):
                 digest.update(f"{split} {column} {self.samples[column].to_numpy()[rows].tolist()}".encode())
@@ -162,35 +160,58 @@ class GestureDataModule(LightningDataModule):
                 for row in rows[:: max(1, len(rows) // _HASHED_CROPS)]:
                     digest.update(self.hands.crops[row].tobytes())
             if self.hands.points is not None:
-                digest.update(np.ascontiguousarray(self.hands.points[rows]).tobytes())
+                for some in np.split(rows, range(_HASHED_POINTS, len(rows), _HASHED_POINTS)):
+                    digest.update(self.hands.points[some].tobytes())
+            memory.give_back()
         if (weights := self._weights()) is not None:
             digest.update(weights.tobytes())
         return digest.hexdigest()
 
+    def inputs(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Inputs of some table rows in their order, in batches, so that not all are in memory at once."""
+        memory = MappedMemory(self.hands.crops, self.hands.points)
+        for some in np.split(rows, range(self.kind.batch_size, len(rows), self.kind.batch_size)):
+            yield self.kind.take(self.hands.crops, self.hands.points, some)
+            memory.note(len(some))
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches of the train split in a new order every pass; an incomplete last batch is left out."""
         rows = self.rows["train"]
-        batches = SeededBatches(len(rows), self.batch_size, self.seed, self.passes, self._weights())
+        batches = SeededBatches(len(rows), self.batch_size, self.seed, self.passes, self._weights(), self.ranks)
         return self._loader("train", batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Batches of the val split in the order of the table."""
+        return self._loader("val", self.val_batches())
+
+    def val_batches(self) -> list[np.ndarray]:
+        """Positions in the val split of this rank's batches: every sample is in one batch of one rank.
+
+        All ranks have equally many, since they wait for each other at every batch; their sizes differ by one at most.
+        """
         count, size = len(self.rows["val"]), max(self.batch_size, self.kind.batch_size)
-        return self._loader("val", np.split(np.arange(count), range(size, count, size)))
+        world = self.ranks.world
+        if world == 1:
+            return np.split(np.arange(count), range(size, count, size))
+        return np.array_split(np.arange(count), world * -(-count // (world * size)))[self.ranks.rank :: world]
 
     def _weights(self) -> np.ndarray | None:
         """Weights of the train rows."""
         return sampling_weights(self.samples.iloc[self.rows["train"]], self.sampler)
 
     def _loader(self, split: str, batches: Sampler[np.ndarray] | list[np.ndarray]) -> DataLoader[Batch]:
-        return DataLoader(
-            PreparedHandsDataset(self.kind, self._trained_on, self.targets, self.rows[split]),
-            batch_size=None,
-            sampler=batches,
-            collate_fn=_as_it_is,
-            pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator(),  # its own, so that opening a loader draws nothing from the run's random state
-        )
+        hands = {
+            name: PreparedHandsDataset(self.kind, self._trained_on, self.targets, rows)
+            for name, rows in self.rows.items()
+        }
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        return self.feeding.loader(hands[split], batches, device, self._is_on_device(list(hands.values()), device))
+
+    def _is_on_device(self, hands: list[PreparedHandsDataset], device: torch.device) -> bool:
+        """Decided once: the first split leaves less room for the second."""
+        if self._on_device is None:
+            self._on_device = self.feeding.is_on_device(hands, device)
+        return self._on_device
 
     def _check_splits(self) -> None:
         for split, rows in self.rows.items():
@@ -198,6 +219,9 @@ class GestureDataModule(LightningDataModule):
                 raise DataError(
                     f"no sample is in the {split} split; add data or change the shares of splits, then run dvc repro"
                 )
+            if len(rows) < self.ranks.world:
+                few = f"{len(rows)} samples of {split}"
+                raise DataError(f"{self.ranks.world} devices cannot share {few}; set trainer.devices=1")
         counts = self.counts("train")
         missing = [name for name, count in zip(self.vocabulary, counts, strict=True) if count == 0]
         if missing:
@@ -220,7 +244,3 @@ def sampling_weights(samples: pd.DataFrame, sampler: SamplerSettings) -> np.ndar
     if not even.all():
         weights[~even] /= weights[~even].mean()
     return weights
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch

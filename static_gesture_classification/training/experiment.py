@@ -16,15 +16,25 @@ from static_gesture_classification.terminal import console
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
-from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.inputs import PreparedHands, kind_of
-from static_gesture_classification.training.lightning import Callback, Checkpoint, Logger, Trainer
+from static_gesture_classification.training.datamodule import ONE_RANK, GestureDataModule
+from static_gesture_classification.training.feeding import Feeding
+from static_gesture_classification.training.growing import Growth
+from static_gesture_classification.training.inputs import Crops, PreparedHands, kind_of
+from static_gesture_classification.training.lightning import (
+    Callback,
+    Checkpoint,
+    DDPStrategy,
+    Logger,
+    TorchElasticEnvironment,
+    Trainer,
+)
 from static_gesture_classification.training.module import GestureModule
+from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def open_data(settings: TrainingSettings) -> GestureDataModule:
-    """The workspace's prepared hands and splits as a data module.
+def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDataModule:
+    """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
 
     Raises:
         DataError: hands or splits are missing, cannot be trained on, or have another crop geometry than configured.
@@ -43,7 +53,20 @@ def open_data(settings: TrainingSettings) -> GestureDataModule:
         how.overfit_samples,
         how.passes,
         settings.sampler,
+        ranks,
+        Feeding(settings.trainer.store, settings.trainer.ahead),
     )
+
+
+def ranks_of(settings: TrainingSettings) -> Ranks:
+    """This process among those that train: one for each of `trainer.devices`.
+
+    Raises:
+        UserError: there are no such devices, or torchrun or Slurm started another number of processes.
+    """
+    wanted = settings.trainer.devices
+    named = hardware.devices(wanted, hardware.accelerator(settings.trainer.accelerator))
+    return Ranks.of(len(named) if isinstance(named, list) else named, as_started=hardware.are_all(wanted))
 
 
 def build_module(settings: TrainingSettings, data: GestureDataModule) -> GestureModule:
@@ -55,9 +78,11 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
     torch.manual_seed(settings.seed)
     network, wanted = initial_network(settings.model, data.vocabulary), settings.trainer
     hardware.use_processor(None)
-    device = "cuda" if hardware.accelerator(wanted.accelerator) == "cuda" else "cpu"
+    device = "cuda" if hardware.torch_device(wanted.accelerator) == "cuda" else "cpu"
     data.precompute(network, settings.model, device, settings.engine)
-    hardware.use_processor(wanted.threads)
+    hardware.use_processor(wanted.threads, data.ranks.local_world)
+    if wanted.compile is not None:
+        network.compile(mode=wanted.compile)  # in place: its weights keep their names
     return GestureModule(
         network=network,
         loss=build(settings.loss, "loss", vocabulary=data.vocabulary, counts=data.counts("train")),
@@ -67,23 +92,34 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
         vocabulary=data.vocabulary,
         origin=Origin(plain_model(settings.model), data.vocabulary, data.hands.crop_size, settings.crop_margin),
         seed=settings.seed,
+        growth=growth_of(settings),
     )
 
 
 def build_trainer(
-    settings: TrainingSettings, logger: Logger | None = None, callbacks: Sequence[Callback] = ()
+    settings: TrainingSettings,
+    logger: Logger | None = None,
+    callbacks: Sequence[Callback] = (),
+    ranks: Ranks = ONE_RANK,
 ) -> Trainer:
-    """The trainer of the settings."""
+    """The trainer of the settings, for one rank."""
     _quieten_lightning()
     wanted = settings.trainer
-    hardware.use_processor(wanted.threads)
+    hardware.use_processor(wanted.threads, ranks.local_world)
     if wanted.deterministic:
         hardware.make_deterministic()
+    else:
+        hardware.make_fast()
     accelerator = hardware.accelerator(wanted.accelerator)
     shown = ProgressBar(leave=True) if console.is_terminal else EpochLines()
     return Trainer(
         accelerator=accelerator,
-        devices=hardware.one_device(wanted.devices, accelerator),
+        devices=_devices_of_rank(wanted.devices, accelerator, ranks),
+        num_nodes=ranks.machines,
+        # Only what a step has learnt is shared: no part of our networks is left out of a step.
+        strategy="auto" if ranks.world == 1 else DDPStrategy(cluster_environment=TorchElasticEnvironment()),
+        sync_batchnorm=ranks.world > 1 and accelerator in ("gpu", "cuda"),
+        use_distributed_sampler=False,  # the data module gives each rank its share
         precision=hardware.precision(wanted.precision, accelerator),  # type: ignore[arg-type]
         max_epochs=settings.hyperparameters.epochs,
         gradient_clip_val=wanted.gradient_clip,
@@ -96,6 +132,22 @@ def build_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def growth_of(settings: TrainingSettings) -> Growth:
+    """How crops grow during training. Raises `UserError` where the model sees something else."""
+    first = settings.hyperparameters.first_size
+    if first < 1 and kind_of(settings.model).name != Crops.name:
+        raise UserError(
+            f"train_hyperparams.first_size={first} is for models of crops; {settings.model['name']} needs 1.0"
+        )
+    return Growth(first)
+
+
+def _devices_of_rank(wanted: object, accelerator: str, ranks: Ranks) -> int | list[int]:
+    """Lightning's `devices`: all of this machine that take part."""
+    named = hardware.devices(wanted, accelerator)
+    return named if isinstance(named, list) and len(named) == ranks.local_world else ranks.local_world
 
 
 def _optimizer(node: Mapping[str, Any]) -> Callable[..., Optimizer]:

@@ -12,6 +12,7 @@ import torch
 from static_gesture_classification.errors import UserError
 
 _LARGEST = 2**30  # bytes that glibc may take from its heap at once
+_WAY_OUT = "set trainer.devices=auto for all, a number, or a list such as [0,1]"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt, malloc.h
 
 
@@ -30,26 +31,46 @@ def torch_device(wanted: str) -> str:
     return "cuda" if found == "gpu" else found
 
 
-def one_device(wanted: object, accelerator: str) -> int | list[int]:
-    """Check that `trainer.devices` names one device; returns 1, or a list with its number.
+def devices(wanted: object, accelerator: str) -> int | list[int]:
+    """The devices of this machine that `trainer.devices` names: how many, or a list of their numbers.
 
     Args:
-        wanted: a count, a list of numbers, "auto" or -1 for all devices; also as text, like Lightning's.
+        wanted: a count, a list of numbers, "auto" or -1 for all devices; also as text, like Lightning's. On the
+            processor a count is of processes, and all are one, which uses all cores.
         accelerator: `cpu`, `gpu` or `mps`.
 
     Raises:
-        UserError: it names several devices, none, or something else.
+        UserError: it names none, more than there are, or something else.
     """
-    way_out = "this program trains on one for now: trainer.devices=1, or trainer.devices=[0] for the first"
-    numbers = _device_numbers(wanted)
-    if numbers is not None and len(numbers) == 1 and numbers[0] >= 0:
-        return numbers
-    count = {"auto": -1, "-1": -1, "1": 1}.get(str(wanted), 0) if numbers is None else 0
-    if count == 1 or (count == -1 and _devices_there(accelerator) == 1):
-        return 1
-    if count == -1:
-        raise UserError(f"trainer.devices={wanted} takes all {_devices_there(accelerator)} devices; {way_out}")
-    raise UserError(f"trainer.devices={wanted} is not one device; {way_out}")
+    numbers, there = _device_numbers(wanted), _devices_there(accelerator)
+    if numbers is not None:
+        if numbers and min(numbers) >= 0 and len(set(numbers)) == len(numbers):
+            return numbers if accelerator in ("gpu", "cuda") else _counted(wanted, len(numbers), accelerator, there)
+        raise UserError(f"trainer.devices={wanted} names no devices; {_WAY_OUT}")
+    if are_all(wanted):
+        return there
+    text = str(wanted)
+    if not text.isdecimal():
+        raise UserError(f"trainer.devices={wanted} names no devices; {_WAY_OUT}")
+    return _counted(wanted, int(text), accelerator, there)
+
+
+def are_all(wanted: object) -> bool:
+    """Whether `trainer.devices` names no number, but all devices."""
+    return str(wanted) in ("auto", "-1")
+
+
+def _counted(wanted: object, count: int, accelerator: str, there: int) -> int:
+    if count == 0 or (accelerator != "cpu" and count > there):
+        raise UserError(f"trainer.devices={wanted}, and there are {there}; {_WAY_OUT}")
+    return count
+
+
+def check_one_device(wanted: object, accelerator: str, command: str) -> None:
+    """Raise `UserError` where `trainer.devices` names several, for a command that trains on one."""
+    named = devices(wanted, accelerator)
+    if not are_all(wanted) and named != 1 and not (isinstance(named, list) and len(named) == 1):
+        raise UserError(f"{command} trains on one device; set trainer.devices=1")
 
 
 def _device_numbers(wanted: object) -> list[int] | None:
@@ -62,7 +83,7 @@ def _device_numbers(wanted: object) -> list[int] | None:
 
 
 def _devices_there(accelerator: str) -> int:
-    return torch.cuda.device_count() if accelerator == "gpu" else 1
+    return torch.cuda.device_count() if accelerator in ("gpu", "cuda") else 1
 
 
 def precision(wanted: str, accelerator: str) -> str:
@@ -79,10 +100,15 @@ def precision(wanted: str, accelerator: str) -> str:
     return "bf16-mixed" if native.get(accelerator, lambda: False)() else "32-true"
 
 
-def use_processor(threads: int | None) -> None:
-    """Set torch's number of processor threads (None: one per core of this process), and keep freed memory."""
+def use_processor(threads: int | None, processes: int = 1) -> None:
+    """Set torch's number of processor threads, and keep freed memory.
+
+    Args:
+        threads: of this process; None: its share of its cores.
+        processes: that compute on them.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads or cores)
+    torch.set_num_threads(threads or max(1, cores // processes))
     _keep_memory()
 
 
@@ -109,3 +135,11 @@ def make_deterministic() -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+
+
+def make_fast() -> None:
+    """Use the fastest operators, whether or not they are deterministic, and TensorFloat-32 on GPUs that have it."""
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.benchmark = True
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")

@@ -35,7 +35,7 @@ _DECISIVE = {
     "trainer",
     "seed",
 }
-_CARRYING_OUT = {"hyperparameters": {"fresh"}, "trainer": {"fast_dev_run"}}
+_CARRYING_OUT = {"hyperparameters": {"fresh"}, "trainer": {"fast_dev_run", "devices", "store", "ahead"}}
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class RunIdentity:
     code: str
 
     @classmethod
-    def of(cls, settings: TrainingSettings, data: str) -> RunIdentity:
-        """The identity of a training with these settings, data hash and today's code."""
-        return cls(fingerprint(settings, data), training_code(Path(__file__).parent))
+    def of(cls, settings: TrainingSettings, data: str, processes: int = 1) -> RunIdentity:
+        """The identity of a training with these settings, data hash, number of processes, and today's code."""
+        return cls(fingerprint(settings, data, processes), training_code(Path(__file__).parent))
 
 
 @cache
@@ -68,10 +68,13 @@ def training_code(folder: Path) -> str:
     return hashlib.blake2b(code.encode() + measured, digest_size=16).hexdigest()
 
 
-def fingerprint(settings: TrainingSettings, data: str) -> str:
-    """Hash of the settings that matter, the initial weights and the data's own hash: 8 hex digits."""
+def fingerprint(settings: TrainingSettings, data: str, processes: int = 1) -> str:
+    """Hash of the settings that matter, the initial weights, the data's own hash and the number of processes.
+
+    8 hex digits.
+    """
     parts = settings.model_dump(include=_DECISIVE, exclude=_CARRYING_OUT)
-    content = json.dumps([parts, _weights(str(settings.model["weights"])), data], sort_keys=True)
+    content = json.dumps([parts, _weights(str(settings.model["weights"])), data, processes], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 

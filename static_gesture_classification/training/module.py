@@ -13,9 +13,10 @@ from torch.optim import Optimizer
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.batches import Batch
 from static_gesture_classification.training.checkpoint import Origin
-from static_gesture_classification.training.datamodule import Batch
-from static_gesture_classification.training.lightning import LightningModule, MulticlassConfusionMatrix
+from static_gesture_classification.training.growing import Growth
+from static_gesture_classification.training.lightning import LightningModule, Metric, MulticlassConfusionMatrix
 from static_gesture_classification.training.models.network import Network
 from static_gesture_classification.training.schedules import Schedule
 from static_gesture_classification.training.scores import Scores, scores_of
@@ -24,6 +25,33 @@ WEIGHTED_F1 = "training/val_weighted_F1"
 TRAIN_LOSS = "training/train_loss"
 VAL_LOSS = "training/val_loss"
 LEARNING_RATE = "training/lr"
+FULL_SIZE = Growth()
+
+
+class MeanLoss(Metric):
+    """The mean loss of an epoch's samples, over all ranks.
+
+    Lightning's own mean over ranks rounds the mean number of their samples down, which is wrong where they differ;
+    torchmetrics' looks at every value for NaN, for which a GPU has to wait, or ignores the weights.
+    """
+
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, samples: int) -> None:
+        """Add the mean loss of a batch."""
+        self.total += loss * samples
+        self.count += samples
+
+    def compute(self) -> Tensor:
+        """The mean so far; NaN if one was."""
+        return self.total / self.count
 
 
 class GestureModule(LightningModule):
@@ -42,6 +70,7 @@ class GestureModule(LightningModule):
         vocabulary: the gestures, in class order.
         origin: the checkpoint's header.
         seed: of all randomness.
+        growth: how crops grow during training.
     """
 
     def __init__(
@@ -54,13 +83,16 @@ class GestureModule(LightningModule):
         vocabulary: Vocabulary,
         origin: Origin,
         seed: int,
+        growth: Growth = FULL_SIZE,
     ) -> None:
         super().__init__()
         self.network = network
         self.loss, self.augmentation, self.vocabulary, self.seed = loss, augmentation, vocabulary, seed
         self.confusion = MulticlassConfusionMatrix(len(vocabulary))
+        self.train_loss, self.val_loss = MeanLoss(), MeanLoss()
         self.scores: Scores | None = None  # of the last validated epoch
         self._make_optimizer, self._make_schedule, self._origin = optimizer, schedule, origin
+        self._growth, self._steps = growth, 1
         self._schedule: Schedule | None = None
         self._schedule_state: dict[str, Any] | None = None
         self._generator = torch.Generator()
@@ -71,32 +103,27 @@ class GestureModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Loss, and for callbacks: detached float32 logits, targets, table rows."""
-        return self._step(self.augmentation(batch.inputs, self._generator), batch, TRAIN_LOSS)
+        inputs = batch.inputs if self._growth.first == 1 else self._growth(batch.inputs, self.global_step / self._steps)
+        return self._step(self.augmentation(inputs, self._generator), batch, TRAIN_LOSS, self.train_loss)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """As `training_step`, on inputs as they are."""
-        outputs = self._step(batch.inputs, batch, VAL_LOSS)
+        outputs = self._step(batch.inputs, batch, VAL_LOSS, self.val_loss)
         self.confusion.update(outputs["logits"], batch.targets)
         return outputs
 
-    def _step(self, inputs: Any, batch: Batch, name: str) -> dict[str, Tensor]:
+    def _step(self, inputs: Any, batch: Batch, name: str, mean: MeanLoss) -> dict[str, Tensor]:
         logits = self.network(inputs).float()
         loss = self.loss(logits, batch.targets)
-        self.log(
-            name,
-            loss.detach(),
-            on_step=False,
-            on_epoch=True,
-            prog_bar=True,
-            logger=False,
-            batch_size=len(batch.targets),
-        )
-        return {"loss": loss, "logits": logits.detach(), "targets": batch.targets, "rows": batch.rows}
+        mean.update(loss.detach(), len(batch.targets))
+        self.log(name, mean, on_step=False, on_epoch=True, prog_bar=True, logger=False)
+        # Callbacks keep the logits: a copy, since a CUDA graph writes the next step's in the same place.
+        return {"loss": loss, "logits": logits.detach().clone(), "targets": batch.targets, "rows": batch.rows}
 
     def on_train_epoch_start(self) -> None:
         """Set the random state of this epoch."""
-        torch.manual_seed(_seed_of(self.seed, self.current_epoch, "network"))
-        self._generator.manual_seed(_seed_of(self.seed, self.current_epoch, "augmentation"))
+        torch.manual_seed(_seed_of(self.seed, self.current_epoch, "network", self.global_rank))
+        self._generator.manual_seed(_seed_of(self.seed, self.current_epoch, "augmentation", self.global_rank))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Move a schedule that moves every step."""
@@ -107,7 +134,7 @@ class GestureModule(LightningModule):
         """Score the epoch."""
         self.scores = scores_of(self.confusion.compute().cpu().numpy(), self.vocabulary.names)
         self.confusion.reset()
-        self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False)
+        self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch, then move a schedule that moves every epoch.
@@ -129,7 +156,8 @@ class GestureModule(LightningModule):
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; the schedule stays in this module (see the class)."""
         optimizer = self._make_optimizer(self.network.parameters())
-        self._schedule = self._make_schedule(optimizer, steps=int(self.trainer.estimated_stepping_batches))
+        self._steps = int(self.trainer.estimated_stepping_batches)
+        self._schedule = self._make_schedule(optimizer, steps=self._steps)
         if self._schedule_state is not None:
             self._schedule.scheduler.load_state_dict(self._schedule_state)
         return optimizer
@@ -163,5 +191,7 @@ class GestureModule(LightningModule):
         self.scores = checkpoint.get("scores")
 
 
-def _seed_of(seed: int, epoch: int, use: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed} {epoch} {use}".encode(), digest_size=7).digest(), "big")
+def _seed_of(seed: int, epoch: int, use: str, rank: int) -> int:
+    """A seed; ranks differ, so that they do not change their samples alike."""
+    text = f"{seed} {epoch} {use}" + f" {rank}" * (rank > 0)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")

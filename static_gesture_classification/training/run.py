@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from static_gesture_classification.training.calibrate import calibrate
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
 from static_gesture_classification.training.checkpoint import calibration_of, export_checkpoint, read_checkpoint
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.experiment import build_module, build_trainer
+from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
 from static_gesture_classification.training.identity import RunIdentity, begin_run, is_finished, run_folder_for
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.lightning import Callback
+from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 SAMPLING_PERIOD = 10.0  # seconds between two samples of the hardware's load
@@ -34,6 +36,8 @@ def run_training(
 ) -> dict[str, Any]:
     """Train or resume the run of these settings, data and today's code, and export its best epoch.
 
+    Where `data.ranks` are several, this is rank 0, and all train together.
+
     Args:
         settings: of the training.
         data: of train and val.
@@ -44,17 +48,51 @@ def run_training(
     Returns:
         the record of the best epoch; see `export_best`.
     """
-    identity = RunIdentity.of(settings, data.fingerprint())
+    identity = RunIdentity.of(settings, data.fingerprint(), data.ranks.world)
     folder = run_folder_for(settings.workspace.runs, settings.model["name"], identity, settings.hyperparameters.fresh)
-    if is_finished(folder):
+    finished = is_finished(folder)
+    if finished:
         again = "train_hyperparams.fresh=true trains again"
         say(f"{folder} is finished with this configuration, data and code; {again}")
-    else:
-        run = begin_run(folder, identity, settings.configuration, tags_of(settings))
-        with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
-            train(settings, data, run, logger, callbacks)
+    with data.ranks.joined(partial(follow, settings, callbacks)):
+        if finished:
+            data.ranks.decide(lambda: None)
+        else:
+            run = begin_run(folder, identity, settings.configuration, tags_of(settings))
+            with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
+                train(settings, data, run, logger, callbacks)
     calibrate(find_checkpoints(folder), data, settings.background_share)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)
+
+
+def follow(settings: TrainingSettings, callbacks: Sequence[Callback], ranks: Ranks) -> None:
+    """Train beside rank 0, which decides whether and from where, and writes.
+
+    Args:
+        settings, callbacks: as rank 0 has them.
+        ranks: this process among those that train.
+    """
+    data = open_data(settings, ranks)
+    if settings.trainer.fast_dev_run:
+        try_out(settings, data)
+        return
+    with ranks.joined():
+        place: Place | None = ranks.decide(lambda: None)
+        if place is not None:
+            fit(settings, data, place, None, callbacks)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training's checkpoints are, and whether it goes on from the last one."""
+
+    checkpoints: Path
+    begun: bool
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint of the last epoch."""
+        return self.checkpoints / LAST
 
 
 def train(
@@ -65,25 +103,36 @@ def train(
     callbacks: Sequence[Callback] = (),
 ) -> None:
     """Train to the end in a run folder, from its last epoch on."""
-    module = build_module(settings, data)
-    last = run.checkpoint_folder / LAST
-    begun = last.is_file()
-    run.resume_from(read_checkpoint(last)["epoch"] + 1 if begun else 0)
-    say(f"{'Resuming' if begun else 'Training'} {settings.model['name']} in {run.path}")
-    how = settings.hyperparameters
-    stopping = [EarlyStopping(how.early_stopping)] if how.early_stopping else []
-    keeping = Checkpoints(run.checkpoint_folder, how.keep_checkpoints)
-    trainer = build_trainer(settings, logger, [*callbacks, *stopping, keeping])
+    folder = run.checkpoint_folder
+    place = data.ranks.decide(lambda: Place(folder, (folder / LAST).is_file()))
+    run.resume_from(read_checkpoint(place.last)["epoch"] + 1 if place.begun else 0)
+    say(f"{'Resuming' if place.begun else 'Training'} {settings.model['name']} in {run.path}")
     try:
-        trainer.fit(module, data, ckpt_path=last if begun else None, weights_only=True)
+        fit(settings, data, place, logger, callbacks)
     except SystemExit:  # Lightning's way out after Ctrl-C, when the run folder is in order
         say(f"{run.status}; the same command goes on after the last complete epoch")
         raise
 
 
+def fit(
+    settings: TrainingSettings,
+    data: GestureDataModule,
+    place: Place,
+    logger: RunLogger | None,
+    callbacks: Sequence[Callback],
+) -> None:
+    """What all ranks do; rank 0 has a logger."""
+    module, how = build_module(settings, data), settings.hyperparameters
+    stopping = [EarlyStopping(how.early_stopping)] if how.early_stopping else []
+    keeping = Checkpoints(place.checkpoints, how.keep_checkpoints)
+    trainer = build_trainer(settings, logger, [*callbacks, *stopping, keeping], data.ranks)
+    trainer.fit(module, data, ckpt_path=place.last if place.begun else None, weights_only=True)
+
+
 def try_out(settings: TrainingSettings, data: GestureDataModule) -> None:
     """Run one batch of training and one of validation; nothing is written."""
-    build_trainer(settings).fit(build_module(settings, data), data)
+    with data.ranks.joined(partial(follow, settings, ())):
+        build_trainer(settings, ranks=data.ranks).fit(build_module(settings, data), data)
     say("One batch of training and one of validation went through; nothing was written")
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, field_validator
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.parallel.engine import EngineSettings
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.workspace import Workspace
 
 # The nodes of the configuration that the trained weights depend on.
@@ -36,6 +36,7 @@ class HyperParameters(Settings):
         batch_size: samples per step.
         epochs: the model is validated after each.
         passes: over the training samples in an epoch.
+        first_size: share of their side that crops have when training begins; they grow (see `growing`).
         early_stopping: epochs without a better weighted F1 on val before training stops; None: never.
         keep_checkpoints: of the best epochs, besides the last one.
         overfit_samples: train and validate on this many training samples only; None: on all.
@@ -48,6 +49,7 @@ class HyperParameters(Settings):
     batch_size: int = Field(ge=1)
     epochs: int = Field(ge=1)
     passes: int = Field(default=1, ge=1)
+    first_size: float = Field(default=1.0, gt=0, le=1)
     early_stopping: int | None = Field(default=None, ge=0)
     keep_checkpoints: int = Field(default=1, ge=1)
     overfit_samples: int | None = Field(default=None, ge=0)
@@ -71,7 +73,7 @@ class SamplerSettings(Settings):
         return even or ()
 
 
-class TrainerSettings(Settings):
+class TrainerSettings(Settings, key="trainer"):
     """Device, precision and the like; `trainer` of the configuration (see conf/trainer/)."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
@@ -80,15 +82,13 @@ class TrainerSettings(Settings):
     deterministic: bool = True
     threads: int | None = Field(default=None, ge=1)
     gradient_clip: float | None = None
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = None
+    store: Literal["auto", "host", "device"] = "host"
+    ahead: int = Field(default=0, ge=0)
     fast_dev_run: bool | int = False
 
-    @classmethod
-    def from_config(cls, config: DictConfig) -> TrainerSettings:
-        """Read the node `trainer`."""
-        return cls.read(config, "trainer")
 
-
-class TrainingSettings(Settings):
+class TrainingSettings(Settings, key=""):
     """All settings of a training.
 
     Args:
@@ -110,13 +110,13 @@ class TrainingSettings(Settings):
     optimizer: dict[str, Any]
     scheduler: dict[str, Any]
     augs: dict[str, Any]
-    hyperparameters: HyperParameters
+    hyperparameters: Annotated[HyperParameters, At("train_hyperparams")]
     sampler: SamplerSettings
     trainer: TrainerSettings
-    crop_size: int = Field(ge=1)
-    crop_margin: float = Field(ge=0)
+    crop_size: Annotated[int, At("crops.size")] = Field(ge=1)
+    crop_margin: Annotated[float, At("crops.margin")] = Field(ge=0)
     workspace: Workspace
-    background_share: float = Field(gt=0, lt=1)
+    background_share: Annotated[float, At("background.share")] = Field(gt=0, lt=1)
     seed: int
     tags: list[str] = Field(default_factory=list)
     engine: EngineSettings = EngineSettings()
@@ -124,19 +124,6 @@ class TrainingSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> TrainingSettings:
-        """Read the nodes that a training is made of."""
-        return cls.read(
-            config,
-            "",
-            vocabulary=Vocabulary.from_config(config),
-            hyperparameters=HyperParameters.read(config, "train_hyperparams"),
-            sampler=SamplerSettings.read(config, "sampler"),
-            trainer=TrainerSettings.from_config(config),
-            crop_size=config.crops.size,
-            crop_margin=config.crops.margin,
-            workspace=Workspace.from_config(config),
-            background_share=config.background.share,
-            tags=config.get("tags") or [],
-            engine=EngineSettings.from_config(config),
-            configuration=OmegaConf.to_container(config, resolve=True),
-        )
+        """Read the nodes that a training is made of; raises as `read`."""
+        whole = OmegaConf.to_container(config, resolve=True)
+        return cls.read(config, "", tags=config.get("tags") or [], configuration=whole)

@@ -1,10 +1,12 @@
 """Samples on a map."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 
 from static_gesture_classification.active_learning.diagnosis.sample_map import (
+    KEPT_MAPS,
     by_components,
     by_neighbours,
     choose_rows,
@@ -35,6 +37,22 @@ def test_a_map_is_kept_and_a_damaged_one_made_again(tmp_path: Path) -> None:
     assert (by_neighbours(embeddings, 0, tmp_path) == first + 1).all()
     kept.write_bytes(b"half")
     assert (by_neighbours(embeddings, 0, tmp_path) == first).all()
+
+
+def test_of_old_maps_only_the_newest_stay(tmp_path: Path) -> None:
+    embeddings, _ = clouds()
+    for number in range(KEPT_MAPS + 1):
+        os.utime(write_map(tmp_path / f"{number}.npy"), (number, number))
+    by_neighbours(embeddings, 0, tmp_path)
+    assert {f"{number}.npy" for number in range(KEPT_MAPS + 1)} - {path.name for path in tmp_path.glob("*.npy")} == {
+        "0.npy",
+        "1.npy",
+    }
+
+
+def write_map(path: Path) -> Path:
+    np.save(path, np.zeros((1, 2), np.float32))
+    return path
 
 
 def test_hands_that_were_not_found_are_not_on_the_map() -> None:

@@ -4,7 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from static_gesture_classification.active_learning.planning.plan_edits import keep_edits
-from static_gesture_classification.active_learning.planning.plan_file import Example, read_plan
+from static_gesture_classification.active_learning.planning.plan_file import (
+    PLAN_VERSION,
+    Example,
+    PlannedRecording,
+    RecordingPlan,
+    read_plan,
+    write_plan,
+)
 from static_gesture_classification.active_learning.planning.wishes import Wish, add_wish, remove_wish
 
 
@@ -27,8 +34,19 @@ def test_a_wish_that_is_taken_back_leaves_the_others(tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     for each in (wish("a"), wish("b")):
         add_wish(each, path, tmp_path / "none.parquet")
-    assert remove_wish(wish("b"), path)
+    assert remove_wish(wish("b"), path, is_last=False)
     assert [(line.count, len(line.examples)) for line in read_plan(path).recordings] == [(5, 1)]
     assert remove_wish(wish("a"), path)
     assert not read_plan(path).recordings
     assert not remove_wish(wish("a"), path)
+
+
+def test_a_line_of_the_plan_is_again_what_it_was_once_no_wish_for_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    line = PlannedRecording("TWO", "THREE", 7, 2, 0.1, 0.1, "confused", off=True)
+    write_plan(RecordingPlan(PLAN_VERSION, "", (line,)), path)
+    made = add_wish(wish("a"), path, tmp_path / "none.parquet")
+    (asked,) = read_plan(path).recordings
+    assert (asked.count, asked.by_user, asked.off) == (12, True, False)
+    remove_wish(made, path)
+    assert read_plan(path).recordings == (line,)

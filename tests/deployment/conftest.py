@@ -89,8 +89,8 @@ def configuration(checkpoint: Path, output: Path, workspace: Workspace, **change
             "poses": {},
             "detector": {"_target_": "static_gesture_classification.detection.box.BoxDetector", "box": [0, 0, 1, 1]},
             "synthetic": {
-                "images": 100, "background_times": 1, "val": 0.1, "test": 0.1, "people": 10, "size": 160, "variety": 0,
-                "quality": [80, 90], "seed": "0", "n_jobs": 1, "contact_sheet": "sheet.jpg",
+                "images": 100, "background_times": 1, "val": 0.1, "test": 0.1, "subjects": 10, "size": 160,
+                "variety": 0, "quality": [80, 90], "seed": "0", "n_jobs": 1, "contact_sheet": "sheet.jpg",
             },
         }
     )  # fmt: skip

@@ -10,7 +10,7 @@ from omegaconf import open_dict
 from static_gesture_classification.deployment.skin_tones import ToneSettings, score_tones
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.inference.predictor import Predictor
-from static_gesture_classification.synthetic.people import TONES, draw_subject, with_tone
+from static_gesture_classification.synthetic.subjects import TONES, draw_subject, with_tone
 
 EVERYWHERE = BoxDetector([0, 0, 1, 1])
 

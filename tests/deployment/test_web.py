@@ -128,6 +128,19 @@ def test_the_page_recognises_a_picture_and_the_camera_and_asks_nobody(
         assert log.blocked
 
 
+@pytest.mark.full
+def test_the_page_plays_a_video(browser: Browser, page: str, photographs: Path) -> None:
+    video = photographs / "videos" / "webcam.mp4"
+    with opened(browser, page) as (shown, log):
+        shown.locator("body[data-state=ready]").wait_for()
+        shown.get_by_label("Picture or video").set_input_files(video)
+        shown.get_by_text("frames a second").wait_for()
+        shown.locator(".gesture").first.wait_for()
+        shown.get_by_role("button", name="Pause").press("Enter")
+        shown.get_by_role("button", name="Go on").wait_for()
+        log.check()
+
+
 def said(text: str) -> str:
     """The gesture's name of what the page calls it."""
     return {"None of these": "BACKGROUND"}.get(text, text.upper().replace(" ", "_"))

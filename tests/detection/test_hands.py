@@ -216,13 +216,27 @@ def test_hand_that_jumps_is_found_again_in_the_same_frame(video: HandDetector, p
 
 
 def test_hand_that_is_looked_at_twice_lies_where_it_was_found(
-    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, person: np.ndarray
+    configured: Callable[..., Detector], hand_landmarker: Path, person: np.ndarray
 ) -> None:
     with configured(f"detector.model.path={hand_landmarker}", "detector.refine=false") as first:
         (once,) = first.detect(person)
-    (refined,) = detector.detect(person)
+    with configured(f"detector.model.path={hand_landmarker}", "detector.refine_apart=0") as twice:
+        (refined,) = twice.detect(person)
     assert refined.box != once.box
     assert overlap(refined.box, once.box) > 0.85
+
+
+def test_hand_is_looked_at_again_only_where_its_landmarks_want_another_square(
+    detector: HandDetector, person: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[None] = []
+    hand = detector.networks.hand
+    monkeypatch.setattr(detector.networks, "hand", lambda pixels: looks.append(None) or hand(pixels))
+    detector.detect(person)
+    assert len(looks) == 1
+    monkeypatch.setattr(detector, "how", detector.how.model_copy(update={"palm_turn": 60.0}))
+    detector.detect(person)
+    assert len(looks) == 3
 
 
 def test_hand_in_a_known_box_is_found_without_a_search_for_palms(

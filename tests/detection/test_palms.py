@@ -55,8 +55,15 @@ def test_square_of_a_hand_lies_beyond_its_palm_in_the_way_of_the_fingers() -> No
     points = np.full((7, 2), 0.5)
     points[0], points[2] = (0.4, 0.5), (0.6, 0.5)  # from the wrist to the right
     palm = Palm(np.array([(0.4, 0.45), (0.6, 0.55)]), points, 1.0)
-    square = TurnedSquare.around_palm(palm, TurnedSquare.of_region(Region(0, 0, 100, 100)))
+    square = TurnedSquare.around_palm(palm, TurnedSquare.of_region(Region(0, 0, 100, 100)), 0.0, (2.6, 0.5))
     assert square == TurnedSquare(pytest.approx(55), pytest.approx(50), pytest.approx(52), pytest.approx(math.pi / 2))
+
+
+def test_squares_are_apart_by_the_way_of_their_corners() -> None:
+    square = TurnedSquare(50, 50, 20, 0.5)
+    assert square.apart(square) == 0
+    assert square.apart(TurnedSquare(53, 54, 20, 0.5)) == pytest.approx(5 / 20)
+    assert square.apart(TurnedSquare(50, 50, 20, 0.5 + math.pi / 2)) == pytest.approx(1)
 
 
 def test_cut_of_a_turned_square_and_its_points_agree() -> None:

@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from static_gesture_classification.evaluation import metrics
-from static_gesture_classification.evaluation.epoch_callback import report_series
+from static_gesture_classification.evaluation import figures, metrics
+from static_gesture_classification.evaluation.epoch_callback import best_and_last, report_series
 from static_gesture_classification.evaluation.epochs import predictions_file
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.samples import read_samples
@@ -65,6 +65,15 @@ def test_figures_and_samples_are_logged_under_their_fields(trained_run):
     expected += [f"datasets/{split}_samples/sample_{i}" for split in ("train", "val") for i in range(12)]
     for field in expected:
         assert Image.open(files[field]).getextrema() != ((255, 255),) * 4
+
+
+def test_of_very_many_gestures_only_the_best_and_the_last_epoch_have_a_confusion_matrix(
+    prepared, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(figures, "READABLE", len(GESTURES) - 1)
+    run = train(training_config(prepared, tmp_path, 3), "many gestures")
+    drawn = {field.split("/")[-1] for field in run.files() if "/confusion_matrices/" in field}
+    assert drawn == {f"{epoch:04d}" for epoch in best_and_last(run)}
 
 
 def test_error_pairs_are_drawn_for_the_best_and_the_last_epoch_only(trained_run):

@@ -35,6 +35,15 @@ def test_a_perfect_confusion_matrix_has_numbers_on_its_diagonal_only():
     assert texts(right) == {(0, 0): "100", (2, 2): "100"}
 
 
+def test_the_matrix_of_very_many_gestures_is_coloured_cells_with_all_names():
+    names = [f"G{number}" for number in range(figures.READABLE + 1)]
+    figure = figures.confusion_matrix(np.eye(len(names), dtype=int), names, "val")
+    (axes,) = figure.axes
+    assert not axes.texts
+    assert [label.get_text() for label in axes.get_yticklabels()] == names
+    assert max(figure.get_size_inches()) < 6
+
+
 def test_every_figure_can_be_written_also_where_gestures_have_no_samples(tmp_path):
     some = metrics.outcomes_of(seeded_predictions(3))
     counts = metrics.confusion_counts(some.truths, some.predictions, 10)

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.detection.detector import DetectedHand
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.inference.held_gestures import BEGIN, END, GestureEvent
 from static_gesture_classification.inference.predictor import RecognisedHand
-from static_gesture_classification.live.held_gestures import BEGIN, END, GestureEvent
 from static_gesture_classification.live.settings import LiveSettings
 
 Box = tuple[float, float, float, float]

@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.live.held_gestures import GestureEvent
+from static_gesture_classification.inference.held_gestures import GestureEvent
 from static_gesture_classification.live.hooks.commands import Commands
 from static_gesture_classification.live.hooks.hook import Hook
 from static_gesture_classification.live.hooks.json_lines import JsonLines
@@ -140,7 +140,7 @@ def test_port_in_use_is_an_error_that_names_the_way_out() -> None:
 KEYS = """
 import os, sys
 from Xlib import X, XK, display
-from static_gesture_classification.live.held_gestures import GestureEvent
+from static_gesture_classification.inference.held_gestures import GestureEvent
 from static_gesture_classification.live.hooks.key_presses import KeyPresses
 screen = display.Display()
 window = screen.screen().root.create_window(0, 0, 100, 100, 0, X.CopyFromParent, event_mask=X.KeyPressMask)

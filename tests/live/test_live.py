@@ -18,9 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.detection.box import BoxDetector
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.inference.held_gestures import HeldGestures
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.live import live
-from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.screen import NOTHING_KEPT, Screen, draw_watch
 from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.live.watch import Watch

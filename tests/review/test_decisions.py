@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from static_gesture_classification.active_learning.planning.plan_file import Example, read_plan
+from static_gesture_classification.active_learning.planning.plan_file import (
+    PLAN_VERSION,
+    Example,
+    PlannedRecording,
+    RecordingPlan,
+    read_plan,
+    write_plan,
+)
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.preparation.label_fixes import LabelFix, read_label_fixes, write_label_fixes
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings, Subject
@@ -80,6 +87,25 @@ def test_more_of_a_sample_is_planned_and_taken_back(decisions: Decisions) -> Non
     assert (line.gesture, line.mistaken_for, line.count) == ("TWO", "THREE", 5)
     decisions.undo(entry.id)
     assert not read_plan(decisions.settings.plan).recordings
+
+
+def test_what_was_asked_for_by_two_wishes_is_nobodys_once_both_are_taken_back(decisions: Decisions) -> None:
+    line = PlannedRecording("TWO", "THREE", 7, 2, 0.1, 0.1, "confused", off=True)
+    write_plan(RecordingPlan(PLAN_VERSION, "", (line,)), decisions.settings.plan)
+    first, second = (decisions.decide("record", subject(sample)) for sample in "ab")
+    decisions.undo(first.id)
+    (asked,) = read_plan(decisions.settings.plan).recordings
+    assert (asked.count, asked.by_user, asked.off) == (12, True, False)
+    decisions.undo(second.id)
+    assert read_plan(decisions.settings.plan).recordings == (line,)
+
+
+def test_a_promotion_is_in_the_history_and_is_taken_back_elsewhere(decisions: Decisions) -> None:
+    decisions.note_promotion("epoch 3 of resnet18-1a2b3c4d", "the pipeline")
+    (entry,) = decisions.history().entries
+    assert (entry.who, entry.in_words) == ("ann", "epoch 3 of resnet18-1a2b3c4d is in use by the pipeline")
+    with pytest.raises(UserError, match="Checkpoints"):
+        decisions.undo(entry.id)
 
 
 def test_what_is_kept_for_later_stays_in_the_history_until_it_is_taken_back(decisions: Decisions) -> None:

@@ -17,29 +17,19 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from tests.evaluation.conftest import SIZE, prepared, trained_run  # noqa: F401  (fixtures)
 from tests.support.browser import NARROW, opened
 from tests.support.review_server import review_server
+from tests.support.reviewed_project import RUNS, write_project
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.full
 
-RUNS, QUICK = "runs", "runs/quick"
-
 
 @pytest.fixture(scope="module")
 def project(prepared: Path, trained_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
     """Two runs of the pipeline, one of the quick loop with the first one's id, and prepared data."""
     folder = tmp_path_factory.mktemp("reviewed")
-    shutil.copytree(prepared, folder / "data")
-    for place, name, score in ((RUNS, "first", None), (RUNS, "second", 0.25), (QUICK, "first", 0.5)):
-        run = RunFolder(folder / place / name)
-        shutil.copytree(trained_run.path, run.path)
-        record = {**run.record(), "run_id": name, "created": run.created + (name == "second")}
-        (run.path / "run.json").write_text(json.dumps(record))
-        run.set_tags(["resnet", f"tag_{name}"])
-        (run.path / "status").write_text("finished")
-        if score is not None:
-            (run.path / "config.yaml").write_text((run.path / "config.yaml").read_text().replace("lr: 0.02", "lr: 0.5"))
+    write_project(folder, prepared, trained_run)
     return folder
 
 
@@ -105,6 +95,9 @@ def test_pictures_come_by_run_and_field(browser: Browser, address: str, tab: str
         "/runs/first/pictures/..%2f..%2fdata%2fsplits%2fsamples",
         "/runs/..%2fruns%2ffirst/pictures/datasets/val_distribution",
         "/runs/nobody/pictures/datasets/val_distribution",
+        "/runs/first/files/..%2f..%2fdata%2fsplits%2fsamples.parquet",
+        "/runs/first/files/config.yaml",
+        "/runs/nobody/files/checkpoints/last.ckpt",
         "/checkpoints/onnx/..%2f..%2f..%2fmodels%2fbest.ckpt",
     ],
 )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from static_gesture_classification.review.pages import PAGES
 from tests.support.browser import NARROW, WIDE, opened
+from tests.support.obstacles import obstacles
 from tests.support.review_server import review_server
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 ADDRESSES = [page.address for page in PAGES if "{" not in page.address]
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +51,6 @@ def test_a_page_without_data_opens_and_keeps_nobody_out(browser: Browser, empty:
     log.check()
     assert not found
     assert wide <= NARROW[0], "it has to be scrolled sideways on a phone"
-
-
-def obstacles(page: Page) -> list[str]:
-    """What axe-core finds that keeps people out."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    page.evaluate("Promise.allSettled(document.getAnimations().map(each => each.finished)).then(() => null)")
-    looked = {"exclude": [[".q-loading-bar"]]}  # the thin line of Quasar's while a page loads
-    results: dict[str, Any] = axe.Axe().run(page, looked, {"resultTypes": ["violations"]}).response
-    return [
-        f"{found['id']}: {found['help']}: {node['html'][:200]}"
-        for found in results["violations"]
-        if found["impact"] in SERIOUS
-        for node in found["nodes"]
-    ]
 
 
 def test_the_navigation_is_reached_by_keyboard_alone(browser: Browser, empty: str) -> None:

@@ -81,7 +81,7 @@ def test_of_a_session_without_a_subject_nobody_knows_who_it_is(tmp_path: Path, s
 def test_people_of_another_source_are_the_same_people(tmp_path: Path, save_image: Save, vocabulary: Vocabulary) -> None:
     save_image(tmp_path / "caught" / "0.jpg")
     write_session(tmp_path / "caught", Session("TWO", subject="anna", images=(RecordedImage("0.jpg", BOX),)))
-    (batch,) = Recorded(name="in_use", root=str(tmp_path), people_of="recorded").read(vocabulary)
+    (batch,) = Recorded(name="in_use", root=str(tmp_path), subjects_of="recorded").read(vocabulary)
     assert subject_of(batch.table.to_pandas()).tolist() == ["recorded/anna"]
     assert batch.table.column("session").to_pylist() == ["in_use/caught"]
 

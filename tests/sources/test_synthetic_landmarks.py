@@ -12,6 +12,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.landmark_store import points_of
 from static_gesture_classification.samples import SPLITS, to_frame
 from static_gesture_classification.sources.selection import Sources
+from static_gesture_classification.synthetic import seen_points
 from static_gesture_classification.synthetic.any_pose import NEAR, AnyPose
 from static_gesture_classification.synthetic.dataset import SyntheticDataset
 
@@ -19,6 +20,7 @@ SMALL = (
     "sources=[synthetic_landmarks]",
     "sources.synthetic_landmarks.hands=240",
     "sources.synthetic_landmarks.any_pose=0",
+    "sources.synthetic_landmarks.as_seen=false",
 )
 
 FEW = ("sources.synthetic_landmarks.hands=20",)
@@ -114,6 +116,15 @@ def test_a_gesture_described_in_yaml_gets_landmarks(composed: Callable[..., Any]
         "gestures.names=[BACKGROUND,CALL]",
     )
     assert (read(config).gesture == "CALL").sum() == 60
+
+
+def test_points_are_where_the_hand_finder_places_them(composed: Callable[..., Any]):
+    joints = read(composed("sources.synthetic_landmarks.hands=20"))
+    found = read(composed("sources.synthetic_landmarks.hands=20", "sources.synthetic_landmarks.as_seen=true"))
+    aspect = composed().landmarks.aspect_without_image
+    posed, moved = (points_of(np.stack(table.landmarks).reshape(-1, 21, 2), aspect) for table in (joints, found))
+    np.testing.assert_allclose(moved, seen_points.seen(posed.astype(float)), atol=1e-4)
+    pd.testing.assert_frame_equal(found.drop(columns="landmarks"), joints.drop(columns="landmarks"))
 
 
 def test_hands_in_any_pose_are_more_background_and_change_no_other_hand(

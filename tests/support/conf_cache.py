@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hydra._internal import defaults_list
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_store import ConfigStore
@@ -18,8 +20,35 @@ from static_gesture_classification.file_state import file_state
 
 def compose_once() -> None:
     """Keep what Hydra composes, by all that it is composed of, and what it reads, by the file and its state."""
+    _keep_choices()
     _keep_compositions()
     _keep_files()
+
+
+def _state(folders: Iterable[str]) -> tuple[object, ...]:
+    """All that a composition can be made of: the folders' files with their states, and what plugins have stored."""
+    paths = [folder.removeprefix("file://") for folder in folders]
+    files = [(str(path), *file_state(path)) for folder in paths for path in sorted(Path(folder).rglob("*.yaml"))]
+    return (tuple(paths), tuple(files), pickle.dumps(ConfigStore.instance().repo.get("sources")))
+
+
+def _keep_choices() -> None:
+    """Which files the groups' choices mean."""
+    find = defaults_list._create_defaults_list
+    kept: dict[Any, bytes] = {}
+
+    def find_files(repo: Any, config_name: Any, overrides: Any, prepend_hydra: bool, skip_missing: bool) -> Any:
+        choices = {name: value for name, value in vars(overrides).items() if name != "config_overrides"}
+        state = _state(source.path for source in repo.get_sources())
+        key = (config_name, pickle.dumps(choices), prepend_hydra, skip_missing, state)
+        if key not in kept:
+            found = find(repo, config_name, overrides, prepend_hydra, skip_missing)
+            kept[key] = pickle.dumps((found, {name: getattr(overrides, name) for name in choices}))
+        found, after = pickle.loads(kept[key])
+        vars(overrides).update(after)
+        return found
+
+    defaults_list._create_defaults_list = find_files
 
 
 def _keep_compositions() -> None:
@@ -28,10 +57,7 @@ def _keep_compositions() -> None:
     kept: dict[Any, bytes] = {}
 
     def compose_files(loader: ConfigLoaderImpl, defaults: Any, repo: Any) -> DictConfig:
-        folders = [each.path.removeprefix("file://") for each in loader.get_search_path().get_path()]
-        files = {str(path): file_state(path) for folder in folders for path in Path(folder).rglob("*.yaml")}
-        stored = pickle.dumps(ConfigStore.instance().repo.get("sources"))
-        key = (repr((defaults, folders)), tuple(sorted(files.items())), stored)
+        key = (repr(defaults), _state(each.path for each in loader.get_search_path().get_path()))
         if key not in kept:
             kept[key] = pickle.dumps(compose(loader, defaults, repo))
         composed: DictConfig = pickle.loads(kept[key])

@@ -14,7 +14,7 @@ from static_gesture_classification.synthetic.dataset import SyntheticDataset
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 
-SMALL = ("synthetic.images=33", "synthetic.people=7", "synthetic.size=64", "synthetic.n_jobs=1")
+SMALL = ("synthetic.images=33", "synthetic.subjects=7", "synthetic.size=64", "synthetic.n_jobs=1")
 Make = Callable[..., SyntheticDataset]
 
 

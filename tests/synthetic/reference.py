@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from static_gesture_classification.synthetic import backgrounds
-from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
+from static_gesture_classification.synthetic.subjects import draw_subject
 
 FILE = Path(__file__).with_name("reference.png")
 SIZE, LARGE, COLUMNS = 24, 48, 16

@@ -13,7 +13,6 @@ from static_gesture_classification.synthetic.fitting import (
     pose_variant,
     pose_variants_of,
 )
-from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand
 from static_gesture_classification.synthetic.skeleton import (
@@ -24,6 +23,7 @@ from static_gesture_classification.synthetic.skeleton import (
     ThumbPose,
     pose_skeleton,
 )
+from static_gesture_classification.synthetic.subjects import draw_subject
 
 HORNS = [
     {

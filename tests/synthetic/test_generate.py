@@ -127,8 +127,8 @@ def test_without_the_source_the_dataset_is_empty_but_there(written: Path, datase
         ({"quality": [90, 50]}, "synthetic.quality is .*least, greatest"),
         ({"quality": [50, 101]}, "synthetic.quality.1 is 101"),
         ({"val": 0.3, "test": 0.7}, r"synthetic.test is 0.7; it and val \(0.3\) must be below 1"),
-        ({"people": 2}, "synthetic.people is 2; it must be 3 or more"),
-        ({"people": 1, "val": 0}, "synthetic.people is 1; it must be 2 or more"),
+        ({"subjects": 2}, "synthetic.subjects is 2; it must be 3 or more"),
+        ({"subjects": 1, "val": 0}, "synthetic.subjects is 1; it must be 2 or more"),
         ({"background_times": 0}, "synthetic.background_times is 0"),
         ({"n_jobs": 0}, "synthetic.n_jobs is 0"),
         ({"images": 9}, "9 synthetic hands for 10 gestures"),
@@ -182,11 +182,11 @@ def test_names_are_hashes_that_differ_and_look_like_hagrids(dataset: SyntheticDa
 
 
 def test_the_shares_of_people_are_held_out_evenly(make_dataset: Make):
-    splits = make_dataset(images=1100, people=100, val=0.1, test=0.2).splits
+    splits = make_dataset(images=1100, subjects=100, val=0.1, test=0.2).splits
     assert [splits.count(name) for name in ("train", "val", "test")] == [70, 10, 20]
     assert splits[:50].count("test") in range(8, 13)
-    assert make_dataset(people=1, val=0, test=0).splits == ("train",)
-    assert sorted(make_dataset(people=3, val=0.45, test=0.54).splits) == ["test", "test", "train"]  # somebody trains
+    assert make_dataset(subjects=1, val=0, test=0).splits == ("train",)
+    assert sorted(make_dataset(subjects=3, val=0.45, test=0.54).splits) == ["test", "test", "train"]  # somebody trains
 
 
 def test_people_differ_by_seed_and_number_and_are_the_same_each_time(make_dataset: Make, dataset: SyntheticDataset):
@@ -251,7 +251,7 @@ def test_the_command_says_so_when_the_sources_leave_synthetic_hands_out(project:
     "least",
     [
         {"images": 10, "background_times": 1},
-        {"people": 1, "val": 0, "test": 0},
+        {"subjects": 1, "val": 0, "test": 0},
         {"quality": (1, 1)},
         {"variety": 0},
         {"variety": 1},
@@ -263,7 +263,7 @@ def test_the_least_of_every_setting_gives_pictures(make_dataset: Make, least: di
 
 
 def test_a_person_shows_every_gesture(make_dataset: Make):
-    dataset = make_dataset(images=33, people=2, val=0.5, test=0)
+    dataset = make_dataset(images=33, subjects=2, val=0.5, test=0)
     people = {
         gesture: {dataset.draw_hand(Picture(gesture, k))[0].subject.number for k in range(3)}
         for gesture in ("ONE", "FIST")

@@ -4,10 +4,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.report import write_page
+from static_gesture_classification.tracking.report_plots import thin
 from static_gesture_classification.tracking.run_folder import SECONDS, RunFolder
 from tests.support.small_runs import CONFIG, log_epoch
 
@@ -93,3 +95,25 @@ def test_a_page_that_cannot_be_written_does_not_fail_the_run(
         logger.finalize("success")
     assert run.status == "finished"
     assert "report.html" in capsys.readouterr().err
+
+
+def test_the_page_of_many_epochs_and_gestures_stays_small_and_shows_each_gesture(run: RunFolder) -> None:
+    names = [f"GESTURE_{number}" for number in range(60)]
+    for epoch in range(400):
+        scores = {f"val/classification_report/{name}/f1-score": (epoch % 7) / 7 for name in names}
+        run.log_series({"training/val_weighted_F1": 0.5, "training/train_loss": 1.0} | scores, epoch)
+        run.log_text(f"predictions/val/{epoch:04d}", "")
+    text = write_page(run).read_text(encoding="utf-8")
+    assert len(text) < 400_000
+    assert text.count('class="spark"') == len(names)
+    assert "the lowest 8 of 60" in text
+    assert "and 300 more in this folder" in text
+
+
+def test_a_thinned_line_keeps_its_ends_and_its_peak() -> None:
+    values = pd.Series(np.sin(np.arange(5_000) / 900))
+    values[3_210] = 9.0
+    thinned = thin(values, 100)
+    assert len(thinned) <= 100
+    assert {0, 3_210, 4_999} <= set(thinned.index)
+    assert thin(values.head(50), 100).equals(values.head(50))

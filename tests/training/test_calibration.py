@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 import torch
 
-from static_gesture_classification.training.answers import Calibration, fit_calibration, softmax
+from static_gesture_classification.training.answers import USUAL_SHIFT, Calibration, fit_calibration, softmax
 from static_gesture_classification.training.calibrate import subject_weights
 from static_gesture_classification.training.calibration import Answer
 
@@ -31,6 +31,18 @@ def test_background_that_is_said_too_rarely_gets_an_advantage(val: tuple[np.ndar
     logits, targets, weights = val
     found = fit_calibration(logits - 2 * np.eye(4)[1], targets, weights, 1, float((targets == 1).mean()))
     assert found.advantage == pytest.approx(2, abs=0.3)
+
+
+def test_few_people_hardly_move_the_usual_advantage_and_many_decide(
+    val: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    logits, targets, weights = val
+    share = float((targets == 1).mean())
+    usual = USUAL_SHIFT + np.log(share / (1 - share))
+    biased = logits - 6 * np.eye(4)[1]
+    few, many = (fit_calibration(biased, targets, weight, 1, share) for weight in (weights / len(weights), weights))
+    assert abs(few.advantage / few.temperature - usual) < 1
+    assert many.advantage == pytest.approx(6, abs=0.4)
 
 
 def test_more_hands_without_a_gesture_in_use_mean_fewer_false_alarms_and_more_misses(

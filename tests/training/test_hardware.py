@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 import train_static_gestures
 from static_gesture_classification.active_learning.retraining import retrain
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.training import experiment, hardware
+from static_gesture_classification.training import hardware
 
 
 @pytest.fixture
@@ -16,30 +16,45 @@ def two_cards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "device"), [(1, 1), ("1", 1), ([1], [1]), ("1,", [1]), (OmegaConf.create([0]), [0])]
+    ("wanted", "devices"),
+    [
+        (1, 1),
+        ("1", 1),
+        ([1], [1]),
+        ("1,", [1]),
+        (OmegaConf.create([0]), [0]),
+        (2, 2),
+        ("2", 2),
+        ([0, 1], [0, 1]),
+        ("0,1", [0, 1]),
+        ("auto", 2),
+        (-1, 2),
+        ("-1", 2),
+    ],
 )
 @pytest.mark.usefixtures("two_cards")
-def test_one_device_is_taken(wanted: object, device: object) -> None:
-    assert hardware.one_device(wanted, "gpu") == device
+def test_devices_are_taken_as_named(wanted: object, devices: object) -> None:
+    assert hardware.devices(wanted, "gpu") == devices
 
 
-@pytest.mark.parametrize("wanted", ["auto", -1, "-1"])
-def test_all_devices_are_taken_where_there_is_one(wanted: object) -> None:
-    assert hardware.one_device(wanted, "cpu") == 1
+@pytest.mark.parametrize(("wanted", "processes"), [("auto", 1), (-1, 1), (1, 1), (2, 2)])
+def test_the_processor_is_one_device_and_can_be_shared_by_processes(wanted: object, processes: int) -> None:
+    assert hardware.devices(wanted, "cpu") == processes
 
 
-@pytest.mark.parametrize("wanted", [2, "2", [0, 1], "0,1", "auto", -1, "-1", 0, [], "", None, True, "two", [-1], 1.5])
+@pytest.mark.parametrize("wanted", [0, 3, "3", [], "", None, True, "two", [-1], [0, 0], 1.5])
 @pytest.mark.usefixtures("two_cards")
-def test_more_than_one_device_is_refused_with_the_way_out(wanted: object) -> None:
-    with pytest.raises(UserError, match=r"trainer\.devices=.*trains on one for now: trainer\.devices=1"):
-        hardware.one_device(wanted, "gpu")
+def test_devices_that_are_not_there_are_refused_with_the_way_out(wanted: object) -> None:
+    with pytest.raises(UserError, match=r"trainer\.devices=.*set trainer\.devices=auto"):
+        hardware.devices(wanted, "gpu")
 
 
-def test_two_devices_are_refused_before_anything_is_built(composed: Callable[..., DictConfig]) -> None:
+def test_the_quick_loop_trains_on_one_device(composed: Callable[..., DictConfig]) -> None:
     config = composed("trainer.devices=2", "paths.landmarks=nowhere", "paths.crops=nowhere", "retrain.method=crops")
-    with pytest.raises(UserError, match=r"trainer\.devices=2 is not one device"):
-        train_static_gestures.main.__wrapped__(config)
-    with pytest.raises(UserError, match=r"trainer\.devices=2 is not one device"):
-        experiment.build_trainer(config)
-    with pytest.raises(UserError, match=r"trainer\.devices=2 is not one device"):
+    with pytest.raises(UserError, match=r"gestures retrain trains on one device; set trainer\.devices=1"):
         retrain.main.__wrapped__(config)
+
+
+def test_devices_that_are_not_there_are_refused_before_anything_is_read(composed: Callable[..., DictConfig]) -> None:
+    with pytest.raises(UserError, match=r"trainer\.devices=none names no devices"):
+        train_static_gestures.main.__wrapped__(composed("trainer.devices=none", "paths.crops=nowhere"))

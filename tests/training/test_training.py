@@ -1,5 +1,6 @@
 """Whole trainings, of a tiny network on patches."""
 
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 import torch
@@ -228,16 +230,21 @@ def test_an_interrupted_command_says_so_and_keeps_the_last_epoch(
 def test_a_full_disk_stops_training_and_keeps_the_epoch_before(
     composed: Compose, prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writes = []
+    opened, open_file = [], Path.open
 
-    def full(self: Path, data: bytes) -> int:
-        writes.append(self.name)
-        if writes.count(".last.ckpt.partial") == 2:  # at the end of the second epoch
+    class FullDisk(io.BytesIO):
+        def write(self, data: bytes) -> int:
             raise OSError(28, "No space left on device")
-        return self.open("wb").write(data)
+
+    def full(self: Path, mode: str = "r", *arguments: object, **options: object) -> IO[Any]:
+        file = open_file(self, mode, *arguments, **options)
+        if (self.name, mode) != (".last.ckpt.partial", "wb"):
+            return file
+        opened.append(file)
+        return FullDisk() if len(opened) == 2 else file  # at the end of the second epoch
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Path, "open", full)
         with pytest.raises(OutputError, match="disk is full"):
             train(composed())
     run = the_run(prepared)

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.training.checkpoint import Classifier, network_state
@@ -32,10 +34,7 @@ LEAST_HANDS = 2000  # of the new gesture, each changed at random; of others at l
 TRAINING_STEPS, RATE, DECAY, DROPOUT = 200, 0.01, 0.02, 0.1
 STEP_HANDS = 256  # of the new gesture, and of others, in each step
 WEIGHT_OF_NEW = 0.3
-CHANGES = {  # see `LandmarkAugmentation`
-    "probability": 1.0, "rotation": 15.0, "shear": 8.0, "horizontal_flip": 0.5, "noise": 0.02, "finger_length": 0.06,
-    "perspective": 0.1,
-}  # fmt: skip
+CHANGES = CONF / "augs" / "landmarks.yaml"  # random changes of hands, the same as when a landmark model is trained
 _EPSILON = 1e-5  # of batch normalisation
 
 
@@ -176,7 +175,7 @@ def _see(classifier: Classifier, points: np.ndarray, generator: torch.Generator)
     The background's advantage (see `answers`) counts, so that the new gesture learns to win as the answer is made.
     """
     network, answer = classifier.network.eval(), classifier.answer
-    change = LandmarkAugmentation(**CHANGES)
+    change = LandmarkAugmentation.from_config(cast("Mapping[str, Any]", OmegaConf.load(CHANGES)))
     hands = torch.from_numpy(np.asarray(points, np.float32)).repeat(-(-LEAST_HANDS // len(points)), 1, 1)
     standardise, *_ = network.backbone.children()
     standardised = standardise(landmark_features.features(change(hands, generator)))

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from static_gesture_classification.synthetic.fitting import FittedHand, pose_variant
-from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
+from static_gesture_classification.synthetic.subjects import draw_subject
 
 PHOTO_SIZE = 192  # pixels of a picture
 STUDIO = 0.0  # variety of the picture's room and light

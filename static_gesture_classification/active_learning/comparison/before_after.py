@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.planning.plan_file import read_plan
 from static_gesture_classification.errors import UserError
@@ -43,7 +42,7 @@ from static_gesture_classification.evaluation.paired_comparison import (
 from static_gesture_classification.evaluation.predictions import KEY_COLUMNS, Predictions
 from static_gesture_classification.evaluation.resampling_units import SAMPLE, unknown_subjects_note
 from static_gesture_classification.samples import read_rows
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.workspace import Workspace
 
 COMPARISON_VERSION = 1
@@ -55,7 +54,7 @@ TRAINED_ON, UNSHARED = "of people one was trained on", "of gestures only one kno
 UNPREDICTED = "only one has predictions of"
 
 
-class CompareSettings(Settings):
+class CompareSettings(Settings, key="compare"):
     """The two contenders, their samples, and the limits of a loss; see conf/compare.
 
     Args:
@@ -72,22 +71,10 @@ class CompareSettings(Settings):
     after: str
     samples: Path
     output: Path
-    plan: Path
-    group: Literal["subject", "session"]
+    plan: Annotated[Path, At("plan.path")]
+    group: Annotated[Literal["subject", "session"], At("split.group")]
     change: ChangeSettings
     contenders: ContenderSettings
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> CompareSettings:
-        """From the composed configuration."""
-        return cls.read(
-            config,
-            "compare",
-            plan=config.plan.path,
-            group=config.split.group,
-            change=ChangeSettings.from_config(config),
-            contenders=ContenderSettings.from_config(config),
-        )
 
     def at(self, workspace: Workspace) -> CompareSettings:
         """The same on what another workspace holds."""
@@ -206,7 +193,7 @@ def only_one_knows(before: Contender, after: Contender) -> list[str]:
 def frozen_samples(before: Contender, after: Contender, path: Path) -> pd.DataFrame:
     """Today's val samples; for two tables without a split stage, the val samples of either table."""
     if path.is_file() or after.table is None or before.table is None:
-        samples = read_rows(path)
+        samples = read_rows(path, KEY_COLUMNS)
     else:
         both = pd.concat([after.table.to_frame(), before.table.to_frame()], ignore_index=True)
         samples = both.drop_duplicates("sample_id")

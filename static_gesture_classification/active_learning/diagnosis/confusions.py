@@ -16,11 +16,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from omegaconf import DictConfig
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from rich.table import Column
 
 from static_gesture_classification.active_learning.diagnosis.in_use import (
@@ -38,13 +38,13 @@ from static_gesture_classification.evaluation.metrics import json_ready
 from static_gesture_classification.evaluation.predictions import Predictions, read_predictions
 from static_gesture_classification.evaluation.resampling_units import unknown_subjects_note
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import Table, note, say, show_table
 
-CONFUSIONS_VERSION = 1
+CONFUSIONS_VERSION = 2
 
 
-class ConfusionSettings(Settings):
+class ConfusionSettings(Settings, key="confusions"):
     """The predictions, how much of them is shown, and the source of pictures; see conf/confusions.
 
     Args:
@@ -61,20 +61,14 @@ class ConfusionSettings(Settings):
 
     predictions: Path
     output: Path
-    crops: Path | None
-    size: int = Field(ge=1)
-    margin: float = Field(ge=0)
+    crops: Annotated[Path | None, BeforeValidator(lambda path: path or None)]
+    size: Annotated[int, At("crops.size")] = Field(ge=1)
+    margin: Annotated[float, At("crops.margin")] = Field(ge=0)
     rows: int = Field(ge=0)
     shown: int = Field(ge=0)
     bootstrap: int = Field(ge=0)
-    seed: int
+    seed: Annotated[int, At("seed")]
     in_use: Path
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> ConfusionSettings:
-        """From the composed configuration."""
-        others = {"crops": config.confusions.crops or None, "size": config.crops.size, "margin": config.crops.margin}
-        return cls.read(config, "confusions", seed=config.seed, **others)
 
     def pictures(self) -> Pictures:
         """Pictures of samples."""
@@ -142,7 +136,7 @@ def write_confusions(confusions: Confusions, output: Path, source: str, in_use: 
         ends = (error.interval.low, error.interval.high, error.interval.unit)
         rows.append([*(getattr(error, name) for name in shared), *ends, error.f1_at_stake, error.whereabouts])
     _write_csv(output / "confusions.csv", rows, [*shared, "low", "high", "over", "f1_at_stake", "where"])
-    for name, parts, keys in (("source", "sources", ["source"]), ("person", "people", ["source", "subject"])):
+    for name, parts, keys in (("source", "sources", ["source"]), ("person", "subjects", ["source", "subject"])):
         columns = [*keys, "count", "support", "rate"]
         rows = [
             [error.gesture, error.prediction, *(getattr(part, column) for column in columns)]

@@ -28,7 +28,7 @@ class ErrorInUse:
         prediction: what it was taken for.
         sessions: how often it was caught.
         pictures: how many pictures of it were kept.
-        people: how many people are known to have it; 0 where nobody is named.
+        subjects: how many people are known to have it; 0 where nobody is named.
         first: when it was caught first: ISO 8601 text, "" if unknown.
     """
 
@@ -36,14 +36,14 @@ class ErrorInUse:
     prediction: str
     sessions: int
     pictures: int
-    people: int
+    subjects: int
     first: str
 
     @property
     def in_words(self) -> str:
         """`caught in use 3 times (14 pictures, 2 people)`."""
         times = "once" if self.sessions == 1 else f"{self.sessions:,} times"
-        people = f", {in_number(self.people, 'person')}" if self.people else ""
+        people = f", {in_number(self.subjects, 'person')}" if self.subjects else ""
         return f"caught in use {times} ({in_number(self.pictures, 'picture')}{people})"
 
 
@@ -70,7 +70,7 @@ def show_errors_in_use(errors: Sequence[ErrorInUse], rows: int) -> None:
     names = [Column(name, no_wrap=True) for name in ("gesture", "taken for")]
     table = Table(*names, *numbers)
     for error in errors[:rows]:
-        people = f"{error.people:,}" if error.people else "unknown"
+        people = f"{error.subjects:,}" if error.subjects else "unknown"
         table.add_row(error.gesture, error.prediction, f"{error.sessions:,}", f"{error.pictures:,}", people)
     show_table(table)
 
@@ -86,7 +86,7 @@ def _count(gesture: str, prediction: str, sessions: Sequence[Session]) -> ErrorI
         for session in sessions
         for image in session.images
     )
-    people = {session.subject for session in sessions if session.subject}
+    subjects = {session.subject for session in sessions if session.subject}
     return ErrorInUse(
-        gesture, prediction, len(sessions), pictures, len(people), min(session.time for session in sessions)
+        gesture, prediction, len(sessions), pictures, len(subjects), min(session.time for session in sessions)
     )

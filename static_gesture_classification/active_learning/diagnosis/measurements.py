@@ -20,12 +20,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from PIL import Image
 
 from static_gesture_classification.images import UnreadableImageError, image_header
-from static_gesture_classification.samples import LANDMARK_COUNT, MIDDLE_BASE, WRIST, image_path, read_arrow, subject_of
+from static_gesture_classification.samples import (
+    LANDMARK_COUNT,
+    MIDDLE_BASE,
+    WRIST,
+    image_path,
+    read_landmarks_of,
+    subject_of,
+)
 
 SHARPNESS_SIZE = 96  # pixels at which sharpness is comparable
 NEAR_EDGE = 0.005  # of the image's side
@@ -70,12 +75,7 @@ def read_landmarks(table: Path, ids: Sequence[str]) -> dict[str, np.ndarray]:
     """Landmarks (21, 2) of the samples of a sample table that have any; none where there is no such table."""
     if not table.is_file():
         return {}
-    samples = read_arrow(table).select(["sample_id", "landmarks"])
-    own = samples.filter(
-        pc.and_(pc.is_in(samples["sample_id"], pa.array(ids, pa.string())), pc.is_valid(samples["landmarks"]))
-    )
-    points = [np.asarray(row, np.float64).reshape(LANDMARK_COUNT, 2) for row in own["landmarks"].to_pylist()]
-    return dict(zip(own["sample_id"].to_pylist(), points, strict=True))
+    return read_landmarks_of(table, ids)
 
 
 def image_shapes(samples: pd.DataFrame) -> np.ndarray:

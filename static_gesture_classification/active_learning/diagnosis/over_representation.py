@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from omegaconf import DictConfig
 from pydantic import Field
 from scipy.stats import hypergeom
 
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 
 NAME_COLUMNS = ("hand", "person", "session", "source")  # columns of names, the others hold numbers or truth values
 CUTS = 9  # thresholds tried of a measurement, in each direction
@@ -44,7 +44,7 @@ ABOVE = {
 ABOVE |= {"tilt": "turned by more than {} degrees"}
 
 
-class SignificanceSettings(Settings):
+class SignificanceSettings(Settings, key="confusions.patterns"):
     """When a property is reported; see conf/confusions.
 
     Args:
@@ -57,12 +57,7 @@ class SignificanceSettings(Settings):
     level: float = Field(0.01, ge=0, le=1)
     least_share: float = Field(0.3, ge=0, le=1)
     permutations: int = Field(1000, ge=1)
-    seed: int = 0
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> SignificanceSettings:
-        """From the composed configuration."""
-        return cls.read(config, "confusions.patterns", seed=config.seed)
+    seed: Annotated[int, At("seed")] = 0
 
 
 @dataclass(frozen=True)
@@ -73,9 +68,9 @@ class Finding:
         text: what the samples are: "left hands smaller than 60 px".
         count, total: how many of the group hold it.
         usual: share of the other group that holds it.
-        people: how many subjects of the group hold it.
+        subjects: how many subjects of the group hold it.
         p: corrected p-value of its first predicate.
-        names_person: whether it names a subject or session.
+        names_subject: whether it names a subject or session.
         along: further properties that correlate with it.
     """
 
@@ -83,15 +78,15 @@ class Finding:
     count: int
     total: int
     usual: float
-    people: int
+    subjects: int
     p: float
-    names_person: bool = False
+    names_subject: bool = False
     along: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """`31 of 41 are left hands smaller than 60 px (12 % of the correct ones)`."""
-        whose = ", all of one person" if self.people == 1 and not self.names_person else ""
+        whose = ", all of one person" if self.subjects == 1 and not self.names_subject else ""
         along = f"; along with it: {', '.join(self.along)}" if self.along else ""
         return f"{self.count:,} of {self.total:,} are {self.text} ({self.usual:.0%} of the correct ones){whose}{along}"
 

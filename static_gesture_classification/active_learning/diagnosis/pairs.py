@@ -66,7 +66,7 @@ class ErrorPair:
         rate: their ratio.
         interval: of the rate, over subjects as far as they are known (see `resampling_units`).
         f1_at_stake: see the module.
-        sources, people: the sources and subjects that show the gesture, most errors first.
+        sources, subjects: the sources and subjects that show the gesture, most errors first.
         rows: (count,) rows of the predictions table, highest score first.
     """
 
@@ -78,7 +78,7 @@ class ErrorPair:
     interval: Interval
     f1_at_stake: float
     sources: tuple[Part, ...]
-    people: tuple[Part, ...]
+    subjects: tuple[Part, ...]
     rows: Integers
 
     @property
@@ -97,20 +97,20 @@ class ErrorPair:
 
         A source is named where it has more of the errors than of the gesture's samples.
         """
-        first, source = self.people[0], self.sources[0]
+        first, source = self.subjects[0], self.sources[0]
         several = len(self.sources) > 1
-        unknown = sum(part.count for part in self.people if not part.subject)
+        unknown = sum(part.count for part in self.subjects if not part.subject)
         if unknown > MOST_SHARE * self.count:
             some = "" if unknown == self.count else f"{unknown:,} of {self.count:,} "
             return f"{some}from unknown people"
         name = short_subject_name(first.source, first.subject) if several else shorten(first.subject)
-        if len(self.people) == 1:
+        if len(self.subjects) == 1:
             return f"all from {name}, alone in showing it"
         if first.count == self.count:
             return f"all from {name}" if self.count > 1 else f"from {name}"
         if first.count > max(1, MOST_SHARE * self.count):
             return f"{first.count:,} of {self.count:,} from {name}"
-        spread = f"{sum(part.count > 0 for part in self.people if part.subject):,} people"
+        spread = f"{sum(part.count > 0 for part in self.subjects if part.subject):,} people"
         if several and source.count / self.count > max(MOST_SHARE, MORE_SHARE * source.support / self.support):
             most = "all" if source.count == self.count else f"{source.count:,} of {self.count:,}"
             return f"{spread}, {most} in {source.source}"
@@ -223,8 +223,8 @@ def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, se
     wrong = {f"wrong {name}": (own["prediction"] == name).to_numpy() for name in predictions}
     columns = ["support", *wrong]
     table = own[["source", "subject", "unit"]].join(pd.DataFrame({"support": 1, **wrong}, index=own.index))
-    people = table.groupby(["source", "subject"], sort=True)[columns].sum().reset_index()
-    sources = people.groupby("source", sort=True)[columns].sum().reset_index()
+    subjects = table.groupby(["source", "subject"], sort=True)[columns].sum().reset_index()
+    sources = subjects.groupby("source", sort=True)[columns].sum().reset_index()
     units = table.groupby("unit", sort=True)[columns].sum().to_numpy(np.int64)
     unknown = int((own["subject"] == "").sum())
     intervals = rate_intervals(units[:, 1:], units[:, 0], resamples, seed, unknown)
@@ -239,7 +239,7 @@ def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, se
             interval=interval,
             f1_at_stake=math.nan,
             sources=tuple(_parts(sources, column)),
-            people=tuple(_parts(people, column)),
+            subjects=tuple(_parts(subjects, column)),
             rows=errors.index.to_numpy(np.int64),
         )
 

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -44,15 +44,15 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.figures import Image8, image_grid, write_figure
 from static_gesture_classification.evaluation.metrics import Integers
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import in_number, note, say, track
 
-PATTERNS_VERSION = 1
+PATTERNS_VERSION = 2
 LEAST_IN_CLUSTER = 4  # samples per cluster, on average; smaller ones tell nothing
 LEAST_SILHOUETTE = 0.2  # least silhouette at which a pair's samples form clusters; 0 is one cloud, 1 far islands
 
 
-class PatternSettings(Settings):
+class PatternSettings(Settings, key="confusions.patterns"):
     """How patterns are searched; see conf/confusions.
 
     Args:
@@ -65,22 +65,11 @@ class PatternSettings(Settings):
     """
 
     confusions: ConfusionSettings
-    landmarks: Path
+    landmarks: Annotated[Path, At("confusions.landmarks")]
     pairs: int = Field(ge=0)
     compared: int = Field(ge=0)
     most_clusters: int = Field(ge=1)
     significance: SignificanceSettings
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> PatternSettings:
-        """From the composed configuration."""
-        return cls.read(
-            config,
-            "confusions.patterns",
-            confusions=ConfusionSettings.from_config(config),
-            landmarks=config.confusions.landmarks,
-            significance=SignificanceSettings.from_config(config),
-        )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ MAP_COMPONENTS = 30  # that t-SNE sees
 PERPLEXITY = 30.0
 FEWEST_ON_MAP = 5  # samples for a map
 MOST_ON_MAP = 20_000  # samples on a map
+KEPT_MAPS = 5  # files in a folder; the oldest go
 MAP_VERSION = 1  # raise it when the same embeddings give another map
 
 
@@ -62,6 +63,8 @@ def by_neighbours(embeddings: Singles, seed: int, folder: Path) -> Singles:
     places = _to_frame(TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(start))
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.save(file, places, allow_pickle=False)
+    for old in sorted(folder.glob("*.npy"), key=_age, reverse=True)[KEPT_MAPS:]:
+        old.unlink(missing_ok=True)
     return places
 
 
@@ -79,6 +82,14 @@ def inside(places: Singles, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.
         if y1 != y2:
             within ^= crossed & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
     return within
+
+
+def _age(path: Path) -> int:
+    """When a file was written; 0 where it has gone meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _reduce(embeddings: Singles, components: int, seed: int) -> Singles:

@@ -10,12 +10,11 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 import numpy as np
 import pandas as pd
 import torch
-from omegaconf import DictConfig
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from sklearn.decomposition import PCA
@@ -28,9 +27,9 @@ from static_gesture_classification.arrays import Singles
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
-from static_gesture_classification.preparation.splitting.near_duplicates import describe_crops
+from static_gesture_classification.preparation.splitting.descriptors import describe_crops
 from static_gesture_classification.samples import read_rows
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import load_classifier
 from static_gesture_classification.training.models.efficientnet_lite import backbone
@@ -66,7 +65,7 @@ class Features:
     known: np.ndarray
 
 
-class FeatureSettings(Settings):
+class FeatureSettings(Settings, key="label_issues"):
     """A quick classifier's features, and where they are; see conf/label_issues.
 
     Args:
@@ -77,16 +76,10 @@ class FeatureSettings(Settings):
     """
 
     features: Literal["auto", "landmarks", "pictures", "checkpoint"]
-    landmarks: Path
-    crops: Path
+    landmarks: Annotated[Path, At("paths.landmarks")]
+    crops: Annotated[Path, At("paths.crops")]
     checkpoint: Path
-    seed: int
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> FeatureSettings:
-        """From the composed configuration."""
-        folders = {"crops": config.paths.crops, "landmarks": config.paths.landmarks}
-        return cls.read(config, "label_issues", seed=config.seed, **folders)
+    seed: Annotated[int, At("seed")]
 
 
 def features_of(samples: pd.DataFrame, settings: FeatureSettings) -> Features:
@@ -127,7 +120,7 @@ def of_pictures(crops: SelectedCrops, seed: int) -> Features:
         embedded = [
             frozen.embed(torch.from_numpy(batch).permute(0, 3, 1, 2)).numpy() for batch in _batches(crops, "embeddings")
         ]
-    parts = [np.concatenate(embedded), describe_crops(cast(np.ndarray, crops), seed)]
+    parts = [np.concatenate(embedded), describe_crops(cast(np.ndarray, crops), seed).descriptors]
     reduced = [PCA(min(PCA_COMPONENTS, *part.shape), random_state=seed).fit_transform(part) for part in parts]
     unit = [part / np.maximum(part.std(), 1e-9) for part in reduced]
     return Features(FROM_PICTURES, np.concatenate(unit, axis=1).astype(np.float32), np.ones(len(crops), bool))
@@ -154,7 +147,7 @@ class SelectedCrops:
 def select_crops(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
     """The crops of samples, in their order. Raises `DataError` where some have none."""
     crops = open_crops(folder)
-    rows = pd.Index(read_rows(folder / SAMPLES)["sample_id"]).get_indexer(samples["sample_id"])
+    rows = pd.Index(read_rows(folder / SAMPLES, ["sample_id"])["sample_id"]).get_indexer(samples["sample_id"])
     if (rows < 0).any():
         missing = samples["sample_id"].to_numpy()[rows < 0]
         raise DataError(

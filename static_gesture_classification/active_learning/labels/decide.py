@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -40,7 +41,7 @@ from static_gesture_classification.preparation.label_fixes import (
     read_label_fixes,
 )
 from static_gesture_classification.samples import read_rows
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import Table, in_number, say, show_table
 from static_gesture_classification.workspace import Workspace
 
@@ -55,7 +56,7 @@ class Decision:
     why: str
 
 
-class FixLabelsSettings(Settings):
+class FixLabelsSettings(Settings, key="fix_labels"):
     """The decisions; see the module, and conf/label_issues.
 
     Args:
@@ -67,7 +68,7 @@ class FixLabelsSettings(Settings):
         who, why: for the table.
     """
 
-    fixes: Path
+    fixes: Annotated[Path, At("label_issues.fixes")]
     index: Path
     sample: str | None
     to: str | None
@@ -78,9 +79,8 @@ class FixLabelsSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> FixLabelsSettings:
-        """From the composed configuration."""
-        others = {"fixes": config.label_issues.fixes, "index": Workspace.from_config(config).index_table}
-        settings = cls.read(config, "fix_labels", **others)
+        """From the composed configuration; raises as `read`."""
+        settings = cls.read(config, "fix_labels", index=Workspace.from_config(config).index_table)
         asked = [name for name in ("sample", "apply", "undo") if getattr(settings, name) is not None]
         if len(asked) > 1:
             raise UserError(f"{' and '.join(asked)} are given; do one after the other")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Annotated, cast
 
 import numpy as np
 import pandas as pd
@@ -41,13 +41,13 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.preparation.splitting.near_duplicates import Links, near_duplicates
 from static_gesture_classification.samples import read_rows
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import Table, note, say, show_table
 
 SUGGESTIONS, LABEL_ISSUES, NEAR_DUPLICATES = "suggestions.csv", "label_issues.png", "near_duplicates.png"
 
 
-class LabelIssueSettings(Settings):
+class LabelIssueSettings(Settings, key="label_issues"):
     """How labels are checked, and where the suggestions go; see conf/label_issues.
 
     Args:
@@ -72,12 +72,7 @@ class LabelIssueSettings(Settings):
     rows: int = Field(ge=0)
     shown: int = Field(ge=0)
     features: FeatureSettings
-    seed: int
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> LabelIssueSettings:
-        """From the composed configuration."""
-        return cls.read(config, "label_issues", features=FeatureSettings.from_config(config), seed=config.seed)
+    seed: Annotated[int, At("seed")]
 
 
 @entry_point

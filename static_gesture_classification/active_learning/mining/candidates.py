@@ -25,8 +25,8 @@ from static_gesture_classification.arrays import Integers, Singles
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import open_crops
-from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
-from static_gesture_classification.samples import group_of, read_samples
+from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, near_duplicates
+from static_gesture_classification.samples import group_of, read_rows
 from static_gesture_classification.terminal import track
 
 # Added to the score of labelled errors, so that they come first: likeness lies between -1.5 and 1.5.
@@ -146,7 +146,7 @@ def crop_candidates(pool: Pool, rows: Sequence[int], settings: MiningSettings) -
 def _find_held_out(settings: MiningSettings, count: int) -> npt.NDArray[np.bool_]:
     """Which of the index's crops are in val or test: bool (count,)."""
     path = settings.workspace.split_table
-    away = read_samples(path)["split"].isin(HELD_OUT_SPLITS).to_numpy() if path.is_file() else np.zeros(0, bool)
+    away = read_rows(path, ["split"])["split"].isin(HELD_OUT_SPLITS).to_numpy() if path.is_file() else np.zeros(0, bool)
     return away if len(away) == count else np.zeros(count, bool)
 
 
@@ -163,7 +163,7 @@ def _compare(
     everything = crops if index is None else ConcatenatedCrops(index, crops)
     before = 0 if index is None else len(index)
     groups = np.concatenate([np.zeros(before, np.int64), 1 + np.arange(len(own))])
-    links = near_duplicates(everything, groups, seed)  # type: ignore[arg-type]
+    links = near_duplicates(everything, groups, seed, np.where(groups, OPEN, 0))  # type: ignore[arg-type]
     for first, second in zip(links.first.tolist(), links.second.tolist(), strict=True):
         row = int(own[second - before])
         if first < before:

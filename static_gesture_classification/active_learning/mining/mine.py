@@ -44,7 +44,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.figures import image_grid, write_figure
 from static_gesture_classification.evaluation.predictions import PROBABILITY, read_predictions
-from static_gesture_classification.samples import BOX, SCHEMA, TEST, read_samples
+from static_gesture_classification.samples import BOX, SCHEMA, TEST, read_landmarks_of
 from static_gesture_classification.terminal import Table, note, say, show_table
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier, load_classifier
@@ -150,8 +150,9 @@ def _landmarks(samples: pd.DataFrame, settings: MiningSettings) -> pd.Series:
     table = next((path for path in tables if path.is_file()), None)
     if table is None:
         return pd.Series([None] * len(samples), dtype=object)
-    known = read_samples(table).set_index("sample_id")["landmarks"]
-    return pd.Series([known.get(sample) for sample in samples["sample_id"]], dtype=object)
+    known = read_landmarks_of(table, samples["sample_id"])
+    marks = [known[sample].ravel() if sample in known else None for sample in samples["sample_id"]]
+    return pd.Series(marks, samples.index, dtype=object)
 
 
 def write_found(

@@ -30,7 +30,7 @@ from static_gesture_classification.active_learning.mining.settings import Mining
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.samples import group_of, image_path, read_samples
+from static_gesture_classification.samples import group_of, image_path, read_rows
 from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training.checkpoint import Classifier
 
@@ -158,11 +158,11 @@ def leave_out_known(hands: PoolHands, settings: MiningSettings) -> None:
     """Leave out hands of the index and of subjects who are held out for val and test."""
     hands.keep(~hands.samples["split"].isin(HELD_OUT_SPLITS).to_numpy(), "are in the source's own val or test split")
     if settings.workspace.index_table.is_file():
-        known = read_samples(settings.workspace.index_table)
+        known = read_rows(settings.workspace.index_table, ["sample_id", "root", "image"])
         hands.keep(~hands.samples["sample_id"].isin(known["sample_id"]).to_numpy(), "are in the index already")
         hands.keep(~_in_images_of(known, hands.samples), "are in images that are in the index already")
     if settings.workspace.split_table.is_file():
-        table = read_samples(settings.workspace.split_table)
+        table = read_rows(settings.workspace.split_table, ["split", "source", "subject", "session", "image"])
         away = table[table["split"].isin(HELD_OUT_SPLITS)]
         own = group_of(hands.samples).isin(set(group_of(away))).to_numpy()
         hands.keep(~own, "are of people who are held out for val or test")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from omegaconf import DictConfig
 from pydantic import Field
@@ -14,14 +14,14 @@ from static_gesture_classification.active_learning.admission import AdmissionSet
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crops import CropSettings
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.sources.source import Source
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 from static_gesture_classification.workspace import Workspace
 
 
-class MiningSettings(Settings):
+class MiningSettings(Settings, key="mining"):
     """The `mining` node, explained in conf/mining/default.yaml, and what else mining and admitting need.
 
     Args:
@@ -41,7 +41,7 @@ class MiningSettings(Settings):
     examples: int = Field(ge=1)
     diversity: float = Field(ge=0)
     per_subject: int = Field(ge=1)
-    review_list: Path | None
+    review_list: Annotated[Path | None, At("mining.list")]
     root: Path
     held_out: float = Field(ge=0, le=1)
     surroundings: float = Field(ge=0)
@@ -52,31 +52,17 @@ class MiningSettings(Settings):
     detector: DetectorSettings
     admission: AdmissionSettings
     workspace: Workspace
-    seed: int
+    seed: Annotated[int, At("seed")]
 
     @classmethod
     def from_config(cls, config: DictConfig) -> MiningSettings:
-        """From `config.mining`.
-
-        Raises:
-            UserError: a value is not allowed.
-        """
-        return cls.read(
-            config,
-            "mining",
-            review_list=config.mining.list,
-            crops=CropSettings.from_config(config),
-            vocabulary=Vocabulary.from_config(config),
-            sources={
-                str(name): partial(_open_whole, str(name), node, config.seed)
-                for name, node in (config.sources or {}).items()
-                if node is not None and node.get("_target_")
-            },
-            detector=DetectorSettings.from_config(config),
-            admission=AdmissionSettings.from_config(config),
-            workspace=Workspace.from_config(config),
-            seed=config.seed,
-        )
+        """From `config.mining`; raises as `read`."""
+        sources = {
+            str(name): partial(_open_whole, str(name), node, config.seed)
+            for name, node in (config.sources or {}).items()
+            if node is not None and node.get("_target_")
+        }
+        return cls.read(config, "mining", sources=sources)
 
     @property
     def digest(self) -> str:

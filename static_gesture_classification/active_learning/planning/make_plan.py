@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -43,8 +44,8 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.resampling_units import describe_units
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.process_lock import change_alone
-from static_gesture_classification.samples import BOX, group_of, read_samples
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.samples import BOX, group_of, read_rows
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sources.recorded import RECORDED
 from static_gesture_classification.terminal import in_number, say
 
@@ -55,12 +56,12 @@ class Wanted(Settings):
     """What a gesture should have."""
 
     train_samples: int = Field(ge=0)
-    train_people: int = Field(ge=0)
+    train_subjects: int = Field(ge=0)
     val_samples: int = Field(ge=0)
-    val_people: int = Field(ge=0)
+    val_subjects: int = Field(ge=0)
 
 
-class PlanSettings(Settings):
+class PlanSettings(Settings, key="plan"):
     """What the plan is made of, and where it goes; see conf/plan.
 
     Args:
@@ -83,22 +84,16 @@ class PlanSettings(Settings):
     wanted: Wanted
     uncounted_sources: frozenset[str]
     examples: int = Field(ge=0)
-    recorded: Path
-    budget: BudgetSettings
+    recorded: Annotated[Path, At("recording.root")]
+    budget: Annotated[BudgetSettings, At("plan")]
     patterns: PatternSettings
 
     @classmethod
     def from_config(cls, config: DictConfig) -> PlanSettings:
-        """From the composed configuration."""
+        """From the composed configuration; raises as `read`."""
         patterns = PatternSettings.from_config(config)
         confusions = patterns.confusions.model_copy(update={"predictions": Path(config.plan.predictions)})
-        return cls.read(
-            config,
-            "plan",
-            recorded=config.recording.root,
-            budget=BudgetSettings.read(config, "plan"),
-            patterns=patterns.model_copy(update={"confusions": confusions}),
-        )
+        return cls.read(config, "plan", patterns=patterns.model_copy(update={"confusions": confusions}))
 
 
 @dataclass(frozen=True)
@@ -110,9 +105,9 @@ class Stock:
 
     gesture: str
     train_samples: int
-    train_people: int
+    train_subjects: int
     val_samples: int
-    val_people: int
+    val_subjects: int
     subjects_known: bool = True
 
     def shortfall(self, wanted: Wanted) -> float:
@@ -124,15 +119,15 @@ class Stock:
         """The four counts, and how much is wanted where they fall short."""
         parts, at_most = [], "" if self.subjects_known else "at most "
         for split in ("train", "val"):
-            samples, people = getattr(self, f"{split}_samples"), getattr(self, f"{split}_people")
-            wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_people")
+            samples, subjects = getattr(self, f"{split}_samples"), getattr(self, f"{split}_subjects")
+            wants = getattr(wanted, f"{split}_samples"), getattr(wanted, f"{split}_subjects")
             if not samples:
                 parts.append(f"none in {split} ({wants[0]:,} samples of {in_number(wants[1], 'person')} wanted)")
                 continue
             of_samples = f" ({wants[0]:,} wanted)" if samples < wants[0] else ""
-            of_people = f" ({wants[1]:,} wanted)" if people < wants[1] else ""
+            of_subjects = f" ({wants[1]:,} wanted)" if subjects < wants[1] else ""
             parts.append(
-                f"{samples:,} {split} samples{of_samples} of {at_most}{in_number(people, 'person')}{of_people}"
+                f"{samples:,} {split} samples{of_samples} of {at_most}{in_number(subjects, 'person')}{of_subjects}"
             )
         return ", ".join(parts)
 
@@ -157,7 +152,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     """
     about = settings.patterns.confusions
     confusions = find_confusions(read_errors(about.predictions, vocabulary), about.bootstrap, about.seed)
-    samples = read_samples(settings.samples)
+    samples = read_rows(settings.samples)
     counted = samples[~samples["source"].isin(settings.uncounted_sources)]
     pairs = worth_following(confusions, vocabulary, settings.least_errors)
     lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)
@@ -226,7 +221,7 @@ def little_data(
         fallback: if no gesture has a shortfall, return the few with the fewest subjects.
     """
     stocks = [_stock(samples, gesture) for gesture in vocabulary]
-    stocks.sort(key=lambda stock: (-stock.shortfall(wanted), stock.train_people, stock.train_samples))
+    stocks.sort(key=lambda stock: (-stock.shortfall(wanted), stock.train_subjects, stock.train_samples))
     lacking = [(stock, stock.shortfall(wanted)) for stock in stocks if stock.shortfall(wanted) > 0]
     if lacking or not fallback:
         return lacking
@@ -247,9 +242,9 @@ def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
     for split in ("train", "val"):
         part = own[own["split"] == split]
         numbers += [len(part), group_of(part).nunique()]
-    train_samples, train_people, val_samples, val_people = numbers
+    train_samples, train_subjects, val_samples, val_subjects = numbers
     known = bool((own["subject"] != "").all())
-    return Stock(gesture, train_samples, train_people, val_samples, val_people, known)
+    return Stock(gesture, train_samples, train_subjects, val_samples, val_subjects, known)
 
 
 def _for_pair(pair: ErrorPair, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:

@@ -33,12 +33,16 @@ class Wish:
         mistaken_for: what the model takes it for; None where it is right.
         count: samples.
         example: the sample.
+        asked_before: whether a user had asked for the line, or for its count, without any wish.
+        off_before: whether the line was off without any wish.
     """
 
     gesture: str
     mistaken_for: str | None
     count: int
     example: Example
+    asked_before: bool = False
+    off_before: bool = False
 
     @property
     def pair(self) -> tuple[str, str | None]:
@@ -46,8 +50,8 @@ class Wish:
         return self.gesture, self.mistaken_for
 
 
-def add_wish(wish: Wish, path: Path, samples: Path) -> RecordingPlan:
-    """Add a wish to the plan at `path`, or begin one with it; returns the plan.
+def add_wish(wish: Wish, path: Path, samples: Path) -> Wish:
+    """Add a wish to the plan at `path`, or begin one with it; returns it with what the line was before.
 
     Args:
         wish: what to add.
@@ -59,18 +63,24 @@ def add_wish(wish: Wish, path: Path, samples: Path) -> RecordingPlan:
     """
     with change_alone(path):
         plan = read_plan(path) if path.is_file() else _empty_plan(samples)
-        asked = replace(plan, recordings=_with(plan.recordings, wish))
-        write_both(asked, path)
-        return asked
+        line = next((line for line in plan.recordings if line.pair == wish.pair), None)
+        write_both(replace(plan, recordings=_with(plan.recordings, wish)), path)
+        return wish if line is None else replace(wish, asked_before=line.by_user, off_before=line.off)
 
 
-def remove_wish(wish: Wish, path: Path) -> bool:
-    """Take a wish out of the plan again; False where the plan no longer has it."""
+def remove_wish(wish: Wish, path: Path, is_last: bool = True) -> bool:
+    """Take a wish out of the plan again; False where the plan no longer has it.
+
+    Args:
+        wish: as `add_wish` gave it.
+        path: of the plan.
+        is_last: whether no other wish for this line stands; then it is again what it was without any.
+    """
     with change_alone(path):
         plan = read_plan(path) if path.is_file() else None
         if plan is None or not any(line.pair == wish.pair for line in plan.recordings):
             return False
-        write_both(replace(plan, recordings=_without(plan.recordings, wish)), path)
+        write_both(replace(plan, recordings=_without(plan.recordings, wish, is_last)), path)
         return True
 
 
@@ -85,17 +95,18 @@ def _with(lines: Sequence[PlannedRecording], wish: Wish) -> tuple[PlannedRecordi
     return tuple(more if each.pair == wish.pair else each for each in lines)
 
 
-def _without(lines: Sequence[PlannedRecording], wish: Wish) -> tuple[PlannedRecording, ...]:
+def _without(lines: Sequence[PlannedRecording], wish: Wish, is_last: bool) -> tuple[PlannedRecording, ...]:
     left = []
     for line in lines:
         if line.pair != wish.pair:
             left.append(line)
         elif line.count > wish.count:
             examples = tuple(each for each in line.examples if each.sample_id != wish.example.sample_id)
-            left.append(replace(line, count=line.count - wish.count, examples=examples))
+            fewer = replace(line, count=line.count - wish.count, examples=examples)
+            left.append(replace(fewer, by_user=wish.asked_before, off=wish.off_before) if is_last else fewer)
     return tuple(left)
 
 
 def _empty_plan(samples: Path) -> RecordingPlan:
-    taken_in = sessions_in(read_rows(samples)) if samples.is_file() else ()
+    taken_in = sessions_in(read_rows(samples, ["source", "image"])) if samples.is_file() else ()
     return RecordingPlan(PLAN_VERSION, "", (), taken_in=taken_in)

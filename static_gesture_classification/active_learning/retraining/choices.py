@@ -9,6 +9,7 @@ from pathlib import Path
 from static_gesture_classification.active_learning.retraining.settings import BY_LANDMARKS, FINETUNE, HEAD
 
 CROPS = "crops"
+BY_EXPERIMENT = "+experiment="  # how a command is told to use one
 METHODS = {
     BY_LANDMARKS: "The landmark model, from the beginning: seconds",
     HEAD: "The picture model: its last layer alone",
@@ -27,7 +28,7 @@ class Experiment:
     @property
     def override(self) -> str:
         """How a command is told to use it."""
-        return f"+experiment={self.name}"
+        return f"{BY_EXPERIMENT}{self.name}"
 
 
 def experiments_in(folders: Iterable[Path]) -> list[Experiment]:

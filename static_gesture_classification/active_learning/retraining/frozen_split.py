@@ -22,7 +22,7 @@ import pandas as pd
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
-from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
+from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, CropRows, near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
 from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, read_rows
 
@@ -58,7 +58,7 @@ def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
     """Sample id -> split, by the first of these tables that holds it; missing tables are skipped."""
     splits: dict[str, str] = {}
     for path in reversed([path for path in tables if path.is_file()]):
-        table = read_rows(path)
+        table = read_rows(path, ["sample_id", "split"])
         splits |= dict(zip(table["sample_id"], table["split"], strict=True))
     return splits
 
@@ -120,6 +120,7 @@ def same_moment(
     if not len(new) or not len(held_out):
         return np.zeros(len(samples), bool)
     rows = np.concatenate([new, held_out])
-    links = near_duplicates(crops[rows], (np.arange(len(rows)) >= len(new)).astype(int), seed)
+    old = (np.arange(len(rows)) >= len(new)).astype(int)
+    links = near_duplicates(CropRows(crops, rows), old, seed, np.where(old, 0, OPEN))  # type: ignore[arg-type]
     sessions = identity(samples, "session")
     return np.isin(sessions, sessions[rows[links.first]]) & ~known & (splits == TRAIN)

@@ -18,6 +18,7 @@ from static_gesture_classification.active_learning.retraining.settings import FI
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECT_COLUMNS,
     SUBJECTS_KEY,
     read_checkpoint_record,
     split_subjects,
@@ -27,7 +28,7 @@ from static_gesture_classification.evaluation.contenders import training_subject
 from static_gesture_classification.evaluation.paired_comparison import unit_noun
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.split import tie_rows
-from static_gesture_classification.samples import read_rows, read_samples, write_samples
+from static_gesture_classification.samples import read_arrow, read_rows, to_frame, with_texts, write_samples
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.training.answers import background_index, fit_calibration
 from static_gesture_classification.training.calibrate import subject_weights
@@ -57,7 +58,7 @@ def train_by_method(settings: RetrainSettings) -> None:
 def train_from_scratch(settings: RetrainSettings) -> None:
     """A training run on the quick loop's data."""
     train_run(settings.training)
-    note_subjects(settings, set(split_subjects(read_rows(settings.workspace.split_table), TRAIN)))
+    note_subjects(settings, set(split_subjects(read_rows(settings.workspace.split_table, SUBJECT_COLUMNS), TRAIN)))
 
 
 def train_run(settings: TrainingSettings) -> None:
@@ -128,14 +129,15 @@ def embed_rows(settings: RetrainSettings, classifier: Classifier, rows: np.ndarr
 
 def finetune(settings: RetrainSettings) -> None:
     """Train all layers of the starting checkpoint on samples new since the pipeline's split, and some known ones."""
-    samples = read_samples(settings.workspace.split_table)
+    table = read_arrow(settings.workspace.split_table)
+    samples = to_frame(table.drop_columns(["landmarks"]))
     known = samples["sample_id"].isin(earlier_splits([settings.pipeline.split_table])).to_numpy()
     left_out = known & (samples["split"] == TRAIN).to_numpy()
     gestures, seed = samples["gesture"].to_numpy(object), settings.training.seed
     left_out[replay(gestures, left_out, settings.finetune.replayed, seed)] = False
     trained_on = samples.assign(split=samples["split"].mask(left_out, NO_SPLIT))
     workspace = settings.workspace.model_copy(update={"splits": settings.workspace.splits / FINETUNE})
-    write_samples(trained_on, workspace.split_table)
+    write_samples(with_texts(table, "split", trained_on["split"]), workspace.split_table)
     train_run(settings.training.model_copy(update={"workspace": workspace}))
     note_subjects(settings, read_known_subjects(settings) | set(split_subjects(trained_on, TRAIN)))
 

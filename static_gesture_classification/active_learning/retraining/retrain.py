@@ -42,6 +42,7 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
     SUBJECTS_KEY,
+    VERSION_COLUMNS,
     data_version,
     read_checkpoint_record,
 )
@@ -51,6 +52,7 @@ from static_gesture_classification.evaluation.contenders import (
     predict_samples,
     training_subjects,
 )
+from static_gesture_classification.evaluation.epochs import predictions_file
 from static_gesture_classification.evaluation.paired_comparison import IncomparableError
 from static_gesture_classification.evaluation.predictions import (
     Predictions,
@@ -74,8 +76,9 @@ from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
-from static_gesture_classification.samples import SPLITS, read_rows, read_samples, write_samples
+from static_gesture_classification.samples import SPLITS, read_arrow, read_rows, to_frame, with_texts, write_samples
 from static_gesture_classification.terminal import begin_stage, note, say
+from static_gesture_classification.tracking.run_list import find_run
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import checkpoint_digest, load_classifier, read_checkpoint
 from static_gesture_classification.training.inputs import kind_of
@@ -108,7 +111,7 @@ def main(config: DictConfig) -> None:
 def retrain(settings: RetrainSettings) -> Comparison | None:
     """From index to verdict; None where there was nothing to compare with."""
     trainer, workspace = settings.training.trainer, settings.workspace
-    hardware.one_device(trainer.devices, hardware.accelerator(trainer.accelerator))
+    hardware.check_one_device(trainer.devices, hardware.accelerator(trainer.accelerator), "gestures retrain")
     hardware.use_processor(trainer.threads)
     with alone(workspace.models):
         clock = Clock()
@@ -180,14 +183,15 @@ def take_over(pipeline: Path, folder: Path, size: int) -> None:
 def split(settings: RetrainSettings) -> FrozenSplit:
     """Add new samples to the existing split."""
     folder, table = settings.workspace.crops, settings.workspace.split_table
+    cut = read_arrow(folder / SAMPLES)
     frozen = freeze_split(
-        read_samples(folder / SAMPLES),
+        to_frame(cut.drop_columns(["landmarks"])),
         open_crops(folder),
         earlier_splits([settings.pipeline.split_table, table]),
         settings.split,
         settings.index.vocabulary,
     )
-    write_samples(frozen.samples, table)
+    write_samples(with_texts(cut, "split", frozen.samples["split"]), table)
     counts = frozen.samples["split"].value_counts()
     sizes = ", ".join(f"{counts.get(name, 0):,} {name}" for name in SPLITS)
     joined = ", ".join(f"{count:,} to {name}" for name, count in frozen.counts().items()) or "none"
@@ -220,7 +224,17 @@ def evaluate(settings: RetrainSettings) -> Predictions | None:
         trained = find_contender(str(settings.workspace.trained), contenders.runs)
         predictions = predict_samples(val, trained, contenders)
     write_predictions(predictions, settings.workspace.predictions(VAL))
+    keep_in_run(predictions, settings.workspace)
     return predictions
+
+
+def keep_in_run(predictions: Predictions, workspace: Workspace) -> None:
+    """Keep predictions on val with the run that was trained, as a full training does: for its matrix and interval."""
+    record = read_checkpoint_record(workspace.trained.with_suffix(".json")) or {}
+    run = find_run(str(record.get("run")), workspace.runs)
+    if run is not None and isinstance(record.get("epoch"), int):
+        path = predictions_file(run, VAL, record["epoch"])
+        write_predictions(Predictions(predictions.table, predictions.gestures), path)
 
 
 def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarray) -> Predictions:
@@ -286,7 +300,7 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     origin = CheckpointOrigin(
         record.get("run"),
         record.get("checkpoint"),
-        data_version(read_rows(workspace.split_table)),
+        data_version(read_rows(workspace.split_table, VERSION_COLUMNS)),
         None if subjects is None else str(subjects).split(),
     )
     candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))

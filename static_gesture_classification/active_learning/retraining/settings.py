@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -21,7 +21,7 @@ from static_gesture_classification.preparation.crops import CropSettings
 from static_gesture_classification.preparation.index import IndexSettings
 from static_gesture_classification.preparation.landmarks import LandmarkSettings
 from static_gesture_classification.preparation.split import SplitSettings
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.training.checkpoint import read_checkpoint
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.settings import TrainingSettings
@@ -45,7 +45,7 @@ class FinetuneSettings(Settings):
     replayed: int = Field(ge=0)
 
 
-class RetrainSettings(Settings):
+class RetrainSettings(Settings, key="retrain"):
     """What the quick loop trains, and where it works; see conf/retrain.
 
     Args:
@@ -62,10 +62,10 @@ class RetrainSettings(Settings):
 
     method: Literal["landmarks", "crops", "head", "finetune"]
     start: Path
-    workspace: Workspace
+    workspace: Annotated[Workspace, At("retrain.paths")]
     pipeline: Workspace
-    embeddings: Path
-    strengths: tuple[float, ...] = Field(min_length=1)
+    embeddings: Annotated[Path, At("retrain.paths.embeddings")]
+    strengths: Annotated[tuple[float, ...], At("retrain.head.strengths")] = Field(min_length=1)
     finetune: FinetuneSettings
     force: bool
     index: IndexSettings
@@ -92,13 +92,6 @@ class RetrainSettings(Settings):
         settings = cls.read(
             config,
             "retrain",
-            workspace=workspace,
-            pipeline=Workspace.from_config(config),
-            embeddings=config.retrain.paths.embeddings,
-            strengths=config.retrain.head.strengths,
-            index=IndexSettings.from_config(config),
-            crops=CropSettings.from_config(config),
-            split=SplitSettings.from_config(config),
             landmarks=LandmarkSettings.from_config(config, extract=True),
             training=TrainingSettings.from_config(config).model_copy(update={"workspace": workspace}),
             compare=CompareSettings.from_config(config).at(workspace),

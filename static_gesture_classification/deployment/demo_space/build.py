@@ -58,7 +58,7 @@ Google. The licence of `model.onnx` is {licence}.
 """
 
 
-class DemoSpaceSettings(Settings):
+class DemoSpaceSettings(Settings, key="demo_space"):
     """Settings of `gestures demo-space`.
 
     Args:
@@ -79,13 +79,8 @@ class DemoSpaceSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> DemoSpaceSettings:
-        """Of the whole configuration."""
-        read = cls.read(
-            config,
-            "demo_space",
-            detector=DetectorSettings.from_config(config),
-            export=ExportOnnxSettings.from_config(config),
-        )
+        """Of the whole configuration; raises as `read`."""
+        read = cls.read(config, "demo_space")
         changes = {"checkpoint": read.checkpoint, "output": read.output / MODEL, "int8": False}
         return read.model_copy(update={"export": read.export.model_copy(update=changes)})
 

@@ -21,7 +21,7 @@ import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -40,11 +40,11 @@ from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.downloads.unpacking import open_archive, unpack
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.synthetic.any_pose import AnyPose
-from static_gesture_classification.synthetic.people import draw_subject
 from static_gesture_classification.synthetic.poses import PoseBook
 from static_gesture_classification.synthetic.scenes import draw_hand
+from static_gesture_classification.synthetic.subjects import draw_subject
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import load_classifier
 
@@ -78,7 +78,7 @@ class TasksVision(Settings):
         return RemoteFile(self.path.name, self.url, self.size, self.sha256, "conf/web/")
 
 
-class WebSettings(Settings):
+class WebSettings(Settings, key="web"):
     """Settings of `gestures web`.
 
     Args:
@@ -93,12 +93,7 @@ class WebSettings(Settings):
     output: Path
     tasks_vision: TasksVision
     detector: DetectorSettings
-    seed: int
-
-    @classmethod
-    def from_config(cls, config: DictConfig) -> WebSettings:
-        """Of the whole configuration."""
-        return cls.read(config, "web", detector=DetectorSettings.from_config(config), seed=config.seed)
+    seed: Annotated[int, At("seed")]
 
 
 @entry_point

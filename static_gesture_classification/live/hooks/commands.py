@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO
 
-from static_gesture_classification.live.held_gestures import BEGIN, GestureEvent
+from static_gesture_classification.inference.held_gestures import BEGIN, GestureEvent
 from static_gesture_classification.live.hooks.hook import Hook
 
 SHOWN_OUTPUT = 200  # bytes of what a failed command wrote

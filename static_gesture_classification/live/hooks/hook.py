@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
-from static_gesture_classification.live.held_gestures import GestureEvent
+from static_gesture_classification.inference.held_gestures import GestureEvent
 
 MOST_WAITING = 100  # events that may wait for a hook
 ENDING_SECONDS = 2.0  # that a hook gets for what still waits, at the end

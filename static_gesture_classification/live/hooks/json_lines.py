@@ -19,7 +19,7 @@ from typing import IO
 import orjson
 
 from static_gesture_classification.atomic_files import explain_write_errors
-from static_gesture_classification.live.held_gestures import GestureEvent
+from static_gesture_classification.inference.held_gestures import GestureEvent
 from static_gesture_classification.live.hooks.hook import Hook
 
 STANDARD_OUTPUT = "-"

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.live.held_gestures import BEGIN, GestureEvent
+from static_gesture_classification.inference.held_gestures import BEGIN, GestureEvent
 from static_gesture_classification.live.hooks.hook import Hook
 
 if TYPE_CHECKING:

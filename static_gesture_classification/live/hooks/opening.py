@@ -9,7 +9,7 @@ from static_gesture_classification.live.hooks.commands import Commands
 from static_gesture_classification.live.hooks.hook import Hook
 from static_gesture_classification.live.hooks.json_lines import JsonLines
 from static_gesture_classification.live.hooks.key_presses import KeyPresses
-from static_gesture_classification.live.settings import HookSettings
+from static_gesture_classification.live.hooks.settings import HookSettings
 
 
 def open_hooks(settings: HookSettings, open_until: ExitStack) -> list[Hook]:

@@ -15,7 +15,7 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.typing import Origin
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.live.held_gestures import GestureEvent
+from static_gesture_classification.inference.held_gestures import GestureEvent
 from static_gesture_classification.live.hooks.hook import Hook
 from static_gesture_classification.live.hooks.json_lines import as_json
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.detection.detector import DetectorSettings
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.workspace import Workspace
 
 HandRule = Literal["largest", "surest", "left", "right"]
@@ -27,7 +27,7 @@ class SelectionSettings(Settings):
     edge: float = Field(ge=0, strict=True)
 
 
-class JudgeSettings(Settings):
+class JudgeSettings(Settings, key="recording"):
     """The detector and the model that judge pictures; see also conf/recording/default.yaml.
 
     Args:
@@ -49,22 +49,16 @@ class JudgeSettings(Settings):
     refit_landmarks: Path | None
     detector: DetectorSettings
     pipeline: Workspace
-    quick_loop: Workspace
-    embeddings: Path
-    seed: int
+    quick_loop: Annotated[Workspace, At("retrain.paths")]
+    embeddings: Annotated[Path, At("retrain.paths.embeddings")]
+    seed: Annotated[int, At("seed")]
 
     @classmethod
     def from_config(cls, config: DictConfig) -> JudgeSettings:
         """From `config.recording`; its node `detector` overrides `config.detector`."""
-        changes = {str(key): value for key, value in config.recording.detector.items()}
-        pipeline = Workspace.from_config(config)
         return cls.read(
             config,
             "recording",
-            other_checkpoints=[pipeline.best, *config.recording.other_checkpoints],
-            detector=DetectorSettings.from_config(config, changes),
-            pipeline=pipeline,
-            quick_loop=Workspace.read(config, "retrain.paths"),
-            embeddings=config.retrain.paths.embeddings,
-            seed=config.seed,
+            other_checkpoints=[Workspace.from_config(config).best, *config.recording.other_checkpoints],
+            detector=DetectorSettings.from_config(config, config.recording.detector),
         )

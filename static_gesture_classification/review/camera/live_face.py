@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.live.held_gestures import FollowedHand
+from static_gesture_classification.inference.held_gestures import FollowedHand
 from static_gesture_classification.live.watch import Watch
 from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.loop import Figures

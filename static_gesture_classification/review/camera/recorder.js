@@ -1,25 +1,19 @@
-import { cameraPage } from "gestures-camera";
+import { GESTURES, OPENING, VIDEO, WHAT_YOU_CAN_DO, banner, bars, cameraPage } from "gestures-camera";
+
+const ARROWS = ["up", "down"];
 
 // The recorder on the page: it shows the state that the server sends, and sends keys.
 export default {
   template: `
     <div class="gc">
       <div class="gc-view" :class="{ 'gc-small': !live && phase === 'on' }" v-show="phase !== 'over'">
-        <video ref="video" muted playsinline :style="mirror ? 'transform: scaleX(-1)' : ''" aria-hidden="true"></video>
-        <canvas ref="overlay" role="img" :aria-label="spoken"></canvas>
-        <div v-if="phase === 'off'" class="gc-start">
-          <slot></slot>
-        </div>
+        ${VIDEO}
         <div v-if="state.flash" class="gc-flash"></div>
         <div v-if="state.countdown" class="gc-countdown" role="timer">{{ state.countdown }}</div>
-        <div v-if="live && message" class="gc-banner" :class="'gc-' + message.kind">
-          <q-icon :name="icons[message.kind]" size="sm" class="q-mr-sm"></q-icon>{{ message.text }}
-        </div>
+        ${banner("live && message")}
       </div>
       <div class="gc-side" v-if="phase === 'on'">
-        <div v-if="state.screen === 'opening'" class="row items-center q-gutter-sm">
-          <q-spinner size="md" aria-hidden="true"></q-spinner><span role="status">{{ state.text }}</span>
-        </div>
+        ${OPENING}
 
         <template v-if="state.screen === 'asking'">
           <h2 class="gc-title">{{ state.title }}</h2>
@@ -73,10 +67,7 @@ export default {
           </div>
           <div v-if="state.judge && !state.prediction">no hand</div>
           <template v-if="state.prediction">
-            <div v-for="[name, share] in state.prediction.gestures" class="gc-bar">
-              <div :style="{ width: 100 * share + '%' }"></div>
-              <span>{{ name }}</span><span>{{ Math.round(100 * share) }} %</span>
-            </div>
+            ${bars("state.prediction.gestures")}
           </template>
         </div>
         <div v-if="live" class="gc-muted q-mt-sm">
@@ -90,12 +81,7 @@ export default {
           <div class="row q-gutter-xs">
             <img v-for="name in state.pictures" :key="name" :src="pictures[name]" class="gc-tile" alt="one of the set">
           </div>
-          <div class="row q-gutter-xs q-mt-sm">
-            <q-btn v-for="(gesture, line) in state.gestures" :key="gesture.name" no-caps
-              :outline="line !== state.line" color="primary" @click="choose(gesture, line)">
-              <kbd v-if="gesture.key" class="q-mr-sm">{{ gesture.key.toUpperCase() }}</kbd>{{ gesture.name }}
-            </q-btn>
-          </div>
+          <div class="row q-gutter-xs q-mt-sm">${GESTURES}</div>
         </template>
 
         <template v-if="state.screen === 'reviewing'">
@@ -125,21 +111,11 @@ export default {
         </template>
 
         <div v-if="!live && message" class="gc-note" role="status">{{ message.text }}</div>
-        <div class="gc-keys" role="group" aria-label="What you can do now" v-if="state.keys">
-          <template v-for="key in state.keys" :key="key.key + key.does">
-            <q-btn v-if="key.key && !arrows.includes(key.key)" no-caps :outline="!isMain(key)"
-              :color="isMain(key) ? 'primary' : undefined" @click="press(key.key)">
-              <kbd class="q-mr-sm">{{ key.shown }}</kbd>{{ key.does }}
-            </q-btn>
-            <span v-else-if="state.screen !== 'asking'" class="gc-hint gc-muted"><kbd>{{ key.shown }}</kbd>
-              {{ key.does }}</span>
-          </template>
-        </div>
-        <div class="gc-spoken" aria-live="polite">{{ state.notice }}</div>
+        ${WHAT_YOU_CAN_DO}
       </div>
     </div>`,
   mixins: [cameraPage],
-  data: () => ({ typed: "", arrows: ["up", "down"] }),
+  data: () => ({ typed: "" }),
   computed: {
     takesKeys() {
       return this.state.screen !== "asking";
@@ -148,9 +124,9 @@ export default {
       return this.phase === "off" || ["ready", "recording"].includes(this.state.screen);
     },
     message() {
-      const { trouble, camera, notice, banner, screen } = this.state;
-      if (trouble || camera) return { text: trouble || camera, kind: "warning" };
-      if (notice) return { text: notice, kind: "neutral" };
+      const { banner, screen } = this.state;
+      const news = this.news();
+      if (news) return news;
       if (screen === "ready") return { text: "Press Space to start", kind: "neutral" };
       return banner;
     },
@@ -169,6 +145,18 @@ export default {
       if (gesture.key) return this.press(gesture.key);
       const steps = line - this.state.line;
       this.camera.press([...Array(Math.abs(steps)).fill(steps < 0 ? "up" : "down"), "enter"]);
+    },
+    isButton(key) {
+      return Boolean(key.key) && !ARROWS.includes(key.key);
+    },
+    // On a narrow screen the sheet has fewer columns than the server knows; a row is what is seen here.
+    press(key) {
+      const sheet = this.state.screen === "reviewing" && ARROWS.includes(key) && this.$refs.sheet;
+      if (!sheet) return this.camera.press([key]);
+      const columns = getComputedStyle(sheet).gridTemplateColumns.split(" ").length;
+      const at = this.state.cursor + (key === "up" ? -columns : columns);
+      if (at < 0 || at >= this.state.pictures.length) return;
+      this.camera.press(Array(columns).fill(key === "up" ? "left" : "right"));
     },
     isMain(key) {
       return this.state.screen === "ready" ? key.key === "space" : key.key === "enter";

@@ -1,4 +1,4 @@
-import { drawHand } from "gestures-camera";
+import { bars, drawHand } from "gestures-camera";
 
 // A picture or video to try the model on: chosen, dropped or pasted.
 export default {
@@ -31,10 +31,7 @@ export default {
             <div v-if="!seen.pictures[0].hands.length" class="gc-title">no hand found</div>
             <div v-for="(hand, number) in seen.pictures[0].hands" :key="number">
               <div class="gc-title">{{ hand.gesture }}</div>
-              <div v-for="[name, share] in hand.gestures" class="gc-bar">
-                <div :style="{ width: 100 * share + '%' }"></div>
-                <span>{{ name }}</span><span>{{ Math.round(100 * share) }} %</span>
-              </div>
+              ${bars("hand.gestures")}
               <q-btn-dropdown v-if="catching" no-caps outline class="q-mt-xs" label="That was wrong: it was …">
                 <q-list><q-item v-for="name in gestures" :key="name" clickable v-close-popup
                   @click="wrong(seen.pictures[0], number, name)"><q-item-section>{{ name }}</q-item-section></q-item>

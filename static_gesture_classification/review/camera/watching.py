@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from static_gesture_classification.inference.held_gestures import HeldGestures
 from static_gesture_classification.inference.predictor import Predictor
-from static_gesture_classification.live.held_gestures import HeldGestures
 from static_gesture_classification.live.live import find_checkpoint, open_catcher
 from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.live.watch import Watch, run_watch

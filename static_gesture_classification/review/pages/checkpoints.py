@@ -11,6 +11,8 @@ from nicegui import ui
 from rich.filesize import decimal
 
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.epochs import epoch_interval
+from static_gesture_classification.evaluation.paired_comparison import ChangeSettings
 from static_gesture_classification.evaluation.promote import PREVIOUS_BEST, best_record, take_back
 from static_gesture_classification.review import exports, frame, known_runs
 from static_gesture_classification.review.exports import Exports
@@ -21,10 +23,12 @@ from static_gesture_classification.review.pages.epoch_scores import SCORES, scor
 from static_gesture_classification.review.pages.promotion import Promotion, sentence
 from static_gesture_classification.review.pages.runs import HEADER
 from static_gesture_classification.review.pages.runs import STYLE as TABLE_STYLE
+from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.workspace import Workspace
 
 PER_PAGE = 15
+MOST_INTERVALS = 60  # rows, the newest ones
 NUMBER = {"align": "right", "sortable": True}
 TEXT = {"align": "left", "sortable": True}
 COLUMNS: tuple[dict[str, Any], ...] = (
@@ -37,6 +41,7 @@ COLUMNS: tuple[dict[str, Any], ...] = (
         ":format": "v => v?.toFixed(4) ?? '-'",
         **NUMBER,
     },
+    {"name": "interval", "label": "95 % interval", "field": "interval", "align": "left"},
     {"name": "used", "label": "In use", "field": "used", **TEXT},
     {"name": "written", "label": "Written", "field": "written", **TEXT},
     {"name": "bytes", "label": "Size", "field": "bytes", ":format": "(v, row) => row.size", **NUMBER},
@@ -56,7 +61,8 @@ CARD = f"""
 <div class="q-pa-xs col-12"><q-card flat bordered class="q-pa-sm">
   <div><a :href="props.row.address" class="text-weight-medium">{{{{ props.row.run }}}}</a>, epoch
     {{{{ props.row.epoch }}}} {{{{ props.row.used ? '(' + props.row.used + ')' : '' }}}}</div>
-  <div>Weighted F1 on val <b>{{{{ props.row.score?.toFixed(4) ?? '-' }}}}</b></div>
+  <div>Weighted F1 on val <b>{{{{ props.row.score?.toFixed(4) ?? '-' }}}}</b>
+    {{{{ props.row.interval ? '(' + props.row.interval + ')' : '' }}}}</div>
   <div class="text-caption">{{{{ props.row.written }}}}, {{{{ props.row.size }}}}</div>
   {BUTTONS}
 </q-card></div>
@@ -153,13 +159,33 @@ class CheckpointsPage:
         }.items():
             table.add_slot(name, slot)
         search.bind_value_to(table, "filter", lambda value: value or "")
+        ui.timer(0.1, lambda: self.show_intervals(table, rows), once=True)
         table.on("promote", lambda event: self.promote(str(event.args)))
         table.on("onnx", lambda event: self.open_kept_onnx(str(event.args)))
+
+    async def show_intervals(self, table: ui.table, rows: list[dict[str, Any]]) -> None:
+        """Add the intervals of the scores, of which each takes a moment; a run without predictions has none."""
+        for row in rows[:MOST_INTERVALS]:
+            row["interval"] = await frame.in_thread(self.interval_of, row)
+            if table.is_deleted:
+                return
+        table.update()
+
+    def interval_of(self, row: Mapping[str, Any]) -> str:
+        """The interval of a kept checkpoint's weighted F1 on val; "" where the run kept no predictions of the epoch."""
+        change = ChangeSettings.from_config(self.review.config)
+        try:
+            folder = known_runs.find(row["run"], self.review).folder
+            interval = epoch_interval(folder, row["epoch"], change.resamples, change.seed)
+        except UserError:
+            return ""
+        return "" if pd.isna(interval.low) else f"{interval.low:.4f} to {interval.high:.4f}"
 
     async def undo(self, workspace: Workspace) -> None:
         """Make the previous one the best one again."""
         try:
             record = await frame.in_thread(take_back, workspace.models)
+            await frame.in_thread(note_promotion, self.review, record, workspace)
         except UserError as error:
             ui.notify(str(error), type="negative", multi_line=True, close_button="OK")
             return
@@ -170,7 +196,7 @@ class CheckpointsPage:
         """Promote a kept checkpoint, if it is better or somebody insists."""
         found = await self.find(name)
         if found is not None:
-            await Promotion(self.show).run(self.review, *found)
+            await Promotion(self.review, self.show).run(*found)
 
     async def open_kept_onnx(self, name: str) -> None:
         """The dialog about the file of a kept checkpoint."""
@@ -202,6 +228,7 @@ def row_of(kept: Mapping[Any, Any], used: str) -> dict[str, Any]:
         "address": known_runs.address_of(kept["name"]),
         "epoch": kept["epoch"],
         "score": None if pd.isna(kept["weighted_F1"]) else kept["weighted_F1"],
+        "interval": "",
         "used": f"by {used}" if used else "",
         "written": f"{kept['written']:%Y-%m-%d %H:%M}",
         "bytes": kept["bytes"],

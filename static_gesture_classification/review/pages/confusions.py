@@ -11,14 +11,22 @@ from nicegui import ui
 
 from static_gesture_classification.active_learning.diagnosis.cells import Cell, PredictedSamples
 from static_gesture_classification.active_learning.diagnosis.pairs import ErrorPair, short_subject_name
-from static_gesture_classification.evaluation.predictions import NO_PREDICTION
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.predictions import NO_PREDICTION, Predictions
 from static_gesture_classification.review import frame
 from static_gesture_classification.review.cell_matrix import ALL, Matrix
 from static_gesture_classification.review.confusion_facts import error_pairs, pattern_of
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings
-from static_gesture_classification.review.predictions_choice import PredictionsChoice, choices, of_run, read_predicted
+from static_gesture_classification.review.finding import known_samples
+from static_gesture_classification.review.predictions_choice import (
+    SPLITS,
+    PredictionsChoice,
+    choices,
+    of_run,
+    read_predicted,
+)
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.review.sample_facts import SampleFacts
+from static_gesture_classification.review.sample_facts import EmbeddingSpace, SampleFacts
 from static_gesture_classification.review.samples_view import SamplesView
 from static_gesture_classification.review.shown_sample import PredictedList
 
@@ -26,14 +34,16 @@ WORST = 8  # pairs in the list beside the matrix
 LOOKED_AT = 1.0  # seconds after which the pattern of a cell is searched: its pictures come first
 MOST_SUBJECTS = 300  # in the choice of persons, most errors first
 ANY = "all"
+VAL, TRAIN = SPLITS
 
 
 async def build(review: Review) -> None:
     """Show the confusions of the predictions that the address names, or of the newest."""
-    run, split = frame.query("run"), frame.query("split", "val")
+    run, split = frame.query("run"), frame.query("split", VAL)
     if run:
         choice = of_run(review, run, frame.query("epoch"), split)
     else:
+        split = TRAIN if split == TRAIN else VAL
         there = choices(review)
         if not there:
             text = "Train a model and evaluate it; what it confuses on val appears here."
@@ -41,9 +51,37 @@ async def build(review: Review) -> None:
             return
         named = frame.query("predictions")
         choice = next((each for each in there if each.name == named), there[0])
-    table = await frame.in_thread(read_predicted, review, choice)
-    page = ConfusionsPage(review, choice, table)
+    if split == TRAIN and not run:
+        table = await predict_train(review, choice)
+    else:
+        table = await frame.in_thread(read_predicted, review, choice)
+    page = ConfusionsPage(review, choice, table, split)
     await page.show()
+
+
+async def predict_train(review: Review, choice: PredictionsChoice) -> PredictedSamples:
+    """What the checkpoint of a choice says of the pictures it was trained on, whose errors are often wrong labels.
+
+    Raises:
+        UserError: the checkpoint was not kept, or is unusable.
+    """
+    if choice.checkpoint is None:
+        raise UserError("the checkpoint of these predictions was not kept, so it cannot be asked about train")
+    space = await frame.wait_for(
+        SampleFacts(review, choice.workspace, choice.checkpoint).space(),
+        "Asking the model about each picture of train. The first time this takes a while; then it is kept.",
+    )
+    pictures = await frame.in_thread(known_samples, review, choice.workspace)
+    known = frozenset() if pictures is None else frozenset(pictures["sample_id"])
+    files = (choice.checkpoint, choice.workspace.split_table)
+    return review.tables.of(files, _of_train, space, known)
+
+
+def _of_train(space: EmbeddingSpace, pictures: frozenset[str]) -> PredictedSamples:
+    """The predictions on train's pictures; posed hands, of which there is none, are left out."""
+    rows = (space.samples["split"] == TRAIN) & space.samples["sample_id"].isin(pictures)
+    whole = space.predictions
+    return PredictedSamples(Predictions(whole.table.filter(rows.to_numpy()), whole.gestures))
 
 
 class ConfusionsPage:
@@ -53,10 +91,11 @@ class ConfusionsPage:
         review: the page's.
         choice: whose predictions.
         table: they.
+        split: of their samples.
     """
 
-    def __init__(self, review: Review, choice: PredictionsChoice, table: PredictedSamples) -> None:
-        self.review, self.choice, self.table = review, choice, table
+    def __init__(self, review: Review, choice: PredictionsChoice, table: PredictedSamples, split: str) -> None:
+        self.review, self.choice, self.table, self.split = review, choice, table, split
         self.rates = False
         self.cell = Cell(
             gesture=_known(frame.query("gesture", ANY), table.labels),
@@ -89,6 +128,8 @@ class ConfusionsPage:
         with ui.row().classes("items-end gap-4"):
             there = {each.name: each.title for each in choices(self.review)} | {self.choice.name: self.choice.title}
             self._select("Predictions", there, self.choice.name, self._change_predictions)
+            if not frame.query("run"):
+                self._select("Split", {VAL: VAL, TRAIN: TRAIN}, self.split, self._change_split)
             self.source = self._select("Source", _named("source", self.table), ANY, self._change_source)
             self.subject = self._select("Person", self._subjects(), ANY, self._change_subject)
             self.subject.props("use-input")
@@ -121,6 +162,9 @@ class ConfusionsPage:
 
     def _change_predictions(self, name: str) -> None:
         ui.navigate.to(f"/confusions?{urlencode({'predictions': name})}")
+
+    def _change_split(self, split: str) -> None:
+        ui.navigate.to(f"/confusions?{urlencode({'predictions': self.choice.name, 'split': split})}")
 
     def _change_source(self, name: str) -> None:
         self.change(replace(self.cell, source=None if name == ANY else name))
@@ -159,7 +203,7 @@ class ConfusionsPage:
     def _address(self) -> dict[str, str]:
         parts = {name: getattr(self.cell, name) for name in ("gesture", "prediction", "source", "subject")}
         own = {name: frame.query(name) for name in ("run", "epoch", "split") if frame.query(name)}
-        chosen = own or {"predictions": self.choice.name}
+        chosen = own if "run" in own else {"predictions": self.choice.name, **own}
         only = {"only_errors": "1"} if self.cell.only_errors else {}
         return {**chosen, **{name: value for name, value in parts.items() if value is not None}, **only}
 

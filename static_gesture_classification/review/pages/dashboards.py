@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 from nicegui import ui
+from rich.filesize import decimal
 
-from static_gesture_classification.review import charts, frame, run_pictures
+from static_gesture_classification.review import charts, frame, run_files
 from static_gesture_classification.review.known_runs import KnownRun
 from static_gesture_classification.tracking.report import (
     FOREMOST,
@@ -29,8 +30,7 @@ STYLE = """
   .fields th, .fields td { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
   .fields th { font-weight: 400; overflow-wrap: break-word; }
   .fields.numbers td, .fields.numbers thead th:not(:first-child) { text-align: right; padding-left: 12px; }
-  .fields.numbers td { font-variant-numeric: tabular-nums; }
-  .plain-link { color: inherit; text-decoration: underline; }
+  .fields.numbers td { font-variant-numeric: tabular-nums; white-space: nowrap; }
   input[type=range] { accent-color: #0072B2; }
   .columns { columns: 3 300px; column-gap: 24px; width: 100%; }
   .columns table { break-inside: avoid; width: 100%; margin-bottom: 14px; }
@@ -81,13 +81,13 @@ async def val_samples(known: KnownRun) -> None:
 
 async def gallery(known: KnownRun, fields: Sequence[str]) -> None:
     """Pictures of the run folder, in this order."""
-    pictures = run_pictures.pictures_of(await frame.in_thread(known.folder.files))
+    pictures = run_files.pictures_of(await frame.in_thread(known.folder.files))
     shown = [field for field in fields if field in pictures]
     if not shown:
         nothing("This run has kept no such pictures. Runs of the quick loop keep none; those of gestures train do.")
         return
     figures = "".join(
-        f'<figure><img loading="lazy" src="{escape(run_pictures.address_of(known.name, field), quote=True)}" '
+        f'<figure><img loading="lazy" src="{escape(run_files.address_of(known.name, field), quote=True)}" '
         f'alt="{escape(field, quote=True)}"><figcaption>{escape(field.rpartition("/")[2])}</figcaption></figure>'
         for field in shown
     )
@@ -119,6 +119,36 @@ async def val_curves(known: KnownRun) -> None:
         if shown:
             plots[score] = (metrics[[f"{REPORT_FIELD}/{row}/{score}" for row in shown]], shown)
     draw(plots, best_epoch(known.folder), height="380px")
+
+
+async def errors(known: KnownRun) -> None:
+    """The grids of the worst error pairs, by epoch; those of the last one open."""
+    fields = run_files.pictures_of(await frame.in_thread(known.folder.files))
+    grids: dict[str, list[str]] = {}
+    for field in fields:
+        if "/error_pairs/" in field:
+            grids.setdefault(field.split("/")[-2], []).append(field)
+    if not grids:
+        nothing("This run has kept no pictures of errors. Confusions, above, shows the samples themselves.")
+    for epoch in sorted(grids, reverse=True):
+        with ui.expansion(f"Epoch {int(epoch)}", value=epoch == max(grids)).classes("w-full"):
+            await gallery(known, grids[epoch])
+
+
+async def files(known: KnownRun) -> None:
+    """Checkpoints, tables and texts, to be downloaded."""
+    found = await frame.in_thread(run_files.files_of, known.folder)
+    rows = "".join(
+        f'<tr><th scope="row"><a class="plain-link" download href="'
+        f'{escape(run_files.file_address(known.name, name), quote=True)}">{escape(name)}</a></th>'
+        f"<td>{decimal(path.stat().st_size)}</td></tr>"
+        for name, path in found.items()
+        if path.is_file()
+    )
+    if rows:
+        ui.html(f'<table class="fields numbers">{rows}</table>').classes("max-w-full overflow-x-auto")
+    else:
+        nothing("This run has kept no files yet.")
 
 
 async def monitoring(known: KnownRun) -> None:

@@ -36,8 +36,8 @@ class EpochScores:
         self.epochs = await frame.in_thread(predicted_epochs, self.known.folder)
         if not self.epochs:
             ui.label(
-                "This run has kept no predictions per epoch, so there is no matrix to show. Runs of the quick loop "
-                "keep none; those of gestures train do, from their first epoch on."
+                "This run has kept no predictions of val yet, so there is no matrix to show. Runs keep them from "
+                "the end of their first epoch on."
             ).classes("max-w-prose")
             return
         with ui.row().classes("w-full items-center gap-4"):

@@ -75,7 +75,7 @@ class HistoryPage:
                     self._picture(entry)
 
     def _picture(self, entry: Entry) -> None:
-        with ui.link(target=f"/samples/{entry.sample}").classes("no-underline").props(f'aria-label="{entry.in_words}"'):
+        with ui.link(target=f"/samples/{entry.sample}").classes("plain-link").props(f'aria-label="{entry.in_words}"'):
             ui.html(_img(entry.sample, 104), sanitize=False)
             ui.label(entry.label).classes("text-caption")
 
@@ -91,14 +91,21 @@ class HistoryPage:
     def _entry(self, entry: Entry, history: History, is_undone: bool) -> None:
         words = entry.in_words if entry.action != "undo" else f"taken back: {history.find(entry.undoes).in_words}"
         with ui.item():
-            with ui.item_section().props("avatar"), ui.link(target=f"/samples/{entry.sample}"):
-                ui.html(_img(entry.sample, 48, words), sanitize=False)
+            with ui.item_section().props("avatar"):
+                if entry.action == "promote":
+                    ui.icon("workspace_premium", size="48px").props("aria-hidden=true")
+                else:
+                    with ui.link(target=f"/samples/{entry.sample}"):
+                        ui.html(_img(entry.sample, 48, words), sanitize=False)
             with ui.item_section():
                 ui.item_label(words).style("text-decoration: line-through" if is_undone else "")
-                ui.item_label(f"{entry.who}, {_when(entry.time)}, sample {entry.sample[:10]}").props("caption")
+                about = f", sample {entry.sample[:10]}" if entry.sample else ""
+                ui.item_label(f"{entry.who}, {_when(entry.time)}{about}").props("caption")
             with ui.item_section().props("side"):
                 if is_undone:
                     ui.label("taken back").classes("text-caption")
+                elif entry.action == "promote":
+                    ui.link("Checkpoints", "/checkpoints").classes("plain-link")
                 elif entry.action != "undo":
                     frame.button("undo", f"Take back: {words}", lambda _, name=entry.id: self._undo(name))
 

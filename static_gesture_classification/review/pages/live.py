@@ -82,7 +82,7 @@ class _Live:
                     "pair": f"{error.gesture} taken for {error.prediction}",
                     "times": error.sessions,
                     "pictures": error.pictures,
-                    "people": error.people or "unknown",
+                    "people": error.subjects or "unknown",
                 }
                 for error in errors
             ]

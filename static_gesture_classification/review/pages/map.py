@@ -41,11 +41,9 @@ async def build(review: Review) -> None:
         frame.empty("scatter_plot", "No map yet", text, [("Train", "/retrain")])
         return
     facts = SampleFacts(review, *place)
-    with ui.column().classes("w-full items-center") as waiting:
-        ui.spinner(size="lg")
-        ui.label("Asking the model about each sample. The first time this takes a while; then it is kept.")
-    space = await facts.space()
-    waiting.delete()
+    space = await frame.wait_for(
+        facts.space(), "Asking the model about each sample. The first time this takes a while; then it is kept."
+    )
     rows = choose_rows(space.embeddings, SEED)
     if len(rows) < FEWEST_ON_MAP:
         text = f"Only {len(rows)} samples of train and val have a hand that the model can see."
@@ -103,6 +101,7 @@ class MapPage:
             ui.button("Clear", icon="clear", color=None, on_click=self._clear).props("outline no-caps dense")
             ui.label(LASSO).classes("text-caption")
         self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
+        self.heading.bind_visibility_from(self.heading, "text", bool)  # an empty heading is announced too
         decisions = Decisions(DecisionSettings.from_config(self.review.config), self.review.vocabulary)
         self.view = SamplesView(decisions, self.facts)
         self.view.show(RowList(self.frame.iloc[:0]))

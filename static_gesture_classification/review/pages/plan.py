@@ -168,13 +168,13 @@ class _PlanView:
 
 
 def _empty(review: Review, settings: PlanSettings) -> None:
-    frame.empty(
-        "checklist",
-        "No plan yet",
-        "A plan says which gestures to record next: those that the model confuses, and those with little data. "
-        "It needs a trained model.",
-        [("Record what you like", "/record?what=free"), ("Train a model", "/retrain")],
-    )
+    what = "A plan says which gestures to record next: those that the model confuses, and those with little data. "
+    record = ("Record what you like", "/record?what=free")
+    if not (settings.patterns.confusions.predictions.is_file() or review.quick.predictions("val").is_file()):
+        text = what + "It needs a trained model."
+        frame.empty("checklist", "No plan yet", text, [("Train a model", "/retrain"), record])
+        return
+    frame.empty("checklist", "No plan yet", what + "It is made in seconds.", [record])
     with ui.row().classes("w-full justify-center"):
         _make_anew(review, settings)
 

@@ -20,6 +20,7 @@ from static_gesture_classification.evaluation.promote import (
 )
 from static_gesture_classification.review import frame
 from static_gesture_classification.review.known_runs import KnownRun
+from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 
@@ -40,9 +41,10 @@ class Decided:
     against: str | None
     settings: PromoteSettings
 
-    def promote(self) -> None:
-        """Promote it. Raises `UserError` where another one was promoted meanwhile."""
+    def promote(self, review: Review) -> None:
+        """Promote it, and write that down. Raises `UserError` where another one was promoted meanwhile."""
         promote_kept(self.candidate, self.decision, self.against, self.settings)
+        note_promotion(review, self.candidate.record, self.settings.workspace)
 
 
 def decide(review: Review, known: KnownRun, epoch: int) -> Decided:
@@ -57,11 +59,12 @@ class Promotion:
     """The dialog of a promotion.
 
     Args:
+        review: the page's.
         done: called once the checkpoint is promoted.
     """
 
-    def __init__(self, done: Callable[[], Awaitable[None]]) -> None:
-        self.done = done
+    def __init__(self, review: Review, done: Callable[[], Awaitable[None]]) -> None:
+        self.review, self.done = review, done
         with ui.dialog().props('persistent aria-label="Promote"') as self.dialog:
             self.card = ui.card().classes("max-w-lg")
         with self.card, ui.row().classes("items-center no-wrap").props('role="status"'):
@@ -69,10 +72,10 @@ class Promotion:
             ui.label("It and the one in use are looking at val. Pictures take up to a minute.")
         self.dialog.open()
 
-    async def run(self, review: Review, known: KnownRun, epoch: int) -> None:
+    async def run(self, known: KnownRun, epoch: int) -> None:
         """Compare, and promote what is better."""
         try:
-            decided = await frame.in_thread(decide, review, known, epoch)
+            decided = await frame.in_thread(decide, self.review, known, epoch)
         except UserError as error:
             self.refuse(str(error))
             return
@@ -84,7 +87,7 @@ class Promotion:
     async def promote(self, decided: Decided) -> None:
         """Promote it, and say so."""
         try:
-            await frame.in_thread(decided.promote)
+            await frame.in_thread(decided.promote, self.review)
         except UserError as error:
             self.refuse(str(error))
             return

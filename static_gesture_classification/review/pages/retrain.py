@@ -10,20 +10,27 @@ from static_gesture_classification.review import frame, outcome_view
 from static_gesture_classification.review.job_view import job_table, running_card
 from static_gesture_classification.review.jobs import Job
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.review.starting import USUAL, experiments, models, start_full, start_quick
+from static_gesture_classification.review.starting import (
+    USUAL,
+    experiments,
+    models,
+    start_full,
+    start_quick,
+    usual_experiment,
+)
 
 SHOWN_JOBS = 8
-FIRST_EXPERIMENT = "drawn_hands"
 
 
 async def build(review: Review) -> None:
     """Show the two ways to train, what the last one came to, and all jobs."""
     jobs = await frame.in_thread(review.jobs.all)
+    usual = await frame.in_thread(usual_experiment, review)
     for job in jobs:
         if job.status == "running":
             running_card(job)
     with ui.element("div").classes("w-full grid grid-cols-1 md:grid-cols-2 gap-4"):
-        _quick(review, jobs)
+        _quick(review, jobs, usual)
         _full(review)
     await outcome_view.show_last(review)
     if jobs:
@@ -31,12 +38,12 @@ async def build(review: Review) -> None:
         job_table(jobs[:SHOWN_JOBS])
 
 
-def _quick(review: Review, jobs: list[Job]) -> None:
+def _quick(review: Review, jobs: list[Job], usual: str) -> None:
     before = next((job.record["about"] for job in jobs if job.kind == "retrain"), {})
     known = {USUAL: "Your data, as configured"} | {
         name: f"{name}: {each.about}" if each.about else name for name, each in experiments().items()
     }
-    last = before.get("experiment", FIRST_EXPERIMENT)
+    last = before.get("experiment", usual)
     with _way("bolt", "Quick", "A model of the hand's landmarks, in about a minute. It does not touch the full one."):
         what = ui.select(known, value=last if last in known else USUAL, label="What it learns from").classes("w-full")
         method = before.get("method", BY_LANDMARKS)

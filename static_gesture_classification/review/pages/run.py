@@ -28,7 +28,9 @@ DASHBOARDS: dict[str, Dashboard] = {
     "Train Data Samples": dashboards.train_samples,
     "Val Data Samples": dashboards.val_samples,
     "Val Dataset Metrics": dashboards.val_curves,
+    "Errors": dashboards.errors,
     "Monitoring": dashboards.monitoring,
+    "Files": dashboards.files,
 }
 FIRST, VAL = "Train progression", "Val Dataset Metrics"
 GROWING = {"Train progression", VAL, "Monitoring"}  # new content with each epoch

@@ -57,7 +57,7 @@ def test_directions_of_a_pair_are_apart():
 def test_pair_that_comes_from_one_room_shows_as_such():
     pair = errors_of(wrong={1: "TWO", **dict.fromkeys(range(10, 17), "TWO")}).pairs[0]
     assert pair.whereabouts == "7 of 8 from room5"
-    assert [(part.subject, part.count, part.support) for part in pair.people] == [("room5", 7, 10), ("room1", 1, 10)]
+    assert [(part.subject, part.count, part.support) for part in pair.subjects] == [("room5", 7, 10), ("room1", 1, 10)]
     assert [(part.source, part.count, part.support) for part in pair.sources] == [("photos", 8, 20)]
 
 

@@ -27,8 +27,8 @@ def test_pairs_are_counted_most_often_caught_first(tmp_path: Path) -> None:
     catch(tmp_path, "2", "FIST", "ONE", subject="bo", time="2026-11-26")
     catch(tmp_path, "3", "TWO", "ONE", "ONE", "ONE", "ONE", subject="")
     first, second = find_errors_in_use(tmp_path)
-    assert first == ErrorInUse("FIST", "ONE", sessions=2, pictures=3, people=2, first="2026-11-25")
-    assert (second.gesture, second.sessions, second.pictures, second.people) == ("TWO", 1, 4, 0)
+    assert first == ErrorInUse("FIST", "ONE", sessions=2, pictures=3, subjects=2, first="2026-11-25")
+    assert (second.gesture, second.sessions, second.pictures, second.subjects) == ("TWO", 1, 4, 0)
     assert first.in_words == "caught in use 2 times (3 pictures, 2 people)"
 
 

@@ -46,7 +46,7 @@ def test_left_hands_that_are_small_are_told_as_one_with_counts():
     assert finding.text.startswith("left hands smaller than")
     assert (finding.count, finding.total) == (31, 41)
     assert finding.usual < 0.15
-    assert finding.people == 12
+    assert finding.subjects == 12
     assert finding.sentence.startswith("31 of 41 are left hands smaller than")
 
 
@@ -68,7 +68,7 @@ def test_what_only_goes_along_with_a_person_is_no_second_finding():
     assert len(findings) == 1
     told = findings[0].sentence
     assert "eve of photos" in told or "darker than" in told
-    assert findings[0].people == 1
+    assert findings[0].subjects == 1
     assert any("darker than" in text or "of eve" in text for text in findings[0].along)
 
 

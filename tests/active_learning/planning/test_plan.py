@@ -33,7 +33,7 @@ from tests.support.confused_predictions import VOCABULARY, composed, predicted, 
 
 GESTURES = ("NONE", "ONE", "TWO", "THREE")
 ROWS = [(gesture, f"person {i}", 6) for gesture in GESTURES for i in range(6)]
-WANTED = Wanted(train_samples=100, train_people=10, val_samples=20, val_people=3)
+WANTED = Wanted(train_samples=100, train_subjects=10, val_samples=20, val_subjects=3)
 
 
 def plan_of(config):
@@ -66,7 +66,7 @@ def of_samples(tmp_path, wrong=None, *overrides, rows=ROWS, **columns):
 
 def enough(*overrides):
     """Overrides with which no gesture has too little data."""
-    wanted = ("train_samples=1", "train_people=1", "val_samples=1", "val_people=1")
+    wanted = ("train_samples=1", "train_subjects=1", "val_samples=1", "val_subjects=1")
     return (*(f"plan.wanted.{name}" for name in wanted), *overrides)
 
 
@@ -259,7 +259,7 @@ def test_shortfall_is_that_of_the_scarcest():
 
 def test_people_of_two_sources_are_different_people():
     samples = table([("ONE", "anna", 4)], split="train", source=["a", "a", "b", "b"])
-    assert little_data(samples, Vocabulary(("ONE", "TWO")), WANTED, fallback=False)[1][0].train_people == 2
+    assert little_data(samples, Vocabulary(("ONE", "TWO")), WANTED, fallback=False)[1][0].train_subjects == 2
 
 
 PLAN = RecordingPlan(

@@ -80,3 +80,38 @@ def test_however_many_copies_of_one_picture_are_all_tied_together_without_compar
     links = near_duplicates(crops, np.arange(500), seed=0)
     assert set(links.second[links.first == 0]) == set(range(1, 500))
     assert len(links) <= 500 * (near.CANDIDATES_PER_ROW + 1)
+
+
+TRAIN, VAL, TEST, OPEN = 0, 1, 2, near.OPEN
+
+
+@pytest.mark.parametrize(
+    ("settled", "found"),
+    [
+        ((TRAIN, TRAIN), False),
+        ((TEST, TEST), False),
+        ((TRAIN, TEST), True),
+        ((TRAIN, OPEN), True),
+        ((OPEN, OPEN), True),
+    ],
+)
+def test_pairs_that_cannot_cross_a_split_are_not_compared(settled: tuple[int, int], found: bool) -> None:
+    noise = (
+        np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3)).astype(np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    )
+    crops = np.concatenate([noise, np.clip(noise * 0.9 + 5, 0, 255).astype(np.uint8)])
+    splits = np.repeat(settled, len(noise))
+    links = near_duplicates(crops, np.arange(60), 0, splits)
+    assert set(zip(links.first, links.second, strict=True)) == (
+        {(row, row + 30) for row in range(30)} if found else set()
+    )
+
+
+def test_each_of_many_copies_in_train_is_tied_to_the_one_in_test() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8).repeat(50, axis=0)
+    splits = np.full(50, TRAIN)
+    splits[40] = TEST
+    links = near_duplicates(crops, np.arange(50), 0, splits)
+    assert set(zip(links.first, links.second, strict=True)) == {tuple(sorted((row, 40))) for row in range(50)} - {
+        (40, 40)
+    }

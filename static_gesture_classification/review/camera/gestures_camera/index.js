@@ -221,6 +221,46 @@ export function drawHand(context, hand, x, y, width) {
   context.fillText(hand.label, at + 7, up + 18);
 }
 
+// Parts of templates. A page with a camera has the computed `message`, and the methods of `cameraPage` below.
+
+export const VIDEO = `
+  <video ref="video" muted playsinline :style="mirror ? 'transform: scaleX(-1)' : ''" aria-hidden="true"></video>
+  <canvas ref="overlay" role="img" :aria-label="spoken"></canvas>
+  <div v-if="phase === 'off'" class="gc-start"><slot></slot></div>`;
+
+export const banner = (condition) => `
+  <div v-if="${condition}" class="gc-banner" :class="'gc-' + message.kind">
+    <q-icon :name="icons[message.kind]" size="sm" class="q-mr-sm"></q-icon>{{ message.text }}
+  </div>`;
+
+export const OPENING = `
+  <div v-if="state.screen === 'opening'" class="row items-center q-gutter-sm">
+    <q-spinner size="md" aria-hidden="true"></q-spinner><span role="status">{{ state.text }}</span>
+  </div>`;
+
+// Gestures with their shares; `list` is an expression.
+export const bars = (list) => `
+  <div v-for="[name, share] in ${list}" class="gc-bar">
+    <div :style="{ width: 100 * share + '%' }"></div>
+    <span>{{ name }}</span><span>{{ Math.round(100 * share) }} %</span>
+  </div>`;
+
+export const GESTURES = `
+  <q-btn v-for="(gesture, line) in state.gestures" :key="gesture.name" no-caps :outline="line !== state.line"
+    color="primary" @click="choose(gesture, line)">
+    <kbd v-if="gesture.key" class="q-mr-sm">{{ gesture.key.toUpperCase() }}</kbd>{{ gesture.name }}
+  </q-btn>`;
+
+export const WHAT_YOU_CAN_DO = `
+  <div class="gc-keys" role="group" aria-label="What you can do now" v-if="state.keys">
+    <template v-for="key in state.keys" :key="key.key + key.does">
+      <q-btn v-if="isButton(key)" no-caps :outline="!isMain(key)" :color="isMain(key) ? 'primary' : undefined"
+        @click="press(key.key)"><kbd class="q-mr-sm">{{ key.shown }}</kbd>{{ key.does }}</q-btn>
+      <span v-else-if="takesKeys" class="gc-hint gc-muted"><kbd>{{ key.shown }}</kbd> {{ key.does }}</span>
+    </template>
+  </div>
+  <div class="gc-spoken" aria-live="polite">{{ state.notice }}</div>`;
+
 // What all pages with a camera share: it opens the camera, shows states, and sends keys.
 export const cameraPage = {
   props: { path: String, size: Array, rate_wanted: Number, mirror: Boolean },
@@ -284,6 +324,15 @@ export const cameraPage = {
     },
     press(key) {
       this.camera.press([key]);
+    },
+    isButton(key) {
+      return Boolean(key.key);
+    },
+    // What is wrong, or what there is to say; null for nothing.
+    news() {
+      const { trouble, camera, notice } = this.state;
+      if (trouble || camera) return { text: trouble || camera, kind: "warning" };
+      return notice ? { text: notice, kind: "neutral" } : null;
     },
   },
 };

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from static_gesture_classification.synthetic.people import PALM_TONE, TONES, draw_subject, to_linear
+from static_gesture_classification.synthetic.subjects import PALM_TONE, TONES, draw_subject, to_linear
 
 SUBJECTS = [draw_subject(k, str(k), np.random.default_rng(k)) for k in range(300)]
 SKINS = [person.skin for person in SUBJECTS]

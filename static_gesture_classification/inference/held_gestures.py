@@ -11,14 +11,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from pydantic import Field
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.inference.predictor import RecognisedHand
-from static_gesture_classification.live.settings import HoldSettings
 from static_gesture_classification.samples import Box
+from static_gesture_classification.settings import Settings
 
 BEGIN, END = "begin", "end"
 FORGOTTEN = 0.5  # seconds after which a hand that is not seen is another one when it comes back
+
+
+class HoldSettings(Settings):
+    """When a gesture begins and ends; see conf/live/default.yaml."""
+
+    smooth: float = Field(ge=0, strict=True)
+    hold: float = Field(ge=0, strict=True)
+    least: float = Field(ge=0, le=1, strict=True)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
+from static_gesture_classification.inference.held_gestures import GestureEvent, HeldGestures, HoldSettings
 from static_gesture_classification.inference.predictor import RecognisedHand
-from static_gesture_classification.live.held_gestures import GestureEvent, HeldGestures
-from static_gesture_classification.live.settings import HoldSettings
 from tests.live.conftest import VOCABULARY, hand
 
 FRAME = 0.05

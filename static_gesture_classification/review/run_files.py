@@ -1,4 +1,7 @@
-"""Pictures of run folders by address: /runs/<run>/pictures/<field>. Run and field are looked up, and never a path."""
+"""Files of run folders by address: pictures at /runs/<run>/pictures/<field>, others at /runs/<run>/files/<name>.
+
+Run, field and name are looked up, and never a path.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from fastapi.responses import FileResponse
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review import known_runs
 from static_gesture_classification.review.review import Review
+from static_gesture_classification.tracking.run_folder import RunFolder
 
 KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
@@ -20,13 +24,24 @@ def address_of(run: str, field: str) -> str:
     return f"{known_runs.address_of(run)}/pictures/{quote(field)}"
 
 
+def file_address(run: str, name: str) -> str:
+    """The address of a file."""
+    return f"{known_runs.address_of(run)}/files/{quote(name)}"
+
+
 def pictures_of(files: dict[str, Path]) -> dict[str, Path]:
     """The pictures among a run's files, by field."""
     return {field: path for field, path in files.items() if path.suffix in KINDS}
 
 
+def files_of(run: RunFolder) -> dict[str, Path]:
+    """Checkpoints, tables and texts of a run, by their names in its folder."""
+    found = [path for path in (*run.checkpoints(), *run.files().values()) if path.suffix not in KINDS]
+    return {path.relative_to(run.path).as_posix(): path for path in found}
+
+
 def serve(review: Review, app: FastAPI) -> None:
-    """Answer requests for pictures."""
+    """Answer requests for pictures and files."""
     known: dict[str, dict[str, Path]] = {}  # of the runs that were asked for, so that a page of 40 looks once
 
     @app.get("/runs/{run}/pictures/{field:path}")
@@ -41,3 +56,13 @@ def serve(review: Review, app: FastAPI) -> None:
         if path is None:
             return Response(status_code=404)
         return FileResponse(path, media_type=KINDS[path.suffix], headers={"cache-control": "private, max-age=60"})
+
+    @app.get("/runs/{run}/files/{name:path}")
+    def file(run: str, name: str) -> Response:
+        try:
+            path = files_of(known_runs.find(run, review).folder).get(name)
+        except UserError:
+            return Response(status_code=404)
+        if path is None:
+            return Response(status_code=404)
+        return FileResponse(path, media_type="application/octet-stream", filename=path.name)
