@@ -28,7 +28,7 @@ _SMALLEST = 1e-9
 
 def seen(hands: Doubles) -> Doubles:
     """The points that the hand finder gives for posed hands (n, 21, 2), in the same unit, equal for x and y."""
-    return move(hands, _weights())
+    return move_points(hands, _weights())
 
 
 def fit_moves(posed: Doubles, found: Doubles) -> Doubles:
@@ -46,7 +46,7 @@ def write_weights(weights: Doubles) -> str:
     return f"[{rows}]\n"
 
 
-def move(hands: Doubles, weights: Doubles) -> Doubles:
+def move_points(hands: Doubles, weights: Doubles) -> Doubles:
     """Hands (n, 21, 2) with their points moved by weights of `fit_moves`."""
     shapes, centres, extents = _normalise(hands)
     moves = (_terms(shapes) @ weights).reshape(shapes.shape) @ _palm_frames(shapes)
