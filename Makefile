@@ -80,6 +80,9 @@ TIMES ?= 50
 test-steady: .venv/.installed ## the tests with windows, threads and processes, 50 times each beside another job
 	@python -c "while True: pass" & trap "kill $$!" EXIT; python -m pytest -n 2 -m concurrent --times $(TIMES)
 
+bench: .venv/.installed ## the quick benchmarks, 10 minutes: tables, kept in benchmarks/results/
+	@python benchmarks/quick.py
+
 lint: .venv/.installed ## linter, formatter and type checker
 	@ruff check .
 	@ruff format --check .

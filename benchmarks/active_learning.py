@@ -12,19 +12,16 @@ in benchmarks/results/active_learning.md and .png.
 from __future__ import annotations
 
 import logging
-import platform
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 from guided_recording import FRAMES, MOST_OF_ROOM, recording_settings
-from machine import processor
+from machine import measured_on
 from people_hands import PeopleHands
 from worlds import (
     BOTH,
@@ -243,14 +240,13 @@ def report(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs], use: Runs
 
 
 def _about(hands: PeopleHands, pool: Runs) -> list[str]:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("mediapipe", "numpy", "scipy", "torch"))
     dealing = recording_settings().dealing
     seeds = len(pool[RANDOM])
     return [
         "# What guided recording is worth",
         "",
-        f"{date.today()}, {processor()}, {joblib.cpu_count()} cores beside other work, Python "
-        f"{platform.python_version()}, {versions}; {seeds} repetitions, of each new person and place {OF_PEOPLE}; "
+        f"{measured_on('mediapipe', 'numpy', 'scipy', 'torch')}, beside other work; "
+        f"{seeds} repetitions, of each new person and place {OF_PEOPLE}; "
         "in brackets 95 % bootstrap intervals over them.",
         "",
         f"Driven is what ships: gestures are dealt by `active_learning.planning.dealing` ({dealing}), pictures chosen "

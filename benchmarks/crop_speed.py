@@ -13,22 +13,19 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import joblib
 import numpy as np
 import pandas as pd
 import simplejpeg
-from machine import processor
+from machine import measured_on
 from PIL import Image
 
 from static_gesture_classification.preparation.crops import CropSettings, build_crops
@@ -168,11 +165,10 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def report(rates: dict[str, Rates], bytes_each: float) -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("simplejpeg", "pillow", "numpy", "joblib"))
     lines = [
         "# Cutting crops from 1920 x 1080 JPEGs",
         "",
-        f"{date.today()}, {processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
+        f"{measured_on('simplejpeg', 'pillow', 'numpy', 'joblib')}; "
         f"{IMAGES} images of {bytes_each / 1024:,.0f} KiB, {REPEATS} repetitions of both in turn; medians (smallest to "
         f"largest); load average {os.getloadavg()[0]:.1f}. Wanted: a ratio of at least {LIMIT}.",
         "",

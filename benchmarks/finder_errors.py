@@ -15,17 +15,14 @@ points (`augs.view`). Nobody's label has a part in it.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import sys
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
 import torch
-from machine import processor
+from machine import measured_on
 from strangers import PROJECT, composed, samples_of
 
 from static_gesture_classification.detection.detector import Detector
@@ -181,9 +178,8 @@ def report(photographs: pd.DataFrame, errors: np.ndarray, missed: int, found: Fi
     lines = [
         "# How the hand finder errs",
         "",
-        f"`python benchmarks/finder_errors.py`, {date.today()}, {processor()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, torch {torch.__version__}. {len(photographs)} photographs ({counts}), {VIEWS} "
-        f"changed pictures of each: {len(errors)} hands found again, {missed} not.",
+        f"`python benchmarks/finder_errors.py`, {measured_on('torch')}. {len(photographs)} photographs ({counts}), "
+        f"{VIEWS} changed pictures of each: {len(errors)} hands found again, {missed} not.",
         "",
         f"Root mean square error of a hand's coordinates, as a share of its extent, at most in this share of hands: "
         f"{quantiles}. {np.mean(sizes >= FAILED):.1%} are {FAILED} or more, another hand or none; these are left out "

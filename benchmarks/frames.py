@@ -19,21 +19,18 @@ Printed and kept in benchmarks/results/frames.md.
 from __future__ import annotations
 
 import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -318,12 +315,11 @@ def report(
     for photograph in photographs:
         is_webcam[photograph.rows] = not photograph.close_up
     webcam = pd.Series(is_webcam, index=held_out.index)
-    versions = ", ".join(f"{name} {version(name)}" for name in ("ai-edge-litert", "torch", "numpy"))
     median = statistics.median(milliseconds)
     lines = [
         "# From whole photographs to gestures",
         "",
-        f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; load "
+        f"{measured_on('ai-edge-litert', 'torch', 'numpy')}; load "
         f"average {os.getloadavg()[0]:.1f}. {len(photographs):,} photographs with {len(held_out):,} annotated hands of "
         "hagrid_mini and hands_mini, whole; people and rooms apart, by the published split (trained on its train part "
         f"and hands_mini) and by cross-validation ({FOLDS} folds); a missed hand counts as an error. 95 % intervals "

@@ -11,14 +11,11 @@ afterwards. The table is printed and kept in benchmarks/results/index_speed.md.
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +23,16 @@ import orjson
 import psutil
 import pyarrow.parquet as pq
 import yaml
-from machine import processor
+from machine import measured_on
+
+from static_gesture_classification.samples import landmark_array, read_arrow
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "index_speed.md"
 IMAGES = 1_086_158
 SPLITS = {"train": 0.76, "val": 0.09, "test": 0.15}
 IMAGES_PER_PERSON = 16
-LIMIT_SECONDS, LIMIT_MIB = 45, 2048
+LIMIT_SECONDS, LIMIT_MIB = 20, 1331
 
 
 @dataclass(frozen=True)
@@ -64,20 +63,20 @@ def measure(folder: Path) -> Measurement:
     load = os.getloadavg()[0]
     measured = index(dataset, output)
     table = pq.ParquetFile(output / "samples.parquet")
-    landmarks = sum(len(piece) - piece["landmarks"].null_count for piece in table.iter_batches(columns=["landmarks"]))
+    known = np.isfinite(landmark_array(read_arrow(output / "samples.parquet", ["landmarks"]))).all(axis=(1, 2))
     counts = orjson.loads((output / "report.json").read_bytes())["sources"]["hagrid"]
     hands = counts["rows"] + counts["ignored"]
-    return Measurement(*measured, hands, table.metadata.num_rows, landmarks, load)
+    return Measurement(*measured, hands, table.metadata.num_rows, int(known.sum()), load)
 
 
-def write_dataset(dataset: Path) -> None:
+def write_dataset(dataset: Path, images: int = IMAGES) -> None:
     """HaGRID v2's layout with random hands: the first of an image shows its gesture, a second one none."""
     gestures = list(yaml.safe_load((PROJECT / "conf" / "sources" / "hagrid.yaml").read_text())["labels"])
     random = np.random.default_rng(0)
     for gesture in gestures:
         (dataset / gesture).mkdir(parents=True)
         for split, share in SPLITS.items():
-            entries = entries_of(gesture, int(IMAGES / len(gestures) * share) + 1, random)
+            entries = entries_of(gesture, int(images / len(gestures) * share) + 1, random)
             file = dataset / "annotations" / split / f"{gesture}.json"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(orjson.dumps(entries))
@@ -147,10 +146,9 @@ def report(measured: Measurement) -> None:
         "processor time, all processes": f"{measured.processor_seconds:.1f} s",
         "peak resident memory, all processes": f"{measured.peak_mib:,.0f} MiB (limit {LIMIT_MIB:,} MiB)",
     }
-    packages = ", ".join(f"{name} {version(name)}" for name in ("orjson", "numpy", "pyarrow", "joblib"))
+    machine = measured_on("orjson", "numpy", "pyarrow", "joblib")
     text = (
-        f"# Indexing HaGRID v2's annotations\n\n{date.today()}, {processor()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {packages}; "
+        f"# Indexing HaGRID v2's annotations\n\n{machine}; "
         f"load average before the start {measured.load:.1f}\n\n| | |\n|---|---|\n"
         + "".join(f"| {name} | {value} |\n" for name, value in rows.items())
     )

@@ -16,14 +16,12 @@ import io
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -182,7 +180,7 @@ def report(table: pd.DataFrame, duplicates: tuple[float, int]) -> str:
     lines = [
         "# Wrong labels on real photographs",
         "",
-        f"{date.today()}, {processor()}, cleanlab {version('cleanlab')}, scikit-learn {version('scikit-learn')}. "
+        f"{measured_on('cleanlab', 'scikit-learn')}. "
         f"{WRONG:.0%} of the labels of train and of val are made wrong (another gesture at random, n of them); mean of "
         f"{SEEDS} drawings, lowest and highest in brackets. hagrid_mini, hands_mini, recorded_legacy. Labels that are "
         "doubtful as published count as false alarms.",

@@ -16,14 +16,10 @@ The landmark models train with `model=landmarks` as it is in conf/. Printed and 
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +36,7 @@ from frames import (
     trained,
     trained_on_crops,
 )
-from machine import processor
+from machine import measured_on
 from sklearn.model_selection import StratifiedKFold
 
 from static_gesture_classification.detection.detector import DetectedHand
@@ -180,7 +176,6 @@ def largest(hands: Sequence[DetectedHand]) -> DetectedHand:
 
 def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seconds: float) -> str:
     """The whole result as Markdown."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("ai-edge-litert", "torch", "numpy"))
     parts = {
         "hagrid_mini, train": real[(real["source"] == "hagrid") & (real["split"] == "train")],
         "hagrid_mini, val and test": real[(real["source"] == "hagrid") & (real["split"] != "train")],
@@ -190,8 +185,7 @@ def report(real: pd.DataFrame, unseen: dict[str, pd.DataFrame], posed: int, seco
     lines = [
         "# The landmark model with posed hands",
         "",
-        f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
-        f"{posed:,} posed hands. 95 % intervals resample people.",
+        f"{measured_on('ai-edge-litert', 'torch', 'numpy')}; {posed:,} posed hands. 95 % intervals resample people.",
         "",
         f"## Trained on posed hands alone ({seconds:.0f} s), scored on real hands that the detector finds",
         "",

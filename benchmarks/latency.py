@@ -12,14 +12,11 @@ benchmarks/results/latency.md.
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig
 
 from static_gesture_classification.deployment.int8 import quantise
@@ -225,13 +222,13 @@ def chain_rows(
 
 def report(detectors: list[str], models: list[str], chain: list[str], sights: int, trained: bool) -> str:
     """The tables."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "numpy"))
+    machine = measured_on("torch", "onnxruntime", "numpy")
     load, columns = os.getloadavg()[0], "ms, median | ms, 95th percentile | processor ms, median"
     return "\n".join(
         [
             "# Latency, one thread",
             "",
-            f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {packages}; "
+            f"{machine}; "
             f"load of the machine after the run: {load:.1f}. Other work lengthens the times on the clock, not "
             "those of the processor; ratios are of the latter.",
             "",

@@ -22,14 +22,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.inference.held_gestures import BEGIN, HeldGestures, HoldSettings
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
@@ -185,11 +183,10 @@ def main() -> None:
         longest = f"{max(found.delays):.2f}" if found.delays else "-"
         name = f"**{smooth:g} and {hold:g} (default)**" if (smooth, hold) == DEFAULT else f"{smooth:g} and {hold:g}"
         rows.append(f"| {name} | {found.false} | {found.repeated} | {found.missed} | {median} | {longest} |")
-    packages = ", ".join(f"{name} {version(name)}" for name in ("mediapipe", "onnxruntime", "opencv-python"))
     load = os.getloadavg()[0]
     text = f"""# Gestures in use: speed, and what smoothing brings
 
-{date.today()}, {processor()}, {os.cpu_count()} processors, Python {sys.version.split()[0]}, {packages}; load average \
+{measured_on("mediapipe", "onnxruntime", "opencv-python")}; load average \
 {load:.1f}. `python benchmarks/live.py {checkpoint}`, on the {len(seen)} frames of webcam.mp4: one person, {len(true)} \
 segments ({", ".join(segment.gesture for segment in true)}). The frames are single shots in a row, in which the hand \
 jumps, so this is harder than a hand before a camera.

@@ -12,18 +12,14 @@ webcam video; the photographs of people were not looked at for that. Kept in ben
 
 from __future__ import annotations
 
-import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import psutil
 from frames import SHARED, composed
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.images import UnreadableImageError, decode, read_header, read_image
@@ -121,13 +117,12 @@ def measure(each: int) -> dict[str, Found]:
 
 def report(results: dict[str, Found]) -> str:
     head = "| pictures | people | hands | found, plain | landmarks off | found, masked | landmarks off | not blurred |"
-    machine = f"{processor()}, {psutil.cpu_count()} processors"
     lines = [
         "# Pictures with all but the hand blurred",
         "",
         (__doc__ or "").split("\n\n")[2].replace("\n", " ").strip(),
         "",
-        f"{date.today()}; {machine}; Python {platform.python_version()}, OpenCV {version('opencv-python')}.",
+        f"{measured_on('opencv-python')}.",
         "",
         head,
         "|---|---|---:|---:|---:|---:|---:|---:|",

@@ -16,14 +16,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig
 
 from static_gesture_classification.active_learning.admission import AdmissionSettings, judge_all
@@ -57,9 +56,7 @@ SIZE = 96
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sections = [speed(Path(folder)), yields(Path(folder))]
-    heading = (
-        f"# Mining\n\n{date.today()}, {processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}.\n"
-    )
+    heading = f"# Mining\n\n{measured_on('torch')}, {torch.get_num_threads()} threads.\n"
     text = "\n".join([heading, *sections])
     print(text)
     RESULT.write_text(text, encoding="utf-8")

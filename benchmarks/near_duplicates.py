@@ -15,20 +15,17 @@ from __future__ import annotations
 import io
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from machine import processor
+from machine import measured_on
 from PIL import Image
 
 from static_gesture_classification.images import read_image
@@ -263,10 +260,9 @@ def section(title: str, titles: tuple[str, ...], rows: list, after: str = "") ->
 
 
 def heading() -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "pillow"))
+    machine = measured_on("numpy", "numba", "pillow")
     return (
-        f"# Near-duplicates on real photographs\n\n{date.today()}, {processor()}, Python {platform.python_version()}, "
-        f"{versions}. "
+        f"# Near-duplicates on real photographs\n\n{machine}. "
         f"A pair is a near-duplicate at a correlation of {near.SAME} or more; crops of {SIZE} x {SIZE} pixels.\n"
     )
 

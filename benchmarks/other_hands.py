@@ -20,14 +20,11 @@ kept in data/benchmarks/, which git ignores. Printed and kept in benchmarks/resu
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,7 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig
 from sklearn.covariance import LedoitWolf
 
@@ -358,13 +355,11 @@ def limit(strangeness: np.ndarray, weights: np.ndarray) -> float:
 
 def report(measured: dict[str, Measured], hands: Hands) -> str:
     counts = hands.table[hands.table["fold"] < 0].groupby("source").size().to_dict()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn"))
     return "\n".join(
         [
             "# Hands that show none of the gestures",
             "",
-            f"`python benchmarks/other_hands.py`, {date.today():%d %B %Y}, {processor()}, Python "
-            f"{platform.python_version()}, {versions}.",
+            f"`python benchmarks/other_hands.py`, {measured_on('torch', 'numpy', 'scikit-learn')}.",
             "",
             *_known(measured),
             *_left_out(measured),

@@ -27,7 +27,7 @@ PAGES = {  # picture: address, what has to be seen first
     "start": ("/", "ol.path"),
     "retrain": ("/retrain", "table.pairs"),
     "confusions": ("/confusions", "text=Worst pairs"),
-    "checkpoints": ("/checkpoints", "#content table"),
+    "checkpoints": ("/checkpoints", "text=/[01][.][0-9]{4} to [01][.][0-9]{4}/"),
 }
 
 

@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from machine import measured_on
 
 PROJECT = Path(__file__).resolve().parent.parent
 PHOTOGRAPHS = PROJECT.parent / "shared" / "data"
@@ -100,8 +99,6 @@ def report(name: str, project: Path, seconds: float) -> str:
     metrics = json.loads((project / "reports" / "metrics.json").read_text(encoding="utf-8"))
     run = json.loads(next((project / "runs").glob("*/run.json")).read_text(encoding="utf-8"))
     training = sum(session["ended"] - session["started"] for session in run["sessions"])
-    packages = " ".join(f"{package} {version(package)}" for package in ("torch", "pytorch-lightning"))
-    machine = f"{date.today()}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, {packages}"
     cells = [
         name,
         LIMITS[name],
@@ -109,7 +106,7 @@ def report(name: str, project: Path, seconds: float) -> str:
         f"{training / 60:.1f} min",
         f"{metrics['test']['weighted_f1']:.3f} ({interval(metrics['test'])})",
         f"{metrics['val']['weighted_f1']:.3f}",
-        f"{machine}; load of the last 15 minutes {os.getloadavg()[2]:.1f}",
+        f"{measured_on('torch', 'pytorch-lightning')}; load of the last 15 minutes {os.getloadavg()[2]:.1f}",
     ]
     return f"| {' | '.join(cells)} |\n"
 

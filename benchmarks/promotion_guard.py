@@ -9,16 +9,14 @@ one that few of a hundred people show. The rule is that of promotion (evaluation
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.evaluation.paired_comparison import (
     LARGE_LOSS,
@@ -68,8 +66,7 @@ def main() -> None:
         *table(EVERYBODY, "people in val"),
         "\n## A gesture that few of 100 people show\n",
         *table(FEW, "people who show it"),
-        f"\n{date.today()}, {processor()}, Python {platform.python_version()}, NumPy {np.__version__}; "
-        f"{time.perf_counter() - start:.0f} s.",
+        f"\n{measured_on('numpy')}; {time.perf_counter() - start:.0f} s.",
     ]
     RESULT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

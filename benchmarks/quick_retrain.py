@@ -17,13 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import torch
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig
 from PIL import Image
 
@@ -56,9 +55,7 @@ def main() -> None:
         prepare(folder)
         rows = [measured(folder, method) for method in METHODS]
     table = [f"| method | all | {' | '.join(STAGES)} | start, end |", "|---|" + "---|" * (len(STAGES) + 2), *rows]
-    about = (
-        f"{date.today()}, {processor()}, {len(os.sched_getaffinity(0))} cores, load before {os.getloadavg()[0]:.1f}."
-    )
+    about = f"{measured_on('torch')}, load before {os.getloadavg()[0]:.1f}."
     RESULT.write_text(HEADER + "\n".join([*table, "", about]) + "\n", encoding="utf-8")
     print("\n".join([*table, "", about]))
 

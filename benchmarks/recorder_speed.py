@@ -11,7 +11,6 @@ ones. Sessions are written to a temporary folder. The table is printed and kept 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,14 +19,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig, OmegaConf
 
 from static_gesture_classification.gestures import Vocabulary
@@ -209,9 +206,6 @@ def row(model: str, rate: float | None, times: Times, dropped: int, kept: int) -
 
 def report(rows: list[str]) -> str:
     """The whole result."""
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("ai-edge-litert", "onnxruntime", "opencv-python", "pygame-ce", "numpy")
-    )
     head = [
         "network",
         "camera",
@@ -225,7 +219,7 @@ def report(rows: list[str]) -> str:
         [
             "# Speed of the recorder",
             "",
-            f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
+            f"{measured_on('ai-edge-litert', 'onnxruntime', 'opencv-python', 'pygame-ce', 'numpy')}; "
             f"{LOOKS - WARM_UP} pictures of 640 x 480 each, hard mode, window of 1160 x 720 on Xvfb; load average "
             f"{os.getloadavg()[0]:.1f}. Stages are medians. Wanted: at least {WANTED:.0f} pictures/s.",
             "",

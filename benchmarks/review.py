@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,14 +19,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.evaluation.epoch_callback import VERSION_FIELD
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
@@ -177,10 +174,9 @@ def timed_pages(address: str, wanted: str, then: Callable[[Page], None] | None =
 
 def report(rows: list[Row], load: float, whole: bool) -> None:
     """Print the table; keep it where all parts were measured."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("nicegui", "playwright"))
+    machine = measured_on("nicegui", "playwright")
     text = (
-        f"# How long the local page takes\n\n{date.today()}, {processor()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, {packages}; load average before the start {load:.1f}\n\n"
+        f"# How long the local page takes\n\n{machine}; load average before the start {load:.1f}\n\n"
         f"From the request to the content on the screen, in a browser that has nothing in its cache; first time after "
         f"the start, then the median of {TIMES - 1} more; the processor time of the server for each.\n\n"
         "| | first | then | server's | limit |\n|---|---|---|---|---|\n" + "".join(f"{row.text()}\n" for row in rows)

@@ -11,7 +11,6 @@ machine needs: where others compute too, pictures wait for their turn. Kept in r
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 import sys
@@ -20,15 +19,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
 from frames import SHARED
-from machine import processor
+from machine import measured_on
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -136,14 +133,13 @@ def measure(checkpoint: Path) -> list[Measured]:
 
 
 def report(results: list[Measured], checkpoint: Path) -> str:
-    tools = f"Python {platform.python_version()}, NiceGUI {version('nicegui')}, OpenCV {version('opencv-python')}"
+    machine = measured_on("nicegui", "opencv-python")
     lines = [
         "# The browser's camera on the page",
         "",
         (__doc__ or "").split("\n\n")[2].replace("\n", " ").strip(),
         "",
-        f"{date.today()}; {processor()}, {psutil.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; {tools}; "
-        f"{checkpoint.as_posix()}. One person (webcam.mp4).",
+        f"{machine}; load {os.getloadavg()[0]:.1f}; {checkpoint.as_posix()}. One person (webcam.mp4).",
         "",
         f"| page | a second, median | least | ms behind, median | {GOAL:g} a second | processor ms a picture: server | "
         "chromium |",

@@ -27,8 +27,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
-import platform
 import shlex
 import sys
 import tempfile
@@ -37,7 +35,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -45,7 +42,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 from omegaconf import DictConfig, OmegaConf
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
@@ -521,13 +518,13 @@ def chooses(samples: pd.DataFrame) -> np.ndarray:
 def report(photographs: Photographs, tables: Mapping[str, Answers], first: str) -> str:
     """The whole result as Markdown."""
     samples = photographs.samples
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scikit-learn", "ai-edge-litert"))
+    machine = measured_on("torch", "numpy", "scikit-learn", "ai-edge-litert")
     people = samples.groupby("part")["group"]
     hands, persons = people.size(), people.nunique()
     sizes = ", ".join(f"{part} {hands[part]:,} of {persons[part]}" for part in PARTS)
     missed = np.array([hand is None for hand in photographs.found])
     lines = [
-        f"{date.today()}, {processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}. Hands "
+        f"{machine}. Hands "
         f"and people: {sizes}. No hand was found for {missed.sum()} of {len(samples):,}, which are errors "
         "in every row. Weighted F1 with 95 % intervals over people; of other_hands the share that is taken for a "
         "gesture, low is good. Choosing and reporting half: the mean over the people that settings are chosen by, and "

@@ -10,19 +10,16 @@ printed and kept in benchmarks/results/synthetic_speed.md.
 from __future__ import annotations
 
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import joblib
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.synthetic.dataset import SyntheticDataset
@@ -89,11 +86,10 @@ def processor_seconds() -> float:
 
 
 def report(rates: dict[int, list[float]], each_costs: float, compilation: float, load: float) -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "pillow", "simplejpeg", "joblib"))
     lines = [
         "# Taking synthetic pictures of 256 x 256",
         "",
-        f"{date.today()}, {processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
+        f"{measured_on('numba', 'numpy', 'pillow', 'simplejpeg', 'joblib')}; "
         f"{IMAGES} pictures, {REPEATS} repetitions; load of the machine before the run: {load:.1f}",
         "",
         f"| processes | pictures a second, median (at least {LIMIT} on two cores) | least and most |",

@@ -14,12 +14,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +24,7 @@ import pandas as pd
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
+from machine import measured_on
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 from torch import Tensor
 from torch.nn import functional
@@ -140,11 +138,10 @@ def predict(network: CropNetwork, images: Tensor, gestures: tuple[str, ...]) -> 
 
 
 def report(table: pd.DataFrame, gestures: tuple[str, ...], minutes: float) -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numba", "numpy"))
     lines = [
         "# Trained on synthetic hands alone, scored on real photographs",
         "",
-        f"{date.today()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}; EfficientNet-Lite0 "
+        f"{measured_on('torch', 'numba', 'numpy')}; EfficientNet-Lite0 "
         f"from ImageNet weights at {SIZE} pixels, {IMAGES:,} synthetic pictures of {PEOPLE} people, {EPOCHS} epochs "
         f"({minutes:.1f} minutes), seed {SEED}; the last epoch, no real photograph trained on",
         "",

@@ -34,14 +34,11 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -51,6 +48,7 @@ import pandas as pd
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from machine import measured_on
 from omegaconf import DictConfig
 from PIL import Image
 from torch import Tensor, nn
@@ -398,7 +396,7 @@ def report(measured: Turns, config: DictConfig, shared: bool) -> str:
     precision = hardware.precision(config.trainer.precision, accelerator)
     optimizer = str(config.optimizer._target_).rpartition(".")[2]
     size, batch = config.crops.size, config.train_hyperparams.batch_size
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "pytorch-lightning", "kornia"))
+    machine = measured_on("torch", "torchvision", "pytorch-lightning", "kornia")
     return "\n".join(
         [
             f"{config.model.name}, {optimizer}, at {size} x {size}, batch {batch}, {precision}: medians of "
@@ -414,9 +412,8 @@ def report(measured: Turns, config: DictConfig, shared: bool) -> str:
             f"{_beside_older(ratios)}. The start of a run takes {measured.before:.1f} s, its end "
             f"{measured.after:.1f} s.",
             "",
-            f"Asked for: at least 0.95 of bare, at least 2.5 times the older path. {date.today()}, "
-            f"{platform.machine()}, {os.cpu_count()} cores, accelerator {accelerator}, load {os.getloadavg()[1]:.1f}; "
-            f"Python {platform.python_version()}, {packages}.",
+            f"Asked for: at least 0.95 of bare, at least 2.5 times the older path. {machine}; "
+            f"accelerator {accelerator}, load {os.getloadavg()[1]:.1f}.",
             "",
         ]
     )

@@ -18,13 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import psutil
-from machine import processor
+from machine import measured_on
 from people_hands import DATA, MORE, composed
 from playwright.sync_api import Page, sync_playwright
 
@@ -72,8 +71,7 @@ def main() -> None:
     with page_of(folder) as page:
         theirs = [shown(page, each.path) for each in track(photographs, "page", len(photographs))]
         clock, work = speed(page, folder, photographs[0].path)
-    print(f"{processor()}, {psutil.cpu_count()} processors; load average {os.getloadavg()[0]:.1f}")
-    print(f"playwright {version('playwright')}, {chromium_version()}")
+    print(f"{measured_on('playwright')}, {chromium_version()}; load average {os.getloadavg()[0]:.1f}")
     for source in dict.fromkeys(each.source for each in photographs):
         rows = [
             (a, b, each.gesture) for a, b, each in zip(ours, theirs, photographs, strict=True) if each.source == source

@@ -80,7 +80,8 @@ class Settings(BaseModel):
         node = OmegaConf.select(config, key, default={}) if key else config
         content = _plain(node)
         fields = {name: field for name, field in cls.model_fields.items() if name not in others}
-        elsewhere = {name: value for name, field in fields.items() for value in _elsewhere(field, config)}
+        found = {name: _value_elsewhere(field, config) for name, field in fields.items()}
+        elsewhere = {name: value for name, value in found.items() if value is not _NOTHING}
         return cls.check(content if isinstance(content, Mapping) else {}, key, **elsewhere, **others)
 
     @classmethod
@@ -97,15 +98,14 @@ class Settings(BaseModel):
             raise UserError("; ".join(_message(each, key, places) for each in error.errors())) from None
 
 
-def _elsewhere(field: FieldInfo, config: DictConfig) -> list[Any]:
-    """The value of a field that the node of its class does not hold; nothing where it does, or where it has none."""
+def _value_elsewhere(field: FieldInfo, config: DictConfig) -> Any:
+    """The value of a field that the node of its class does not hold; `_NOTHING` where it does, or has none."""
     kind: Any = field.annotation
     is_settings = isinstance(kind, type) and issubclass(kind, Settings)
     if at := At.of(field):
-        value = kind.read(config, at.key) if is_settings else OmegaConf.select(config, at.key, default=_NOTHING)
-        return [] if value is _NOTHING else [value]
+        return kind.read(config, at.key) if is_settings else OmegaConf.select(config, at.key, default=_NOTHING)
     reads_itself = kind.config_key is not None if is_settings else hasattr(kind, "from_config")
-    return [kind.from_config(config)] if reads_itself else []
+    return kind.from_config(config) if reads_itself else _NOTHING
 
 
 def _plain(value: Any) -> Any:

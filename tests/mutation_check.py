@@ -551,8 +551,8 @@ MUTATIONS = (
     one(
         "a setting is read where it stands",
         "settings.py",
-        "    return [kind.from_config(config)] if reads_itself else []\n",
-        "    return []\n",
+        "    return kind.from_config(config) if reads_itself else _NOTHING\n",
+        "    return _NOTHING\n",
         "tests/test_settings.py::test_settings_hold_the_nodes_values_and_those_that_stand_elsewhere",
     ),
 )

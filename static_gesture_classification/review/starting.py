@@ -25,6 +25,7 @@ from static_gesture_classification.review.standing import survey
 from static_gesture_classification.whole_pipeline import pipeline_stages
 
 USUAL = ""  # no experiment, or the configured model
+SOURCES = ("sources=", "sources.")  # how overrides of the sources begin
 DRAWN_HANDS = "drawn_hands"  # an experiment that needs no photographs
 DIGITS, HAND_FINDER = "digits", "landmarker"
 DOWNLOADS = {
@@ -45,13 +46,14 @@ def models() -> list[str]:
 
 
 def usual_experiment(review: Review) -> str:
-    """What a quick training learns from unless somebody chooses: what the page was started with; without a choice, the
-    configuration where it has found photographs, else drawn hands.
+    """What a quick training learns from unless somebody chooses: the experiment or the sources that the page was
+    started with; without them the configuration, where it has found photographs, else drawn hands.
     """
     asked = [given.removeprefix(BY_EXPERIMENT) for given in review.jobs.given if given.startswith(BY_EXPERIMENT)]
     if asked:
         return asked[-1]
-    return USUAL if survey(review).has_photographs else DRAWN_HANDS
+    has_sources = any(given.startswith(SOURCES) for given in review.jobs.given)
+    return USUAL if has_sources or survey(review).has_photographs else DRAWN_HANDS
 
 
 def start_first_model(jobs: Jobs) -> Job:

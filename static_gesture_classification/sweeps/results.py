@@ -163,6 +163,7 @@ def _draw_scales(axes: Axes, distributions: Mapping[str, BaseDistribution], scor
     names = [name.rpartition(".")[2] for name in distributions]
     axes.set_xticks(range(len(names) + 1), [*names, "weighted F1"], fontsize=9)
     axes.set_yticks([])
+    axes.tick_params(length=0)
     axes.set(xlim=(-0.5, len(names) + 0.6), ylim=(-0.08, 1.08))
     axes.spines[:].set_visible(False)
 

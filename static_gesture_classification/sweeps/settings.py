@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
@@ -21,14 +21,15 @@ from static_gesture_classification.conf_files import read_declared
 from static_gesture_classification.configuration import CONF, expand_homes
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.promote import PromoteSettings
-from static_gesture_classification.settings import Settings
+from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sweeps.search_space import SearchedSetting, Value, overrides_of, read_space
 from static_gesture_classification.tracking import trackers
+from static_gesture_classification.training import hardware
 from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
 
-class TrialSettings(Settings):
+class TrialSettings(Settings, key=""):
     """What a trial trains, where it is mirrored to, and how it would be promoted."""
 
     training: TrainingSettings
@@ -37,15 +38,11 @@ class TrialSettings(Settings):
 
     @classmethod
     def from_config(cls, config: DictConfig) -> TrialSettings:
-        """Of the configuration of one trial."""
-        return cls(
-            training=TrainingSettings.from_config(config),
-            trackers=tuple(trackers.from_config(config)),
-            promotion=PromoteSettings.from_config(config),
-        )
+        """Of the configuration of one trial; raises as `read`."""
+        return cls.read(config, "", trackers=tuple(trackers.from_config(config)))
 
 
-class SweepSettings(Settings):
+class SweepSettings(Settings, key="sweep"):
     """A sweep; see conf/sweep/.
 
     Args:
@@ -71,7 +68,7 @@ class SweepSettings(Settings):
     sampler: dict[str, Any]
     pruner: dict[str, Any]
     folder: Path
-    seed: int
+    seed: Annotated[int, At("seed")]
 
     @classmethod
     def from_config(cls, config: DictConfig) -> SweepSettings:
@@ -82,7 +79,6 @@ class SweepSettings(Settings):
         """
         node: Any = OmegaConf.to_container(config.sweep, resolve=True)
         given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-        given = [each for each in given if not each.lstrip("+~").startswith(("sweep.", "sweep="))]
         chosen = {_key(each) for each in given}
         common = [each for each in node["overrides"] or () if _key(each) not in chosen]  # a group has one choice
         settings = cls.read(
@@ -91,7 +87,6 @@ class SweepSettings(Settings):
             base=(*common, *given),
             space=read_space(node["space"] or {}, read_declared(CONF)),
             folder=Workspace.from_config(config).reports / "sweeps" / str(node["name"]),
-            seed=config.seed,
         )
         settings.check_trials()
         return settings
@@ -110,7 +105,9 @@ class SweepSettings(Settings):
                 f"sweep.overrides, or out of the search: sweep.space.{twice[0]}=null"
             )
         for end in range(2):
-            self.compose_trial({each.setting: each.values.ends[end] for each in self.space})
+            trial = self.compose_trial({each.setting: each.values.ends[end] for each in self.space})
+            trainer = trial.training.trainer
+            hardware.check_one_device(trainer.devices, hardware.accelerator(trainer.accelerator), "gestures sweep")
 
     def compose_trial(self, values: Mapping[str, Value]) -> TrialSettings:
         """The settings of the trial with these values by setting.
@@ -132,7 +129,8 @@ class SweepSettings(Settings):
     def digest(self) -> str:
         """Hash of what makes the scores of trials comparable: 16 hex digits."""
         space = [[each.setting, each.values.model_dump(mode="json")] for each in self.space]
-        return hashlib.blake2b(json.dumps([space, self.base, self.epoch]).encode(), digest_size=8).hexdigest()
+        common = [each for each in self.base if _key(each).partition(".")[0] != "sweep"]
+        return hashlib.blake2b(json.dumps([space, common, self.epoch]).encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=32)

@@ -40,7 +40,7 @@ def fit_moves(posed: Doubles, found: Doubles) -> Doubles:
     return np.asarray(np.linalg.solve(known.T @ known + ridge, known.T @ moves.reshape(len(moves), -1)), np.float64)
 
 
-def write_weights(weights: Doubles) -> str:
+def write_moves(weights: Doubles) -> str:
     """What `seen` reads, as JSON."""
     rows = ", ".join(str([round(value, _DIGITS) for value in row]) for row in weights.tolist())
     return f"[{rows}]\n"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.samples import BOX, group_of
+from static_gesture_classification.training.batches import Batch, PreparedHandsDataset
+from static_gesture_classification.training.feeding import Feeding
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.training.lightning import LightningDataModule
 from static_gesture_classification.training.mapped_memory import MappedMemory
@@ -24,41 +26,9 @@ from static_gesture_classification.training.settings import SamplerSettings
 
 PLAIN = SamplerSettings()
 ONE_RANK = Ranks()
+FROM_DISK = Feeding()
 _HASHED_POINTS = 65_536  # hands at a time, so that hashing needs no memory for all
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
-
-
-class Batch(NamedTuple):
-    """A batch: what the network takes (see `InputKind.batch`), class indices (n,), table rows (n,)."""
-
-    inputs: Any
-    targets: Tensor
-    rows: Tensor
-
-
-class PreparedHandsDataset(Dataset[Batch]):
-    """Some rows of prepared hands, in whole batches, so that nothing is done per sample.
-
-    Args:
-        kind: the input kind.
-        hands: prepared hands.
-        targets: class index of each hand (n,).
-        rows: the rows of this data set.
-    """
-
-    def __init__(self, kind: InputKind, hands: PreparedHands, targets: np.ndarray, rows: np.ndarray) -> None:
-        self.kind, self.hands, self.targets, self.rows = kind, hands, targets, rows
-        self._memory = MappedMemory(hands.crops, hands.points)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, positions: np.ndarray) -> Batch:
-        """The batch at these positions in `rows`."""
-        rows = self.rows[positions]
-        inputs = self.kind.batch(self.kind.take(self.hands.crops, self.hands.points, rows))
-        self._memory.note(len(rows))
-        return Batch(inputs, torch.from_numpy(self.targets[rows]), torch.from_numpy(rows))
 
 
 class SeededBatches(Sampler[np.ndarray]):
@@ -147,12 +117,14 @@ class GestureDataModule(LightningDataModule):
         passes: int = 1,
         sampler: SamplerSettings = PLAIN,
         ranks: Ranks = ONE_RANK,
+        feeding: Feeding = FROM_DISK,
     ) -> None:
         super().__init__()
         self.kind, self.hands, self.vocabulary, self.sampler, self.ranks = kind, hands, vocabulary, sampler, ranks
         self.batch_size, self.seed, self.passes = batch_size, seed, passes
         self.samples = hands.samples
-        self._trained_on = hands
+        self._trained_on, self.feeding = hands, feeding
+        self._on_device: bool | None = None
         self.targets = np.asarray(vocabulary.indices(self.samples["gesture"].tolist()), np.int64)
         usable = kind.usable(hands.points, len(self.samples))
         if len(usable) and not usable.any():
@@ -167,11 +139,11 @@ class GestureDataModule(LightningDataModule):
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
 
-    def precompute(self, network: Network, model: Mapping[str, Any], device: str) -> None:
+    def precompute(self, network: Network, model: Mapping[str, Any], device: str, engine: EngineSettings) -> None:
         """Compute what is the same in every epoch: see `InputKind.precompute`. Other ranks read what rank 0 keeps."""
         rows = np.unique(np.concatenate(list(self.rows.values())))
         with self.ranks.one_after_another():
-            self._trained_on = self.kind.precompute(self.hands, rows, network, model, device)
+            self._trained_on = self.kind.precompute(self.hands, rows, network, model, device, engine)
 
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""
@@ -228,14 +200,18 @@ class GestureDataModule(LightningDataModule):
         return sampling_weights(self.samples.iloc[self.rows["train"]], self.sampler)
 
     def _loader(self, split: str, batches: Sampler[np.ndarray] | list[np.ndarray]) -> DataLoader[Batch]:
-        return DataLoader(
-            PreparedHandsDataset(self.kind, self._trained_on, self.targets, self.rows[split]),
-            batch_size=None,
-            sampler=batches,
-            collate_fn=_as_it_is,
-            pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator(),  # its own, so that opening a loader draws nothing from the run's random state
-        )
+        hands = {
+            name: PreparedHandsDataset(self.kind, self._trained_on, self.targets, rows)
+            for name, rows in self.rows.items()
+        }
+        device = self.trainer.strategy.root_device if self.trainer is not None else torch.device("cpu")
+        return self.feeding.loader(hands[split], batches, device, self._is_on_device(list(hands.values()), device))
+
+    def _is_on_device(self, hands: list[PreparedHandsDataset], device: torch.device) -> bool:
+        """Decided once: the first split leaves less room for the second."""
+        if self._on_device is None:
+            self._on_device = self.feeding.is_on_device(hands, device)
+        return self._on_device
 
     def _check_splits(self) -> None:
         for split, rows in self.rows.items():
@@ -268,7 +244,3 @@ def sampling_weights(samples: pd.DataFrame, sampler: SamplerSettings) -> np.ndar
     if not even.all():
         weights[~even] /= weights[~even].mean()
     return weights
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch

@@ -17,6 +17,7 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.callbacks import AtomicCheckpointIO, EpochLines, ProgressBar
 from static_gesture_classification.training.checkpoint import Origin, initial_network, plain_model
 from static_gesture_classification.training.datamodule import ONE_RANK, GestureDataModule
+from static_gesture_classification.training.feeding import Feeding
 from static_gesture_classification.training.growing import Growth
 from static_gesture_classification.training.inputs import Crops, PreparedHands, kind_of
 from static_gesture_classification.training.lightning import (
@@ -53,6 +54,7 @@ def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDat
         how.passes,
         settings.sampler,
         ranks,
+        Feeding(settings.trainer.store, settings.trainer.ahead),
     )
 
 
@@ -77,8 +79,10 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
     network, wanted = initial_network(settings.model, data.vocabulary), settings.trainer
     hardware.use_processor(None)
     device = "cuda" if hardware.torch_device(wanted.accelerator) == "cuda" else "cpu"
-    data.precompute(network, settings.model, device)
+    data.precompute(network, settings.model, device, settings.engine)
     hardware.use_processor(wanted.threads, data.ranks.local_world)
+    if wanted.compile is not None:
+        network.compile(mode=wanted.compile)  # in place: its weights keep their names
     return GestureModule(
         network=network,
         loss=build(settings.loss, "loss", vocabulary=data.vocabulary, counts=data.counts("train")),
@@ -104,6 +108,8 @@ def build_trainer(
     hardware.use_processor(wanted.threads, ranks.local_world)
     if wanted.deterministic:
         hardware.make_deterministic()
+    else:
+        hardware.make_fast()
     accelerator = hardware.accelerator(wanted.accelerator)
     shown = ProgressBar(leave=True) if console.is_terminal else EpochLines()
     return Trainer(

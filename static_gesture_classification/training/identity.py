@@ -35,7 +35,7 @@ _DECISIVE = {
     "trainer",
     "seed",
 }
-_CARRYING_OUT = {"hyperparameters": {"fresh"}, "trainer": {"fast_dev_run", "devices"}}
+_CARRYING_OUT = {"hyperparameters": {"fresh"}, "trainer": {"fast_dev_run", "devices", "store", "ahead"}}
 
 
 @dataclass(frozen=True)

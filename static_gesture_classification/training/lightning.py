@@ -13,7 +13,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.strategies import DDPStrategy
-from torchmetrics import MeanMetric
+from torchmetrics import Metric
 from torchmetrics.classification import MulticlassConfusionMatrix
 from torchmetrics.utilities.distributed import gather_all_tensors
 
@@ -25,7 +25,7 @@ __all__ = [
     "LightningEarlyStopping",
     "LightningModule",
     "Logger",
-    "MeanMetric",
+    "Metric",
     "MulticlassConfusionMatrix",
     "RichProgressBar",
     "SLURMEnvironment",

@@ -13,10 +13,10 @@ from torch.optim import Optimizer
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.training.batches import Batch
 from static_gesture_classification.training.checkpoint import Origin
-from static_gesture_classification.training.datamodule import Batch
 from static_gesture_classification.training.growing import Growth
-from static_gesture_classification.training.lightning import LightningModule, MeanMetric, MulticlassConfusionMatrix
+from static_gesture_classification.training.lightning import LightningModule, Metric, MulticlassConfusionMatrix
 from static_gesture_classification.training.models.network import Network
 from static_gesture_classification.training.schedules import Schedule
 from static_gesture_classification.training.scores import Scores, scores_of
@@ -26,6 +26,32 @@ TRAIN_LOSS = "training/train_loss"
 VAL_LOSS = "training/val_loss"
 LEARNING_RATE = "training/lr"
 FULL_SIZE = Growth()
+
+
+class MeanLoss(Metric):
+    """The mean loss of an epoch's samples, over all ranks.
+
+    Lightning's own mean over ranks rounds the mean number of their samples down, which is wrong where they differ;
+    torchmetrics' looks at every value for NaN, for which a GPU has to wait, or ignores the weights.
+    """
+
+    full_state_update = False
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.tensor(0.0), dist_reduce_fx="sum")
+        self.add_state("count", torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, samples: int) -> None:
+        """Add the mean loss of a batch."""
+        self.total += loss * samples
+        self.count += samples
+
+    def compute(self) -> Tensor:
+        """The mean so far; NaN if one was."""
+        return self.total / self.count
 
 
 class GestureModule(LightningModule):
@@ -63,8 +89,7 @@ class GestureModule(LightningModule):
         self.network = network
         self.loss, self.augmentation, self.vocabulary, self.seed = loss, augmentation, vocabulary, seed
         self.confusion = MulticlassConfusionMatrix(len(vocabulary))
-        # A loss that is not a number has to show: training has diverged.
-        self.train_loss, self.val_loss = MeanMetric(nan_strategy="disable"), MeanMetric(nan_strategy="disable")
+        self.train_loss, self.val_loss = MeanLoss(), MeanLoss()
         self.scores: Scores | None = None  # of the last validated epoch
         self._make_optimizer, self._make_schedule, self._origin = optimizer, schedule, origin
         self._growth, self._steps = growth, 1
@@ -87,13 +112,13 @@ class GestureModule(LightningModule):
         self.confusion.update(outputs["logits"], batch.targets)
         return outputs
 
-    def _step(self, inputs: Any, batch: Batch, name: str, mean: MeanMetric) -> dict[str, Tensor]:
+    def _step(self, inputs: Any, batch: Batch, name: str, mean: MeanLoss) -> dict[str, Tensor]:
         logits = self.network(inputs).float()
         loss = self.loss(logits, batch.targets)
-        # A metric of its own: Lightning's mean over ranks truncates their numbers of samples to a whole mean.
-        mean.update(loss.detach(), weight=len(batch.targets))
+        mean.update(loss.detach(), len(batch.targets))
         self.log(name, mean, on_step=False, on_epoch=True, prog_bar=True, logger=False)
-        return {"loss": loss, "logits": logits.detach(), "targets": batch.targets, "rows": batch.rows}
+        # Callbacks keep the logits: a copy, since a CUDA graph writes the next step's in the same place.
+        return {"loss": loss, "logits": logits.detach().clone(), "targets": batch.targets, "rows": batch.rows}
 
     def on_train_epoch_start(self) -> None:
         """Set the random state of this epoch."""

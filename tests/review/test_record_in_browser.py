@@ -9,7 +9,7 @@ import pytest
 
 from static_gesture_classification.sources.recorded import read_session
 from tests.review.conftest import EASY
-from tests.support.browser import film, opened
+from tests.support.browser import NARROW, film, opened
 from tests.support.review_server import review_server
 
 if TYPE_CHECKING:
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.full
 PATIENCE_MS = 60_000
+COUNT = 5  # two rows of the contact sheet on a phone
 
 
 @pytest.fixture
 def address(tmp_path: Path, camera_film: Path) -> Iterator[str]:
     random = np.random.default_rng(0)
     film(camera_film, [random.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(20)])
-    with review_server(tmp_path, [*EASY, "recording.count=3"]) as started:
+    with review_server(tmp_path, [*EASY, f"recording.count={COUNT}"]) as started:
         yield started
 
 
@@ -40,14 +41,27 @@ def test_a_gesture_is_recorded_by_the_keyboard_alone(browser: "Browser", address
         page.keyboard.press("Space")
         page.get_by_role("button", name="picture 2, FIST, dropped").wait_for()
         page.keyboard.press("u")
-        page.get_by_text("3 kept, 0 dropped").wait_for()
+        page.get_by_text(f"{COUNT} kept, 0 dropped").wait_for()
         page.keyboard.press("Enter")
-        page.get_by_text("3 pictures are saved").wait_for()
+        page.get_by_text(f"{COUNT} pictures are saved").wait_for()
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Retrain").wait_for()
         log.check()
     (folder,) = (tmp_path / "data" / "recorded").glob("[!.]*")
-    assert len(read_session(folder).images) == 3
+    assert len(read_session(folder).images) == COUNT
+
+
+def test_arrows_go_by_the_rows_that_are_seen(browser: "Browser", address: str) -> None:
+    with opened(browser, f"{address}/record?gesture=FIST", size=NARROW) as (page, log):
+        page.set_default_timeout(PATIENCE_MS)
+        page.get_by_role("button", name="Start the camera").click()
+        page.get_by_text("Press Space to start").wait_for()
+        page.keyboard.press("Space")
+        page.get_by_role("heading", name="Keep these as FIST?").wait_for()
+        for key, picture in (("ArrowDown", 4), ("ArrowDown", 4), ("ArrowUp", 1), ("ArrowRight", 2), ("ArrowDown", 5)):
+            page.keyboard.press(key)
+            page.locator(f"button.gc-here[aria-label^='picture {picture},']").wait_for()
+        log.check()
 
 
 def test_a_second_tab_is_told_and_the_first_goes_on(browser: "Browser", address: str) -> None:

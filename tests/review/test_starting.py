@@ -23,6 +23,7 @@ from tests.support.seeded_predictions import sample_table
         ([], "hagrid", USUAL),
         (["model=landmarks", "+experiment=all_photographs"], None, "all_photographs"),
         (["+experiment=drawn_hands"], "hagrid", DRAWN_HANDS),
+        (["sources=[hagrid,recorded]"], None, USUAL),
     ],
 )
 def test_a_quick_training_learns_from_what_the_page_was_started_with_or_has_found(

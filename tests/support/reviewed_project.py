@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
+
+import pandas as pd
+from PIL import Image
 
 from static_gesture_classification.active_learning.labels.find_issues import SUGGESTIONS
 from static_gesture_classification.active_learning.labels.suggestions import Suggestion, write_suggestions
@@ -39,9 +43,19 @@ def evaluate_project(folder: Path, epoch: int) -> None:
     predictions.parent.mkdir(parents=True)
     shutil.copy(predictions_file(run, "val", epoch), predictions)
     samples = read_rows(folder / "data" / "splits" / "samples.parquet")
+    write_images(samples, folder)
     doubtful = [
         Suggestion(row.sample_id, row.gesture, "FIST", 0.1, True, "cross-validation 0.90", row.split, row.source,
                    row.subject, row.image)
         for row in samples[samples["split"] == "train"].head(2).itertuples()
     ]  # fmt: skip
     write_suggestions(doubtful, folder / "reports" / "label_issues" / SUGGESTIONS)
+
+
+def write_images(samples: pd.DataFrame, folder: Path) -> None:
+    """An image for each sample, all the same."""
+    content = io.BytesIO()
+    Image.new("RGB", (64, 48), (30, 100, 200)).save(content, "JPEG")
+    for root, image in zip(samples["root"], samples["image"], strict=True):
+        (folder / root).mkdir(parents=True, exist_ok=True)
+        (folder / root / image).write_bytes(content.getvalue())

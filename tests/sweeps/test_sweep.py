@@ -75,7 +75,7 @@ def composed(**changes: object) -> Iterator[DictConfig]:
 def run_sweep(**changes: object) -> pd.DataFrame:
     with composed(**changes) as config:
         sweep.main.__wrapped__(config)
-    return pd.read_csv(FOLDER / "trials.csv")
+    return pd.read_csv(Path("reports/sweeps", str(config.sweep.name), "trials.csv"))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,397 @@
+"""How the cost of each stage grows with the number of hands.
+
+    python benchmarks/growth.py [FOLDER]
+
+measures n, 2n, 4n and 8n hands of HaGRID's shape, each stage in a process of its own. Stages that read the sample table
+alone are also measured on 1.4 million hands, all of HaGRID v2; for those that read annotations or pixels, what all of
+it takes is computed from the last doubling. The photographs of ../shared/data stand in for HaGRID's: they
+are repeated, each time turned, mirrored and moved otherwise. Inputs go to FOLDER (7 GB; a temporary one without it),
+and a measurement that is there is not repeated, so that the benchmark can be made in parts: STAGES=split,plan chooses.
+The table and the figure are printed and kept in benchmarks/results/growth.md and growth.png.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow as pa
+from index_speed import usage, write_dataset
+from machine import measured_on
+
+PROJECT = Path(__file__).resolve().parent.parent
+RESULT = PROJECT / "benchmarks" / "results" / "growth.md"
+HAGRID = 1_400_000  # hands
+DOUBLINGS = 3
+PEOPLE, SPLITS, SHARES = 21, ("train", "val", "test"), (0.76, 0.09, 0.15)  # hands of a person; as published
+NEW = 200  # hands that mining, or the quick loop, adds
+ERRORS = 0.1  # share of val that is confused
+EMBEDDING = 64
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is measured.
+
+    Args:
+        largest: 8n hands.
+        whole: whether all of HaGRID is measured too.
+        inputs: makes what it reads below a folder, from the number of hands.
+        seconds, mib: the goals for all of HaGRID.
+        about: what is done, for the table.
+    """
+
+    largest: int
+    whole: bool
+    inputs: Callable[[Path, int], None]
+    seconds: float
+    mib: float | None
+    about: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one stage with so many hands; processor seconds are those of all processes and threads."""
+
+    hands: int
+    wall: float
+    processor: float
+    mib: float
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["do"]:
+        WORK[sys.argv[2]](Path(sys.argv[3]))
+    elif len(sys.argv) > 1:
+        report(measure_all(Path(sys.argv[1])))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            report(measure_all(Path(folder)))
+
+
+def measure_all(folder: Path) -> dict[str, list[Cost]]:
+    chosen = os.environ.get("STAGES", ",".join(STAGES)).split(",")
+    for name in chosen:
+        for hands in sizes(STAGES[name]):
+            place = folder / str(hands)
+            place.mkdir(parents=True, exist_ok=True)
+            kept = place / f"{name}.json"
+            if not kept.is_file():
+                STAGES[name].inputs(place, hands)
+                cost = measure(name, place, hands)
+                kept.write_text(json.dumps(asdict(cost)))
+                print(name, cost, flush=True)
+    found = {name: [folder / str(hands) / f"{name}.json" for hands in sizes(stage)] for name, stage in STAGES.items()}
+    whole = {name: files for name, files in found.items() if all(file.is_file() for file in files)}
+    return {name: [Cost(**json.loads(file.read_text())) for file in files] for name, files in whole.items()}
+
+
+def sizes(stage: Stage) -> list[int]:
+    doublings = [stage.largest >> (DOUBLINGS - doubling) for doubling in range(DOUBLINGS + 1)]
+    return [*doublings, HAGRID] if stage.whole else doublings
+
+
+def measure(name: str, place: Path, hands: int) -> Cost:
+    start, peak, spent = time.perf_counter(), 0, 0.0
+    process = psutil.Popen([sys.executable, __file__, "do", name, str(place)], cwd=PROJECT, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        memory, seconds = usage(process)
+        peak, spent = max(peak, memory), max(spent, seconds)
+        time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"{name} failed with exit status {process.returncode}")
+    return Cost(hands, time.perf_counter() - start, spent, peak / 2**20)
+
+
+def need_annotations(place: Path, hands: int) -> None:
+    if not (place / "hagrid").is_dir():
+        write_dataset(place / "hagrid", hands * 3 // 4)  # a second hand in every third image
+
+
+def need_table(place: Path, hands: int) -> None:
+    """The sample table in all the places where stages look for it."""
+    from static_gesture_classification.samples import write_samples
+
+    first = place / "data" / "crops" / "samples.parquet"
+    if first.is_file():
+        return
+    write_samples(sample_table(hands), first)
+    for name in ("index", "splits", "landmarks"):
+        (place / "data" / name).mkdir()
+        os.link(first, place / "data" / name / "samples.parquet")
+
+
+def sample_table(hands: int) -> pa.Table:
+    from static_gesture_classification.samples import SCHEMA, landmark_column, sample_id, text_column
+
+    random = np.random.default_rng(0)
+    gestures = vocabulary_names()
+    person = random.integers(hands // PEOPLE, size=hands)
+    people = np.array([random.bytes(16).hex() for _ in range(hands // PEOPLE)], object)[person]
+    splits = np.array(SPLITS, object)[random.choice(3, size=hands // PEOPLE, p=SHARES)][person]
+    labels = random.integers(34, size=hands)
+    images = [f"label_{label}/{random.bytes(18).hex()}.jpg" for label in labels.tolist()]
+    corner = random.uniform(0, 0.6, (hands, 2)).astype(np.float32)
+    side = random.uniform(0.05, 0.35, (hands, 2)).astype(np.float32)
+    points = corner[:, None] + random.random((hands, 21, 2), dtype=np.float32) * side[:, None]
+    texts = {
+        "root": np.full(hands, "data/raw/hagrid", object),
+        "gesture": np.array(gestures, object)[labels % len(gestures)],
+        "source": np.full(hands, "hagrid", object),
+        "source_label": np.array([f"label_{label}" for label in range(34)], object)[labels],
+        "subject": people,
+        "session": people,
+        "hand": np.full(hands, "", object),
+        "split": splits,
+    }
+    columns: dict[str, pa.Array] = {name: text_column(values) for name, values in texts.items()}
+    columns |= {name: pa.array(values) for name, values in zip(("x1", "y1"), corner.T, strict=True)}
+    columns |= {name: pa.array(values) for name, values in zip(("x2", "y2"), (corner + side).T, strict=True)}
+    columns["sample_id"] = pa.array([sample_id("hagrid", image, 0) for image in images])
+    columns["image"], columns["landmarks"] = pa.array(images), landmark_column(points)
+    return pa.Table.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+def vocabulary_names() -> tuple[str, ...]:
+    import yaml
+
+    return tuple(yaml.safe_load((PROJECT / "conf" / "gestures" / "static.yaml").read_text())["names"])
+
+
+def need_predictions(place: Path, hands: int) -> None:
+    """Predictions of val, a tenth of them wrong, and crops that take no place on the disk."""
+    from static_gesture_classification.evaluation.predictions import predictions_of, sample_keys, write_predictions
+    from static_gesture_classification.gestures import Vocabulary
+    from static_gesture_classification.samples import read_rows
+
+    need_table(place, hands)
+    path = place / "reports" / "predictions" / "val.parquet"
+    if path.is_file():
+        return
+    val = read_rows(place / "data" / "splits" / "samples.parquet")
+    val = val[val["split"] == "val"].reset_index(drop=True)
+    names, random = vocabulary_names(), np.random.default_rng(0)
+    at = pd.Index(names).get_indexer(pd.Index(val["gesture"]))
+    said = np.where(random.random(len(val)) < ERRORS, random.integers(len(names), size=len(val)), at)
+    probabilities = random.dirichlet(np.full(len(names), 0.2), len(val)).astype(np.float32)
+    probabilities[np.arange(len(val)), said] += 1
+    probabilities *= np.float32(0.5)
+    embeddings = random.normal(size=(len(val), EMBEDDING)).astype(np.float32)
+    vocabulary = Vocabulary(names, names[0])
+    write_predictions(predictions_of(sample_keys(val), probabilities, vocabulary, embeddings), path)
+    empty = np.lib.format.open_memmap(place / "data" / "crops" / "crops.npy", "w+", np.uint8, (hands, 64, 64, 3))
+    empty.flush()
+
+
+def need_photographs(place: Path, hands: int) -> None:
+    """Crops of photographs, repeated and changed."""
+    from near_duplicates import read_photographs, varied
+
+    need_table(place, hands)
+    path = place / "photographs.npy"
+    if path.is_file():
+        return
+    crops = read_photographs().crops
+    made = np.lib.format.open_memmap(path, "w+", np.uint8, (hands, *crops.shape[1:]))
+    for number, some in enumerate(varied(crops, hands)):
+        part = made[number * len(crops) : (number + 1) * len(crops)]
+        part[:] = some[: len(part)]
+    made.flush()
+
+
+def do_index(place: Path) -> None:
+    command(
+        "preparation.index", "sources=[hagrid]", f"sources.hagrid.root={place / 'hagrid'}", f"paths.index={place}/i"
+    )
+
+
+def do_open(place: Path) -> None:
+    from static_gesture_classification.samples import read_arrow
+
+    read_arrow(place / "data" / "crops" / "samples.parquet")
+
+
+def do_split(place: Path) -> None:
+    from static_gesture_classification.preparation import split
+
+    table, settings, vocabulary = opened(place)
+    samples, made = split.split_samples(split.to_frame(table.select(split.SPLIT_COLUMNS)), None, settings, vocabulary)
+    split.write_split(table, samples, made, place / "split")
+
+
+def do_near_duplicates(place: Path) -> None:
+    from static_gesture_classification.preparation import split
+    from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
+
+    table, settings, _ = opened(place, split.SPLIT_COLUMNS)
+    samples = split.to_frame(table)
+    subjects = split.tie_rows(samples, "subject")
+    settled = split.settled_splits(subjects, split.official_splits(samples, settings))
+    near_duplicates(np.load(place / "photographs.npy", mmap_mode="r"), subjects, 0, settled)
+
+
+def do_near_duplicates_unpublished(place: Path) -> None:
+    from static_gesture_classification.preparation import split
+    from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
+
+    table, _, _ = opened(place, split.SPLIT_COLUMNS)
+    crops = np.load(place / "photographs.npy", mmap_mode="r")
+    near_duplicates(crops, split.tie_rows(split.to_frame(table), "subject"), 0)
+
+
+def opened(place: Path, columns: list[str] | None = None) -> tuple:
+    from static_gesture_classification.gestures import Vocabulary
+    from static_gesture_classification.preparation.split import SplitSettings
+    from static_gesture_classification.samples import read_arrow
+
+    names = vocabulary_names()
+    settings = SplitSettings(val=0.15, test=0.15, respect_official=True, settled=("recorded",))
+    return read_arrow(place / "data" / "crops" / "samples.parquet", columns), settings, Vocabulary(names, names[0])
+
+
+def do_confusions(place: Path) -> None:
+    command("active_learning.diagnosis.confusions", *paths(place))
+
+
+def do_plan(place: Path) -> None:
+    command("active_learning.planning.make_plan", *paths(place))
+
+
+def paths(place: Path) -> list[str]:
+    folders = [f"paths.{name}={place}/data/{name}" for name in ("index", "crops", "splits", "landmarks")]
+    return [*folders, f"paths.reports={place}/reports", f"paths.models={place}/models", f"paths.runs={place}/runs"]
+
+
+def do_mining(place: Path) -> None:
+    """What mining reads of the known data: the pool without known hands, and candidates beside all known crops."""
+    from hydra import compose, initialize_config_dir
+
+    from static_gesture_classification.active_learning.mining.pool import PoolHands, leave_out_known
+    from static_gesture_classification.active_learning.mining.settings import MiningSettings
+    from static_gesture_classification.samples import read_rows
+
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        settings = MiningSettings.from_config(compose("config", paths(place)))
+    pool = read_rows(place / "data" / "index" / "samples.parquet").iloc[::7].assign(split="")
+    leave_out_known(PoolHands("pool", pool.reset_index(drop=True)), settings)
+
+
+def do_new_crops(place: Path) -> None:
+    """The comparison of a few new crops with all that are known, as mining makes it."""
+    from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, near_duplicates
+
+    crops = np.load(place / "photographs.npy", mmap_mode="r")
+    groups = np.maximum(np.arange(len(crops)) - (len(crops) - NEW) + 1, 0)
+    near_duplicates(crops, groups, 0, np.where(groups, OPEN, 0))
+
+
+def do_quick_split(place: Path) -> None:
+    """The quick loop's split: a few new samples join the existing one (no near-duplicates are looked for)."""
+    from static_gesture_classification.active_learning.retraining import frozen_split
+    from static_gesture_classification.samples import to_frame, with_texts, write_samples
+
+    table, settings, _ = opened(place)
+    earlier = frozen_split.earlier_splits([place / "data" / "splits" / "samples.parquet"])
+    samples = to_frame(table.drop_columns(["landmarks"]))
+    for sample in samples["sample_id"].iloc[:NEW]:
+        del earlier[sample]
+    known = samples["sample_id"].isin(earlier).to_numpy()
+    splits = samples["sample_id"].map(earlier).to_numpy(object)
+    splits[~known] = frozen_split.splits_of_new(samples, splits, known, settings)
+    write_samples(with_texts(table, "split", splits), place / "quick.parquet")
+
+
+def command(module: str, *overrides: str) -> None:
+    run = [sys.executable, "-m", f"static_gesture_classification.{module}", *overrides]
+    subprocess.run(run, cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
+
+
+WORK = {
+    "index": do_index,
+    "open": do_open,
+    "split": do_split,
+    "near": do_near_duplicates,
+    "near-all": do_near_duplicates_unpublished,
+    "confusions": do_confusions,
+    "plan": do_plan,
+    "mining": do_mining,
+    "new": do_new_crops,
+    "quick": do_quick_split,
+}
+STAGES = {
+    "index": Stage(100_000, False, need_annotations, 20, 1331, "`gestures index`"),
+    "open": Stage(HAGRID // 4, True, need_table, 2, 1024, "opening the sample table, all columns"),
+    "split": Stage(HAGRID // 4, True, need_table, 20, 3072, "`gestures split` without pixels"),
+    "near": Stage(40_000, False, need_photographs, 1200, None, "near-duplicates, published splits"),
+    "near-all": Stage(40_000, False, need_photographs, 1200, None, "near-duplicates, nothing published"),
+    "confusions": Stage(HAGRID // 4, True, need_predictions, 10, None, "`gestures confusions`"),
+    "plan": Stage(HAGRID // 4, True, need_predictions, 10, None, "`gestures plan`"),
+    "mining": Stage(HAGRID // 4, True, need_table, 10, None, "mining: what is known, left out of a pool of n / 7"),
+    "new": Stage(40_000, False, need_photographs, 10, None, f"mining: {NEW} candidates beside all crops"),
+    "quick": Stage(HAGRID // 4, True, need_table, 10, None, f"quick loop: {NEW} new samples join the split"),
+}
+
+
+def report(costs: dict[str, list[Cost]]) -> None:
+    draw(costs, RESULT.with_suffix(".png"))
+    machine = measured_on("numpy", "numba", "pandas", "pyarrow")
+    text = "\n".join(
+        [
+            f"# How costs grow\n\n{machine}; load average {os.getloadavg()[0]:.1f}.\n",
+            "Wall seconds, with processor seconds of all processes and threads in brackets; the machine is shared, so "
+            "the latter say more about growth. Both include the start of Python and of the command. `growth` is how "
+            "the processor seconds grow over the last doubling (2.0 is linear). Memory is what is resident, which "
+            "includes pages of memory-mapped crops that the system can take back.\n",
+            "| stage | 8n hands | n | 2n | 4n | 8n | growth | MiB at 8n | 1.4 million hands | goal |",
+            "|---|---|---|---|---|---|---|---|---|---|",
+            *(row(STAGES[name], own) for name, own in costs.items()),
+            "\n![growth](growth.png)\n",
+        ]
+    )
+    print(text)
+    RESULT.write_text(text, encoding="utf-8")
+
+
+def row(stage: Stage, costs: list[Cost]) -> str:
+    ladder = costs[: DOUBLINGS + 1]
+    before, last = ladder[-2:]
+    cells = [f"{cost.wall:.1f} ({cost.processor:.1f})" for cost in ladder]
+    if stage.whole:
+        whole = f"{costs[-1].wall:.1f} s ({costs[-1].processor:.1f}), {costs[-1].mib:,.0f} MiB, measured"
+    else:
+        more = (HAGRID - last.hands) / (last.hands - before.hands)
+        wall, spent = (of(last) + more * (of(last) - of(before)) for of in (lambda c: c.wall, lambda c: c.processor))
+        whole = f"{wall:.0f} s ({spent:.0f}), computed"
+    goal = f"{stage.seconds:.0f} s" + (f", {stage.mib:,.0f} MiB" if stage.mib else "")
+    ends = [f"{last.processor / before.processor:.2f}", f"{last.mib:,.0f}", whole, goal]
+    return f"| {' | '.join([stage.about, f'{last.hands:,}', *cells, *ends])} |"
+
+
+def draw(costs: dict[str, list[Cost]], path: Path) -> None:
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
+    for name, own in costs.items():
+        axes.plot([c.hands for c in own], [c.processor for c in own], marker="o", label=STAGES[name].about)
+    low, high = axes.get_xlim()
+    axes.plot([25_000, HAGRID], [1, HAGRID / 25_000], color="grey", linestyle=":", label="linear")
+    axes.set(xscale="log", yscale="log", xlabel="hands", ylabel="processor seconds", xlim=(low, high))
+    axes.set_title("How costs grow with the number of hands")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    main()
