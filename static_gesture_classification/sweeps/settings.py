@@ -79,7 +79,6 @@ class SweepSettings(Settings, key="sweep"):
         """
         node: Any = OmegaConf.to_container(config.sweep, resolve=True)
         given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-        given = [each for each in given if not each.lstrip("+~").startswith(("sweep.", "sweep="))]
         chosen = {_key(each) for each in given}
         common = [each for each in node["overrides"] or () if _key(each) not in chosen]  # a group has one choice
         settings = cls.read(
@@ -130,7 +129,8 @@ class SweepSettings(Settings, key="sweep"):
     def digest(self) -> str:
         """Hash of what makes the scores of trials comparable: 16 hex digits."""
         space = [[each.setting, each.values.model_dump(mode="json")] for each in self.space]
-        return hashlib.blake2b(json.dumps([space, self.base, self.epoch]).encode(), digest_size=8).hexdigest()
+        common = [each for each in self.base if _key(each).partition(".")[0] != "sweep"]
+        return hashlib.blake2b(json.dumps([space, common, self.epoch]).encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import optuna
 from optuna.trial import FrozenTrial
 
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.promote import (
     BY_SCORE,
     decide_promotion,
@@ -18,7 +19,7 @@ from static_gesture_classification.sweeps.results import PARALLEL_COORDINATES, T
 from static_gesture_classification.sweeps.settings import SweepSettings, TrialSettings
 from static_gesture_classification.sweeps.study import RUN, best_trial, distribution_of, ended_trials, values_of
 from static_gesture_classification.sweeps.trial import scored_epoch
-from static_gesture_classification.terminal import say
+from static_gesture_classification.terminal import say, warn
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
 from static_gesture_classification.training.calibrate import calibrate
@@ -31,7 +32,7 @@ def settle_winner(study: optuna.Study, settings: SweepSettings) -> None:
     """Mark the best trial's run, tell its trackers, and promote it if it is better than the best checkpoint so far.
 
     Raises:
-        UserError: a tracker fails, or its checkpoint is gone.
+        UserError: its checkpoint is gone.
     """
     best = best_trial(study)
     if best is None:
@@ -57,7 +58,10 @@ def _mark(run: RunFolder, trials: list[FrozenTrial], settings: SweepSettings, co
         path = settings.folder / name
         run.log_bytes(f"sweep/{path.stem}", path.read_bytes(), path.suffix)
     for tracker in composed.trackers:
-        sync(run, tracker)
+        try:
+            sync(run, tracker)
+        except UserError as error:  # as in a training, a tracker that fails is no reason to fail
+            warn(f"{error}; gestures sync run={run.run_id} sends the rest")
 
 
 def _promote_if_better(run: RunFolder, epoch: int, composed: TrialSettings) -> None:
