@@ -13,7 +13,7 @@ FROM python:3.11-slim-bookworm
 
 # Git and Make for the commands, the others for cameras, videos, the recorder's window and the tests (as .ci/run).
 RUN apt-get update && apt-get install --yes --no-install-recommends \
-        git make libgl1 libglib2.0-0 xvfb xdotool strace chromium \
+        git make libgl1 libglib2.0-0 libatomic1 xvfb xdotool strace chromium \
     && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --create-home gestures && install --directory --owner gestures --group gestures /project

@@ -46,7 +46,7 @@ from static_gesture_classification.active_learning.adding.posing import pose_var
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.index import read_sources
 from static_gesture_classification.sources.selection import Sources
-from static_gesture_classification.synthetic.fitting import fit_hands, pose_variant, pose_variants_of
+from static_gesture_classification.synthetic.fitting import fit_hands, pose_variants_of
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint
 from static_gesture_classification.training.models import landmark_features
@@ -57,7 +57,7 @@ SEED = 0
 CHOSEN_ON = 0  # the half that learns while settings are chosen; the people of the other one are scored then
 PEOPLE = {1: 2, 5: 2, 3: 1, 10: 1}  # samples -> people who give that many, of each gesture, where there are so many
 SHIPPED = "gestures add"
-FORMER = "one pose a sample, nothing mixed"
+FORMER = "fitted without depth"
 SAMPLES = "samples alone"
 BASELINES = {
     "nearest neighbour": partial(KNeighborsClassifier, 1),
@@ -189,7 +189,7 @@ def score_draw(known: LabelledHands, half: int, draw: Draw) -> list[Score]:
     tally = Tally(gestures[scored], known.hands.people[scored], draw)
     result = []
     for method in (SAMPLES, FORMER, SHIPPED):
-        after = added(base, draw, points, points[learned], method)
+        after = added(base, draw, known.hands, points[learned], method)
         before, now = (names_of(each, points[scored]) for each in (base.classifier, after))
         result.append(tally.score(method, before, now))
     seen, labels = features_of(points[learned]), gestures[learned]
@@ -203,17 +203,16 @@ def score_draw(known: LabelledHands, half: int, draw: Draw) -> list[Score]:
     return result
 
 
-def added(base: Base, draw: Draw, points: np.ndarray, others: np.ndarray, method: str) -> Classifier:
+def added(base: Base, draw: Draw, known: RealHands, others: np.ndarray, method: str) -> Classifier:
     """What `gestures add` makes of a draw, or made formerly, or would without its posed hands."""
     config = composed()
-    samples, made = points[draw.rows], np.zeros((0, 21, 2), np.float32)
+    samples, made = known.points[draw.rows], np.zeros((0, 21, 2), np.float32)
     if method != SAMPLES:
         how, poses = config.add, plain(config.poses)
-        fits, strays = fit_hands(samples), (how.slack, tuple(how.turns))
-        variants = [pose_variant(fit, *strays) for fit in fits] if method == FORMER else pose_variants_of(fits, *strays)
-        mixed = how.mixed if method == SHIPPED else 0
+        fits = fit_hands(samples, known.worlds[draw.rows] if method == SHIPPED else None)
+        variants = pose_variants_of(fits, how.slack, tuple(how.turns))
         posed = pose_variants(variants, draw.new, poses, how.posed, SEED)
-        made = np.concatenate([posed, mix_hands(samples, others, mixed, SEED)])
+        made = np.concatenate([posed, mix_hands(samples, others, how.mixed, SEED)])
     entries = extend(base.entries, base.classifier, draw.new, GestureLesson(samples, made, others), SEED)
     return classifier_of(entries, KEPT)
 

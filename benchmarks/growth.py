@@ -3,8 +3,8 @@
     python benchmarks/growth.py [FOLDER]
 
 measures n, 2n, 4n and 8n hands of HaGRID's shape, each stage in a process of its own. Stages that read the sample table
-alone go up to 1.4 million hands, all of HaGRID v2. Those that read annotations or pixels go up to a part of it, and
-what all of it takes is computed from the last doubling. The photographs of ../shared/data stand in for HaGRID's: they
+alone are also measured on 1.4 million hands, all of HaGRID v2; for those that read annotations or pixels, what all of
+it takes is computed from the last doubling. The photographs of ../shared/data stand in for HaGRID's: they
 are repeated, each time turned, mirrored and moved otherwise. Inputs go to FOLDER (7 GB; a temporary one without it),
 and a measurement that is there is not repeated, so that the benchmark can be made in parts: STAGES=split,plan chooses.
 The table and the figure are printed and kept in benchmarks/results/growth.md and growth.png.
@@ -44,13 +44,15 @@ class Stage:
     """What is measured.
 
     Args:
-        largest: the largest number of hands.
+        largest: 8n hands.
+        whole: whether all of HaGRID is measured too.
         inputs: makes what it reads below a folder, from the number of hands.
         seconds, mib: the goals for all of HaGRID.
         about: what is done, for the table.
     """
 
     largest: int
+    whole: bool
     inputs: Callable[[Path, int], None]
     seconds: float
     mib: float | None
@@ -80,8 +82,7 @@ def main() -> None:
 def measure_all(folder: Path) -> dict[str, list[Cost]]:
     chosen = os.environ.get("STAGES", ",".join(STAGES)).split(",")
     for name in chosen:
-        for doubling in range(DOUBLINGS + 1):
-            hands = STAGES[name].largest >> (DOUBLINGS - doubling)
+        for hands in sizes(STAGES[name]):
             place = folder / str(hands)
             place.mkdir(parents=True, exist_ok=True)
             kept = place / f"{name}.json"
@@ -90,8 +91,14 @@ def measure_all(folder: Path) -> dict[str, list[Cost]]:
                 cost = measure(name, place, hands)
                 kept.write_text(json.dumps(asdict(cost)))
                 print(name, cost, flush=True)
-    found = {name: sorted(folder.glob(f"*/{name}.json"), key=lambda path: int(path.parent.name)) for name in STAGES}
-    return {name: [Cost(**json.loads(path.read_text())) for path in paths] for name, paths in found.items() if paths}
+    found = {name: [folder / str(hands) / f"{name}.json" for hands in sizes(stage)] for name, stage in STAGES.items()}
+    whole = {name: files for name, files in found.items() if all(file.is_file() for file in files)}
+    return {name: [Cost(**json.loads(file.read_text())) for file in files] for name, files in whole.items()}
+
+
+def sizes(stage: Stage) -> list[int]:
+    doublings = [stage.largest >> (DOUBLINGS - doubling) for doubling in range(DOUBLINGS + 1)]
+    return [*doublings, HAGRID] if stage.whole else doublings
 
 
 def measure(name: str, place: Path, hands: int) -> Cost:
@@ -322,16 +329,16 @@ WORK = {
     "quick": do_quick_split,
 }
 STAGES = {
-    "index": Stage(100_000, need_annotations, 20, 1331, "`gestures index`"),
-    "open": Stage(HAGRID, need_table, 2, 1024, "opening the sample table, all columns"),
-    "split": Stage(HAGRID, need_table, 20, 3072, "`gestures split` without pixels"),
-    "near": Stage(100_000, need_photographs, 1200, None, "near-duplicates, published splits"),
-    "near-all": Stage(100_000, need_photographs, 1200, None, "near-duplicates, nothing published"),
-    "confusions": Stage(HAGRID, need_predictions, 10, None, "`gestures confusions`"),
-    "plan": Stage(HAGRID, need_predictions, 10, None, "`gestures plan`"),
-    "mining": Stage(HAGRID, need_table, 10, None, "mining: what is known, left out of a pool of n / 7"),
-    "new": Stage(100_000, need_photographs, 10, None, f"mining: {NEW} candidates beside all crops"),
-    "quick": Stage(HAGRID, need_table, 10, None, f"quick loop: {NEW} new samples join the split"),
+    "index": Stage(100_000, False, need_annotations, 20, 1331, "`gestures index`"),
+    "open": Stage(HAGRID // 4, True, need_table, 2, 1024, "opening the sample table, all columns"),
+    "split": Stage(HAGRID // 4, True, need_table, 20, 3072, "`gestures split` without pixels"),
+    "near": Stage(40_000, False, need_photographs, 1200, None, "near-duplicates, published splits"),
+    "near-all": Stage(40_000, False, need_photographs, 1200, None, "near-duplicates, nothing published"),
+    "confusions": Stage(HAGRID // 4, True, need_predictions, 10, None, "`gestures confusions`"),
+    "plan": Stage(HAGRID // 4, True, need_predictions, 10, None, "`gestures plan`"),
+    "mining": Stage(HAGRID // 4, True, need_table, 10, None, "mining: what is known, left out of a pool of n / 7"),
+    "new": Stage(40_000, False, need_photographs, 10, None, f"mining: {NEW} candidates beside all crops"),
+    "quick": Stage(HAGRID // 4, True, need_table, 10, None, f"quick loop: {NEW} new samples join the split"),
 }
 
 
@@ -345,7 +352,7 @@ def report(costs: dict[str, list[Cost]]) -> None:
             "the latter say more about growth. Both include the start of Python and of the command. `growth` is how "
             "the processor seconds grow over the last doubling (2.0 is linear). Memory is what is resident, which "
             "includes pages of memory-mapped crops that the system can take back.\n",
-            "| stage | largest | n | 2n | 4n | 8n | growth | MiB at 8n | 1.4 million hands | goal |",
+            "| stage | 8n hands | n | 2n | 4n | 8n | growth | MiB at 8n | 1.4 million hands | goal |",
             "|---|---|---|---|---|---|---|---|---|---|",
             *(row(STAGES[name], own) for name, own in costs.items()),
             "\n![growth](growth.png)\n",
@@ -356,18 +363,18 @@ def report(costs: dict[str, list[Cost]]) -> None:
 
 
 def row(stage: Stage, costs: list[Cost]) -> str:
-    cells = [f"{cost.wall:.1f} ({cost.processor:.1f})" for cost in costs]
-    last, before = costs[-1], costs[-2]
-    growth = last.processor / before.processor
-    if last.hands >= HAGRID:
-        whole = f"{last.wall:.1f} s, {last.mib:,.0f} MiB (measured)"
+    ladder = costs[: DOUBLINGS + 1]
+    before, last = ladder[-2:]
+    cells = [f"{cost.wall:.1f} ({cost.processor:.1f})" for cost in ladder]
+    if stage.whole:
+        whole = f"{costs[-1].wall:.1f} s ({costs[-1].processor:.1f}), {costs[-1].mib:,.0f} MiB, measured"
     else:
         more = (HAGRID - last.hands) / (last.hands - before.hands)
-        whole = f"{last.wall + more * (last.wall - before.wall):.0f} s (computed)"
+        wall, spent = (of(last) + more * (of(last) - of(before)) for of in (lambda c: c.wall, lambda c: c.processor))
+        whole = f"{wall:.0f} s ({spent:.0f}), computed"
     goal = f"{stage.seconds:.0f} s" + (f", {stage.mib:,.0f} MiB" if stage.mib else "")
-    return (
-        f"| {stage.about} | {last.hands:,} | {' | '.join(cells)} | {growth:.2f} | {last.mib:,.0f} | {whole} | {goal} |"
-    )
+    ends = [f"{last.processor / before.processor:.2f}", f"{last.mib:,.0f}", whole, goal]
+    return f"| {' | '.join([stage.about, f'{last.hands:,}', *cells, *ends])} |"
 
 
 def draw(costs: dict[str, list[Cost]], path: Path) -> None:
@@ -377,7 +384,7 @@ def draw(costs: dict[str, list[Cost]], path: Path) -> None:
     for name, own in costs.items():
         axes.plot([c.hands for c in own], [c.processor for c in own], marker="o", label=STAGES[name].about)
     low, high = axes.get_xlim()
-    axes.plot([25_000, 1_400_000], [1, 56], color="grey", linestyle=":", label="linear")
+    axes.plot([25_000, HAGRID], [1, HAGRID / 25_000], color="grey", linestyle=":", label="linear")
     axes.set(xscale="log", yscale="log", xlabel="hands", ylabel="processor seconds", xlim=(low, high))
     axes.set_title("How costs grow with the number of hands")
     axes.grid(alpha=0.3)

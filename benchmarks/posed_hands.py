@@ -24,7 +24,7 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.sources.synthetic_landmarks import SyntheticLandmarks
 from static_gesture_classification.synthetic.dataset import annotate
 from static_gesture_classification.synthetic.scenes import photograph
-from static_gesture_classification.synthetic.seen_points import SEEN_POINTS_FILE, fit_moves, move, write_weights
+from static_gesture_classification.synthetic.seen_points import SEEN_POINTS_FILE, fit_moves, move_points, write_moves
 from static_gesture_classification.terminal import say, track
 
 RESULT = PROJECT / "benchmarks" / "results" / "posed_hands.md"
@@ -56,7 +56,7 @@ def main() -> None:
         pairs = look(count)
     usable = errors(pairs.posed, pairs.found) < FAILED
     posed, found = pairs.posed[usable], pairs.found[usable]
-    SEEN_POINTS_FILE.write_text(write_weights(fit_moves(posed, found)), encoding="utf-8")
+    SEEN_POINTS_FILE.write_text(write_moves(fit_moves(posed, found)), encoding="utf-8")
     text = report(pairs, usable)
     say(text)
     RESULT.write_text(text, encoding="utf-8")
@@ -94,7 +94,7 @@ def moved_by_others(posed: np.ndarray, found: np.ndarray) -> np.ndarray:
     result = np.empty_like(posed)
     second = np.arange(len(posed)) % 2 == 1
     for half in (second, ~second):
-        result[half] = move(posed[half], fit_moves(posed[~half], found[~half]))
+        result[half] = move_points(posed[half], fit_moves(posed[~half], found[~half]))
     return result
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PACKAGE = "static_gesture_classification"
 ROOT = Path(__file__).resolve().parent.parent
-# Modules that name types, read and write files, fetch, or show progress: no result depends on them.
+# Modules that name types, read and write files, fetch, share out work, or show progress: no result depends on them.
 SURROUNDINGS = (
     "arrays",
     "atomic_files",
@@ -30,6 +30,8 @@ SURROUNDINGS = (
     "file_state",
     "keyed_store",
     "local_settings",
+    "parallel",
+    "places",
     "process_lock",
     "progress_file",
     "settings",

@@ -52,13 +52,15 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
     ),
     "Data": (
         _stage("download", "downloads.download", "fetch a published dataset", "download"),
-        _stage("synthetic", "synthetic.generate", "make pictures of posed hands", "synthetic + poses"),
+        _stage("synthetic", "synthetic.generate", "make pictures of posed hands", "synthetic + poses parallel"),
         _stage("contact-sheet", "synthetic.contact_sheet", "show the synthetic hands on one picture", "synthetic"),
-        _stage("index", "preparation.index", "list all samples of the sources", f"index + {_DATA}"),
+        _stage("index", "preparation.index", "list all samples of the sources", f"index + parallel {_DATA}"),
         _stage("sources", "sources.contents", "note what each source holds, for the pipeline", "+ sources"),
-        _stage("crops", "preparation.crops", "cut out and keep every hand", "crops"),
+        _stage("crops", "preparation.crops", "cut out and keep every hand", "crops + parallel"),
+        _stage("push-crops", "preparation.copies.push_crops", "copy the crops to a URL or folder", "crop_copy"),
+        _stage("pull-crops", "preparation.copies.pull_crops", "fetch crops that were pushed", "crop_copy"),
         _stage("split", "preparation.split", "divide subjects into train, val and test", "split"),
-        _stage("landmarks", "preparation.landmarks", "find 21 points in every hand", "landmarks + detector"),
+        _stage("landmarks", "preparation.landmarks", "find 21 points in every hand", "landmarks + detector parallel"),
         _stage("export", "sources.export", "write samples as HaGRID, COCO, YOLO, folders or CSV", "export"),
     ),
     "Train and choose": (
@@ -113,6 +115,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "write a checkpoint as ONNX, with a model card",
             "export_onnx + detector sources",
         ),
+        _stage("register", "deployment.register", "make a checkpoint a version in MLflow's registry", "register"),
         _stage(
             "demo-space",
             "deployment.demo_space.build",

@@ -47,6 +47,7 @@ COMPOSED = Path("data/composed")
 NOT_OF_THE_PIPELINE = {
     "add",
     "admission",
+    "crop_copy",
     "download",
     "export",
     "export_onnx",
@@ -55,6 +56,7 @@ NOT_OF_THE_PIPELINE = {
     "loop",
     "mining",
     "predict",
+    "register",
     "report",
     "retrain",
     "review",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from static_gesture_classification.file_names import is_text, printable
 from static_gesture_classification.images import ImageHeader, UnreadableImageError, image_header
+from static_gesture_classification.places import real_path, scan
 
 # What `images` reads: the names under which its formats are saved.
 IMAGE_SUFFIXES = (
@@ -68,8 +69,8 @@ def files_below(root: Path, folder: str = "") -> FilesBelow:
     A folder that cannot be listed is among the refused.
     """
     found = FilesBelow()
-    place = os.path.join(root, folder) if folder else os.fspath(root)  # noqa: PTH118
-    real, top = os.path.realpath(place), os.path.realpath(root)
+    place = str(root / folder) if folder else str(root)
+    real, top = real_path(place), real_path(root)
     if folder and _holds(real, top):
         found.refused.append((folder, LOOP))
         return found
@@ -89,7 +90,7 @@ def _look_into(place: str, below: str, real: str, above: tuple[str, ...], found:
         above: real paths of the root and of the links that led here.
     """
     try:
-        with os.scandir(place) as listing:
+        with scan(place) as listing:
             entries = [entry for entry in listing if not is_hidden(entry.name)]
     except OSError as error:
         found.refused.append((below or place, f"this folder cannot be listed: {error.strerror or error}"))

@@ -7,8 +7,10 @@ Blue is right or a count, orange is wrong.
 from __future__ import annotations
 
 import io
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
+from math import ceil
 from pathlib import Path
 
 import matplotlib as mpl
@@ -259,9 +261,8 @@ def _matrix(
 
 def _cut_to_width(text: str, width: int) -> str:
     font = _font(11)
-    while text and font.getlength(text) > width:
-        text = text[:-1]
-    return text
+    fitting = bisect_right(range(1, len(text) + 1), width, key=lambda letters: ceil(font.getlength(text[:letters])))
+    return text[:fitting]
 
 
 @cache

@@ -11,7 +11,6 @@ finished or killed, are copied where the image file has the same size and modifi
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,19 +18,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from omegaconf import DictConfig
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.file_state import file_state, file_states
-from static_gesture_classification.images import PIXELS_VERSION, read_bytes
+from static_gesture_classification.file_state import file_states
+from static_gesture_classification.images import PIXELS_VERSION
 from static_gesture_classification.keyed_store import KEY, KeyIndex, Keys, digest
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation.crop_store import (
     CROPS_FILE,
@@ -43,7 +42,8 @@ from static_gesture_classification.preparation.crop_store import (
     Donor,
     PartialCrops,
 )
-from static_gesture_classification.preparation.cutting import cut_hands_of, cutting_code
+from static_gesture_classification.preparation.cropping import Cut, crop_image
+from static_gesture_classification.preparation.cutting import cutting_code
 from static_gesture_classification.preparation.per_image import (
     IMAGES_IN_FLIGHT,
     ImageTask,
@@ -85,12 +85,25 @@ class CropSettings(Settings, key="crops"):
         margin: share of the box's longer side that is added on each side.
         max_rejected_share: the stage fails when a larger share of the samples is unusable.
         images_optional: sources whose samples need no image if they have landmarks: they are left out, not rejected.
+        engine: where images are decoded.
+        part: "2/8" for the second of eight equal stretches of the samples; None for all.
+        parts: folders with crops to copy from.
     """
 
     size: int = Field(ge=8, le=4096)
     margin: float = Field(ge=0, le=10)
     max_rejected_share: float = Field(ge=0, le=1)
     images_optional: frozenset[str] = frozenset()
+    engine: EngineSettings = EngineSettings()
+    part: str | None = Field(default=None, pattern=r"^[1-9]\d*/[1-9]\d*$")
+    parts: list[Path] = Field(default_factory=list)
+
+    @field_validator("part")
+    @classmethod
+    def _exist(cls, part: str | None) -> str | None:
+        if part is not None and int(part.partition("/")[0]) > int(part.partition("/")[2]):
+            raise ValueError('must be like "2/8", the first number at most the second')
+        return part
 
     @classmethod
     def from_config(cls, config: DictConfig) -> CropSettings:
@@ -99,7 +112,8 @@ class CropSettings(Settings, key="crops"):
 
     def at(self, size: int, margin: float) -> CropSettings:
         """The settings of another geometry, such as a checkpoint's; every sample needs its image."""
-        return self.check({"size": size, "margin": margin, "max_rejected_share": self.max_rejected_share}, "crops")
+        most, engine = self.max_rejected_share, self.engine
+        return self.check({"size": size, "margin": margin, "max_rejected_share": most}, "crops", engine=engine)
 
 
 def images_optional(sources: Mapping[str, Any] | None) -> frozenset[str]:
@@ -142,13 +156,24 @@ def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsRep
         _publish(output, published.records, report, array_is_new=False)
     else:
         with PartialCrops(output, digest(plan.keys.tobytes()), plan.keys, settings.size) as unfinished:
-            report = _fill(unfinished, plan, [published, crop_store.open_interrupted(output, settings.size)])
+            others = [open_part(folder, settings.size) for folder in settings.parts]
+            report = _fill(unfinished, plan, [published, crop_store.open_interrupted(output, settings.size), *others])
             unfinished.compact()
             records = unfinished.records[unfinished.state == DONE]
         del published
         _publish(output, records, report, array_is_new=True)
     say(report.summary(time.perf_counter() - start))
     return report
+
+
+def open_part(folder: Path, size: int) -> Donor:
+    """The crops of a part, to copy from. Raises `DataError` where there are none of this size."""
+    donor = crop_store.open_published(folder, size)
+    if donor is None:
+        raise DataError(
+            f"{folder} of crops.parts holds no crops of {size} x {size} pixels; make or pull them first, or take it out"
+        )
+    return donor
 
 
 def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.Table, int]:
@@ -162,6 +187,19 @@ def with_images(table: pa.Table, images_optional: Collection[str]) -> tuple[pa.T
     kept = np.ones(len(table), bool)
     kept[rows] = file_states(images)[:, 0] >= 0
     return table.filter(pa.array(kept)), int((~kept).sum())
+
+
+def part_of(table: pa.Table, part: str | None) -> pa.Table:
+    """One of equal stretches of a table, as in "2/8"; None for all of it.
+
+    >>> part_of(pa.table({"row": range(10)}), "2/3")["row"].to_pylist()
+    [3, 4, 5]
+    """
+    if part is None:
+        return table
+    number, count = (int(each) for each in part.split("/"))
+    first, end = len(table) * (number - 1) // count, len(table) * number // count
+    return table.slice(first, end - first).combine_chunks()
 
 
 @dataclass(frozen=True)
@@ -182,7 +220,7 @@ class CropPlan:
     @classmethod
     def of(cls, path: Path, settings: CropSettings) -> CropPlan:
         """Plan the crops of a sample table. Raises `DataError` when it is empty or invalid."""
-        table, left_out = with_images(read_arrow(path), settings.images_optional)
+        table, left_out = with_images(part_of(read_arrow(path), settings.part), settings.images_optional)
         samples = SampleImages.of(table, path, may_be_empty=left_out > 0)
         names = joined_texts(table, "source", "image").to_pylist()
         made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"
@@ -254,28 +292,6 @@ class CropsReport:
         )
 
 
-@dataclass(frozen=True)
-class Cut:
-    """The crops of an image by row, or why there is none, with the file's state and hash.
-
-    Rows that already have a crop of the same contents are left out.
-    """
-
-    state: tuple[int, int]
-    content: bytes
-    crops: dict[int, np.ndarray | str]
-
-
-def _crop_image(task: ImageTask, known: Keys, settings: CropSettings) -> Cut:
-    """Cut the hands of an image; `known` V16 (n,) is the hash of the contents that a row's crop was made from."""
-    state, data = file_state(task.path), read_bytes(task.path)
-    content = hashlib.sha256(data).digest()[:16]
-    changed = known[task.rows] != np.void(content)
-    boxes = task.boxes[changed]
-    crops = cut_hands_of(data, boxes, settings.size, settings.margin) if len(boxes) else []
-    return Cut(state, content, dict(zip(task.rows[changed].tolist(), crops, strict=True)))
-
-
 def _by_row(task: ImageTask, cut: Cut | str) -> dict[int, np.ndarray | str]:
     """Crops and reasons of an image's rows."""
     return dict.fromkeys(task.rows.tolist(), cut) if isinstance(cut, str) else cut.crops
@@ -291,8 +307,8 @@ def _report_finished(plan: CropPlan, published: Donor) -> CropsReport | None:
         return None
     nothing = np.zeros(plan.count, KEY)
     reasons: dict[int, str] = {}
-    cut = partial(_crop_image, known=nothing, settings=plan.settings)
-    for results in for_each_image(cut, plan.samples.tasks(missing), "crops", RETRIED):
+    cut = partial(crop_image, known=nothing, size=plan.settings.size, margin=plan.settings.margin)
+    for results in for_each_image(cut, plan.samples.tasks(missing), "crops", RETRIED, plan.settings.engine.build()):
         for row, crop in (each for task, made in results for each in _by_row(task, made).items()):
             if not isinstance(crop, str):
                 return None
@@ -306,9 +322,10 @@ def _fill(unfinished: PartialCrops, plan: CropPlan, donors: Sequence[Donor | Non
     _keep(unfinished, plan, donated)
     report = CropsReport(plan, {}, kept=int((unfinished.state == DONE).sum()))
     tasks = plan.samples.tasks(np.flatnonzero(unfinished.state == TODO))
-    cut = partial(_crop_image, known=donated.records["content"], settings=plan.settings)
+    known, engine = donated.records["content"].copy(), plan.settings.engine.build()
+    cut = partial(crop_image, known=known, size=plan.settings.size, margin=plan.settings.margin)
     start = time.perf_counter()
-    for results in for_each_image(cut, tasks, "crops", together=joblib.effective_n_jobs(-1) * IMAGES_IN_FLIGHT):
+    for results in for_each_image(cut, tasks, "crops", engine.workers() * IMAGES_IN_FLIGHT, engine):
         _store(unfinished, plan, results, donated, report)
         report.check()
     report.seconds = time.perf_counter() - start

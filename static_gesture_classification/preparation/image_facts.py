@@ -11,6 +11,7 @@ import numpy as np
 
 from static_gesture_classification.images import image_header, read_bytes, read_header
 from static_gesture_classification.keyed_store import KeyedStore
+from static_gesture_classification.parallel.engine import Engine
 from static_gesture_classification.preparation.per_image import ImageTask, SampleImages, for_each_image
 
 FACTS_FOLDER, FACT_ROWS = "images", "images.bin"
@@ -45,13 +46,14 @@ class ImageFacts:
         return np.stack([self.records["width"], self.records["height"]], axis=1)
 
 
-def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path) -> ImageFacts:
+def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path, engine: Engine) -> ImageFacts:
     """Read the size of every image and hash some of them; images in the cache are not read again.
 
     Args:
         samples: the samples with their images.
         hashed: bool (images,), which images to hash.
         cache: folder.
+        engine: where to read.
 
     Raises:
         UserError, OutputError: the cache cannot be written.
@@ -64,7 +66,7 @@ def image_facts(samples: SampleImages, hashed: np.ndarray, cache: Path) -> Image
     reasons = dict.fromkeys(np.flatnonzero(absent).tolist(), "the file is missing")
     todo = ~absent & ((rows < 0) | (hashed & (records["content"] == NOT_READ)))
     tasks = samples.tasks(np.flatnonzero(todo[samples.of_row]))
-    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", IMAGES_PER_WRITE):
+    for looks in for_each_image(partial(_look, hashed=hashed), tasks, "reading images", IMAGES_PER_WRITE, engine):
         reasons |= {task.image: fact for task, fact in looks if isinstance(fact, str)}
         read = [task.image for task, fact in looks if not isinstance(fact, str)]
         if read:

@@ -26,12 +26,13 @@ from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.image_files import describe_animated, describe_others, some_of
+from static_gesture_classification.parallel.engine import Engine, EngineSettings
 from static_gesture_classification.preparation.label_fixes import LabelFixes, read_label_fixes
 from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
+    decode_texts,
     make_rejected_table,
-    plain,
     sample_writer,
     to_frame,
     validate,
@@ -56,12 +57,14 @@ class IndexSettings(Settings, key="index"):
         vocabulary: the gestures.
         fixes: the file of label fixes; it may be absent.
         max_rejected_share: the stage fails when a larger share of the entries is bad.
+        engine: where annotation files are read.
     """
 
     sources: Sources
     vocabulary: Vocabulary
     fixes: Annotated[Path, At("label_issues.fixes")]
     max_rejected_share: float = Field(ge=0, le=1)
+    engine: EngineSettings = EngineSettings()
 
     def label_fixes(self) -> LabelFixes:
         """The label fixes of the file; raises as `read_label_fixes`."""
@@ -174,8 +177,11 @@ def index_sources(
     output: Path,
     max_rejected_share: float,
     fixes: LabelFixes | None = None,
+    engine: Engine | None = None,
 ) -> IndexReport:
     """Write the samples of all sources, with labels corrected by `fixes`, and the reports to `output`.
+
+    Annotation files are read by `engine`, else on this machine.
 
     Raises:
         DataError: no samples, or more than `max_rejected_share` of the entries are bad (earlier results stay).
@@ -183,7 +189,7 @@ def index_sources(
     """
     report = IndexReport(vocabulary, fixes or LabelFixes.none())
     with sample_writer(output / "samples.parquet") as writer:
-        for table in _tables(sources, report):
+        for table in _tables(sources, report, engine):
             writer.write_table(table)
         check_share(report, max_rejected_share)
     write_json(output / "report.json", report.as_json())
@@ -209,7 +215,7 @@ def read_sources(
     return to_frame(pa.concat_tables(tables)), report.make_rejected()
 
 
-def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table]:
+def _tables(sources: Sequence[Source], report: IndexReport, engine: Engine | None = None) -> Iterator[pa.Table]:
     """The sample table in pieces, each image once; fills `report`."""
     repeated_images = RepeatedImages(by_content=len(sources) > 1)
     counts: list[pa.Table] = []
@@ -223,14 +229,16 @@ def _tables(sources: Sequence[Source], report: IndexReport) -> Iterator[pa.Table
                 )
                 continue
             task = bar.add_task(f"reading {source.name}", total=1, unit="files")
-            for batch in source.read(report.vocabulary, partial(_advance, bar, task)):
+            for batch in source.read(report.vocabulary, partial(_advance, bar, task), engine):
                 table, repeated = repeated_images.split(batch)
                 table = report.fixes.apply(table)
                 entry.add(batch, len(table), len(repeated))
                 report.rejected += batch.rejected + repeated
                 if len(table):
                     validate(table, Path(source.root))
-                    counts.append(plain(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")]))
+                    counts.append(
+                        decode_texts(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")])
+                    )
                     yield table
     report.counts = sum_counts(counts)
 
@@ -324,7 +332,8 @@ def remarks(report: IndexReport) -> list[str]:
 def main(config: DictConfig) -> None:
     """Index the selected sources."""
     chosen, output = IndexSettings.from_config(config), Workspace.from_config(config).index
-    report = index_sources(chosen.sources, chosen.vocabulary, output, chosen.max_rejected_share, chosen.label_fixes())
+    most, fixes, engine = chosen.max_rejected_share, chosen.label_fixes(), chosen.engine.build()
+    report = index_sources(chosen.sources, chosen.vocabulary, output, most, fixes, engine)
     print_index_report(report)
 
 

@@ -33,6 +33,7 @@ from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.keyed_store import Keys
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.preparation import publishing, split
 from static_gesture_classification.preparation.crops import images_optional
 from static_gesture_classification.preparation.image_facts import ImageFacts, image_facts
@@ -83,6 +84,7 @@ class LandmarkSettings(Settings, key="landmarks"):
         max_rejected_share: the stage fails when a larger share of the samples is unreadable.
         division: how to split samples without crops; with `vocabulary`.
         images_optional: sources whose published landmarks are used without an image too.
+        engine: where images are read and looked at.
     """
 
     extract: bool
@@ -93,6 +95,7 @@ class LandmarkSettings(Settings, key="landmarks"):
     division: split.SplitSettings
     vocabulary: Vocabulary
     images_optional: frozenset[str] = frozenset()
+    engine: EngineSettings = EngineSettings()
 
     @classmethod
     def from_config(cls, config: DictConfig, extract: bool | None = None) -> LandmarkSettings:
@@ -106,6 +109,7 @@ class LandmarkSettings(Settings, key="landmarks"):
             "landmarks",
             extract=meanings.get(wanted, wanted) if extract is None else extract,
             images_optional=images_optional(config.get("sources")),
+            engine=EngineSettings.from_config(config),
         )
 
 
@@ -128,7 +132,7 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
     plan = LandmarkPlan.of(samples, settings)
     hashed = np.zeros(len(plan.samples.images), bool)
     hashed[plan.samples.of_row[plan.wanted]] = True
-    facts = image_facts(plan.samples, hashed, settings.cache)
+    facts = image_facts(plan.samples, hashed, settings.cache, settings.engine.build())
     report = LandmarksReport(plan, facts)
     report.check_rejected()
     fill_in(plan, report)
@@ -281,7 +285,8 @@ def extract(rows: np.ndarray, keys: Keys, kept: ExtractedLandmarks, report: Land
     warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given", category=UserWarning)
     look = partial(look_in_image, detector=detector)
     start = time.perf_counter()
-    for results in for_each_image(look, tasks, "extracting landmarks", DETECTED_PER_WRITE, processes=True):
+    engine = report.plan.settings.engine.build()
+    for results in for_each_image(look, tasks, "extracting landmarks", DETECTED_PER_WRITE, engine, processes=True):
         report.facts.reasons.update({task.image: found for task, found in results if isinstance(found, str)})
         readable = [(task.rows, found) for task, found in results if not isinstance(found, str)]
         if readable:

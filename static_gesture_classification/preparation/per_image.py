@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
-import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,7 +21,8 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_state import file_states
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError
 from static_gesture_classification.keyed_store import KEY, Keys, digest
-from static_gesture_classification.samples import BOX, Rejected, image_path, plain, texts, validate
+from static_gesture_classification.parallel.engine import Engine
+from static_gesture_classification.samples import BOX, Rejected, decode_texts, image_path, texts, validate
 from static_gesture_classification.terminal import progress_bar
 
 IMAGES_PER_TASK = 8
@@ -139,7 +139,7 @@ class SampleImages:
 
 def joined_texts(table: pa.Table, first: str, second: str) -> pa.ChunkedArray:
     """Two columns of a sample table as one, with a zero byte between."""
-    both = plain(table.select([first, second]))
+    both = decode_texts(table.select([first, second]))
     return pc.binary_join_element_wise(both.column(0), both.column(1), "\0")
 
 
@@ -151,33 +151,36 @@ def row_keys(pictures: Iterable[bytes], boxes: np.ndarray, made: str) -> Keys:
 
 
 def for_each_image(
-    work: Callable[[ImageTask], _Result], tasks: Sequence[ImageTask], what: str, together: int, processes: bool = False
+    work: Callable[[ImageTask], _Result],
+    tasks: Sequence[ImageTask],
+    what: str,
+    together: int,
+    engine: Engine,
+    processes: bool = False,
 ) -> Iterator[list[tuple[ImageTask, _Result | str]]]:
     """Work on all tasks in parallel, with progress, and yield the results in order, `together` at a time.
 
     A caller that saves the results before it asks for more loses only these when it is killed.
 
     Args:
-        work: called with each task, in threads or processes; may raise `UnreadableImageError`.
+        work: called with each task, in threads or processes; may raise `UnreadableImageError`. It must lie in a module
+            that is no command: functions of a command reach other processes as copies, each with its own caches.
         tasks: one for each image.
         what: text of the progress bar.
         together: number of results at a time.
-        processes: work in other processes, unless there are few tasks. `work` must lie in a module that is no command:
-            functions of a command reach other processes as copies, each with its own caches.
+        engine: where to work.
+        processes: work in other processes of this machine, not in threads, unless there are few tasks.
 
     Yields:
         tasks, each with its result, or the reason why its image is unreadable.
     """
-    workers = 1 if processes and len(tasks) <= ALONE else joblib.effective_n_jobs(-1)
-    prefer = "processes" if processes else "threads"
-    with (
-        progress_bar() as bar,
-        joblib.Parallel(n_jobs=workers, prefer=prefer, batch_size=1, return_as="generator") as parallel,
-    ):
+    jobs = 1 if processes and len(tasks) <= ALONE else -1
+    with progress_bar() as bar:
         shown = bar.add_task(what, total=len(tasks), unit="images")
-        for wave in _pieces(tasks, max(together, workers * IMAGES_IN_FLIGHT)):
-            calls = (joblib.delayed(_do)(work, piece) for piece in _pieces(wave, IMAGES_PER_TASK))
-            results = zip(wave, chain.from_iterable(parallel(calls)), strict=True)
+        for wave in _pieces(tasks, max(together, engine.workers() * IMAGES_IN_FLIGHT)):
+            pieces = _pieces(wave, IMAGES_PER_TASK)
+            done = engine.map(partial(_do, work), pieces, threads=not processes, jobs=jobs)
+            results = zip(wave, chain.from_iterable(done), strict=True)
             while some := list(islice(results, together)):
                 yield some
                 bar.advance(shown, len(some))

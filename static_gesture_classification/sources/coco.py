@@ -23,6 +23,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.places import RemotePath
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.annotated import (
     Annotated,
@@ -171,7 +172,13 @@ def picture_folders(name: str) -> list[str]:
 def has_keys(path: Any) -> bool:
     """Whether the text of a file has COCO's keys; it is not parsed."""
     try:
+        if isinstance(path, RemotePath):
+            return _holds_keys(path.read_bytes())
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(COCO_KEYS[0]) >= 0 and any(content.find(key) >= 0 for key in COCO_KEYS[1:])
+            return _holds_keys(content)
     except (OSError, ValueError):  # ValueError: it is empty
         return False
+
+
+def _holds_keys(content: bytes | mmap.mmap) -> bool:
+    return content.find(COCO_KEYS[0]) >= 0 and any(content.find(key) >= 0 for key in COCO_KEYS[1:])

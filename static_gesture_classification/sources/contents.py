@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.configuration import entry_point
+from static_gesture_classification.places import is_url, locate
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.sources.source import Source
 
@@ -40,12 +41,12 @@ def contents(source: Source) -> dict[str, Any]:
     digest = hashlib.blake2b(digest_size=16)
     for path in sorted(source.paths_to_watch()) if source.present() else ():
         try:
-            state = os.stat(path)  # noqa: PTH116  a million Paths cost more
+            state = locate(path).stat() if is_url(path) else os.stat(path)  # noqa: PTH116  a million Paths cost more
         except OSError:  # a link to nowhere
             continue
         if not stat.S_ISDIR(state.st_mode):
             files, size = files + 1, size + state.st_size
-        name = os.fsencode(os.path.relpath(path, source.folder))
+        name = os.fsencode(path if is_url(path) else os.path.relpath(path, source.folder))
         digest.update(b"%b\0%d\0%d\0" % (name, state.st_size, state.st_mtime_ns))
     return {"files": files, "bytes": size, "state": digest.hexdigest()}
 

@@ -31,6 +31,7 @@ from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_names import is_text
 from static_gesture_classification.image_files import NOT_UTF8, is_hidden, is_image
+from static_gesture_classification.places import names_in
 from static_gesture_classification.samples import LANDMARK_COUNT, Rejected
 from static_gesture_classification.sources.parsing import read_any_json
 from static_gesture_classification.sources.source import Hands, Piece, Source, files_in, folders_in
@@ -155,7 +156,7 @@ class Hagrid(Source):
         images: dict[str, str] = {}
         beside = Hands.of(gesture.name, [])
         for folder in gesture.folders:
-            for name in sorted(os.listdir(self.folder / folder)):  # noqa: PTH208  a million Paths cost more
+            for name in sorted(names_in(self.folder / folder)):
                 path = f"{folder}/{name}"
                 if not is_text(name):
                     beside.passed_over.append(Rejected(self.name, path, path, NOT_UTF8))

@@ -8,7 +8,6 @@ then everything, so that almost nothing is read if sources share no image.
 from __future__ import annotations
 
 import filecmp
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from static_gesture_classification.places import RemotePath, locate, real_path
 from static_gesture_classification.samples import BOX, Rejected
 from static_gesture_classification.sources.source import SampleBatch
 
@@ -44,7 +44,7 @@ class Contents:
             return None
         self.compared[source] = self.compared.get(source, 0) + 1
         for owner, other in self.by_size.get(size, ()):
-            if owner != source and _tail(path, size) == _tail(other, size) and filecmp.cmp(path, other, shallow=False):
+            if owner != source and _tail(path, size) == _tail(other, size) and _same(path, other):
                 return owner
         self.by_size.setdefault(size, []).append((source, path))
         return None
@@ -92,7 +92,7 @@ class RepeatedImages:
     def _owner(self, source: str, image: int, path: str) -> str:
         owner = self._owners.get(image)
         if owner is None:
-            owner = (self._contents.twin(source, Path(path)) if self._contents else None) or source
+            owner = (self._contents.twin(source, locate(path)) if self._contents else None) or source
             self._owners[image] = owner
         return owner
 
@@ -101,7 +101,7 @@ class RepeatedImages:
         parts = [path.rpartition("/") for path in table["image"].to_pylist()]
         for folder in {folder for folder, _, _ in parts}:
             if (root, folder) not in self._folders:
-                self._folders[root, folder] = os.path.realpath(Path(root).expanduser() / folder)
+                self._folders[root, folder] = real_path(locate(root) / folder)
         return [f"{self._folders[root, folder]}/{name}" for folder, _, name in parts]
 
 
@@ -112,6 +112,12 @@ def with_boxes(images: npt.NDArray[np.uint64], table: pa.Table) -> npt.NDArray[n
         keys = (keys ^ table[name].to_numpy().view(np.uint32)) * np.uint64(0x100000001B3)  # FNV-1a's prime
         keys ^= keys >> np.uint64(29)
     return keys
+
+
+def _same(path: Path, other: Path) -> bool:
+    if isinstance(path, RemotePath) or isinstance(other, RemotePath):
+        return path.read_bytes() == other.read_bytes()
+    return filecmp.cmp(path, other, shallow=False)
 
 
 def _tail(path: Path, size: int) -> bytes:

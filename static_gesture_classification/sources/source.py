@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from joblib import Parallel, delayed
 
 from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.errors import DataError, UserError
@@ -33,6 +33,9 @@ from static_gesture_classification.image_files import (
     is_hidden,
     is_image,
 )
+from static_gesture_classification.parallel.engine import Engine
+from static_gesture_classification.parallel.local import LocalEngine
+from static_gesture_classification.places import locate, names_in, real_path, scan
 from static_gesture_classification.samples import (
     LANDMARK_COUNT,
     SCHEMA,
@@ -157,7 +160,7 @@ class Source(ABC):
 
     Args:
         name: the source's name; part of each sample's identity.
-        root: the dataset's folder, stored in the table as given here.
+        root: the dataset's folder or URL, stored in the table as given here.
         usual_root: the folder of downloads; the source is left out if that is absent, another absent root is an error.
         how_to_get: how to get the dataset, for messages.
         licence: of its data, for the model card; None if unknown.
@@ -191,7 +194,7 @@ class Source(ABC):
         """
 
     def workers(self, pieces: Sequence[Piece]) -> int:
-        """Number of processes that read."""
+        """Number of processes of this machine that read."""
         return 1
 
     def paths_to_watch(self) -> Iterable[str]:
@@ -204,8 +207,8 @@ class Source(ABC):
 
     @property
     def folder(self) -> Path:
-        """The root, with `~` expanded."""
-        return Path(self.root).expanduser()
+        """The root, with `~` expanded; at a URL it reads like one (`places`)."""
+        return locate(self.root)
 
     def present(self) -> bool:
         """Whether the root holds any file; False only for an absent usual root.
@@ -224,8 +227,18 @@ class Source(ABC):
         state = "is empty" if self.folder.is_dir() else "is not a folder" if self.folder.exists() else "does not exist"
         raise DataError(f"source {self.name}: {self.root} {state}; set sources.{self.name}.root, or {self.how_to_get}")
 
-    def read(self, vocabulary: Vocabulary, progress: Callable[[int, int], None] | None = None) -> Iterator[SampleBatch]:
-        """Rows of the sample table, in batches that fit in memory; `progress` gets the numbers of read and all pieces.
+    def read(
+        self,
+        vocabulary: Vocabulary,
+        progress: Callable[[int, int], None] | None = None,
+        engine: Engine | None = None,
+    ) -> Iterator[SampleBatch]:
+        """Rows of the sample table, in batches that fit in memory.
+
+        Args:
+            vocabulary: the gestures.
+            progress: gets the numbers of read and all pieces.
+            engine: where pieces are read; None: on this machine.
 
         Raises:
             DataError: labels are neither mapped nor ignored (after the last batch, so that it names all of them); see
@@ -233,19 +246,21 @@ class Source(ABC):
             UserError: the label map or `gestures` has a gesture that is not in the vocabulary.
         """
         self._check_gestures(vocabulary)
-        batches = self._batches(vocabulary, progress or (lambda done, total: None))
+        batches = self._batches(vocabulary, progress or (lambda done, total: None), engine or LocalEngine())
         if self.max_per_gesture is None:
             return batches
         return spread_over_subjects(batches, self.max_per_gesture, self.seed)
 
-    def _batches(self, vocabulary: Vocabulary, progress: Callable[[int, int], None]) -> Iterator[SampleBatch]:
+    def _batches(
+        self, vocabulary: Vocabulary, progress: Callable[[int, int], None], engine: Engine
+    ) -> Iterator[SampleBatch]:
         pieces = self.pieces()
         progress(0, len(pieces))
         if passed_over := self._find_unnameable():
             yield SampleBatch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
-        parallel = Parallel(n_jobs=self.workers(pieces), return_as="generator")
-        results = parallel(delayed(self._check_piece)(piece, vocabulary) for piece in pieces)
+        check = partial(self._check_piece, vocabulary=vocabulary)
+        results = engine.map(check, pieces, jobs=self.workers(pieces))
         for done, batches in enumerate(results, start=1):
             yield from batches
             progress(done, len(pieces))
@@ -318,7 +333,7 @@ class Source(ABC):
     def _find_unnameable(self) -> list[Rejected]:
         """Entries of the root whose name no table can hold."""
         try:
-            names = [name for name in os.listdir(self.folder) if not is_text(name)]  # noqa: PTH208  Paths cost more
+            names = [name for name in names_in(self.folder) if not is_text(name)]
         except OSError:
             return []
         return [Rejected(self.name, printable(name), printable(name), NOT_UTF8) for name in sorted(names)]
@@ -432,14 +447,14 @@ def folders_in(folder: Path) -> list[str]:
 def every_file(folder: Path) -> Iterator[str]:
     """Paths of all files in a folder and below it, also behind links; filtered like `files_in`."""
     seen: set[str] = set()
-    todo = [os.fspath(folder)]
+    todo = [str(folder)]
     while todo:
         place = todo.pop()
-        real = os.path.realpath(place)
+        real = real_path(place)
         if real in seen:
             continue
         seen.add(real)
-        for entry in _scan(Path(place)):
+        for entry in _scan(locate(place)):
             if is_folder(entry):
                 todo.append(entry.path)
             else:
@@ -448,7 +463,7 @@ def every_file(folder: Path) -> Iterator[str]:
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as entries:
+        with scan(folder) as entries:
             return [entry for entry in entries if not is_hidden(entry.name) and is_text(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,7 +16,6 @@ import numpy.typing as npt
 import simplejpeg
 from omegaconf import DictConfig, OmegaConf
 
-from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
@@ -25,7 +25,7 @@ from static_gesture_classification.synthetic.scenes import PosedHand, draw_hand,
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 from static_gesture_classification.synthetic.subjects import Subject, draw_subject
 
-UNSEEN = {"n_jobs", "contact_sheet"}  # settings that do not change a picture
+UNSEEN = {"n_jobs", "contact_sheet", "engine"}  # settings that do not change a picture
 
 Annotation = dict[str, Any]
 
@@ -151,7 +151,7 @@ class SyntheticDataset:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture on the disk; `is_new`: it was missing before."""
+    """A picture; `is_new`: it was missing before."""
 
     picture: Picture
     annotation: Annotation
@@ -172,30 +172,27 @@ def annotate(hand: PosedHand) -> Annotation:
     }
 
 
-def take_missing(dataset: SyntheticDataset, root: Path, pictures: list[Picture]) -> list[Photograph]:
-    """Take the missing pictures of a list, and annotate all."""
-    photographs = []
-    for picture in pictures:
+def take(dataset: SyntheticDataset, wanted: Sequence[tuple[Picture, bool]]) -> list[tuple[Photograph, bytes]]:
+    """Annotate pictures and take those that are missing.
+
+    Args:
+        dataset: that they are of.
+        wanted: pictures, each with whether it is missing.
+
+    Returns:
+        each picture with its JPEG file, or with no bytes if it was not missing.
+    """
+    taken = []
+    for picture, is_missing in wanted:
         hand, rng = dataset.draw_hand(picture)
-        path = root / dataset.file(picture)
-        is_new = not path.is_file()
-        if is_new:
+        jpeg = b""
+        if is_missing:
             pixels = photograph(hand, rng, dataset.settings.variety)
             low, high = dataset.settings.quality
             quality = int(rng.integers(low, high + 1))
-            _write(path, simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420"))
-        photographs.append(Photograph(picture, annotate(hand), is_new))
-    return photographs
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        with atomic_path(path) as partial:
-            partial.write_bytes(data)
-    except FileNotFoundError:
-        # A process of a killed run may finish its last picture while the repeated run takes the same one.
-        if not path.is_file():
-            raise
+            jpeg = simplejpeg.encode_jpeg(pixels, quality=quality, colorspace="RGB", colorsubsampling="420")
+        taken.append((Photograph(picture, annotate(hand), is_missing), jpeg))
+    return taken
 
 
 def _hash(*parts: str) -> str:

@@ -17,19 +17,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import joblib
 from omegaconf import DictConfig
 
-from static_gesture_classification.atomic_files import explain_write_errors, write_json, write_text
+from static_gesture_classification.atomic_files import explain_write_errors, write_bytes, write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.samples import SPLITS
-from static_gesture_classification.synthetic.dataset import Annotation, Photograph, SyntheticDataset, take_missing
+from static_gesture_classification.synthetic.dataset import Annotation, Photograph, Picture, SyntheticDataset, take
 from static_gesture_classification.terminal import say, track
 
 SYNTHETIC = "synthetic"
@@ -78,20 +78,27 @@ def claim(root: Path) -> None:
 
 
 def take_pictures(dataset: SyntheticDataset, root: Path) -> list[Photograph]:
-    """Take all pictures that are missing, in parallel; returns all, in the dataset's order."""
+    """Take all pictures that are missing, in parallel, and write them; returns all, in the dataset's order."""
     pictures = dataset.pictures
     with explain_write_errors(root):
         for gesture in dataset.vocabulary:
             (root / gesture).mkdir(parents=True, exist_ok=True)
     _remove(root.glob("*/.*.partial"))
     # The first picture is taken here: it compiles the renderer once, for all processes to load.
-    first = take_missing(dataset, root, pictures[:1])
-    chunks = [pictures[i : i + PICTURES_PER_TASK] for i in range(1, len(pictures), PICTURES_PER_TASK)]
-    parallel = joblib.Parallel(n_jobs=dataset.settings.n_jobs, return_as="generator_unordered")
-    others = parallel(joblib.delayed(take_missing)(dataset, root, chunk) for chunk in chunks)
-    taken = track(chain(first, chain.from_iterable(others)), "synthetic hands", len(pictures))
-    unordered = {photograph.picture: photograph for photograph in taken}
-    return [unordered[picture] for picture in pictures]
+    first = take(dataset, _with_missing(dataset, root, pictures[:1]))
+    rest = range(1, len(pictures), PICTURES_PER_TASK)
+    chunks = (_with_missing(dataset, root, pictures[start : start + PICTURES_PER_TASK]) for start in rest)
+    others = dataset.settings.engine.build().map(partial(take, dataset), chunks, jobs=dataset.settings.n_jobs)
+    photographs = []
+    for photograph, jpeg in track(chain(first, chain.from_iterable(others)), "synthetic hands", len(pictures)):
+        if photograph.is_new:
+            write_bytes(root / dataset.file(photograph.picture), jpeg)
+        photographs.append(photograph)
+    return photographs
+
+
+def _with_missing(dataset: SyntheticDataset, root: Path, pictures: Sequence[Picture]) -> list[tuple[Picture, bool]]:
+    return [(picture, not (root / dataset.file(picture)).is_file()) for picture in pictures]
 
 
 def write_annotations(dataset: SyntheticDataset, root: Path, photographs: Sequence[Photograph]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.settings import Settings
 
 Quality = Annotated[int, Field(ge=1, le=100)]
@@ -26,6 +27,7 @@ class SyntheticSettings(Settings, key="synthetic"):
         seed: other seeds give other pictures.
         n_jobs: number of processes; -1 is one per core.
         contact_sheet: file of the contact sheet.
+        engine: where pictures are taken.
     """
 
     images: int = Field(ge=1)
@@ -39,6 +41,7 @@ class SyntheticSettings(Settings, key="synthetic"):
     seed: str
     n_jobs: int
     contact_sheet: Path
+    engine: EngineSettings = EngineSettings()
 
     @field_validator("test")
     @classmethod

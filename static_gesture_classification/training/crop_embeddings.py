@@ -8,6 +8,7 @@ of these (see `keyed_store`), so a retraining computes those of new crops only. 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 
 from static_gesture_classification.code_identity import code_digest
 from static_gesture_classification.keyed_store import KEY, KeyedStore, digest
+from static_gesture_classification.parallel.engine import Engine
 from static_gesture_classification.terminal import track
 from static_gesture_classification.training.models import hand_network
 from static_gesture_classification.training.models.hand_network import EMBEDDING_WIDTH, HandNetwork
@@ -53,7 +55,9 @@ class CropEmbeddings:
         return found
 
 
-def embed_crops(crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path, device: str) -> CropEmbeddings:
+def embed_crops(
+    crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path, device: str, engine: Engine
+) -> CropEmbeddings:
     """The embeddings of some crops; those that the folder lacks are computed.
 
     Args:
@@ -62,6 +66,7 @@ def embed_crops(crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path
         network: frozen.
         folder: where they are kept.
         device: of torch.
+        engine: where they are computed.
 
     Raises:
         OutputError: the folder cannot be written; what was kept before stays.
@@ -69,20 +74,25 @@ def embed_crops(crops: Any, rows: np.ndarray, network: HandNetwork, folder: Path
     keys, present = _keys_of(crops, rows, _maker(network))
     store = KeyedStore(folder, {_COLUMN: np.dtype(("<f2", (VARIANTS, EMBEDDING_WIDTH)))})
     missing = np.flatnonzero(present & (store.find(keys) < 0))
-    network = network.to(device).eval()
-    for start in track(range(0, len(missing), _BLOCK), "crop embeddings", total=-(-len(missing) // _BLOCK)):
-        some = missing[start : start + _BLOCK]
-        images = torch.from_numpy(np.ascontiguousarray(crops[rows[some]])).permute(0, 3, 1, 2)
-        variants = torch.stack([images, images.flip(3)], 1).flatten(0, 1)
-        with torch.inference_mode():
-            embeddings = (
-                network(variants.to(device)).float().cpu().numpy().reshape(len(some), VARIANTS, EMBEDDING_WIDTH)
-            )
-        store.add(keys[some], {_COLUMN: embeddings.clip(-_HALF, _HALF)})
+    blocks = [missing[start : start + _BLOCK] for start in range(0, len(missing), _BLOCK)]
+    embed = partial(_embed, network=network.to(device).eval(), device=device)
+    images = (np.ascontiguousarray(crops[rows[some]]) for some in blocks)
+    made = engine.map(embed, images, threads=True, jobs=1)  # torch uses all processors of a machine itself
+    for some, embeddings in zip(blocks, track(made, "crop embeddings", total=len(blocks)), strict=True):
+        store.add(keys[some], {_COLUMN: embeddings})
     network.to("cpu").train()  # Lightning warns of parts in evaluation mode; these do not differ
     positions = np.full(len(crops), -1)
     positions[rows] = np.where(present, store.find(keys), -1)
     return CropEmbeddings(store.column(_COLUMN), positions)
+
+
+def _embed(crops: np.ndarray, network: HandNetwork, device: str) -> np.ndarray:
+    """The embeddings of crops uint8 (k, side, side, 3): float32 (k, VARIANTS, EMBEDDING_WIDTH)."""
+    images = torch.from_numpy(crops.copy()).permute(0, 3, 1, 2)
+    variants = torch.stack([images, images.flip(3)], 1).flatten(0, 1)
+    with torch.inference_mode():
+        embeddings = network(variants.to(device)).float().cpu().numpy()
+    return embeddings.reshape(len(crops), VARIANTS, EMBEDDING_WIDTH).clip(-_HALF, _HALF)
 
 
 def _keys_of(crops: Any, rows: np.ndarray, maker: bytes) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.samples import BOX, group_of
 from static_gesture_classification.training.batches import Batch, PreparedHandsDataset
 from static_gesture_classification.training.feeding import Feeding
@@ -138,11 +139,11 @@ class GestureDataModule(LightningDataModule):
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
 
-    def precompute(self, network: Network, model: Mapping[str, Any], device: str) -> None:
+    def precompute(self, network: Network, model: Mapping[str, Any], device: str, engine: EngineSettings) -> None:
         """Compute what is the same in every epoch: see `InputKind.precompute`. Other ranks read what rank 0 keeps."""
         rows = np.unique(np.concatenate(list(self.rows.values())))
         with self.ranks.one_after_another():
-            self._trained_on = self.kind.precompute(self.hands, rows, network, model, device)
+            self._trained_on = self.kind.precompute(self.hands, rows, network, model, device, engine)
 
     def counts(self, split: str) -> list[int]:
         """Samples per gesture, in class order, of a split."""

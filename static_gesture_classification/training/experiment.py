@@ -79,7 +79,7 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
     network, wanted = initial_network(settings.model, data.vocabulary), settings.trainer
     hardware.use_processor(None)
     device = "cuda" if hardware.torch_device(wanted.accelerator) == "cuda" else "cpu"
-    data.precompute(network, settings.model, device)
+    data.precompute(network, settings.model, device, settings.engine)
     hardware.use_processor(wanted.threads, data.ranks.local_world)
     if wanted.compile is not None:
         network.compile(mode=wanted.compile)  # in place: its weights keep their names

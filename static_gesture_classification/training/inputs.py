@@ -25,6 +25,7 @@ import numpy as np
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.hand_points import LANDMARK_COUNT, points_of
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.workspace import Workspace
 
@@ -252,7 +253,13 @@ class InputKind(ABC):
         return PreparedHands(table, rows, points, array.shape[1], made.get("margin"))
 
     def precompute(
-        self, hands: PreparedHands, rows: np.ndarray, network: Network, model: Mapping[str, Any], device: str
+        self,
+        hands: PreparedHands,
+        rows: np.ndarray,
+        network: Network,
+        model: Mapping[str, Any],
+        device: str,
+        engine: EngineSettings,
     ) -> PreparedHands:
         """Hands for training, with what is the same in every epoch computed once; by default as they are.
 
@@ -262,6 +269,7 @@ class InputKind(ABC):
             network: that will be trained.
             model: the node `model`, which says where results are kept.
             device: of torch.
+            engine: where it is computed.
         """
         return hands
 
@@ -463,13 +471,20 @@ class Fused(InputKind):
         )
 
     def precompute(
-        self, hands: PreparedHands, rows: np.ndarray, network: Network, model: Mapping[str, Any], device: str
+        self,
+        hands: PreparedHands,
+        rows: np.ndarray,
+        network: Network,
+        model: Mapping[str, Any],
+        device: str,
+        engine: EngineSettings,
     ) -> PreparedHands:
         """See `InputKind.precompute`: embeddings take the place of crops."""
         from static_gesture_classification.training.crop_embeddings import embed_crops
 
         hand: Any = network.backbone.hand
-        return replace(hands, crops=embed_crops(hands.crops, rows, hand, Path(model["embeddings"]), device))
+        folder = Path(model["embeddings"])
+        return replace(hands, crops=embed_crops(hands.crops, rows, hand, folder, device, engine.build()))
 
 
 KINDS: dict[str, InputKind] = {kind.name: kind for kind in (Crops(), Landmarks(), Fused())}

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import Field, field_validator
 
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.workspace import Workspace
 
@@ -99,6 +100,7 @@ class TrainingSettings(Settings, key=""):
         background_share: of hands in use that show no gesture; `background.share`.
         seed: of all randomness.
         tags: further short labels of the run.
+        engine: where embeddings of crops are computed.
         configuration: the whole configuration, plain values, which the run folder keeps.
     """
 
@@ -117,6 +119,7 @@ class TrainingSettings(Settings, key=""):
     background_share: Annotated[float, At("background.share")] = Field(gt=0, lt=1)
     seed: int
     tags: list[str] = Field(default_factory=list)
+    engine: EngineSettings = EngineSettings()
     configuration: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod

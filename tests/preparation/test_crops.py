@@ -405,7 +405,7 @@ def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
 def test_signal_from_outside_leaves_what_was_decoded(dataset: Dataset, tmp_path: Path) -> None:
     _, index = dataset(200)
     output = tmp_path / "crops"
-    code = BUILD.format(index=str(index), output=str(output), fault="crops._crop_image = slow(crops._crop_image)")
+    code = BUILD.format(index=str(index), output=str(output), fault="crops.crop_image = slow(crops.crop_image)")
     with running([sys.executable, "-c", SLOW + code]) as process:
         until(lambda: rows_done(output) >= 30 or process.poll() is not None)
         process.send_signal(signal.SIGKILL)

@@ -76,11 +76,11 @@ def lay_out(tiles: list[Image.Image]) -> Image.Image:
     rows = -(-len(tiles) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * LARGE, rows * LARGE))
     for number, tile in enumerate(tiles):
-        sheet.paste(tile, place_of(number))
+        sheet.paste(tile, locate(number))
     return sheet
 
 
-def place_of(number: int) -> tuple[int, int]:
+def locate(number: int) -> tuple[int, int]:
     """Left upper corner of a tile."""
     return number % COLUMNS * LARGE, number // COLUMNS * LARGE
 

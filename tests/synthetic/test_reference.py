@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from tests.synthetic.reference import FILE, draw_tiles, place_of
+from tests.synthetic.reference import FILE, draw_tiles, locate
 
 
 def test_pictures_of_a_seed_stay_as_they_are():
@@ -10,7 +10,7 @@ def test_pictures_of_a_seed_stay_as_they_are():
         sheet = image.convert("RGB")
     changed = []
     for number, (name, tile) in enumerate(draw_tiles()):
-        x, y = place_of(number)
+        x, y = locate(number)
         kept = np.asarray(sheet.crop((x, y, x + tile.width, y + tile.height)), int)
         if (np.abs(kept - np.asarray(tile)).max(axis=2) > 3).mean() > 0.005:
             changed.append(name)

@@ -66,7 +66,9 @@ class ErrorPair:
         rate: their ratio.
         interval: of the rate, over subjects as far as they are known (see `resampling_units`).
         f1_at_stake: see the module.
-        sources, subjects: the sources and subjects that show the gesture, most errors first.
+        sources: those that show the gesture, most errors first.
+        subjects: those who have the error, most errors first.
+        shown_by: how many subjects show the gesture.
         rows: (count,) rows of the predictions table, highest score first.
     """
 
@@ -79,6 +81,7 @@ class ErrorPair:
     f1_at_stake: float
     sources: tuple[Part, ...]
     subjects: tuple[Part, ...]
+    shown_by: int
     rows: Integers
 
     @property
@@ -104,7 +107,7 @@ class ErrorPair:
             some = "" if unknown == self.count else f"{unknown:,} of {self.count:,} "
             return f"{some}from unknown people"
         name = short_subject_name(first.source, first.subject) if several else shorten(first.subject)
-        if len(self.subjects) == 1:
+        if self.shown_by == 1:
             return f"all from {name}, alone in showing it"
         if first.count == self.count:
             return f"all from {name}" if self.count > 1 else f"from {name}"
@@ -239,14 +242,16 @@ def _errors_of(own: pd.DataFrame, predictions: Sequence[str], resamples: int, se
             interval=interval,
             f1_at_stake=math.nan,
             sources=tuple(_parts(sources, column)),
-            subjects=tuple(_parts(subjects, column)),
+            subjects=tuple(_parts(subjects[subjects[column] > 0], column)),
+            shown_by=len(subjects),
             rows=errors.index.to_numpy(np.int64),
         )
 
 
 def _parts(sums: pd.DataFrame, column: str) -> Iterator[Part]:
-    for row in sums.sort_values(column, ascending=False, kind="stable").to_dict("records"):
-        yield Part(str(row["source"]), str(row.get("subject", "")), int(row[column]), int(row["support"]))
+    ordered = sums.sort_values(column, ascending=False, kind="stable")
+    subjects = ordered["subject"].tolist() if "subject" in ordered else [""] * len(ordered)
+    yield from map(Part, ordered["source"].tolist(), subjects, ordered[column].tolist(), ordered["support"].tolist())
 
 
 def _worst_first(error: ErrorPair) -> tuple[float, int, str]:

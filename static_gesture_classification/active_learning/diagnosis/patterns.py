@@ -137,15 +137,17 @@ def find_patterns(confusions: Confusions, pictures: Pictures, settings: PatternS
     errors = confusions.errors[: settings.pairs]
     gestures = list(dict.fromkeys(error.gesture for error in errors))
     found: dict[str, Pattern] = {}
+    right = {gesture: right_samples(confusions, gesture, settings) for gesture in gestures}
+    every = np.concatenate([np.zeros(0, np.int64), *right.values(), *(error.rows for error in errors)])
+    points = read_landmarks(settings.landmarks, confusions.predictions.column("sample_id")[every].tolist())
     for gesture in track(gestures, "patterns", len(gestures), "gestures") if gestures else ():
         own = [error for error in errors if error.gesture == gesture]
-        right = right_samples(confusions, gesture, settings)
-        rows = np.concatenate([right, *(error.rows for error in own)])
+        rows = np.concatenate([right[gesture], *(error.rows for error in own)])
         frame = confusions.predictions.table.take(rows).to_pandas()
-        shown, points = pictures.of(frame), read_landmarks(settings.landmarks, frame["sample_id"].tolist())
+        shown = pictures.of(frame)
         table = measure(frame, shown, pictures.are_readable(frame), points).set_index(pd.Index(rows))
         for error in own:
-            found[error.name] = _pattern(error, table, right, confusions.predictions.embeddings, settings)
+            found[error.name] = _pattern(error, table, right[gesture], confusions.predictions.embeddings, settings)
     return [found[error.name] for error in errors]
 
 

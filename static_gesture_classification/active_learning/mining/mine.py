@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,7 @@ def main(config: DictConfig) -> None:
     check_fit(lines, classifier, settings)
     pool = open_pool(settings, classifier)
     print_pool(pool.hands)
-    examples = [examples_of(line, classifier, settings) for line in lines]
+    examples = examples_of(lines, classifier, settings)
     rankings = [
         rank_hands(line, example, pool, classifier.vocabulary, settings.admission)
         for line, example in zip(lines, examples, strict=True)
@@ -99,30 +99,38 @@ def check_fit(lines: Sequence[PlannedRecording], classifier: Classifier, setting
             )
 
 
-def examples_of(line: PlannedRecording, classifier: Classifier, settings: MiningSettings) -> Examples:
-    """Embeddings of a line's errors and of right samples of the other gesture, by the current model.
+def examples_of(lines: Sequence[PlannedRecording], classifier: Classifier, settings: MiningSettings) -> list[Examples]:
+    """Embeddings of each line's errors and of right samples of the other gesture, by the current model.
 
     At most `mining.examples` are taken from the predictions of val; without any, the plan's examples are taken.
     """
-    errors, others = _errors_and_others(line, settings)
-    if errors.empty:
-        errors = _plan_examples(line)
-    return Examples(*(_embeddings(each, classifier, settings) for each in (errors, others)))
+    predicted = _read_predicted(settings.predictions)
+    chosen = [_errors_and_others(line, predicted, settings.examples) for line in lines]
+    pairs = [
+        (_plan_examples(line) if errors.empty else errors, others)
+        for line, (errors, others) in zip(lines, chosen, strict=True)
+    ]
+    marks = _landmarks([ids for pair in pairs for each in pair for ids in each["sample_id"]], classifier, settings)
+    return [Examples(*(_embeddings(each, marks, classifier, settings) for each in pair)) for pair in pairs]
 
 
-def _errors_and_others(line: PlannedRecording, settings: MiningSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    path, most, none = settings.predictions, settings.examples, pd.DataFrame(columns=SCHEMA.names, dtype=object)
+def _read_predicted(path: Path) -> pd.DataFrame:
+    """The predictions of val, none where there is no such table. Raises `UserError` for samples of test."""
     if not path.is_file():
-        return none, none
+        return pd.DataFrame(columns=[*SCHEMA.names, "prediction", "score"], dtype=object)
     table = read_predictions(path).to_frame()
     if (table["split"] == TEST).any():
         raise UserError(
             f"{path} has samples of test, and nothing may be learned from test; set mining.predictions to val's"
         )
+    return table
+
+
+def _errors_and_others(line: PlannedRecording, table: pd.DataFrame, most: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     own = table[table["gesture"] == line.gesture]
     if line.mistaken_for is None:  # the samples with the lowest probability of their gesture
         known = PROBABILITY + line.gesture in table
-        return own.sort_values(PROBABILITY + line.gesture if known else "score").head(line.count), none
+        return own.sort_values(PROBABILITY + line.gesture if known else "score").head(line.count), table.iloc[:0]
     errors = own[own["prediction"] == line.mistaken_for].sort_values("score", ascending=False).head(most)
     right = table[(table["gesture"] == line.mistaken_for) & (table["prediction"] == line.mistaken_for)]
     return errors, right.iloc[:: max(1, -(-len(right) // most))]
@@ -133,26 +141,24 @@ def _plan_examples(line: PlannedRecording) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sample_id", "image", "root", *BOX])
 
 
-def _embeddings(samples: pd.DataFrame, classifier: Classifier, settings: MiningSettings) -> np.ndarray:
-    """Embeddings (n, D) of the samples that the current model can see."""
+def _embeddings(
+    samples: pd.DataFrame, marks: Mapping[str, np.ndarray], classifier: Classifier, settings: MiningSettings
+) -> np.ndarray:
+    """Embeddings (n, D) of the samples that the current model can see; `marks`: see `_landmarks`."""
     if samples.empty:
         return np.zeros((0, classifier.network.head.in_features), np.float32)
-    samples = samples.reset_index(drop=True)
-    samples = samples.assign(landmarks=_landmarks(samples, settings) if classifier.kind.needs_landmarks else None)
+    known = [marks[sample].ravel() if sample in marks else None for sample in samples["sample_id"]]
+    samples = samples.reset_index(drop=True).assign(landmarks=pd.Series(known, dtype=object))
     pool = embed(PoolHands("examples", samples), classifier, settings)
     return np.asarray(pool.store.embeddings[pool.rows], np.float32)
 
 
-def _landmarks(samples: pd.DataFrame, settings: MiningSettings) -> pd.Series:
-    """The samples' landmarks by earlier stages; None where there are none."""
+def _landmarks(ids: Sequence[str], classifier: Classifier, settings: MiningSettings) -> dict[str, np.ndarray]:
+    """Landmarks (21, 2) of the samples by earlier stages, if the model sees any, of those that have some."""
     paths = settings.workspace
     tables = (paths.landmarks / paths.index_table.name, paths.split_table, paths.index_table)
     table = next((path for path in tables if path.is_file()), None)
-    if table is None:
-        return pd.Series([None] * len(samples), dtype=object)
-    known = read_landmarks_of(table, samples["sample_id"])
-    marks = [known[sample].ravel() if sample in known else None for sample in samples["sample_id"]]
-    return pd.Series(marks, samples.index, dtype=object)
+    return {} if table is None or not classifier.kind.needs_landmarks else read_landmarks_of(table, ids)
 
 
 def write_found(
