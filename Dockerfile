@@ -1,19 +1,19 @@
 # Both commands of the README in a container:
-#   docker build --tag gestures .
-#   docker run --name repro gestures                           # make repro; if it is stopped: docker start --attach repro
+#   docker build --tag gesture-training .
+#   docker run --name repro gesture-training                           # make repro; if it is stopped: docker start --attach repro
 #   docker cp repro:/project/reports reports                   # and repro:/project/models
-#   docker run --rm gestures make test
+#   docker run --rm gesture-training make test
 #
 # Datasets, recordings and the settings of this machine are not in the image; hand them in:
-#   docker run --volume "$PWD/data/raw:/project/data/raw:ro" --volume "$PWD/conf/local:/project/conf/local:ro" gestures
+#   docker run --volume "$PWD/data/raw:/project/data/raw:ro" --volume "$PWD/conf/local:/project/conf/local:ro" gesture-training
 #
 # PyPI's torch brings CUDA, several GB. Without a GPU:
-#   docker build --build-arg PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu --tag gestures .
+#   docker build --build-arg PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu --tag gesture-training .
 FROM python:3.11-slim-bookworm
 
 # Git and Make for the commands, the others for cameras, videos, the recorder's window and the tests (as .ci/run).
 RUN apt-get update && apt-get install --yes --no-install-recommends \
-        git make libgl1 libglib2.0-0 xvfb xdotool strace chromium \
+        git make libgl1 libglib2.0-0 libatomic1 xvfb xdotool strace chromium \
     && rm -rf /var/lib/apt/lists/*
 
 RUN useradd --create-home gestures && install --directory --owner gestures --group gestures /project

@@ -137,8 +137,7 @@ def composed(project: Path, load: Load, *overrides: str, rehearsal: bool) -> Dic
 
 def write_data(project: Path, load: Load) -> None:
     """Crops or landmarks with their splits, as the pipeline leaves them; noise, since only time is measured."""
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        names = list(compose("config").gestures.names)
+    names = list(compose("config").gestures.names)
     count = load.samples + load.samples // VAL
     splits = ["train" if number < load.samples else "val" for number in range(count)]
     samples = pd.DataFrame([row_of(n, names[n % len(names)], split) for n, split in enumerate(splits)])

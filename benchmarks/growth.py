@@ -14,15 +14,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +27,7 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 from index_speed import usage, write_dataset
-from machine import processor
+from machine import measured_on
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "growth.md"
@@ -347,11 +344,10 @@ STAGES = {
 
 def report(costs: dict[str, list[Cost]]) -> None:
     draw(costs, RESULT.with_suffix(".png"))
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "pandas", "pyarrow"))
+    machine = measured_on("numpy", "numba", "pandas", "pyarrow")
     text = "\n".join(
         [
-            f"# How costs grow\n\n{date.today()}, {processor()}, {os.cpu_count()} cores, Python "
-            f"{platform.python_version()}, {versions}; load average {os.getloadavg()[0]:.1f}.\n",
+            f"# How costs grow\n\n{machine}; load average {os.getloadavg()[0]:.1f}.\n",
             "Wall seconds, with processor seconds of all processes and threads in brackets; the machine is shared, so "
             "the latter say more about growth. Both include the start of Python and of the command. `growth` is how "
             "the processor seconds grow over the last doubling (2.0 is linear). Memory is what is resident, which "

@@ -41,9 +41,10 @@ PARTS = 10
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a stage took: wall seconds, peak of its resident memory in MiB, and what it said."""
+    """What a stage took: wall seconds, processor seconds, peak of its resident memory in MiB, and what it said."""
 
     seconds: float
+    processor_seconds: float
     peak_mib: float
     said: str
 
@@ -89,23 +90,25 @@ def measure(arguments: list[str], work: Path) -> Measurement:
     start = time.perf_counter()
     with (work / "said.txt").open("w+b") as said:
         process = psutil.Popen([sys.executable, *arguments], cwd=work, env=environment, stdout=said)
-        peak = 0
+        peak, spent = 0, 0.0
         while process.poll() is None:
-            peak = max(peak, resident(process))
+            memory, seconds = usage(process)
+            peak, spent = max(peak, memory), max(spent, seconds)
             time.sleep(0.05)
         said.seek(0)
         text = said.read().decode()
     if process.returncode:
         raise SystemExit(f"{arguments[1]} failed with exit status {process.returncode}")
-    return Measurement(time.perf_counter() - start, peak / 2**20, text)
+    return Measurement(time.perf_counter() - start, spent, peak / 2**20, text)
 
 
-def resident(process: psutil.Process) -> int:
-    """Resident bytes of a process and its children, now."""
+def usage(process: psutil.Process) -> tuple[int, float]:
+    """Resident bytes and processor seconds of a process and its children, now."""
     try:
-        return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+        members = (process, *process.children(recursive=True))
+        return sum(each.memory_info().rss for each in members), sum(sum(each.cpu_times()[:2]) for each in members)
     except psutil.Error:  # ended meanwhile
-        return 0
+        return 0, 0.0
 
 
 def report_of_landmarks(stages: dict[str, Measurement], work: Path, load: float) -> str:
@@ -114,19 +117,23 @@ def report_of_landmarks(stages: dict[str, Measurement], work: Path, load: float)
     assert found is not None
     rate, epoch = int(found[1]), float(found[2])
     lines = [
-        f"| {stage.rpartition('.')[2]} | {each.seconds:,.1f} | {each.peak_mib:,.0f} |" for stage, each in stages.items()
+        f"| {stage.rpartition('.')[2]} | {each.seconds:,.1f} | {each.processor_seconds:,.1f} | {each.peak_mib:,.0f} |"
+        for stage, each in stages.items()
     ]
     computed = "" if rate * epoch > 0.9 * EPOCH else ", computed from this part"
+    bound = stages["train"].processor_seconds * EPOCH / (rate * epoch)
     return "\n".join(
         [
             f"{hands:,} hands with landmarks and no pictures; one pass over those of train.",
             "",
-            "| stage | seconds | peak resident MiB |",
-            "|---|---:|---:|",
+            "| stage | seconds | processor seconds | peak resident MiB |",
+            "|---|---:|---:|---:|",
             *lines,
             "",
             f"The epoch itself, with validation and what is kept of it: {rate * epoch:,.0f} hands in {epoch:.1f} s, "
             f"{rate:,} hands a second: {EPOCH / rate:.0f} s for {EPOCH:,} (goal: at most {MOST_SECONDS} s{computed}). "
+            f"By the processor time of the whole training, with its start, {EPOCH:,} take at most {bound:.0f} s on a "
+            "processor that has nothing else to do. "
             f"Peak memory of the training {stages['train'].peak_mib:,.0f} MiB (goal: less than {MOST_MIB:,} MiB).",
             "",
             circumstances(load),

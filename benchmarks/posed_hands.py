@@ -11,15 +11,12 @@ and cameras vary as much as they can. No photograph has a part in it.
 
 from __future__ import annotations
 
-import os
-import platform
 import sys
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
-from machine import processor
+from machine import measured_on
 from strangers import PROJECT, composed
 
 from static_gesture_classification.detection.detector import Detector
@@ -27,7 +24,7 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.sources.synthetic_landmarks import SyntheticLandmarks
 from static_gesture_classification.synthetic.dataset import annotate
 from static_gesture_classification.synthetic.scenes import photograph
-from static_gesture_classification.synthetic.seen_points import SEEN_POINTS_FILE, fit_moves, move, write_weights
+from static_gesture_classification.synthetic.seen_points import SEEN_POINTS_FILE, fit_moves, move_points, write_moves
 from static_gesture_classification.terminal import say, track
 
 RESULT = PROJECT / "benchmarks" / "results" / "posed_hands.md"
@@ -59,7 +56,7 @@ def main() -> None:
         pairs = look(count)
     usable = errors(pairs.posed, pairs.found) < FAILED
     posed, found = pairs.posed[usable], pairs.found[usable]
-    SEEN_POINTS_FILE.write_text(write_weights(fit_moves(posed, found)), encoding="utf-8")
+    SEEN_POINTS_FILE.write_text(write_moves(fit_moves(posed, found)), encoding="utf-8")
     text = report(pairs, usable)
     say(text)
     RESULT.write_text(text, encoding="utf-8")
@@ -97,7 +94,7 @@ def moved_by_others(posed: np.ndarray, found: np.ndarray) -> np.ndarray:
     result = np.empty_like(posed)
     second = np.arange(len(posed)) % 2 == 1
     for half in (second, ~second):
-        result[half] = move(posed[half], fit_moves(posed[~half], found[~half]))
+        result[half] = move_points(posed[half], fit_moves(posed[~half], found[~half]))
     return result
 
 
@@ -108,8 +105,8 @@ def report(pairs: Pairs, usable: np.ndarray) -> str:
     lines = [
         "# Where the hand finder places the points of posed hands",
         "",
-        f"`python benchmarks/posed_hands.py`, {date.today()}, {processor()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}. {len(usable) + pairs.missed:,} rendered hands of {PIXELS} pixels, half of them "
+        f"`python benchmarks/posed_hands.py`, {measured_on('numpy')}. "
+        f"{len(usable) + pairs.missed:,} rendered hands of {PIXELS} pixels, half of them "
         f"in any pose; {pairs.missed} were not found, of {(~usable).sum()} another hand or none was found.",
         "",
         "Distance of the points found from the posed ones, root mean square, as a share of the hand's extent:",

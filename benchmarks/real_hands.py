@@ -1,4 +1,4 @@
-"""The landmarks of all photographs in ../shared/data, found once and kept in data/benchmarks/real_hands.npz.
+"""The landmarks of all photographs in ../shared/data, found once and kept in data/benchmarks/real_hands_in_space.npz.
 
 Hands with a published box are looked for around it; the photographs of hagrid_people, more_people and other_hands are
 looked at as a whole, and their largest hand counts. Delete the file to look anew.
@@ -28,7 +28,7 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 
 DATA = SHARED / "data"
-KEPT = PROJECT / "data" / "benchmarks" / "real_hands.npz"
+KEPT = PROJECT / "data" / "benchmarks" / "real_hands_in_space.npz"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class RealHands:
 
     Args:
         points: float32 (n, 21, 2), in units of the image's height; NaN where no hand was found.
+        worlds: float32 (n, 21, 3), landmarks in metres; likewise NaN.
         labels: (n,), as published.
         people: (n,), the person or room; where nobody says, the photograph.
         sessions: (n,), frames of one recording; where nobody says, the person.
@@ -45,6 +46,7 @@ class RealHands:
     """
 
     points: npt.NDArray[np.float32]
+    worlds: npt.NDArray[np.float32]
     labels: np.ndarray
     people: np.ndarray
     sessions: np.ndarray
@@ -86,11 +88,11 @@ def _look() -> Iterator[dict[str, object]]:
 
 
 def _row(image: np.ndarray, hand: DetectedHand | None, row: Any, path: Path) -> dict[str, object]:
-    points = np.full((21, 2), np.nan, np.float32)
-    if hand is not None and hand.landmarks is not None:
-        points = points_of(hand.landmarks[None], image.shape[1] / image.shape[0])[0]
+    points, world = np.full((21, 2), np.nan, np.float32), np.full((21, 3), np.nan, np.float32)
+    if hand is not None and hand.landmarks is not None and hand.world_landmarks is not None:
+        points, world = points_of(hand.landmarks[None], image.shape[1] / image.shape[0])[0], hand.world_landmarks
     names = {name: getattr(row, name) for name in ("labels", "people", "sessions", "sources")}
-    return {"points": points, "files": path.relative_to(DATA).as_posix(), **names}
+    return {"points": points, "worlds": world, "files": path.relative_to(DATA).as_posix(), **names}
 
 
 def _largest(finder: Detector, image: np.ndarray) -> DetectedHand | None:

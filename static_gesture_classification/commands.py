@@ -115,6 +115,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
             "write a checkpoint as ONNX, with a model card",
             "export_onnx + detector sources",
         ),
+        _stage("register", "deployment.register", "make a checkpoint a version in MLflow's registry", "register"),
         _stage(
             "demo-space",
             "deployment.demo_space.build",

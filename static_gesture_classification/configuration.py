@@ -56,6 +56,7 @@ NOT_OF_THE_PIPELINE = {
     "loop",
     "mining",
     "predict",
+    "register",
     "report",
     "retrain",
     "review",

@@ -16,7 +16,7 @@ from static_gesture_classification.errors import UserError
 LOCAL = "local/default.yaml"
 ELSEWHERE = ("local.yaml", "local.yml", "default.yaml", "default.yml", "local/default.yml", "local/local.yaml")
 # Groups that may hold anything: names of gestures, poses, labels, tags and the like.
-OPEN = ("poses", "download", "tags", "hydra")
+OPEN_NODES = ("poses", "download", "tags", "hydra")
 SIMILAR_SETTING = 0.6
 
 
@@ -52,9 +52,9 @@ def check_local_settings(conf: Path, own: Path | None = None) -> None:
 
 
 def _is_open(entry: ConfEntry, own: Iterable[ConfEntry], known: Declared) -> bool:
-    """Whether a group may hold any setting: it is in `OPEN`, maps labels, or is new and has a `_target_`."""
+    """Whether a group may hold any setting: it is in `OPEN_NODES`, maps labels, or is new and has a `_target_`."""
     path = ".".join(entry.path)
-    if entry.path[0] in OPEN or entry.path[-1] == "labels":
+    if entry.path[0] in OPEN_NODES or entry.path[-1] == "labels":
         return True
     if known.defaults.get(path) and all(value in (None, {}) for value in known.defaults[path]):
         return True

@@ -44,29 +44,29 @@ ROWS_PER_GROUP = 1 << 17  # of the file; a group's landmarks are 22 MiB
 SPLITS = TRAIN, VAL, TEST = ("train", "val", "test")
 BOX = ("x1", "y1", "x2", "y2")
 
-TEXT_KIND = pa.dictionary(pa.int32(), pa.string())  # few different values
+CODED = pa.dictionary(pa.int32(), pa.string())  # few different values
 SCHEMA = pa.schema(
     [
         ("sample_id", pa.string()),  # stable hash of source, image and hand
         ("image", pa.string()),  # path relative to root, with forward slashes
-        ("root", TEXT_KIND),  # the source's folder, as configured
+        ("root", CODED),  # the source's folder, as configured
         ("x1", pa.float32()),  # box, normalised to 0..1 of the image's width and height
         ("y1", pa.float32()),
         ("x2", pa.float32()),
         ("y2", pa.float32()),
-        ("gesture", TEXT_KIND),  # one of the vocabulary
-        ("source", TEXT_KIND),  # name of the source that published it
-        ("source_label", TEXT_KIND),  # label as published
-        ("subject", TEXT_KIND),  # the person or room, see `subject_of`; "" where unknown
-        ("session", TEXT_KIND),  # one burst of recording
-        ("hand", TEXT_KIND),  # "left", "right" or ""
+        ("gesture", CODED),  # one of the vocabulary
+        ("source", CODED),  # name of the source that published it
+        ("source_label", CODED),  # label as published
+        ("subject", CODED),  # the person or room, see `subject_of`; "" where unknown
+        ("session", CODED),  # one burst of recording
+        ("hand", CODED),  # "left", "right" or ""
         # x, y of 21 points, normalised; or null. NaN on disk: Parquet does not read lists of fixed size beside nulls.
         ("landmarks", pa.list_(pa.float32(), 2 * LANDMARK_COUNT)),
-        ("split", TEXT_KIND),  # "train", "val", "test"; "" before the split stage (or the official split)
+        ("split", CODED),  # "train", "val", "test"; "" before the split stage (or the official split)
     ],
     metadata={"sample_table_version": str(SAMPLES_VERSION)},
 )
-TEXTS = [field.name for field in SCHEMA if field.type == TEXT_KIND]
+TEXTS = [field.name for field in SCHEMA if field.type == CODED]
 
 
 @dataclass(frozen=True)
@@ -267,12 +267,12 @@ def with_texts(table: pa.Table, name: str, values: Iterable[str]) -> pa.Table:
 
 def texts(table: pa.Table, name: str) -> np.ndarray:
     """A text column of a sample table: object (n,)."""
-    return plain_strings(table.select([name])).column(0).to_numpy().astype(object)
+    return decode_texts(table.select([name])).column(0).to_numpy().astype(object)
 
 
-def plain_strings(table: pa.Table) -> pa.Table:
+def decode_texts(table: pa.Table) -> pa.Table:
     """The table with strings instead of dictionaries."""
-    fields = [pa.field(each.name, pa.string()) if each.type == TEXT_KIND else each for each in table.schema]
+    fields = [pa.field(each.name, pa.string()) if each.type == CODED else each for each in table.schema]
     return table.cast(pa.schema(fields, metadata=table.schema.metadata))
 
 
@@ -288,7 +288,7 @@ def to_arrow(samples: pd.DataFrame) -> pa.Table:
             arrays.append(_points_column(column))
         else:
             arrays.append(
-                text_column(column) if field.type == TEXT_KIND else pa.array(column, field.type, from_pandas=True)
+                text_column(column) if field.type == CODED else pa.array(column, field.type, from_pandas=True)
             )
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
@@ -296,8 +296,8 @@ def to_arrow(samples: pd.DataFrame) -> pa.Table:
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """Some columns of a sample table as a frame, with plain strings, float32 boxes and landmarks as views or None."""
     if "landmarks" not in table.column_names:
-        return plain_strings(table).to_pandas()
-    frame = plain_strings(table.drop_columns(["landmarks"])).to_pandas()
+        return decode_texts(table).to_pandas()
+    frame = decode_texts(table.drop_columns(["landmarks"])).to_pandas()
     flat = landmark_array(table).reshape(len(table), 2 * LANDMARK_COUNT)
     points = np.empty(len(table), object)
     points[:] = list(flat)
@@ -319,7 +319,7 @@ def validate(table: pa.Table, path: Path) -> None:
     good = (x1 >= 0) & (y1 >= 0) & (x2 <= 1) & (y2 <= 1) & (x2 > x1) & (y2 > y1)  # NaN compares false
     if not good.all():
         raise DataError(f"{path}: sample {ids[~good].iloc[0]} has a box outside 0..1 or without an area")
-    unknown = set(plain_strings(table.select(["split"])).column("split").unique().to_pylist()) - {"", *SPLITS}
+    unknown = set(decode_texts(table.select(["split"])).column("split").unique().to_pylist()) - {"", *SPLITS}
     if unknown:
         raise DataError(f"{path}: unknown split {sorted(map(str, unknown))[0]!r}; splits are {', '.join(SPLITS)}")
 

@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.support.s3_server import s3_server
 from tests.support.warm_python import WarmPython
 
 LOCAL = """# @package _global_
@@ -144,3 +146,49 @@ def test_a_new_dataset_is_its_two_files_and_a_change_of_its_data_is_seen(pipelin
     Image.new("RGB", (40, 50)).save(data / "thumb-anna-2.png")
     assert pipeline.stages_run(pipeline.run("dvc", "repro", "index")) == ["sources", "index"]
     assert json.loads(indexed.read_text())["sources"]["portraits"]["rows"] == 2
+
+
+@pytest.fixture(params=["a folder", "S3"])
+def remote(pipeline: Project, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """The default remote of the project: a folder, or a bucket of a server on this machine; empty."""
+    pipeline.run("git", "add", "-A")
+    pipeline.run("git", "commit", "-qm", "results", "--allow-empty")
+    if request.param == "a folder":
+        pipeline.run("dvc", "remote", "add", "-f", "-d", "store", str(tmp_path / "store"))
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch, s3_server(patch) as bucket:
+        pytest.importorskip("dvc_s3", reason="dvc-s3 is not installed (pip install -e '.[s3]')")
+        pipeline.run("dvc", "remote", "add", "-f", "-d", "store", f"{bucket}/dvc")
+        keys = {"endpointurl": "AWS_ENDPOINT_URL", "access_key_id": "AWS_ACCESS_KEY_ID"}
+        keys |= {"secret_access_key": "AWS_SECRET_ACCESS_KEY", "region": "AWS_DEFAULT_REGION"}
+        for name, variable in keys.items():
+            pipeline.run("dvc", "remote", "modify", "store", name, os.environ[variable])
+        yield
+
+
+@pytest.mark.full
+def test_results_travel_by_a_remote_and_the_model_by_its_name(pipeline: Project, remote: None, tmp_path: Path) -> None:
+    pipeline.run("git", "commit", "-qam", "a remote")
+    pipeline.run("git", "tag", "-f", "-a", "gesture-classifier@v1.0.0", "-m", "first")
+    pipeline.run("dvc", "push")
+    pipeline.run("git", "clone", "-q", str(pipeline.folder), str(tmp_path / "second"))
+    second = Project(tmp_path / "second", Path(pipeline.environment["PATH"].split(os.pathsep)[0]))
+    second.run("dvc", "pull")
+    for name in ("models/best.ckpt", "data/index/samples.parquet", "reports/metrics.json"):
+        assert (second.folder / name).read_bytes() == (pipeline.folder / name).read_bytes()
+    out = str(tmp_path / "fetched.ckpt")
+    second.run("dvc", "artifacts", "get", str(pipeline.folder), "gesture-classifier", "--rev", "v1.0.0", "-o", out)
+    assert Path(out).read_bytes() == (pipeline.folder / "models/best.ckpt").read_bytes()
+
+
+@pytest.mark.full
+def test_queued_experiment_runs_in_a_copy_with_this_machines_settings(pipeline: Project) -> None:
+    pipeline.run("git", "add", "-A")
+    pipeline.run("git", "commit", "-qm", "results", "--allow-empty")
+    queued = ("dvc", "exp", "run", "--queue", "-C", "params.yaml", "-C", "conf/local", "-n", "quicker")
+    pipeline.run(*queued, "-S", "train_hyperparams.lr=0.002")
+    pipeline.run("dvc", "exp", "run", "--run-all")
+    assert "quicker" in pipeline.run("dvc", "exp", "list")
+    pipeline.run("dvc", "exp", "apply", "quicker")
+    assert "lr: 0.002" in (pipeline.folder / "dvc.lock").read_text()

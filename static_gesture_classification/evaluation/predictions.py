@@ -25,13 +25,13 @@ from static_gesture_classification.atomic_files import atomic_path
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.samples import BOX, SCHEMA, plain_strings
+from static_gesture_classification.samples import BOX, SCHEMA, decode_texts
 
 PREDICTIONS_VERSION = 1
 KEY_COLUMNS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
 PROBABILITY = "probability_"
 NO_PREDICTION = ""  # the prediction where no hand was found
-KEY_SCHEMA = plain_strings(SCHEMA.empty_table()).select(KEY_COLUMNS).schema.remove_metadata()
+KEY_SCHEMA = decode_texts(SCHEMA.empty_table()).select(KEY_COLUMNS).schema.remove_metadata()
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from static_gesture_classification.preparation.label_fixes import LabelFixes, re
 from static_gesture_classification.samples import (
     SPLITS,
     Rejected,
+    decode_texts,
     make_rejected_table,
-    plain_strings,
     sample_writer,
     to_frame,
     validate,
@@ -237,7 +237,7 @@ def _tables(sources: Sequence[Source], report: IndexReport, engine: Engine | Non
                 if len(table):
                     validate(table, Path(source.root))
                     counts.append(
-                        plain_strings(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")])
+                        decode_texts(table.select(COUNT_KEYS)).group_by(COUNT_KEYS).aggregate([([], "count_all")])
                     )
                     yield table
     report.counts = sum_counts(counts)

@@ -22,7 +22,7 @@ from static_gesture_classification.file_state import file_states
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError
 from static_gesture_classification.keyed_store import KEY, Keys, digest
 from static_gesture_classification.parallel.engine import Engine
-from static_gesture_classification.samples import BOX, Rejected, image_path, plain_strings, texts, validate
+from static_gesture_classification.samples import BOX, Rejected, decode_texts, image_path, texts, validate
 from static_gesture_classification.terminal import progress_bar
 
 IMAGES_PER_TASK = 8
@@ -139,7 +139,7 @@ class SampleImages:
 
 def joined_texts(table: pa.Table, first: str, second: str) -> pa.ChunkedArray:
     """Two columns of a sample table as one, with a zero byte between."""
-    both = plain_strings(table.select([first, second]))
+    both = decode_texts(table.select([first, second]))
     return pc.binary_join_element_wise(both.column(0), both.column(1), "\0")
 
 

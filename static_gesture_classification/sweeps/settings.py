@@ -28,6 +28,8 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
+_NOT_OF_SCORES = ("sweep", "logger", "promote", "compare")  # groups that may differ where a study is gone on with
+
 
 class TrialSettings(Settings, key=""):
     """What a trial trains, where it is mirrored to, and how it would be promoted."""
@@ -79,7 +81,6 @@ class SweepSettings(Settings, key="sweep"):
         """
         node: Any = OmegaConf.to_container(config.sweep, resolve=True)
         given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-        given = [each for each in given if not each.lstrip("+~").startswith(("sweep.", "sweep="))]
         chosen = {_key(each) for each in given}
         common = [each for each in node["overrides"] or () if _key(each) not in chosen]  # a group has one choice
         settings = cls.read(
@@ -130,7 +131,8 @@ class SweepSettings(Settings, key="sweep"):
     def digest(self) -> str:
         """Hash of what makes the scores of trials comparable: 16 hex digits."""
         space = [[each.setting, each.values.model_dump(mode="json")] for each in self.space]
-        return hashlib.blake2b(json.dumps([space, self.base, self.epoch]).encode(), digest_size=8).hexdigest()
+        common = [each for each in self.base if _key(each).partition(".")[0] not in _NOT_OF_SCORES]
+        return hashlib.blake2b(json.dumps([space, common, self.epoch]).encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=32)

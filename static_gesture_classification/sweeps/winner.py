@@ -5,6 +5,7 @@ from __future__ import annotations
 import optuna
 from optuna.trial import FrozenTrial
 
+from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.promote import (
     BY_SCORE,
     decide_promotion,
@@ -18,10 +19,12 @@ from static_gesture_classification.sweeps.results import PARALLEL_COORDINATES, T
 from static_gesture_classification.sweeps.settings import SweepSettings, TrialSettings
 from static_gesture_classification.sweeps.study import RUN, best_trial, distribution_of, ended_trials, values_of
 from static_gesture_classification.sweeps.trial import scored_epoch
-from static_gesture_classification.terminal import say
+from static_gesture_classification.terminal import say, warn
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
+from static_gesture_classification.training.answers import Calibration
 from static_gesture_classification.training.calibrate import calibrate
+from static_gesture_classification.training.checkpoint import calibration_of, read_checkpoint
 from static_gesture_classification.training.experiment import open_data
 
 WINNER = "sweep_winner"  # tag of a run
@@ -31,7 +34,7 @@ def settle_winner(study: optuna.Study, settings: SweepSettings) -> None:
     """Mark the best trial's run, tell its trackers, and promote it if it is better than the best checkpoint so far.
 
     Raises:
-        UserError: a tracker fails, or its checkpoint is gone.
+        UserError: its checkpoint is gone.
     """
     best = best_trial(study)
     if best is None:
@@ -57,13 +60,16 @@ def _mark(run: RunFolder, trials: list[FrozenTrial], settings: SweepSettings, co
         path = settings.folder / name
         run.log_bytes(f"sweep/{path.stem}", path.read_bytes(), path.suffix)
     for tracker in composed.trackers:
-        sync(run, tracker)
+        try:
+            sync(run, tracker)
+        except UserError as error:  # as in a training, a tracker that fails is no reason to fail
+            warn(f"{error}; gestures sync run={run.run_id} sends the rest")
 
 
 def _promote_if_better(run: RunFolder, epoch: int, composed: TrialSettings) -> None:
     training, promotion = composed.training, composed.promotion
     kept = run.epoch_checkpoints()
-    if epoch in kept:
+    if epoch in kept and calibration_of(read_checkpoint(kept[epoch])) == Calibration():  # else by an earlier command
         calibrate([kept[epoch]], open_data(training), training.background_share)
     models, candidate = training.workspace.models, kept_candidate(run, epoch)
     decision = settle_decision(decide_promotion(candidate, promotion), candidate, models, promotion.force)

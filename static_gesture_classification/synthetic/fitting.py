@@ -4,7 +4,7 @@ A hand has 18 angles (`ANGLES`), a view, a distance from the lens, and bones tha
 ones. Several hundred starts (both hands, from several sides, fingers bent and straight) are improved at once by the
 Levenberg-Marquardt method (Marquardt, "An Algorithm for Least-Squares Estimation of Nonlinear Parameters", 1963) inside
 the joints' limits; size and place in the picture are solved exactly at each step. 21 points in two dimensions do not
-determine the depth, so the angles are held, weakly, to a resting hand.
+determine the depth: the hand finder's guess of it counts, weakly, and the angles are held, weakly, to a resting hand.
 
 Samples of one gesture have one pose: of each sample's fits those are chosen that are near each other.
 """
@@ -45,7 +45,7 @@ _BACK = 3.5  # a palm faces the camera more often than the back of a hand, which
 _PITCH_STRAY = 45.0  # hands are seen from the front more often than from the tips of the fingers
 _MEDIAN_DISTANCE, _DISTANCE_STRAY = np.log(450.0), 0.4  # millimetres; of the logarithm
 _LENGTH_STRAY = 0.06  # of the logarithm of the factors
-_NOISE = 0.03  # of a landmark, as a share of the hand's extent
+_NOISE, _DEPTH_NOISE = 0.03, 0.15  # of a landmark, and of its depth, as a share of the hand's extent
 _START_VIEWS = [(yaw, pitch) for yaw in (0.0, 60.0, -60.0, 180.0) for pitch in (-20.0, 35.0)]
 _START_BENDS = (10.0, 70.0)
 _STEPS = 24
@@ -91,14 +91,16 @@ class _Fits:
         return np.square(off / _SAME_POSE).sum(axis=2)
 
 
-def fit_hands(points: np.ndarray) -> list[FittedHand]:
+def fit_hands(points: np.ndarray, world: np.ndarray | None = None) -> list[FittedHand]:
     """Fit the hand to n samples of one gesture.
 
     Args:
         points: (n, 21, 2), in a unit that is the same for x and y, y downwards, without NaN.
+        world: (n, 21, 3), the finder's landmarks in space, in any unit, z away from the camera; NaN where unknown.
     """
     targets = _normalise(np.asarray(points, np.float64))
-    fits = _fit_all(targets)
+    unknown = np.full((len(points), 21, 3), np.nan)
+    fits = _fit_all(np.concatenate([targets, _nearness(unknown if world is None else world)], axis=2))
     hands = []
     for row, chosen in enumerate(_choose(fits)):
         own = (points[row], targets[row], fits, row)
@@ -199,7 +201,7 @@ def _chain(first: Doubles, bend: Doubles, along: Doubles, out: Doubles, bones: D
 
 
 def _project(parameters: Doubles) -> Doubles:
-    """Landmarks (..., 42) of hands in pictures, centred, with an extent of 1."""
+    """Landmarks (..., 21, 3) of hands in pictures, x and y centred, with an extent of 1; z: see `_nearness`."""
     points = place_landmarks(parameters)
     centre = points[..., 5::4, :].mean(axis=-2, keepdims=True) * 0.8
     yaw, pitch, roll = (parameters[..., _COUNT + k, None] for k in range(3))
@@ -208,7 +210,15 @@ def _project(parameters: Doubles) -> Doubles:
     y, z = np.cos(pitch) * y - np.sin(pitch) * z, np.sin(pitch) * y + np.cos(pitch) * z
     x, y = np.cos(roll) * x - np.sin(roll) * y, np.sin(roll) * x + np.cos(roll) * y
     depth = np.maximum(1 - z / np.exp(parameters[..., _DISTANCE, None]), 0.2)
-    return _normalise(np.stack([x / depth, -y / depth], axis=-1)).reshape(*parameters.shape[:-1], 42)
+    near = _nearness(np.stack([x, y, -z], axis=-1))
+    return np.concatenate([_normalise(np.stack([x / depth, -y / depth], axis=-1)), near], axis=-1)
+
+
+def _nearness(world: np.ndarray) -> Doubles:
+    """How much nearer to the camera than their middle landmarks (..., 21, 3) are, by their extent: (..., 21, 1)."""
+    centred = world - world.mean(axis=-2, keepdims=True, dtype=np.float64)
+    extent = np.sqrt(np.square(centred[..., :2]).sum(axis=-1).mean(axis=-1))
+    return np.asarray(-centred[..., 2:] / np.maximum(extent, 1e-9)[..., None, None])
 
 
 def _normalise(points: Doubles) -> Doubles:
@@ -219,11 +229,11 @@ def _normalise(points: Doubles) -> Doubles:
 
 
 def _fit_all(targets: Doubles) -> _Fits:
-    """Fit all samples (n, 21, 2) from all starts."""
-    wanted = np.stack([targets, targets * (-1.0, 1.0)], axis=1)  # as a right hand, as a left one
+    """Fit all samples (n, 21, 3), as `_project` gives them, from all starts."""
+    wanted = np.stack([targets, targets * (-1.0, 1.0, 1.0)], axis=1)  # as a right hand, as a left one
     starts = [(mirrored, *view, bend) for mirrored in (0, 1) for view in _START_VIEWS for bend in _START_BENDS]
     mirrored = np.array([start[0] for start in starts])
-    wanted = wanted[:, mirrored].reshape(-1, 42)
+    wanted = wanted[:, mirrored].reshape(-1, 21, 3)
     parameters = np.stack(
         [_start(points, *start[1:]) for points, start in zip(wanted, starts * len(targets), strict=True)]
     )
@@ -238,8 +248,8 @@ def _start(wanted: Doubles, yaw: float, pitch: float, bend: float) -> Doubles:
     parameters[:_COUNT] = np.radians(_REST)
     parameters[:12] = np.radians(np.tile([bend, bend, 0.5 * bend], 4))
     parameters[_VIEW], parameters[_DISTANCE] = np.radians([yaw, pitch, 0.0]), _MEDIAN_DISTANCE
-    points, now = wanted.reshape(21, 2), _project(parameters).reshape(21, 2)
-    (x, y), (own_x, own_y) = points[9] - points[0], now[9] - now[0]
+    now = _project(parameters)
+    (x, y, _), (own_x, own_y, _) = wanted[9] - wanted[0], now[9] - now[0]
     parameters[_COUNT + 2] = np.arctan2(own_y, own_x) - np.arctan2(y, x)
     return parameters
 
@@ -272,10 +282,11 @@ def _limit(parameters: Doubles) -> Doubles:
 def _errors(parameters: Doubles, wanted: Doubles) -> Doubles:
     """The terms (..., e) whose squares are minimised: landmarks, then how unlikely pose, view, camera and bones are."""
     angles = np.degrees(parameters[..., :_COUNT])
+    off = np.nan_to_num(_project(parameters) - wanted) / (_NOISE, _NOISE, _DEPTH_NOISE)
     tendon = angles[..., 2:12:3] - _DIP_SHARE * angles[..., 1:12:3]
     return np.concatenate(
         [
-            (_project(parameters) - wanted) / _NOISE,
+            off.reshape(*parameters.shape[:-1], -1),
             (angles - _REST) / _STRAY,
             tendon / _DIP_STRAY,
             _BACK * (1 - np.cos(parameters[..., _COUNT, None])) / 2,
@@ -310,7 +321,7 @@ def _other_poses(fits: _Fits, row: int, chosen: int) -> list[int]:
 
 def _result(sample: np.ndarray, target: Doubles, fits: _Fits, row: int, start: int) -> FittedHand:
     parameters, is_left = fits.parameters[row, start], bool(fits.mirrored[start])
-    points = _project(parameters).reshape(21, 2) * ((-1.0, 1.0) if is_left else (1.0, 1.0))
+    points = _project(parameters)[:, :2] * ((-1.0, 1.0) if is_left else (1.0, 1.0))
     extent = np.sqrt(np.square(sample - sample.mean(axis=0)).sum(axis=1).mean())
     return FittedHand(
         angles=np.degrees(parameters[:_COUNT]),

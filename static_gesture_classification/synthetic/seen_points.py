@@ -28,7 +28,7 @@ _SMALLEST = 1e-9
 
 def seen(hands: Doubles) -> Doubles:
     """The points that the hand finder gives for posed hands (n, 21, 2), in the same unit, equal for x and y."""
-    return move(hands, _weights())
+    return move_points(hands, _weights())
 
 
 def fit_moves(posed: Doubles, found: Doubles) -> Doubles:
@@ -40,13 +40,13 @@ def fit_moves(posed: Doubles, found: Doubles) -> Doubles:
     return np.asarray(np.linalg.solve(known.T @ known + ridge, known.T @ moves.reshape(len(moves), -1)), np.float64)
 
 
-def write_weights(weights: Doubles) -> str:
+def write_moves(weights: Doubles) -> str:
     """What `seen` reads, as JSON."""
     rows = ", ".join(str([round(value, _DIGITS) for value in row]) for row in weights.tolist())
     return f"[{rows}]\n"
 
 
-def move(hands: Doubles, weights: Doubles) -> Doubles:
+def move_points(hands: Doubles, weights: Doubles) -> Doubles:
     """Hands (n, 21, 2) with their points moved by weights of `fit_moves`."""
     shapes, centres, extents = _normalise(hands)
     moves = (_terms(shapes) @ weights).reshape(shapes.shape) @ _palm_frames(shapes)

@@ -82,3 +82,13 @@ def test_what_is_described_can_be_posed_again() -> None:
     drawn, _ = exact.draw("HORNS", np.random.default_rng(0))
     assert len(book.gestures["HORNS"]) == 1
     assert drawn.fingers[1].pip == pytest.approx(dict(zip(ANGLES, fit.angles, strict=True))["middle.pip"], abs=0.1)
+
+
+def test_depth_tells_whether_fingers_point_to_the_camera() -> None:
+    points = photographed(1)
+    reach = np.linalg.norm(points - points[:, :1], axis=2, keepdims=True)
+    near, far = (
+        fit_hands(points, np.concatenate([points, way * 0.7 * reach], axis=2))[0] for way in (-1, 1)
+    )  # z grows away from the camera
+    assert near.error < 0.05
+    assert near.view[1] > far.view[1] + 15

@@ -10,7 +10,7 @@ from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.synthetic.dataset import SyntheticDataset, annotate
 from static_gesture_classification.synthetic.scenes import photograph
-from static_gesture_classification.synthetic.seen_points import fit_moves, move, seen
+from static_gesture_classification.synthetic.seen_points import fit_moves, move_points, seen
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_moves_are_learned_from_pairs(hands: np.ndarray) -> None:
     posed = np.concatenate([hands + 0.02 * random.normal(size=hands.shape) for _ in range(20)])
     found = posed.copy()
     found[:, 8] += 0.3 * (posed[:, 7] - posed[:, 8])  # the index finger's tip, nearer to its joint
-    learned = move(posed, fit_moves(posed, found))
+    learned = move_points(posed, fit_moves(posed, found))
     assert np.abs(learned - found).mean() < 0.2 * np.abs(posed - found).mean()
 
 

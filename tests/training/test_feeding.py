@@ -7,17 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from static_gesture_classification.configuration import CONF
 from static_gesture_classification.training.batches import Batch, PreparedHandsDataset
 from static_gesture_classification.training.datamodule import SeededBatches
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
 from static_gesture_classification.training.feeding import Feeding
 from static_gesture_classification.training.inputs import KINDS, PreparedHands
 from static_gesture_classification.training.settings import TrainingSettings
+from tests.support.posed_hands import write_hands
 
 COUNT = 40
 CPU = torch.device("cpu")
+MODES = ("null", "default")
 WAYS = {"device": Feeding("device"), "ahead": Feeding("host", ahead=3)}
 
 
@@ -80,10 +84,15 @@ def test_the_settings_for_a_gpu_train_the_same_network(composed: Callable[..., D
 
 
 @pytest.mark.full
-@pytest.mark.usefixtures("prepared")
 def test_a_compiled_network_keeps_the_names_of_its_weights_and_nearly_their_values(
-    composed: Callable[..., DictConfig], prepared: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = trained(composed("train_hyperparams.epochs=1"))
-    compiled = trained(composed("train_hyperparams.epochs=1", "trainer.compile=default"))
+    write_hands(tmp_path, {"train": 24, "val": 8})
+    monkeypatch.chdir(tmp_path)
+    small = ["gestures.names=[BACKGROUND,ONE,TWO,FIST]", "logger=[]", "trainer.accelerator=cpu", "model=landmarks"]
+    small += ["train_hyperparams.passes=2", "train_hyperparams.batch_size=32"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plain, compiled = (
+            trained(compose("config", [*small, f"trainer.compile={how}"])) for how in ("null", "default")
+        )
     torch.testing.assert_close(compiled, plain, rtol=0.05, atol=0.01)

@@ -128,7 +128,7 @@ def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -
     if not samples:
         return []
     points = np.stack([sample.points for sample in samples])
-    fits = fit_hands(points)
+    fits = fit_hands(points, np.stack([sample.world for sample in samples]))
     apart = differences(fits)
     write_sheet(settings.sheet, samples, fits, apart.tolist(), settings.poses, settings.seed)
     error = np.mean([each.error for each in fits])

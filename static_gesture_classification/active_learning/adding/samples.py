@@ -13,7 +13,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import files_below
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.landmark_store import points_of
-from static_gesture_classification.samples import Box
+from static_gesture_classification.samples import LANDMARK_COUNT, Box
 from static_gesture_classification.sources.recorded import SESSION_FILE, RecordedImage, read_session
 from static_gesture_classification.sources.source import folders_in
 from static_gesture_classification.terminal import note
@@ -43,6 +43,12 @@ class NewSample:
         """Points (21, 2) float32, in units of the image's height."""
         assert self.hand.landmarks is not None
         return points_of(self.hand.landmarks[None], self.image.shape[1] / self.image.shape[0])[0]
+
+    @property
+    def world(self) -> np.ndarray:
+        """Landmarks in space (21, 3); NaN where the picture was not looked at, but recorded with its landmarks."""
+        known = self.hand.world_landmarks
+        return np.full((LANDMARK_COUNT, 3), np.nan, np.float32) if known is None else known
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ class CheckpointsPage:
             row["interval"] = await frame.in_thread(self.interval_of, row)
             if table.is_deleted:
                 return
-        table.update()
+        table.rows = [dict(row) for row in rows]  # new ones: changes within the old ones are not sent
 
     def interval_of(self, row: Mapping[str, Any]) -> str:
         """The interval of a kept checkpoint's weighted F1 on val; "" where the run kept no predictions of the epoch."""
