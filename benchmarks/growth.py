@@ -370,8 +370,8 @@ def row(stage: Stage, costs: list[Cost]) -> str:
         whole = f"{costs[-1].wall:.1f} s ({costs[-1].processor:.1f}), {costs[-1].mib:,.0f} MiB, measured"
     else:
         more = (HAGRID - last.hands) / (last.hands - before.hands)
-        wall, spent = (of(last) + more * (of(last) - of(before)) for of in (lambda c: c.wall, lambda c: c.processor))
-        whole = f"{wall:.0f} s ({spent:.0f}), computed"
+        spent = last.processor + more * (last.processor - before.processor)
+        whole = f"{spent:.0f} processor seconds, computed"
     goal = f"{stage.seconds:.0f} s" + (f", {stage.mib:,.0f} MiB" if stage.mib else "")
     ends = [f"{last.processor / before.processor:.2f}", f"{last.mib:,.0f}", whole, goal]
     return f"| {' | '.join([stage.about, f'{last.hands:,}', *cells, *ends])} |"
