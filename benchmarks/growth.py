@@ -288,11 +288,11 @@ def do_mining(place: Path) -> None:
 
 def do_new_crops(place: Path) -> None:
     """The comparison of a few new crops with all that are known, as mining makes it."""
-    from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, near_duplicates
+    from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, near_duplicates
 
     crops = np.load(place / "photographs.npy", mmap_mode="r")
     groups = np.maximum(np.arange(len(crops)) - (len(crops) - NEW) + 1, 0)
-    near_duplicates(crops, groups, 0, np.where(groups, OPEN, 0))
+    near_duplicates(crops, groups, 0, np.where(groups, UNSETTLED, 0))
 
 
 def do_quick_split(place: Path) -> None:

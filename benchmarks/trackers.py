@@ -167,7 +167,8 @@ def report(rows: list[tuple[str, str, str, bool]]) -> str:
             "",
             f"{measured_on('numpy', 'pandas', 'matplotlib', 'pyarrow')}; load average {os.getloadavg()[0]:.1f}. "
             f"Medians of {REPEATS}. The long run: {EPOCHS:,} epochs, {GESTURES} gestures. Printed by "
-            "`python benchmarks/trackers.py`.",
+            "`python benchmarks/trackers.py`. The processor's time, of one thread, is what it takes where nothing else "
+            "runs.",
             "",
             "| | measured | at most |",
             "|---|---:|---:|",

@@ -47,7 +47,7 @@ from static_gesture_classification.preparation.splitting.assignment import (
     Groups,
     assign_groups,
 )
-from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, Links, near_duplicates
+from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, Links, near_duplicates
 from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
     SPLIT_NAMES,
@@ -255,13 +255,13 @@ def official_splits(samples: pd.DataFrame, settings: SplitSettings) -> Official:
 
 
 def settled_splits(subjects: np.ndarray, official: Official) -> np.ndarray:
-    """The split that a row stays in whatever near-duplicates its subject has, train or test; else `OPEN`: int (n,).
+    """Train or test where a row stays there whatever near-duplicates its subject has, else `UNSETTLED`: int (n,).
 
     A near-duplicate in train takes a subject of val along, so none of val is settled.
     """
     pinned = _official_splits_in(subjects, official.splits)
     pinned[subjects[official.carve]] = False
-    settled = np.full(len(pinned), OPEN)
+    settled = np.full(len(pinned), UNSETTLED)
     for split in (TRAIN_CODE, TEST_CODE):
         settled[pinned[:, split] & (pinned.sum(axis=1) == 1)] = split
     return settled[subjects]

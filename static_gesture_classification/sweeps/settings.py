@@ -28,6 +28,8 @@ from static_gesture_classification.training import hardware
 from static_gesture_classification.training.settings import TrainingSettings
 from static_gesture_classification.workspace import Workspace
 
+_NOT_OF_SCORES = ("sweep", "logger", "promote", "compare")  # groups that may differ where a study is gone on with
+
 
 class TrialSettings(Settings, key=""):
     """What a trial trains, where it is mirrored to, and how it would be promoted."""
@@ -129,7 +131,7 @@ class SweepSettings(Settings, key="sweep"):
     def digest(self) -> str:
         """Hash of what makes the scores of trials comparable: 16 hex digits."""
         space = [[each.setting, each.values.model_dump(mode="json")] for each in self.space]
-        common = [each for each in self.base if _key(each).partition(".")[0] != "sweep"]
+        common = [each for each in self.base if _key(each).partition(".")[0] not in _NOT_OF_SCORES]
         return hashlib.blake2b(json.dumps([space, common, self.epoch]).encode(), digest_size=8).hexdigest()
 
 

@@ -22,7 +22,9 @@ from static_gesture_classification.sweeps.trial import scored_epoch
 from static_gesture_classification.terminal import say, warn
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
+from static_gesture_classification.training.answers import Calibration
 from static_gesture_classification.training.calibrate import calibrate
+from static_gesture_classification.training.checkpoint import calibration_of, read_checkpoint
 from static_gesture_classification.training.experiment import open_data
 
 WINNER = "sweep_winner"  # tag of a run
@@ -67,7 +69,7 @@ def _mark(run: RunFolder, trials: list[FrozenTrial], settings: SweepSettings, co
 def _promote_if_better(run: RunFolder, epoch: int, composed: TrialSettings) -> None:
     training, promotion = composed.training, composed.promotion
     kept = run.epoch_checkpoints()
-    if epoch in kept:
+    if epoch in kept and calibration_of(read_checkpoint(kept[epoch])) == Calibration():  # else by an earlier command
         calibrate([kept[epoch]], open_data(training), training.background_share)
     models, candidate = training.workspace.models, kept_candidate(run, epoch)
     decision = settle_decision(decide_promotion(candidate, promotion), candidate, models, promotion.force)

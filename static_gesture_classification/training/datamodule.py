@@ -27,7 +27,7 @@ from static_gesture_classification.training.settings import SamplerSettings
 PLAIN = SamplerSettings()
 ONE_RANK = Ranks()
 FROM_DISK = Feeding()
-_HASHED_POINTS = 65_536  # hands at a time, so that hashing needs no memory for all
+_HASHED_ROWS = 65_536  # rows at a time, so that hashing needs no memory for all
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
 
 
@@ -153,14 +153,15 @@ class GestureDataModule(LightningDataModule):
         """Hash of the inputs (evenly spaced ones if there are many crops), labels, splits and weights of samples."""
         digest, memory = hashlib.blake2b(digest_size=16), MappedMemory(self.hands.crops, self.hands.points)
         for split, rows in self.rows.items():
-            for column in ("sample_id", "gesture"):
-                digest.update(f"{split} {column} {self.samples[column].to_numpy()[rows].tolist()}".encode())
+            for some in np.split(rows, range(_HASHED_ROWS, len(rows), _HASHED_ROWS)):
+                for column in ("sample_id", "gesture"):
+                    digest.update(f"{split} {column} {self.samples[column].iloc[some].tolist()}".encode())
             if self.hands.crops is not None:
                 digest.update(np.ascontiguousarray(self.samples[list(BOX)].to_numpy(np.float32)[rows]).tobytes())
                 for row in rows[:: max(1, len(rows) // _HASHED_CROPS)]:
                     digest.update(self.hands.crops[row].tobytes())
             if self.hands.points is not None:
-                for some in np.split(rows, range(_HASHED_POINTS, len(rows), _HASHED_POINTS)):
+                for some in np.split(rows, range(_HASHED_ROWS, len(rows), _HASHED_ROWS)):
                     digest.update(self.hands.points[some].tobytes())
             memory.give_back()
         if (weights := self._weights()) is not None:

@@ -25,7 +25,7 @@ from static_gesture_classification.arrays import Integers, Singles
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import open_crops
-from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, near_duplicates
+from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, near_duplicates
 from static_gesture_classification.samples import group_of, read_rows
 from static_gesture_classification.terminal import track
 
@@ -163,7 +163,7 @@ def _compare(
     everything = crops if index is None else ConcatenatedCrops(index, crops)
     before = 0 if index is None else len(index)
     groups = np.concatenate([np.zeros(before, np.int64), 1 + np.arange(len(own))])
-    links = near_duplicates(everything, groups, seed, np.where(groups, OPEN, 0))  # type: ignore[arg-type]
+    links = near_duplicates(everything, groups, seed, np.where(groups, UNSETTLED, 0))  # type: ignore[arg-type]
     for first, second in zip(links.first.tolist(), links.second.tolist(), strict=True):
         row = int(own[second - before])
         if first < before:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
-from static_gesture_classification.preparation.splitting.near_duplicates import OPEN, CropRows, near_duplicates
+from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, CropRows, near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
 from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, read_rows
 
@@ -121,6 +121,6 @@ def same_moment(
         return np.zeros(len(samples), bool)
     rows = np.concatenate([new, held_out])
     old = (np.arange(len(rows)) >= len(new)).astype(int)
-    links = near_duplicates(CropRows(crops, rows), old, seed, np.where(old, 0, OPEN))  # type: ignore[arg-type]
+    links = near_duplicates(CropRows(crops, rows), old, seed, np.where(old, 0, UNSETTLED))  # type: ignore[arg-type]
     sessions = identity(samples, "session")
     return np.isin(sessions, sessions[rows[links.first]]) & ~known & (splits == TRAIN)

@@ -37,7 +37,7 @@ CANDIDATES_PER_ROW = 5
 ROWS_PER_CELL = 4000
 ROWS_AT_ONCE, NEIGHBOURS_AT_ONCE = 256, 8192
 PAIRS_AT_ONCE = 256
-OPEN = -1  # not settled in a split
+UNSETTLED = -1  # not settled in a split
 
 COARSE = Band(32, 5, 1.5, (0.93, 1.0, 1.07), 0.7)
 FINE = Band(64, 10, 3.0, (0.91, 0.955, 1.0, 1.045, 1.09), SAME)
@@ -91,12 +91,12 @@ class Parties:
 
     def may_pair(self, first: Integers, second: Integers) -> npt.NDArray[np.bool_]:
         """Whether rows `first` and `second`, int (m,), may be paired: bool (m,)."""
-        apart = (self.settled[first] == OPEN) | (self.settled[first] != self.settled[second])
+        apart = (self.settled[first] == UNSETTLED) | (self.settled[first] != self.settled[second])
         return (self.groups[first] != self.groups[second]) & apart
 
     def asked(self) -> npt.NDArray[np.bool_]:
         """Rows that must be compared with all others: those not settled in the commonest split: bool (n,)."""
-        splits, sizes = np.unique(self.settled[self.settled != OPEN], return_counts=True)
+        splits, sizes = np.unique(self.settled[self.settled != UNSETTLED], return_counts=True)
         return self.settled != splits[sizes.argmax()] if len(splits) else np.ones(len(self.settled), bool)
 
 
@@ -107,12 +107,12 @@ def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int, settled: n
         crops: uint8 (n, size, size, 3), may be memory-mapped; read in order, in chunks, then those that are alike.
         groups: int (n,); pairs within one group are left out.
         seed: of the centres of the search cells.
-        settled: int (n,), the split that a row stays in whatever it is linked to, or `OPEN`; pairs that are settled in
+        settled: int (n,), the split that a row stays in whatever it is linked to, or `UNSETTLED`; pairs settled in
             one split are left out.
     """
     if len(np.unique(groups)) < 2:
         return Links.none()
-    parties = Parties(groups.astype(np.int64), np.full(len(groups), OPEN) if settled is None else settled)
+    parties = Parties(groups.astype(np.int64), np.full(len(groups), UNSETTLED) if settled is None else settled)
     facts = describe_crops(crops, seed)
     copies = find_identical(facts.digests, parties)
     first, second = candidate_pairs(facts.descriptors, parties, seed)
@@ -230,7 +230,7 @@ def _offer(
             other = first + column
             if groups[row] == groups[other]:
                 continue
-            if settled[row] != OPEN and settled[row] == settled[other]:
+            if settled[row] != UNSETTLED and settled[row] == settled[other]:
                 continue
             _keep(value, other, similarity[row], nearest[row])
             if not asked[other]:

@@ -82,7 +82,7 @@ def test_however_many_copies_of_one_picture_are_all_tied_together_without_compar
     assert len(links) <= 500 * (near.CANDIDATES_PER_ROW + 1)
 
 
-TRAIN, VAL, TEST, OPEN = 0, 1, 2, near.OPEN
+TRAIN, VAL, TEST, UNSETTLED = 0, 1, 2, near.UNSETTLED
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ TRAIN, VAL, TEST, OPEN = 0, 1, 2, near.OPEN
         ((TRAIN, TRAIN), False),
         ((TEST, TEST), False),
         ((TRAIN, TEST), True),
-        ((TRAIN, OPEN), True),
-        ((OPEN, OPEN), True),
+        ((TRAIN, UNSETTLED), True),
+        ((UNSETTLED, UNSETTLED), True),
     ],
 )
 def test_pairs_that_cannot_cross_a_split_are_not_compared(settled: tuple[int, int], found: bool) -> None:
