@@ -17,6 +17,8 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.file_state import file_state
 
+FIXED = ("pkg://", "structured://")
+
 
 def compose_once() -> None:
     """Keep what Hydra composes, by all that it is composed of, and what it reads, by the file and its state."""
@@ -26,8 +28,11 @@ def compose_once() -> None:
 
 
 def _state(folders: Iterable[str]) -> tuple[object, ...]:
-    """All that a composition can be made of: the folders' files with their states, and what plugins have stored."""
-    paths = [folder.removeprefix("file://") for folder in folders]
+    """All that a composition can be made of: the folders' files with their states, and what plugins have stored.
+
+    Places in packages and in memory stay as they are while a process runs.
+    """
+    paths = [folder.removeprefix("file://") for folder in folders if not folder.startswith(FIXED)]
     files = [(str(path), *file_state(path)) for folder in paths for path in sorted(Path(folder).rglob("*.yaml"))]
     return (tuple(paths), tuple(files), pickle.dumps(ConfigStore.instance().repo.get("sources")))
 
@@ -39,7 +44,7 @@ def _keep_choices() -> None:
 
     def find_files(repo: Any, config_name: Any, overrides: Any, prepend_hydra: bool, skip_missing: bool) -> Any:
         choices = {name: value for name, value in vars(overrides).items() if name != "config_overrides"}
-        state = _state(source.path for source in repo.get_sources())
+        state = _state(source.full_path() for source in repo.get_sources())
         key = (config_name, pickle.dumps(choices), prepend_hydra, skip_missing, state)
         if key not in kept:
             found = find(repo, config_name, overrides, prepend_hydra, skip_missing)
