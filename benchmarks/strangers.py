@@ -2,6 +2,7 @@
 
     python benchmarks/strangers.py                                      # as shipped, beside plain baselines
     python benchmarks/strangers.py "augs.noise=0.04" "sampler=plain optimizer=sgd"   # more rows, one per argument
+    python benchmarks/strangers.py detector.known_square=1.2            # another hand finder, for all rows
     python benchmarks/strangers.py --write                              # keeps the result in results/strangers.md
     python benchmarks/strangers.py --minutes=8                          # does a part; the same command goes on
 
@@ -84,6 +85,7 @@ from static_gesture_classification.training.settings import TrainingSettings
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "strangers.md"
 LOOKS = PROJECT / "data" / "strangers"
+FINDER = "detector"  # how arguments begin that say how hands are found
 SHIPPED = "+experiment=all_photographs"
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 CLOSE_UP = 200  # pixels: narrower photographs show nothing but a hand
@@ -191,14 +193,15 @@ def rows(arguments: Sequence[str]) -> list[Row]:
         baseline(f"scikit-learn, MLP(128, 64), single photographs {TIMES} times", network, times=TIMES),
         baseline(f"scikit-learn, logistic regression, likewise {TIMES} times", regression, times=TIMES),
         shipped("as shipped"),
-        *(shipped(overrides, *shlex.split(overrides)) for overrides in arguments),
+        *(shipped(each, *shlex.split(each)) for each in arguments if not each.startswith(FINDER)),
     ]
 
 
 def composed(*overrides: str) -> DictConfig:
     """The configuration of the default command."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", [SHIPPED, "logger=[]", *overrides])
+        finder = [argument for argument in sys.argv[1:] if argument.startswith(FINDER)]
+        return compose("config", [SHIPPED, "logger=[]", *finder, *overrides])
 
 
 # Photographs
