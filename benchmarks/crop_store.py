@@ -11,18 +11,14 @@ benchmarks/results/crop_store.md.
 from __future__ import annotations
 
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
-import joblib
 from hydra import compose, initialize_config_dir
-from machine import processor
+from machine import measured_on
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.preparation.copies.pull_crops import pull_crops
@@ -102,11 +98,10 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def report(costs: list[Costs], images: int, mean: float) -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("simplejpeg", "numpy", "joblib", "fsspec"))
     lines = [
         "# Crops of a large dataset: hours, disk, copies in shards",
         "",
-        f"{date.today()}, {processor()}, {joblib.cpu_count()} cores, Python {platform.python_version()}, {versions}; "
+        f"{measured_on('simplejpeg', 'numpy', 'joblib', 'fsspec')}; "
         f"load average {os.getloadavg()[0]:.1f}. Measured on {images:,} photographs of hagrid_mini, {mean / 1024:,.0f} "
         "KiB each, files in memory; shards of 8 MiB to a folder of the same disk. *Computed* from these for all of "
         f"HaGRID v2, {ALL_IMAGES:,} images and {ALL_HANDS:,} hands, in pictures of this size (full HD: crop_speed.md).",

@@ -57,10 +57,7 @@ LOOKS = {
     "and tiles: as configured": (),
     "as configured, each hand looked at once": ("detector.refine=false",),
     "as configured, each hand looked at twice": ("detector.refine_apart=0",),
-    "MediaPipe's squares of palms, each hand looked at twice": (
-        "detector.palm_square=[2.6,0.5]",
-        "detector.refine_apart=0",
-    ),
+    "squares of palms where landmarks put them": ("detector.palm_square=[2.86,0.36]",),
 }
 GOALS = {"one image": 0.8, "video": 0.45, "camera": 0.45}
 FOR_RECORDER = ("detector.min_detection_confidence=0.3", NO_TILES, NO_WIDE_BORDER)  # as conf/recording
@@ -74,23 +71,16 @@ NOTES = (
     "## Why these defaults, on all photographs\n\n"
     "Of processor time, 97 % is in the two networks (4.8 and 4.4 ms on a free core of this machine), so fewer runs of "
     "them is all that helps. The same networks as ONNX by onnxruntime take 9.9 and 4.3 ms; two threads halve both "
-    "where the second core is free and gain nothing where it is not, so `threads: 1` stayed. On ../shared/data "
-    "(processor ms, median; beside it the defaults until then: MediaPipe's square, each hand twice, palms searched in "
-    "known boxes):\n\n"
-    "| what | before | now | missed before | missed now |\n|---|---|---|---|---|\n"
-    "| a photograph, 694 of them, no boxes given | 18.5 | 13.4 | 3 of 404 hands, 4 false | 3 of 404, 3 false |\n"
-    "| around a published box, 369 hands in a sample | 18.3 | 6.2 | 2 | 0 |\n"
-    "| all 2,911 hands of the photographs | | | 16 | 7 |\n\n"
-    "- **Square.** On 525 hands of every eleventh photograph, the square that landmarks ask for lies 0.05 of its side "
-    "nearer to the wrist than MediaPipe's around the palm, and is 7 % larger. With `palm_square` the first look finds "
-    "more (9 photographs of 265 without a sure hand became 6), and fewer landmarks change by over 5 % of the hand in a "
-    "second look (6.5 % of hands for 7.8 %).\n"
+    "where the second core is free and gain nothing where it is not, so `threads: 1` stayed.\n\n"
     "- **Second look** only where the corners of both squares are farther apart than `refine_apart=0.15`: one hand in "
-    "five. In the others it would move landmarks by 0.8 % of the hand (median; 95th percentile 2.4 %), little more "
-    "than it moves those of a hand that was cut out right.\n"
-    "- **Known boxes**: the landmark network in a square around the box, then, where needed, in the square by its "
-    "landmarks: 0.9 % of the hand (median; 95th percentile 3.1 %) from the landmarks of the way before.\n"
+    "four. In the others it would move landmarks by 0.8 % of the hand (median; 95th percentile 2.4 %), little more "
+    "than it moves those of a hand that was cut out right. The model on strangers is better for it: "
+    "[strangers.md](strangers.md).\n"
     "- A palm inside a hand that was found is not looked at: 15 % of photographs had one.\n"
+    "- **Not taken, since the model on strangers is worse:** squares of palms where landmarks put them on average "
+    "(`palm_square=[2.86,0.36]`; on 265 photographs the first look was unsure in 6 for 9), and the landmark network "
+    "looking first in known boxes (`known_square=1.2`; 6.2 for 18.3 ms of processor time around a published box). With "
+    "both, 7 of 2,911 hands were missed for 18.\n"
 )
 Found = dict[str, list[list[DetectedHand]]]
 

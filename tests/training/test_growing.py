@@ -35,7 +35,9 @@ def test_training_begins_on_small_crops_and_validates_on_whole_ones(
     composed: Callable[..., DictConfig], prepared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(growing, "SMALLEST", 16)
-    settings = TrainingSettings.from_config(composed("train_hyperparams.first_size=0.5", "train_hyperparams.epochs=2"))
+    # Crops this small leave 2 x 2 pixels to a convolution, which oneDNN in bfloat16 now and then makes NaN.
+    small = ("train_hyperparams.first_size=0.5", "train_hyperparams.epochs=2", "trainer.precision=32-true")
+    settings = TrainingSettings.from_config(composed(*small))
     data = experiment.open_data(settings)
     module = experiment.build_module(settings, data)
     sides: dict[bool, list[int]] = {True: [], False: []}
