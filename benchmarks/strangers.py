@@ -3,7 +3,7 @@
     python benchmarks/strangers.py                                      # as shipped, beside plain baselines
     python benchmarks/strangers.py "augs.noise=0.04" "sampler=plain optimizer=sgd"   # more rows, one per argument
     python benchmarks/strangers.py detector.known_square=1.2            # another hand finder, for all rows
-    python benchmarks/strangers.py --write                              # keeps the result in results/strangers.md
+    python benchmarks/strangers.py --write                              # keeps the tables in reports/strangers.md
     python benchmarks/strangers.py --minutes=8                          # does a part; the same command goes on
 
 All photographs of `+experiment=all_photographs` are looked at once, as the landmarks stage does (around the published
@@ -83,7 +83,7 @@ from static_gesture_classification.training.scores import weighted_f1
 from static_gesture_classification.training.settings import TrainingSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
-RESULT = PROJECT / "benchmarks" / "results" / "strangers.md"
+RESULT = PROJECT / "reports" / "strangers.md"  # results/strangers.md tells more than one run
 LOOKS = PROJECT / "data" / "strangers"
 FINDER = "detector"  # how arguments begin that say how hands are found
 SHIPPED = "+experiment=all_photographs"
@@ -175,6 +175,7 @@ def main() -> None:
     text = report(photographs, tables, next(iter(products)))
     say(text)
     if "--write" in sys.argv:
+        RESULT.parent.mkdir(exist_ok=True)
         RESULT.write_text(text, encoding="utf-8")
 
 
