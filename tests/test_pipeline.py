@@ -188,7 +188,8 @@ def test_queued_experiment_runs_in_a_copy_with_this_machines_settings(pipeline: 
     pipeline.run("git", "commit", "-qm", "results", "--allow-empty")
     queued = ("dvc", "exp", "run", "--queue", "-C", "params.yaml", "-C", "conf/local", "-n", "quicker")
     pipeline.run(*queued, "-S", "train_hyperparams.lr=0.002")
-    pipeline.run("dvc", "exp", "run", "--run-all")
+    # Its worker is a process of its own, which a forked interpreter does not start.
+    pipeline.run(sys.executable, "-m", "dvc", "exp", "run", "--run-all")
     assert "quicker" in pipeline.run("dvc", "exp", "list")
     pipeline.run("dvc", "exp", "apply", "quicker")
     assert "lr: 0.002" in (pipeline.folder / "dvc.lock").read_text()

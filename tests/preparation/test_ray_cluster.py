@@ -26,7 +26,7 @@ from tests.support.dying_workers import always_die, crop_or_die, double, refuse,
 pytestmark = [pytest.mark.full, pytest.mark.concurrent]
 
 Dataset = Callable[[int], tuple[pd.DataFrame, Path]]
-SMALL = ("synthetic.images=40", "synthetic.people=7", "synthetic.size=64", "sources=[synthetic]", "crops.size=32")
+SMALL = ("synthetic.images=40", "synthetic.subjects=7", "synthetic.size=64", "sources=[synthetic]", "crops.size=32")
 
 
 @pytest.fixture(scope="module")
