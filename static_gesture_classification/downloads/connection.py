@@ -6,6 +6,7 @@ notice that the file has changed meanwhile.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses worth askin
 ATTEMPTS_WITHOUT_CONTACT = 3  # before any answer: probably there is no network
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^)'\"]+)")
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # that it asks again is said here, once
 
 
 class DownloadError(UserError):
