@@ -164,6 +164,7 @@ def test_the_lines_of_a_plan_are_changed_and_changed_back(browser: Browser, addr
         page.get_by_text("Saved: 12 pictures of ONE.").wait_for()
         page.get_by_role("button", name="Undo").click()
         until(lambda: planned() == [("ONE", 7, False), ("TWO", 7, False)])
+        until(lambda: page.get_by_label("pictures of ONE taken for FIST").input_value() == "7")  # drawn anew
         page.get_by_role("button", name="Move TWO taken for FIST up").press("Enter")
         until(lambda: planned() == [("TWO", 7, False), ("ONE", 7, False)])
         page.get_by_text("Saved: TWO taken for FIST is number 1.").wait_for()
