@@ -17,16 +17,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pyarrow as pa
-from index_speed import usage, write_dataset
+from index_speed import watch, write_dataset
 from machine import measured_on
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -102,15 +100,7 @@ def sizes(stage: Stage) -> list[int]:
 
 
 def measure(name: str, place: Path, hands: int) -> Cost:
-    start, peak, spent = time.perf_counter(), 0, 0.0
-    process = psutil.Popen([sys.executable, __file__, "do", name, str(place)], cwd=PROJECT, stdout=subprocess.DEVNULL)
-    while process.poll() is None:
-        memory, seconds = usage(process)
-        peak, spent = max(peak, memory), max(spent, seconds)
-        time.sleep(0.05)
-    if process.returncode:
-        raise SystemExit(f"{name} failed with exit status {process.returncode}")
-    return Cost(hands, time.perf_counter() - start, spent, peak / 2**20)
+    return Cost(hands, *watch([sys.executable, __file__, "do", name, str(place)]))
 
 
 def need_annotations(place: Path, hands: int) -> None:

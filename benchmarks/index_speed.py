@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,15 +114,19 @@ def index(dataset: Path, output: Path) -> tuple[float, float, float]:
     """Wall seconds, processor seconds and peak memory in MiB of the stage and its children."""
     command = [sys.executable, "-m", "static_gesture_classification.preparation.index", "sources=[hagrid]"]
     command += [f"sources.hagrid.root={dataset}", f"paths.index={output}"]
-    start = time.perf_counter()
+    return watch(command)
+
+
+def watch(command: Sequence[str]) -> tuple[float, float, float]:
+    """Wall seconds, processor seconds and peak memory in MiB of a command and its children."""
+    start, peak, spent = time.perf_counter(), 0, 0.0
     process = psutil.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
-    peak, spent = 0, 0.0
     while process.poll() is None:
         memory, seconds = usage(process)
         peak, spent = max(peak, memory), max(spent, seconds)
         time.sleep(0.05)
     if process.returncode:
-        raise SystemExit(f"indexing failed with exit status {process.returncode}")
+        raise SystemExit(f"{' '.join(map(str, command))} failed with exit status {process.returncode}")
     return time.perf_counter() - start, spent, peak / 2**20
 
 

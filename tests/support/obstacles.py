@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.browser import NARROW
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -24,3 +26,15 @@ def obstacles(page: Page) -> list[str]:
         if found["impact"] in SERIOUS
         for node in found["nodes"]
     ]
+
+
+def check_nobody_is_kept_out(page: Page) -> None:
+    """Check the page as it is and, narrow and dark, as on a phone, where it is not scrolled sideways either."""
+    found = obstacles(page)
+    page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+    page.emulate_media(color_scheme="dark")
+    page.locator("body.body--dark").wait_for()
+    found += obstacles(page)
+    assert not found
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= NARROW[0], "it has to be scrolled sideways on a phone"
