@@ -20,6 +20,7 @@ from static_gesture_classification.images import UnreadableImageError, image_hea
 from static_gesture_classification.inference.saliency import crop_heat, point_weights
 from static_gesture_classification.preparation.geometry import Square, hand_square
 from static_gesture_classification.preparation.landmark_store import SAMPLES
+from static_gesture_classification.review.hand_drawing import places_in_drawing
 from static_gesture_classification.review.large_pictures import shown_square
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_figure import Explanation, Geometry, Neighbour
@@ -44,15 +45,18 @@ class SampleFacts:
 
     def __init__(self, review: Review, workspace: Workspace, checkpoint: Path | None) -> None:
         self.review, self.workspace, self.checkpoint = review, workspace, checkpoint
+        review.thumbnails.know_points(str(workspace.landmarks), self._landmarks)
 
     def geometry(self, sample: ShownSample) -> Geometry:
         """Where landmarks and crop are in the large picture; nothing where the image cannot be read."""
+        points = self._landmarks(sample.sample)
         try:
             header = image_header(sample.path)
         except UnreadableImageError:
-            return Geometry()
+            if points is None or sample.path.exists():
+                return Geometry()
+            return Geometry(places_in_drawing(points))
         square = shown_square(header.width, header.height, sample.box)
-        points = self._landmarks(sample.sample)
         if points is not None:
             points = (points * (header.width, header.height) - (square.left, square.top)) / square.side
         return Geometry(points, self._crop(header.width, header.height, sample, square))

@@ -39,7 +39,7 @@ from tests.support.seeded_predictions import VOCABULARY
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.full
 
@@ -203,13 +203,10 @@ def test_what_the_model_gets_wrong_in_train_is_seen_too(browser: Browser, addres
 
 def test_a_lasso_by_mouse_opens_what_lies_within_it(browser: Browser, address: str) -> None:
     with opened(browser, f"{address}/map") as (page, log):
-        page.set_default_timeout(PATIENCE_MS)
-        page.get_by_text("lie together").wait_for()
-        canvas = page.locator(".nicegui-echart canvas").first
-        box = canvas.bounding_box()
+        box = map_of(page).bounding_box()
         assert box is not None
         corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in
-                   ((0.03, 0.1), (0.97, 0.1), (0.97, 0.97), (0.03, 0.97), (0.03, 0.12))]  # fmt: skip
+                   ((0.01, 0.02), (0.88, 0.02), (0.88, 0.98), (0.01, 0.98), (0.01, 0.04))]  # fmt: skip
         page.mouse.move(*corners[0])
         page.mouse.down()
         for corner in corners[1:]:
@@ -222,6 +219,82 @@ def test_a_lasso_by_mouse_opens_what_lies_within_it(browser: Browser, address: s
         page.get_by_role("button", name="Clear").click()
         heading.wait_for(state="hidden")
     log.check()
+
+
+def test_the_map_is_used_by_keys_alone(browser: Browser, address: str) -> None:
+    def chosen(how: str) -> int:
+        heading = page.get_by_role("heading", name=f"{how}: ")
+        heading.wait_for()
+        return int(heading.inner_text().rpartition(" ")[2])
+
+    with opened(browser, f"{address}/map") as (page, log):
+        samples = map_of(page)
+        tab_to(page, samples)
+        page.keyboard.press("a")
+        all_of_them = chosen("All that is shown")
+        page.keyboard.press("ArrowRight")
+        page.get_by_role("status").filter(has_text=re.compile("unknown person| of ")).first.wait_for()
+        for _ in range(8):
+            page.keyboard.press("+")
+        page.keyboard.press("a")
+        until(lambda: chosen("All that is shown") < all_of_them)
+        page.keyboard.press("0")
+        page.keyboard.press(" ")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press(" ")
+        assert 2 <= chosen("Within the rectangle") < all_of_them
+        page.keyboard.press("n")
+        assert chosen("Nearest to the ring") == min(30, all_of_them)
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog", name="Sample").get_by_text(re.compile("^1 of ")).wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog", name="Sample").wait_for(state="hidden")
+        kind = page.locator(".sc-legend button").first
+        kind.focus()
+        page.keyboard.press(" ")
+        tab_to(page, samples)
+        page.keyboard.press("a")
+        until(lambda: chosen("All that is shown") < all_of_them)
+    log.check()
+
+
+def test_the_values_of_a_curve_are_read_by_keys_alone(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}/runs/first") as (page, log):
+        tab_to(page, page.get_by_role("button", name="Values of loss"))
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Values of loss")
+        dialog.get_by_role("row").nth(1).wait_for()
+        assert not obstacles(page)
+        texts = dialog.get_by_role("cell").all_inner_texts()
+        assert texts
+        assert all(float(text) >= 0 for text in texts)
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="hidden")
+    log.check()
+
+
+def test_a_picture_is_opened_by_keys_alone(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}/live") as (page, log), page.expect_file_chooser():
+        tab_to(page, page.get_by_role("button", name="Choose a picture or a video"))
+        page.keyboard.press("Enter")
+    log.check()
+
+
+def map_of(page: Page) -> Locator:
+    """The map, once what is alike lies together."""
+    page.set_default_timeout(PATIENCE_MS)
+    page.get_by_text("lie together").wait_for()
+    return page.get_by_role("application", name="Map of samples")
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until something has the focus."""
+    wanted.wait_for()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("it => it === document.activeElement"):
+            return
+    pytest.fail("Tab does not reach it")
 
 
 def test_two_tabs_that_promote_at_once_leave_one_whole_checkpoint(

@@ -90,7 +90,7 @@ def curves(data: Sequence[RunData]) -> None:
                 for number, each in enumerate(data)
                 if field in each.metrics
             ]
-            charts.show(charts.lines(title, drawn), f"{title} by epoch, of {len(drawn)} runs")
+            charts.show_lines(title, drawn, f"{title} by epoch, of {len(drawn)} runs")
 
 
 def gestures(data: Sequence[RunData], order: Sequence[str]) -> None:

@@ -22,7 +22,9 @@ from static_gesture_classification.tracking.report import (
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder
 from static_gesture_classification.tracking.trackers import flatten
 
-STYLE = """
+STYLE = (
+    charts.STYLE
+    + """
 <style>
   .fields { border-collapse: collapse; }
   .fields caption { text-align: left; font-weight: 600; padding: 4px 0; }
@@ -41,6 +43,7 @@ STYLE = """
   .pictures figcaption { font-size: 12px; }
 </style>
 """
+)
 
 
 async def configuration(known: KnownRun) -> None:
@@ -175,7 +178,7 @@ def draw(
     with ui.element("div").classes("charts"):
         for title, (table, names) in plots.items():
             drawn = [charts.Line(name, table.iloc[:, number], number) for number, name in enumerate(names)]
-            charts.show(charts.lines(title, drawn, axis, marked), f"{title} by {axis}", height)
+            charts.show_lines(title, drawn, f"{title} by {axis}", axis, marked, height)
 
 
 def fields_html(fields: Mapping[str, Any], title: str = "") -> str:
