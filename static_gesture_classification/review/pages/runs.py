@@ -15,6 +15,7 @@ from static_gesture_classification.review.pages import chosen_runs
 from static_gesture_classification.review.review import Review
 
 SECONDS = 2.0  # between two looks at the run folders, while something runs
+IDLE_SECONDS = 10.0  # while nothing does: a terminal may start a training
 PER_PAGE = 25
 TRAINING = {"train", "retrain", "loop", "repro", "record"}  # commands that begin runs
 NUMBER = {"align": "right", "sortable": True, "headerStyle": "padding-right: 16px"}
@@ -165,15 +166,15 @@ class RunsTable:
             self.open_chosen()
 
     async def look(self) -> None:
-        """Follow what runs; once nothing does, stop looking."""
+        """Follow what runs; while nothing does, look less often."""
         rows = rows_of(await frame.in_thread(known_runs.list_known, self.review))
         if rows != self.rows:
             self.rows = rows
             self.tags.options = tags_of(rows)
             self.tags.update()
             self.show()
-        if not (any(row["status"] == "running" for row in rows) or await frame.in_thread(is_training, self.review)):
-            self.timer.cancel()
+        moves = any(row["status"] == "running" for row in rows) or await frame.in_thread(is_training, self.review)
+        self.timer.interval = SECONDS if moves else IDLE_SECONDS
 
 
 def is_training(review: Review) -> bool:
