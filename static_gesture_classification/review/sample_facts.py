@@ -77,8 +77,8 @@ class SampleFacts:
         weights = point_weights(classifier, inputs, gesture)
         if heat is None and weights is None:
             return None
-        what = "Warm colours" if heat is not None else "Large, warm points"
-        return Explanation(f"{what}: what decides about {gesture}.", "" if heat is None else as_picture(heat), weights)
+        what = "Warm colours: what speaks for" if heat is not None else "Large, warm points: what decides about"
+        return Explanation(f"{what} {gesture}.", "" if heat is None else as_picture(heat), weights)
 
     async def neighbours(self, sample: ShownSample) -> list[Neighbour] | str:
         """The samples of train that the model sees most alike, or why there are none."""
@@ -205,7 +205,7 @@ class EmbeddingSpace:
 def as_picture(heat: np.ndarray) -> str:
     """A map of 0..1 (h, w) as a PNG in an address: transparent where nothing matters, warm where much does."""
     strength = np.asarray(Image.fromarray(heat).resize((HEAT_SIZE, HEAT_SIZE), Image.Resampling.BICUBIC)).clip(0, 1)
-    colour = np.where(strength[..., None] < 0.6, (230, 159, 0), (213, 94, 0)).astype(np.uint8)
+    colour = ((1 - strength[..., None]) * (240, 200, 40) + strength[..., None] * (213, 60, 0)).astype(np.uint8)
     alpha = (255 * strength[..., None]).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.concatenate([colour, alpha], axis=2)).save(file, format="png")

@@ -88,9 +88,7 @@ def figure(sample: ShownSample, geometry: Geometry, explanation: Explanation | N
     if explanation and explanation.heat and geometry.crop:
         left, top, side = (f"{100 * value:.2f}%" for value in geometry.crop)
         place = f"inset: auto; left: {left}; top: {top}; width: {side}; height: {side}"
-        layers.append(
-            f'<img src="{explanation.heat}" alt="" style="{place}; mix-blend-mode: hard-light; opacity: 0.75">'
-        )
+        layers.append(f'<img src="{explanation.heat}" alt="" style="{place}; opacity: 0.7">')
     if geometry.landmarks is not None:
         layers.append(_hand(geometry.landmarks, weights))
     note = escape(explanation.note) if explanation else "&nbsp;"
