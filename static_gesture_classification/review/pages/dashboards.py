@@ -22,6 +22,13 @@ from static_gesture_classification.tracking.report import (
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder
 from static_gesture_classification.tracking.trackers import flatten
 
+MEASURED = {  # see tracking.hardware
+    "cpu": "processors, % of the machine",
+    "memory": "memory, % of the machine",
+    "process_cpu": "the training, % of one processor",
+    "process_memory": "memory of the training, GiB",
+    "gpu_memory": "memory of the accelerator, GiB",
+}
 STYLE = (
     charts.STYLE
     + """
@@ -159,7 +166,7 @@ async def monitoring(known: KnownRun) -> None:
     rows = await frame.in_thread(known.folder.rows, SECONDS)
     wide = rows.pivot(index="step", columns="field", values="value").sort_index()
     names = {str(field): str(field).partition("/")[2] for field in wide.columns}
-    draw({name: (wide[[field]], [name]) for field, name in names.items()}, axis="seconds")
+    draw({MEASURED.get(name, name): (wide[[field]], [name]) for field, name in names.items()}, axis="seconds")
     facts: dict[str, dict[str, Any]] = {"source_code": {}, "monitoring": {}}
     for field, value in known.folder.values().items():
         group, _, name = field.partition("/")
