@@ -23,9 +23,11 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     read_plan,
     write_plan,
 )
+from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.evaluation.promote import best_record
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings, Subject
+from static_gesture_classification.review.job_files import ENDED, JOB, VERSION, JobEnd, JobRecord
 from static_gesture_classification.review.sharing import CERTIFICATE, TOKEN, own_addresses
 from static_gesture_classification.tracking.run_folder import RunFolder
 from tests.evaluation.conftest import SIZE, prepared, trained_run  # noqa: F401  (fixtures)
@@ -314,6 +316,31 @@ def test_two_tabs_that_promote_at_once_leave_one_whole_checkpoint(
     assert record is not None, "the record is that of the checkpoint"
     assert record["epoch"] in (kept[0], kept[-1])
     assert json.loads((project / "models" / "best.json").read_text())["sha256"] == record["sha256"]
+
+
+def test_a_full_training_says_what_it_came_to_and_its_refusal_is_overruled(
+    browser: Browser, address: str, project: Path
+) -> None:
+    run = RunFolder(project / RUNS / "first")
+    (project / "models" / "trained.json").write_text(
+        json.dumps({"run": "first", "epoch": max(run.epoch_checkpoints())})
+    )
+    job = project / "data" / "review" / "jobs" / "20261127-120000-repro-0001"
+    job.mkdir(parents=True)
+    about = {"stages": [], "then": [["See the run", "/runs"]]}
+    write_json(job / JOB, JobRecord(version=VERSION, title="Full", kind="repro", command=[], created=1.0, about=about))
+    write_json(job / ENDED, JobEnd(code=0, ended=2.0, cancelled=False))
+    with opened(browser, f"{address}/jobs/{job.name}") as (page, log):
+        page.set_default_timeout(PATIENCE_MS)
+        page.get_by_text("It was not promoted").wait_for()
+        page.get_by_role("button", name="Promote", exact=True).press("Enter")
+        anyway, done = page.get_by_role("button", name="Promote anyway"), page.get_by_text("It is the best one now")
+        anyway.or_(done).first.wait_for()
+        if anyway.count():
+            anyway.press("Enter")
+        done.wait_for()
+        check_nobody_is_kept_out(page)
+    log.check()
 
 
 def test_an_onnx_file_is_made_read_about_and_downloaded(browser: Browser, address: str, tmp_path: Path) -> None:

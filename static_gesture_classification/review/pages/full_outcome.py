@@ -16,7 +16,6 @@ from static_gesture_classification.review.pages.checkpoints import sentences_of
 from static_gesture_classification.review.pages.chosen_runs import Verdict
 from static_gesture_classification.review.pages.promotion import Promotion
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.training.checkpoint import checkpoint_digest
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,13 @@ def read(review: Review) -> FullOutcome | None:
         UserError: the run was deleted, or a record is damaged.
     """
     workspace = review.workspace
-    trained, digest = (
-        read_checkpoint_record(workspace.trained.with_suffix(".json")),
-        checkpoint_digest(workspace.trained),
-    )
-    if trained is None or digest is None:
+    trained, best = read_checkpoint_record(workspace.trained.with_suffix(".json")), best_record(workspace.models)
+    if trained is None:
         return None
-    run, best = known_runs.find(str(trained["run"]), review), best_record(workspace.models)
-    is_best = checkpoint_digest(workspace.best) == digest
+    run, epoch = known_runs.find(str(trained["run"]), review), int(trained["epoch"])
+    is_best = best is not None and (best.get("run"), best.get("epoch")) == (run.folder.run_id, epoch)
     compared = read_checkpoint_record(workspace.models / PREVIOUS_RECORD) if is_best else best
-    return FullOutcome(run, int(trained["epoch"]), best, is_best, _other_run(compared, run, review))
+    return FullOutcome(run, epoch, best, is_best, _other_run(compared, run, review))
 
 
 def _other_run(record: dict[str, Any] | None, run: KnownRun, review: Review) -> KnownRun | None:
