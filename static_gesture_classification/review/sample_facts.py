@@ -146,6 +146,11 @@ class KnownLandmarks:
         self._index = pd.Index(table.column("sample_id").to_pandas())
         self._points = landmark_array(table)
 
+    def share_of(self, samples: pd.Series) -> float:
+        """The share of samples, by id, whose landmarks are known; 0 of none."""
+        rows = self._index.get_indexer(pd.Index(samples))
+        return float(((rows >= 0) & np.isfinite(self._points[rows, 0, 0])).mean()) if len(rows) else 0.0
+
     def of(self, sample: str) -> np.ndarray | None:
         """The points (21, 2) of a sample, normalised; None where no hand was found."""
         row = self._index.get_indexer(pd.Index([sample]))[0]

@@ -142,4 +142,4 @@ def in_doubt(suggestions: Sequence[Suggestion], samples: pd.DataFrame) -> Iterat
         if place >= 0:
             sample = from_row(samples.iloc[place])
             published, looks_like = suggestion.published, suggestion.to
-            yield replace(sample, gesture=published, suggested=looks_like, remark=suggestion.evidence)
+            yield replace(sample, gesture=published, suggested=looks_like, remark=suggestion.why)

@@ -106,7 +106,7 @@ class _PlanView:
                         ui.label(f"the model takes it for {line.mistaken_for}").classes("text-body2")
                 ui.space()
                 self._controls(line, name, place, lines, recorded)
-            ui.label(line.reason).classes("text-body2")
+            ui.label(f"{line.reason[:1].upper()}{line.reason[1:]}").classes("text-body2")
             with ui.row().classes("gap-1"):
                 for example in line.examples[:EXAMPLES]:
                     alt = f"an example of {name}"

@@ -25,7 +25,6 @@ COLUMNS: tuple[dict[str, Any], ...] = (
         "name": "created",
         "label": "Created",
         "field": "created",
-        "classes": "text-no-wrap",
         "align": "left",
         "sortable": True,
     },
@@ -47,6 +46,9 @@ HEADER = """
 CHECK_ALL = '<q-checkbox v-model="props.selected" aria-label="Choose all runs that are shown" />'
 CHECK = """<q-checkbox v-model="props.selected" :aria-label="'Choose ' + props.row.run" />"""
 RUN = '<q-td :props="props"><a :href="props.row.address">{{ props.value }}</a></q-td>'
+CREATED = """
+<q-td :props="props"><span v-for="part in props.value.split(' ')" class="text-no-wrap">{{ part }} </span></q-td>
+"""
 STATUS = """
 <q-td :props="props"><span class="text-no-wrap"><q-icon :name="props.row.icon" size="xs" class="q-mr-xs"
   :class="{ 'rotating': props.value === 'running' }" />{{ props.value }}</span></q-td>
@@ -71,7 +73,7 @@ STYLE = """
   .runs .sort { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 2px 0; }
   .runs .sort { cursor: pointer; white-space: normal; text-align: inherit; }
   .runs a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128, 128, 128, .7); }
-  .runs td { white-space: normal; } .runs td.text-no-wrap { white-space: nowrap; }
+  .runs td { white-space: normal; }
   .runs th { padding-right: 14px !important; } .runs th:last-child { padding-left: 14px !important; }
   .runs td:nth-child(n+3) { font-variant-numeric: tabular-nums; }
   @media (prefers-reduced-motion: no-preference) { .rotating { animation: turn 2s linear infinite; } }
@@ -127,6 +129,7 @@ class RunsTable:
             "header-selection": CHECK_ALL,
             "body-selection": CHECK,
             "body-cell-run": RUN,
+            "body-cell-created": CREATED,
             "body-cell-status": STATUS,
             "item": CARD,
         }.items():
