@@ -18,7 +18,7 @@ SECONDS = 2.0  # between two looks at the run folders, while something runs
 IDLE_SECONDS = 10.0  # while nothing does: a terminal may start a training
 PER_PAGE = 25
 TRAINING = {"train", "retrain", "loop", "repro", "record"}  # commands that begin runs
-NUMBER = {"align": "right", "sortable": True, "headerStyle": "padding-right: 16px"}
+NUMBER = {"align": "right", "sortable": True}
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "run", "label": "Run", "field": "run", "align": "left", "sortable": True},
     {
@@ -47,7 +47,7 @@ CHECK_ALL = '<q-checkbox v-model="props.selected" aria-label="Choose all runs th
 CHECK = """<q-checkbox v-model="props.selected" :aria-label="'Choose ' + props.row.run" />"""
 RUN = '<q-td :props="props"><a :href="props.row.address">{{ props.value }}</a></q-td>'
 CREATED = """
-<q-td :props="props"><span v-for="part in props.value.split(' ')" class="text-no-wrap">{{ part }} </span></q-td>
+<q-td :props="props"><span class="text-no-wrap">{{ props.value.slice(0, 10) }}</span>{{ props.value.slice(10) }}</q-td>
 """
 STATUS = """
 <q-td :props="props"><span class="text-no-wrap"><q-icon :name="props.row.icon" size="xs" class="q-mr-xs"
@@ -67,14 +67,19 @@ CARD = """
   <div class="q-pl-sm text-caption">{{ props.row.tags }}</div>
 </q-card></div>
 """
-ICONS = {"running": "autorenew", "finished": "check_circle_outline", "failed": "error_outline"}
+ICONS = {
+    "running": "autorenew",
+    "finished": "check_circle_outline",
+    "interrupted": "pause_circle_outline",
+    "failed": "error_outline",
+}
 STYLE = """
 <style>
   .runs .sort { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 2px 0; }
   .runs .sort { cursor: pointer; white-space: normal; text-align: inherit; }
   .runs a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128, 128, 128, .7); }
   .runs td { white-space: normal; }
-  .runs th { padding-right: 14px !important; } .runs th:last-child { padding-left: 14px !important; }
+  .runs th, .runs td { padding: 4px 8px !important; } .runs th .sort { max-width: calc(100% - 18px); }
   .runs td:nth-child(n+3) { font-variant-numeric: tabular-nums; }
   @media (prefers-reduced-motion: no-preference) { .rotating { animation: turn 2s linear infinite; } }
   @keyframes turn { to { transform: rotate(360deg); } }
