@@ -36,7 +36,8 @@ MOST_SUBJECTS = 300  # in the choice of persons, most errors first
 ANY = "all"
 HOW_TO_READ = (
     "A row is what hands show, a column what the model takes them for: blue is right, orange is wrong. "
-    "Press a cell, or the name of a row or column, to see its samples."
+    "Press a cell, or the name of a row or column, to see its samples. "
+    "Train is what the model learned from, val are other people."
 )
 STAKE = "Share of the gesture's samples (95 % interval), what the score would gain without this error, and whose it is."
 VAL, TRAIN = SPLITS
@@ -51,7 +52,7 @@ async def build(review: Review) -> None:
         split = TRAIN if split == TRAIN else VAL
         there = choices(review)
         if not there:
-            text = "Train a model and evaluate it; what it confuses on val appears here."
+            text = "Train a model; what it confuses, on people whom it did not learn from (val), appears here."
             frame.empty("grid_on", "No predictions yet", text, [("Train", "/retrain"), ("Runs", "/runs")])
             return
         named = frame.query("predictions")
