@@ -31,6 +31,7 @@ from PIL import Image
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.splitting import near_duplicates as near
+from static_gesture_classification.preparation.splitting.descriptors import describe_crops, whiten
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT.parent / "shared" / "data"
@@ -109,7 +110,7 @@ def look_alikes(photographs: Photographs) -> str:
 
 def compare(crops: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coarse correlation of every pair, and the fine one of those that pass it."""
-    coarse = near.verify(near.describe_crops(crops, seed=0).thumbnails, first, second, near.COARSE)
+    coarse = near.verify(describe_crops(crops).thumbnails, first, second, near.COARSE)
     passed = coarse >= near.COARSE.least
     return coarse, near.verify(crops, first[passed], second[passed], near.FINE)
 
@@ -237,8 +238,9 @@ def timed(many: np.ndarray, people: np.ndarray, settled: np.ndarray) -> tuple[di
         return result
 
     parties = near.Parties(people, settled)
-    facts = step("descriptors", lambda: near.describe_crops(many, seed=0))
-    first, second = step("candidates", lambda: near.candidate_pairs(facts.descriptors, parties, seed=0))
+    facts = step("descriptors", lambda: describe_crops(many))
+    whitened = step("whitening", lambda: whiten(facts.gradients, seed=0))
+    first, second = step("candidates", lambda: near.candidate_pairs(whitened, parties, seed=0))
     similar = step("coarse comparison", lambda: near.verify(facts.thumbnails, first, second, near.COARSE))
     kept = similar >= near.COARSE.least
     same = step("fine comparison", lambda: near.verify(many, first[kept], second[kept], near.FINE)) >= near.SAME

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from static_gesture_classification.file_data import read_json
 from static_gesture_classification.hand_points import LANDMARK_COUNT, points_of
 from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.row_arrays import Rows, SelectedRows
 from static_gesture_classification.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,28 +36,6 @@ if TYPE_CHECKING:
 
     from static_gesture_classification.detection.detector import DetectedHand, Detector
     from static_gesture_classification.training.models.network import Network
-
-
-class Rows(Protocol):
-    """An array with a row for each hand, or an object that can be indexed like one."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class SelectedRows:
-    """Some rows of an array, read on access."""
-
-    array: Rows
-    rows: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        return self.array[self.rows[rows]]
 
 
 @dataclass(frozen=True)

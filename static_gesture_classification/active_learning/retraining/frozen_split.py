@@ -22,8 +22,10 @@ import pandas as pd
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
-from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, CropRows, near_duplicates
+from static_gesture_classification.preparation.splitting.crop_source import CropSource
+from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
+from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, read_rows
 
 NO_SPLIT = ""
@@ -64,7 +66,11 @@ def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
 
 
 def freeze_split(
-    samples: pd.DataFrame, crops: np.ndarray, earlier: dict[str, str], settings: SplitSettings, vocabulary: Vocabulary
+    samples: pd.DataFrame,
+    crops: CropSource | Rows,
+    earlier: dict[str, str],
+    settings: SplitSettings,
+    vocabulary: Vocabulary,
 ) -> FrozenSplit:
     """Fill in the splits of new samples; known ones keep theirs.
 
@@ -112,7 +118,7 @@ def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str
 
 
 def same_moment(
-    samples: pd.DataFrame, crops: np.ndarray, splits: np.ndarray, known: np.ndarray, seed: int
+    samples: pd.DataFrame, crops: CropSource | Rows, splits: np.ndarray, known: np.ndarray, seed: int
 ) -> np.ndarray:
     """New train samples whose session has a near-duplicate of a known sample of val or test: bool (n,)."""
     new = np.flatnonzero(~known & (splits == TRAIN))
@@ -121,6 +127,6 @@ def same_moment(
         return np.zeros(len(samples), bool)
     rows = np.concatenate([new, held_out])
     old = (np.arange(len(rows)) >= len(new)).astype(int)
-    links = near_duplicates(CropRows(crops, rows), old, seed, np.where(old, 0, UNSETTLED))  # type: ignore[arg-type]
+    links = near_duplicates(CropSource.of(crops).take(rows), old, seed, np.where(old, 0, UNSETTLED))
     sessions = identity(samples, "session")
     return np.isin(sessions, sessions[rows[links.first]]) & ~known & (splits == TRAIN)

@@ -73,6 +73,7 @@ from static_gesture_classification.evaluation.promote import (
 )
 from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
 from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
+from static_gesture_classification.preparation.described_crops import open_described
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
@@ -186,7 +187,7 @@ def split(settings: RetrainSettings) -> FrozenSplit:
     cut = read_arrow(folder / SAMPLES)
     frozen = freeze_split(
         to_frame(cut.drop_columns(["landmarks"])),
-        open_crops(folder),
+        open_described(folder, settings.pipeline.crops),
         earlier_splits([settings.pipeline.split_table, table]),
         settings.split,
         settings.index.vocabulary,
