@@ -42,7 +42,7 @@ class JoinedRows:
         return len(self.first) + len(self.second)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
-        rows = np.arange(len(self))[rows]
+        rows = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
         early = rows < len(self.first)
         if early.all():
             return self.first[rows]

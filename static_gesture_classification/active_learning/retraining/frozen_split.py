@@ -56,19 +56,19 @@ class FrozenSplit:
         return {split: int(joined[split]) for split in SPLITS if split in joined.index}
 
 
-def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
-    """Sample id -> split, by the first of these tables that holds it; missing tables are skipped."""
-    splits: dict[str, str] = {}
-    for path in reversed([path for path in tables if path.is_file()]):
-        table = read_rows(path, ["sample_id", "split"])
-        splits |= dict(zip(table["sample_id"], table["split"], strict=True))
-    return splits
+def earlier_splits(tables: Sequence[Path]) -> pd.Series:
+    """Split by sample id, from the first of these tables that holds it; missing tables are skipped."""
+    found = [read_rows(path, ["sample_id", "split"]) for path in tables if path.is_file()]
+    if not found:
+        return pd.Series(dtype=str)
+    splits = pd.concat(found).drop_duplicates("sample_id") if len(found) > 1 else found[0]
+    return splits.set_index("sample_id")["split"]
 
 
 def freeze_split(
     samples: pd.DataFrame,
     crops: CropSource | Rows,
-    earlier: dict[str, str],
+    earlier: pd.Series,
     settings: SplitSettings,
     vocabulary: Vocabulary,
 ) -> FrozenSplit:
@@ -84,11 +84,12 @@ def freeze_split(
     Raises:
         DataError: nothing is divided yet, and there are too few subjects to do so.
     """
-    known = samples["sample_id"].isin(earlier).to_numpy()
+    at = earlier.index.get_indexer(pd.Index(samples["sample_id"]))
+    known = at >= 0
     if not known.any():
         divided, _ = split_samples(samples, crops, settings, vocabulary)
         return FrozenSplit(samples.assign(split=divided["split"].to_numpy()), ~known, divided_anew=True)
-    splits = samples["sample_id"].map(earlier).to_numpy(object)
+    splits = np.where(known, earlier.to_numpy(object)[at], NO_SPLIT)
     splits[~known] = splits_of_new(samples, splits, known, settings)
     in_test = ~known & (splits == TEST)
     splits[in_test] = NO_SPLIT
@@ -113,7 +114,7 @@ def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str
     """Subject -> split, for subjects that are in one."""
     found: dict[int, str] = {}
     for split in reversed(SPLIT_ORDER):
-        found |= dict.fromkeys(subjects[splits == split].tolist(), split)
+        found |= dict.fromkeys(np.unique(subjects[splits == split]).tolist(), split)
     return found
 
 

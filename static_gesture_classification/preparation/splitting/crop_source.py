@@ -8,6 +8,7 @@ a crop, an eighth of a crop of 64 pixels. The folder may be deleted.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,11 @@ class CropSource:
     Args:
         crops: uint8 (n, size, size, 3).
         keys: V16 (n,), a hash of what each crop depends on; None: unknown.
-        folder: where to keep what is found out; None, or where it cannot be written: nowhere.
+        folders: where to look for what is kept; what is new is added to the first, unless it cannot be written.
     """
 
-    def __init__(self, crops: Rows, keys: Keys | None = None, folder: Path | None = None) -> None:
-        self._crops, self._keys, self._folder = crops, keys, folder
+    def __init__(self, crops: Rows, keys: Keys | None = None, *folders: Path) -> None:
+        self._crops, self._keys, self._folders = crops, keys, folders
 
     @classmethod
     def of(cls, crops: CropSource | Rows) -> CropSource:
@@ -66,7 +67,7 @@ class CropSource:
     def take(self, rows: Integers) -> CropSource:
         """Some of the crops, in another order."""
         keys = None if self._keys is None else self._keys[rows]
-        return CropSource(SelectedRows(self._crops, rows), keys, self._folder)
+        return CropSource(SelectedRows(self._crops, rows), keys, *self._folders)
 
     def facts(self) -> CropFacts:
         """What is kept of the crops; those that are not described yet are read.
@@ -74,10 +75,10 @@ class CropSource:
         Raises:
             OutputError: the disk is full. UserError: another command keeps the folder locked.
         """
-        if self._keys is None or self._folder is None or not os.access(self._folder.parent, os.W_OK):
+        if self._keys is None or not self._folders or not os.access(self._folders[0].parent, os.W_OK):
             found = describe_crops(self._crops)
         else:
-            found = _kept_facts(self._crops, self._keys, self._folder / _maker())
+            found = _kept_facts(self._crops, self._keys, [folder / _maker() for folder in self._folders])
         expect_single_rows(self._crops)  # of those that are alike
         return found
 
@@ -93,26 +94,44 @@ class JoinedCrops(CropSource):
         """See `CropSource.facts`."""
         first, second = (part.facts() for part in self._parts)
         return CropFacts(
-            np.concatenate([first.digests, second.digests]),
+            np.concatenate([first.digests[:], second.digests[:]]),
             JoinedRows(first.thumbnails, second.thumbnails),
             JoinedRows(first.gradients, second.gradients),
         )
 
 
-def _kept_facts(crops: Rows, keys: Keys, folder: Path) -> CropFacts:
-    store = KeyedStore(folder, KEPT_COLUMNS)
-    missing = np.flatnonzero(store.find(keys) < 0)
+def _kept_facts(crops: Rows, keys: Keys, folders: Sequence[Path]) -> CropFacts:
+    stores = [KeyedStore(folder, KEPT_COLUMNS) for folder in folders]
+    missing = np.flatnonzero(_find(stores, keys) < 0)
     waiting: list[tuple[Integers, CropFacts]] = []
     for piece in describe_in_order(crops, missing):
         waiting.append(piece)
         if len(waiting) == PIECES_PER_WRITE:
-            _keep(store, keys, waiting)
-    _keep(store, keys, waiting)
-    rows, mapped = store.find(keys), {name: store.column(name) for name in KEPT_COLUMNS}
-    expect_single_rows(mapped[THUMBNAILS])
-    return CropFacts(
-        mapped[DIGESTS][rows], SelectedRows(mapped[THUMBNAILS], rows), SelectedRows(mapped[GRADIENT_ROWS], rows)
-    )
+            _keep(stores[0], keys, waiting)
+    _keep(stores[0], keys, waiting)
+    rows = _find(stores, keys)
+    return CropFacts(*(SelectedRows(_column(stores, name), rows) for name in KEPT_COLUMNS))
+
+
+def _find(stores: Sequence[KeyedStore], keys: Keys) -> Integers:
+    """The row of each key in the stores, one after the other: int (n,), -1 where none has it."""
+    rows, before = np.full(len(keys), -1), 0
+    for store in stores:
+        found = store.find(keys)
+        rows = np.where((rows < 0) & (found >= 0), before + found, rows)
+        before += len(store)
+    return rows
+
+
+def _column(stores: Sequence[KeyedStore], name: str) -> Rows:
+    """A column of all stores, memory-mapped."""
+    first, *others = [store.column(name) for store in stores]
+    joined: Rows = first
+    for column in others:
+        joined = JoinedRows(joined, column)
+    for column in (first, *others) if name == THUMBNAILS else ():
+        expect_single_rows(column)
+    return joined
 
 
 def _keep(store: KeyedStore, keys: Keys, pieces: list[tuple[Integers, CropFacts]]) -> None:
@@ -121,9 +140,9 @@ def _keep(store: KeyedStore, keys: Keys, pieces: list[tuple[Integers, CropFacts]
         return
     facts = [found for _, found in pieces]
     columns = {
-        DIGESTS: np.concatenate([found.digests for found in facts]),
-        THUMBNAILS: np.concatenate([found.thumbnails for found in facts]),
-        GRADIENT_ROWS: np.concatenate([found.gradients for found in facts]),
+        DIGESTS: np.concatenate([found.digests[:] for found in facts]),
+        THUMBNAILS: np.concatenate([found.thumbnails[:] for found in facts]),
+        GRADIENT_ROWS: np.concatenate([found.gradients[:] for found in facts]),
     }
     store.add(keys[np.concatenate([rows for rows, _ in pieces])], columns)
     pieces.clear()

@@ -43,7 +43,7 @@ class CropFacts:
         gradients: float32 (n, 128), oriented gradient histograms of unit length.
     """
 
-    digests: npt.NDArray[np.uint64]
+    digests: Rows
     thumbnails: Rows
     gradients: Rows
 
@@ -55,7 +55,7 @@ def describe_crops(crops: Rows) -> CropFacts:
     thumbnails = np.empty((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8)
     gradients = np.empty((count, GRADIENTS), np.float32)
     for rows, part in describe_in_order(crops, np.arange(count)):
-        digests[rows], thumbnails[rows], gradients[rows] = part.digests, part.thumbnails[:], part.gradients[:]
+        digests[rows], thumbnails[rows], gradients[rows] = part.digests[:], part.thumbnails[:], part.gradients[:]
     return CropFacts(digests, thumbnails, gradients)
 
 

@@ -105,7 +105,7 @@ def near_duplicates(
     parties = Parties(groups.astype(np.int64), np.full(len(groups), UNSETTLED) if settled is None else settled)
     crops = CropSource.of(crops)
     facts = crops.facts()
-    copies = find_identical(facts.digests, parties)
+    copies = find_identical(facts.digests[:], parties)
     first, second = candidate_pairs(whiten(facts.gradients, seed), parties, seed)
     for pictures, band in ((facts.thumbnails, COARSE), (crops, FINE)):
         similarity = verify(pictures, first, second, band)

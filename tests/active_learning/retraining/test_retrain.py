@@ -62,7 +62,7 @@ def divided():
     samples = sample_table([GESTURES[i % 10] for i in range(240)])
     subjects = samples["subject"].str.split().str[1].astype(int)
     splits = np.where(subjects < 4, "train", np.where(subjects < 8, "val", "test"))
-    return samples.assign(split=""), dict(zip(samples["sample_id"], splits, strict=True)), noise(240)
+    return samples.assign(split=""), pd.Series(splits, samples["sample_id"]), noise(240)
 
 
 def new_samples(subject, count=6, split="", session="new"):
@@ -119,7 +119,7 @@ def test_where_only_sessions_are_kept_apart_a_person_of_val_can_be_trained_on(di
 
 def test_without_an_earlier_split_everything_is_divided_by_the_split_stages_rules(divided):
     samples, _, crops = divided
-    frozen = freeze_split(samples, crops, {}, SETTINGS, VOCABULARY)
+    frozen = freeze_split(samples, crops, pd.Series(dtype=str), SETTINGS, VOCABULARY)
     assert frozen.divided_anew
     splits = frozen.samples.groupby("subject")["split"].nunique()
     assert splits.max() == 1
@@ -131,7 +131,7 @@ def test_the_first_split_table_that_knows_a_sample_says_where_it_is(tmp_path):
     write_samples(samples[:2].assign(split="val"), tmp_path / "pipeline.parquet")
     write_samples(samples.assign(split="train"), tmp_path / "quick.parquet")
     tables = [tmp_path / "pipeline.parquet", tmp_path / "none.parquet", tmp_path / "quick.parquet"]
-    assert list(earlier_splits(tables).values()).count("val") == 2
+    assert earlier_splits(tables).tolist().count("val") == 2
     assert earlier_splits(tables)[samples["sample_id"][2]] == "train"
 
 
