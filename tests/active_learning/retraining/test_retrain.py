@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,6 +47,7 @@ from static_gesture_classification.training.last_layer import LastLayer
 from tests.evaluation.conftest import composed
 from tests.support.seeded_predictions import GESTURES, VOCABULARY, sample_table
 from tests.support.stage_commands import LABELS, SUBJECTS, digests, inside, save_photographs
+from tests.support.table_reads import table_reads
 
 SETTINGS = SplitSettings(val=0.2, test=0.2, respect_official=True, seed=0)
 
@@ -307,13 +309,19 @@ def quick(*overrides):
 
 
 @pytest.fixture(scope="module")
-def after_one_round(tmp_path_factory):
-    """A project's folder after a first quick retrain."""
+def first_round(tmp_path_factory):
+    """A project's folder after a first quick retrain, and what that read of sample tables."""
     folder = tmp_path_factory.mktemp("project")
-    with inside(folder):
+    with inside(folder), table_reads() as reads:
         write_photographs(Path("photos"))
         quick("model=landmarks")
-    return folder
+    return folder, reads
+
+
+@pytest.fixture(scope="module")
+def after_one_round(first_round):
+    """The folder alone."""
+    return first_round[0]
 
 
 @pytest.fixture
@@ -335,6 +343,11 @@ def test_the_first_round_leaves_a_model_predictions_and_a_confusion_matrix(after
             assert Path("reports/quick", name).is_file()
         assert [path.name for path in Path("reports/quick/predictions").glob("*.parquet")] == ["val.parquet"]
         assert not {path.name for path in Path("data").iterdir()} & {"index", "crops", "splits", "landmarks"}
+
+
+def test_a_round_reads_a_whole_sample_table_only_where_a_stage_begins_with_it(first_round):
+    # The index: for crops and for landmarks.
+    assert +first_round[1].whole == Counter(index=2, crops=1, landmarks=1)
 
 
 def test_a_recording_joins_train_and_is_compared_on_the_val_of_before(project_folder, capsys):
