@@ -98,14 +98,13 @@ def precision_recall(curves: pd.DataFrame, average: pd.Series, title: str) -> Fi
     many = len(average) > READABLE
     figure = _figure(7.6, 4.8, f"{title}; named: the {LOWEST_CURVES} lowest of {len(average)}" if many else title)
     axes = _plain(figure.subplots(), "recall", "precision")
-    by_gesture = dict(list(curves.groupby("gesture", sort=False)))
+    by_gesture = {str(name): curve for name, curve in curves.groupby("gesture", sort=False)}
     named = average.nsmallest(LOWEST_CURVES) if many else average
-    for gesture in average.index.difference(named.index, sort=False):
-        if gesture in by_gesture:
-            axes.plot(by_gesture[gesture]["recall"], by_gesture[gesture]["precision"], color=PALE, lw=1, zorder=1)
+    for gesture in [name for name in by_gesture if name not in named.index]:
+        axes.plot(by_gesture[gesture]["recall"], by_gesture[gesture]["precision"], color=PALE, lw=1, zorder=1)
     colours = mpl.colormaps["tab20" if len(named) > 10 else "tab10"].colors  # type: ignore[attr-defined]
     for index, (gesture, value) in enumerate(named.items()):
-        curve = by_gesture.get(gesture, curves.iloc[:0])
+        curve = by_gesture.get(str(gesture), curves.iloc[:0])
         label = f"{gesture}  {'no samples' if np.isnan(value) else f'{value:.3f}'}"
         axes.plot(curve["recall"], curve["precision"], color=colours[index % len(colours)], label=label, lw=1.4)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
