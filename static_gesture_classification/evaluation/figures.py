@@ -100,8 +100,9 @@ def precision_recall(curves: pd.DataFrame, average: pd.Series, title: str) -> Fi
     axes = _plain(figure.subplots(), "recall", "precision")
     by_gesture = {str(name): curve for name, curve in curves.groupby("gesture", sort=False)}
     named = average.nsmallest(LOWEST_CURVES) if many else average
-    for gesture in [name for name in by_gesture if name not in named.index]:
-        axes.plot(by_gesture[gesture]["recall"], by_gesture[gesture]["precision"], color=PALE, lw=1, zorder=1)
+    for name, curve in by_gesture.items():
+        if name not in named.index:
+            axes.plot(curve["recall"], curve["precision"], color=PALE, lw=1, zorder=1)
     colours = mpl.colormaps["tab20" if len(named) > 10 else "tab10"].colors  # type: ignore[attr-defined]
     for index, (gesture, value) in enumerate(named.items()):
         curve = by_gesture.get(str(gesture), curves.iloc[:0])
