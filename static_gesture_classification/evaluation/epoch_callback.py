@@ -121,15 +121,16 @@ class EpochCallback(Callback):
         if not self._keeping:
             return
         epoch = trainer.current_epoch
-        for split, outputs in self._outputs.items():
+        for split in list(self._outputs):
+            outputs = self._outputs.pop(split)
             if not outputs:
                 continue
             logits, rows = outputs_of_all(outputs, trainer.world_size)
+            outputs.clear()
             if self._keys is not None:
                 predictions = self._predictions(logits, rows, _data(trainer))
                 for logger in _loggers(trainer):
                     write_epoch(logger, predictions, split, epoch)
-        self._outputs = {}
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the errors of the best and of the last epoch, and their confusion matrix where not each has one."""
@@ -138,7 +139,7 @@ class EpochCallback(Callback):
                 predictions = read_predictions(predictions_file(logger.run, "val", epoch))
                 if len(_data(trainer).vocabulary) > figures.READABLE:
                     log_confusion_matrix(logger, outcomes_of(predictions), epoch)
-                rows = pd.Index(_data(trainer).samples["sample_id"]).get_indexer(predictions.column("sample_id"))
+                rows = _rows_of_val(_data(trainer), predictions)
                 for name, grid in error_grids(predictions, SelectedRows(pictures_of(_data(trainer)), rows)):
                     logger.log_image(f"val/error_pairs/{epoch:04d}/{name}", grid)
 
@@ -152,6 +153,13 @@ class EpochCallback(Callback):
         probabilities = logits.float().softmax(1).cpu().numpy()[first]
         assert self._keys is not None
         return predictions_of(self._keys.take(unique), probabilities, data.vocabulary)
+
+
+def _rows_of_val(data: GestureDataModule, predictions: Predictions) -> np.ndarray:
+    """Table rows (n,) of predictions on val."""
+    rows = data.rows["val"]
+    ids = pd.Index(data.samples["sample_id"].iloc[rows])
+    return rows[ids.get_indexer(predictions.column("sample_id"))]
 
 
 def outputs_of_all(outputs: Iterable[dict[str, Tensor]], world: int) -> tuple[Tensor, Tensor]:
