@@ -9,7 +9,7 @@ example does; all ways have the same samples, split and seed. The time is that o
 building the network, epochs with validation, reports and checkpoints. Val is scored after each epoch, at full size; the
 clock stops after the first one with the score. Imports, which each training has alike, are left out.
 
-before    train_hyperparams=finetune: 8 epochs at 128 pixels
+before    train_hyperparams=finetune: 8 epochs at 96 pixels
 small     the same, with crops that grow from half their side (train_hyperparams.first_size=0.5)
 short     train_hyperparams=sprint: 3 epochs that begin small, with larger batches
 compiled  sprint with trainer.compile=default; needs a C++ compiler
@@ -53,7 +53,7 @@ SOURCES = ["sources=[hagrid,hands,recorded_legacy]"] + [
     f"sources.{name}.root={PHOTOGRAPHS / folder}"
     for name, folder in {"hagrid": "hagrid_mini", "hands": "hands_mini", "recorded_legacy": "recorded_legacy"}.items()
 ]
-MODEL = ["model=efficientnet_lite0", "crops.size=128", "logger=[]"]
+MODEL = ["model=efficientnet_lite0", "crops.size=96", "logger=[]"]
 WAYS = {
     "before": ["train_hyperparams=finetune"],
     "small": ["train_hyperparams=finetune", "train_hyperparams.first_size=0.5"],

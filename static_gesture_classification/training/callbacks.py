@@ -86,11 +86,14 @@ class Checkpoints(Checkpoint):
         if trainer.is_global_zero:
             self._sweep({path.name for path in self.paths})
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait until the checkpoints of the epoch before are written: who reads of an epoch can rely on them."""
+        writes_of(trainer).wait()
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write this epoch's checkpoints. Lightning calls this after the module and the other callbacks."""
         assert isinstance(pl_module, GestureModule)
         files = _files_of(trainer)
-        files.writes.wait()
         epoch, score = trainer.current_epoch, float(trainer.callback_metrics[WEIGHTED_F1])
         self.best = sorted([*self.best, (score, epoch)], key=lambda entry: (-entry[0], entry[1]))[: self.keep]
         if (score, epoch) in self.best and trainer.is_global_zero:
@@ -101,11 +104,11 @@ class Checkpoints(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait until all is written."""
-        _files_of(trainer).writes.wait()
+        writes_of(trainer).wait()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Likewise, so that training goes on after the last epoch."""
-        _files_of(trainer).writes.wait()
+        writes_of(trainer).wait()
 
     def state_dict(self) -> dict[str, Any]:
         """The best epochs, plain values."""
@@ -123,10 +126,14 @@ class Checkpoints(Checkpoint):
             path.unlink()
 
 
+def writes_of(trainer: Trainer) -> BackgroundWrites:
+    """What a trainer of ours writes while it trains, checkpoints among it."""
+    return _files_of(trainer).writes
+
+
 def _files_of(trainer: Trainer) -> AtomicCheckpointIO:
-    """What writes the trainer's checkpoints."""
     files = trainer.strategy.checkpoint_io
-    assert isinstance(files, AtomicCheckpointIO), "Checkpoints needs a trainer with the plugin AtomicCheckpointIO"
+    assert isinstance(files, AtomicCheckpointIO), "this needs a trainer with the plugin AtomicCheckpointIO"
     return files
 
 
