@@ -155,11 +155,13 @@ class EarlyStopping(LightningEarlyStopping):
 
 
 class ProgressBar(RichProgressBar):
-    """A bar per epoch with loss and weighted F1, under their short names."""
+    """A bar per epoch with the loss so far and the last epoch's scores, under their short names."""
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """The metrics beside the bar."""
         shown = super().get_metrics(trainer, pl_module)
+        if isinstance(pl_module, GestureModule) and (mean := pl_module.train_loss).count > 0:
+            shown[TRAIN_LOSS] = float(mean.total / mean.count)  # of this rank: `compute` would wait for the others
         return {name.removeprefix("training/"): value for name, value in shown.items() if name != "v_num"}
 
 
