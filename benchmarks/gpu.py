@@ -59,6 +59,7 @@ MODES = {"plain": None, "compiled": "default", "CUDA graphs": "reduce-overhead"}
 WANTED = {"bare": 0.9, "older": 50.0}
 VAL = 16  # a sixteenth of the samples
 PICTURES = 64  # different crops
+OLDER_FRAMES = 16  # that the older path decodes, again and again
 LIMIT = 480  # seconds after which no part begins
 
 
@@ -87,7 +88,7 @@ class Load:
 
 
 LOADS = (Load(224, 32_768, 256), Load(64, 262_144, 1024), Load(0, 1_048_576, 8192))
-REHEARSAL = (Load(48, 96, 16, 2, 0.2), Load(32, 128, 16, 2, 0.2), Load(0, 512, 64, 2))
+REHEARSAL = (Load(32, 32, 8, 2, 0.05), Load(0, 512, 64, 2))
 
 
 def main() -> None:
@@ -181,7 +182,7 @@ def composed(project: Path, load: Load, *overrides: str, rehearsal: bool, compil
     if rehearsal or not compiles:
         given += ["trainer.compile=null"]
     if rehearsal:
-        given += ["trainer.accelerator=cpu", "trainer.precision=auto"]
+        given += ["trainer.accelerator=cpu", "trainer.precision=auto", "trainer.threads=1"]
     return compose("config", given)
 
 
@@ -267,7 +268,7 @@ def fresh_network(config: DictConfig) -> Network:
 def older_rate(config: DictConfig, project: Path, load: Load) -> float:
     """Samples a second of the older path, in this process."""
     step = Step(fresh_network(config), config, native=False, normalised=False)
-    dataset = OlderDataset(write_frames(project / "frames"), config, 4 * 16)
+    dataset = OlderDataset(write_frames(project / "frames", OLDER_FRAMES), config, 4 * 16)
     batches = iter(DataLoader(dataset, 16))
     step.forward_backward(*(part.to(step.device) for part in next(batches)))
     start, images = now(), 0

@@ -134,13 +134,14 @@ def measured(overrides: list[str]) -> str:
         return report(run(config, frames, shared), config, shared)
 
 
-def write_frames(folder: Path) -> list[Path]:
+def write_frames(folder: Path, count: int = FRAMES) -> list[Path]:
     """JPEG frames of 1920 x 1080 pixels."""
     folder.mkdir()
-    photographs = sorted(PHOTOGRAPHS.glob("*/*.jpg"))[:: max(1, len(list(PHOTOGRAPHS.glob("*/*.jpg"))) // FRAMES)]
+    photographs = sorted(PHOTOGRAPHS.glob("*/*.jpg"))
+    photographs = photographs[:: max(1, len(photographs) // count)]
     random = np.random.default_rng(0)
     paths = []
-    for number in range(FRAMES):
+    for number in range(count):
         small = (
             Image.open(photographs[number]).convert("RGB")
             if photographs
