@@ -77,7 +77,7 @@ class TurnedSquare:
         """
         cut = self._cut_turned(image, pixels) if self.turn else self._cut_upright(image, pixels)
         if inside is not None and inside.width != inside.height:
-            (a, b), (x, y) = self._to_image(1 / pixels)
+            (a, _), (x, y) = self._to_image(1 / pixels)
             left, top = (math.ceil((side - start) / a - 1e-6) for side, start in ((inside.left, x), (inside.top, y)))
             right = math.ceil((inside.left + inside.width - x) / a - 1e-6)
             bottom = math.ceil((inside.top + inside.height - y) / a - 1e-6)
@@ -138,7 +138,9 @@ class TurnedSquare:
         return cv2.cvtColor(_warp(part, (a, b), (x - left, y - top), (pixels, pixels)), cv2.COLOR_RGBA2RGB)
 
 
-def _warp(image: np.ndarray, axis: tuple[float, float], start: tuple[float, float], size: tuple[int, int]) -> np.ndarray:
+def _warp(
+    image: np.ndarray, axis: tuple[float, float], start: tuple[float, float], size: tuple[int, int]
+) -> np.ndarray:
     """Pixels of an image on a turned grid: uint8 (rows, columns, channels), linear between pixels.
 
     Args:
@@ -151,7 +153,8 @@ def _warp(image: np.ndarray, axis: tuple[float, float], start: tuple[float, floa
 
     (a, b), (x, y) = axis, start
     way = np.array(((a, -b, x), (b, a, y)))
-    return cv2.warpAffine(image, way, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(image, way, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _columns_of(start: float, unit: float, length: int, pixels: int) -> tuple[int, int]:
