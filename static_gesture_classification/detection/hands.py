@@ -28,6 +28,7 @@ from static_gesture_classification.detection.regions import Region, keep_distinc
 from static_gesture_classification.detection.turned_square import TurnedSquare
 from static_gesture_classification.hand_points import WHOLE_IMAGE, Box
 
+IN_BOX_SURELY = 0.5  # least intersection over union with a known box of a hand that was found without a palm
 SAME_PALM = 0.5  # a palm whose square's middle is nearer to a followed hand's than this share of its side is that hand
 
 
@@ -43,9 +44,9 @@ class HandSettings(LookSettings):
             next frame of a video.
         refine_apart: but only where this square and the palm's are farther apart (see `TurnedSquare.apart`), or where
             the hand is not `second_look.sure`; 0: each hand.
-        known_pixels: side of the picture, a multiple of 32, in which the palm network looks first around a known box:
-            there is no distant hand to be seen. It looks as in whole images where it finds no sure hand there. 192: at
-            once.
+        known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
+            box, as many times as wide as its longer side; the palm network searches where no sure hand is there. 0: it
+            searches first.
         look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
             between two searches for more; 0: search in every frame.
         threads: of each network.
@@ -55,7 +56,7 @@ class HandSettings(LookSettings):
     palm_square: tuple[float, float]
     refine: bool
     refine_apart: float = Field(ge=0)
-    known_pixels: int = Field(ge=64, le=PALM_SIDE, multiple_of=32)
+    known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
     threads: int = Field(ge=1)
 
@@ -87,19 +88,14 @@ class HandDetector(LookingDetector):
             self._followed = _landmarks(hands)
         return hands
 
-    def look(
-        self, image: np.ndarray, region: Region, presence: float, least: int, pixels: int = PALM_SIDE
-    ) -> list[DetectedHand]:
-        """See `LookingDetector.look`. Of a large region the networks' squares are cut from the image itself.
-
-        `pixels` is the side of the picture in which the palm network looks.
-        """
+    def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
+        """See `LookingDetector.look`. Of a large region the networks' squares are cut from the image itself."""
         if max(region.width, region.height) >= least:
-            return self._look(image, region, presence, pixels)
+            return self._look(image, region, presence)
         height, width = image.shape[:2]
         enlarged = region.cut(image, least)
         hands = []
-        for hand in self._look(enlarged, Region(0, 0, enlarged.shape[1], enlarged.shape[0]), presence, pixels):
+        for hand in self._look(enlarged, Region(0, 0, enlarged.shape[1], enlarged.shape[0]), presence):
             points = region.to_image(np.asarray(hand.landmarks), width, height)
             box = self.box_around(points, width, height)
             if box is not None:
@@ -121,10 +117,11 @@ class HandDetector(LookingDetector):
         return hands
 
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
-        """See `LookingDetector.landmarks_in`; where the box is a part of the image, see `HandSettings.known_pixels`."""
-        is_part = overlap(box, WHOLE_IMAGE) < WHOLE_SHARE
-        hand = self._glance(image, box) if is_part and self.how.known_pixels < PALM_SIDE else None
-        return hand or super().landmarks_in(image, box)
+        """See `LookingDetector.landmarks_in`; where the box is a part of the image, see `HandSettings.known_square`."""
+        straight = (
+            self._straight(image, box) if overlap(box, WHOLE_IMAGE) < WHOLE_SHARE and self.how.known_square else None
+        )
+        return straight or super().landmarks_in(image, box)
 
     def settings(self) -> Mapping[str, Any]:
         """See `Detector.settings`; the number of threads changes no result."""
@@ -138,17 +135,16 @@ class HandDetector(LookingDetector):
         """Release the networks; the next call loads them again."""
         self.networks.close()
 
-    def _glance(self, image: np.ndarray, box: Box) -> DetectedHand | None:
-        """The hand in a known box, from a small picture of its surroundings; None where it is not sure."""
-        known = self.how.known_box
-        region = Region.around(box, image.shape[1], image.shape[0], known.surroundings[0])
-        found = self.look(image, region, self.how.min_presence_confidence, known.least, self.how.known_pixels)
-        hands = self._fitting(found, box)
-        return hands[0] if hands and hands[0].score >= self.how.second_look.sure else None
+    def _straight(self, image: np.ndarray, box: Box) -> DetectedHand | None:
+        """What fills a box as a hand, by the landmark network alone; None where it is not sure."""
+        square = TurnedSquare.of_region(Region.around(box, image.shape[1], image.shape[0], self.how.known_square))
+        hands = self._look_twice(image, square, self.how.min_presence_confidence)
+        is_it = hands and hands[0].score >= self.how.second_look.sure and overlap(hands[0].box, box) >= IN_BOX_SURELY
+        return hands[0] if is_it else None
 
-    def _look(self, image: np.ndarray, region: Region, presence: float, pixels: int) -> list[DetectedHand]:
+    def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
         found: list[DetectedHand] = []
-        for square in self._squares(image, region, pixels)[: self.how.num_hands]:
+        for square in self._squares(image, region)[: self.how.num_hands]:
             if not any(_is_part_of(square, hand, image) for hand in found):
                 found += self._look_twice(image, square, presence)
         return found
@@ -162,11 +158,11 @@ class HandDetector(LookingDetector):
         is_right = first.apart(square) <= self.how.refine_apart and hands[0].score >= self.how.second_look.sure
         return hands if is_right else self._hands(image, [square], presence) or hands
 
-    def _squares(self, image: np.ndarray, region: Region, pixels: int = PALM_SIDE) -> list[TurnedSquare]:
+    def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
         seen = TurnedSquare.of_region(region)
-        output, scores = self.networks.palms(seen.cut(image, pixels, inside=region))
-        palms = palms_of(output, scores, self.how.min_detection_confidence, pixels)
+        output, scores = self.networks.palms(seen.cut(image, PALM_SIDE, inside=region))
+        palms = palms_of(output, scores, self.how.min_detection_confidence)
         turn = math.radians(self.how.palm_turn)
         return [TurnedSquare.around_palm(palm, seen, turn, self.how.palm_square) for palm in palms]
 

@@ -148,7 +148,7 @@ class LookingDetector(Detector):
         known = self.how.known_box
         regions = [Region.around(box, width, height, surroundings) for surroundings in known.surroundings]
         for presence in (self.how.min_presence_confidence, known.min_presence_confidence):
-            looks = (self._fitting(self.look(image, region, presence, known.least), box) for region in regions)
+            looks = (self._fitting(image, region, presence, box) for region in regions)
             for hand in surest(looks, self.how.second_look.sure):
                 return hand
         if overlap(box, WHOLE_IMAGE) >= WHOLE_SHARE:
@@ -163,8 +163,9 @@ class LookingDetector(Detector):
         """Fetch the model."""
         model_file(self.how.model)
 
-    def _fitting(self, hands: list[DetectedHand], box: Box) -> list[DetectedHand]:
-        """The hand that fits a known box best, if one does."""
+    def _fitting(self, image: np.ndarray, region: Region, presence: float, box: Box) -> list[DetectedHand]:
+        """The hand in a region that fits a known box best, if one does."""
+        hands = self.look(image, region, presence, self.how.known_box.least)
         best = max(hands, key=lambda hand: overlap(hand.box, box), default=None)
         return [best] if best is not None and overlap(best.box, box) >= self.how.known_box.overlap else []
 

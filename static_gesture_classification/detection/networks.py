@@ -36,8 +36,8 @@ class _Network:
     outputs: tuple[int, ...]
 
 
-class Networks(NativeResource[dict[tuple[str, int], _Network]]):
-    """The palm network, for pictures of any side that is a multiple of 32 pixels, and the landmark network.
+class Networks(NativeResource[dict[str, _Network]]):
+    """The palm network and the landmark network.
 
     Args:
         model: see `model_file`.
@@ -52,11 +52,11 @@ class Networks(NativeResource[dict[tuple[str, int], _Network]]):
         """What the palm network says of a picture.
 
         Args:
-            pixels: uint8 (side, side, 3), RGB; it was trained with a side of `PALM_SIDE`.
+            pixels: uint8 (192, 192, 3), RGB.
 
         Returns:
-            float32 (n, 18): a box's middle and size and seven points, in pixels from each of the n anchors (see
-            `palms.anchors`); float32 (n,): scores before the sigmoid.
+            float32 (2016, 18): a box's middle and size and seven points, in pixels from each anchor; float32 (2016,):
+            scores before the sigmoid.
         """
         boxes, scores = self._run(PALM_NETWORK, pixels)
         return boxes[0], scores[0, :, 0]
@@ -76,52 +76,31 @@ class Networks(NativeResource[dict[tuple[str, int], _Network]]):
 
     def _run(self, name: str, pixels: np.ndarray) -> list[np.ndarray]:
         with self._held() as networks:
-            side = len(pixels)
-            if (name, side) not in networks:
-                networks[name, side] = self._network(name, side)
-            network = networks[name, side]
+            network = networks[name]
             # Into the network's own memory; nothing may refer to it while the network runs.
             np.multiply(pixels, SCALE, out=network.runs.tensor(network.input)()[0])
             network.runs.invoke()
             return [network.runs.get_tensor(output) for output in network.outputs]
 
-    def _load(self) -> dict[tuple[str, int], _Network]:
-        return {each: self._network(*each) for each in ((PALM_NETWORK, PALM_SIDE), (LANDMARK_NETWORK, HAND_SIDE))}
-
-    def _network(self, name: str, side: int) -> _Network:
+    def _load(self) -> dict[str, _Network]:
         path = model_file(self.model)
         try:
             from ai_edge_litert.interpreter import Interpreter
         except (ImportError, OSError) as error:  # OSError: a system library is missing
             raise UserError(f"LiteRT, which runs the hand detector, cannot be loaded ({error})") from error
+        loaded = {}
         try:
             with zipfile.ZipFile(path) as archive, without_meaningless_messages():
-                content = archive.read(name)
-                if name == PALM_NETWORK and side != PALM_SIDE:
-                    content = _for_side(content, side)
-                network = Interpreter(model_content=content, num_threads=self.threads)
-                (taken,), given = network.get_input_details(), network.get_output_details()
-                network.resize_tensor_input(taken["index"], (1, side, side, 3))
-                network.allocate_tensors()
-                return _Network(network, taken["index"], tuple(output["index"] for output in given))
+                for name in (PALM_NETWORK, LANDMARK_NETWORK):
+                    network = Interpreter(model_content=archive.read(name), num_threads=self.threads)
+                    network.allocate_tensors()
+                    (taken,), given = network.get_input_details(), network.get_output_details()
+                    loaded[name] = _Network(network, taken["index"], tuple(output["index"] for output in given))
         except (zipfile.BadZipFile, KeyError, ValueError, RuntimeError) as error:
             raise UserError(f"cannot use {path} as a hand landmarker: {error}") from error
+        return loaded
 
     @staticmethod
-    def _release(resource: dict[tuple[str, int], _Network], process: int) -> None:
+    def _release(resource: dict[str, _Network], process: int) -> None:
         if process != os.getpid():
             _inherited.append(resource)
-
-
-def _for_side(content: bytes, side: int) -> bytes:
-    """The palm network for pictures of another side: the sizes to which it enlarges its coarse grids are constants."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    changed = bytearray(content)
-    model = schema.Model.GetRootAs(changed)
-    graph = model.Subgraphs(0)
-    for operator in map(graph.Operators, range(graph.OperatorsLength())):
-        if model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode() == schema.BuiltinOperator.RESIZE_BILINEAR:
-            size = model.Buffers(graph.Tensors(operator.Inputs(1)).Buffer()).DataAsNumpy().view("<i4")
-            size[:] = size * side // PALM_SIDE
-    return bytes(changed)

@@ -18,7 +18,7 @@ import numpy as np
 from static_gesture_classification.detection.networks import PALM_SIDE
 from static_gesture_classification.detection.regions import overlap
 
-GRIDS = ((8, 2), (16, 6))  # pixels of a cell, anchors in it: stride 8, and three times 16 with two anchors each
+GRIDS = ((24, 2), (12, 6))  # cells per side, anchors per cell: strides 8, and three times 16 with two anchors each
 SAME_BOX = 0.3  # intersection over union above which two boxes are of one palm
 SURE = 100.0  # scores before the sigmoid are cut here
 LESS_THAN_ONE = 30.0  # scores before the sigmoid that are lower are less than 1 after it
@@ -42,35 +42,30 @@ class Palm:
 
 
 @cache
-def anchors(side: int) -> np.ndarray:
-    """Middles of the network's anchors, 0..1 of the picture's side: float64 (n, 2), x and y; n is 2016 for 192 pixels.
-
-    Args:
-        side: of the picture in pixels.
-    """
+def anchors() -> np.ndarray:
+    """Middles of the network's anchors, 0..1 of the picture's side: float64 (2016, 2), x and y."""
     layers = []
-    for stride, count in GRIDS:
-        middles = (np.arange(side // stride) + 0.5) / (side // stride)
+    for cells, count in GRIDS:
+        middles = (np.arange(cells) + 0.5) / cells
         y, x = np.meshgrid(middles, middles, indexing="ij")
         layers.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2), count, axis=0))
     return np.concatenate(layers)
 
 
-def palms_of(output: np.ndarray, scores: np.ndarray, least: float, side: int = PALM_SIDE) -> list[Palm]:
+def palms_of(output: np.ndarray, scores: np.ndarray, least: float) -> list[Palm]:
     """The palms in the network's output, the surest first.
 
     Args:
-        output: float32 (n, 18), scores: float32 (n,); see `Networks.palms`.
+        output: float32 (2016, 18), scores: float32 (2016,); see `Networks.palms`.
         least: least score, 0..1.
-        side: of the picture in pixels.
     """
     rows = (scores >= _before_sigmoid(least)).nonzero()[0]
     sure = [1 / (1 + math.exp(-min(max(score, -SURE), SURE))) for score in scores[rows].tolist()]
     order = sorted((row for row, score in enumerate(sure) if score >= least), key=lambda row: -sure[row])
     if not order:
         return []
-    places = output[rows].reshape(-1, 9, 2) / np.float64(side)  # middle, size, seven points
-    places[:, PLACED] += anchors(side)[rows, None]
+    places = output[rows].reshape(-1, 9, 2) / np.float64(PALM_SIDE)  # middle, size, seven points
+    places[:, PLACED] += anchors()[rows, None]
     return list(_without_duplicates(places, sure, order))
 
 

@@ -44,7 +44,7 @@ class Pair(Detector):
         "detector.palm_square=[2.86,0.36]",
         "detector.second_look.sure=0.8",
         "detector.palm_turn=26.565",
-        "detector.known_pixels=96",
+        "detector.known_square=1.2",
         "detector.look_for_more=0",
         "detector.model.sha256=00",
         "detector=box",

@@ -239,22 +239,17 @@ def test_hand_is_looked_at_again_only_where_its_landmarks_want_another_square(
     assert len(looks) == 3
 
 
-def test_around_a_known_box_a_small_picture_is_searched_first_and_then_as_in_whole_images(
+def test_hand_in_a_known_box_is_found_without_a_search_for_palms(
     configured: Callable[..., Detector], hand_landmarker: Path, person: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with configured(f"detector.model.path={hand_landmarker}", "detector.known_pixels=96") as detector:
+    with configured(f"detector.model.path={hand_landmarker}", "detector.known_square=1.2") as detector:
         assert isinstance(detector, HandDetector)
         (hand,) = detector.detect(person)
-        sides: list[int] = []
-        palms = detector.networks.palms
-        monkeypatch.setattr(detector.networks, "palms", lambda pixels: sides.append(len(pixels)) or palms(pixels))
+        searches = count_searches(detector, monkeypatch)
         found = detector.landmarks_in(person, hand.box)
-        assert found is not None
-        assert overlap(found.box, hand.box) > 0.8
-        assert sides == [96]
-        sides.clear()
-        assert detector.landmarks_in(person, (0.0, 0.7, 0.3, 1.0)) is None
-        assert sides[:2] == [96, 192]
+    assert found is not None
+    assert overlap(found.box, hand.box) > 0.8
+    assert not searches
 
 
 def test_presence_and_handedness_are_kept(detector: HandDetector, person: np.ndarray) -> None:

@@ -21,15 +21,15 @@ def output(*palms: tuple[int, float, float]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_anchors_are_two_in_each_fine_cell_and_six_in_each_coarse_one() -> None:
-    places, counts = np.unique(anchors(192), axis=0, return_counts=True)
-    assert len(anchors(192)) == SIZE
+    places, counts = np.unique(anchors(), axis=0, return_counts=True)
+    assert len(anchors()) == SIZE
     assert sorted(set(counts.tolist())) == [2, 6]
     assert places.min() == pytest.approx(0.5 / 24)
 
 
 def test_overlapping_palms_are_one_their_mean_by_score() -> None:
     (palm,) = palms_of(*output((600, 40, 2.0), (602, 40, 0.0)), least=0.3)
-    first, second = anchors(192)[600], anchors(192)[602]
+    first, second = anchors()[600], anchors()[602]
     weights = np.array([1 / (1 + math.exp(-2.0)), 0.5])
     assert palm.box.mean(axis=0) == pytest.approx(np.average([first, second], axis=0, weights=weights))
     assert palm.score == pytest.approx(weights[0])
