@@ -1,18 +1,20 @@
 """A new gesture from 1, 3, 5 or 10 samples of one person, scored on other people.
 
-    python benchmarks/few_samples.py            # about 15 minutes on two cores that do nothing else
-    python benchmarks/few_samples.py --choose   # on the people that settings are chosen on; nothing is kept
+    python benchmarks/few_samples.py            # about ten minutes on one core that does nothing else
+    python benchmarks/few_samples.py --choose   # on what settings are chosen on; nothing is kept
 
 Each of `SHAPES` in turn is new. People (and rooms) are divided into two halves at random. A landmark model learns all
 other gestures from one half, as `model=landmarks` trains, with posed hands; the new gesture's hands are left out. One
-person of that half gives k samples of the new gesture; what `gestures add` runs adds it (`fit_hands`, `mix_hands`,
-`pose_variants`, `extend`, with the values of conf/add), and everybody in the other half is scored. Settings are chosen
-on the people of one half (`--choose`); reported are those of the other.
+person of that half gives k samples of the new gesture; what `gestures add` runs adds it (`look_closer`, `fit_hands`,
+`mix_hands`, `pose_variants`, `extend`, with the values of conf/add), and everybody in the other half is scored.
+Settings are chosen on the people of one half and on `CHOSEN_GESTURES` (`--choose`); reported are the people of the
+other.
 
 Beside it, on the same landmark features, standardised: the nearest neighbour, and logistic regression, of the half's
-hands and the k samples. Hands are those that MediaPipe finds in ../shared/data (`real_hands`), so a missed hand is no
-error here. Models and results are kept in data/benchmarks/few_samples, so that a stopped run goes on; delete it to
-measure anew. Printed and kept in benchmarks/results/few_samples.md.
+hands and the k samples, as found by one look. Hands that are learned and scored are those that the landmarks stage
+finds in ../shared/data (`real_hands`), so a missed hand is no error here; samples are found in the whole photograph, as
+`gestures add` does. Models and results are kept in data/benchmarks/few_samples, so that a stopped run goes on; delete
+it to measure anew. Printed and kept in benchmarks/results/few_samples.md.
 """
 
 from __future__ import annotations
@@ -23,28 +25,35 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from frames import POSED, PROJECT, SHORTLY, composed, points_of_posed, trained
+from frames import POSED, PROJECT, SHORTLY, composed, detector, points_of_posed, trained
 from machine import measured_on
 from omegaconf import OmegaConf, open_dict
-from real_hands import RealHands, real_hands
+from real_hands import DATA, RealHands, real_hands
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from static_gesture_classification.active_learning.adding.closer_look import SAME_HAND, look_closer
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.mixing import mix_hands
 from static_gesture_classification.active_learning.adding.posing import pose_variants
+from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.gestures import Vocabulary
+from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.index import read_sources
+from static_gesture_classification.preparation.landmark_store import points_of
+from static_gesture_classification.samples import Box
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.synthetic.fitting import fit_hands, pose_variants_of
 from static_gesture_classification.terminal import track
@@ -55,15 +64,16 @@ KEPT = PROJECT / "data" / "benchmarks" / "few_samples"
 RESULT = PROJECT / "benchmarks" / "results" / "few_samples.md"
 SEED = 0
 CHOSEN_ON = 0  # the half that learns while settings are chosen; the people of the other one are scored then
-PEOPLE = {1: 2, 5: 2, 3: 1, 10: 1}  # samples -> people who give that many, of each gesture, where there are so many
+CHOSEN_GESTURES = ("ONE", "THREE", "FOUR", "THUMBS_UP", "OKAY", "ROCK", "FIST")  # new in turn while they are chosen
+PEOPLE = {1: 6, 5: 4, 3: 2, 10: 2}  # samples -> people who give that many, of each gesture, where there are so many
 SHIPPED = "gestures add"
-FORMER = "fitted without depth"
+ONE_LOOK = "one look at each sample"
 SAMPLES = "samples alone"
 BASELINES = {
     "nearest neighbour": partial(KNeighborsClassifier, 1),
     "logistic regression": partial(LogisticRegression, max_iter=200),
 }
-METHODS = (SHIPPED, FORMER, SAMPLES, *BASELINES)
+METHODS = (SHIPPED, ONE_LOOK, SAMPLES, *BASELINES)
 RESAMPLES = 1000
 NOTES = (
     "The method that lost nothing of the old gestures was taken first, and is what ships: new units beside the "
@@ -143,14 +153,42 @@ def score_all(known: LabelledHands, half: int) -> list[Score]:
     return done
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A hand: points (21, 2) in units of the image's height, and in space (21, 3)."""
+
+    points: np.ndarray
+    world: np.ndarray
+
+    @classmethod
+    def of(cls, hand: DetectedHand, aspect: float) -> Look:
+        """Of a hand that was found in a picture of this width / height."""
+        assert hand.landmarks is not None
+        assert hand.world_landmarks is not None
+        return cls(points_of(hand.landmarks[None], aspect)[0], hand.world_landmarks)
+
+
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """A sample by one look, and as most looks see it."""
+
+    first: Look
+    closer: Look
+
+
+@dataclass(frozen=True, eq=False)
 class Draw:
-    """`rows` of one person, who gives `count` samples of `new`."""
+    """One person, who gives `count` samples of `new`."""
 
     new: str
     count: int
     person: str
-    rows: np.ndarray
+    looks: tuple[Looks, ...]
+
+    def shown(self, method: str) -> tuple[np.ndarray, np.ndarray]:
+        """The samples as a method sees them: points (count, 21, 2), and in space (count, 21, 3)."""
+        chosen = [looks.first if method == ONE_LOOK else looks.closer for looks in self.looks]
+        return np.stack([look.points for look in chosen]), np.stack([look.world for look in chosen])
 
 
 @dataclass(frozen=True)
@@ -173,16 +211,42 @@ class Score:
 
 def draws(known: LabelledHands, half: int) -> Iterator[Draw]:
     """Who gives what: people at random, each gesture's first before its second."""
-    for number in range(max(PEOPLE.values())):
-        for count, people in PEOPLE.items():
-            for new in SHAPES if number < people else ():
-                mine = np.flatnonzero((known.halves == half) & (known.shapes == new))
-                names, sizes = np.unique(known.hands.people[mine], return_counts=True)
-                random = np.random.default_rng([SEED, list(SHAPES).index(new), count])
-                able = random.permutation(names[sizes >= count])
-                if number < len(able):
-                    rows = mine[known.hands.people[mine] == able[number]]
-                    yield Draw(new, count, str(able[number]), random.permutation(rows)[:count])
+    gestures = CHOSEN_GESTURES if half == CHOSEN_ON else tuple(SHAPES)
+    for count, people in PEOPLE.items():
+        of_gestures = [islice(givers(known, half, new, count), people) for new in gestures]
+        yield from (draw for draw in chain.from_iterable(zip_longest(*of_gestures)) if draw is not None)
+
+
+def givers(known: LabelledHands, half: int, new: str, count: int) -> Iterator[Draw]:
+    """People of one half who give that many samples of a gesture, in random order."""
+    mine = np.flatnonzero((known.halves == half) & (known.shapes == new))
+    names, sizes = np.unique(known.hands.people[mine], return_counts=True)
+    random = np.random.default_rng([SEED, list(SHAPES).index(new), count])
+    for who in random.permutation(names[sizes >= count]).tolist():
+        rows = random.permutation(mine[known.hands.people[mine] == who])[:count]
+        looks = tuple(look_at(known.hands, int(row)) for row in rows)
+        closer = np.stack([look.closer.points for look in looks])
+        if new != "THREE" or not shows_last_three(closer).any():  # else the landmarks that said so were wrong
+            yield Draw(new, count, str(who), looks)
+
+
+def look_at(hands: RealHands, row: int) -> Looks:
+    """A hand in its whole photograph, as `gestures add` finds it."""
+    image = read_image(DATA / hands.files[row])
+    aspect = image.shape[1] / image.shape[0]
+    points = hands.points[row] / (aspect, 1)
+    box: Box = (*map(float, points.min(axis=0)), *map(float, points.max(axis=0)))  # type: ignore[assignment]
+    own = DetectedHand(box, 1.0, "", points.astype(np.float32), hands.worlds[row])
+    near = (hand for hand in finder().detect(image) if overlap(hand.box, box) >= SAME_HAND)
+    first = max(near, key=lambda hand: overlap(hand.box, box), default=own)
+    closer = look_closer(image, first, finder()).hand
+    return Looks(*(Look.of(hand, aspect) for hand in (first, closer)))
+
+
+@cache
+def finder() -> Detector:
+    """The hand finder as configured."""
+    return detector()
 
 
 def score_draw(known: LabelledHands, half: int, draw: Draw) -> list[Score]:
@@ -194,29 +258,32 @@ def score_draw(known: LabelledHands, half: int, draw: Draw) -> list[Score]:
     scored = np.flatnonzero(counts & (known.halves != half))
     tally = Tally(gestures[scored], known.hands.people[scored], draw)
     result = []
-    for method in (SAMPLES, FORMER, SHIPPED):
-        after = added(base, draw, known.hands, points[learned], method)
+    for method in (SAMPLES, ONE_LOOK, SHIPPED):
+        after = added(base, draw, points[learned], method)
         before, now = (names_of(each, points[scored]) for each in (base.classifier, after))
         result.append(tally.score(method, before, now))
-    seen, labels = features_of(points[learned]), gestures[learned]
-    own, wanted = features_of(points[draw.rows]), features_of(points[scored])
-    for method, model in BASELINES.items():
-        old = make_pipeline(StandardScaler(), model()).fit(seen, labels)
-        new = make_pipeline(StandardScaler(), model()).fit(
-            np.concatenate([seen, own]), np.concatenate([labels, [draw.new] * draw.count])
-        )
-        result.append(tally.score(method, old.predict(wanted), new.predict(wanted)))
+    own, _ = draw.shown(ONE_LOOK)
+    for method in BASELINES:
+        before = said_by(method, points[learned], gestures[learned], points[scored])
+        both = np.concatenate([points[learned], own]), np.concatenate([gestures[learned], [draw.new] * draw.count])
+        result.append(tally.score(method, before, said_by(method, *both, points[scored])))
     return result
 
 
-def added(base: Base, draw: Draw, known: RealHands, others: np.ndarray, method: str) -> Classifier:
-    """What `gestures add` makes of a draw, or made formerly, or would without its posed hands."""
+def said_by(method: str, points: np.ndarray, labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """What a baseline that has learned hands says of others."""
+    model = make_pipeline(StandardScaler(), BASELINES[method]()).fit(features_of(points), labels)
+    said: np.ndarray = model.predict(features_of(wanted))
+    return said
+
+
+def added(base: Base, draw: Draw, others: np.ndarray, method: str) -> Classifier:
+    """What `gestures add` makes of a draw, or would from one look at each sample, or without its posed hands."""
     config = composed()
-    samples, made = known.points[draw.rows], np.zeros((0, 21, 2), np.float32)
+    (samples, worlds), made = draw.shown(method), np.zeros((0, 21, 2), np.float32)
     if method != SAMPLES:
         how, poses = config.add, plain(config.poses)
-        fits = fit_hands(samples, known.worlds[draw.rows] if method == SHIPPED else None)
-        variants = pose_variants_of(fits, how.slack, tuple(how.turns))
+        variants = pose_variants_of(fit_hands(samples, worlds), how.slack, tuple(how.turns))
         posed = pose_variants(variants, draw.new, poses, how.posed, SEED)
         made = np.concatenate([posed, mix_hands(samples, others, how.mixed, SEED)])
     entries = extend(base.entries, base.classifier, draw.new, GestureLesson(samples, made, others), SEED)
@@ -287,7 +354,7 @@ def usable_hands() -> LabelledHands:
     other = (hands.sources == "more_people") & np.isin(hands.labels, MORE_OF_THREE)  # of any kind
     hands = hands.select(np.isfinite(hands.points).all(axis=(1, 2)) & ~other)
     shapes = np.array([of_label.get(label, BACKGROUND) for label in hands.labels], object)
-    shapes[(shapes == "THREE") & ~is_straight(hands.points, 8) & is_straight(hands.points, 20)] = LAST_THREE
+    shapes[(shapes == "THREE") & shows_last_three(hands.points)] = LAST_THREE
     sizes = pd.Series(hands.people).value_counts()
     random = np.random.default_rng(SEED)
     ranked = sorted(sizes.index, key=lambda who: (-sizes[who], who))
@@ -295,6 +362,12 @@ def usable_hands() -> LabelledHands:
     for first in range(0, len(ranked), 2):  # of two of a size, one in each half
         half |= dict(zip(ranked[first : first + 2], random.permutation(2).tolist(), strict=False))
     return LabelledHands(hands, shapes, np.array([half[who] for who in hands.people]))
+
+
+def shows_last_three(points: np.ndarray) -> np.ndarray:
+    """Whether the little finger is straight and the index finger is not: bool (n,) of points (n, 21, 2)."""
+    shows: np.ndarray = ~is_straight(points, 8) & is_straight(points, 20)
+    return shows
 
 
 def is_straight(points: np.ndarray, tip: int) -> np.ndarray:
