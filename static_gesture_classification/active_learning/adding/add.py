@@ -132,7 +132,8 @@ def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -
     apart = differences(fits)
     write_sheet(settings.sheet, samples, fits, apart.tolist(), settings.poses, settings.seed)
     error = np.mean([each.error for each in fits])
-    say(f"fitted to {len(samples)} samples, {error:.1%} of the hand off on average: {settings.sheet}")
+    shown = "one sample" if len(samples) == 1 else f"{len(samples)} samples"
+    say(f"fitted to {shown}, {error:.1%} of the hand off on average: {settings.sheet}")
     odd = are_called_otherwise(start.classifier, points) & (apart > settings.unlike / 3)
     unlike = [row for row in np.argsort(-apart).tolist() if apart[row] > settings.unlike or odd[row]]
     if unlike and not settings.force:
