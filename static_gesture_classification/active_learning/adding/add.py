@@ -34,8 +34,9 @@ from static_gesture_classification.active_learning.adding.samples import NewSamp
 from static_gesture_classification.active_learning.adding.session import keep_sessions
 from static_gesture_classification.active_learning.adding.settings import ASK, AddSettings
 from static_gesture_classification.active_learning.adding.sheet import write_sheet
-from static_gesture_classification.errors import UserError
+from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.metrics import confusion_counts
+from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variants_of
 from static_gesture_classification.terminal import next_steps, note, say
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
@@ -216,6 +217,7 @@ def keep(
     sessions = keep_sessions(samples, settings.gesture, settings.subject, settings.recorded)
     names = list(dict.fromkeys([*settings.vocabulary.names, settings.gesture]))
     add_to_local(settings.local, settings.gesture, names, variants, namesakes.labels)
+    _tell_forgotten(added)
     save(added.entries, added.path)
     say(
         f"{settings.gesture} is added: {added.path} knows {len(added.vocabulary)} gestures; {settings.local} has it too"
@@ -231,6 +233,20 @@ def keep(
             "train on all": "gestures retrain",
         }
     )
+
+
+def _tell_forgotten(added: Start) -> None:
+    """Say what the checkpoint knows that is replaced, and the new one does not."""
+    try:
+        replaced = Vocabulary.from_mapping(read_checkpoint(added.path)["gestures"])
+    except (UserError, DataError):  # there is none, or none that anybody can use
+        return
+    forgotten = [name for name in replaced if name not in set(added.vocabulary)]
+    if forgotten:
+        note(
+            f"{added.path} knew {', '.join(forgotten)} too, and does not any more, since another checkpoint was named; "
+            "add what is missing again without add.checkpoint, or train on all: gestures retrain"
+        )
 
 
 def _used(added: Start, settings: AddSettings) -> dict[str, object]:

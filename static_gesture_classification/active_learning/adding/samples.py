@@ -99,9 +99,10 @@ def find_samples(places: Sequence[Path], detector: Detector) -> list[NewSample]:
                     "right, or take another one, sharp and with the whole hand in view"
                 )
     if not samples:
+        where = "the picture" if len(wanted) == 1 else f"any of the {len(wanted)} pictures"
         raise DataError(
-            f"in none of the {len(wanted)} pictures a hand was found; take them with the whole hand in view, well lit, "
-            "at most three metres from the camera"
+            f"no hand was found in {where}; take pictures with the whole hand in view, well lit, at most three metres "
+            "from the camera"
         )
     return samples
 
