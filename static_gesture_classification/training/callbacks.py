@@ -154,14 +154,11 @@ class EpochLines(Callback):
         """Print the line."""
         seconds = time.perf_counter() - self._start
         rate = self._images / max(seconds, 1e-9)
-        losses = " ".join(
-            f"{name.removeprefix('training/')} {_metric_in_words(trainer, name)}" for name in (TRAIN_LOSS, VAL_LOSS)
+        known = trainer.callback_metrics
+        metrics = " ".join(
+            f"{name.removeprefix('training/')} {float(known[name]):.4f}"
+            for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1)
+            if name in known
         )
-        say(
-            f"epoch {trainer.current_epoch} ({trainer.current_epoch + 1} of {trainer.max_epochs}): {losses} "
-            f"val_weighted_F1 {_metric_in_words(trainer, WEIGHTED_F1)} ({rate:.0f} images/s, {seconds:.1f} s)"
-        )
-
-
-def _metric_in_words(trainer: Trainer, metric: str) -> str:
-    return f"{float(trainer.callback_metrics[metric]):.4f}" if metric in trainer.callback_metrics else "-"
+        epoch = f"epoch {trainer.current_epoch} ({trainer.current_epoch + 1} of {trainer.max_epochs})"
+        say(f"{epoch}: {metrics} ({rate:.0f} images/s, {seconds:.1f} s)")

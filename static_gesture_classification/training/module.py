@@ -141,7 +141,8 @@ class GestureModule(LightningModule):
 
         Lightning itself would log after the epoch's checkpoint is written, and a kill in between would lose a line.
         """
-        metrics = {name: float(self.trainer.callback_metrics[name]) for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1)}
+        known = self.trainer.callback_metrics
+        metrics = {name: float(known[name]) for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1) if name in known}
         if not math.isfinite(metrics[TRAIN_LOSS]):
             raise UserError(
                 f"the loss is {metrics[TRAIN_LOSS]} after epoch {self.current_epoch}: training diverged. Lower "
@@ -151,7 +152,8 @@ class GestureModule(LightningModule):
         for logger in self.trainer.loggers:
             logger.log_metrics({**metrics, "epoch": self.current_epoch}, self.global_step)
         if self._schedule is not None and not self._schedule.every_step:
-            self._schedule.scheduler.step(metrics[VAL_LOSS])  # type: ignore[arg-type]
+            watched = metrics.get(VAL_LOSS, metrics[TRAIN_LOSS])  # without val, as far as training itself can tell
+            self._schedule.scheduler.step(watched)  # type: ignore[arg-type]
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; the schedule stays in this module (see the class)."""

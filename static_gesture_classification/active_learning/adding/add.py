@@ -39,7 +39,14 @@ from static_gesture_classification.evaluation.metrics import confusion_counts
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variants_of
 from static_gesture_classification.terminal import next_steps, note, say
-from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
+from static_gesture_classification.training.checkpoint import (
+    FOR_USE,
+    Classifier,
+    classifier_of,
+    entries_for_use,
+    read_checkpoint,
+    save,
+)
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.scores import weighted_f1
 
@@ -54,7 +61,7 @@ def add_gesture(start: Start, settings: AddSettings) -> None:
     about = (settings.poses, settings.seed, settings.gesture, namesakes.labels)
     known = gather_known_hands(settings.workspaces, vocabulary, *about)
     lesson = make_lesson(start, samples, variants, known, settings)
-    entries = extend(start.entries, start.classifier, settings.gesture, lesson, settings.seed)
+    entries = extend_weights(start, lesson, settings)
     added = Start(settings.output, entries, classifier_of(entries, settings.output))
     check_old_gestures(start, added, known, settings)
     keep(added, samples, variants, namesakes, settings)
@@ -179,6 +186,16 @@ def _refuse_old(sentence: str, settings: AddSettings) -> None:
             "add.force=true"
         )
     note(sentence)
+
+
+def extend_weights(start: Start, lesson: GestureLesson, settings: AddSettings) -> dict[str, Any]:
+    """The entries of the checkpoint that knows the gesture, with weights for use where it had some."""
+    about = (settings.gesture, lesson, settings.seed)
+    entries = extend(start.entries, start.classifier, *about)
+    if FOR_USE in start.entries:
+        used = entries_for_use(start.entries)
+        entries[FOR_USE] = extend(used, classifier_of(used, start.path), *about)["state_dict"]
+    return entries
 
 
 def check_old_gestures(start: Start, added: Start, known: KnownHands, settings: AddSettings) -> None:
