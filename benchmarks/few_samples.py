@@ -477,8 +477,9 @@ def report(known: LabelledHands, scores: Sequence[Score], half: int) -> str:
         "# A new gesture from a few samples of one person",
         "",
         f"{machine}. "
-        f"{len(draws)} draws: {len(SHAPES)} gestures, each in turn new; from 1 and 5 samples by two people each, "
-        f"from 3 and 10 by one, where somebody showed so many. Scored are {int(scored.sum()):,} hands of "
+        f"{len(draws)} draws: {len({new for new, *_ in draws})} gestures, each in turn new; samples of each by up to "
+        f"{', '.join(f'{people} people ({count})' for count, people in sorted(PEOPLE.items()))}, where somebody showed "
+        f"so many. Scored are {int(scored.sum()):,} hands of "
         f"{len(np.unique(known.hands.people[scored])):,} other people of all sources in ../shared/data, who gave no "
         f"sample, taught no old gesture and chose no setting. Hands that were not found are left out. F1 of the new "
         f"gesture, mean over draws; 95 % intervals resample the people.",
@@ -491,6 +492,7 @@ def report(known: LabelledHands, scores: Sequence[Score], half: int) -> str:
             some = [score for score in scores if score.count == count and score.method == method]
             if some:
                 lines.append(_row(some, count, method))
+    lines += ["", *(_unchosen(scores, count) for count in GOALS)]
     lines += ["", "Each gesture, by `gestures add`, beside logistic regression:", "", _by_gesture(scores), "", NOTES]
     return "\n".join(lines)
 
@@ -502,6 +504,19 @@ def _row(scores: Sequence[Score], count: int, method: str) -> str:
     return (
         f"| {count} | {len(scores)} | {method} | {np.mean([f1_of(score) for score in scores]):.3f} "
         f"({low:.3f} to {high:.3f}) | {goal} | {np.mean(lost):+.4f} | {max(lost):+.4f} |"
+    )
+
+
+def _unchosen(scores: Sequence[Score], count: int) -> str:
+    """The result on gestures that nothing was chosen on."""
+    some = [score for score in scores if score.count == count and score.method == SHIPPED]
+    some = [score for score in some if score.new not in CHOSEN_GESTURES]
+    if not some:
+        return ""
+    low, high = interval(some)
+    return (
+        f"Gestures that nothing was chosen on, {count} {'sample' if count == 1 else 'samples'}: "
+        f"{np.mean([f1_of(score) for score in some]):.3f} ({low:.3f} to {high:.3f}; {len(some)} draws).\n"
     )
 
 
