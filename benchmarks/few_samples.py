@@ -43,7 +43,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from static_gesture_classification.active_learning.adding.closer_look import SAME_HAND, look_closer
+from static_gesture_classification.active_learning.adding.closer_look import SAME_PLACE, look_closer
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.mixing import mix_hands
 from static_gesture_classification.active_learning.adding.posing import pose_variants
@@ -238,7 +238,7 @@ def look_at(hands: RealHands, row: int) -> Looks:
     points = hands.points[row] / (aspect, 1)
     box: Box = (*map(float, points.min(axis=0)), *map(float, points.max(axis=0)))  # type: ignore[assignment]
     own = DetectedHand(box, 1.0, "", points.astype(np.float32), hands.worlds[row])
-    near = (hand for hand in finder().detect(image) if overlap(hand.box, box) >= SAME_HAND)
+    near = (hand for hand in finder().detect(image) if overlap(hand.box, box) >= SAME_PLACE)
     first = max(near, key=lambda hand: overlap(hand.box, box), default=own)
     closer = look_closer(image, first, finder()).hand
     return Looks(*(Look.of(hand, aspect) for hand in (first, closer)))

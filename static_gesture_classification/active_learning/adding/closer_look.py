@@ -17,7 +17,7 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.samples import Box
 
-SAME_HAND = 0.2  # least intersection over union of the boxes
+SAME_PLACE = 0.2  # least intersection over union of the boxes
 APART = 0.5  # of the hand's extent: farther apart is not more wrong
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
@@ -64,7 +64,7 @@ def _look_again(image: np.ndarray, first: DetectedHand, detector: Detector) -> I
 
 def _at(box: Box, hands: Iterable[DetectedHand | None]) -> list[DetectedHand]:
     """Those hands that are where the box is."""
-    return [hand for hand in hands if hand is not None and overlap(hand.box, box) >= SAME_HAND]
+    return [hand for hand in hands if hand is not None and overlap(hand.box, box) >= SAME_PLACE]
 
 
 def _mirror_box(box: Box) -> Box:

@@ -21,7 +21,7 @@ from static_gesture_classification.terminal import note
 
 MOST_SAMPLES = 50  # samples; more are for a retrain
 WITHOUT_HAND = "no hand was found"
-UNSURE = 0.25  # of the hand's extent: looks that are farther apart see different fingers
+LOOKS_DIFFER = 0.25  # of the hand's extent: looks that are farther apart see different fingers
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def find_samples(places: Sequence[Path], detector: Detector) -> list[NewSample]:
             note(f"{place.path} is left out: {found}")
         else:
             samples.append(found)
-            if found.apart > UNSURE:
+            if found.apart > LOOKS_DIFFER:
                 note(
                     f"{place.path}: each look sees its fingers otherwise; see whether the lines in the picture are "
                     "right, or take another one, sharp and with the whole hand in view"
