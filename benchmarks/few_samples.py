@@ -25,7 +25,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -251,7 +251,7 @@ def score_draw(known: LabelledHands, half: int, draw: Draw) -> list[Score]:
     learned, scored = known.parts(draw.new, half)
     tally = Tally(gestures[scored], known.hands.people[scored], draw)
     result = []
-    for method in (SAMPLES, ANY_POSE, ONE_LOOK, SHIPPED):
+    for method in (SAMPLES, ONE_LOOK, ANY_POSE, SHIPPED):
         after = added(base, draw, points[learned], method)
         before, now = (names_of(each, points[scored]) for each in (base.classifier, after))
         result.append(tally.score(method, before, now))
@@ -283,18 +283,24 @@ def added(base: Base, draw: Draw, real: np.ndarray, method: str) -> Classifier:
 
     What it learns not to take for the new gesture are real hands, and posed ones of the old gestures.
     """
-    config = composed()
     table, points = posed_hands(draw.new)
     is_learned = (table["gesture"].to_numpy(object) != BACKGROUND) | (method == ANY_POSE)
     others = np.concatenate([real, points[is_learned]])
-    (samples, worlds), made = draw.shown(method), np.zeros((0, 21, 2), np.float32)
+    samples, made = draw.shown(method)[0], np.zeros((0, 21, 2), np.float32)
     if method != SAMPLES:
-        how, poses = config.add, plain(config.poses)
-        variants = pose_variants_of(fit_hands(samples, worlds), how.slack, tuple(how.turns))
-        posed = pose_variants(variants, draw.new, poses, how.posed, SEED)
-        made = np.concatenate([posed, mix_hands(samples, others, how.mixed, SEED)])
+        made = np.concatenate(
+            [fitted(draw, method == ONE_LOOK), mix_hands(samples, others, composed().add.mixed, SEED)]
+        )
     entries = extend(base.entries, base.classifier, draw.new, GestureLesson(samples, made, others), SEED)
     return classifier_of(entries, KEPT)
+
+
+@lru_cache(1)
+def fitted(draw: Draw, one_look: bool) -> np.ndarray:
+    """The fitted hand, posed as `gestures add` poses it."""
+    how, poses = composed().add, plain(composed().poses)
+    variants = pose_variants_of(fit_hands(*draw.shown(ONE_LOOK if one_look else SHIPPED)), how.slack, tuple(how.turns))
+    return pose_variants(variants, draw.new, poses, how.posed, SEED)
 
 
 def names_of(classifier: Classifier, points: np.ndarray) -> np.ndarray:
