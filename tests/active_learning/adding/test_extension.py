@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from static_gesture_classification.active_learning.adding import posing
 from static_gesture_classification.active_learning.adding.add import Start, extend_weights
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
@@ -13,11 +14,13 @@ from static_gesture_classification.active_learning.adding.local_gestures import 
 from static_gesture_classification.active_learning.adding.mixing import mix_hands
 from static_gesture_classification.active_learning.adding.namesakes import find_namesakes
 from static_gesture_classification.active_learning.adding.old_gesture import predict_names, same_gesture
+from static_gesture_classification.active_learning.adding.posing import pose_hands
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.local_settings import check_local_settings
 from static_gesture_classification.samples import read_samples, write_samples
+from static_gesture_classification.synthetic.seen_points import seen
 from static_gesture_classification.training.checkpoint import (
     FOR_USE,
     Classifier,
@@ -130,16 +133,28 @@ def test_published_namesakes_go_to_the_gesture_unless_they_show_another() -> Non
     assert find_namesakes("WAVE", [["rock", "horns"]], maps, "BACKGROUND").labels == ()
 
 
-def test_prepared_hands_that_show_the_new_gesture_are_not_learned_as_background(tmp_path: Path) -> None:
-    write_hands(tmp_path, {"train": 4})
+def test_prepared_hands_that_show_the_new_gesture_or_may_are_not_learned_as_background(tmp_path: Path) -> None:
+    write_hands(tmp_path, {"train": 6})
     table = tmp_path / "data/landmarks/samples.parquet"
     samples = read_samples(table)
     samples.loc[samples.index[:3], "source_label"] = "rock"
+    posed = samples["image"].str.endswith("5.jpg")  # one hand of each gesture
+    samples.loc[posed, "source"] = "synthetic_landmarks"
     write_samples(samples, table)
     names = ("landmarks", "index", "crops", "splits", "runs", "models", "reports")
     workspace = Workspace(**{name: tmp_path / "data" / name for name in names})
     known = gather_known_hands([workspace], VOCABULARY, {}, 0, "ROCK", ["rock"])
-    assert (known.gestures == "BACKGROUND").sum() == (samples["gesture"] == "BACKGROUND").sum() - 3
+    assert (known.gestures == "BACKGROUND").sum() == (samples["gesture"] == "BACKGROUND").sum() - 3 - 1
+    assert (known.gestures == "ONE").sum() == (samples["gesture"] == "ONE").sum()
+
+
+def test_posed_hands_lie_where_the_hand_finder_would_place_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    poses = {"gestures": {"FLAT": [{"thumb": {}, "view": {}, "fingers": {"mcp": 5, "pip": 5, "dip": 5}}]}}
+    placed = pose_hands(poses, "FLAT", 3, 0)
+    monkeypatch.setattr(posing, "seen", lambda joints: joints)
+    joints = pose_hands(poses, "FLAT", 3, 0)
+    assert placed == pytest.approx(seen(joints.astype(np.float64)), abs=1e-4)
+    assert np.abs(placed - joints).max() > 0.005
 
 
 def test_mixed_hands_lie_between_the_sample_and_known_hands(points: dict[str, np.ndarray]) -> None:
