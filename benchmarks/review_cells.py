@@ -190,6 +190,11 @@ def write_map(folder: Path) -> None:
     for place in (landmarks, splits):
         write_samples(to_arrow(table), place / SAMPLES)
     np.save(landmarks / POINTS, points)
+    write_untrained(folder / "models" / "trained.ckpt", VOCABULARY)
+
+
+def write_untrained(path: Path, vocabulary: Vocabulary) -> None:
+    """A checkpoint of a landmark model that was not trained."""
     backbone = {
         "_target_": "static_gesture_classification.training.models.landmarks.backbone",
         "name": "landmarks",
@@ -198,9 +203,8 @@ def write_map(folder: Path) -> None:
         "features_version": landmark_features.FEATURES_VERSION,
     }
     model = {"name": "landmarks", "input": "landmarks", "backbone": backbone}
-    state = build_network({**model, "weights": "none"}, len(NAMES)).state_dict()
-    path = folder / "models" / "trained.ckpt"
-    save({**Origin(model, VOCABULARY).header(), "epoch": 0, "scores": None, "state_dict": state}, path)
+    state = build_network({**model, "weights": "none"}, len(vocabulary)).state_dict()
+    save({**Origin(model, vocabulary).header(), "epoch": 0, "scores": None, "state_dict": state}, path)
 
 
 @contextmanager

@@ -47,6 +47,7 @@ from static_gesture_classification.atomic_files import write_bytes, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    RECORD_COLUMNS,
     SUBJECTS_FIELD,
     SUBJECTS_KEY,
     VERSION_FIELD,
@@ -246,7 +247,7 @@ def read_candidate(settings: PromoteSettings) -> PromotionCandidate:
     if record is None:
         beside = checkpoint.with_suffix(".json")
         raise UserError(f"no readable record {beside} beside {checkpoint}; run dvc repro train")
-    samples = read_rows(kind_of(entries["model"]).sample_table(settings.workspace))
+    samples = read_rows(kind_of(entries["model"]).sample_table(settings.workspace), RECORD_COLUMNS)
     run = find_run(str(record["run"]), settings.workspace.runs)
     origin = CheckpointOrigin(
         record["run"], record["checkpoint"], data_version(samples), split_subjects(samples, "train")

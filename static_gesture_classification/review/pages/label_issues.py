@@ -45,6 +45,7 @@ async def build(review: Review) -> None:
             _offer(review, workspace)
         return
     suggestions = await frame.in_thread(review.tables.of, path, read_suggestions, path)
+    await frame.in_thread(known_samples, review, workspace)  # of millions it takes seconds
     page = LabelIssuesPage(review, workspace, suggestions)
     page.show(running is None)
 
