@@ -27,6 +27,7 @@ from static_gesture_classification.sweeps import sweep, trial
 from static_gesture_classification.sweeps.settings import SweepSettings
 from static_gesture_classification.sweeps.study import open_study
 from static_gesture_classification.tracking.run_list import list_runs
+from static_gesture_classification.training.checkpoint import has_weights_for_use
 from tests.support.posed_hands import write_hands
 
 COMMON = [
@@ -121,6 +122,11 @@ def test_the_best_trial_is_marked_and_promoted(swept: pd.DataFrame) -> None:
     record = json.loads(Path("models/best.json").read_text())
     assert (record["run"], record["epoch"]) == (winner.name, 1)
     assert not Path("models/trained.ckpt").exists(), "the pipeline's own training is another one"
+
+
+def test_only_the_best_trial_is_trained_once_more_for_use(swept: pd.DataFrame) -> None:
+    assert has_weights_for_use(Path("models/best.ckpt"))
+    assert [path.parent.name for path in Path("runs").glob("*/for_use.ckpt")] == [swept["run"].iloc[0]]
 
 
 def test_all_trials_are_on_one_picture(swept: pd.DataFrame) -> None:
