@@ -21,6 +21,7 @@ SUBJECTS_KEY = "people_trained_on"  # the record's key of their digests
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"  # of a run folder
 VERSION_COLUMNS = ("sample_id", "gesture", "split")  # that `data_version` needs
 SUBJECT_COLUMNS = ("source", "subject", "session", "image", "split")  # that `split_subjects` needs
+RECORD_COLUMNS = tuple(dict.fromkeys((*VERSION_COLUMNS, *SUBJECT_COLUMNS)))  # both
 
 
 class CheckpointRecord(TypedDict, total=False):
@@ -48,8 +49,9 @@ def data_version(samples: pd.DataFrame) -> str:
 
     The order of rows does not matter, nor do rows that are in no split.
     """
-    parts = (pa.array(samples[name], pa.string(), from_pandas=True) for name in VERSION_COLUMNS)
-    rows = pc.binary_join_element_wise(*parts, " ").filter(pa.array((samples["split"] != "").to_numpy(bool)))
+    used = samples[samples["split"] != ""]
+    texts = [pa.array(used[name], pa.large_string(), from_pandas=True) for name in VERSION_COLUMNS]
+    rows = pc.binary_join_element_wise(*texts, pa.scalar(" ", pa.large_string()))
     rows = rows.take(pc.array_sort_indices(rows))  # by their UTF-8, which is the order of their letters
     digest = hashlib.blake2b(digest_size=8)
     for start in range(0, len(rows), _HASHED_ROWS):
