@@ -24,7 +24,12 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
 from static_gesture_classification.training.answers import Calibration
 from static_gesture_classification.training.calibrate import calibrate
-from static_gesture_classification.training.checkpoint import calibration_of, for_use_file, read_checkpoint
+from static_gesture_classification.training.checkpoint import (
+    calibration_of,
+    checkpoint_digest,
+    for_use_file,
+    read_checkpoint,
+)
 from static_gesture_classification.training.datamodule import ONE_RANK
 from static_gesture_classification.training.experiment import open_data
 from static_gesture_classification.training.for_use import train_for_use
@@ -80,6 +85,9 @@ def _promote_if_better(run: RunFolder, epoch: int, composed: TrialSettings) -> N
         candidate = kept_candidate(run, epoch)
         with promoting(models):
             promote(candidate, models, {"chosen": BY_SCORE, **describe_decision(decision)})
+    if not decision.promote and checkpoint_digest(training.workspace.best) == candidate.digest:
+        say(f"run {run.run_id}, epoch {epoch}, is {training.workspace.best} already")
+        return
     verb = "promoted" if decision.promote else "not promoted"
     say(f"run {run.run_id}, epoch {epoch}: {verb} to {training.workspace.best}: {decision.reason}")
     if not decision.promote:
