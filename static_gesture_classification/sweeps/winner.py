@@ -30,7 +30,6 @@ from static_gesture_classification.training.checkpoint import (
     for_use_file,
     read_checkpoint,
 )
-from static_gesture_classification.training.datamodule import ONE_RANK
 from static_gesture_classification.training.experiment import open_data
 from static_gesture_classification.training.for_use import train_for_use
 
@@ -99,4 +98,5 @@ def _add_weights_for_use(run: RunFolder, composed: TrialSettings) -> None:
     output = for_use_file(run.checkpoint_folder)
     if composed.for_use and not output.is_file():
         how = composed.training.hyperparameters.model_copy(update={"for_use": composed.for_use})
-        train_for_use(composed.training.model_copy(update={"hyperparameters": how}), ONE_RANK, output)
+        settings = composed.training.model_copy(update={"hyperparameters": how})
+        train_for_use(settings, open_data(composed.training), output)

@@ -33,20 +33,26 @@ from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK, further: Sequence[str] = ()) -> GestureDataModule:
+def open_data(
+    settings: TrainingSettings,
+    ranks: Ranks = ONE_RANK,
+    further: Sequence[str] = (),
+    hands: PreparedHands | None = None,
+) -> GestureDataModule:
     """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
 
     Args:
         settings: of the training.
         ranks: this process among those that train.
         further: splits that are trained on beside train.
+        hands: the workspace's, where they are open already: the table of a million hands takes seconds and memory.
 
     Raises:
         DataError: hands or splits are missing, cannot be trained on, or have another crop geometry than configured.
     """
     workspace, how = settings.workspace, settings.hyperparameters
     kind = kind_of(settings.model)
-    hands = kind.open(workspace.crops, workspace.landmarks, workspace.split_table)
+    hands = hands or kind.open(workspace.crops, workspace.landmarks, workspace.split_table)
     if kind.needs_crops:
         _check_geometry(hands, settings)
     return GestureDataModule(

@@ -78,7 +78,7 @@ def lacks_weights(settings: TrainingSettings, folder: Path) -> bool:
 
 def fingerprint_of(settings: TrainingSettings, data: GestureDataModule) -> str:
     """Hash of all data that the training reads."""
-    further = [open_all(settings, data.ranks).fingerprint()] if is_wanted(settings) else []
+    further = [open_all(settings, data).fingerprint()] if is_wanted(settings) else []
     return " ".join([data.fingerprint(), *further])
 
 
@@ -150,7 +150,7 @@ def fit(
     trainer = build_trainer(settings, logger, [*callbacks, *stopping, keeping], data.ranks)
     trainer.fit(module, data, ckpt_path=place.last if place.begun else None, weights_only=True)
     if is_wanted(settings):
-        train_for_use(settings, data.ranks, place.for_use)
+        train_for_use(settings, data, place.for_use)
 
 
 def try_out(settings: TrainingSettings, data: GestureDataModule) -> None:
