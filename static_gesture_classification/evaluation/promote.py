@@ -124,13 +124,17 @@ class PromoteSettings(Settings, key="promote"):
     @classmethod
     def from_config(cls, config: DictConfig) -> PromoteSettings:
         """Of the whole configuration; raises as `read`."""
-        nodes = {node: config[node] for node in CONFIG_NODES if node in config}
-        recorded = OmegaConf.to_container(OmegaConf.create(nodes), resolve=True)
+        # Each within the whole configuration: what it refers to may lie in a node that is not recorded.
+        recorded = {node: _resolve(config[node]) for node in CONFIG_NODES if node in config}
         return cls.read(config, "promote", kind=kind_of(config.model), recorded=recorded)
 
     def at(self, workspace: Workspace) -> PromoteSettings:
         """The same in another workspace."""
         return self.model_copy(update={"workspace": workspace, "contenders": self.contenders.at(workspace)})
+
+
+def _resolve(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 @dataclass(frozen=True)

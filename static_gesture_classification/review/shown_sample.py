@@ -64,6 +64,13 @@ class ShownSample:
         return f"{self.gesture} taken for {self.prediction}" if self.prediction else f"{self.gesture}, no hand found"
 
     @property
+    def in_short(self) -> str:
+        """Label, and prediction where it differs, for a small place."""
+        if self.prediction is None or self.prediction == self.gesture:
+            return self.gesture
+        return f"{self.gesture} \u2192 {self.prediction or 'no hand'}"
+
+    @property
     def subject_of_decision(self) -> Subject:
         """What a decision is about."""
         example = Example(self.sample, self.image, self.root, self.box)
@@ -135,4 +142,4 @@ def in_doubt(suggestions: Sequence[Suggestion], samples: pd.DataFrame) -> Iterat
     for suggestion, place in zip(suggestions, places.tolist(), strict=True):
         if place >= 0:
             published, looks_like = suggestion.published, suggestion.to
-            yield replace(from_row(next(rows)), gesture=published, suggested=looks_like, remark=suggestion.evidence)
+            yield replace(from_row(next(rows)), gesture=published, suggested=looks_like, remark=suggestion.why)

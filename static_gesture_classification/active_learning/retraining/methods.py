@@ -34,6 +34,7 @@ from static_gesture_classification.training.answers import background_index, fit
 from static_gesture_classification.training.calibrate import subject_weights
 from static_gesture_classification.training.checkpoint import (
     CALIBRATION,
+    FOR_USE,
     Classifier,
     checkpoint_digest,
     load_classifier,
@@ -94,8 +95,9 @@ def refit_head(settings: RetrainSettings) -> None:
     )
     say(f"last layer {head.choice(unit_noun(settings.split.group))}")
     tensors = {"weight": torch.from_numpy(head.layer.weights), "bias": torch.from_numpy(head.layer.bias)}
-    state = {**entries["state_dict"], **{f"head.{name}": tensor for name, tensor in tensors.items()}}
+    state = {**entries.pop("state_dict"), **{f"head.{name}": tensor for name, tensor in tensors.items()}}
     trained = settings.workspace.trained
+    entries.pop(FOR_USE, None)  # of the last layer that it had
     save({**entries, "state_dict": state, "scores": None, **calibrate_layer(settings, classifier, head.layer)}, trained)
     record = read_checkpoint_record(settings.start.with_suffix(".json")) or {}
     run = record.get("run", settings.start.stem)

@@ -41,7 +41,9 @@ from static_gesture_classification.active_learning.retraining.settings import HE
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
     SUBJECTS_KEY,
+    VERSION_FIELD,
     data_version,
     read_checkpoint_record,
 )
@@ -223,17 +225,23 @@ def evaluate(settings: RetrainSettings, frozen: FrozenSplit) -> Predictions | No
         trained = find_contender(str(settings.workspace.trained), contenders.runs)
         predictions = predict_samples(val, trained, contenders)
     write_predictions(predictions, settings.workspace.predictions(VAL))
-    keep_in_run(predictions, settings.workspace)
+    keep_in_run(predictions, frozen, settings.workspace)
     return predictions
 
 
-def keep_in_run(predictions: Predictions, workspace: Workspace) -> None:
-    """Keep predictions on val with the run that was trained, as a full training does: for its matrix and interval."""
+def keep_in_run(predictions: Predictions, frozen: FrozenSplit, workspace: Workspace) -> None:
+    """Keep with the run that was trained what a full training keeps: its predictions on val, for matrix and interval;
+    the data version; and whom it was trained on, without which it could not be compared.
+    """
     record = read_checkpoint_record(workspace.trained.with_suffix(".json")) or {}
     run = find_run(str(record.get("run")), workspace.runs)
-    if run is not None and isinstance(record.get("epoch"), int):
-        path = predictions_file(run, VAL, record["epoch"])
-        write_predictions(Predictions(predictions.table, predictions.gestures), path)
+    if run is None or not isinstance(record.get("epoch"), int):
+        return
+    path = predictions_file(run, VAL, record["epoch"])
+    write_predictions(Predictions(predictions.table, predictions.gestures), path)
+    run.log_values({VERSION_FIELD: data_version(frozen.samples)})
+    if isinstance(record.get(SUBJECTS_KEY), str):
+        run.log_text(SUBJECTS_FIELD, "\n".join(record[SUBJECTS_KEY].split()))
 
 
 def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarray) -> Predictions:

@@ -27,13 +27,18 @@ from static_gesture_classification.active_learning.retraining.retrain import ret
 from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.checkpoint_record import split_subjects
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
+    VERSION_FIELD,
+    split_subjects,
+)
 from static_gesture_classification.evaluation.paired_comparison import Verdict
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.preparation.split import SplitSettings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
+from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import (
     Classifier,
     Origin,
@@ -343,6 +348,14 @@ def test_the_first_round_leaves_a_model_predictions_and_a_confusion_matrix(after
             assert Path("reports/quick", name).is_file()
         assert [path.name for path in Path("reports/quick/predictions").glob("*.parquet")] == ["val.parquet"]
         assert not {path.name for path in Path("data").iterdir()} & {"index", "crops", "splits", "landmarks"}
+
+
+def test_a_round_keeps_with_its_run_what_a_comparison_of_runs_needs(after_one_round):
+    (run,) = (RunFolder.open(path.parent) for path in after_one_round.glob("runs/quick/*/run.json"))
+    samples = read_samples(after_one_round / "data/quick/splits/samples.parquet")
+    record = json.loads((after_one_round / "models/quick/best.json").read_text())
+    assert run.values()[VERSION_FIELD] == record["data_version"]
+    assert run.file(SUBJECTS_FIELD).read_text().split() == sorted(split_subjects(samples, "train"))
 
 
 def test_a_round_reads_a_whole_sample_table_only_where_a_stage_begins_with_it(first_round):
