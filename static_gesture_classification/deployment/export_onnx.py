@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +50,12 @@ from static_gesture_classification.inference.onnx_file import (
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import note, say
-from static_gesture_classification.training.checkpoint import Classifier, checkpoint_digest, load_classifier
+from static_gesture_classification.training.checkpoint import (
+    Classifier,
+    checkpoint_digest,
+    has_weights_for_use,
+    load_classifier,
+)
 from static_gesture_classification.workspace import Workspace
 
 COMPARED_SAMPLES = 256  # samples that file and checkpoint are compared on
@@ -112,6 +117,7 @@ class ExportedModel:
         compared: on how many samples.
         on_real: whether these are samples of the data; else random inputs.
         scores: per split; {} without data.
+        for_use: whether it has the weights for use, and the scores are those of the measured ones.
     """
 
     graph: bytes
@@ -119,7 +125,8 @@ class ExportedModel:
     difference: float
     compared: int
     on_real: bool
-    scores: Mapping[str, SplitScores]
+    scores: Mapping[str, SplitScores] = field(default_factory=dict)
+    for_use: bool = False
 
 
 @entry_point
@@ -135,22 +142,31 @@ def write_export(settings: ExportOnnxSettings) -> CardFacts:
     history = find_history(settings.checkpoint, classifier, settings.workspaces)
     if settings.int8:
         check_data(history.data, history.missing)
-    made = export_model(classifier, history, settings)
-    reduced = reduce(made, classifier, history, settings) if settings.int8 else None
+    measured = export_model(classifier, history, settings)
+    measured = replace(measured, scores=score_all(measured.network, history.data, settings))
+    reduced = reduce(measured, classifier, history, settings) if settings.int8 else None
+    made = swap_weights(measured, history, settings)
     tones, no_tones = measure_tones(made.network, settings)
     facts = gather_facts(classifier, history, made, settings)
-    facts = replace(facts, int8=None if reduced is None else reduced[1], tones=tones, no_tones=no_tones)
-    return write_files(settings, facts, made.graph, None if reduced is None else reduced[0])
+    facts = replace(facts, int8=reduced, tones=tones, no_tones=no_tones)
+    return write_files(settings, facts, made.graph, None if reduced is None else quantised(made, history))
 
 
 def export_model(classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings) -> ExportedModel:
-    """Make the graph, compare it with the checkpoint, and score it."""
+    """Make the graph, and compare it with the checkpoint."""
     graph = onnx_graph(classifier)
     network = open_graph(graph, classifier, settings.checkpoint)
     inputs, on_real = inputs_to_compare(classifier, history.data)
     difference = check_parity(classifier, network, inputs, settings.checkpoint)
-    scores = score_all(network, history.data, settings)
-    return ExportedModel(graph, network, difference, len(inputs), on_real, scores)
+    return ExportedModel(graph, network, difference, len(inputs), on_real)
+
+
+def swap_weights(measured: ExportedModel, history: CheckpointHistory, settings: ExportOnnxSettings) -> ExportedModel:
+    """The model with the checkpoint's weights for use, and the scores of those that were measured."""
+    if not has_weights_for_use(settings.checkpoint):
+        return measured
+    made = export_model(load_classifier(settings.checkpoint, for_use=True), history, settings)
+    return replace(made, scores=measured.scores, for_use=True)
 
 
 def open_graph(graph: bytes, classifier: Classifier, checkpoint: Path) -> OnnxClassifier:
@@ -185,14 +201,19 @@ def score_all(
 
 def reduce(
     made: ExportedModel, classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings
-) -> tuple[bytes, Int8Outcome]:
-    """The graph with 8-bit weights, and what it costs."""
+) -> Int8Outcome:
+    """What 8-bit weights cost."""
     data = check_data(history.data, history.missing)
-    graph = quantise(made.graph, classifier.kind, data.split("train"))
+    graph = quantised(made, history)
     scores = score_all(open_graph(graph, classifier, settings.checkpoint), data, settings)
     loss = made.scores["val"].whole.weighted_f1 - scores["val"].whole.weighted_f1
     wholes = {name: each.whole for name, each in scores.items()}
-    return graph, Int8Outcome(loss, settings.max_loss, len(graph) / len(made.graph), wholes)
+    return Int8Outcome(loss, settings.max_loss, len(graph) / len(made.graph), wholes)
+
+
+def quantised(made: ExportedModel, history: CheckpointHistory) -> bytes:
+    """The graph with 8-bit weights, from the hands of train."""
+    return quantise(made.graph, made.network.kind, check_data(history.data, history.missing).split("train"))
 
 
 def measure_tones(network: OnnxClassifier, settings: ExportOnnxSettings) -> tuple[ToneScores | None, str]:
@@ -235,6 +256,7 @@ def gather_facts(
         int8=None,
         tones=None,
         no_tones="",
+        for_use=made.for_use,
     )
 
 

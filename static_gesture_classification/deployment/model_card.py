@@ -1,8 +1,8 @@
 """The model card beside an exported file: MODEL.md, in plain English, with Hugging Face's header.
 
 The header is that of https://huggingface.co/docs/hub/model-cards, made by the library of that hub; the sections follow
-Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). Every number was measured on the file beside the card;
-what was not measured is called so.
+Mitchell et al., "Model Cards for Model Reporting" (FAT* 2019). Every number was measured on the file beside the card,
+or on the measured weights of its checkpoint where the file has those for use; what was not measured is called so.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class CardFacts:
         int8: None where it was not asked for.
         tones: None where they were not measured.
         no_tones: why; "" if they were.
+        for_use: whether the file's weights learned val and test too, and the scores are of those that were measured.
     """
 
     file: str
@@ -87,6 +88,7 @@ class CardFacts:
     int8: Int8Outcome | None
     tones: ToneScores | None
     no_tones: str
+    for_use: bool = False
 
 
 def card_path(file: Path) -> Path:
@@ -206,7 +208,8 @@ def _scores(facts: CardFacts) -> list[str]:
     if not facts.scores:
         return [*lines, f"Scores: {NOT_MEASURED}, since {facts.missing or 'its data have no val and no test split'}."]
     lines += [
-        f"Weighted F1, with a 95 % interval, measured on the file itself. {_say_held_out(facts)} Worst source first.",
+        f"Weighted F1, with a 95 % interval, measured on {_say_measured(facts)} {_say_held_out(facts)} Worst source "
+        "first.",
         "",
         "The place of each hand is known, as its source gives it; a hand that was not found there is an error. "
         f"Finding hands in whole photographs: {NOT_MEASURED} here.",
@@ -221,6 +224,15 @@ def _scores(facts: CardFacts) -> list[str]:
         lines += ["", _interval_note(each.whole), "", *_gesture_table(each)]
     absent = [name for name in TITLES if name not in facts.scores]
     return [*lines, *(line for name in absent for line in ("", f"The {name} split: {NOT_MEASURED}, it has no sample."))]
+
+
+def _say_measured(facts: CardFacts) -> str:
+    if facts.for_use:
+        return (
+            "weights that learned from train alone. The file's own come from the same training with the hands of the "
+            "other splits too: they know more people, and there is nobody left to measure them on."
+        )
+    return "the file itself."
 
 
 def _say_held_out(facts: CardFacts) -> str:

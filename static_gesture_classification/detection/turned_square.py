@@ -21,7 +21,7 @@ from static_gesture_classification.hand_points import INDEX_BASE, MIDDLE_BASE, R
 
 AROUND_HAND, ABOVE_HAND = 2.0, 0.1  # side as a multiple of the hand's longer one; shift to the fingers by its height
 WRIST_AND_PALM = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]  # landmarks without the fingers' last two joints
-CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+UNIT_CORNERS = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 LARGE = 4  # times as many pixels as the result: a fourth channel for these takes longer than it saves
 
 
@@ -96,8 +96,8 @@ class TurnedSquare:
         (along, across), (x, y) = self._to_image(1.0)
         (other_along, other_across), (other_x, other_y) = other._to_image(1.0)
         along, across, x, y = along - other_along, across - other_across, x - other_x, y - other_y
-        moves = ((x + along * u - across * v) ** 2 + (y + across * u + along * v) ** 2 for u, v in CORNERS)
-        return math.sqrt(sum(moves) / len(CORNERS)) / self.side
+        moves = ((x + along * u - across * v) ** 2 + (y + across * u + along * v) ** 2 for u, v in UNIT_CORNERS)
+        return math.sqrt(sum(moves) / len(UNIT_CORNERS)) / self.side
 
     def turn_points(self, metres: np.ndarray) -> np.ndarray:
         """Points (n, 3) in metres, of the upright square, turned like the square: float32 (n, 3)."""

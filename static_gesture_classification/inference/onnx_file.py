@@ -34,7 +34,7 @@ OPSET = 20
 
 
 def write_onnx(checkpoint: Path, output: Path) -> float:
-    """Write a checkpoint as an ONNX file, compared with it on random inputs.
+    """Write a checkpoint, with its weights for use, as an ONNX file, compared with it on random inputs.
 
     Returns:
         the largest difference of a probability.
@@ -43,7 +43,7 @@ def write_onnx(checkpoint: Path, output: Path) -> float:
         UserError: the checkpoint is unusable, or its network differs as ONNX.
         OutputError: the file cannot be written.
     """
-    classifier = load_classifier(checkpoint)
+    classifier = load_classifier(checkpoint, for_use=True)
     with atomic_path(output) as partial:
         partial.write_bytes(with_metadata(onnx_graph(classifier), onnx_metadata(classifier, checkpoint)))
         example = classifier.kind.example(EXAMPLES, classifier.crop_size)

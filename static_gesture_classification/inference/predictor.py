@@ -70,7 +70,7 @@ class Predictor:
         """A predictor of a checkpoint (`.ckpt`) or an ONNX file (`.onnx`).
 
         Args:
-            model: the file.
+            model: the file; of a checkpoint the weights for use.
             detector: finds the hands; the caller closes it.
             device: of torch, for a checkpoint.
             threads: processor threads for an ONNX file.
@@ -118,7 +118,7 @@ def load_model(path: Path, device: str = "cpu", threads: int = 1) -> AnyClassifi
         return load_onnx(path, threads)
     from static_gesture_classification.training.checkpoint import load_classifier  # torch takes seconds to import
 
-    return trace_backbone(load_classifier(path, device))
+    return trace_backbone(load_classifier(path, device, for_use=True))
 
 
 def trace_backbone(classifier: Classifier) -> Classifier:

@@ -5,6 +5,7 @@ ones. Several hundred starts (both hands, from several sides, fingers bent and s
 Levenberg-Marquardt method (Marquardt, "An Algorithm for Least-Squares Estimation of Nonlinear Parameters", 1963) inside
 the joints' limits; size and place in the picture are solved exactly at each step. 21 points in two dimensions do not
 determine the depth: the hand finder's guess of it counts, weakly, and the angles are held, weakly, to a resting hand.
+What is compared with a sample are the points where the hand finder would place the skeleton's joints (`seen_points`).
 
 Samples of one gesture have one pose: of each sample's fits those are chosen that are near each other.
 """
@@ -18,6 +19,7 @@ import numpy as np
 
 from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.poses import FINGER_JOINTS, SPREAD_RANGE, THUMB_RANGES, VIEW_ANGLES
+from static_gesture_classification.synthetic.seen_points import seen
 from static_gesture_classification.synthetic.skeleton import (
     FINGER_BONES,
     FINGER_FAN,
@@ -211,7 +213,9 @@ def _project(parameters: Doubles) -> Doubles:
     x, y = np.cos(roll) * x - np.sin(roll) * y, np.sin(roll) * x + np.cos(roll) * y
     depth = np.maximum(1 - z / np.exp(parameters[..., _DISTANCE, None]), 0.2)
     near = _nearness(np.stack([x, y, -z], axis=-1))
-    return np.concatenate([_normalise(np.stack([x / depth, -y / depth], axis=-1)), near], axis=-1)
+    flat = np.stack([x / depth, -y / depth], axis=-1)
+    placed = seen(flat.reshape(-1, 21, 2)).reshape(flat.shape)
+    return np.concatenate([_normalise(placed), near], axis=-1)
 
 
 def _nearness(world: np.ndarray) -> Doubles:

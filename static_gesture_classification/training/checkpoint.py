@@ -13,6 +13,8 @@ exported one have in common:
     epoch, scores        the finished epoch, counted from 0, and its scores on val (or None)
 
     calibration          once a training has ended: temperature and advantage, see `answers`; absent in older ones
+    for_use              tensors as state_dict, of an exported one: the weights for use where they are others than those
+                         that were measured, see `for_use`
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from static_gesture_classification.training.models.network import Network
 CHECKPOINT_VERSION = 1
 _NETWORK = "network."
 CALIBRATION = "calibration"
+FOR_USE = "for_use"
 _MEMBERS = "members"  # what an earlier version's committees held
 
 
@@ -169,14 +172,20 @@ def initial_network(model: Mapping[str, Any], vocabulary: Vocabulary) -> Network
     return network
 
 
-def load_classifier(path: Path, device: str = "cpu") -> Classifier:
+def load_classifier(path: Path, device: str = "cpu", for_use: bool = False) -> Classifier:
     """Load a run's checkpoint or an exported one.
+
+    Args:
+        path: the file.
+        device: of torch.
+        for_use: with the weights for use; else with those that were measured. Many checkpoints have the same for both.
 
     Raises:
         UserError: the file is missing, damaged, no checkpoint of this program or of another version, or holds anything
             else, such as the name of a function to call.
     """
-    return classifier_of(read_checkpoint(path), path, device)
+    entries = read_checkpoint(path)
+    return classifier_of(entries_for_use(entries) if for_use else entries, path, device)
 
 
 def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu") -> Classifier:
@@ -186,6 +195,17 @@ def classifier_of(checkpoint: Mapping[str, Any], path: Path, device: str = "cpu"
     size, margin = (int(crop["size"]), float(crop["margin"])) if crop else (0, 0.0)
     answer = answer_of(checkpoint, vocabulary)
     return Classifier(network, vocabulary, size, margin, kind_of(checkpoint["model"]).name, answer)
+
+
+def has_weights_for_use(path: Path) -> bool:
+    """Whether a checkpoint's weights for use are others than those that were measured."""
+    return FOR_USE in read_checkpoint(path)
+
+
+def entries_for_use(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint's entries with the weights for use alone."""
+    own = {key: value for key, value in checkpoint.items() if key != FOR_USE}
+    return {**own, "state_dict": checkpoint.get(FOR_USE, own["state_dict"])}
 
 
 def answer_of(checkpoint: Mapping[str, Any], vocabulary: Vocabulary) -> Answer:
@@ -263,8 +283,20 @@ def export_checkpoint(run_checkpoint: Path, output: Path) -> None:
     checkpoint = read_checkpoint(run_checkpoint)
     kept = {key: checkpoint[key] for key in ("checkpoint_version", "model", "gestures", "crop", "epoch", "scores")}
     kept |= {key: checkpoint[key] for key in (CALIBRATION,) if key in checkpoint}
-    state = {name: tensor.contiguous().clone() for name, tensor in network_state(checkpoint).items()}
-    save(kept | {"state_dict": state}, output)
+    weights = {"state_dict": checkpoint}
+    if (second := for_use_file(run_checkpoint.parent)).is_file():
+        weights[FOR_USE] = read_checkpoint(second)
+    save(kept | {name: copied_state(entries) for name, entries in weights.items()}, output)
+
+
+def for_use_file(checkpoints: Path) -> Path:
+    """Where the run whose checkpoints are in this folder keeps its weights for use."""
+    return checkpoints.parent / f"{FOR_USE}.ckpt"
+
+
+def copied_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The network's tensors as copies, so that a file holds no more of them than it names."""
+    return {name: tensor.contiguous().clone() for name, tensor in network_state(checkpoint).items()}
 
 
 def save_calibrated(checkpoint: Mapping[str, Any], calibration: Calibration, path: Path) -> None:

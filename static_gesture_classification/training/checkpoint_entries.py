@@ -79,6 +79,7 @@ class Entries(TypedDict):
     scores: dict[str, Finite | dict[str, dict[str, Finite]]] | None
     state_dict: dict[str, Tensor]
     calibration: NotRequired[CalibrationEntry]
+    for_use: NotRequired[dict[str, Tensor]]
 
 
 def check_entries(entries: Mapping[str, Any], path: Path) -> None:

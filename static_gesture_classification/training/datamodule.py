@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,8 @@ class GestureDataModule(LightningDataModule):
         passes: how often an epoch goes through the training samples.
         sampler: how often a pass has each of them.
         ranks: this process among those that train.
+        feeding: how batches get to the device.
+        further: splits that are trained on beside train.
 
     Raises:
         DataError: a split cannot be trained or validated on.
@@ -118,6 +120,7 @@ class GestureDataModule(LightningDataModule):
         sampler: SamplerSettings = PLAIN,
         ranks: Ranks = ONE_RANK,
         feeding: Feeding = FROM_DISK,
+        further: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.kind, self.hands, self.vocabulary, self.sampler, self.ranks = kind, hands, vocabulary, sampler, ranks
@@ -133,7 +136,8 @@ class GestureDataModule(LightningDataModule):
                 "dvc repro"
             )
         splits = self.samples["split"].to_numpy()
-        self.rows = {name: np.flatnonzero((splits == name) & usable) for name in ("train", "val")}
+        parts = {"train": ("train", *further), "val": ("val",)}
+        self.rows = {name: np.flatnonzero(np.isin(splits, part) & usable) for name, part in parts.items()}
         self._check_splits()
         if overfit_samples:
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]

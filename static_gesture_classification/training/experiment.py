@@ -33,8 +33,13 @@ from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDataModule:
+def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK, further: Sequence[str] = ()) -> GestureDataModule:
     """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
+
+    Args:
+        settings: of the training.
+        ranks: this process among those that train.
+        further: splits that are trained on beside train.
 
     Raises:
         DataError: hands or splits are missing, cannot be trained on, or have another crop geometry than configured.
@@ -55,6 +60,7 @@ def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDat
         settings.sampler,
         ranks,
         Feeding(settings.trainer.store, settings.trainer.ahead),
+        further,
     )
 
 
@@ -101,8 +107,9 @@ def build_trainer(
     logger: Logger | None = None,
     callbacks: Sequence[Callback] = (),
     ranks: Ranks = ONE_RANK,
+    validates: bool = True,
 ) -> Trainer:
-    """The trainer of the settings, for one rank."""
+    """The trainer of the settings, for one rank; `validates`: whether it scores val after each epoch."""
     _quieten_lightning()
     wanted = settings.trainer
     hardware.use_processor(wanted.threads, ranks.local_world)
@@ -131,6 +138,7 @@ def build_trainer(
         enable_progress_bar=console.is_terminal,
         enable_model_summary=False,
         num_sanity_val_steps=0,
+        limit_val_batches=None if validates else 0,
     )
 
 

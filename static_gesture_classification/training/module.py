@@ -104,19 +104,18 @@ class GestureModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Loss, and for callbacks: detached float32 logits, targets, table rows."""
         inputs = batch.inputs if self._growth.first == 1 else self._growth(batch.inputs, self.global_step / self._steps)
-        return self._step(self.augmentation(inputs, self._generator), batch, TRAIN_LOSS, self.train_loss)
+        return self._step(self.augmentation(inputs, self._generator), batch, self.train_loss)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """As `training_step`, on inputs as they are."""
-        outputs = self._step(batch.inputs, batch, VAL_LOSS, self.val_loss)
+        outputs = self._step(batch.inputs, batch, self.val_loss)
         self.confusion.update(outputs["logits"], batch.targets)
         return outputs
 
-    def _step(self, inputs: Any, batch: Batch, name: str, mean: MeanLoss) -> dict[str, Tensor]:
+    def _step(self, inputs: Any, batch: Batch, mean: MeanLoss) -> dict[str, Tensor]:
         logits = self.network(inputs).float()
         loss = self.loss(logits, batch.targets)
         mean.update(loss.detach(), len(batch.targets))
-        self.log(name, mean, on_step=False, on_epoch=True, prog_bar=True, logger=False)
         # Callbacks keep the logits: a copy, since a CUDA graph writes the next step's in the same place.
         return {"loss": loss, "logits": logits.detach().clone(), "targets": batch.targets, "rows": batch.rows}
 
@@ -131,17 +130,25 @@ class GestureModule(LightningModule):
             self._schedule.scheduler.step()
 
     def on_validation_epoch_end(self) -> None:
-        """Score the epoch."""
+        """Score the epoch, of which all steps are done.
+
+        Lightning's `log` takes a tenth of a small network's step, so it is called once an epoch.
+        """
         self.scores = scores_of(self.confusion.compute().cpu().numpy(), self.vocabulary.names)
         self.confusion.reset()
-        self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False, sync_dist=True)
+        found: dict[str, Any] = {WEIGHTED_F1: self.scores["weighted_f1"]}
+        for name, mean in ((TRAIN_LOSS, self.train_loss), (VAL_LOSS, self.val_loss)):
+            found[name] = mean.compute()
+            mean.reset()
+        self.log_dict(found, prog_bar=True, logger=False, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch, then move a schedule that moves every epoch.
 
         Lightning itself would log after the epoch's checkpoint is written, and a kill in between would lose a line.
         """
-        metrics = {name: float(self.trainer.callback_metrics[name]) for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1)}
+        known = self.trainer.callback_metrics
+        metrics = {name: float(known[name]) for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1) if name in known}
         if not math.isfinite(metrics[TRAIN_LOSS]):
             raise UserError(
                 f"the loss is {metrics[TRAIN_LOSS]} after epoch {self.current_epoch}: training diverged. Lower "
@@ -151,7 +158,8 @@ class GestureModule(LightningModule):
         for logger in self.trainer.loggers:
             logger.log_metrics({**metrics, "epoch": self.current_epoch}, self.global_step)
         if self._schedule is not None and not self._schedule.every_step:
-            self._schedule.scheduler.step(metrics[VAL_LOSS])  # type: ignore[arg-type]
+            watched = metrics.get(VAL_LOSS, metrics[TRAIN_LOSS])  # without val, as far as training itself can tell
+            self._schedule.scheduler.step(watched)  # type: ignore[arg-type]
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer; the schedule stays in this module (see the class)."""

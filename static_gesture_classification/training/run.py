@@ -15,9 +15,15 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.trackers import Tracker
 from static_gesture_classification.training.calibrate import calibrate
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
-from static_gesture_classification.training.checkpoint import calibration_of, export_checkpoint, read_checkpoint
+from static_gesture_classification.training.checkpoint import (
+    calibration_of,
+    export_checkpoint,
+    for_use_file,
+    read_checkpoint,
+)
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
+from static_gesture_classification.training.for_use import is_wanted, open_all, train_for_use
 from static_gesture_classification.training.identity import RunIdentity, begin_run, is_finished, run_folder_for
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.lightning import Callback
@@ -48,9 +54,9 @@ def run_training(
     Returns:
         the record of the best epoch; see `export_best`.
     """
-    identity = RunIdentity.of(settings, data.fingerprint(), data.ranks.world)
+    identity = RunIdentity.of(settings, fingerprint_of(settings, data), data.ranks.world)
     folder = run_folder_for(settings.workspace.runs, settings.model["name"], identity, settings.hyperparameters.fresh)
-    finished = is_finished(folder)
+    finished = is_finished(folder) and not lacks_weights(settings, folder)
     if finished:
         again = "train_hyperparams.fresh=true trains again"
         say(f"{folder} is finished with this configuration, data and code; {again}")
@@ -63,6 +69,17 @@ def run_training(
                 train(settings, data, run, logger, callbacks)
     calibrate(find_checkpoints(folder), data, settings.background_share)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)
+
+
+def lacks_weights(settings: TrainingSettings, folder: Path) -> bool:
+    """Whether a run was ended before its training for use."""
+    return is_wanted(settings) and not for_use_file(folder / "checkpoints").is_file()
+
+
+def fingerprint_of(settings: TrainingSettings, data: GestureDataModule) -> str:
+    """Hash of all data that the training reads."""
+    further = [open_all(settings, data.ranks).fingerprint()] if is_wanted(settings) else []
+    return " ".join([data.fingerprint(), *further])
 
 
 def follow(settings: TrainingSettings, callbacks: Sequence[Callback], ranks: Ranks) -> None:
@@ -88,6 +105,11 @@ class Place:
 
     checkpoints: Path
     begun: bool
+
+    @property
+    def for_use(self) -> Path:
+        """The weights for use."""
+        return for_use_file(self.checkpoints)
 
     @property
     def last(self) -> Path:
@@ -127,6 +149,8 @@ def fit(
     keeping = Checkpoints(place.checkpoints, how.keep_checkpoints)
     trainer = build_trainer(settings, logger, [*callbacks, *stopping, keeping], data.ranks)
     trainer.fit(module, data, ckpt_path=place.last if place.begun else None, weights_only=True)
+    if is_wanted(settings):
+        train_for_use(settings, data.ranks, place.for_use)
 
 
 def try_out(settings: TrainingSettings, data: GestureDataModule) -> None:

@@ -10,7 +10,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR,
 
 @dataclass(frozen=True)
 class Schedule:
-    """A scheduler and when it moves: after every step, or after every epoch on the validation loss."""
+    """A scheduler and when it moves: after every step, or after every epoch.
+
+    After an epoch it follows the loss on val; on train where nothing is validated.
+    """
 
     scheduler: LRScheduler
     every_step: bool

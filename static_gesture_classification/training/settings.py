@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.parallel.engine import EngineSettings
@@ -40,6 +40,7 @@ class HyperParameters(Settings):
         early_stopping: epochs without a better weighted F1 on val before training stops; None: never.
         keep_checkpoints: of the best epochs, besides the last one.
         overfit_samples: train and validate on this many training samples only; None: on all.
+        for_use: splits that a second training learns, too; see `for_use`. Empty: there is none.
         fresh: begin a new run if there is a finished one.
     """
 
@@ -53,7 +54,19 @@ class HyperParameters(Settings):
     early_stopping: int | None = Field(default=None, ge=0)
     keep_checkpoints: int = Field(default=1, ge=1)
     overfit_samples: int | None = Field(default=None, ge=0)
+    for_use: tuple[Literal["val", "test"], ...] = ()
     fresh: bool = False
+
+    @field_validator("for_use", mode="before")
+    @classmethod
+    def _none_for_use(cls, named: object) -> object:
+        return named or ()
+
+    @model_validator(mode="after")
+    def _trains_to_the_end(self) -> HyperParameters:
+        if self.for_use and self.early_stopping is not None:
+            raise ValueError("for_use needs early_stopping=null: a second training has no val to stop by")
+        return self
 
 
 class SamplerSettings(Settings):

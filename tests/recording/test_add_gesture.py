@@ -59,6 +59,8 @@ def test_a_gesture_is_recorded_and_kept_from_sources_until_it_is_added(
     known = Vocabulary.from_mapping(read_checkpoint(Path("models/added.ckpt"))["gestures"])
     assert known.names == (*GESTURES, "OPEN")
     assert "gestures live checkpoint=models/added.ckpt source=" in " ".join(capsys.readouterr().out.split())
+    add(model, "add.gesture=WIDE", f"add.pictures={session.parent}")  # to old.ckpt, which does not know OPEN
+    assert "models/added.ckpt knew OPEN too" in " ".join(capsys.readouterr().out.split())
 
 
 def test_without_samples_and_camera_both_are_named(add: Callable[..., None], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from static_gesture_classification.synthetic.fitting import (
 )
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand
+from static_gesture_classification.synthetic.seen_points import seen
 from static_gesture_classification.synthetic.skeleton import (
     SPREAD_SHARE,
     FingerPose,
@@ -40,6 +41,12 @@ HORNS = [
 
 
 def photographed(count: int) -> np.ndarray:
+    """Points where the hand finder would place them."""
+    return seen(posed(count))
+
+
+def posed(count: int) -> np.ndarray:
+    """The skeletons' joints in pictures."""
     book, random = read_poses({"gestures": {"HORNS": HORNS}}, ["HORNS"]), np.random.default_rng(0)
     hands = [
         draw_hand("HORNS", draw_subject(0, "", random), partial(book.draw, "HORNS"), 128, random) for _ in range(count)
@@ -66,6 +73,11 @@ def test_fitted_hand_has_the_pose_that_was_photographed() -> None:
         assert min(angles["middle.pip"], angles["ring.pip"]) > 60
         assert max(angles["index.pip"], angles["pinky.pip"]) < 40
     assert differences(fits).max() < 30
+
+
+def test_points_are_expected_where_the_finder_places_them() -> None:
+    found, joints = (np.mean([fit.error for fit in fit_hands(points)]) for points in (photographed(4), posed(4)))
+    assert found < 0.8 * joints
 
 
 def test_few_samples_give_all_poses_that_explain_them_and_many_give_one_each() -> None:

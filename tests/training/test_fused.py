@@ -35,6 +35,7 @@ SMALL = (
     "crops.size=32",
     "train_hyperparams.batch_size=24",
     "train_hyperparams.passes=20",
+    "train_hyperparams.for_use=[]",
 )
 needs_model = pytest.mark.skipif(not HAND_LANDMARKER.is_file(), reason="no ../shared/models/hand_landmarker.task")
 

@@ -34,11 +34,19 @@ from static_gesture_classification.active_learning.adding.samples import NewSamp
 from static_gesture_classification.active_learning.adding.session import keep_sessions
 from static_gesture_classification.active_learning.adding.settings import ASK, AddSettings
 from static_gesture_classification.active_learning.adding.sheet import write_sheet
-from static_gesture_classification.errors import UserError
+from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.metrics import confusion_counts
+from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.synthetic.fitting import FittedHand, differences, fit_hands, pose_variants_of
 from static_gesture_classification.terminal import next_steps, note, say
-from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint, save
+from static_gesture_classification.training.checkpoint import (
+    FOR_USE,
+    Classifier,
+    classifier_of,
+    entries_for_use,
+    read_checkpoint,
+    save,
+)
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.scores import weighted_f1
 
@@ -53,7 +61,7 @@ def add_gesture(start: Start, settings: AddSettings) -> None:
     about = (settings.poses, settings.seed, settings.gesture, namesakes.labels)
     known = gather_known_hands(settings.workspaces, vocabulary, *about)
     lesson = make_lesson(start, samples, variants, known, settings)
-    entries = extend(start.entries, start.classifier, settings.gesture, lesson, settings.seed)
+    entries = extend_weights(start, lesson, settings.gesture, settings.seed)
     added = Start(settings.output, entries, classifier_of(entries, settings.output))
     check_old_gestures(start, added, known, settings)
     keep(added, samples, variants, namesakes, settings)
@@ -132,7 +140,8 @@ def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -
     apart = differences(fits)
     write_sheet(settings.sheet, samples, fits, apart.tolist(), settings.poses, settings.seed)
     error = np.mean([each.error for each in fits])
-    say(f"fitted to {len(samples)} samples, {error:.1%} of the hand off on average: {settings.sheet}")
+    shown = "one sample" if len(samples) == 1 else f"{len(samples)} samples"
+    say(f"fitted to {shown}, {error:.1%} of the hand off on average: {settings.sheet}")
     odd = are_called_otherwise(start.classifier, points) & (apart > settings.unlike / 3)
     unlike = [row for row in np.argsort(-apart).tolist() if apart[row] > settings.unlike or odd[row]]
     if unlike and not settings.force:
@@ -179,6 +188,16 @@ def _refuse_old(sentence: str, settings: AddSettings) -> None:
     note(sentence)
 
 
+def extend_weights(start: Start, lesson: GestureLesson, gesture: str, seed: int) -> dict[str, Any]:
+    """The entries of the checkpoint that knows the gesture, with weights for use where it had some."""
+    about = (gesture, lesson, seed)
+    entries = extend(start.entries, start.classifier, *about)
+    if FOR_USE in start.entries:
+        used = entries_for_use(start.entries)
+        entries[FOR_USE] = extend(used, classifier_of(used, start.path), *about)["state_dict"]
+    return entries
+
+
 def check_old_gestures(start: Start, added: Start, known: KnownHands, settings: AddSettings) -> None:
     """Say what the old gestures lost.
 
@@ -215,6 +234,7 @@ def keep(
     sessions = keep_sessions(samples, settings.gesture, settings.subject, settings.recorded)
     names = list(dict.fromkeys([*settings.vocabulary.names, settings.gesture]))
     add_to_local(settings.local, settings.gesture, names, variants, namesakes.labels)
+    _tell_forgotten(added)
     save(added.entries, added.path)
     say(
         f"{settings.gesture} is added: {added.path} knows {len(added.vocabulary)} gestures; {settings.local} has it too"
@@ -230,6 +250,20 @@ def keep(
             "train on all": "gestures retrain",
         }
     )
+
+
+def _tell_forgotten(added: Start) -> None:
+    """Say what the checkpoint knows that is replaced, and the new one does not."""
+    try:
+        replaced = Vocabulary.from_mapping(read_checkpoint(added.path)["gestures"])
+    except (UserError, DataError):  # there is none, or none that anybody can use
+        return
+    forgotten = [name for name in replaced if name not in set(added.vocabulary)]
+    if forgotten:
+        note(
+            f"{added.path} knew {', '.join(forgotten)} too, and does not any more, since another checkpoint was named; "
+            "add what is missing again without add.checkpoint, or train on all: gestures retrain"
+        )
 
 
 def _used(added: Start, settings: AddSettings) -> dict[str, object]:

@@ -16,6 +16,7 @@ from static_gesture_classification.samples import TRAIN, VAL
 from static_gesture_classification.terminal import note
 from static_gesture_classification.workspace import Workspace
 
+POSING_SOURCES = ("synthetic", "synthetic_landmarks")  # whose background is any pose that was no gesture so far
 POSED = 150  # hands of each gesture, where there are no real ones
 BACKGROUND_TIMES = 3
 
@@ -54,7 +55,8 @@ def gather_known_hands(
 
     Args:
         new: the gesture that is learned; none of these hands shows it.
-        namesakes: published labels that show it; their hands are background so far, and are left out.
+        namesakes: published labels that show it; their hands are background so far, and are left out. So are posed
+            hands that are background: some of them show it, and no label says which.
 
     Raises:
         UserError: there are no landmarks, and a gesture has no poses either.
@@ -79,7 +81,8 @@ def _read_prepared(workspace: Workspace, vocabulary: Vocabulary, namesakes: Coll
         return None
     splits, gestures = samples["split"].to_numpy(object), samples["gesture"].to_numpy(object)
     used = np.isin(splits, (TRAIN, VAL)) & np.isin(gestures, vocabulary.names) & np.isfinite(points).all(axis=(1, 2))
-    used &= ~samples["source_label"].isin(list(namesakes)).to_numpy(bool) | (gestures != vocabulary.background)
+    unlabelled = samples["source_label"].isin(list(namesakes)) | samples["source"].isin(POSING_SOURCES)
+    used &= ~unlabelled.to_numpy(bool) | (gestures != vocabulary.background)
     missing = set(vocabulary) - set(gestures[used & (splits == TRAIN)])
     if missing:
         note(f"{folder} has no hands of {', '.join(sorted(missing))}, so it is not used")

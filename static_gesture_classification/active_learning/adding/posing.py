@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.fitting import FittedHand, pose_variant
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
+from static_gesture_classification.synthetic.seen_points import seen
 from static_gesture_classification.synthetic.subjects import draw_subject
 
 PHOTO_SIZE = 192  # pixels of a picture
@@ -22,7 +24,7 @@ def pose_hands(
 ) -> np.ndarray:
     """Landmarks of posed hands, each of another subject, left and right ones: float32 (count, 21, 2), y downwards.
 
-    They are drawn as by the source `synthetic_landmarks`.
+    They are drawn, and placed where the hand finder would, as by the source `synthetic_landmarks`.
 
     Args:
         poses: the node `poses` (see `synthetic.poses`), with variants of the gesture.
@@ -32,7 +34,7 @@ def pose_hands(
         UserError: the gesture has no poses, or impossible ones.
     """
     book = read_poses(poses, [gesture], [gesture, *vocabulary])
-    return np.stack([_pose(book, gesture, [seed, number]) for number in range(count)])
+    return seen(np.stack([_pose(book, gesture, [seed, number]) for number in range(count)])).astype(np.float32)
 
 
 def pose_variants(
@@ -43,10 +45,10 @@ def pose_variants(
     return pose_hands({**poses, "gestures": own}, gesture, count, seed)
 
 
-def _pose(book: PoseBook, gesture: str, seed: Sequence[int]) -> np.ndarray:
+def _pose(book: PoseBook, gesture: str, seed: Sequence[int]) -> Doubles:
     rng = np.random.default_rng(seed)
     subject = draw_subject(0, "", rng)
-    return draw_hand(gesture, subject, partial(book.draw, gesture), PHOTO_SIZE, rng).landmarks.astype(np.float32)
+    return draw_hand(gesture, subject, partial(book.draw, gesture), PHOTO_SIZE, rng).landmarks
 
 
 def photograph_fitted(fit: FittedHand, poses: Mapping[str, Any], seed: int) -> np.ndarray:

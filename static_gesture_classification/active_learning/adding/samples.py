@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from static_gesture_classification.active_learning.adding.closer_look import look_closer
 from static_gesture_classification.detection.detector import DetectedHand, Detector
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.image_files import files_below
@@ -20,6 +21,7 @@ from static_gesture_classification.terminal import note
 
 MOST_SAMPLES = 50  # samples; more are for a retrain
 WITHOUT_HAND = "no hand was found"
+LOOKS_DIFFER = 0.25  # of the hand's extent: looks that are farther apart see different fingers
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +31,16 @@ class NewSample:
     Args:
         path: its picture.
         image: uint8 (height, width, 3), RGB.
-        hand: the hand in it, with landmarks.
+        hand: the hand in it, with landmarks, as most looks see it (see `closer_look`).
         recorded: whether the picture is part of a recorded session.
+        apart: how far several looks at the hand are apart (see `CloserLook`).
     """
 
     path: Path
     image: np.ndarray
     hand: DetectedHand
     recorded: bool
+    apart: float = 0.0
 
     @property
     def points(self) -> np.ndarray:
@@ -89,10 +93,16 @@ def find_samples(places: Sequence[Path], detector: Detector) -> list[NewSample]:
             note(f"{place.path} is left out: {found}")
         else:
             samples.append(found)
+            if found.apart > LOOKS_DIFFER:
+                note(
+                    f"{place.path}: each look sees its fingers otherwise; see whether the lines in the picture are "
+                    "right, or take another one, sharp and with the whole hand in view"
+                )
     if not samples:
+        where = "the picture" if len(wanted) == 1 else f"any of the {len(wanted)} pictures"
         raise DataError(
-            f"in none of the {len(wanted)} pictures a hand was found; take them with the whole hand in view, well lit, "
-            "at most three metres from the camera"
+            f"no hand was found in {where}; take pictures with the whole hand in view, well lit, at most three metres "
+            "from the camera"
         )
     return samples
 
@@ -117,7 +127,8 @@ def _look(place: _Place, detector: Detector) -> NewSample | str:
     hand = _hand_in(image, place.entry, detector)
     if hand is None or hand.landmarks is None:
         return WITHOUT_HAND
-    return NewSample(place.path, image, hand, place.entry is not None)
+    looks = look_closer(image, hand, detector)
+    return NewSample(place.path, image, looks.hand, place.entry is not None, looks.apart)
 
 
 def _hand_in(image: np.ndarray, entry: RecordedImage | None, detector: Detector) -> DetectedHand | None:

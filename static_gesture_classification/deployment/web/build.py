@@ -101,7 +101,7 @@ def main(config: DictConfig) -> None:
     """Build the page."""
     settings = WebSettings.from_config(config)
     require_own(settings.output, NETWORK_FILE, "web.output")
-    network = portable(load_classifier(settings.checkpoint), settings.checkpoint)
+    network = portable(load_classifier(settings.checkpoint, for_use=True), settings.checkpoint)
     points = hands_to_compare(settings.seed)
     difference = check_portable(network, points, settings.checkpoint)
     finder = finder_settings(settings.detector)

@@ -106,16 +106,20 @@ def fit_layer(start: LastLayer, known: Floats, kept: Sequence[KeptHand], strengt
 
 
 def last_layer(model: Path) -> LastLayer:
-    """The last layer of a checkpoint or an exported one.
+    """The last layer of a checkpoint, for use, or of an exported one.
 
     Raises:
         UserError: the file is no checkpoint of this program. DataError: its last layer is not found.
     """
     if model.suffix.lower() == SUFFIX:
         return _last_layer_of_onnx(model)
-    from static_gesture_classification.training.checkpoint import network_state, read_checkpoint  # torch takes seconds
+    from static_gesture_classification.training.checkpoint import (  # torch takes seconds
+        entries_for_use,
+        network_state,
+        read_checkpoint,
+    )
 
-    state = network_state(read_checkpoint(model))
+    state = network_state(entries_for_use(read_checkpoint(model)))
     return LastLayer(state["head.weight"].float().numpy(), state["head.bias"].float().numpy())
 
 

@@ -6,22 +6,28 @@ import numpy as np
 import pytest
 import torch
 
+from static_gesture_classification.active_learning.adding import posing
+from static_gesture_classification.active_learning.adding.add import Start, extend_weights
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
 from static_gesture_classification.active_learning.adding.mixing import mix_hands
 from static_gesture_classification.active_learning.adding.namesakes import find_namesakes
 from static_gesture_classification.active_learning.adding.old_gesture import predict_names, same_gesture
+from static_gesture_classification.active_learning.adding.posing import pose_hands
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.local_settings import check_local_settings
 from static_gesture_classification.samples import read_samples, write_samples
+from static_gesture_classification.synthetic.seen_points import seen
 from static_gesture_classification.training.checkpoint import (
+    FOR_USE,
     Classifier,
     Origin,
     build_network,
     classifier_of,
+    entries_for_use,
     read_checkpoint,
     save,
 )
@@ -62,6 +68,19 @@ def lesson(points: dict[str, np.ndarray]) -> GestureLesson:
     return GestureLesson(
         points[NEW][:5], np.zeros((0, 21, 2), np.float32), np.concatenate([points[name] for name in OLD])
     )
+
+
+def test_the_weights_for_use_learn_it_too(
+    old: tuple[dict, Classifier], points: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    entries, classifier = old
+    used = {name: tensor * 1.01 if name == "head.weight" else tensor for name, tensor in entries["state_dict"].items()}
+    start = Start(tmp_path / "old.ckpt", {**entries, FOR_USE: used}, classifier)
+    made = extend_weights(start, lesson(points), NEW, seed=0)
+    for answering in (made, entries_for_use(made)):
+        answers = predict_names(classifier_of(answering, tmp_path / "new.ckpt"), points[NEW][5:])
+        assert (answers == NEW).mean() > 0.9
+    assert not torch.equal(made[FOR_USE]["head.weight"], made["state_dict"]["head.weight"])
 
 
 def test_new_gesture_is_learned_and_the_old_ones_stay(
@@ -114,16 +133,28 @@ def test_published_namesakes_go_to_the_gesture_unless_they_show_another() -> Non
     assert find_namesakes("WAVE", [["rock", "horns"]], maps, "BACKGROUND").labels == ()
 
 
-def test_prepared_hands_that_show_the_new_gesture_are_not_learned_as_background(tmp_path: Path) -> None:
-    write_hands(tmp_path, {"train": 4})
+def test_prepared_hands_that_show_the_new_gesture_or_may_are_not_learned_as_background(tmp_path: Path) -> None:
+    write_hands(tmp_path, {"train": 6})
     table = tmp_path / "data/landmarks/samples.parquet"
     samples = read_samples(table)
     samples.loc[samples.index[:3], "source_label"] = "rock"
+    posed = samples["image"].str.endswith("5.jpg")  # one hand of each gesture
+    samples.loc[posed, "source"] = "synthetic_landmarks"
     write_samples(samples, table)
     names = ("landmarks", "index", "crops", "splits", "runs", "models", "reports")
     workspace = Workspace(**{name: tmp_path / "data" / name for name in names})
     known = gather_known_hands([workspace], VOCABULARY, {}, 0, "ROCK", ["rock"])
-    assert (known.gestures == "BACKGROUND").sum() == (samples["gesture"] == "BACKGROUND").sum() - 3
+    assert (known.gestures == "BACKGROUND").sum() == (samples["gesture"] == "BACKGROUND").sum() - 3 - 1
+    assert (known.gestures == "ONE").sum() == (samples["gesture"] == "ONE").sum()
+
+
+def test_posed_hands_lie_where_the_hand_finder_would_place_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    poses = {"gestures": {"FLAT": [{"thumb": {}, "view": {}, "fingers": {"mcp": 5, "pip": 5, "dip": 5}}]}}
+    placed = pose_hands(poses, "FLAT", 3, 0)
+    monkeypatch.setattr(posing, "seen", lambda joints: joints)
+    joints = pose_hands(poses, "FLAT", 3, 0)
+    assert placed == pytest.approx(seen(joints.astype(np.float64)), abs=1e-4)
+    assert np.abs(placed - joints).max() > 0.005
 
 
 def test_mixed_hands_lie_between_the_sample_and_known_hands(points: dict[str, np.ndarray]) -> None:
