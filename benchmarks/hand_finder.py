@@ -102,6 +102,11 @@ NOTES = (
     "lands as near to what is found in whole photographs (median 0.99 % for 0.72 % of the hand, 95th percentile "
     "4.3 % for 3.5 %), but plain models trained on it are worse on sources left out: 0.888, 0.893 and 0.904 for "
     "0.903, 0.907 and 0.908 (the three baselines of [strangers.md](strangers.md)).\n"
+    "- **Nor** leaving the black rows beside a wide picture out of what the palm network sees (192 x 160 for 640 "
+    "x 480 with its border): 0.8 ms less, but other phases of its coarsest grid, so that landmarks move by 0.6 % "
+    "(median; 95th percentile 2.6 %), and no gain to pay for it: `strangers.py` as shipped 0.974 and 0.966 for "
+    "0.976 and 0.967, log loss 0.149 and 0.178 for 0.127 and 0.158; five of the six baseline figures fall too, by "
+    "0.001 to 0.004.\n"
 )
 Found = dict[str, list[list[DetectedHand]]]
 
