@@ -125,9 +125,12 @@ class GestureModule(LightningModule):
         self._generator.manual_seed(_seed_of(self.seed, self.current_epoch, "augmentation", self.global_rank))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Move a schedule that moves every step."""
+        """Move a schedule that moves every step; log the epoch's loss where no validation follows, which would."""
         if self._schedule is not None and self._schedule.every_step:
             self._schedule.scheduler.step()
+        if self.trainer.is_last_batch and not self.trainer.enable_validation:
+            self._log_epoch({TRAIN_LOSS: self.train_loss.compute()})
+            self.train_loss.reset()
 
     def on_validation_epoch_end(self) -> None:
         """Score the epoch, of which all steps are done.
@@ -140,7 +143,10 @@ class GestureModule(LightningModule):
         for name, mean in ((TRAIN_LOSS, self.train_loss), (VAL_LOSS, self.val_loss)):
             found[name] = mean.compute()
             mean.reset()
-        self.log_dict(found, prog_bar=True, logger=False, sync_dist=True)
+        self._log_epoch(found)
+
+    def _log_epoch(self, metrics: dict[str, Any]) -> None:
+        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True, logger=False, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch, then move a schedule that moves every epoch.
