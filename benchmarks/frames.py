@@ -54,6 +54,7 @@ from static_gesture_classification.preparation.landmark_store import POINTS, SAM
 from static_gesture_classification.samples import BOX, LANDMARK_COUNT, write_samples
 from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
+from static_gesture_classification.training.checkpoint import load_classifier
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))  # for train_static_gestures.py, which is no part of the package
@@ -276,7 +277,8 @@ def trained(folder: Path, samples: pd.DataFrame, landmarks: np.ndarray, *overrid
     write_samples(samples, folder / "landmarks" / SAMPLES)
     names = {"landmarks": "landmarks", "runs": "runs", "models": "models"}
     paths = [f"paths.{key}={folder / name}" for key, name in names.items()]
-    train.__wrapped__(composed("model=landmarks", *paths, *overrides))  # type: ignore[attr-defined]
+    held_out = "train_hyperparams.for_use=[]"  # val and test are scored, so nothing learns them
+    train.__wrapped__(composed("model=landmarks", held_out, *paths, *overrides))  # type: ignore[attr-defined]
     return Predictor(load_model(folder / "models" / "trained.ckpt"), detector())
 
 
@@ -299,7 +301,8 @@ def on_test(checkpoint: Path, photographs: Sequence[Photograph], samples: pd.Dat
     table = samples.assign(**{GIVEN: ""})
     tested = [photograph for photograph in photographs if photograph.split == "test"]
     with detector() as finder:
-        predict(tested, Predictor.load(checkpoint, finder), table, GIVEN)
+        measured = Predictor(load_classifier(checkpoint), finder)  # the weights for use have learned test
+        predict(tested, measured, table, GIVEN)
     return table[table["split"] == "test"]
 
 

@@ -3,10 +3,11 @@
     python benchmarks/growth.py [FOLDER]
 
 measures n, 2n, 4n and 8n hands of HaGRID's shape, each stage in a process of its own. Stages that read the sample table
-alone are also measured on 1.4 million hands, all of HaGRID v2; for those that read annotations or pixels, what all of
-it takes is computed from the last doubling. The photographs of ../shared/data stand in for HaGRID's: they
-are repeated, each time turned, mirrored and moved otherwise. Inputs go to FOLDER (7 GB; a temporary one without it),
-and a measurement that is there is not repeated, so that the benchmark can be made in parts: STAGES=split,plan chooses.
+alone are also measured on 1.4 million hands, all of HaGRID v2, and so are those that read what is kept of crops; what
+all of the annotations take is computed from the last doubling. The photographs of ../shared/data stand in for
+HaGRID's: they are repeated, each time turned, mirrored and moved otherwise, when their pixels are asked for. Inputs go
+to FOLDER (5 GB; a temporary one without it), and a measurement that is there is not repeated, so that the benchmark can
+be made in parts: STAGES=split,plan chooses, MOST=400000 leaves the larger ones out.
 The table and the figure are printed and kept in benchmarks/results/growth.md and growth.png.
 """
 
@@ -20,12 +21,16 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from index_speed import watch, write_dataset
 from machine import measured_on
+
+if TYPE_CHECKING:
+    from static_gesture_classification.preparation.splitting.crop_source import CropSource
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "growth.md"
@@ -80,7 +85,7 @@ def main() -> None:
 def measure_all(folder: Path) -> dict[str, list[Cost]]:
     chosen = os.environ.get("STAGES", ",".join(STAGES)).split(",")
     for name in chosen:
-        for hands in sizes(STAGES[name]):
+        for hands in [each for each in sizes(STAGES[name]) if each <= int(os.environ.get("MOST", HAGRID))]:
             place = folder / str(hands)
             place.mkdir(parents=True, exist_ok=True)
             kept = place / f"{name}.json"
@@ -183,20 +188,28 @@ def need_predictions(place: Path, hands: int) -> None:
     empty.flush()
 
 
-def need_photographs(place: Path, hands: int) -> None:
-    """Crops of photographs, repeated and changed."""
-    from near_duplicates import read_photographs, varied
-
+def need_descriptors(place: Path, hands: int) -> None:
+    """What is kept of the crops, as an earlier split left it."""
     need_table(place, hands)
-    path = place / "photographs.npy"
-    if path.is_file():
-        return
-    crops = read_photographs().crops
-    made = np.lib.format.open_memmap(path, "w+", np.uint8, (hands, *crops.shape[1:]))
-    for number, some in enumerate(varied(crops, hands)):
-        part = made[number * len(crops) : (number + 1) * len(crops)]
-        part[:] = some[: len(part)]
-    made.flush()
+    photographs(place, hands).facts()
+
+
+def photographs(place: Path, hands: int) -> CropSource:
+    """Crops of photographs, repeated and changed, and what is kept of them."""
+    from near_duplicates import VariedCrops, read_photographs
+
+    from static_gesture_classification.keyed_store import KEY
+    from static_gesture_classification.preparation.splitting.crop_source import CropSource
+
+    file = place.parent / "photographs.npy"
+    if not file.is_file():
+        np.save(file, read_photographs().crops)
+    keys = np.stack([np.arange(hands, dtype="<u8"), np.zeros(hands, "<u8")], axis=1)
+    return CropSource(VariedCrops(np.load(file), hands), keys.view(KEY).ravel(), place / "descriptors")
+
+
+def do_describe(place: Path) -> None:
+    photographs(place, int(place.name)).facts()
 
 
 def do_index(place: Path) -> None:
@@ -227,7 +240,7 @@ def do_near_duplicates(place: Path) -> None:
     samples = split.to_frame(table)
     subjects = split.tie_rows(samples, "subject")
     settled = split.settled_splits(subjects, split.official_splits(samples, settings))
-    near_duplicates(np.load(place / "photographs.npy", mmap_mode="r"), subjects, 0, settled)
+    near_duplicates(photographs(place, len(samples)), subjects, 0, settled)
 
 
 def do_near_duplicates_unpublished(place: Path) -> None:
@@ -235,8 +248,7 @@ def do_near_duplicates_unpublished(place: Path) -> None:
     from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 
     table, _, _ = opened(place, split.SPLIT_COLUMNS)
-    crops = np.load(place / "photographs.npy", mmap_mode="r")
-    near_duplicates(crops, split.tie_rows(split.to_frame(table), "subject"), 0)
+    near_duplicates(photographs(place, len(table)), split.tie_rows(split.to_frame(table), "subject"), 0)
 
 
 def opened(place: Path, columns: list[str] | None = None) -> tuple:
@@ -272,33 +284,34 @@ def do_mining(place: Path) -> None:
 
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         settings = MiningSettings.from_config(compose("config", paths(place)))
-    pool = read_rows(place / "data" / "index" / "samples.parquet").iloc[::7].assign(split="")
-    leave_out_known(PoolHands("pool", pool.reset_index(drop=True)), settings)
+    pool = read_rows(place / "data" / "index" / "samples.parquet").iloc[::7].reset_index(drop=True).assign(split="")
+    new, unseen = pool.index % 10 > 0, pool.index % 10 > 1  # a tenth are known, a tenth lie in known images
+    pool.loc[new, "sample_id"] = pool["sample_id"][new].str[::-1]
+    pool.loc[unseen, "image"] = pool["image"][unseen].str.replace(".jpg", "-1.jpg")
+    leave_out_known(PoolHands("pool", pool), settings)
 
 
 def do_new_crops(place: Path) -> None:
     """The comparison of a few new crops with all that are known, as mining makes it."""
+    from static_gesture_classification.preparation.splitting.crop_source import CropSource, JoinedCrops
     from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, near_duplicates
 
-    crops = np.load(place / "photographs.npy", mmap_mode="r")
-    groups = np.maximum(np.arange(len(crops)) - (len(crops) - NEW) + 1, 0)
+    known = photographs(place, int(place.name))
+    crops = JoinedCrops(known, CropSource(known[:NEW][:, :, ::-1]))
+    groups = np.maximum(np.arange(len(crops)) - len(known) + 1, 0)
     near_duplicates(crops, groups, 0, np.where(groups, UNSETTLED, 0))
 
 
 def do_quick_split(place: Path) -> None:
-    """The quick loop's split: a few new samples join the existing one (no near-duplicates are looked for)."""
+    """The quick loop's split: a few new samples join the existing one, but for near-duplicates of val and test."""
     from static_gesture_classification.active_learning.retraining import frozen_split
     from static_gesture_classification.samples import to_frame, with_texts, write_samples
 
-    table, settings, _ = opened(place)
-    earlier = frozen_split.earlier_splits([place / "data" / "splits" / "samples.parquet"])
-    samples = to_frame(table.drop_columns(["landmarks"]))
-    for sample in samples["sample_id"].iloc[:NEW]:
-        del earlier[sample]
-    known = samples["sample_id"].isin(earlier).to_numpy()
-    splits = samples["sample_id"].map(earlier).to_numpy(object)
-    splits[~known] = frozen_split.splits_of_new(samples, splits, known, settings)
-    write_samples(with_texts(table, "split", splits), place / "quick.parquet")
+    table, settings, vocabulary = opened(place)
+    earlier = frozen_split.earlier_splits([place / "data" / "splits" / "samples.parquet"]).iloc[NEW:]
+    samples, crops = to_frame(table.drop_columns(["landmarks"])), photographs(place, len(table))
+    frozen = frozen_split.freeze_split(samples, crops, earlier, settings, vocabulary)
+    write_samples(with_texts(table, "split", frozen.samples["split"]), place / "quick.parquet")
 
 
 def command(module: str, *overrides: str) -> None:
@@ -310,6 +323,7 @@ WORK = {
     "index": do_index,
     "open": do_open,
     "split": do_split,
+    "describe": do_describe,
     "near": do_near_duplicates,
     "near-all": do_near_duplicates_unpublished,
     "confusions": do_confusions,
@@ -322,13 +336,14 @@ STAGES = {
     "index": Stage(100_000, False, need_annotations, 20, 1331, "`gestures index`"),
     "open": Stage(HAGRID // 4, True, need_table, 2, 1024, "opening the sample table, all columns"),
     "split": Stage(HAGRID // 4, True, need_table, 20, 3072, "`gestures split` without pixels"),
-    "near": Stage(40_000, False, need_photographs, 1200, None, "near-duplicates, published splits"),
-    "near-all": Stage(40_000, False, need_photographs, 1200, None, "near-duplicates, nothing published"),
+    "describe": Stage(HAGRID // 16, True, need_table, 1200, None, "describing crops, once"),
+    "near": Stage(HAGRID // 16, True, need_descriptors, 1200, None, "near-duplicates, published splits"),
+    "near-all": Stage(HAGRID // 16, True, need_descriptors, 1200, None, "near-duplicates, nothing published"),
     "confusions": Stage(HAGRID // 4, True, need_predictions, 10, None, "`gestures confusions`"),
     "plan": Stage(HAGRID // 4, True, need_predictions, 10, None, "`gestures plan`"),
     "mining": Stage(HAGRID // 4, True, need_table, 10, None, "mining: what is known, left out of a pool of n / 7"),
-    "new": Stage(40_000, False, need_photographs, 10, None, f"mining: {NEW} candidates beside all crops"),
-    "quick": Stage(HAGRID // 4, True, need_table, 10, None, f"quick loop: {NEW} new samples join the split"),
+    "new": Stage(HAGRID // 16, True, need_descriptors, 10, None, f"mining: {NEW} candidates beside all crops"),
+    "quick": Stage(HAGRID // 16, True, need_descriptors, 10, None, f"quick loop: {NEW} new samples join the split"),
 }
 
 

@@ -31,6 +31,7 @@ from PIL import Image
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.splitting import near_duplicates as near
+from static_gesture_classification.preparation.splitting.descriptors import describe_crops, whiten
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT.parent / "shared" / "data"
@@ -109,7 +110,7 @@ def look_alikes(photographs: Photographs) -> str:
 
 def compare(crops: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coarse correlation of every pair, and the fine one of those that pass it."""
-    coarse = near.verify(near.describe_crops(crops, seed=0).thumbnails, first, second, near.COARSE)
+    coarse = near.verify(describe_crops(crops).thumbnails, first, second, near.COARSE)
     passed = coarse >= near.COARSE.least
     return coarse, near.verify(crops, first[passed], second[passed], near.FINE)
 
@@ -207,7 +208,7 @@ def video_crops(frames: np.ndarray) -> np.ndarray:
 
 def scale(crops: np.ndarray) -> str:
     """Time of each step on many rows: the photographs over and over, each time turned, mirrored and moved otherwise."""
-    many = np.concatenate(list(varied(crops, LARGE)))[:LARGE]
+    many = VariedCrops(crops, LARGE)[:]
     people = np.arange(LARGE) // ROWS_PER_PERSON
     near.near_duplicates(many[:64], people[:64], seed=0)  # compiles
     every, counts = timed(many, people, np.full(LARGE, near.UNSETTLED))
@@ -237,20 +238,38 @@ def timed(many: np.ndarray, people: np.ndarray, settled: np.ndarray) -> tuple[di
         return result
 
     parties = near.Parties(people, settled)
-    facts = step("descriptors", lambda: near.describe_crops(many, seed=0))
-    first, second = step("candidates", lambda: near.candidate_pairs(facts.descriptors, parties, seed=0))
+    facts = step("descriptors", lambda: describe_crops(many))
+    whitened = step("whitening", lambda: whiten(facts.gradients, seed=0))
+    first, second = step("candidates", lambda: near.candidate_pairs(whitened, parties, seed=0))
     similar = step("coarse comparison", lambda: near.verify(facts.thumbnails, first, second, near.COARSE))
     kept = similar >= near.COARSE.least
     same = step("fine comparison", lambda: near.verify(many, first[kept], second[kept], near.FINE)) >= near.SAME
     return seconds, {"candidate": len(first), "finely compared": int(kept.sum()), "near-duplicate": int(same.sum())}
 
 
-def varied(crops: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    random = np.random.default_rng(0)
-    for _ in range(-(-count // len(crops))):
-        turned = np.rot90(crops, int(random.integers(4)), axes=(1, 2))[:, :, :: int(random.choice([-1, 1]))]
-        shift = tuple(int(pixels) for pixels in random.integers(-SIZE // 2, SIZE // 2, 2))
-        yield np.roll(turned, shift, axis=(1, 2))
+class VariedCrops:
+    """Crops over and over, `count` of them: each time turned, mirrored and moved otherwise, when they are asked for."""
+
+    def __init__(self, crops: np.ndarray, count: int) -> None:
+        random, self._crops, self._count = np.random.default_rng(0), crops, count
+        turns = [
+            (int(random.integers(4)), int(random.choice([-1, 1])), random.integers(-SIZE // 2, SIZE // 2, 2))
+            for _ in range(-(-count // len(crops)))
+        ]
+        self._changes = turns
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        rows = np.arange(*rows.indices(self._count)) if isinstance(rows, slice) else rows
+        times, own = np.divmod(rows, len(self._crops))
+        result = np.empty((len(rows), *self._crops.shape[1:]), np.uint8)
+        for number in np.unique(times).tolist():
+            turn, mirror, shift = self._changes[number]
+            turned = np.rot90(self._crops[own[times == number]], turn, axes=(1, 2))[:, :, ::mirror]
+            result[times == number] = np.roll(turned, tuple(shift.tolist()), axis=(1, 2))
+        return result
 
 
 def section(title: str, titles: tuple[str, ...], rows: list, after: str = "") -> str:

@@ -27,6 +27,7 @@ PAGES = {  # picture: address, what has to be seen first
     "start": ("/", "ol.path"),
     "retrain": ("/retrain", "table.pairs"),
     "confusions": ("/confusions", "text=Worst pairs"),
+    "map": ("/map", "text=lie together"),
     "checkpoints": ("/checkpoints", "text=/[01][.][0-9]{4} to [01][.][0-9]{4}/"),
 }
 

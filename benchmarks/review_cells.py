@@ -65,7 +65,7 @@ PRESS = """async (cell) => {
 # Seconds between frames while the wheel turns.
 FRAMES = """async (seconds) => {
   const times = []; const end = performance.now() + 1000 * seconds;
-  const canvas = document.querySelector('.nicegui-echart canvas'); const box = canvas.getBoundingClientRect();
+  const canvas = document.querySelector('.sc-view canvas[tabindex]'); const box = canvas.getBoundingClientRect();
   let turn = 0;
   while (performance.now() < end) {
     const at = {clientX: box.left + box.width / 2, clientY: box.top + box.height / 2, bubbles: true, cancelable: true};
@@ -190,6 +190,11 @@ def write_map(folder: Path) -> None:
     for place in (landmarks, splits):
         write_samples(to_arrow(table), place / SAMPLES)
     np.save(landmarks / POINTS, points)
+    write_untrained(folder / "models" / "trained.ckpt", VOCABULARY)
+
+
+def write_untrained(path: Path, vocabulary: Vocabulary) -> None:
+    """A checkpoint of a landmark model that was not trained."""
     backbone = {
         "_target_": "static_gesture_classification.training.models.landmarks.backbone",
         "name": "landmarks",
@@ -198,9 +203,8 @@ def write_map(folder: Path) -> None:
         "features_version": landmark_features.FEATURES_VERSION,
     }
     model = {"name": "landmarks", "input": "landmarks", "backbone": backbone}
-    state = build_network({**model, "weights": "none"}, len(NAMES)).state_dict()
-    path = folder / "models" / "trained.ckpt"
-    save({**Origin(model, VOCABULARY).header(), "epoch": 0, "scores": None, "state_dict": state}, path)
+    state = build_network({**model, "weights": "none"}, len(vocabulary)).state_dict()
+    save({**Origin(model, vocabulary).header(), "epoch": 0, "scores": None, "state_dict": state}, path)
 
 
 @contextmanager
@@ -253,7 +257,7 @@ def measure_map(address: str) -> list[Row]:
     """Until the map is there, frames while zooming, and from a lasso to its samples."""
     with page_at(f"{address}/map") as page:
         start = time.perf_counter()
-        page.locator("canvas").wait_for()
+        page.locator(".sc-view canvas").first.wait_for()
         shown = time.perf_counter() - start
         frames = page.evaluate(FRAMES, 5)
         lassos = [draw_lasso(page, turn) for turn in range(3)]
@@ -278,7 +282,7 @@ def processor_seconds_of_tsne() -> float:
 
 def draw_lasso(page: Page, turn: int) -> float:
     """Seconds from letting go of the pointer to the samples within."""
-    box = page.locator(".nicegui-echart canvas").first.bounding_box()
+    box = page.locator(".sc-view canvas").first.bounding_box()
     assert box is not None
     heading = page.get_by_role("heading", name="Within the lasso")
     before = heading.inner_text() if heading.count() else ""

@@ -27,6 +27,7 @@ from static_gesture_classification.process_lock import ProcessLock
 
 KEYS, APPEND_LOCK = "keys.bin", ".appending.lock"
 KEY = np.dtype("V16")
+LEAST_INDEXED = 1 << 14  # added rows, from which on they are indexed
 LONGEST_WAIT = 30.0  # seconds for the lock; writing a block takes milliseconds
 
 Keys = npt.NDArray[np.void]
@@ -112,6 +113,8 @@ class KeyedStore:
                         os.fsync(file.fileno())
         self._added.update((key.tobytes(), first + number) for number, key in enumerate(keys))
         self._rows = first + len(keys)
+        if len(self._added) > max(LEAST_INDEXED, len(self._index.keys)):  # an index takes a tenth of the memory
+            self._index, self._added = KeyIndex(np.array(self.column(KEYS))), {}
 
     def _rows_on_disk(self) -> int:
         """The number of whole rows."""

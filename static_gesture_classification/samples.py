@@ -130,6 +130,17 @@ def group_of(samples: pd.DataFrame) -> pd.Series:
     return groups
 
 
+def are_among(values: pd.Series, others: Iterable[str]) -> np.ndarray:
+    """Which texts are among others: bool (n,). As `Series.isin`, but fast for millions of both.
+
+    >>> are_among(pd.Series(["a", "b", "a"]), {"a", "c"}).tolist()
+    [True, False, True]
+    """
+    wanted = others if isinstance(others, pd.Series | pd.Index) else list(others)
+    found = pc.is_in(pa.array(values, pa.string()), pa.array(pd.Series(wanted, dtype=str), pa.string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), bool)
+
+
 def make_rejected_table(rejected: Iterable[Rejected]) -> pd.DataFrame:
     """The rejected rows as a frame with columns source, file, item, reason."""
     return pd.DataFrame([asdict(row) for row in rejected], columns=["source", "file", "item", "reason"])

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from typing_extensions import TypedDict
 
 from static_gesture_classification.errors import DataError
@@ -18,6 +20,7 @@ SUBJECTS_KEY = "people_trained_on"  # the record's key of their digests
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"  # of a run folder
 VERSION_COLUMNS = ("sample_id", "gesture", "split")  # that `data_version` needs
 SUBJECT_COLUMNS = ("source", "subject", "session", "image", "split")  # that `split_subjects` needs
+RECORD_COLUMNS = tuple(dict.fromkeys((*VERSION_COLUMNS, *SUBJECT_COLUMNS)))  # both
 
 
 class CheckpointRecord(TypedDict, total=False):
@@ -46,8 +49,10 @@ def data_version(samples: pd.DataFrame) -> str:
     The order of rows does not matter, nor do rows that are in no split.
     """
     used = samples[samples["split"] != ""]
-    rows = sorted(f"{row[0]} {row[1]} {row[2]}" for row in used[[*VERSION_COLUMNS]].to_numpy())
-    return hashlib.blake2b("\n".join(rows).encode(), digest_size=8).hexdigest()
+    texts = [pa.array(used[name], pa.large_string()) for name in VERSION_COLUMNS]
+    rows = pc.binary_join_element_wise(*texts, pa.scalar(" ", pa.large_string()))
+    lines = rows.take(pc.array_sort_indices(rows)).to_pylist()  # by bytes, as Python sorts texts
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
 
 
 def subject_digests(samples: pd.DataFrame) -> pd.Series:

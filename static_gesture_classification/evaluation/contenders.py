@@ -212,7 +212,7 @@ def open_hands(samples: pd.DataFrame, classifier: Classifier, settings: Contende
     needed = [settings.crops / CROPS_FILE] * kind.needs_crops + [settings.landmarks / POINTS] * kind.needs_landmarks
     if not all(path.is_file() for path in needed):
         return None
-    hands = kind.open(settings.crops, settings.landmarks, settings.crops / "samples.parquet")
+    hands = kind.open(settings.crops, settings.landmarks, settings.crops / "samples.parquet", ["sample_id"])
     rows = pd.Index(hands.samples["sample_id"]).get_indexer(pd.Index(samples["sample_id"]))
     if not fits(hands, classifier) or (rows < 0).any():
         return None

@@ -49,12 +49,12 @@ from static_gesture_classification.evaluation.predictions import (
     write_predictions,
 )
 from static_gesture_classification.evaluation.sample_pictures import draw_parts, error_grids, pictures_of
+from static_gesture_classification.row_arrays import SelectedRows
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.inputs import SelectedRows
 from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer, gather_all_tensors
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1

@@ -22,12 +22,13 @@ from static_gesture_classification.preparation.crops import CropSettings, build_
 from static_gesture_classification.preparation.index import IndexSettings, read_sources
 from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.preparation.split import SplitSettings, split_samples
+from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.checkpoint import Classifier
-from static_gesture_classification.training.inputs import InputKind, PreparedHands, Rows
+from static_gesture_classification.training.inputs import InputKind, PreparedHands
 
 ALL = "all"
 OFFICIAL, ASSIGNED, ALL_SAMPLES = "official", "assigned", "none"

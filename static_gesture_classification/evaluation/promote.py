@@ -47,6 +47,7 @@ from static_gesture_classification.atomic_files import write_bytes, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    RECORD_COLUMNS,
     SUBJECTS_FIELD,
     SUBJECTS_KEY,
     VERSION_FIELD,
@@ -123,13 +124,17 @@ class PromoteSettings(Settings, key="promote"):
     @classmethod
     def from_config(cls, config: DictConfig) -> PromoteSettings:
         """Of the whole configuration; raises as `read`."""
-        nodes = {node: config[node] for node in CONFIG_NODES if node in config}
-        recorded = OmegaConf.to_container(OmegaConf.create(nodes), resolve=True)
+        # Each within the whole configuration: what it refers to may lie in a node that is not recorded.
+        recorded = {node: _resolve(config[node]) for node in CONFIG_NODES if node in config}
         return cls.read(config, "promote", kind=kind_of(config.model), recorded=recorded)
 
     def at(self, workspace: Workspace) -> PromoteSettings:
         """The same in another workspace."""
         return self.model_copy(update={"workspace": workspace, "contenders": self.contenders.at(workspace)})
+
+
+def _resolve(node: Any) -> Any:
+    return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,7 @@ def read_candidate(settings: PromoteSettings) -> PromotionCandidate:
     if record is None:
         beside = checkpoint.with_suffix(".json")
         raise UserError(f"no readable record {beside} beside {checkpoint}; run dvc repro train")
-    samples = read_rows(kind_of(entries["model"]).sample_table(settings.workspace))
+    samples = read_rows(kind_of(entries["model"]).sample_table(settings.workspace), RECORD_COLUMNS)
     run = find_run(str(record["run"]), settings.workspace.runs)
     origin = CheckpointOrigin(
         record["run"], record["checkpoint"], data_version(samples), split_subjects(samples, "train")

@@ -14,8 +14,9 @@ from static_gesture_classification.evaluation.metrics import NO_HAND, error_pair
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.samples import BOX, image_path
-from static_gesture_classification.training.inputs import Parts, Rows
+from static_gesture_classification.training.inputs import Parts
 
 if TYPE_CHECKING:  # it brings Lightning, which takes seconds to import
     from static_gesture_classification.training.datamodule import GestureDataModule

@@ -1,8 +1,9 @@
 """What a classifier looks at: the part of a crop, or the landmarks, that speak for a gesture.
 
-Crops: Grad-CAM over the last convolution, Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
-Gradient-based Localization", ICCV 2017, equations 1 and 2. Landmarks: gradient times input, Shrikumar et al., "Not Just
-a Black Box", 2016, with the points taken about their centre, because the network does not see where the hand is.
+Crops: LayerCAM, Jiang et al., "LayerCAM: Exploring Hierarchical Class Activation Maps for Localization", IEEE TIP 2021,
+equations 5 to 7. It is the Grad-CAM that also holds for earlier layers: of a crop of 64 pixels a network's last layer
+has 2 x 2 places, which say nothing about where. Landmarks: gradient times input, Shrikumar et al., "Not Just a Black
+Box", 2016, with the points taken about their centre, because the network does not see where the hand is.
 """
 
 from __future__ import annotations
@@ -18,27 +19,24 @@ from torch import Tensor, nn
 from static_gesture_classification.arrays import Singles
 from static_gesture_classification.training.checkpoint import Classifier
 
+COARSEST = 7  # places along a side of a layer that still says where
+
 
 def crop_heat(classifier: Classifier, inputs: np.ndarray, gesture: str) -> Singles | None:
-    """Grad-CAM of one hand: float32 (h, w), 0..1, over the whole crop; None where the network has no convolution.
+    """LayerCAM of one hand: float32 (h, w), 0..1, over the whole crop; None where the network keeps no places.
 
     Args:
         classifier: sees crops; not traced (`load_classifier`).
         inputs: of one hand, as its kind joins them: (1, ...).
         gesture: of its vocabulary, for which the crop is to speak.
     """
-    layer = last_convolution(classifier.network.backbone)
-    if layer is None:
-        return None
-    with torch.enable_grad(), _kept_output(layer) as kept:
+    with torch.enable_grad(), _kept_maps(classifier.network.backbone) as kept:
         batch = classifier.kind.batch(inputs)
         logits = classifier.network(_with_gradient(batch))
-        if not kept:  # the network does not use it for this hand
+        if not kept:
             return None
-        activations = kept[0]
-        (gradient,) = torch.autograd.grad(logits[0, classifier.vocabulary.index(gesture)], activations)
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    heat = (weights * activations).sum(dim=1)[0].clamp_min(0).detach().numpy()
+        (gradient,) = torch.autograd.grad(logits[0, classifier.vocabulary.index(gesture)], kept[-1])
+    heat = (gradient.clamp_min(0) * kept[-1]).sum(dim=1)[0].clamp_min(0).detach().numpy()
     return _to_one(heat)
 
 
@@ -61,20 +59,21 @@ def point_weights(classifier: Classifier, inputs: np.ndarray, gesture: str) -> S
     return _to_one((gradient * centred).sum(dim=2)[0].abs().detach().numpy())
 
 
-def last_convolution(network: nn.Module) -> nn.Module | None:
-    """The last convolution of a network, in the order in which its parts were made; None without any."""
-    found = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    return found[-1] if found else None
-
-
 @contextmanager
-def _kept_output(layer: nn.Module) -> Iterator[list[Tensor]]:
+def _kept_maps(network: nn.Module) -> Iterator[list[Tensor]]:
+    """What the network's parts give, in the order in which they are called, as long as it says where in the crop."""
     kept: list[Tensor] = []
-    handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+
+    def keep(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.dim() == 4 and min(output.shape[2:]) >= COARSEST:
+            kept.append(output)
+
+    handles = [module.register_forward_hook(keep) for module in network.modules()]
     try:
         yield kept
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _with_gradient(batch: Any) -> Any:

@@ -23,6 +23,7 @@ from typing import IO
 import numpy as np
 
 from static_gesture_classification.atomic_files import explain_write_errors, partial_path
+from static_gesture_classification.keyed_store import KEY, Keys
 from static_gesture_classification.preparation import publishing
 
 CROPS_FILE = "crops.npy"
@@ -181,6 +182,20 @@ def open_published(folder: Path, size: int) -> Donor | None:
     ):
         return None
     return Donor(rows, records, np.arange(len(rows)))
+
+
+def read_content_keys(folder: Path, count: int) -> Keys | None:
+    """A hash of everything that each of the `count` published crops depends on: V16 (n,); None without records."""
+    try:
+        records = np.load(folder / RECORDS, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    if records.dtype != ROW_RECORD or len(records) != count:
+        return None
+    # Both are hashes, so their exclusive or is as good as a hash of both.
+    halves = [np.ascontiguousarray(records[name]).view("<u8") for name in ("key", "content")]
+    keys: Keys = (halves[0] ^ halves[1]).view(KEY)
+    return keys
 
 
 def open_interrupted(folder: Path, size: int) -> Donor | None:

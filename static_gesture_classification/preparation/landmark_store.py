@@ -10,6 +10,7 @@ report.json        counts
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,10 @@ __all__ = ["MISSED_CSV", "POINTS", "REJECTED_CSV", "REPORT", "SAMPLES", "open_la
 POINTS, MISSED_CSV = "landmarks.npy", "missed.csv"
 
 
-def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
+def open_landmarks(folder: Path, columns: Sequence[str] | None = None) -> tuple[np.ndarray, pd.DataFrame]:
     """The points (n, 21, 2) float32 of a folder and the sample table that belongs to them, without its landmarks.
+
+    Of the table all other columns are read, or those that are named.
 
     Points stay on disk, and are read where they are used; they cannot be written to.
 
@@ -33,4 +36,4 @@ def open_landmarks(folder: Path) -> tuple[np.ndarray, pd.DataFrame]:
         DataError: a file is missing or damaged, or they do not belong together.
     """
     points = open_array(folder / POINTS, "landmarks", "float32", (LANDMARK_COUNT, 2)).view(np.ndarray)
-    return points, read_rows(folder / SAMPLES)
+    return points, read_rows(folder / SAMPLES, columns)

@@ -39,7 +39,8 @@ from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.preparation.crops import SAMPLES, open_crops
+from static_gesture_classification.preparation.crops import SAMPLES
+from static_gesture_classification.preparation.described_crops import open_described
 from static_gesture_classification.preparation.splitting.assignment import (
     TEST_CODE,
     TRAIN_CODE,
@@ -47,6 +48,7 @@ from static_gesture_classification.preparation.splitting.assignment import (
     Groups,
     assign_groups,
 )
+from static_gesture_classification.preparation.splitting.crop_source import CropSource
 from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, Links, near_duplicates
 from static_gesture_classification.preparation.splitting.report import (
     PAIRS,
@@ -64,6 +66,7 @@ from static_gesture_classification.preparation.splitting.report import (
     subjects_per_split,
     unknown_by_source,
 )
+from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.samples import SPLITS, group_of, read_arrow, to_frame, with_texts, write_samples
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import in_number, say
@@ -77,9 +80,9 @@ SPLIT_COLUMNS = ["sample_id", "image", "root", "gesture", "source", "subject", "
 def main(config: DictConfig) -> None:
     """Split the samples that have crops."""
     workspace = Workspace.from_config(config)
-    crops = open_crops(workspace.crops)
-    table = read_arrow(workspace.crops / SAMPLES)
     settings = SplitSettings.from_config(config)
+    crops = open_described(workspace.crops)
+    table = read_arrow(workspace.crops / SAMPLES)
     vocabulary = Vocabulary.from_config(config)
     if not len(table):  # all samples have landmarks but no image
         write_split(table, to_frame(table.select(SPLIT_COLUMNS)), SplitReport(), workspace.splits)
@@ -137,7 +140,7 @@ class SplitSettings(Settings, key="split"):
 
 
 def split_samples(
-    samples: pd.DataFrame, crops: np.ndarray | None, settings: SplitSettings, vocabulary: Vocabulary
+    samples: pd.DataFrame, crops: CropSource | Rows | None, settings: SplitSettings, vocabulary: Vocabulary
 ) -> tuple[pd.DataFrame, SplitReport]:
     """Fill the column `split` of a sample table; see the module's description.
 

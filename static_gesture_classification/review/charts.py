@@ -7,18 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from nicegui import ui
 
-from static_gesture_classification.review import palette
+from static_gesture_classification.review import frame, palette
 
 TEXT = "currentColor"  # the page's, so it changes with light and dark; drawn as SVG, which knows it
 GRID = "rgba(128, 128, 128, 0.3)"
 DASHES = ("solid", "dashed", "dotted")
 MARKS = ("circle", "triangle", "rect", "diamond", "roundRect", "pin", "arrow", "emptyCircle")
 FEW = 40  # points of a line that still get marks
+MOST_ROWS = 500  # of a table of values
+STYLE = """
+<style>
+  .chart { position: relative; width: 100%; min-width: 0; }
+  .chart > .q-btn { position: absolute; right: 0; top: 0; }
+  .values { max-height: 65vh; max-width: 100%; overflow: auto; }
+  .values table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+  .values th, .values td { text-align: right; padding: 2px 14px 2px 0; }
+  .values tr { border-bottom: 1px solid rgba(128, 128, 128, .3); } .values th { font-weight: 500; }
+</style>
+"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,50 @@ def show(options: dict[str, Any], label: str, height: str = "300px") -> ui.echar
     """A chart as wide as its place; `label` is read out."""
     chart = ui.echart(options, renderer="svg").classes("w-full").style(f"height: {height}")
     return chart.props(f'role="img" aria-label="{label}"')
+
+
+def show_lines(
+    title: str,
+    drawn: Sequence[Line],
+    label: str,
+    axis: str = "epoch",
+    marked: int | None = None,
+    height: str = "300px",
+) -> None:
+    """Lines, and a button that shows their values as a table: the keyboard cannot point at a line."""
+    with ui.element("div").classes("chart"):
+        show(lines(title, drawn, axis, marked), label, height)
+        button = ui.button("Values", icon="table_rows", color=None, on_click=partial(show_values, title, drawn, axis))
+        button.props(f'flat dense no-caps size=sm aria-label="Values of {title}"')
+
+
+def show_values(title: str, drawn: Sequence[Line], axis: str) -> None:
+    """The values of lines in a dialog, which stays while the page draws the lines anew."""
+    with ui.context.client.content, ui.dialog(value=True).props(f'aria-label="Values of {title}"') as dialog:
+        dialog.on("hide", dialog.delete)
+        with ui.card().style("max-width: min(1000px, 94vw)"):
+            with ui.row().classes("w-full items-center no-wrap"):
+                ui.label(title).classes("text-h6").props('role="heading" aria-level="2"')
+                ui.space()
+                frame.button("close", "Close", dialog.close, "Esc")
+            ui.html(values_html(drawn, axis), sanitize=False).classes("values").props(
+                'tabindex=0 role=region aria-label="Table of values"'
+            )
+
+
+def values_html(drawn: Sequence[Line], axis: str) -> str:
+    """The values of lines as a table: a row per place on the axis, a column per line; of many rows, some."""
+    table = pd.DataFrame({number: each.values for number, each in enumerate(drawn)}).dropna(how="all").sort_index()
+    chosen = np.unique(np.linspace(0, len(table) - 1, min(len(table), MOST_ROWS)).round().astype(int))
+    note = f"{len(chosen):,} of {len(table):,} rows, evenly chosen" if len(chosen) < len(table) else ""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in (axis, *(each.name for each in drawn)))
+    rows = "".join(
+        f'<tr><th scope="row">{place}</th>'
+        + "".join("<td>-</td>" if pd.isna(value) else f"<td>{value:.4g}</td>" for value in values)
+        + "</tr>"
+        for place, values in zip(table.index[chosen], table.to_numpy()[chosen], strict=True)
+    )
+    return f"<table><caption>{note}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def lines(title: str, drawn: Sequence[Line], axis: str = "epoch", marked: int | None = None) -> dict[str, Any]:

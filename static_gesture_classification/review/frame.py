@@ -52,6 +52,7 @@ STYLE = """
   .plain-link { color: inherit; text-decoration: underline; }
   table.pairs { border-collapse: collapse; display: block; overflow-x: auto; max-width: 100%; }
   table.pairs th, table.pairs td { text-align: left; padding: 4px 12px 4px 0; }
+  @media (max-width: 600px) { table.pairs th, table.pairs td { padding-right: 6px; font-size: 13px; } }
   table.pairs tr { border-bottom: 1px solid rgba(128, 128, 128, 0.3); }
   :focus-visible { outline: 3px solid #E69F00 !important; outline-offset: 1px; }
 </style>

@@ -72,11 +72,11 @@ def _picture(sample: ShownSample, at: int, decided: Mapping[str, str]) -> str:
     verdict = decided.get(sample.sample, "")
     mark = f'<span class="decided">{escape(verdict)}</span>' if verdict else ""
     whose = sample.subject or "unknown person"
-    score = "" if sample.prediction is None else f"{sample.score:.2f} "
-    caption = f"{sample.gesture}: {sample.suggested}?" if sample.suggested else f"{score}{whose}"
-    spoken = ", ".join(part for part in (sample.title, score.strip(), whose, verdict) if part)
+    score = "" if sample.prediction is None else f"{sample.score:.2f}"
+    caption = f"{sample.gesture}: {sample.suggested}?" if sample.suggested else sample.in_short
+    spoken = ", ".join(part for part in (sample.title, score, whose, verdict) if part)
     return (
         f'<button data-at="{at}" aria-label="{escape(spoken)}" title="{escape(spoken)}">'
         f'<img src="{thumbnails.address_of(sample.sample)}" alt="" loading="lazy">{mark}'
-        f'<span class="caption">{escape(caption)}</span></button>'
+        f'<span class="caption">{escape(caption)}<br>{escape(f"{score} {whose}".strip())}</span></button>'
     )

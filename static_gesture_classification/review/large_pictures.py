@@ -52,9 +52,12 @@ def _answer(thumbnails: Thumbnails, sample: str, whole: bool) -> Response:
         return Response(status_code=404)
     try:
         pixels = read_image(place.path)
+        shown = _shrink(pixels) if whole else _cut(pixels, place.box)
     except UnreadableImageError as error:
-        return Response(str(error), status_code=404, media_type="text/plain")
-    shown = _shrink(pixels) if whole else _cut(pixels, place.box)
+        drawing = thumbnails.drawing(place, SIZE)
+        if drawing is None:
+            return Response(str(error), status_code=404, media_type="text/plain")
+        shown = drawing
     encoded = simplejpeg.encode_jpeg(np.ascontiguousarray(shown), quality=QUALITY, colorspace="RGB")
     return Response(encoded, media_type="image/jpeg", headers={"cache-control": "private, max-age=300"})
 

@@ -77,7 +77,7 @@ def show(outcome: Outcome, review: Review) -> None:
         )
         if outcome.comparison is not None and VAL in outcome.comparison["splits"]:
             _show_change(outcome.comparison["splits"][VAL])
-            _show_pairs(outcome.comparison)
+            show_pairs(outcome.comparison)
             for note in outcome.comparison["notes"]:
                 ui.label(f"Note: {note}").classes("text-caption")
         _show_verdict(outcome, review)
@@ -99,7 +99,8 @@ def _show_change(change: WrittenChange) -> None:
     )
 
 
-def _show_pairs(comparison: WrittenComparison) -> None:
+def show_pairs(comparison: WrittenComparison) -> None:
+    """The errors of pairs before and after: those of the plan, else the commonest ones."""
     pairs = [pair for pair in comparison["splits"][VAL]["pairs"] if pair["support"]][:SHOWN_PAIRS]
     if not pairs:
         return

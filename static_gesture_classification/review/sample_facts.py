@@ -20,6 +20,7 @@ from static_gesture_classification.images import UnreadableImageError, image_hea
 from static_gesture_classification.inference.saliency import crop_heat, point_weights
 from static_gesture_classification.preparation.geometry import Square, hand_square
 from static_gesture_classification.preparation.landmark_store import SAMPLES
+from static_gesture_classification.review.hand_drawing import places_in_drawing
 from static_gesture_classification.review.large_pictures import shown_square
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_figure import Explanation, Geometry, Neighbour
@@ -44,15 +45,18 @@ class SampleFacts:
 
     def __init__(self, review: Review, workspace: Workspace, checkpoint: Path | None) -> None:
         self.review, self.workspace, self.checkpoint = review, workspace, checkpoint
+        review.thumbnails.know_points(str(workspace.landmarks), self._landmarks)
 
     def geometry(self, sample: ShownSample) -> Geometry:
         """Where landmarks and crop are in the large picture; nothing where the image cannot be read."""
+        points = self._landmarks(sample.sample)
         try:
             header = image_header(sample.path)
         except UnreadableImageError:
-            return Geometry()
+            if points is None or sample.path.exists():
+                return Geometry()
+            return Geometry(places_in_drawing(points))
         square = shown_square(header.width, header.height, sample.box)
-        points = self._landmarks(sample.sample)
         if points is not None:
             points = (points * (header.width, header.height) - (square.left, square.top)) / square.side
         return Geometry(points, self._crop(header.width, header.height, sample, square))
@@ -73,8 +77,8 @@ class SampleFacts:
         weights = point_weights(classifier, inputs, gesture)
         if heat is None and weights is None:
             return None
-        what = "Warm colours" if heat is not None else "Large, warm points"
-        return Explanation(f"{what}: what decides about {gesture}.", "" if heat is None else as_picture(heat), weights)
+        what = "Warm colours: what speaks for" if heat is not None else "Large, warm points: what decides about"
+        return Explanation(f"{what} {gesture}.", "" if heat is None else as_picture(heat), weights)
 
     async def neighbours(self, sample: ShownSample) -> list[Neighbour] | str:
         """The samples of train that the model sees most alike, or why there are none."""
@@ -142,6 +146,11 @@ class KnownLandmarks:
         self._index = pd.Index(table.column("sample_id").to_pandas())
         self._points = landmark_array(table)
 
+    def share_of(self, samples: pd.Series) -> float:
+        """The share of samples, by id, whose landmarks are known; 0 of none."""
+        rows = self._index.get_indexer(pd.Index(samples))
+        return float(((rows >= 0) & np.isfinite(self._points[rows, 0, 0])).mean()) if len(rows) else 0.0
+
     def of(self, sample: str) -> np.ndarray | None:
         """The points (21, 2) of a sample, normalised; None where no hand was found."""
         row = self._index.get_indexer(pd.Index([sample]))[0]
@@ -201,7 +210,7 @@ class EmbeddingSpace:
 def as_picture(heat: np.ndarray) -> str:
     """A map of 0..1 (h, w) as a PNG in an address: transparent where nothing matters, warm where much does."""
     strength = np.asarray(Image.fromarray(heat).resize((HEAT_SIZE, HEAT_SIZE), Image.Resampling.BICUBIC)).clip(0, 1)
-    colour = np.where(strength[..., None] < 0.6, (230, 159, 0), (213, 94, 0)).astype(np.uint8)
+    colour = ((1 - strength[..., None]) * (240, 200, 40) + strength[..., None] * (213, 60, 0)).astype(np.uint8)
     alpha = (255 * strength[..., None]).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(np.concatenate([colour, alpha], axis=2)).save(file, format="png")

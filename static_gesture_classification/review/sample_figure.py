@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 
 from static_gesture_classification.review import large_pictures, palette, thumbnails
+from static_gesture_classification.review.hand_drawing import BONES, PALM
 from static_gesture_classification.review.shown_sample import ShownSample
 
 STYLE = """
@@ -35,9 +36,6 @@ STYLE = """
   .near img { width: 96px; height: 96px; object-fit: cover; border-radius: 4px; display: block; }
 </style>
 """
-# The bones between the 21 points of a hand, in MediaPipe's order.
-BONES = tuple((0 if point % 4 == 1 else point - 1, point) for point in range(1, 21))
-PALM = ((5, 9), (9, 13), (13, 17))
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,13 @@ def figure(sample: ShownSample, geometry: Geometry, explanation: Explanation | N
     if explanation and explanation.heat and geometry.crop:
         left, top, side = (f"{100 * value:.2f}%" for value in geometry.crop)
         place = f"inset: auto; left: {left}; top: {top}; width: {side}; height: {side}"
-        layers.append(
-            f'<img src="{explanation.heat}" alt="" style="{place}; mix-blend-mode: hard-light; opacity: 0.75">'
-        )
+        layers.append(f'<img src="{explanation.heat}" alt="" style="{place}; opacity: 0.7">')
     if geometry.landmarks is not None:
         layers.append(_hand(geometry.landmarks, weights))
     note = escape(explanation.note) if explanation else "&nbsp;"
     whole = f'<a href="{large_pictures.whole_address_of(sample.sample)}" target="_blank">The whole image</a>'
+    if not sample.path.exists():
+        whole = "There is no image: a posed hand has its 21 points alone."
     return f'<div class="sample-picture">{"".join(layers)}</div><div class="sample-note">{note}<br>{whole}</div>'
 
 

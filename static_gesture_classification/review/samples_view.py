@@ -37,8 +37,15 @@ class SamplesView:
     def look_at(self, position: int) -> None:
         """Open a sample of the gallery."""
         if 0 <= position < len(self.samples):
-            self.dialog.open()
-            self.viewer.open(self.samples, position)
+            self._open(self.samples, position)
+
+    def look_at_one(self, sample: SampleList) -> None:
+        """Open the first sample of a list that the gallery does not show."""
+        self._open(sample, 0)
+
+    def _open(self, samples: SampleList, position: int) -> None:
+        self.dialog.open()
+        self.viewer.open(samples, position)
 
     def _mark(self) -> None:
         self.gallery.mark(verdicts(self.decisions.fixes()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -64,6 +64,13 @@ class ShownSample:
         return f"{self.gesture} taken for {self.prediction}" if self.prediction else f"{self.gesture}, no hand found"
 
     @property
+    def in_short(self) -> str:
+        """Label, and prediction where it differs, for a small place."""
+        if self.prediction is None or self.prediction == self.gesture:
+            return self.gesture
+        return f"{self.gesture} \u2192 {self.prediction or 'no hand'}"
+
+    @property
     def subject_of_decision(self) -> Subject:
         """What a decision is about."""
         example = Example(self.sample, self.image, self.root, self.box)
@@ -106,7 +113,7 @@ class RowList:
         return from_row(self.frame.iloc[position])
 
 
-def from_row(row: pd.Series, probabilities: Mapping[str, float] | None = None) -> ShownSample:
+def from_row(row: Mapping[Any, Any] | pd.Series, probabilities: Mapping[str, float] | None = None) -> ShownSample:
     """A row of a sample or predictions table."""
     x1, y1, x2, y2 = (float(row[name]) for name in BOX)
     known = {name: str(row[name]) for name in ("source", "subject", "session", "hand", "split")}
@@ -131,8 +138,8 @@ def in_doubt(suggestions: Sequence[Suggestion], samples: pd.DataFrame) -> Iterat
         samples: the sample table.
     """
     places = pd.Index(samples["sample_id"]).get_indexer([each.sample for each in suggestions])
+    rows = iter(samples.iloc[places[places >= 0]].to_dict("records"))
     for suggestion, place in zip(suggestions, places.tolist(), strict=True):
         if place >= 0:
-            sample = from_row(samples.iloc[place])
             published, looks_like = suggestion.published, suggestion.to
-            yield replace(sample, gesture=published, suggested=looks_like, remark=suggestion.evidence)
+            yield replace(from_row(next(rows)), gesture=published, suggested=looks_like, remark=suggestion.why)

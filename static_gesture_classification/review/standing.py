@@ -139,7 +139,7 @@ def _age(path: Path) -> float:
 
 
 def _samples(table: Path) -> dict[str, int]:
-    return {str(name): int(count) for name, count in read_rows(table)["source"].value_counts().items()}
+    return {str(name): int(count) for name, count in read_rows(table, ["source"])["source"].value_counts().items()}
 
 
 def _sessions(root: Path, files: tuple[Path, ...]) -> Sessions:

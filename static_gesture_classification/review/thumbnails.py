@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from static_gesture_classification.images import UnreadableImageError, read_imag
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import SAMPLES
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.review.hand_drawing import draw_hand
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.samples import BOX, image_path
 
@@ -84,6 +86,7 @@ class Thumbnails:
     def __init__(self, crops: Path, folder: Path, tables: Tables) -> None:
         self.crops, self.folder, self.tables = crops, folder, tables
         self._known: dict[str, Places] = {}
+        self._points: dict[str, Callable[[str], np.ndarray | None]] = {}
         self._lock = threading.Lock()
 
     def know(self, name: str, samples: pd.DataFrame) -> None:
@@ -99,8 +102,13 @@ class Thumbnails:
             with self._lock:
                 self._known[name] = places
 
+    def know_points(self, name: str, find: Callable[[str], np.ndarray | None]) -> None:
+        """Where hands that have no image get a drawing from: `find` gives a sample's landmarks (21, 2), or None."""
+        with self._lock:
+            self._points[name] = find
+
     def jpeg(self, sample: str) -> bytes | None:
-        """A sample's picture; None for an unknown one, grey where its image cannot be read."""
+        """A sample's picture; None for an unknown one, a drawing or grey where its image cannot be read."""
         place = self.find(sample)
         if place is None:
             return None
@@ -113,10 +121,20 @@ class Thumbnails:
         try:
             cut = crop_square(read_image(place.path), place.box, SIZE, MARGIN)
         except UnreadableImageError:
-            return _encode(np.full((SIZE, SIZE, 3), GREY, np.uint8))
+            drawing = self.drawing(place, SIZE)
+            return _encode(np.full((SIZE, SIZE, 3), GREY, np.uint8) if drawing is None else drawing)
         encoded = _encode(cut)
         self._keep(encoded, kept)
         return encoded
+
+    def drawing(self, place: Place, side: int) -> np.ndarray | None:
+        """The hand of a sample that has no image, uint8 (side, side, 3); None where there is an image, or no hand."""
+        if place.path.exists():
+            return None
+        with self._lock:
+            finders = list(self._points.values())
+        points = next((points for find in finders if (points := find(place.sample)) is not None), None)
+        return None if points is None else draw_hand(points, side)
 
     def find(self, sample: str) -> Place | None:
         """Where a known sample is; None for an unknown one."""

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from static_gesture_classification.file_data import read_json
 from static_gesture_classification.hand_points import LANDMARK_COUNT, points_of
 from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.row_arrays import Rows, SelectedRows
 from static_gesture_classification.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,28 +36,6 @@ if TYPE_CHECKING:
 
     from static_gesture_classification.detection.detector import DetectedHand, Detector
     from static_gesture_classification.training.models.network import Network
-
-
-class Rows(Protocol):
-    """An array with a row for each hand, or an object that can be indexed like one."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class SelectedRows:
-    """Some rows of an array, read on access."""
-
-    array: Rows
-    rows: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        return self.array[self.rows[rows]]
 
 
 @dataclass(frozen=True)
@@ -214,12 +193,13 @@ class InputKind(ABC):
             points = random.random((count, LANDMARK_COUNT, 2), np.float32)
         return self.join(crops, points)
 
-    def open(self, crops: Path, landmarks: Path, samples: Path) -> PreparedHands:
+    def open(self, crops: Path, landmarks: Path, samples: Path, columns: Sequence[str] | None = None) -> PreparedHands:
         """Open prepared hands.
 
         Args:
             crops, landmarks: folders; one that the kind does not need is ignored.
             samples: the sample table of the crops, with splits; landmarks have their own.
+            columns: of the table, with `sample_id`; None: all but the landmarks.
 
         Raises:
             DataError: something is missing, damaged, or does not fit together.
@@ -232,10 +212,10 @@ class InputKind(ABC):
 
         points: np.ndarray | None = None
         if self.needs_landmarks:
-            points, table = open_landmarks(landmarks)
+            points, table = open_landmarks(landmarks, columns)
         if not self.needs_crops:
             return PreparedHands(table, points=points)
-        array, cut = open_crops(crops), read_rows(samples)
+        array, cut = open_crops(crops), read_rows(samples, columns)
         rows: Rows = array
         if len(array) != len(cut):
             raise DataError(f"{len(array)} crops and {len(cut)} rows in {samples} do not fit together; run dvc repro")
@@ -448,14 +428,14 @@ class Fused(InputKind):
         """See `InputKind.describe`."""
         return f"Crops of {hands.crop_size} x {hands.crop_size} pixels, with landmarks"
 
-    def open(self, crops: Path, landmarks: Path, samples: Path) -> PreparedHands:
+    def open(self, crops: Path, landmarks: Path, samples: Path, columns: Sequence[str] | None = None) -> PreparedHands:
         """See `InputKind.open`: all hands with a crop, found or not, then those that have only landmarks."""
         import pandas as pd
 
         from static_gesture_classification.preparation.landmark_store import open_landmarks
 
-        found, posed = open_landmarks(landmarks)
-        whole = KINDS[Crops.name].open(crops, landmarks, samples)
+        found, posed = open_landmarks(landmarks, columns)
+        whole = KINDS[Crops.name].open(crops, landmarks, samples, columns)
         at = pd.Index(posed["sample_id"]).get_indexer(pd.Index(whole.samples["sample_id"]))
         points = np.where((at >= 0)[:, None, None], found[at], np.float32(np.nan))
         alone = np.setdiff1d(np.arange(len(posed)), at)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 from typing import Any
 
-import numpy as np
+from static_gesture_classification.row_arrays import mapped_file
 
 LIMIT = 512 * 2**20  # bytes that may be resident before they are given back; arrays no larger than that stay
 AROUND = 2 * 2**20  # bytes that the system may make resident where one is read: a huge page
@@ -27,7 +27,7 @@ class MappedMemory:
     """
 
     def __init__(self, *arrays: Any, limit: int = LIMIT) -> None:
-        files = [file for file in map(_file_of, arrays) if file is not None]
+        files = [file for file in map(mapped_file, arrays) if file is not None]
         self._files = [file for file in files if _CAN_GIVE_BACK and len(file) > limit]
         self._most_rows = limit // AROUND
         self._read = 0
@@ -43,12 +43,3 @@ class MappedMemory:
         self._read = 0
         for file in self._files:
             file.madvise(mmap.MADV_DONTNEED)
-
-
-def _file_of(rows: Any) -> mmap.mmap | None:
-    """The mapped file that an array, or what reads rows of it (`SelectedRows`, `CropsOrNone`, ...), is a view of."""
-    while hasattr(rows, "array"):
-        rows = rows.array
-    while isinstance(rows, np.ndarray):
-        rows = rows.base
-    return rows if isinstance(rows, mmap.mmap) else None

@@ -10,7 +10,6 @@ from static_gesture_classification.active_learning.diagnosis.sample_map import (
     by_components,
     by_neighbours,
     choose_rows,
-    inside,
 )
 
 
@@ -60,9 +59,3 @@ def test_hands_that_were_not_found_are_not_on_the_map() -> None:
     embeddings[2] = np.nan
     assert choose_rows(embeddings, 0).tolist() == [0, 1, 3, 4, 5]
     assert len(choose_rows(embeddings, 0, most=3)) == 3
-
-
-def test_a_lasso_holds_what_lies_within_it_also_where_it_bends_inwards() -> None:
-    lasso = np.array([[0, 0], [4, 0], [4, 4], [2, 1], [0, 4]], float)
-    places = np.array([[1, 1], [3, 1], [2, 3], [5, 1], [-1, 2]], np.float32)
-    assert inside(places, lasso).tolist() == [True, True, False, False, False]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 
 from static_gesture_classification.deployment.export_onnx import (
@@ -23,7 +24,13 @@ from static_gesture_classification.inference.onnx_classifier import load_onnx
 from static_gesture_classification.recording.judging.learning_head import last_layer
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.sources.export import ExportSettings
-from static_gesture_classification.training.checkpoint import load_classifier
+from static_gesture_classification.training.checkpoint import (
+    FOR_USE,
+    checkpoint_digest,
+    load_classifier,
+    read_checkpoint,
+    save,
+)
 from static_gesture_classification.workspace import Workspace
 from tests.deployment.conftest import CALIBRATION, configuration
 from tests.inference.conftest import MARGIN, SIZE, VOCABULARY
@@ -110,6 +117,33 @@ def test_int8_that_costs_too_much_is_not_kept(
     assert written.int8_file is None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["MODEL.md", "a.onnx"]
     assert "8-bit weights were not kept: weighted F1 on val changes by -0.0200" in (tmp_path / "MODEL.md").read_text()
+
+
+def test_weights_for_use_are_in_the_file_and_the_scores_are_of_the_measured_ones(
+    calibrated: Made, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = calibrated("landmarks")
+    entries = read_checkpoint(path)
+    random = torch.Generator().manual_seed(1)
+    others = {
+        name: tensor + 0.1 * torch.randn(tensor.shape, generator=random) if name.endswith("weight") else tensor
+        for name, tensor in entries["state_dict"].items()
+    }
+    both = tmp_path / "both.ckpt"
+    save({**entries, FOR_USE: others}, both)
+    record = json.loads(path.with_suffix(".json").read_text()) | {"sha256": checkpoint_digest(both)}
+    both.with_suffix(".json").write_text(json.dumps(record))
+    run(path, tmp_path / "measured/a.onnx", workspace)
+    run(both, tmp_path / "used/a.onnx", workspace)
+    measured, used = (load_onnx(tmp_path / name / "a.onnx") for name in ("measured", "used"))
+    inputs = used.kind.example(9, 0)
+    expected = load_classifier(both, for_use=True).answers(inputs)
+    assert np.abs(used.answers(inputs).embeddings - expected.embeddings).max() < 1e-4
+    assert np.abs(measured.answers(inputs).embeddings - expected.embeddings).max() > 1e-2
+    scores = [each.session.get_modelmeta().custom_metadata_map["scores"] for each in (measured, used)]
+    assert scores[0] == scores[1]
+    assert "weights that learned from train alone" in (tmp_path / "used/MODEL.md").read_text()
+    assert "measured on the file itself" in (tmp_path / "measured/MODEL.md").read_text()
 
 
 def test_int8_without_a_val_split_is_refused_before_anything_is_written(

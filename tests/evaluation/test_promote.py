@@ -286,6 +286,12 @@ def test_people_whom_the_best_one_was_trained_on_do_not_count_when_data_has_chan
     assert "trained on most of the people in today's val (120 of 120 samples)" in decision.reason
 
 
+def test_sources_may_refer_to_settings_that_a_record_does_not_keep():
+    config = composed("+experiment=all_photographs")
+    settings = promote.PromoteSettings.from_config(config)
+    assert settings.recorded["sources"]["synthetic_landmarks"]["aspect"] == config.landmarks.aspect_without_image
+
+
 def test_a_promotion_killed_between_its_files_is_finished_by_repeating_it(project_of, by_score, monkeypatch):
     config, models = project_of(by_score[0])
     run_promote(config)

@@ -1,6 +1,7 @@
 """What a classifier looks at."""
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -27,10 +28,11 @@ def one_way(network: Network) -> Network:
     return network.eval()
 
 
-def test_the_heat_of_a_crop_lies_where_the_evidence_is() -> None:
+@pytest.mark.parametrize("coarse", [1, 8], ids=["its last layer says where", "its last layer has 2 x 2 places"])
+def test_the_heat_of_a_crop_lies_where_the_evidence_is(coarse: int) -> None:
     convolution = nn.Conv2d(3, 1, 3, padding=1, bias=False)
     nn.init.constant_(convolution.weight, 1.0)
-    backbone = nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    backbone = nn.Sequential(convolution, nn.ReLU(), nn.AvgPool2d(coarse), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     network = one_way(CropNetwork(backbone, 1, 2, (0, 0, 0), (1, 1, 1)))
     for parameter in network.parameters():
         parameter.requires_grad_(False)  # as in a frozen network

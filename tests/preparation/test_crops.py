@@ -25,9 +25,11 @@ from static_gesture_classification.preparation.crops import (
     open_crops,
 )
 from static_gesture_classification.preparation.cutting import reduction
+from static_gesture_classification.preparation.described_crops import DESCRIPTORS, open_described
 from static_gesture_classification.preparation.geometry import Square, crop_square, hand_square, resample
 from static_gesture_classification.samples import read_samples, write_samples
 from tests.support.photograph_table import sample, sample_table
+from tests.support.stage_commands import digests
 from tests.support.waiting import until
 
 SIZE, MARGIN = 32, 0.15
@@ -103,6 +105,20 @@ def test_crops_of_pixels_that_were_read_another_way_are_made_anew(
     build(index, tmp_path / "crops")
     monkeypatch.setattr(stage, "PIXELS_VERSION", stage.PIXELS_VERSION + 1)
     assert build(index, tmp_path / "crops").decoded_images == 5
+
+
+def test_what_is_kept_of_a_crop_is_asked_for_anew_once_its_picture_is_another(dataset: Dataset, tmp_path: Path) -> None:
+    table, index = dataset(5)
+    build(index, tmp_path / "crops")
+    before = open_described(tmp_path / "crops").facts()
+    assert digests(tmp_path / "crops" / DESCRIPTORS)
+    changed = table["image"].iloc[0]
+    path = Path(table["root"].iloc[0]) / changed
+    path.write_bytes(jpeg(read_image(path)[::-1]))
+    build(index, tmp_path / "crops")
+    after = open_described(tmp_path / "crops").facts()
+    other = (before.digests[:] != after.digests[:]).tolist()
+    assert other == (table["image"] == changed).tolist()
 
 
 def test_new_recording_decodes_only_the_new_samples(dataset: Dataset, tmp_path: Path) -> None:

@@ -23,9 +23,11 @@ from static_gesture_classification.active_learning.planning.plan_file import (
     read_plan,
     write_plan,
 )
+from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.evaluation.promote import best_record
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings, Subject
+from static_gesture_classification.review.job_files import ENDED, JOB, VERSION, JobEnd, JobRecord
 from static_gesture_classification.review.sharing import CERTIFICATE, TOKEN, own_addresses
 from static_gesture_classification.tracking.run_folder import RunFolder
 from tests.evaluation.conftest import SIZE, prepared, trained_run  # noqa: F401  (fixtures)
@@ -39,7 +41,7 @@ from tests.support.seeded_predictions import VOCABULARY
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.full
 
@@ -203,13 +205,10 @@ def test_what_the_model_gets_wrong_in_train_is_seen_too(browser: Browser, addres
 
 def test_a_lasso_by_mouse_opens_what_lies_within_it(browser: Browser, address: str) -> None:
     with opened(browser, f"{address}/map") as (page, log):
-        page.set_default_timeout(PATIENCE_MS)
-        page.get_by_text("lie together").wait_for()
-        canvas = page.locator(".nicegui-echart canvas").first
-        box = canvas.bounding_box()
+        box = map_of(page).bounding_box()
         assert box is not None
         corners = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in
-                   ((0.03, 0.1), (0.97, 0.1), (0.97, 0.97), (0.03, 0.97), (0.03, 0.12))]  # fmt: skip
+                   ((0.01, 0.02), (0.88, 0.02), (0.88, 0.98), (0.01, 0.98), (0.01, 0.04))]  # fmt: skip
         page.mouse.move(*corners[0])
         page.mouse.down()
         for corner in corners[1:]:
@@ -222,6 +221,82 @@ def test_a_lasso_by_mouse_opens_what_lies_within_it(browser: Browser, address: s
         page.get_by_role("button", name="Clear").click()
         heading.wait_for(state="hidden")
     log.check()
+
+
+def test_the_map_is_used_by_keys_alone(browser: Browser, address: str) -> None:
+    def chosen(how: str) -> int:
+        heading = page.get_by_role("heading", name=f"{how}: ")
+        heading.wait_for()
+        return int(heading.inner_text().rpartition(" ")[2])
+
+    with opened(browser, f"{address}/map") as (page, log):
+        samples = map_of(page)
+        tab_to(page, samples)
+        page.keyboard.press("a")
+        all_of_them = chosen("All that is shown")
+        page.keyboard.press("ArrowRight")
+        page.get_by_role("status").filter(has_text=re.compile("unknown person| of ")).first.wait_for()
+        for _ in range(8):
+            page.keyboard.press("+")
+        page.keyboard.press("a")
+        until(lambda: chosen("All that is shown") < all_of_them)
+        page.keyboard.press("0")
+        page.keyboard.press(" ")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press(" ")
+        assert 2 <= chosen("Within the rectangle") < all_of_them
+        page.keyboard.press("n")
+        assert chosen("Nearest to the ring") == min(30, all_of_them)
+        page.keyboard.press("Enter")
+        page.get_by_role("dialog", name="Sample").get_by_text(re.compile("^1 of ")).wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog", name="Sample").wait_for(state="hidden")
+        kind = page.locator(".sc-legend button").first
+        kind.focus()
+        page.keyboard.press(" ")
+        tab_to(page, samples)
+        page.keyboard.press("a")
+        until(lambda: chosen("All that is shown") < all_of_them)
+    log.check()
+
+
+def test_the_values_of_a_curve_are_read_by_keys_alone(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}/runs/first") as (page, log):
+        tab_to(page, page.get_by_role("button", name="Values of loss"))
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Values of loss")
+        dialog.get_by_role("row").nth(1).wait_for()
+        assert not obstacles(page)
+        texts = dialog.get_by_role("cell").all_inner_texts()
+        assert texts
+        assert all(float(text) >= 0 for text in texts)
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="hidden")
+    log.check()
+
+
+def test_a_picture_is_opened_by_keys_alone(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}/live") as (page, log), page.expect_file_chooser():
+        tab_to(page, page.get_by_role("button", name="Choose a picture or a video"))
+        page.keyboard.press("Enter")
+    log.check()
+
+
+def map_of(page: Page) -> Locator:
+    """The map, once what is alike lies together."""
+    page.set_default_timeout(PATIENCE_MS)
+    page.get_by_text("lie together").wait_for()
+    return page.get_by_role("application", name="Map of samples")
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until something has the focus."""
+    wanted.wait_for()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("it => it === document.activeElement"):
+            return
+    pytest.fail("Tab does not reach it")
 
 
 def test_two_tabs_that_promote_at_once_leave_one_whole_checkpoint(
@@ -241,6 +316,31 @@ def test_two_tabs_that_promote_at_once_leave_one_whole_checkpoint(
     assert record is not None, "the record is that of the checkpoint"
     assert record["epoch"] in (kept[0], kept[-1])
     assert json.loads((project / "models" / "best.json").read_text())["sha256"] == record["sha256"]
+
+
+def test_a_full_training_says_what_it_came_to_and_its_refusal_is_overruled(
+    browser: Browser, address: str, project: Path
+) -> None:
+    run = RunFolder(project / RUNS / "first")
+    (project / "models" / "trained.json").write_text(
+        json.dumps({"run": "first", "epoch": max(run.epoch_checkpoints())})
+    )
+    job = project / "data" / "review" / "jobs" / "20261127-120000-repro-0001"
+    job.mkdir(parents=True)
+    about = {"stages": [], "then": [["See the run", "/runs"]]}
+    write_json(job / JOB, JobRecord(version=VERSION, title="Full", kind="repro", command=[], created=1.0, about=about))
+    write_json(job / ENDED, JobEnd(code=0, ended=2.0, cancelled=False))
+    with opened(browser, f"{address}/jobs/{job.name}") as (page, log):
+        page.set_default_timeout(PATIENCE_MS)
+        page.get_by_text("It was not promoted").wait_for()
+        page.get_by_role("button", name="Promote", exact=True).press("Enter")
+        anyway, done = page.get_by_role("button", name="Promote anyway"), page.get_by_text("It is the best one now")
+        anyway.or_(done).first.wait_for()
+        if anyway.count():
+            anyway.press("Enter")
+        done.wait_for()
+        check_nobody_is_kept_out(page)
+    log.check()
 
 
 def test_an_onnx_file_is_made_read_about_and_downloaded(browser: Browser, address: str, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from static_gesture_classification.row_arrays import SelectedRows
 from static_gesture_classification.training import mapped_memory
-from static_gesture_classification.training.inputs import CropsOrNone, SelectedRows
+from static_gesture_classification.training.inputs import CropsOrNone
 from static_gesture_classification.training.mapped_memory import MappedMemory
 
 MIB = 2**20

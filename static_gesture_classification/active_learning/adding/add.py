@@ -61,7 +61,7 @@ def add_gesture(start: Start, settings: AddSettings) -> None:
     about = (settings.poses, settings.seed, settings.gesture, namesakes.labels)
     known = gather_known_hands(settings.workspaces, vocabulary, *about)
     lesson = make_lesson(start, samples, variants, known, settings)
-    entries = extend_weights(start, lesson, settings)
+    entries = extend_weights(start, lesson, settings.gesture, settings.seed)
     added = Start(settings.output, entries, classifier_of(entries, settings.output))
     check_old_gestures(start, added, known, settings)
     keep(added, samples, variants, namesakes, settings)
@@ -188,9 +188,9 @@ def _refuse_old(sentence: str, settings: AddSettings) -> None:
     note(sentence)
 
 
-def extend_weights(start: Start, lesson: GestureLesson, settings: AddSettings) -> dict[str, Any]:
+def extend_weights(start: Start, lesson: GestureLesson, gesture: str, seed: int) -> dict[str, Any]:
     """The entries of the checkpoint that knows the gesture, with weights for use where it had some."""
-    about = (settings.gesture, lesson, settings.seed)
+    about = (gesture, lesson, seed)
     entries = extend(start.entries, start.classifier, *about)
     if FOR_USE in start.entries:
         used = entries_for_use(start.entries)

@@ -12,6 +12,7 @@ from static_gesture_classification.errors import DataError
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.crops import SAMPLES, open_crops
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.row_arrays import expect_single_rows
 from static_gesture_classification.samples import BOX, image_path
 
 GREY = 200  # of a picture that could not be read
@@ -35,6 +36,7 @@ class Pictures:
         self.unreadable: dict[str, str] = {}
         if self.folder is not None:
             self._crops = open_crops(self.folder)
+            expect_single_rows(self._crops)
             table = pq.read_table(self.folder / SAMPLES, columns=["sample_id", "gesture"], partitioning=None)
             self._ids = pd.Index(table.column("sample_id").to_pandas())
             self._gestures = table.column("gesture").to_pandas().to_numpy(dtype=object)

@@ -68,22 +68,6 @@ def by_neighbours(embeddings: Singles, seed: int, folder: Path) -> Singles:
     return places
 
 
-def inside(places: Singles, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which places lie inside a polygon: bool (n,), by the number of its edges to their right.
-
-    Args:
-        places: (n, 2).
-        corners: (k, 2), k >= 3, in order; the last is joined to the first.
-    """
-    x, y = places[:, 0].astype(np.float64), places[:, 1].astype(np.float64)
-    within = np.zeros(len(places), bool)
-    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        crossed = (y1 > y) != (y2 > y)
-        if y1 != y2:
-            within ^= crossed & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
-    return within
-
-
 def _age(path: Path) -> int:
     """When a file was written; 0 where it has gone meanwhile."""
     try:

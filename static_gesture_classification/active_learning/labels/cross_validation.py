@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,11 @@ from sklearn.preprocessing import StandardScaler
 
 from static_gesture_classification.arrays import Singles
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.preparation.crops import SAMPLES, open_crops
+from static_gesture_classification.preparation.crops import SAMPLES
+from static_gesture_classification.preparation.described_crops import open_described
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
-from static_gesture_classification.preparation.splitting.descriptors import describe_crops
+from static_gesture_classification.preparation.splitting.crop_source import CropSource
+from static_gesture_classification.preparation.splitting.descriptors import whiten
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import track
@@ -112,7 +114,7 @@ def of_landmarks(samples: pd.DataFrame, folder: Path) -> Features:
     return Features(FROM_LANDMARKS, values, known)
 
 
-def of_pictures(crops: SelectedCrops, seed: int) -> Features:
+def of_pictures(crops: CropSource, seed: int) -> Features:
     """Embeddings of a network that was trained on ImageNet alone, and gradients, both as 128 principal components."""
     network, width = backbone(IMAGENET, pretrained=True)
     frozen = CropNetwork(network, width, 2, MEAN, DEVIATION).eval()
@@ -120,33 +122,15 @@ def of_pictures(crops: SelectedCrops, seed: int) -> Features:
         embedded = [
             frozen.embed(torch.from_numpy(batch).permute(0, 3, 1, 2)).numpy() for batch in _batches(crops, "embeddings")
         ]
-    parts = [np.concatenate(embedded), describe_crops(cast(np.ndarray, crops), seed).descriptors]
+    parts = [np.concatenate(embedded), whiten(crops.facts().gradients, seed)]
     reduced = [PCA(min(PCA_COMPONENTS, *part.shape), random_state=seed).fit_transform(part) for part in parts]
     unit = [part / np.maximum(part.std(), 1e-9) for part in reduced]
     return Features(FROM_PICTURES, np.concatenate(unit, axis=1).astype(np.float32), np.ones(len(crops), bool))
 
 
-class SelectedCrops:
-    """Some rows of memory-mapped crops, read on access.
-
-    Args:
-        crops: (n, size, size, 3) uint8.
-        rows: (m,) which of them, in order.
-    """
-
-    def __init__(self, crops: np.ndarray, rows: np.ndarray) -> None:
-        self._crops, self._rows = crops, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, which: slice | np.ndarray) -> np.ndarray:
-        return np.asarray(self._crops[self._rows[which]])
-
-
-def select_crops(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
+def select_crops(samples: pd.DataFrame, folder: Path) -> CropSource:
     """The crops of samples, in their order. Raises `DataError` where some have none."""
-    crops = open_crops(folder)
+    crops = open_described(folder)
     rows = pd.Index(read_rows(folder / SAMPLES, ["sample_id"])["sample_id"]).get_indexer(samples["sample_id"])
     if (rows < 0).any():
         missing = samples["sample_id"].to_numpy()[rows < 0]
@@ -154,7 +138,7 @@ def select_crops(samples: pd.DataFrame, folder: Path) -> SelectedCrops:
             f"{len(missing):,} samples have no crop in {folder} (the first is {missing[0]}): they were made from other "
             "data; run dvc repro"
         )
-    return SelectedCrops(crops, rows)
+    return crops.take(rows)
 
 
 def cross_validate(features: Features, labels: np.ndarray, subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -211,7 +195,7 @@ def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.maximum(softmax(logits, axis=1)[np.arange(len(labels)), labels], 1e-12)).mean())
 
 
-def _batches(crops: SelectedCrops, what: str) -> Iterator[np.ndarray]:
+def _batches(crops: CropSource, what: str) -> Iterator[np.ndarray]:
     starts = range(0, len(crops), FOLD_BATCH)
     for start in track(starts, what, len(starts), "batches"):
         yield crops[start : start + FOLD_BATCH]

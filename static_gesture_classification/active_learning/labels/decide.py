@@ -102,7 +102,7 @@ def decide(settings: FixLabelsSettings, fixes: Sequence[LabelFix], vocabulary: V
     """The fixes with what the command line decides; see `decisions_from` and `remove_fix`."""
     if settings.undo is not None:
         return remove_fix(fixes, settings.undo, settings.fixes)
-    decisions = decisions_from(settings, read_rows(settings.index), fixes, vocabulary)
+    decisions = decisions_from(settings, read_rows(settings.index, ["sample_id", "gesture"]), fixes, vocabulary)
     return add_decisions(fixes, decisions, signature(settings.who))
 
 
@@ -113,7 +113,7 @@ def decisions_from(
 
     Args:
         settings: name a sample or a table.
-        index: the indexed samples, whose labels are corrected already.
+        index: the indexed samples (sample_id, gesture), whose labels are corrected already.
         fixes: so far; dropped samples are known from them alone.
         vocabulary: the gestures.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def predictions_of_val(path: Path, vocabulary: Vocabulary) -> Predictions | None
 def same_picture_other_label(samples: pd.DataFrame, settings: LabelIssueSettings) -> Links:
     """Near-duplicates with different labels, by row."""
     crops = select_crops(samples, settings.features.crops)
-    return near_duplicates(cast(np.ndarray, crops), pd.factorize(samples["gesture"])[0], settings.seed)
+    return near_duplicates(crops, pd.factorize(samples["gesture"])[0], settings.seed)
 
 
 def draw_issues(

@@ -24,14 +24,18 @@ from static_gesture_classification.active_learning.labels.cross_validation impor
     cross_validate,
     temper,
 )
-from static_gesture_classification.active_learning.labels.suggestions import SHORT, Suggestion
+from static_gesture_classification.active_learning.labels.suggestions import (
+    CROSS_VALIDATION,
+    DUPLICATE,
+    SHORT,
+    VALIDATION,
+    Suggestion,
+)
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import LabelFixes
 from static_gesture_classification.preparation.splitting.near_duplicates import Links
 from static_gesture_classification.samples import group_of
-
-CROSS_VALIDATION, VALIDATION, DUPLICATE = "cross-validation", "validation", "near-duplicate"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.label_fixes import DROP
 
 YES, KEEP = "yes", "keep"
+CROSS_VALIDATION, VALIDATION, DUPLICATE = "cross-validation", "validation", "near-duplicate"  # how evidence begins
 SHORT = 10  # digits of a sample's id that tables show; `gestures fix-labels` takes them too
 SUGGESTION_COLUMNS = (
     "decision", "sample", "from", "to", "quality", "likely", "evidence", "split", "source", "subject", "image",
@@ -54,6 +55,25 @@ class Suggestion:
     image: str
     decision: str = ""
     line: int = 0
+
+    @property
+    def why(self) -> str:
+        """The evidence in words.
+
+        >>> where = ("val", "hands", "ann", "1.jpg")
+        >>> Suggestion("s", "ONE", "TWO", 0.1, True, "validation 0.90; near-duplicate 0.98 of b02 (TWO)", *where).why
+        'the model, which did not learn from this picture, says TWO (0.90); nearly the same picture has another label: \
+0.98 of b02 (TWO)'
+        """
+        return "; ".join(self._in_words(part) for part in self.evidence.split("; "))
+
+    def _in_words(self, evidence: str) -> str:
+        kind, _, about = evidence.partition(" ")
+        if kind == CROSS_VALIDATION:
+            return f"a quick classifier that never saw this person says {self.to} ({about})"
+        if kind == VALIDATION:
+            return f"the model, which did not learn from this picture, says {self.to} ({about})"
+        return f"nearly the same picture has another label: {about}" if kind == DUPLICATE else evidence
 
     @property
     def verdict(self) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,8 @@ from static_gesture_classification.active_learning.planning.plan_file import Pla
 from static_gesture_classification.arrays import Integers, Singles
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
-from static_gesture_classification.preparation.crops import open_crops
+from static_gesture_classification.preparation.described_crops import open_described
+from static_gesture_classification.preparation.splitting.crop_source import CropSource, JoinedCrops
 from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, near_duplicates
 from static_gesture_classification.samples import group_of, read_rows
 from static_gesture_classification.terminal import track
@@ -129,8 +129,8 @@ class CandidateCrops:
 def crop_candidates(pool: Pool, rows: Sequence[int], settings: MiningSettings) -> CandidateCrops:
     """Cut candidates (pool rows, which may repeat) out, and compare them with the index and with each other."""
     folder = settings.workspace.crops
-    index = open_crops(folder) if (folder / CROPS_FILE).is_file() else None
-    size = settings.crops.size if index is None else index.shape[1]
+    index = open_described(folder) if (folder / CROPS_FILE).is_file() else None
+    size = settings.crops.size if index is None else index.size
     distinct = np.array(sorted(set(rows)), np.int64)
     seen = track(cut_crops(pool.samples, distinct, size, settings.crops.margin), "candidates", len(distinct), "hands")
     cut = {row: crop for row, crop in seen if not isinstance(crop, str)}
@@ -153,17 +153,17 @@ def _find_held_out(settings: MiningSettings, count: int) -> npt.NDArray[np.bool_
 def _compare(
     candidates: CandidateCrops,
     own: Integers,
-    index: np.ndarray | None,
+    index: CropSource | None,
     away: npt.NDArray[np.bool_],
     subjects: npt.NDArray[np.object_],
     seed: int,
 ) -> None:
     """Fill in which candidates are near-duplicates."""
-    crops = candidates.crops
-    everything = crops if index is None else ConcatenatedCrops(index, crops)
+    crops = CropSource(candidates.crops)
+    everything = crops if index is None else JoinedCrops(index, crops)
     before = 0 if index is None else len(index)
     groups = np.concatenate([np.zeros(before, np.int64), 1 + np.arange(len(own))])
-    links = near_duplicates(everything, groups, seed, np.where(groups, UNSETTLED, 0))  # type: ignore[arg-type]
+    links = near_duplicates(everything, groups, seed, np.where(groups, UNSETTLED, 0))
     for first, second in zip(links.first.tolist(), links.second.tolist(), strict=True):
         row = int(own[second - before])
         if first < before:
@@ -174,25 +174,6 @@ def _compare(
             other = int(own[first - before])
             candidates.same.setdefault(row, set()).add(other)
             candidates.same.setdefault(other, set()).add(row)
-
-
-class ConcatenatedCrops:
-    """Two arrays of crops as one, without copying the first, which is memory-mapped and may be large."""
-
-    def __init__(self, first: np.ndarray, second: np.ndarray) -> None:
-        self.first, self.second = first, second
-        self.shape = (len(first) + len(second), *first.shape[1:])
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        rows = np.arange(len(self))[key]
-        result = np.empty((len(rows), *self.shape[1:]), self.second.dtype)
-        early = rows < len(self.first)
-        result[early] = self.first[rows[early]]
-        result[~early] = self.second[rows[~early] - len(self.first)]
-        return result
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from static_gesture_classification.active_learning.mining.found_hands import find_hands
 from static_gesture_classification.active_learning.mining.hand_inputs import (
@@ -30,7 +32,7 @@ from static_gesture_classification.active_learning.mining.settings import Mining
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.inference.embedding_store import EmbeddingStore
 from static_gesture_classification.preparation.index import read_sources
-from static_gesture_classification.samples import group_of, image_path, read_rows
+from static_gesture_classification.samples import are_among, group_of, image_path, read_rows
 from static_gesture_classification.terminal import say, track
 from static_gesture_classification.training.checkpoint import Classifier
 
@@ -159,12 +161,12 @@ def leave_out_known(hands: PoolHands, settings: MiningSettings) -> None:
     hands.keep(~hands.samples["split"].isin(HELD_OUT_SPLITS).to_numpy(), "are in the source's own val or test split")
     if settings.workspace.index_table.is_file():
         known = read_rows(settings.workspace.index_table, ["sample_id", "root", "image"])
-        hands.keep(~hands.samples["sample_id"].isin(known["sample_id"]).to_numpy(), "are in the index already")
+        hands.keep(~are_among(hands.samples["sample_id"], known["sample_id"]), "are in the index already")
         hands.keep(~_in_images_of(known, hands.samples), "are in images that are in the index already")
     if settings.workspace.split_table.is_file():
         table = read_rows(settings.workspace.split_table, ["split", "source", "subject", "session", "image"])
         away = table[table["split"].isin(HELD_OUT_SPLITS)]
-        own = group_of(hands.samples).isin(set(group_of(away))).to_numpy()
+        own = are_among(group_of(hands.samples), group_of(away).unique())
         hands.keep(~own, "are of people who are held out for val or test")
 
 
@@ -174,11 +176,17 @@ def _in_images_of(known: pd.DataFrame, samples: pd.DataFrame) -> np.ndarray:
     def paths(table: pd.DataFrame) -> list[Path]:
         return [image_path(root, image).resolve() for root, image in zip(table["root"], table["image"], strict=True)]
 
-    names = {image.rpartition("/")[2] for image in samples["image"]}
-    images = set(paths(known[known["image"].str.rpartition("/")[2].isin(names)]))
-    if not images:
-        return np.zeros(len(samples), bool)
-    return np.array([path in images for path in paths(samples)], bool)
+    names, known_names = _file_names(samples), _file_names(known)
+    images = set(paths(known[are_among(known_names, names)]))
+    same_name = np.flatnonzero(are_among(names, known_names))
+    result = np.zeros(len(samples), bool)
+    result[same_name] = [path in images for path in paths(samples.iloc[same_name])]
+    return result
+
+
+def _file_names(samples: pd.DataFrame) -> pd.Series:
+    """The file name of each image, without its folders."""
+    return pd.Series(pc.replace_substring_regex(pa.array(samples["image"], pa.string()), "(?s)^.*/", ""))
 
 
 def embed(hands: PoolHands, classifier: Classifier, settings: MiningSettings) -> Pool:

@@ -49,6 +49,7 @@ from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.sources.recorded import RECORDED
 from static_gesture_classification.terminal import in_number, say
 
+PLAN_COLUMNS = ("sample_id", "image", "root", *BOX, "gesture", "source", "subject", "session", "split")
 FEWEST = 3  # gestures that are planned where nothing is confused and none falls short
 
 
@@ -152,7 +153,7 @@ def make_plan(settings: PlanSettings, vocabulary: Vocabulary) -> RecordingPlan:
     """
     about = settings.patterns.confusions
     confusions = find_confusions(read_errors(about.predictions, vocabulary), about.bootstrap, about.seed)
-    samples = read_rows(settings.samples)
+    samples = read_rows(settings.samples, PLAN_COLUMNS)
     counted = samples[~samples["source"].isin(settings.uncounted_sources)]
     pairs = worth_following(confusions, vocabulary, settings.least_errors)
     lacking = little_data(counted, vocabulary, settings.wanted, fallback=not pairs)

@@ -22,8 +22,10 @@ import pandas as pd
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
-from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, CropRows, near_duplicates
+from static_gesture_classification.preparation.splitting.crop_source import CropSource
+from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
+from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, read_rows
 
 NO_SPLIT = ""
@@ -54,17 +56,21 @@ class FrozenSplit:
         return {split: int(joined[split]) for split in SPLITS if split in joined.index}
 
 
-def earlier_splits(tables: Sequence[Path]) -> dict[str, str]:
-    """Sample id -> split, by the first of these tables that holds it; missing tables are skipped."""
-    splits: dict[str, str] = {}
-    for path in reversed([path for path in tables if path.is_file()]):
-        table = read_rows(path, ["sample_id", "split"])
-        splits |= dict(zip(table["sample_id"], table["split"], strict=True))
-    return splits
+def earlier_splits(tables: Sequence[Path]) -> pd.Series:
+    """Split by sample id, from the first of these tables that holds it; missing tables are skipped."""
+    found = [read_rows(path, ["sample_id", "split"]) for path in tables if path.is_file()]
+    if not found:
+        return pd.Series(dtype=str)
+    splits = pd.concat(found).drop_duplicates("sample_id") if len(found) > 1 else found[0]
+    return splits.set_index("sample_id")["split"]
 
 
 def freeze_split(
-    samples: pd.DataFrame, crops: np.ndarray, earlier: dict[str, str], settings: SplitSettings, vocabulary: Vocabulary
+    samples: pd.DataFrame,
+    crops: CropSource | Rows,
+    earlier: pd.Series,
+    settings: SplitSettings,
+    vocabulary: Vocabulary,
 ) -> FrozenSplit:
     """Fill in the splits of new samples; known ones keep theirs.
 
@@ -78,11 +84,12 @@ def freeze_split(
     Raises:
         DataError: nothing is divided yet, and there are too few subjects to do so.
     """
-    known = samples["sample_id"].isin(earlier).to_numpy()
+    at = earlier.index.get_indexer(pd.Index(samples["sample_id"]))
+    known = at >= 0
     if not known.any():
         divided, _ = split_samples(samples, crops, settings, vocabulary)
         return FrozenSplit(samples.assign(split=divided["split"].to_numpy()), ~known, divided_anew=True)
-    splits = samples["sample_id"].map(earlier).to_numpy(object)
+    splits = np.where(known, earlier.to_numpy(object)[at], NO_SPLIT)
     splits[~known] = splits_of_new(samples, splits, known, settings)
     in_test = ~known & (splits == TEST)
     splits[in_test] = NO_SPLIT
@@ -107,12 +114,12 @@ def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str
     """Subject -> split, for subjects that are in one."""
     found: dict[int, str] = {}
     for split in reversed(SPLIT_ORDER):
-        found |= dict.fromkeys(subjects[splits == split].tolist(), split)
+        found |= dict.fromkeys(np.unique(subjects[splits == split]).tolist(), split)
     return found
 
 
 def same_moment(
-    samples: pd.DataFrame, crops: np.ndarray, splits: np.ndarray, known: np.ndarray, seed: int
+    samples: pd.DataFrame, crops: CropSource | Rows, splits: np.ndarray, known: np.ndarray, seed: int
 ) -> np.ndarray:
     """New train samples whose session has a near-duplicate of a known sample of val or test: bool (n,)."""
     new = np.flatnonzero(~known & (splits == TRAIN))
@@ -121,6 +128,6 @@ def same_moment(
         return np.zeros(len(samples), bool)
     rows = np.concatenate([new, held_out])
     old = (np.arange(len(rows)) >= len(new)).astype(int)
-    links = near_duplicates(CropRows(crops, rows), old, seed, np.where(old, 0, UNSETTLED))  # type: ignore[arg-type]
+    links = near_duplicates(CropSource.of(crops).take(rows), old, seed, np.where(old, 0, UNSETTLED))
     sessions = identity(samples, "session")
     return np.isin(sessions, sessions[rows[links.first]]) & ~known & (splits == TRAIN)

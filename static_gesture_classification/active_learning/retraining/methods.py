@@ -28,7 +28,7 @@ from static_gesture_classification.evaluation.contenders import training_subject
 from static_gesture_classification.evaluation.paired_comparison import unit_noun
 from static_gesture_classification.preparation.crops import open_crops
 from static_gesture_classification.preparation.split import tie_rows
-from static_gesture_classification.samples import read_arrow, read_rows, to_frame, with_texts, write_samples
+from static_gesture_classification.samples import are_among, read_arrow, read_rows, to_frame, with_texts, write_samples
 from static_gesture_classification.terminal import note, say
 from static_gesture_classification.training.answers import background_index, fit_calibration
 from static_gesture_classification.training.calibrate import subject_weights
@@ -133,7 +133,7 @@ def finetune(settings: RetrainSettings) -> None:
     """Train all layers of the starting checkpoint on samples new since the pipeline's split, and some known ones."""
     table = read_arrow(settings.workspace.split_table)
     samples = to_frame(table.drop_columns(["landmarks"]))
-    known = samples["sample_id"].isin(earlier_splits([settings.pipeline.split_table])).to_numpy()
+    known = are_among(samples["sample_id"], earlier_splits([settings.pipeline.split_table]).index)
     left_out = known & (samples["split"] == TRAIN).to_numpy()
     gestures, seed = samples["gesture"].to_numpy(object), settings.training.seed
     left_out[replay(gestures, left_out, settings.finetune.replayed, seed)] = False

@@ -41,8 +41,9 @@ from static_gesture_classification.active_learning.retraining.settings import HE
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
     SUBJECTS_KEY,
-    VERSION_COLUMNS,
+    VERSION_FIELD,
     data_version,
     read_checkpoint_record,
 )
@@ -73,10 +74,11 @@ from static_gesture_classification.evaluation.promote import (
 )
 from static_gesture_classification.preparation.crop_store import CROPS_FILE, RECORDS
 from static_gesture_classification.preparation.crops import REJECTED_CSV, REPORT, SAMPLES, build_crops, open_crops
+from static_gesture_classification.preparation.described_crops import open_described
 from static_gesture_classification.preparation.index import index_sources
 from static_gesture_classification.preparation.landmarks import build_landmarks
 from static_gesture_classification.process_lock import ProcessLock
-from static_gesture_classification.samples import SPLITS, read_arrow, read_rows, to_frame, with_texts, write_samples
+from static_gesture_classification.samples import SPLITS, read_arrow, to_frame, with_texts, write_samples
 from static_gesture_classification.terminal import begin_stage, note, say
 from static_gesture_classification.tracking.run_list import find_run
 from static_gesture_classification.training import hardware
@@ -128,10 +130,10 @@ def retrain(settings: RetrainSettings) -> Comparison | None:
         with clock.time("train"):
             train_by_method(settings)
         with clock.time("evaluate"):
-            predictions = evaluate(settings)
+            predictions = evaluate(settings, frozen)
         with clock.time("compare"):
-            result, decision = compare_with_previous(settings, predictions)
-            decision = prefer(settings, decision)
+            result, decision = compare_with_previous(settings, frozen, predictions)
+            decision = prefer(settings, frozen, decision)
         outcome = RetrainOutcome(settings.method, frozen, predictions, result, decision, clock.seconds)
         write_outcome(outcome, workspace)
         show_outcome(outcome, workspace)
@@ -186,7 +188,7 @@ def split(settings: RetrainSettings) -> FrozenSplit:
     cut = read_arrow(folder / SAMPLES)
     frozen = freeze_split(
         to_frame(cut.drop_columns(["landmarks"])),
-        open_crops(folder),
+        open_described(folder, settings.pipeline.crops),
         earlier_splits([settings.pipeline.split_table, table]),
         settings.split,
         settings.index.vocabulary,
@@ -201,19 +203,18 @@ def split(settings: RetrainSettings) -> FrozenSplit:
     return frozen
 
 
-def val_rows(workspace: Workspace) -> tuple[pd.DataFrame, np.ndarray]:
+def val_rows(frozen: FrozenSplit) -> tuple[pd.DataFrame, np.ndarray]:
     """The samples of val, and their rows in the split table."""
-    samples = read_rows(workspace.split_table)
-    rows = np.flatnonzero(samples["split"] == VAL)
-    return samples.iloc[rows].reset_index(drop=True), rows
+    rows = np.flatnonzero(frozen.samples["split"] == VAL)
+    return frozen.samples.iloc[rows].reset_index(drop=True), rows
 
 
-def evaluate(settings: RetrainSettings) -> Predictions | None:
+def evaluate(settings: RetrainSettings, frozen: FrozenSplit) -> Predictions | None:
     """Write the trained checkpoint's predictions on val, for the comparison, confusions and the plan.
 
     None if val is empty.
     """
-    val, rows = val_rows(settings.workspace)
+    val, rows = val_rows(frozen)
     if not len(val):
         note("val has no samples, so there is nothing to measure on")
         return None
@@ -224,17 +225,23 @@ def evaluate(settings: RetrainSettings) -> Predictions | None:
         trained = find_contender(str(settings.workspace.trained), contenders.runs)
         predictions = predict_samples(val, trained, contenders)
     write_predictions(predictions, settings.workspace.predictions(VAL))
-    keep_in_run(predictions, settings.workspace)
+    keep_in_run(predictions, frozen, settings.workspace)
     return predictions
 
 
-def keep_in_run(predictions: Predictions, workspace: Workspace) -> None:
-    """Keep predictions on val with the run that was trained, as a full training does: for its matrix and interval."""
+def keep_in_run(predictions: Predictions, frozen: FrozenSplit, workspace: Workspace) -> None:
+    """Keep with the run that was trained what a full training keeps: its predictions on val, for matrix and interval;
+    the data version; and whom it was trained on, without which it could not be compared.
+    """
     record = read_checkpoint_record(workspace.trained.with_suffix(".json")) or {}
     run = find_run(str(record.get("run")), workspace.runs)
-    if run is not None and isinstance(record.get("epoch"), int):
-        path = predictions_file(run, VAL, record["epoch"])
-        write_predictions(Predictions(predictions.table, predictions.gestures), path)
+    if run is None or not isinstance(record.get("epoch"), int):
+        return
+    path = predictions_file(run, VAL, record["epoch"])
+    write_predictions(Predictions(predictions.table, predictions.gestures), path)
+    run.log_values({VERSION_FIELD: data_version(frozen.samples)})
+    if isinstance(record.get(SUBJECTS_KEY), str):
+        run.log_text(SUBJECTS_FIELD, "\n".join(record[SUBJECTS_KEY].split()))
 
 
 def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarray) -> Predictions:
@@ -246,7 +253,7 @@ def predict_by_head(settings: RetrainSettings, val: pd.DataFrame, rows: np.ndarr
 
 
 def compare_with_previous(
-    settings: RetrainSettings, predictions: Predictions | None
+    settings: RetrainSettings, frozen: FrozenSplit, predictions: Predictions | None
 ) -> tuple[Comparison | None, PromotionDecision]:
     """Compare the trained checkpoint with the quick loop's best one, or with its start; and decide.
 
@@ -259,7 +266,7 @@ def compare_with_previous(
         return None, PromotionDecision(True, "there was none before")
     new = replace(find_contender(str(workspace.trained), contenders.runs), table=predictions)
     try:
-        result = compare(contender_before(settings, before), new, settings.compare)
+        result = compare(contender_before(settings, frozen, before), new, settings.compare)
         write_comparison(result, settings.compare.output)
         show_comparison(result)
         return result, decide_best(settings, result, new)
@@ -269,12 +276,12 @@ def compare_with_previous(
         return None, decision
 
 
-def contender_before(settings: RetrainSettings, before: Path) -> Contender:
+def contender_before(settings: RetrainSettings, frozen: FrozenSplit, before: Path) -> Contender:
     """The contender to compare with; the starting checkpoint's predictions come from stored embeddings."""
     old = find_contender(str(before), settings.compare.contenders.runs)
     if settings.method not in METHODS_WITH_START:
         return old
-    val, rows = val_rows(settings.workspace)
+    val, rows = val_rows(frozen)
     start = load_classifier(settings.start)
     stored = predictions_of(sample_keys(val), embed_rows(settings, start, rows).probabilities, start.vocabulary)
     return replace(old, subjects=training_subjects(settings.start, settings.pipeline.runs), table=stored)
@@ -291,7 +298,7 @@ def decide_best(settings: RetrainSettings, result: Comparison, new: Contender) -
     return PromotionDecision(verdict.promote, verdict.reason, undecided=verdict.undecided)
 
 
-def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionDecision:
+def prefer(settings: RetrainSettings, frozen: FrozenSplit, decision: PromotionDecision) -> PromotionDecision:
     """Promote the trained checkpoint in the quick loop if the decision, or the user, says so."""
     workspace = settings.workspace
     content, entries = workspace.trained.read_bytes(), read_checkpoint(workspace.trained)
@@ -300,7 +307,7 @@ def prefer(settings: RetrainSettings, decision: PromotionDecision) -> PromotionD
     origin = CheckpointOrigin(
         record.get("run"),
         record.get("checkpoint"),
-        data_version(read_rows(workspace.split_table, VERSION_COLUMNS)),
+        data_version(frozen.samples),
         None if subjects is None else str(subjects).split(),
     )
     candidate = PromotionCandidate(content, make_record(entries, content, origin, settings.training.configuration))

@@ -1,8 +1,8 @@
-"""What is kept of each crop to find near-duplicates: a hash, a small grey picture, and a whitened gradient descriptor.
+"""What is kept of each crop to find near-duplicates: a hash, a small grey picture, and a histogram of its gradients.
 
-The descriptor is a histogram of oriented gradients (4 x 4 cells, 8 directions; Dalal and Triggs, CVPR 2005), reduced to
-64 whitened principal components, which removes the structure that all hands share. Crops are read once, in order, and
-1.3 KiB of each is kept, so that millions of them fit in memory.
+Histograms of oriented gradients (4 x 4 cells, 8 directions; Dalal and Triggs, CVPR 2005) are compared as 64 whitened
+principal components, which removes the structure that all hands share. Crops are read once, in order; 1.5 KiB of each
+is kept, in memory or on disk (`crop_source`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ import numpy.typing as npt
 
 from static_gesture_classification.arrays import Integers, Singles
 from static_gesture_classification.preparation.splitting.correlation import area_weights, blur_weights
+from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.terminal import progress_bar
 
 CELLS, DIRECTIONS, COMPONENTS = 4, 8, 64
 GRADIENT_SIDE = 48  # pixels at which gradients are taken
 THUMBNAIL_SIDE = 32  # pixels
+GRADIENTS = CELLS * CELLS * DIRECTIONS
 FIT_ROWS = 20_000  # that the principal components are fitted to
-CROPS_AT_ONCE = 256
+CROPS_AT_ONCE, GRADIENTS_AT_ONCE = 256, 8192
 BLANK = 8  # grey levels between the darkest and the brightest value
 
 _Part = TypeVar("_Part")
@@ -38,51 +40,55 @@ class CropFacts:
     Args:
         digests: uint64 (n,), a hash of the pixels, 0 for a blank crop.
         thumbnails: uint8 (n, 32, 32), grey.
-        descriptors: float32 (n, components), of unit length.
+        gradients: float32 (n, 128), oriented gradient histograms of unit length.
     """
 
-    digests: npt.NDArray[np.uint64]
-    thumbnails: npt.NDArray[np.uint8]
-    descriptors: Singles
+    digests: Rows
+    thumbnails: Rows
+    gradients: Rows
 
 
-def describe_crops(crops: np.ndarray, seed: int) -> CropFacts:
-    """Read all crops once, uint8 (n, size, size, 3); `seed` draws those that the components are fitted to."""
-    whitening = fit_whitening(crops, seed)
+def describe_crops(crops: Rows) -> CropFacts:
+    """Read all crops once, uint8 (n, size, size, 3)."""
     count = len(crops)
-    facts = CropFacts(
-        np.empty(count, np.uint64),
-        np.empty((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8),
-        np.empty((count, whitening.axes.shape[1]), np.float32),
-    )
-    starts = range(0, count, CROPS_AT_ONCE)
-    parts = in_parallel("descriptors", _describe, [(crops, start, whitening) for start in starts])
-    for start, part in zip(starts, parts, strict=True):
-        rows = slice(start, start + CROPS_AT_ONCE)
-        facts.digests[rows], facts.thumbnails[rows] = part.digests, part.thumbnails
-        facts.descriptors[rows] = part.descriptors
-    return facts
+    digests = np.empty(count, np.uint64)
+    thumbnails = np.empty((count, THUMBNAIL_SIDE, THUMBNAIL_SIDE), np.uint8)
+    gradients = np.empty((count, GRADIENTS), np.float32)
+    for rows, part in describe_in_order(crops, np.arange(count)):
+        digests[rows], thumbnails[rows], gradients[rows] = part.digests[:], part.thumbnails[:], part.gradients[:]
+    return CropFacts(digests, thumbnails, gradients)
 
 
-@dataclass(frozen=True)
-class Whitening:
-    """The projection of gradients to principal components at unit variance: `mean` (d,), `axes` (d, components)."""
-
-    mean: Singles
-    axes: Singles
+def describe_in_order(crops: Rows, rows: Integers) -> Iterator[tuple[Integers, CropFacts]]:
+    """Describe some of the crops, piece by piece: the rows of each piece, and what is kept of them."""
+    pieces = [rows[start : start + CROPS_AT_ONCE] for start in range(0, len(rows), CROPS_AT_ONCE)]
+    yield from zip(pieces, in_parallel("descriptors", _describe, [(crops, piece) for piece in pieces]), strict=True)
 
 
-def fit_whitening(crops: np.ndarray, seed: int) -> Whitening:
-    """Fit the projection to at most `FIT_ROWS` of the crops, drawn at random."""
-    rows = np.sort(np.random.default_rng(seed).permutation(len(crops))[:FIT_ROWS])
-    pieces = np.split(rows, range(CROPS_AT_ONCE, len(rows), CROPS_AT_ONCE))
-    gradients = np.concatenate(list(in_parallel("gradients", _gradients_of, [(crops, piece) for piece in pieces])))
-    mean = gradients.mean(axis=0)
+def whiten(gradients: Rows, seed: int) -> Singles:
+    """Gradients (n, 128) as principal components at unit variance: float32 (n, components), of unit length.
+
+    Args:
+        gradients: see `CropFacts`.
+        seed: draws the rows that the components are fitted to, `FIT_ROWS` at most.
+    """
+    rows = np.sort(np.random.default_rng(seed).permutation(len(gradients))[:FIT_ROWS])
+    mean, axes = _fit_whitening(gradients[rows])
+    descriptors = np.empty((len(gradients), axes.shape[1]), np.float32)
+    for start in range(0, len(gradients), GRADIENTS_AT_ONCE):
+        part = slice(start, start + GRADIENTS_AT_ONCE)
+        descriptors[part] = _unit((gradients[part] - mean) @ axes)
+    return descriptors
+
+
+def _fit_whitening(gradients: Singles) -> tuple[Singles, Singles]:
+    """The mean (d,), and the projection to principal components at unit variance (d, components)."""
+    mean: Singles = gradients.mean(axis=0)
     covariance = np.cov(gradients - mean, rowvar=False).astype(np.float64)
     variance, axes = np.linalg.eigh(np.nan_to_num(covariance))
     leading = np.argsort(-variance, kind="stable")[:COMPONENTS]
     scale = 1 / np.sqrt(variance[leading] + 1e-3 * max(float(variance.max()), 1e-12))
-    return Whitening(mean, (axes[:, leading] * scale).astype(np.float32))
+    return mean, (axes[:, leading] * scale).astype(np.float32)
 
 
 def in_parallel(what: str, work: Callable[..., _Part], calls: list[tuple]) -> Iterator[_Part]:
@@ -102,12 +108,12 @@ def grey_of(crops: np.ndarray) -> Singles:
     return grey
 
 
-def _describe(crops: np.ndarray, start: int, whitening: Whitening) -> CropFacts:
-    chunk = np.ascontiguousarray(crops[start : start + CROPS_AT_ONCE])
+def _describe(crops: Rows, rows: Integers) -> CropFacts:
+    chunk = np.ascontiguousarray(crops[rows])
     grey = grey_of(chunk)
     shrink = area_weights(grey.shape[1], THUMBNAIL_SIDE)
     thumbnails = np.rint(shrink @ grey @ shrink.T).astype(np.uint8)
-    return CropFacts(_digests(chunk), thumbnails, _unit((_gradients(grey) - whitening.mean) @ whitening.axes))
+    return CropFacts(_digests(chunk), thumbnails, _gradients(grey))
 
 
 def _digests(chunk: np.ndarray) -> npt.NDArray[np.uint64]:
@@ -116,12 +122,8 @@ def _digests(chunk: np.ndarray) -> npt.NDArray[np.uint64]:
     return np.where(flat.max(axis=1) - flat.min(axis=1) >= BLANK, np.array(digests, np.uint64), np.uint64(0))
 
 
-def _gradients_of(crops: np.ndarray, rows: Integers) -> Singles:
-    return _gradients(grey_of(crops[rows]))
-
-
 def _gradients(grey: Singles) -> Singles:
-    """Oriented gradient histograms: float32 (k, CELLS * CELLS * DIRECTIONS), unit length."""
+    """Oriented gradient histograms: float32 (k, GRADIENTS), unit length."""
     shrink = blur_weights(GRADIENT_SIDE, 1.0) @ area_weights(grey.shape[1], GRADIENT_SIDE)
     small = shrink @ grey @ shrink.T
     pool = _pooling_weights()

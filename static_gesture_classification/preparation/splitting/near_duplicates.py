@@ -4,8 +4,8 @@ A re-encoded, resized, brightened or slightly shifted copy is a near-duplicate, 
 recording. Two people who show the same gesture on a white wall are not. So fine structure is compared after alignment,
 in two steps:
 
-1. Candidates. Nearest neighbours by `descriptors` are searched in cells around randomly drawn rows, each row in its two
-   nearest cells: the work grows like n, not n^2.
+1. Candidates. Nearest neighbours by descriptors (`whiten`) are searched in cells around randomly drawn rows, each row
+   in its two nearest cells: the work grows like n, not n^2.
 2. Verification. The high-pass filtered middle of one crop is searched in the other over shifts and scales
    (`correlation`), first in small, then in full. The pair is a near-duplicate if the best correlation reaches `SAME`.
 
@@ -25,7 +25,9 @@ import numpy.typing as npt
 
 from static_gesture_classification.arrays import Doubles, Integers, Singles
 from static_gesture_classification.preparation.splitting.correlation import Band, correlate
-from static_gesture_classification.preparation.splitting.descriptors import describe_crops, grey_of, in_parallel
+from static_gesture_classification.preparation.splitting.crop_source import CropSource
+from static_gesture_classification.preparation.splitting.descriptors import grey_of, in_parallel, whiten
+from static_gesture_classification.row_arrays import Rows
 
 # Correlation from which two crops show the same moment. Measured on crops of 64 pixels: different people with the same
 # gesture reach at most 0.85 (160,905 pairs of close-ups of 154 people), all but the coarsest copies at least 0.9
@@ -68,20 +70,6 @@ class Links:
         return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
-class CropRows:
-    """Some rows of an array of crops, which is memory-mapped and may be large, read when they are asked for."""
-
-    def __init__(self, crops: np.ndarray, rows: Integers) -> None:
-        self.crops, self.rows = crops, rows
-        self.shape = (len(rows), *crops.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        return self.crops[self.rows[key]]
-
-
 @dataclass(frozen=True)
 class Parties:
     """Which rows may be paired: those of different `groups` int (n,) that are not `settled` int (n,) in one split."""
@@ -100,11 +88,13 @@ class Parties:
         return self.settled != splits[sizes.argmax()] if len(splits) else np.ones(len(self.settled), bool)
 
 
-def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int, settled: np.ndarray | None = None) -> Links:
+def near_duplicates(
+    crops: CropSource | Rows, groups: np.ndarray, seed: int, settled: np.ndarray | None = None
+) -> Links:
     """Find near-duplicates across groups.
 
     Args:
-        crops: uint8 (n, size, size, 3), may be memory-mapped; read in order, in chunks, then those that are alike.
+        crops: uint8 (n, size, size, 3); those that are not described yet are read in order, then those that are alike.
         groups: int (n,); pairs within one group are left out.
         seed: of the centres of the search cells.
         settled: int (n,), the split that a row stays in whatever it is linked to, or `UNSETTLED`; pairs settled in
@@ -113,9 +103,10 @@ def near_duplicates(crops: np.ndarray, groups: np.ndarray, seed: int, settled: n
     if len(np.unique(groups)) < 2:
         return Links.none()
     parties = Parties(groups.astype(np.int64), np.full(len(groups), UNSETTLED) if settled is None else settled)
-    facts = describe_crops(crops, seed)
-    copies = find_identical(facts.digests, parties)
-    first, second = candidate_pairs(facts.descriptors, parties, seed)
+    crops = CropSource.of(crops)
+    facts = crops.facts()
+    copies = find_identical(facts.digests[:], parties)
+    first, second = candidate_pairs(whiten(facts.gradients, seed), parties, seed)
     for pictures, band in ((facts.thumbnails, COARSE), (crops, FINE)):
         similarity = verify(pictures, first, second, band)
         same = similarity >= band.least
@@ -153,7 +144,7 @@ def candidate_pairs(descriptors: Singles, parties: Parties, seed: int) -> tuple[
     return keys // len(descriptors), keys % len(descriptors)
 
 
-def verify(pictures: np.ndarray, first: Integers, second: Integers, band: Band) -> Doubles:
+def verify(pictures: Rows, first: Integers, second: Integers, band: Band) -> Doubles:
     """Best correlation of each pair over shifts and scales, rounded to four decimals: float (m,).
 
     Args:
@@ -171,7 +162,7 @@ def verify(pictures: np.ndarray, first: Integers, second: Integers, band: Band) 
     return similarity
 
 
-def _correlate_rows(pictures: np.ndarray, first: Integers, second: Integers, band: Band) -> Singles:
+def _correlate_rows(pictures: Rows, first: Integers, second: Integers, band: Band) -> Singles:
     rows, at = np.unique(np.concatenate([first, second]), return_inverse=True)
     chosen = pictures[rows]
     greys = grey_of(chosen) if chosen.ndim == 4 else chosen.astype(np.float32)

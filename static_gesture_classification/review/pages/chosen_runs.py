@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import cast
 
 import pandas as pd
 from nicegui import ui
 
 from static_gesture_classification.active_learning.comparison.before_after import CompareSettings, Comparison, compare
 from static_gesture_classification.active_learning.comparison.report import (
+    WrittenComparison,
     advice,
     describe_change,
     list_comparison_remarks,
@@ -20,6 +22,7 @@ from static_gesture_classification.evaluation.contenders import find_contender
 from static_gesture_classification.evaluation.epochs import gesture_f1
 from static_gesture_classification.review import charts, frame, known_runs
 from static_gesture_classification.review.known_runs import KnownRun
+from static_gesture_classification.review.outcome_view import show_pairs
 from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.tracking.report import FOREMOST
@@ -90,7 +93,7 @@ def curves(data: Sequence[RunData]) -> None:
                 for number, each in enumerate(data)
                 if field in each.metrics
             ]
-            charts.show(charts.lines(title, drawn), f"{title} by epoch, of {len(drawn)} runs")
+            charts.show_lines(title, drawn, f"{title} by epoch, of {len(drawn)} runs")
 
 
 def gestures(data: Sequence[RunData], order: Sequence[str]) -> None:
@@ -212,6 +215,7 @@ def show_verdict(result: Comparison) -> None:
     body = "".join(_gesture_row(str(gesture), row) for gesture, row in rows.iterrows())
     ui.label("F1 of each gesture, worst change first").classes("text-weight-bold")
     wide(f'<table class="fields numbers"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+    show_pairs(cast(WrittenComparison, result.as_json()))
     for remark in list_comparison_remarks(result):
         ui.label(f"Note: {remark}").classes("max-w-prose text-caption")
 

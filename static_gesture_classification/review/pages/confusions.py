@@ -34,6 +34,12 @@ WORST = 8  # pairs in the list beside the matrix
 LOOKED_AT = 1.0  # seconds after which the pattern of a cell is searched: its pictures come first
 MOST_SUBJECTS = 300  # in the choice of persons, most errors first
 ANY = "all"
+HOW_TO_READ = (
+    "A row is what hands show, a column what the model takes them for: blue is right, orange is wrong. "
+    "Press a cell, or the name of a row or column, to see its samples. "
+    "Train is what the model learned from, val are other people."
+)
+STAKE = "Share of the gesture's samples (95 % interval), what the score would gain without this error, and whose it is."
 VAL, TRAIN = SPLITS
 
 
@@ -46,7 +52,7 @@ async def build(review: Review) -> None:
         split = TRAIN if split == TRAIN else VAL
         there = choices(review)
         if not there:
-            text = "Train a model and evaluate it; what it confuses on val appears here."
+            text = "Train a model; what it confuses, on people whom it did not learn from (val), appears here."
             frame.empty("grid_on", "No predictions yet", text, [("Train", "/retrain"), ("Runs", "/runs")])
             return
         named = frame.query("predictions")
@@ -108,6 +114,7 @@ class ConfusionsPage:
     async def show(self) -> None:
         """Build the content."""
         self._filters()
+        ui.label(HOW_TO_READ).classes("text-caption max-w-prose")
         with ui.row().classes("w-full gap-6 items-start"):
             self.matrix = Matrix(self.open_place)
             with ui.column().classes("gap-1").style("min-width: min(300px, 100%); flex: 1") as self.worst:
@@ -213,7 +220,7 @@ class ConfusionsPage:
         self.subject.set_options(self._subjects(), value=self._subject_name())
         self.refresh_matrix()
         rows = self.table.rows(self.cell)
-        self.heading.text = f"{self.cell.title}: {len(rows):,}"
+        self.heading.text = f"{self.cell.title[:1].upper()}{self.cell.title[1:]}: {len(rows):,}"
         self._chips()
         self.view.show(PredictedList(self.table, rows))
         self.pattern.text = ""
@@ -264,6 +271,8 @@ class ConfusionsPage:
         self.worst.clear()
         with self.worst:
             ui.label("Worst pairs" if pairs else "Nothing is confused").classes("text-h6")
+            if pairs:
+                ui.label(STAKE).classes("text-caption max-w-prose")
             for pair in pairs[:WORST]:
                 self._pair(pair)
 

@@ -22,7 +22,16 @@ from static_gesture_classification.tracking.report import (
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder
 from static_gesture_classification.tracking.trackers import flatten
 
-STYLE = """
+MEASURED = {  # see tracking.hardware
+    "cpu": "processors, % of the machine",
+    "memory": "memory, % of the machine",
+    "process_cpu": "the training, % of one processor",
+    "process_memory": "memory of the training, GiB",
+    "gpu_memory": "memory of the accelerator, GiB",
+}
+STYLE = (
+    charts.STYLE
+    + """
 <style>
   .fields { border-collapse: collapse; }
   .fields caption { text-align: left; font-weight: 600; padding: 4px 0; }
@@ -41,6 +50,7 @@ STYLE = """
   .pictures figcaption { font-size: 12px; }
 </style>
 """
+)
 
 
 async def configuration(known: KnownRun) -> None:
@@ -156,7 +166,7 @@ async def monitoring(known: KnownRun) -> None:
     rows = await frame.in_thread(known.folder.rows, SECONDS)
     wide = rows.pivot(index="step", columns="field", values="value").sort_index()
     names = {str(field): str(field).partition("/")[2] for field in wide.columns}
-    draw({name: (wide[[field]], [name]) for field, name in names.items()}, axis="seconds")
+    draw({MEASURED.get(name, name): (wide[[field]], [name]) for field, name in names.items()}, axis="seconds")
     facts: dict[str, dict[str, Any]] = {"source_code": {}, "monitoring": {}}
     for field, value in known.folder.values().items():
         group, _, name = field.partition("/")
@@ -175,7 +185,7 @@ def draw(
     with ui.element("div").classes("charts"):
         for title, (table, names) in plots.items():
             drawn = [charts.Line(name, table.iloc[:, number], number) for number, name in enumerate(names)]
-            charts.show(charts.lines(title, drawn, axis, marked), f"{title} by {axis}", height)
+            charts.show_lines(title, drawn, f"{title} by {axis}", axis, marked, height)
 
 
 def fields_html(fields: Mapping[str, Any], title: str = "") -> str:

@@ -49,7 +49,8 @@ class EpochScores:
             self.slider.on("input", self._moved, js_handler="event => emit(Number(event.target.value))", throttle=0.1)
             self._place(self._start())
             self.number = ui.label().classes("text-weight-bold").style("min-width: 3ch")
-            self.unit = ui.toggle([COUNTS, RATES], value=COUNTS, on_change=self.show).props("no-caps dense")
+            self.unit = ui.toggle([COUNTS, RATES], value=COUNTS, on_change=self.show)
+            self.unit.props('no-caps dense padding="4px 10px" aria-label="Counts or shares"')
         self.words = ui.label().props('role="status"')
         ui.label("Rows: what hands show; columns: what the model takes them for. A cell opens its samples.")
         with ui.row().classes("w-full gap-x-8 gap-y-4 items-start"):

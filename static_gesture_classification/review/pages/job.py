@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from nicegui import ui
@@ -10,10 +11,13 @@ from static_gesture_classification.images import UnreadableImageError, read_imag
 from static_gesture_classification.review import frame, outcome_view
 from static_gesture_classification.review.job_view import JobView
 from static_gesture_classification.review.jobs import Job
+from static_gesture_classification.review.pages import full_outcome
+from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.starting import start_adding
 
 QUICK = ("retrain", "first-model")
+FULL = ("repro",)
 ADD = "add"
 
 
@@ -21,7 +25,7 @@ async def build(review: Review) -> None:
     """Show the job that the address names."""
 
     async def ended(job: Job) -> None:
-        if job.kind in QUICK:
+        if job.kind in (*QUICK, *FULL):
             await _show_outcome(job, review)
         if job.kind == ADD:
             await _show_sheet(job, review)
@@ -31,21 +35,23 @@ async def build(review: Review) -> None:
             for label, address in job.next_steps:
                 ui.button(label, on_click=lambda _, to=address: ui.navigate.to(to)).props("no-caps")
 
+    ui.add_head_html(STYLE)
     await JobView(review.jobs, frame.part("job"), ended).build()
 
 
 async def _show_outcome(job: Job, review: Review) -> None:
     if job.status != "finished":
         return
-    if await frame.in_thread(_newest, review) == job.name:
-        await outcome_view.show_last(review)
+    kinds, show = (QUICK, outcome_view.show_last) if job.kind in QUICK else (FULL, full_outcome.show)
+    if await frame.in_thread(_newest, review, kinds) == job.name:
+        await show(review)
     else:
         ui.label("A later training has taken its place; Retrain shows what that came to.")
 
 
-def _newest(review: Review) -> str | None:
-    """The last quick training that finished."""
-    return next((job.name for job in review.jobs.all() if job.kind in QUICK and job.status == "finished"), None)
+def _newest(review: Review, kinds: Sequence[str]) -> str | None:
+    """The last training of these kinds that finished."""
+    return next((job.name for job in review.jobs.all() if job.kind in kinds and job.status == "finished"), None)
 
 
 async def _show_sheet(job: Job, review: Review) -> None:

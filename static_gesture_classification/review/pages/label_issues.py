@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from nicegui import ui
 
+from static_gesture_classification.active_learning.labels.cross_validation import MOST_HAVE
 from static_gesture_classification.active_learning.labels.find_issues import SUGGESTIONS, LabelIssueSettings
 from static_gesture_classification.active_learning.labels.suggestions import Suggestion, read_suggestions
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.preparation.landmark_store import SAMPLES
 from static_gesture_classification.review import frame
 from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.finding import known_samples
 from static_gesture_classification.review.gallery import Gallery
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.review.sample_facts import SampleFacts
+from static_gesture_classification.review.sample_facts import KnownLandmarks, SampleFacts
 from static_gesture_classification.review.shown_sample import in_doubt
 from static_gesture_classification.review.viewer import Viewer, verdicts
 from static_gesture_classification.workspace import Workspace
 
 KIND = "label-issues"
 SEARCH = "Search for wrong labels"
+MANY = 0.2  # of all labels in doubt: then the search is weak, and not the labels
+HOW = "Most doubtful first. Y takes what it looks like, R keeps the label, and the next one comes."
+WEAK = (
+    "So many labels in doubt mean that the search cannot tell these samples well, so most of the labels are right. "
+    "It is surer by landmarks: train quickly once, then search again."
+)
 
 
 async def build(review: Review) -> None:
     """Show the labels in doubt, or a button that searches for some."""
-    workspace = workspace_to_check(review)
+    workspace = await frame.in_thread(workspace_to_check, review)
     if workspace is None:
         text = "There are no prepared samples to check. Train once; then this page lists the labels that look wrong."
         frame.empty("fact_check", "Nothing to check yet", text, [("Train", "/retrain")])
@@ -37,14 +45,24 @@ async def build(review: Review) -> None:
             _offer(review, workspace)
         return
     suggestions = await frame.in_thread(review.tables.of, path, read_suggestions, path)
+    await frame.in_thread(known_samples, review, workspace)  # of millions it takes seconds
     page = LabelIssuesPage(review, workspace, suggestions)
     page.show(running is None)
 
 
 def workspace_to_check(review: Review) -> Workspace | None:
-    """The pipeline's samples, else those of the quick loop."""
-    spaces = (review.workspace, review.quick)
-    return next((space for space in spaces if space.split_table.is_file() and space.crops.is_dir()), None)
+    """The pipeline's samples, else those of the quick loop; those that have landmarks first, which are surer."""
+    spaces = [space for space in (review.workspace, review.quick) if space.split_table.is_file()]
+    usable = [space for space in spaces if space.crops.is_dir()]
+    return max(usable, key=lambda space: _has_landmarks(review, space), default=None)
+
+
+def _has_landmarks(review: Review, space: Workspace) -> bool:
+    """Whether the search takes landmarks; see `FeatureSettings`."""
+    table, samples = space.landmarks / SAMPLES, known_samples(review, space)
+    if samples is None or not table.is_file():
+        return False
+    return review.tables.of(table, KnownLandmarks, table).share_of(samples["sample_id"]) >= MOST_HAVE
 
 
 def search(review: Review, workspace: Workspace) -> None:
@@ -90,6 +108,7 @@ class LabelIssuesPage:
         assert samples is not None
         self.samples = tuple(in_doubt(suggestions, samples))
         self.likely = sum(each.likely for each in suggestions)
+        self.is_weak = len(self.samples) > MANY * len(samples)
 
     def show(self, may_search: bool) -> None:
         """Build the content."""
@@ -103,6 +122,7 @@ class LabelIssuesPage:
                 again.props("outline no-caps")
         if not self.samples:
             return
+        ui.label(f"{HOW} {WEAK}" if self.is_weak else HOW).classes("max-w-prose")
         checkpoint = self.workspace.trained if self.workspace.trained.is_file() else None
         facts = SampleFacts(self.review, self.workspace, checkpoint)
         self.viewer = Viewer(self.decisions, facts, on_change=self._mark)

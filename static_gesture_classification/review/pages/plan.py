@@ -106,7 +106,7 @@ class _PlanView:
                         ui.label(f"the model takes it for {line.mistaken_for}").classes("text-body2")
                 ui.space()
                 self._controls(line, name, place, lines, recorded)
-            ui.label(line.reason).classes("text-body2")
+            ui.label(f"{line.reason[:1].upper()}{line.reason[1:]}").classes("text-body2")
             with ui.row().classes("gap-1"):
                 for example in line.examples[:EXAMPLES]:
                     alt = f"an example of {name}"
@@ -174,15 +174,17 @@ def _empty(review: Review, settings: PlanSettings) -> None:
         text = what + "It needs a trained model."
         frame.empty("checklist", "No plan yet", text, [("Train a model", "/retrain"), record])
         return
-    frame.empty("checklist", "No plan yet", what + "It is made in seconds.", [record])
+    frame.empty("checklist", "No plan yet", what + "It is made in seconds.")
     with ui.row().classes("w-full justify-center"):
         _make_anew(review, settings)
+        label, address = record
+        ui.button(label, on_click=partial(_go, address)).props("no-caps outline")
 
 
 def _make_anew(review: Review, settings: PlanSettings) -> None:
     """The button that makes the plan, by the pipeline's predictions or else by the quick loop's."""
     make = ui.button("Make a new plan", icon="autorenew", on_click=lambda: frame.attempt(_start, review, settings))
-    make.props("no-caps outline")
+    make.props("no-caps outline" if settings.path.is_file() else "no-caps")
     with make:
         ui.tooltip("From the model's newest errors. What you changed here stays.")
 

@@ -44,7 +44,7 @@ def _quick(review: Review, jobs: list[Job], usual: str) -> None:
         name: f"{name}: {each.about}" if each.about else name for name, each in experiments().items()
     }
     last = before.get("experiment", usual)
-    with _way("bolt", "Quick", "A model of the hand's landmarks, in about a minute. It does not touch the full one."):
+    with _way("bolt", "Quick", "It learns from the hand's 21 points, in about a minute. The full model stays."):
         what = ui.select(known, value=last if last in known else USUAL, label="What it learns from").classes("w-full")
         method = before.get("method", BY_LANDMARKS)
         how = ui.select(METHODS, value=method if method in METHODS else BY_LANDMARKS, label="How it learns")

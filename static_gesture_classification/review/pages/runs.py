@@ -15,16 +15,16 @@ from static_gesture_classification.review.pages import chosen_runs
 from static_gesture_classification.review.review import Review
 
 SECONDS = 2.0  # between two looks at the run folders, while something runs
+IDLE_SECONDS = 10.0  # while nothing does: a terminal may start a training
 PER_PAGE = 25
 TRAINING = {"train", "retrain", "loop", "repro", "record"}  # commands that begin runs
-NUMBER = {"align": "right", "sortable": True, "headerStyle": "padding-right: 16px"}
+NUMBER = {"align": "right", "sortable": True}
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "run", "label": "Run", "field": "run", "align": "left", "sortable": True},
     {
         "name": "created",
         "label": "Created",
         "field": "created",
-        "classes": "text-no-wrap",
         "align": "left",
         "sortable": True,
     },
@@ -46,8 +46,11 @@ HEADER = """
 CHECK_ALL = '<q-checkbox v-model="props.selected" aria-label="Choose all runs that are shown" />'
 CHECK = """<q-checkbox v-model="props.selected" :aria-label="'Choose ' + props.row.run" />"""
 RUN = '<q-td :props="props"><a :href="props.row.address">{{ props.value }}</a></q-td>'
+CREATED = """
+<q-td :props="props"><span class="text-no-wrap">{{ props.value.slice(0, 10) }}</span>{{ props.value.slice(10) }}</q-td>
+"""
 STATUS = """
-<q-td :props="props"><span class="no-wrap"><q-icon :name="props.row.icon" size="xs" class="q-mr-xs"
+<q-td :props="props"><span class="text-no-wrap"><q-icon :name="props.row.icon" size="xs" class="q-mr-xs"
   :class="{ 'rotating': props.value === 'running' }" />{{ props.value }}</span></q-td>
 """
 CARD = """
@@ -64,13 +67,19 @@ CARD = """
   <div class="q-pl-sm text-caption">{{ props.row.tags }}</div>
 </q-card></div>
 """
-ICONS = {"running": "autorenew", "finished": "check_circle_outline", "failed": "error_outline"}
+ICONS = {
+    "running": "autorenew",
+    "finished": "check_circle_outline",
+    "interrupted": "pause_circle_outline",
+    "failed": "error_outline",
+}
 STYLE = """
 <style>
   .runs .sort { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 2px 0; }
   .runs .sort { cursor: pointer; white-space: normal; text-align: inherit; }
   .runs a { color: inherit; text-decoration: underline; text-decoration-color: rgba(128, 128, 128, .7); }
-  .runs td { white-space: normal; } .runs th { padding-right: 14px !important; }
+  .runs td { white-space: normal; }
+  .runs th, .runs td { padding: 4px 8px !important; } .runs th .sort { max-width: calc(100% - 18px); }
   .runs td:nth-child(n+3) { font-variant-numeric: tabular-nums; }
   @media (prefers-reduced-motion: no-preference) { .rotating { animation: turn 2s linear infinite; } }
   @keyframes turn { to { transform: rotate(360deg); } }
@@ -125,6 +134,7 @@ class RunsTable:
             "header-selection": CHECK_ALL,
             "body-selection": CHECK,
             "body-cell-run": RUN,
+            "body-cell-created": CREATED,
             "body-cell-status": STATUS,
             "item": CARD,
         }.items():
@@ -165,15 +175,15 @@ class RunsTable:
             self.open_chosen()
 
     async def look(self) -> None:
-        """Follow what runs; once nothing does, stop looking."""
+        """Follow what runs; while nothing does, look less often."""
         rows = rows_of(await frame.in_thread(known_runs.list_known, self.review))
         if rows != self.rows:
             self.rows = rows
             self.tags.options = tags_of(rows)
             self.tags.update()
             self.show()
-        if not (any(row["status"] == "running" for row in rows) or await frame.in_thread(is_training, self.review)):
-            self.timer.cancel()
+        moves = any(row["status"] == "running" for row in rows) or await frame.in_thread(is_training, self.review)
+        self.timer.interval = SECONDS if moves else IDLE_SECONDS
 
 
 def is_training(review: Review) -> bool:

@@ -12,13 +12,17 @@ from static_gesture_classification.review import frame
 from static_gesture_classification.review.job_view import running_card
 from static_gesture_classification.review.jobs import Job, Jobs
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.review.standing import Model, Standing, StepName, survey
+from static_gesture_classification.review.standing import ADDED, FULL, QUICK, Model, Standing, StepName, survey
 from static_gesture_classification.review.starting import (
     DIGITS,
     HAND_FINDER,
     start_download,
     start_first_model,
 )
+
+SOURCES = {"synthetic": "drawn hands", "synthetic_landmarks": "posed hands (points without a picture)"}
+MODELS = {FULL: "trained in full", QUICK: "trained quickly", ADDED: ADDED}
+WHAT_F1_IS = " 1 is perfect; val are people whom it did not learn from."
 
 Action = tuple[str, str | Callable[[Jobs], Job]]  # a label, and an address or what starts a job
 
@@ -75,7 +79,7 @@ def data_in_words(standing: Standing) -> str:
     """What data there is."""
     if not standing.samples:
         return "Nothing yet. Drawn hands come with the first model; photographs of real hands make it better."
-    parts = ", ".join(f"{count:,} of {name}" for name, count in standing.samples.items())
+    parts = ", ".join(f"{count:,} {SOURCES.get(name, f'of {name}')}" for name, count in standing.samples.items())
     return f"{sum(standing.samples.values()):,} samples: {parts}."
 
 
@@ -90,12 +94,14 @@ def models_in_words(standing: Standing) -> str:
     """Which models there are."""
     if not standing.models:
         return "It learns from drawn hands in about a minute; nothing is downloaded."
-    return "; ".join(_model_in_words(model) for model in standing.models) + "."
+    has_score = any(model.score is not None for model in standing.models)
+    models = "; ".join(_model_in_words(model) for model in standing.models)
+    return f"{models[:1].upper()}{models[1:]}.{WHAT_F1_IS if has_score else ''}"
 
 
 def _model_in_words(model: Model) -> str:
     score = "" if model.score is None else f", weighted F1 {model.score:.3f} on val"
-    return f"{model.kind}: {len(model.gestures)} gestures{score}"
+    return f"{MODELS[model.kind]}: {len(model.gestures)} gestures{score}"
 
 
 def model_actions(standing: Standing) -> tuple[Action, ...]:

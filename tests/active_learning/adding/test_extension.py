@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from static_gesture_classification.active_learning.adding import posing
+from static_gesture_classification.active_learning.adding.add import Start, extend_weights
 from static_gesture_classification.active_learning.adding.extension import GestureLesson, extend
 from static_gesture_classification.active_learning.adding.known_hands import KnownHands, gather_known_hands
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
@@ -21,10 +22,12 @@ from static_gesture_classification.local_settings import check_local_settings
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.synthetic.seen_points import seen
 from static_gesture_classification.training.checkpoint import (
+    FOR_USE,
     Classifier,
     Origin,
     build_network,
     classifier_of,
+    entries_for_use,
     read_checkpoint,
     save,
 )
@@ -65,6 +68,19 @@ def lesson(points: dict[str, np.ndarray]) -> GestureLesson:
     return GestureLesson(
         points[NEW][:5], np.zeros((0, 21, 2), np.float32), np.concatenate([points[name] for name in OLD])
     )
+
+
+def test_the_weights_for_use_learn_it_too(
+    old: tuple[dict, Classifier], points: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    entries, classifier = old
+    used = {name: tensor * 1.01 if name == "head.weight" else tensor for name, tensor in entries["state_dict"].items()}
+    start = Start(tmp_path / "old.ckpt", {**entries, FOR_USE: used}, classifier)
+    made = extend_weights(start, lesson(points), NEW, seed=0)
+    for answering in (made, entries_for_use(made)):
+        answers = predict_names(classifier_of(answering, tmp_path / "new.ckpt"), points[NEW][5:])
+        assert (answers == NEW).mean() > 0.9
+    assert not torch.equal(made[FOR_USE]["head.weight"], made["state_dict"]["head.weight"])
 
 
 def test_new_gesture_is_learned_and_the_old_ones_stay(

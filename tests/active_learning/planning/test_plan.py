@@ -30,6 +30,7 @@ from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import write_samples
 from static_gesture_classification.sources.recorded import Confusion, RecordedImage, Session, write_session
 from tests.support.confused_predictions import VOCABULARY, composed, predicted, table
+from tests.support.table_reads import table_reads
 
 GESTURES = ("NONE", "ONE", "TWO", "THREE")
 ROWS = [(gesture, f"person {i}", 6) for gesture in GESTURES for i in range(6)]
@@ -91,6 +92,14 @@ def test_pairs_get_samples_in_proportion_to_what_they_cost_and_say_why(tmp_path)
     how = {standing.gesture: (standing.seen, standing.taken_for) for standing in plan.standings}
     assert how["ONE"] == (18, (("TWO", 6),))  # where the recorder begins to deal
     assert how["THREE"] == (18, ())
+
+
+def test_the_sample_table_is_opened_once_and_not_read_whole(tmp_path):
+    of_samples(tmp_path, {18: "TWO", 19: "TWO", 21: "TWO"})
+    with table_reads() as reads:
+        plan = plan_of(config_of(tmp_path))
+    assert {line.mistaken_for for line in plan.recordings} == {"TWO", None}
+    assert (reads.opened[tmp_path.name], reads.whole[tmp_path.name]) == (1, 0)
 
 
 def test_samples_are_limited_by_the_errors_seen(tmp_path):

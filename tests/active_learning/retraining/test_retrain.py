@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,13 +27,18 @@ from static_gesture_classification.active_learning.retraining.retrain import ret
 from static_gesture_classification.active_learning.retraining.settings import RetrainSettings
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.checkpoint_record import split_subjects
+from static_gesture_classification.evaluation.checkpoint_record import (
+    SUBJECTS_FIELD,
+    VERSION_FIELD,
+    split_subjects,
+)
 from static_gesture_classification.evaluation.paired_comparison import Verdict
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.preparation.split import SplitSettings
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
+from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import (
     Classifier,
     Origin,
@@ -46,6 +52,7 @@ from static_gesture_classification.training.last_layer import LastLayer
 from tests.evaluation.conftest import composed
 from tests.support.seeded_predictions import GESTURES, VOCABULARY, sample_table
 from tests.support.stage_commands import LABELS, SUBJECTS, digests, inside, save_photographs
+from tests.support.table_reads import table_reads
 
 SETTINGS = SplitSettings(val=0.2, test=0.2, respect_official=True, seed=0)
 
@@ -62,7 +69,7 @@ def divided():
     samples = sample_table([GESTURES[i % 10] for i in range(240)])
     subjects = samples["subject"].str.split().str[1].astype(int)
     splits = np.where(subjects < 4, "train", np.where(subjects < 8, "val", "test"))
-    return samples.assign(split=""), dict(zip(samples["sample_id"], splits, strict=True)), noise(240)
+    return samples.assign(split=""), pd.Series(splits, samples["sample_id"]), noise(240)
 
 
 def new_samples(subject, count=6, split="", session="new"):
@@ -119,7 +126,7 @@ def test_where_only_sessions_are_kept_apart_a_person_of_val_can_be_trained_on(di
 
 def test_without_an_earlier_split_everything_is_divided_by_the_split_stages_rules(divided):
     samples, _, crops = divided
-    frozen = freeze_split(samples, crops, {}, SETTINGS, VOCABULARY)
+    frozen = freeze_split(samples, crops, pd.Series(dtype=str), SETTINGS, VOCABULARY)
     assert frozen.divided_anew
     splits = frozen.samples.groupby("subject")["split"].nunique()
     assert splits.max() == 1
@@ -131,7 +138,7 @@ def test_the_first_split_table_that_knows_a_sample_says_where_it_is(tmp_path):
     write_samples(samples[:2].assign(split="val"), tmp_path / "pipeline.parquet")
     write_samples(samples.assign(split="train"), tmp_path / "quick.parquet")
     tables = [tmp_path / "pipeline.parquet", tmp_path / "none.parquet", tmp_path / "quick.parquet"]
-    assert list(earlier_splits(tables).values()).count("val") == 2
+    assert earlier_splits(tables).tolist().count("val") == 2
     assert earlier_splits(tables)[samples["sample_id"][2]] == "train"
 
 
@@ -307,13 +314,19 @@ def quick(*overrides):
 
 
 @pytest.fixture(scope="module")
-def after_one_round(tmp_path_factory):
-    """A project's folder after a first quick retrain."""
+def first_round(tmp_path_factory):
+    """A project's folder after a first quick retrain, and what that read of sample tables."""
     folder = tmp_path_factory.mktemp("project")
-    with inside(folder):
+    with inside(folder), table_reads() as reads:
         write_photographs(Path("photos"))
         quick("model=landmarks")
-    return folder
+    return folder, reads
+
+
+@pytest.fixture(scope="module")
+def after_one_round(first_round):
+    """The folder alone."""
+    return first_round[0]
 
 
 @pytest.fixture
@@ -335,6 +348,19 @@ def test_the_first_round_leaves_a_model_predictions_and_a_confusion_matrix(after
             assert Path("reports/quick", name).is_file()
         assert [path.name for path in Path("reports/quick/predictions").glob("*.parquet")] == ["val.parquet"]
         assert not {path.name for path in Path("data").iterdir()} & {"index", "crops", "splits", "landmarks"}
+
+
+def test_a_round_keeps_with_its_run_what_a_comparison_of_runs_needs(after_one_round):
+    (run,) = (RunFolder.open(path.parent) for path in after_one_round.glob("runs/quick/*/run.json"))
+    samples = read_samples(after_one_round / "data/quick/splits/samples.parquet")
+    record = json.loads((after_one_round / "models/quick/best.json").read_text())
+    assert run.values()[VERSION_FIELD] == record["data_version"]
+    assert run.file(SUBJECTS_FIELD).read_text().split() == sorted(split_subjects(samples, "train"))
+
+
+def test_a_round_reads_a_whole_sample_table_only_where_a_stage_begins_with_it(first_round):
+    # The index: for crops and for landmarks.
+    assert +first_round[1].whole == Counter(index=2, crops=1, landmarks=1)
 
 
 def test_a_recording_joins_train_and_is_compared_on_the_val_of_before(project_folder, capsys):
