@@ -221,13 +221,24 @@ def givers(known: LabelledHands, half: int, new: str, count: int) -> Iterator[Dr
     for who in random.permutation(names[sizes >= count]).tolist():
         rows = random.permutation(mine[known.hands.people[mine] == who])[:count]
         looks = tuple(look_at(known.hands, int(row)) for row in rows)
-        closer = np.stack([look.closer.points for look in looks])
+        closer = np.stack([each.closer.points for each in looks])
         if new != "THREE" or not shows_last_three(closer).any():  # else the landmarks that said so were wrong
             yield Draw(new, count, str(who), looks)
 
 
 def look_at(hands: RealHands, row: int) -> Looks:
-    """A hand in its whole photograph, as `gestures add` finds it."""
+    """A hand in its whole photograph, as `gestures add` finds it; looked for once and kept."""
+    path = KEPT / "looks" / f"{row}.npz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        points, worlds = zip(*((each.points, each.world) for each in look(hands, row)), strict=True)
+        np.savez(path, points=points, worlds=worlds)
+    with np.load(path) as kept:
+        return Looks(*(Look(*each) for each in zip(kept["points"], kept["worlds"], strict=True)))
+
+
+def look(hands: RealHands, row: int) -> tuple[Look, Look]:
+    """By one look, and as most looks see it."""
     image = read_image(DATA / hands.files[row])
     aspect = image.shape[1] / image.shape[0]
     points = hands.points[row] / (aspect, 1)
@@ -236,7 +247,7 @@ def look_at(hands: RealHands, row: int) -> Looks:
     near = (hand for hand in finder().detect(image) if overlap(hand.box, box) >= SAME_PLACE)
     first = max(near, key=lambda hand: overlap(hand.box, box), default=own)
     closer = look_closer(image, first, finder()).hand
-    return Looks(*(Look.of(hand, aspect) for hand in (first, closer)))
+    return Look.of(first, aspect), Look.of(closer, aspect)
 
 
 @cache
