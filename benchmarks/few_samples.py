@@ -1,7 +1,7 @@
 """A new gesture from 1, 3, 5 or 10 samples of one person, scored on other people.
 
     python benchmarks/few_samples.py            # about ten minutes on one core that does nothing else
-    python benchmarks/few_samples.py --most=9   # so many draws, and the report of all that were computed so far
+    python benchmarks/few_samples.py --most=9   # so many draws, then the report of all so far; --alone: no other methods
     python benchmarks/few_samples.py --choose   # on what settings are chosen on; nothing is kept
 
 Each of `SHAPES` in turn is new. People (and rooms) are divided into two halves at random. A landmark model learns all
@@ -25,7 +25,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache, partial
 from itertools import islice
 from pathlib import Path
@@ -129,22 +129,22 @@ def main() -> None:
     half = CHOSEN_ON if "--choose" in sys.argv else 1 - CHOSEN_ON
     known = usable_hands()
     most = next((int(each.removeprefix("--most=")) for each in sys.argv if each.startswith("--most=")), None)
-    results = score_all(known, half, most)
+    results = score_all(known, half, most, (SHIPPED,) if "--alone" in sys.argv else METHODS)
     text = report(known, results, half)
     print(text)
     if half != CHOSEN_ON:
         RESULT.write_text(text, encoding="utf-8")
 
 
-def score_all(known: LabelledHands, half: int, most: int | None) -> list[Score]:
-    """All scores, those of `most` draws computed now; those that are kept are not computed again."""
+def score_all(known: LabelledHands, half: int, most: int | None, methods: Sequence[str]) -> list[Score]:
+    """All scores, those of `most` draws computed now by some methods; those that are kept are not computed again."""
     path = KEPT / f"scores-{half}.jsonl"
     done = [Score(**json.loads(line)) for line in path.read_text().splitlines()] if path.is_file() else []
     seen = {(score.new, score.count, score.person) for score in done}
     unseen = (draw for draw in draws(known, half) if (draw.new, draw.count, draw.person) not in seen)
     todo = list(islice(unseen, most))
     for draw in track(todo, "draws", total=len(todo), unit="draws"):
-        scores = score_draw(known, half, draw)
+        scores = score_draw(known, half, replace(draw, methods=tuple(set(draw.methods) & set(methods))))
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.writelines(json.dumps(asdict(score)) + "\n" for score in scores)
@@ -509,11 +509,14 @@ def report(known: LabelledHands, scores: Sequence[Score], half: int) -> str:
     ]
     for count in sorted(PEOPLE):
         of_count = [score for score in scores if score.count == count]
-        lines += [_row([score for score in of_count if score.method == SHIPPED], count, SHIPPED)]
+        lines += [
+            _row(rows, count, SHIPPED) for rows in [[each for each in of_count if each.method == SHIPPED]] if rows
+        ]
         compared = {(score.new, score.person) for score in of_count if score.method != SHIPPED}
         of_first = [score for score in of_count if (score.new, score.person) in compared]
         for method in METHODS:
-            lines += [_row([score for score in of_first if score.method == method], count, method, "those compared: ")]
+            of_method = [score for score in of_first if score.method == method]
+            lines += [_row(of_method, count, method, "those compared: ")] if of_method else []
     lines += ["", *(_unchosen(scores, count) for count in GOALS)]
     lines += ["", "Each gesture, by `gestures add`, beside logistic regression:", "", _by_gesture(scores), "", NOTES]
     return "\n".join(lines)
