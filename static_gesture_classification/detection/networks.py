@@ -21,6 +21,7 @@ from static_gesture_classification.errors import UserError
 
 PALM_NETWORK, LANDMARK_NETWORK = "hand_detector.tflite", "hand_landmarks_detector.tflite"
 PALM_SIDE, HAND_SIDE = 192, 224  # pixels of the networks' square inputs
+SCALE = np.float32(1 / 255)  # the networks see 0..1
 
 # A forked process gets its parent's networks without their threads. To release them would wait for these for ever.
 _inherited: list[Any] = []
@@ -51,7 +52,7 @@ class Networks(NativeResource[dict[str, _Network]]):
         """What the palm network says of a picture.
 
         Args:
-            pixels: float32 (192, 192, 3), RGB, 0..1.
+            pixels: uint8 (192, 192, 3), RGB.
 
         Returns:
             float32 (2016, 18): a box's middle and size and seven points, in pixels from each anchor; float32 (2016,):
@@ -64,7 +65,7 @@ class Networks(NativeResource[dict[str, _Network]]):
         """What the landmark network says of the surroundings of a palm.
 
         Args:
-            pixels: float32 (224, 224, 3), RGB, 0..1, the fingers upwards.
+            pixels: uint8 (224, 224, 3), RGB, the fingers upwards.
 
         Returns:
             float32 (21, 3): landmarks in pixels; how surely it is a hand, and a right one, 0..1; float32 (21, 3):
@@ -76,7 +77,8 @@ class Networks(NativeResource[dict[str, _Network]]):
     def _run(self, name: str, pixels: np.ndarray) -> list[np.ndarray]:
         with self._held() as networks:
             network = networks[name]
-            network.runs.set_tensor(network.input, pixels[None])
+            # Into the network's own memory; nothing may refer to it while the network runs.
+            np.multiply(pixels, SCALE, out=network.runs.tensor(network.input)()[0])
             network.runs.invoke()
             return [network.runs.get_tensor(output) for output in network.outputs]
 

@@ -8,16 +8,21 @@ calculators/util/non_max_suppression_calculator.cc.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from static_gesture_classification.detection.networks import PALM_SIDE
+from static_gesture_classification.detection.regions import overlap
 
 GRIDS = ((24, 2), (12, 6))  # cells per side, anchors per cell: strides 8, and three times 16 with two anchors each
 SAME_BOX = 0.3  # intersection over union above which two boxes are of one palm
 SURE = 100.0  # scores before the sigmoid are cut here
+LESS_THAN_ONE = 30.0  # scores before the sigmoid that are lower are less than 1 after it
+PLACED = [0, *range(2, 9)]  # of what the network says of an anchor: places, but not the box's size
 PALM_WRIST, PALM_MIDDLE = 0, 2  # of a palm's seven points
 
 
@@ -54,32 +59,38 @@ def palms_of(output: np.ndarray, scores: np.ndarray, least: float) -> list[Palm]
         output: float32 (2016, 18), scores: float32 (2016,); see `Networks.palms`.
         least: least score, 0..1.
     """
-    scores = 1 / (1 + np.exp(-np.clip(scores.astype(np.float64), -SURE, SURE)))
-    rows = np.flatnonzero(scores >= least)
-    rows = rows[np.argsort(-scores[rows], kind="stable")]
-    pairs = output[rows].astype(np.float64).reshape(-1, 9, 2) / PALM_SIDE  # middle, size, seven points
-    middles, points = pairs[:, 0] + anchors()[rows], pairs[:, 2:] + anchors()[rows, None]
-    boxes = np.stack([middles - pairs[:, 1] / 2, middles + pairs[:, 1] / 2], axis=1)
-    return list(_without_duplicates(boxes, points, scores[rows]))
+    rows = (scores >= _before_sigmoid(least)).nonzero()[0]
+    sure = [1 / (1 + math.exp(-min(max(score, -SURE), SURE))) for score in scores[rows].tolist()]
+    order = sorted((row for row, score in enumerate(sure) if score >= least), key=lambda row: -sure[row])
+    if not order:
+        return []
+    places = output[rows].reshape(-1, 9, 2) / np.float64(PALM_SIDE)  # middle, size, seven points
+    places[:, PLACED] += anchors()[rows, None]
+    return list(_without_duplicates(places, sure, order))
 
 
-def _without_duplicates(boxes: np.ndarray, points: np.ndarray, scores: np.ndarray) -> list[Palm]:
-    """Each group of overlapping boxes as one palm, their mean weighted by score; all are sorted by falling score."""
-    palms, left = [], np.arange(len(scores))
-    while len(left):
-        same = _overlaps(boxes[left], boxes[left[0]]) > SAME_BOX
-        same[0] = True  # also a box without an area
-        group = left[same]
-        box, middle_points = (np.average(each[group], axis=0, weights=scores[group]) for each in (boxes, points))
-        palms.append(Palm(box, middle_points, float(scores[left[0]])))
-        left = left[~same]
-    return palms
+def _before_sigmoid(score: float) -> float:
+    """A little less than what gives a score, so that few anchors are left to look at closely."""
+    if score <= 0:
+        return -math.inf
+    return math.log(score / (1 - score)) - 1e-3 if score < 1 else LESS_THAN_ONE
 
 
-def _overlaps(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (n, 2, 2) with one box (2, 2)."""
-    sides = np.minimum(boxes[:, 1], box[1]) - np.maximum(boxes[:, 0], box[0])
-    shared = np.clip(sides, 0, None).prod(axis=1)
-    areas = np.clip(boxes[:, 1] - boxes[:, 0], 0, None).prod(axis=1)
-    area = np.clip(box[1] - box[0], 0, None).prod()
-    return shared / np.maximum(areas + area - shared, 1e-12)
+def _without_duplicates(places: np.ndarray, scores: Sequence[float], order: Sequence[int]) -> Iterator[Palm]:
+    """Each group of overlapping boxes as one palm, their mean weighted by score.
+
+    Args:
+        places: float64 (n, 9, 2), a box's middle and size and the seven points.
+        scores: n.
+        order: the rows of both, the surest first.
+    """
+    boxes = [(x - w / 2, y - h / 2, x + w / 2, y + h / 2) for (x, y), (w, h) in places[:, :2].tolist()]
+    left = list(order)
+    while left:
+        first = left[0]
+        same = [row for row in left if row == first or overlap(boxes[row], boxes[first]) > SAME_BOX]
+        weights = np.array([scores[row] for row in same])
+        mean = ((weights / weights.sum()) @ places[same].reshape(len(same), -1)).reshape(-1, 2)
+        half = mean[1] / 2
+        yield Palm(np.array((mean[0] - half, mean[0] + half)), mean[2:], scores[first])
+        left = [row for row in left if row not in same]

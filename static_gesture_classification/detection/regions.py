@@ -45,12 +45,14 @@ class Region:
 
         Where the region leaves the image, the border pixels are repeated.
         """
+        from static_gesture_classification.opencv import cv2
+
         height, width = image.shape[:2]
         right, bottom = self.left + self.width, self.top + self.height
         pixels = image[max(self.top, 0) : min(bottom, height), max(self.left, 0) : min(right, width)]
-        beyond = [(max(-self.top, 0), max(bottom - height, 0)), (max(-self.left, 0), max(right - width, 0)), (0, 0)]
-        if any(any(pair) for pair in beyond):
-            pixels = np.pad(pixels, beyond, mode="edge")
+        beyond = max(-self.top, 0), max(bottom - height, 0), max(-self.left, 0), max(right - width, 0)
+        if any(beyond):
+            pixels = cv2.copyMakeBorder(pixels, *beyond, cv2.BORDER_REPLICATE)
         longer = max(self.width, self.height)
         scale = max(least, min(longer, MOST_PIXELS)) / longer
         if scale != 1:

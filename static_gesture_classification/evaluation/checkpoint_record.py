@@ -16,6 +16,7 @@ from static_gesture_classification.file_data import PlainName, read_json
 from static_gesture_classification.samples import group_of
 
 SUBJECT_DIGITS = 16  # of a subject's digest
+_HASHED_ROWS = 65_536  # at a time, so that hashing needs no memory for all
 SUBJECTS_KEY = "people_trained_on"  # the record's key of their digests
 VERSION_FIELD, SUBJECTS_FIELD = "datasets/version", "datasets/train_people"  # of a run folder
 VERSION_COLUMNS = ("sample_id", "gesture", "split")  # that `data_version` needs
@@ -49,24 +50,30 @@ def data_version(samples: pd.DataFrame) -> str:
     The order of rows does not matter, nor do rows that are in no split.
     """
     used = samples[samples["split"] != ""]
-    texts = [pa.array(used[name], pa.large_string()) for name in VERSION_COLUMNS]
+    texts = [pa.array(used[name], pa.large_string(), from_pandas=True) for name in VERSION_COLUMNS]
     rows = pc.binary_join_element_wise(*texts, pa.scalar(" ", pa.large_string()))
-    lines = rows.take(pc.array_sort_indices(rows)).to_pylist()  # by bytes, as Python sorts texts
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()
+    rows = rows.take(pc.array_sort_indices(rows))  # by their UTF-8, which is the order of their letters
+    digest = hashlib.blake2b(digest_size=8)
+    for start in range(0, len(rows), _HASHED_ROWS):
+        digest.update(("\n" * (start > 0) + "\n".join(rows[start : start + _HASHED_ROWS].to_pylist())).encode())
+    return digest.hexdigest()
 
 
 def subject_digests(samples: pd.DataFrame) -> pd.Series:
     """For each row, 16 hex digits of its subject; without a subject, of its session or image (`group_of`)."""
     keys = group_of(samples)
-    digests = {
-        key: hashlib.blake2b(str(key).encode(), digest_size=SUBJECT_DIGITS // 2).hexdigest() for key in keys.unique()
-    }
-    return keys.map(digests)
+    return keys.map({key: _digest(key) for key in keys.unique()})
 
 
 def split_subjects(samples: pd.DataFrame, split: str) -> list[str]:
     """Digests of all subjects in a split, sorted; see `subject_digests`."""
-    return sorted(set(subject_digests(samples[samples["split"] == split])))
+    columns = [name for name in SUBJECT_COLUMNS if name != "split"]
+    groups = group_of(samples.loc[samples["split"] == split, columns])
+    return sorted(map(_digest, groups.unique()))
+
+
+def _digest(group: object) -> str:
+    return hashlib.blake2b(str(group).encode(), digest_size=SUBJECT_DIGITS // 2).hexdigest()
 
 
 def parse_subjects(text: str) -> frozenset[str] | None:

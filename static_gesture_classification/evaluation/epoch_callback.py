@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ from static_gesture_classification.row_arrays import SelectedRows
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import RunFolder
+from static_gesture_classification.training.background_writes import BackgroundWrites
+from static_gesture_classification.training.callbacks import writes_of
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer, gather_all_tensors
@@ -66,8 +69,9 @@ PICTURE_TILE = 160
 class EpochCallback(Callback):
     """Collects the outputs of an epoch's steps, and writes them to every `RunLogger` of the trainer at its end.
 
-    During an epoch it only keeps references to the steps' tensors. Without a `RunLogger` it does nothing. Of several
-    processes that train together rank 0 has the logger; the others keep their steps' tensors for it.
+    During an epoch it only keeps references to the steps' tensors. Tables and figures are written while the next epoch
+    trains, in the thread that writes checkpoints, and before the epoch's checkpoint. Without a `RunLogger` it does
+    nothing. Of several processes that train together rank 0 has the logger; the others keep their tensors for it.
 
     Args:
         samples_shown: samples of each split that are logged at the start, one gesture after the other.
@@ -121,24 +125,26 @@ class EpochCallback(Callback):
         if not self._keeping:
             return
         epoch = trainer.current_epoch
-        for split, outputs in self._outputs.items():
+        for split in list(self._outputs):
+            outputs = self._outputs.pop(split)
             if not outputs:
                 continue
             logits, rows = outputs_of_all(outputs, trainer.world_size)
+            outputs.clear()
             if self._keys is not None:
                 predictions = self._predictions(logits, rows, _data(trainer))
                 for logger in _loggers(trainer):
-                    write_epoch(logger, predictions, split, epoch)
-        self._outputs = {}
+                    write_epoch(logger, predictions, split, epoch, writes_of(trainer))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the errors of the best and of the last epoch, and their confusion matrix where not each has one."""
         for logger in _loggers(trainer):
+            writes_of(trainer).wait()
             for epoch in best_and_last(logger.run):
                 predictions = read_predictions(predictions_file(logger.run, "val", epoch))
                 if len(_data(trainer).vocabulary) > figures.READABLE:
                     log_confusion_matrix(logger, outcomes_of(predictions), epoch)
-                rows = pd.Index(_data(trainer).samples["sample_id"]).get_indexer(predictions.column("sample_id"))
+                rows = _rows_of_val(_data(trainer), predictions)
                 for name, grid in error_grids(predictions, SelectedRows(pictures_of(_data(trainer)), rows)):
                     logger.log_image(f"val/error_pairs/{epoch:04d}/{name}", grid)
 
@@ -154,6 +160,13 @@ class EpochCallback(Callback):
         return predictions_of(self._keys.take(unique), probabilities, data.vocabulary)
 
 
+def _rows_of_val(data: GestureDataModule, predictions: Predictions) -> np.ndarray:
+    """Table rows (n,) of predictions on val."""
+    rows = data.rows["val"]
+    ids = pd.Index(data.samples["sample_id"].iloc[rows])
+    return rows[ids.get_indexer(predictions.column("sample_id"))]
+
+
 def outputs_of_all(outputs: Iterable[dict[str, Tensor]], world: int) -> tuple[Tensor, Tensor]:
     """Logits (n, classes) and table rows (n,) of the steps of all `world` processes, each of which calls this."""
     logits, rows = (torch.cat([step[name] for step in outputs]) for name in ("logits", "rows"))
@@ -162,18 +175,18 @@ def outputs_of_all(outputs: Iterable[dict[str, Tensor]], world: int) -> tuple[Te
     return logits, rows
 
 
-def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: int) -> None:
+def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: int, writes: BackgroundWrites) -> None:
     """Write the predictions table of an epoch and split; of val, its report and its confusion matrix as well.
 
     The matrix of very many gestures takes longer to draw than a short epoch: `EpochCallback.on_train_end` draws it.
     """
-    write_predictions(predictions, predictions_file(logger.run, split, epoch))
+    writes.ask(partial(write_predictions, predictions, predictions_file(logger.run, split, epoch)))
     if split != "val":
         return
     outcomes = outcomes_of(predictions)
     logger.log_many_series(report_series(outcomes.confusion(), outcomes.labels), epoch)
     if len(outcomes.labels) <= figures.READABLE:
-        log_confusion_matrix(logger, outcomes, epoch)
+        writes.ask(partial(log_confusion_matrix, logger, outcomes, epoch))
 
 
 def log_confusion_matrix(logger: RunLogger, outcomes: Outcomes, epoch: int) -> None:

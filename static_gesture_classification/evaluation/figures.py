@@ -27,7 +27,9 @@ from static_gesture_classification.evaluation.metrics import Integers, confusion
 
 BLUE, SKY, GREEN, ORANGE, INK, PALE = "#2f6db3", "#9cc3e6", "#4f9d69", "#e07b39", "#2b2b2b", "#e6e6e6"
 DPI = 110
-READABLE = 40  # gestures whose confusion matrix has its numbers in it
+READABLE = 40  # gestures whose confusion matrix has its numbers in it, and whose bars stand side by side
+BARS_IN_COLUMN, MOST_COLUMNS = 50, 5  # of the bars of more gestures, which lie below each other
+LOWEST_CURVES = 10  # of more gestures, which have a colour and a name
 
 Image8 = npt.NDArray[np.uint8]
 
@@ -68,7 +70,12 @@ def _lay_out(figure: Figure) -> None:
 
 
 def gesture_bars(scores: pd.DataFrame, title: str) -> Figure:
-    """Precision, recall and F1 of each gesture (`metrics.gesture_scores`) side by side, with the support below."""
+    """Precision, recall and F1 of each gesture (`metrics.gesture_scores`) side by side, with the support below.
+
+    Those of more gestures than are `READABLE` lie below each other: F1 as a bar, precision and recall as points.
+    """
+    if len(scores) > READABLE:
+        return _many_gesture_bars(scores, title)
     figure = _figure(max(6.0, 0.95 * len(scores) + 1.2), 4.0, title)
     axes = _plain(figure.subplots(), "", "score")
     for offset, (column, colour) in enumerate({"precision": SKY, "recall": BLUE, "f1": GREEN}.items()):
@@ -84,12 +91,21 @@ def gesture_bars(scores: pd.DataFrame, title: str) -> Figure:
 
 
 def precision_recall(curves: pd.DataFrame, average: pd.Series, title: str) -> Figure:
-    """Precision over recall of each gesture against the rest, with average precision in the legend."""
-    figure = _figure(7.6, 4.8, title)
+    """Precision over recall of each gesture against the rest, with average precision in the legend.
+
+    Of more gestures than are `READABLE`, those with the lowest average precision have a colour and a name.
+    """
+    many = len(average) > READABLE
+    figure = _figure(7.6, 4.8, f"{title}; named: the {LOWEST_CURVES} lowest of {len(average)}" if many else title)
     axes = _plain(figure.subplots(), "recall", "precision")
-    colours = mpl.colormaps["tab20" if len(average) > 10 else "tab10"].colors  # type: ignore[attr-defined]
-    for index, (gesture, value) in enumerate(average.items()):
-        curve = curves[curves["gesture"] == gesture]
+    by_gesture = {str(name): curve for name, curve in curves.groupby("gesture", sort=False)}
+    named = average.nsmallest(LOWEST_CURVES) if many else average
+    for name, curve in by_gesture.items():
+        if name not in named.index:
+            axes.plot(curve["recall"], curve["precision"], color=PALE, lw=1, zorder=1)
+    colours = mpl.colormaps["tab20" if len(named) > 10 else "tab10"].colors  # type: ignore[attr-defined]
+    for index, (gesture, value) in enumerate(named.items()):
+        curve = by_gesture.get(str(gesture), curves.iloc[:0])
         label = f"{gesture}  {'no samples' if np.isnan(value) else f'{value:.3f}'}"
         axes.plot(curve["recall"], curve["precision"], color=colours[index % len(colours)], label=label, lw=1.4)
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
@@ -120,11 +136,15 @@ def reliability(bins: pd.DataFrame, error: float, title: str) -> Figure:
 def distribution(counts: Mapping[str, pd.Series] | pd.Series, title: str) -> Figure:
     """Samples per gesture as bars, one colour per split.
 
+    Those of more gestures than are `READABLE` lie below each other, in columns.
+
     Args:
         counts: one series gesture -> samples, or several by name.
     """
     series = {"samples": counts} if isinstance(counts, pd.Series) else dict(counts)
     gestures = list(next(iter(series.values())).index)
+    if len(gestures) > READABLE:
+        return _many_counts(series, title)
     figure = _figure(max(5.0, 0.8 * len(gestures) + 1), 3.4, title)
     axes = _plain(figure.subplots(), "", "samples")
     width = 0.8 / len(series)
@@ -136,6 +156,55 @@ def distribution(counts: Mapping[str, pd.Series] | pd.Series, title: str) -> Fig
     if len(series) > 1:
         axes.legend(frameon=False, fontsize=8, ncols=len(series), loc="lower right", bbox_to_anchor=(1, 1))
     return figure
+
+
+def _many_counts(series: Mapping[str, pd.Series], title: str) -> Figure:
+    """`distribution` of many gestures: bars that lie below each other, in columns."""
+    counts = pd.DataFrame(series)
+    colours, thick = (BLUE, ORANGE, GREEN, SKY), 0.84 / len(series)
+    totals = ", ".join(f"{name} {total:,}" for name, total in counts.sum().items()) if len(series) > 1 else ""
+    figure, columns = _columns(counts, f"{title} ({totals})" if totals else title, "samples")
+    for axes, rows in columns:
+        for offset, ((name, values), colour) in enumerate(zip(rows.items(), colours, strict=False)):
+            places = np.arange(len(rows)) + thick * (offset - (len(series) - 1) / 2)
+            bars = axes.barh(places, values, thick * 0.94, color=colour, label=name)
+            axes.bar_label(bars, [f"{value:,}" for value in values], fontsize=5.5, padding=1, color=INK)
+        axes.set_xlim(0, 1.25 * max(1, int(counts.to_numpy().max())))
+    if len(series) > 1:
+        columns[0][0].legend(frameon=False, fontsize=6, loc="lower right")
+    return figure
+
+
+def _many_gesture_bars(scores: pd.DataFrame, title: str) -> Figure:
+    """`gesture_bars` of many gestures: F1 as bars that lie below each other, in columns."""
+    shown = scores.set_axis([f"{name} ({n:,})" for name, n in scores["support"].items()])
+    figure, columns = _columns(shown, title, "score")
+    for axes, rows in columns:
+        places = np.arange(len(rows))
+        axes.barh(places, rows["f1"].fillna(0.0), 0.8, color=GREEN, alpha=0.6, label="F1")
+        for column, colour in {"precision": SKY, "recall": BLUE}.items():
+            axes.plot(rows[column], places, "|", color=colour, ms=6, mew=2, label=column)
+        for place, value in enumerate(rows["f1"]):
+            text = "no samples" if np.isnan(value) else f"{value:.2f}"
+            axes.text(1.03, place, text, ha="left", va="center", fontsize=5.5, color=INK)
+        axes.set_xlim(0, 1.3)
+    figure.legend(*columns[0][0].get_legend_handles_labels(), frameon=False, fontsize=7, ncols=3, loc="upper right")
+    return figure
+
+
+def _columns(rows: pd.DataFrame, title: str, scale: str) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
+    """A figure of columns side by side, each with the axes and the rows, top down, that are drawn in it."""
+    height = max(BARS_IN_COLUMN, ceil(len(rows) / MOST_COLUMNS))
+    parts = [rows.iloc[start : start + height] for start in range(0, len(rows), height)]
+    figure = _figure(3.0 * len(parts), 0.13 * height + 1.0, title)
+    drawn = []
+    for axes, part in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts, strict=True):
+        _plain(axes, scale, "").grid(False)
+        axes.set_yticks(range(len(part)), [str(name) for name in part.index], fontsize=5.5)
+        axes.set_ylim(height - 0.5, -0.5)
+        axes.tick_params(axis="x", labelsize=6)
+        drawn.append((axes, part))
+    return figure, drawn
 
 
 def image_grid(crops: Image8, captions: Sequence[str], title: str, columns: int = 6, tile: int = 112) -> Image8:

@@ -22,6 +22,7 @@ from static_gesture_classification.file_state import file_states
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError
 from static_gesture_classification.keyed_store import KEY, Keys, digest
 from static_gesture_classification.parallel.engine import Engine
+from static_gesture_classification.parallel.shared_files import cannot_see, lacks, this_worker
 from static_gesture_classification.samples import BOX, Rejected, decode_texts, image_path, texts, validate
 from static_gesture_classification.terminal import progress_bar
 
@@ -137,6 +138,19 @@ class SampleImages:
         }
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that a worker could not read.
+
+    Attributes:
+        reason: why.
+        lacking: the worker's name, where the image is not there for it.
+    """
+
+    reason: str
+    lacking: str | None
+
+
 def joined_texts(table: pa.Table, first: str, second: str) -> pa.ChunkedArray:
     """Two columns of a sample table as one, with a zero byte between."""
     both = decode_texts(table.select([first, second]))
@@ -173,6 +187,9 @@ def for_each_image(
 
     Yields:
         tasks, each with its result, or the reason why its image is unreadable.
+
+    Raises:
+        DataError: a worker lacks an image that is there for the caller; names both.
     """
     jobs = 1 if processes and len(tasks) <= ALONE else -1
     with progress_bar() as bar:
@@ -180,20 +197,29 @@ def for_each_image(
         for wave in _pieces(tasks, max(together, engine.workers() * IMAGES_IN_FLIGHT)):
             pieces = _pieces(wave, IMAGES_PER_TASK)
             done = engine.map(partial(_do, work), pieces, threads=not processes, jobs=jobs)
-            results = zip(wave, chain.from_iterable(done), strict=True)
+            answers = zip(wave, chain.from_iterable(done), strict=True)
+            results = ((task, _result_or_reason(task, answer)) for task, answer in answers)
             while some := list(islice(results, together)):
                 yield some
                 bar.advance(shown, len(some))
 
 
-def _do(work: Callable[[ImageTask], _Result], tasks: Sequence[ImageTask]) -> list[_Result | str]:
-    results: list[_Result | str] = []
+def _do(work: Callable[[ImageTask], _Result], tasks: Sequence[ImageTask]) -> list[_Result | Unreadable]:
+    results: list[_Result | Unreadable] = []
     for task in tasks:
         try:
             results.append(work(task))
         except UnreadableImageError as error:
-            results.append(str(error))
+            results.append(Unreadable(str(error), this_worker() if lacks(task.path) else None))
     return results
+
+
+def _result_or_reason(task: ImageTask, answer: _Result | Unreadable) -> _Result | str:
+    if not isinstance(answer, Unreadable):
+        return answer
+    if answer.lacking is not None and not lacks(task.path):
+        raise cannot_see(task.path, answer.lacking)
+    return answer.reason
 
 
 def _pieces(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:

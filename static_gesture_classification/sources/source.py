@@ -35,6 +35,7 @@ from static_gesture_classification.image_files import (
 )
 from static_gesture_classification.parallel.engine import Engine
 from static_gesture_classification.parallel.local import LocalEngine
+from static_gesture_classification.parallel.shared_files import cannot_see, lacks, this_worker
 from static_gesture_classification.places import locate, names_in, real_path, scan
 from static_gesture_classification.samples import (
     LANDMARK_COUNT,
@@ -259,7 +260,7 @@ class Source(ABC):
         if passed_over := self._find_unnameable():
             yield SampleBatch(SCHEMA.empty_table(), passed_over=passed_over)
         unknown: dict[str, UnknownLabel] = {}
-        check = partial(self._check_piece, vocabulary=vocabulary)
+        check = partial(self._check_piece, vocabulary=vocabulary, root_is_there=not lacks(self.folder))
         results = engine.map(check, pieces, jobs=self.workers(pieces))
         for done, batches in enumerate(results, start=1):
             yield from batches
@@ -269,7 +270,9 @@ class Source(ABC):
         if unknown:
             raise DataError(message(self.name, self.root, unknown.values(), self._label_map(vocabulary)))
 
-    def _check_piece(self, piece: Piece, vocabulary: Vocabulary) -> list[SampleBatch]:
+    def _check_piece(self, piece: Piece, vocabulary: Vocabulary, root_is_there: bool) -> list[SampleBatch]:
+        if root_is_there and lacks(self.folder):
+            raise cannot_see(self.folder, this_worker())
         with without_garbage_collection():
             return [self.check(hands, vocabulary) for hands in piece()]
 

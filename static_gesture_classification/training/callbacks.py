@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from rich.progress import TaskID
 
 from static_gesture_classification.atomic_files import partial_path
 from static_gesture_classification.terminal import progress_bar, say
+from static_gesture_classification.training.background_writes import BackgroundWrites
 from static_gesture_classification.training.checkpoint import save
 from static_gesture_classification.training.lightning import (
     Callback,
@@ -27,11 +30,22 @@ LAST = "last.ckpt"
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints whole or not at all, and reads tensors and plain values only."""
+    """Writes checkpoints whole or not at all, while training goes on, and reads tensors and plain values only.
+
+    Attributes:
+        writes: what is being written; wait for it before you read a checkpoint.
+    """
+
+    def __init__(self) -> None:
+        self.writes = BackgroundWrites()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write to `path`; a full disk raises `OutputError`."""
-        save(checkpoint, Path(path))
+        """Write a copy to `path`; on a full disk `writes.wait` raises `OutputError`."""
+        self.writes.ask(partial(save, deepcopy(checkpoint), Path(path)))
+
+    def teardown(self) -> None:
+        """End the thread that writes."""
+        self.writes.close()
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read from `path`."""
@@ -44,6 +58,9 @@ class Checkpoints(Checkpoint):
     The best ones hold the classifier alone. The last one, from which training resumes, also lists the best ones. It is
     written after new ones and before old ones are removed. So after a kill at any moment all listed checkpoints exist,
     and unlisted ones are removed when training resumes.
+
+    They are written while the next epoch trains, and are there when training ends. A disk that is full ends it one
+    epoch later.
 
     Args:
         folder: where checkpoints are written.
@@ -67,18 +84,31 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remove files of a killed run."""
         if trainer.is_global_zero:
-            self._sweep()
+            self._sweep({path.name for path in self.paths})
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait until the checkpoints of the epoch before are written: who reads of an epoch can rely on them."""
+        writes_of(trainer).wait()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write this epoch's checkpoints. Lightning calls this after the module and the other callbacks."""
         assert isinstance(pl_module, GestureModule)
+        files = _files_of(trainer)
         epoch, score = trainer.current_epoch, float(trainer.callback_metrics[WEIGHTED_F1])
         self.best = sorted([*self.best, (score, epoch)], key=lambda entry: (-entry[0], entry[1]))[: self.keep]
         if (score, epoch) in self.best and trainer.is_global_zero:
-            save(pl_module.classifier_checkpoint(), self.folder / checkpoint_name(epoch, score))
+            files.save_checkpoint(pl_module.classifier_checkpoint(), self.folder / checkpoint_name(epoch, score))
         trainer.save_checkpoint(self.folder / LAST)
         if trainer.is_global_zero:
-            self._sweep()
+            files.writes.ask(partial(self._sweep, {path.name for path in self.paths}))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait until all is written."""
+        writes_of(trainer).wait()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Likewise, so that training goes on after the last epoch."""
+        writes_of(trainer).wait()
 
     def state_dict(self) -> dict[str, Any]:
         """The best epochs, plain values."""
@@ -88,13 +118,23 @@ class Checkpoints(Checkpoint):
         """Take up the best epochs of the run that is resumed."""
         self.best = [(float(score), int(epoch)) for score, epoch in state_dict["best"]]
 
-    def _sweep(self) -> None:
-        kept = {path.name for path in self.paths} | {LAST}
+    def _sweep(self, kept: set[str]) -> None:
         for path in self.folder.glob("*.ckpt"):
-            if path.name not in kept:
+            if path.name not in kept and path.name != LAST:
                 path.unlink()
         for path in self.folder.glob(partial_path(self.folder / "*.ckpt").name):
             path.unlink()
+
+
+def writes_of(trainer: Trainer) -> BackgroundWrites:
+    """What a trainer of ours writes while it trains, checkpoints among it."""
+    return _files_of(trainer).writes
+
+
+def _files_of(trainer: Trainer) -> AtomicCheckpointIO:
+    files = trainer.strategy.checkpoint_io
+    assert isinstance(files, AtomicCheckpointIO), "this needs a trainer with the plugin AtomicCheckpointIO"
+    return files
 
 
 def checkpoint_name(epoch: int, score: float) -> str:
@@ -115,11 +155,13 @@ class EarlyStopping(LightningEarlyStopping):
 
 
 class ProgressBar(RichProgressBar):
-    """A bar per epoch with loss and weighted F1, under their short names."""
+    """A bar per epoch with the loss so far and the last epoch's scores, under their short names."""
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """The metrics beside the bar."""
         shown = super().get_metrics(trainer, pl_module)
+        if isinstance(pl_module, GestureModule) and (mean := pl_module.train_loss).count > 0:
+            shown[TRAIN_LOSS] = float(mean.total / mean.count)  # of this rank: `compute` would wait for the others
         return {name.removeprefix("training/"): value for name, value in shown.items() if name != "v_num"}
 
 

@@ -104,19 +104,18 @@ class GestureModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Loss, and for callbacks: detached float32 logits, targets, table rows."""
         inputs = batch.inputs if self._growth.first == 1 else self._growth(batch.inputs, self.global_step / self._steps)
-        return self._step(self.augmentation(inputs, self._generator), batch, TRAIN_LOSS, self.train_loss)
+        return self._step(self.augmentation(inputs, self._generator), batch, self.train_loss)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """As `training_step`, on inputs as they are."""
-        outputs = self._step(batch.inputs, batch, VAL_LOSS, self.val_loss)
+        outputs = self._step(batch.inputs, batch, self.val_loss)
         self.confusion.update(outputs["logits"], batch.targets)
         return outputs
 
-    def _step(self, inputs: Any, batch: Batch, name: str, mean: MeanLoss) -> dict[str, Tensor]:
+    def _step(self, inputs: Any, batch: Batch, mean: MeanLoss) -> dict[str, Tensor]:
         logits = self.network(inputs).float()
         loss = self.loss(logits, batch.targets)
         mean.update(loss.detach(), len(batch.targets))
-        self.log(name, mean, on_step=False, on_epoch=True, prog_bar=True, logger=False)
         # Callbacks keep the logits: a copy, since a CUDA graph writes the next step's in the same place.
         return {"loss": loss, "logits": logits.detach().clone(), "targets": batch.targets, "rows": batch.rows}
 
@@ -131,10 +130,17 @@ class GestureModule(LightningModule):
             self._schedule.scheduler.step()
 
     def on_validation_epoch_end(self) -> None:
-        """Score the epoch."""
+        """Score the epoch, of which all steps are done.
+
+        Lightning's `log` takes a tenth of a small network's step, so it is called once an epoch.
+        """
         self.scores = scores_of(self.confusion.compute().cpu().numpy(), self.vocabulary.names)
         self.confusion.reset()
-        self.log(WEIGHTED_F1, self.scores["weighted_f1"], prog_bar=True, logger=False, sync_dist=True)
+        found: dict[str, Any] = {WEIGHTED_F1: self.scores["weighted_f1"]}
+        for name, mean in ((TRAIN_LOSS, self.train_loss), (VAL_LOSS, self.val_loss)):
+            found[name] = mean.compute()
+            mean.reset()
+        self.log_dict(found, prog_bar=True, logger=False, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch, then move a schedule that moves every epoch.

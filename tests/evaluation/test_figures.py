@@ -72,6 +72,37 @@ def test_a_distribution_has_a_bar_per_gesture_and_split():
     assert [bar.get_height() for bar in axes.patches] == [3, 0, 5, 6, 0, 10]
 
 
+def many_scores():
+    names = [f"GESTURE_{number}" for number in range(200)]
+    values = np.linspace(0.2, 1.0, 200)
+    columns = {"precision": values, "recall": values[::-1], "f1": values, "support": np.arange(200)}
+    return pd.DataFrame(columns, index=pd.Index(names, name="gesture"))
+
+
+def test_figures_of_200_gestures_fit_on_a_screen_and_name_every_gesture():
+    scores = many_scores()
+    drawn = {
+        "bars": figures.gesture_bars(scores, "val"),
+        "one split": figures.distribution(scores["support"], "samples"),
+        "two splits": figures.distribution({"train": scores["support"], "val": scores["support"]}, "samples"),
+    }
+    for figure in drawn.values():
+        assert max(figure.get_size_inches()) < 16
+        named = [label.get_text().split()[0] for axes in figure.axes for label in axes.get_yticklabels()]
+        assert named == list(scores.index)
+    widths = [bar.get_width() for axes in drawn["one split"].axes for bar in axes.patches]
+    assert widths == list(range(200))
+
+
+def test_of_200_precision_recall_curves_the_lowest_have_names():
+    scores = many_scores()
+    curves = pd.DataFrame({"gesture": scores.index.repeat(2), "recall": [0.0, 1.0] * 200, "precision": 0.5})
+    (axes,) = figures.precision_recall(curves, scores["f1"], "val").axes
+    assert len(axes.lines) == 200
+    named = [text.get_text().split()[0] for text in axes.get_legend().get_texts()]
+    assert named == list(scores.index[: figures.LOWEST_CURVES])
+
+
 def test_a_grid_holds_each_crop_once_in_order():
     crops = np.stack([np.full((20, 20, 3), value, np.uint8) for value in (40, 90, 140)])
     grid = figures.error_grid(crops, [0.9, 0.8, 0.7], ["a", "имя", "c" * 99], "TWO", "THREE", 3)

@@ -264,6 +264,12 @@ def sentences_of(record: dict[str, Any]) -> list[str]:
         said.append(f"Chosen {record['chosen']}.")
     if record.get("reason"):
         said.append(sentence(str(record["reason"])))
+    further = ((record.get("config") or {}).get("train_hyperparams") or {}).get("for_use")
+    if further:
+        said.append(
+            f"Live, Record and ONNX files take weights that learned {' and '.join(further)} too; the scores are of "
+            "weights that learned train alone."
+        )
     compared = record.get("compared") or {}
     low, high = compared.get("difference_interval") or (None, None)
     if low is not None and high is not None:
