@@ -506,8 +506,8 @@ def report(known: LabelledHands, scores: Sequence[Score], half: int) -> str:
         "",
         f"{machine}. "
         f"{len(draws)} draws: {len({new for new, *_ in draws})} gestures, each in turn new; samples of each by up to "
-        f"{', '.join(f'{people} people for {count}' for count, people in sorted(PEOPLE.items()))}, where somebody showed "
-        f"so many. Scored are {int(scored.sum()):,} hands of "
+        f"{', '.join(f'{people} people for {count}' for count, people in sorted(PEOPLE.items()))}, where somebody "
+        f"showed so many. Scored are {int(scored.sum()):,} hands of "
         f"{len(np.unique(known.hands.people[scored])):,} other people of all sources in ../shared/data, who gave no "
         f"sample, taught no old gesture and chose no setting. Hands that were not found are left out. F1 of the new "
         f"gesture, mean over draws; 95 % intervals resample the people. Methods are compared on each gesture's first "
