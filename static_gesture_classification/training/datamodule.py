@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -102,7 +103,6 @@ class GestureDataModule(LightningDataModule):
         sampler: how often a pass has each of them.
         ranks: this process among those that train.
         feeding: how batches get to the device.
-        further: splits that are trained on beside train.
 
     Raises:
         DataError: a split cannot be trained or validated on.
@@ -120,7 +120,6 @@ class GestureDataModule(LightningDataModule):
         sampler: SamplerSettings = PLAIN,
         ranks: Ranks = ONE_RANK,
         feeding: Feeding = FROM_DISK,
-        further: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.kind, self.hands, self.vocabulary, self.sampler, self.ranks = kind, hands, vocabulary, sampler, ranks
@@ -129,19 +128,24 @@ class GestureDataModule(LightningDataModule):
         self._trained_on, self.feeding = hands, feeding
         self._on_device: bool | None = None
         self.targets = np.asarray(vocabulary.indices(self.samples["gesture"].tolist()), np.int64)
-        usable = kind.usable(hands.points, len(self.samples))
-        if len(usable) and not usable.any():
+        self._usable = kind.usable(hands.points, len(self.samples))
+        if len(self._usable) and not self._usable.any():
             raise DataError(
                 "no sample has landmarks; let the landmarks stage extract them (landmarks.extract=always), then run "
                 "dvc repro"
             )
-        splits = self.samples["split"].to_numpy()
-        parts = {"train": ("train", *further), "val": ("val",)}
-        self.rows = {name: np.flatnonzero(np.isin(splits, part) & usable) for name, part in parts.items()}
+        self.rows = {name: self._rows_of([name]) for name in ("train", "val")}
         self._check_splits()
         if overfit_samples:
             chosen = np.random.default_rng(seed).permutation(self.rows["train"])[:overfit_samples]
             self.rows = {"train": np.sort(chosen), "val": np.sort(chosen)}
+
+    def with_further(self, splits: Sequence[str]) -> GestureDataModule:
+        """The same data, of which these splits are trained on too."""
+        data = copy.copy(self)
+        data.rows = {**self.rows, "train": np.union1d(self.rows["train"], self._rows_of(splits))}
+        data._trained_on, data._on_device = self.hands, None
+        return data
 
     def precompute(self, network: Network, model: Mapping[str, Any], device: str, engine: EngineSettings) -> None:
         """Compute what is the same in every epoch: see `InputKind.precompute`. Other ranks read what rank 0 keeps."""
@@ -199,6 +203,10 @@ class GestureDataModule(LightningDataModule):
         if world == 1:
             return np.split(np.arange(count), range(size, count, size))
         return np.array_split(np.arange(count), world * -(-count // (world * size)))[self.ranks.rank :: world]
+
+    def _rows_of(self, splits: Sequence[str]) -> np.ndarray:
+        """The rows of some splits that the kind can see, ascending."""
+        return np.flatnonzero(self.samples["split"].isin(splits).to_numpy() & self._usable)
 
     def _weights(self) -> np.ndarray | None:
         """Weights of the train rows."""

@@ -36,11 +36,6 @@ from static_gesture_classification.training.settings import TrainingSettings
 def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK, further: Sequence[str] = ()) -> GestureDataModule:
     """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
 
-    Args:
-        settings: of the training.
-        ranks: this process among those that train.
-        further: splits that are trained on beside train.
-
     Raises:
         DataError: hands or splits are missing, cannot be trained on, or have another crop geometry than configured.
     """
@@ -60,7 +55,6 @@ def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK, further: Sequ
         settings.sampler,
         ranks,
         Feeding(settings.trainer.store, settings.trainer.ahead),
-        further,
     )
 
 

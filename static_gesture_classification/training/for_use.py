@@ -13,8 +13,7 @@ from pathlib import Path
 from static_gesture_classification.terminal import say
 from static_gesture_classification.training.checkpoint import save
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
-from static_gesture_classification.training.ranks import Ranks
+from static_gesture_classification.training.experiment import build_module, build_trainer
 from static_gesture_classification.training.settings import TrainingSettings
 
 
@@ -23,18 +22,18 @@ def is_wanted(settings: TrainingSettings) -> bool:
     return bool(settings.hyperparameters.for_use) and not settings.hyperparameters.overfit_samples
 
 
-def open_all(settings: TrainingSettings, ranks: Ranks) -> GestureDataModule:
-    """The data of the training for use."""
-    return open_data(settings, ranks, settings.hyperparameters.for_use)
+def data_for_use(settings: TrainingSettings, data: GestureDataModule) -> GestureDataModule:
+    """The data of the training for use, from that of the measured one."""
+    return data.with_further(settings.hyperparameters.for_use)
 
 
-def train_for_use(settings: TrainingSettings, ranks: Ranks, output: Path) -> None:
+def train_for_use(settings: TrainingSettings, measured: GestureDataModule, output: Path) -> None:
     """Train to the end on all splits that are named; rank 0 writes the checkpoint. An interrupted one begins anew.
 
     Raises:
         UserError, DataError: as the training that came before. OutputError: `output` cannot be written.
     """
-    data = open_all(settings, ranks)
+    data, ranks = data_for_use(settings, measured), measured.ranks
     names = ", ".join(settings.hyperparameters.for_use)
     say(f"once more, for use, with the hands of {names} too: {len(data.rows['train']):,} hands")
     module = build_module(settings, data)

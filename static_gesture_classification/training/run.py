@@ -23,7 +23,7 @@ from static_gesture_classification.training.checkpoint import (
 )
 from static_gesture_classification.training.datamodule import GestureDataModule
 from static_gesture_classification.training.experiment import build_module, build_trainer, open_data
-from static_gesture_classification.training.for_use import is_wanted, open_all, train_for_use
+from static_gesture_classification.training.for_use import data_for_use, is_wanted, train_for_use
 from static_gesture_classification.training.identity import RunIdentity, begin_run, is_finished, run_folder_for
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.lightning import Callback
@@ -78,7 +78,7 @@ def lacks_weights(settings: TrainingSettings, folder: Path) -> bool:
 
 def fingerprint_of(settings: TrainingSettings, data: GestureDataModule) -> str:
     """Hash of all data that the training reads."""
-    further = [open_all(settings, data.ranks).fingerprint()] if is_wanted(settings) else []
+    further = [data_for_use(settings, data).fingerprint()] if is_wanted(settings) else []
     return " ".join([data.fingerprint(), *further])
 
 
@@ -150,7 +150,7 @@ def fit(
     trainer = build_trainer(settings, logger, [*callbacks, *stopping, keeping], data.ranks)
     trainer.fit(module, data, ckpt_path=place.last if place.begun else None, weights_only=True)
     if is_wanted(settings):
-        train_for_use(settings, data.ranks, place.for_use)
+        train_for_use(settings, data, place.for_use)
 
 
 def try_out(settings: TrainingSettings, data: GestureDataModule) -> None:
