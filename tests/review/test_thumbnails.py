@@ -8,6 +8,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
+from static_gesture_classification.review.hand_drawing import GROUND, places_in_drawing
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.review.thumbnails import SIZE, Thumbnails
 
@@ -44,3 +45,16 @@ def test_an_image_that_cannot_be_read_is_grey_until_it_can_and_an_unknown_sample
     Image.new("RGB", (64, 48), (200, 0, 0)).save(tmp_path / "b.jpg")
     assert thumbnails.jpeg("b") != grey
     assert thumbnails.jpeg("nobody") is None
+
+
+def test_a_posed_hand_has_no_image_and_is_drawn_from_its_points(thumbnails: Thumbnails) -> None:
+    points = np.random.default_rng(0).random((21, 2)).astype(np.float32) * (0.1, 0.3)
+    thumbnails.know_points("landmarks", {"b": points}.get)
+    picture = thumbnails.jpeg("b")
+    assert picture is not None
+    drawn = np.abs(simplejpeg.decode_jpeg(picture).astype(int) - GROUND) > 12
+    x, y = (places_in_drawing(points) * SIZE).astype(int).T
+    assert drawn[y, x].any(axis=1).all(), "each point is drawn where it is said to be"
+    assert not drawn[:6].any(), "around the hand is a margin"
+    thumbnails.know_points("landmarks", {}.get)
+    assert thumbnails.jpeg("b") != picture
