@@ -42,12 +42,13 @@ from static_gesture_classification.terminal import track
 
 RESULT = Path(__file__).resolve().parent / "results" / "hand_finder.md"
 OURS, THEIRS = "hands", "mediapipe"
-# Palms are cut out as by MediaPipe, each hand is looked at once, and the first look with a hand counts.
+# Palms are cut out as by MediaPipe, each one is looked at, once, and the first look with a hand counts.
 AS_THEIRS = (
     "detector.palm_turn=26.565",
     "detector.palm_square=[2.6,0.5]",
     "detector.refine=false",
     "detector.second_look.sure=0",
+    "detector.look_into_hands=true",
 )
 OURS_AS_THEIRS = f"{OURS}, {' '.join(AS_THEIRS)}"
 PHOTOGRAPHS = 500
@@ -75,18 +76,39 @@ FOLLOWING = (  # frames between two searches for a second hand, by ours and by M
 )
 NOTES = (
     "## Why these defaults, on all photographs\n\n"
-    "Of processor time, 97 % is in the two networks (4.8 and 4.4 ms on a free core of this machine), so fewer runs of "
-    "them is all that helps. The same networks as ONNX by onnxruntime take 9.9 and 4.3 ms; two threads halve both "
-    "where the second core is free and gain nothing where it is not, so `threads: 1` stayed.\n\n"
-    "- **Second look** only where the corners of both squares are farther apart than `refine_apart=0.15`: one hand in "
-    "four. In the others it would move landmarks by 0.8 % of the hand (median; 95th percentile 2.4 %), little more "
-    "than it moves those of a hand that was cut out right. The model on strangers is better for it: "
+    "A look at a picture of 640 x 480 with one hand takes 4.8 ms in the palm network, 4.4 in the landmark network "
+    "and 1.1 in everything else (2.0 before: cutting out, reading palms, geometry); at one of 100 x 100 "
+    "everything else takes 1.7, of which enlarging it 0.7. MediaPipe's own look takes 12.0 to 12.3 with the same "
+    "networks, so 0.8 of it leaves 0.4 ms for everything else. The networks' 337 and 331 million multiplications "
+    "run at 150 GFLOP/s, which is what OpenBLAS gets from this processor for matrices of their sizes (115 to "
+    "130). OpenVINO 2026.4 takes 4.4 and 4.1 ms, onnxruntime 9.9 and 4.3; LiteRT's other options, its compiled "
+    "model, and two, four or eight hands at once take as long for each hand. Two threads halve both where the "
+    "second core is free and gain nothing where it is not, so `threads: 1` stayed.\n\n"
+    "- **Parity** had fallen from 98.4 % to 96.6 % by two things that MediaPipe does not do, not by how palms are "
+    "cut out: unsure hands get a further look (`second_look.sure`), and a palm inside a hand that was found is "
+    "not looked at (`look_into_hands`). On 500 photographs 97.9 % without the first, 98.3 % without both. Two "
+    "hands that the further look moved were looked at: MediaPipe's fingertips lie below the fingers' ends by up "
+    "to half a joint, with a presence of 0.57 and 0.88; those of the further look (0.91 and 0.98) lie on them. So "
+    "the defaults keep both, and the row of the same hands goes without.\n"
+    "- **Second look** only where the corners of both squares are farther apart than `refine_apart=0.15`: one "
+    "hand in four. In the others it would move landmarks by 0.8 % of the hand (median; 95th percentile 2.4 %), "
+    "little more than it moves those of a hand that was cut out right. The model on strangers is better for it: "
     "[strangers.md](strangers.md).\n"
     "- A palm inside a hand that was found is not looked at: 15 % of photographs had one.\n"
     "- **Not taken, since the model on strangers is worse:** squares of palms where landmarks put them on average "
-    "(`palm_square=[2.86,0.36]`; on 265 photographs the first look was unsure in 6 for 9), and the landmark network "
-    "looking first in known boxes (`known_square=1.2`; 6.2 for 18.3 ms of processor time around a published box). With "
-    "both, 7 of 2,911 hands were missed for 18.\n"
+    "(`palm_square=[2.86,0.36]`; on 265 photographs the first look was unsure in 6 for 9), and the landmark "
+    "network looking first in known boxes (`known_square=1.2`; 6.2 for 18.3 ms of processor time around a "
+    "published box). With both, 7 of 2,911 hands were missed for 18.\n"
+    "- **Not taken either:** around known boxes a smaller picture for the palm network (its two constant sizes "
+    "changed). With 96 pixels for 192 it takes 1.1 ms for 4.7 (a hand 9.4 for 14.2), misses 4 of 313 for 2 and "
+    "lands nearly as near to what is found in whole photographs (median 0.99 % for 0.72 % of the hand, 95th "
+    "percentile 4.3 % for 3.5 %), but plain models trained on it are worse on sources left out: 0.888, 0.893 and "
+    "0.904 for 0.903, 0.907 and 0.908 (the three baselines of [strangers.md](strangers.md)).\n"
+    "- **Nor** leaving the black rows beside a wide picture out of what the palm network sees (192 x 160 for 640 "
+    "x 480 with its border): 0.8 ms less, but other phases of its coarsest grid, so that landmarks move by 0.6 % "
+    "(median; 95th percentile 2.6 %), and no gain to pay for it: `strangers.py` as shipped 0.974 and 0.966 for "
+    "0.976 and 0.967, log loss 0.149 and 0.178 for 0.127 and 0.158; five of the six baseline figures fall too, by "
+    "0.001 to 0.004.\n"
 )
 Found = dict[str, list[list[DetectedHand]]]
 
@@ -98,6 +120,10 @@ class Times:
     name: str
     ours: np.ndarray
     theirs: np.ndarray
+
+    def part(self, name: str, chosen: np.ndarray) -> Times:
+        """Those of some pictures: bool (pictures,)."""
+        return Times(name, self.ours[chosen], self.theirs[chosen])
 
     def row(self, column: int) -> str:
         """Of a table."""
@@ -130,7 +156,9 @@ def main() -> None:
     some = photographs[::3]
     found: Found = {OURS: [], THEIRS: []}
     with detector(OURS) as ours, detector(THEIRS) as theirs:
-        times = [compared("one image", pictures(photographs), ours, theirs, found)]
+        whole = compared("one image", pictures(photographs), ours, theirs, found)
+    small = np.array([photograph.close_up for photograph in photographs])
+    times = [whole, whole.part("of these, 100 x 100 pixels", small), whole.part("of these, larger", ~small)]
     with detector(OURS, *AS_THEIRS) as alike:
         found[OURS_AS_THEIRS] = [alike.detect(image) for image in pictures(photographs)]
     for who, hands in found.items():

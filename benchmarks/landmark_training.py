@@ -6,7 +6,8 @@ training takes whose crops are many times as large.
 
 The landmark chain is that of docs/scale.md, stage by stage, each in a process of its own: index, crops (there are no
 pictures, so no crops), split, landmarks, and training with one pass over all hands. Only time and memory say something:
-made annotations hold random hands. The memory is what the stage and its children have resident, sampled.
+made annotations hold random hands. The memory is what the stage and its children have resident, sampled. What a stage
+took is kept in WORK, so that a command that was broken off goes on; training is measured anew each time.
 
 The epoch of crops reads every crop of a store of 8 GiB once, in batches at random, as training does, and computes
 nothing. Its file is sparse, so it needs no room on the disk; the system keeps its pages like any other file's.
@@ -14,12 +15,13 @@ nothing. Its file is sparse, so it needs no room on the disk; the system keeps i
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,8 @@ from machine import measured_on
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from static_gesture_classification.atomic_files import write_json  # noqa: E402
+
 RESULT = PROJECT / "benchmarks" / "results" / "landmark_training.md"
 TITLES = {"landmarks": "Landmarks of HaGRID's annotations", "crops": "Crops larger than memory"}
 STAGES = ("preparation.index", "preparation.crops", "preparation.split", "preparation.landmarks")
@@ -37,6 +41,7 @@ MOST_SECONDS, MOST_MIB = 240, 2048
 EPOCH = 1_200_000  # hands
 STORE, SIZE, BATCH = 8 * 2**30, 64, 64
 PARTS = 10
+MEASURED = "measured.json"
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,21 @@ def landmark_chain(annotations: Path, work: Path) -> str:
     settings = ["sources=[hagrid]", f"sources.hagrid.root={annotations}", "sources.hagrid.require_images=false"]
     settings += ["model=landmarks", "logger=[]"]
     load = os.getloadavg()[0]
-    stages = {
-        stage: measure(["-m", f"static_gesture_classification.{stage}", *settings], work)
-        for stage in STAGES
-        if not (work / "data" / stage.rpartition(".")[2] / "report.json").is_file()
-    }
+    stages = known_stages(work)
+    for stage in STAGES:
+        if stage not in stages:
+            stages[stage] = measure(["-m", f"static_gesture_classification.{stage}", *settings], work)
+            write_json(work / MEASURED, {name: asdict(each) for name, each in stages.items()})
     training = ["-m", "train_static_gestures", *settings, "train_hyperparams.passes=1", "train_hyperparams.fresh=true"]
     stages["train"] = measure(training, work)
     return report_of_landmarks(stages, work, load)
+
+
+def known_stages(work: Path) -> dict[str, Measurement]:
+    """What the stages took that an earlier command ran in this folder."""
+    kept = work / MEASURED
+    known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    return {stage: Measurement(**each) for stage, each in known.items()}
 
 
 def measure(arguments: list[str], work: Path) -> Measurement:

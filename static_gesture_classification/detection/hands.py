@@ -44,6 +44,7 @@ class HandSettings(LookSettings):
             next frame of a video.
         refine_apart: but only where this square and the palm's are farther apart (see `TurnedSquare.apart`), or where
             the hand is not `second_look.sure`; 0: each hand.
+        look_into_hands: look at a palm in the place of a larger hand that was found, too, as MediaPipe does.
         known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
             box, as many times as wide as its longer side; the palm network searches where no sure hand is there. 0: it
             searches first.
@@ -56,6 +57,7 @@ class HandSettings(LookSettings):
     palm_square: tuple[float, float]
     refine: bool
     refine_apart: float = Field(ge=0)
+    look_into_hands: bool
     known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
     threads: int = Field(ge=1)
@@ -145,7 +147,7 @@ class HandDetector(LookingDetector):
     def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
         found: list[DetectedHand] = []
         for square in self._squares(image, region)[: self.how.num_hands]:
-            if not any(_is_part_of(square, hand, image) for hand in found):
+            if self.how.look_into_hands or not any(_is_part_of(square, hand, image) for hand in found):
                 found += self._look_twice(image, square, presence)
         return found
 

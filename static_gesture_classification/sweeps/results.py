@@ -97,7 +97,7 @@ def parallel_coordinates(table: pd.DataFrame, settings: SweepSettings) -> Figure
     axes = figure.subplots()
     scored = table.dropna(subset=[_SCORE])
     complete = scored[scored["state"] == _STATES["COMPLETE"]]
-    low, high = _ends(complete[_SCORE] if len(complete) else scored[_SCORE])
+    low, high = _ends(scored[_SCORE], complete[_SCORE])
     colours = ScalarMappable(Normalize(low, high), mpl.colormaps["viridis_r"])
     heights = {name: _heights(scored[name], distribution) for name, distribution in distributions.items()}
     lines = np.column_stack([*heights.values(), ((scored[_SCORE] - low) / (high - low)).clip(0, 1)])
@@ -107,9 +107,11 @@ def parallel_coordinates(table: pd.DataFrame, settings: SweepSettings) -> Figure
             {"color": colours.to_rgba(row[_SCORE])} if is_complete else {"color": "0.75", "ls": "--"}
         )
         axes.plot(line, lw=3 if is_best else 1.2, **style, zorder=3 if is_best else 2 if is_complete else 1)
-    _draw_scales(axes, distributions, (low, high))
+    lower = "\N{LESS-THAN OR EQUAL TO} " if (scored[_SCORE] < low).any() else ""
+    _draw_scales(axes, distributions, [f"{lower}{low:.3f}", f"{high:.3f}"])
     best = f", the best {complete[_SCORE].max():.4f} (thick)" if len(complete) else ""
-    axes.set_title(f"Sweep {settings.name}: {len(complete)} complete trials{best}", loc="left", fontsize=11)
+    stopped = f"; {len(scored) - len(complete)} stopped early (dashed)" if len(scored) > len(complete) else ""
+    axes.set_title(f"Sweep {settings.name}: {len(complete)} complete trials{best}{stopped}", loc="left", fontsize=11)
     return figure
 
 
@@ -129,9 +131,14 @@ def _row(trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]) -> d
     }
 
 
-def _ends(scores: pd.Series) -> tuple[float, float]:
-    """The range of the scores' axis, which is never empty."""
-    low, high = (float(scores.min()), float(scores.max())) if len(scores) else (0.0, 1.0)
+def _ends(scores: pd.Series, complete: pd.Series) -> tuple[float, float]:
+    """The range of the scores' axis, which is never empty.
+
+    It has all complete trials and most of those stopped early: a few that were far worse would squeeze the others.
+    """
+    if not len(scores):
+        return 0.0, 1.0
+    low, high = float(min([scores.quantile(0.1), *complete])), float(scores.max())
     return (low, high) if high > low else (low - 0.01, high + 0.01)
 
 
@@ -150,7 +157,7 @@ def _choices(distribution: CategoricalDistribution) -> list[Any]:
     return [values_of({"": choice}, {"": distribution})[""] for choice in distribution.choices]
 
 
-def _draw_scales(axes: Axes, distributions: Mapping[str, BaseDistribution], scores: tuple[float, float]) -> None:
+def _draw_scales(axes: Axes, distributions: Mapping[str, BaseDistribution], scores: list[str]) -> None:
     """An axis for each setting and one for the score, with their values beside them."""
     for place, distribution in enumerate(distributions.values()):
         if isinstance(distribution, CategoricalDistribution):
@@ -159,7 +166,7 @@ def _draw_scales(axes: Axes, distributions: Mapping[str, BaseDistribution], scor
             assert isinstance(distribution, FloatDistribution | IntDistribution)
             texts = [f"{distribution.low:.4g}", f"{distribution.high:.4g}"]
         _draw_scale(axes, place, texts)
-    _draw_scale(axes, len(distributions), [f"{end:.3f}" for end in scores])
+    _draw_scale(axes, len(distributions), scores)
     names = [name.rpartition(".")[2] for name in distributions]
     axes.set_xticks(range(len(names) + 1), [*names, "weighted F1"], fontsize=9)
     axes.set_yticks([])

@@ -32,11 +32,18 @@ _NOT_OF_SCORES = ("sweep", "logger", "promote", "compare")  # groups that may di
 
 
 class TrialSettings(Settings, key=""):
-    """What a trial trains, where it is mirrored to, and how it would be promoted."""
+    """What a trial trains, where it is mirrored to, and how it would be promoted.
+
+    Args:
+        training: without a second one for use.
+        trackers, promotion: see their classes.
+        for_use: splits that the best trial learns too, if it is promoted; see `training.for_use`.
+    """
 
     training: TrainingSettings
     trackers: tuple[Any, ...]
     promotion: PromoteSettings
+    for_use: tuple[str, ...] = ()
 
     @classmethod
     def from_config(cls, config: DictConfig) -> TrialSettings:
@@ -122,7 +129,9 @@ class SweepSettings(Settings, key="sweep"):
             config = copy.deepcopy(_compose_files((*self.base, *overrides_of(files))))
             for setting in values.keys() - files.keys():
                 OmegaConf.update(config, setting, values[setting])
-            return TrialSettings.from_config(config)
+            for_use = list(config.train_hyperparams.get("for_use") or ())
+            OmegaConf.update(config, "train_hyperparams.for_use", [])  # a trial is measured; the best one is for use
+            return TrialSettings.from_config(config).model_copy(update={"for_use": tuple(for_use)})
         except (HydraException, OmegaConfBaseException) as error:
             reason, own = str(error).splitlines()[0], " ".join(overrides_of(values))
             raise UserError(f"a trial with {own} cannot be composed: {reason}") from error

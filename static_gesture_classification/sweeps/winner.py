@@ -24,8 +24,14 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
 from static_gesture_classification.training.answers import Calibration
 from static_gesture_classification.training.calibrate import calibrate
-from static_gesture_classification.training.checkpoint import calibration_of, read_checkpoint
+from static_gesture_classification.training.checkpoint import (
+    calibration_of,
+    checkpoint_digest,
+    for_use_file,
+    read_checkpoint,
+)
 from static_gesture_classification.training.experiment import open_data
+from static_gesture_classification.training.for_use import train_for_use
 
 WINNER = "sweep_winner"  # tag of a run
 
@@ -74,9 +80,23 @@ def _promote_if_better(run: RunFolder, epoch: int, composed: TrialSettings) -> N
     models, candidate = training.workspace.models, kept_candidate(run, epoch)
     decision = settle_decision(decide_promotion(candidate, promotion), candidate, models, promotion.force)
     if decision.promote:
+        _add_weights_for_use(run, composed)
+        candidate = kept_candidate(run, epoch)
         with promoting(models):
             promote(candidate, models, {"chosen": BY_SCORE, **describe_decision(decision)})
+    if not decision.promote and checkpoint_digest(training.workspace.best) == candidate.digest:
+        say(f"run {run.run_id}, epoch {epoch}, is {training.workspace.best} already")
+        return
     verb = "promoted" if decision.promote else "not promoted"
     say(f"run {run.run_id}, epoch {epoch}: {verb} to {training.workspace.best}: {decision.reason}")
     if not decision.promote:
         say(f"to promote it anyway: gestures promote run={run.run_id} epoch={epoch}")
+
+
+def _add_weights_for_use(run: RunFolder, composed: TrialSettings) -> None:
+    """Train the winner once more on all people, where its trainings are followed by one for use."""
+    output = for_use_file(run.checkpoint_folder)
+    if composed.for_use and not output.is_file():
+        how = composed.training.hyperparameters.model_copy(update={"for_use": composed.for_use})
+        settings = composed.training.model_copy(update={"hyperparameters": how})
+        train_for_use(settings, open_data(composed.training), output)

@@ -148,10 +148,22 @@ def pose_variant(fit: FittedHand, slack: float, turns: tuple[float, float, float
 
 
 def pose_variants_of(fits: list[FittedHand], slack: float, turns: tuple[float, float, float]) -> list[dict[str, Any]]:
-    """Variants of all fitted hands of a gesture (see `pose_variant`); of few samples, of their other poses too."""
+    """Variants of all fitted hands of a gesture (see `pose_variant`); of few samples, of their other poses too.
+
+    Most people show a hand flat to the camera. So if no sample is seen nearly so, such as a fist that points at it,
+    each pose is also a variant that is turned flat.
+    """
     few = len(fits) < FEW
     hands = [hand for fit in fits for hand in ((fit, *fit.others) if few else (fit,))]
+    if not any((np.abs(hand.view - _turn_flat(hand).view)[:2] <= turns[:2]).all() for hand in hands):
+        hands += [_turn_flat(hand) for hand in hands]
     return [pose_variant(hand, slack, turns) for hand in hands]
+
+
+def _turn_flat(hand: FittedHand) -> FittedHand:
+    """The hand with its palm or its back to the camera, whichever it is nearer to, fingers as they point."""
+    yaw, _, roll = hand.view.tolist()
+    return replace(hand, view=np.array([180.0 * round(yaw / 180), 0.0, roll]))
 
 
 def place_landmarks(parameters: Doubles) -> Doubles:

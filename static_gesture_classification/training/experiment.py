@@ -33,7 +33,7 @@ from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
 
-def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK, further: Sequence[str] = ()) -> GestureDataModule:
+def open_data(settings: TrainingSettings, ranks: Ranks = ONE_RANK) -> GestureDataModule:
     """The workspace's prepared hands and splits as a data module, of which each rank trains on its share.
 
     Raises:

@@ -125,28 +125,26 @@ class GestureModule(LightningModule):
         self._generator.manual_seed(_seed_of(self.seed, self.current_epoch, "augmentation", self.global_rank))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Move a schedule that moves every step; log the epoch's loss where no validation follows, which would."""
-        if self._schedule is not None and self._schedule.every_step:
-            self._schedule.scheduler.step()
-        if self.trainer.is_last_batch and not self.trainer.enable_validation:
-            self._log_epoch({TRAIN_LOSS: self.train_loss.compute()})
-            self.train_loss.reset()
-
-    def on_validation_epoch_end(self) -> None:
-        """Score the epoch, of which all steps are done.
+        """Move a schedule that moves every step; after the last step of the epoch tell its loss.
 
         Lightning's `log` takes a tenth of a small network's step, so it is called once an epoch.
         """
-        self.scores = scores_of(self.confusion.compute().cpu().numpy(), self.vocabulary.names)
-        self.confusion.reset()
-        found: dict[str, Any] = {WEIGHTED_F1: self.scores["weighted_f1"]}
-        for name, mean in ((TRAIN_LOSS, self.train_loss), (VAL_LOSS, self.val_loss)):
-            found[name] = mean.compute()
-            mean.reset()
-        self._log_epoch(found)
+        if self._schedule is not None and self._schedule.every_step:
+            self._schedule.scheduler.step()
+        if self.trainer.is_last_batch:
+            self._tell({TRAIN_LOSS: self.train_loss.compute()})
+            self.train_loss.reset()
 
-    def _log_epoch(self, metrics: dict[str, Any]) -> None:
-        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True, logger=False, sync_dist=True)
+    def on_validation_epoch_end(self) -> None:
+        """Score the epoch."""
+        self.scores = scores_of(self.confusion.compute().cpu().numpy(), self.vocabulary.names)
+        self._tell({WEIGHTED_F1: self.scores["weighted_f1"], VAL_LOSS: self.val_loss.compute()})
+        self.confusion.reset()
+        self.val_loss.reset()
+
+    def _tell(self, values: dict[str, Any]) -> None:
+        """Give callbacks an epoch's values, which are over all ranks."""
+        self.log_dict(values, on_step=False, on_epoch=True, prog_bar=True, logger=False, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch, then move a schedule that moves every epoch.

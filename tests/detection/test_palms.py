@@ -82,3 +82,13 @@ def test_what_is_outside_of_the_region_is_black_and_beyond_the_image_repeated() 
     assert (cut[48:144] == 255).all()
     assert (cut[144:] == 0).all()
     assert (TurnedSquare(0, 0, 50, 0.3).cut(image, 64) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "side"), [(150, 100, 120), (10, 190, 90), (150, 100, 700), (-80, 40, 60), (400, 300, 50)]
+)
+def test_upright_squares_are_cut_like_turned_ones_also_beyond_the_image(x: float, y: float, side: float) -> None:
+    random = np.random.default_rng(0)
+    image = np.kron(random.integers(0, 256, (20, 30, 3), np.uint8), np.ones((10, 10, 1), np.uint8))
+    upright, turned = (TurnedSquare(x, y, side, turn).cut(image, 96).astype(int) for turn in (0.0, 1e-7))
+    assert np.abs(upright - turned).max() <= 2

@@ -1,13 +1,15 @@
+import hashlib
 import io
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation import promote
+from static_gesture_classification.evaluation import checkpoint_record, promote
 from static_gesture_classification.evaluation.checkpoint_record import data_version, split_subjects
 from static_gesture_classification.evaluation.evaluate import predict
 from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, evaluation_sets
@@ -380,6 +382,19 @@ def test_runs_and_epochs_are_listed_with_scores_checkpoints_and_the_promoted_one
     capsys.readouterr()
     list_runs.__wrapped__(config)
     assert trained_run.run_id in capsys.readouterr().out
+
+
+def test_the_data_version_is_a_hash_of_the_sorted_rows_however_many(monkeypatch):
+    monkeypatch.setattr(checkpoint_record, "_HASHED_ROWS", 2)
+    samples = pd.DataFrame(
+        {
+            "sample_id": ["b", "a", "\U00010000", "\uffff", "unused"],
+            "gesture": ["ONE", "ONE", "TWO", "TWO", "ONE"],
+            "split": ["val", "train", "train", "test", ""],
+        }
+    )
+    rows = "a ONE train\nb ONE val\n\uffff TWO test\n\U00010000 TWO train"
+    assert data_version(samples) == hashlib.blake2b(rows.encode(), digest_size=8).hexdigest()
 
 
 def test_the_data_version_depends_on_labels_and_splits_and_not_on_order(prepared):

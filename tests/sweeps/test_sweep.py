@@ -23,10 +23,11 @@ pytest.importorskip("optuna")
 
 from static_gesture_classification.configuration import CONF, PROJECT
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.sweeps import sweep, trial
+from static_gesture_classification.sweeps import results, sweep, trial
 from static_gesture_classification.sweeps.settings import SweepSettings
 from static_gesture_classification.sweeps.study import open_study
 from static_gesture_classification.tracking.run_list import list_runs
+from static_gesture_classification.training.checkpoint import has_weights_for_use
 from tests.support.posed_hands import write_hands
 
 COMMON = [
@@ -123,8 +124,23 @@ def test_the_best_trial_is_marked_and_promoted(swept: pd.DataFrame) -> None:
     assert not Path("models/trained.ckpt").exists(), "the pipeline's own training is another one"
 
 
+def test_only_the_best_trial_is_trained_once_more_for_use(swept: pd.DataFrame) -> None:
+    assert has_weights_for_use(Path("models/best.ckpt"))
+    assert [path.parent.name for path in Path("runs").glob("*/for_use.ckpt")] == [swept["run"].iloc[0]]
+
+
 def test_all_trials_are_on_one_picture(swept: pd.DataFrame) -> None:
     assert Image.open(FOLDER / "parallel_coordinates.png").getextrema() != ((255, 255),) * 4
+
+
+def test_a_trial_far_worse_than_the_others_does_not_squeeze_their_scale_and_is_marked_as_lower() -> None:
+    scores = [0.99, 0.98, *[0.97] * 9, 0.1]
+    states = ["complete", "complete", *["stopped early"] * 10]
+    table = pd.DataFrame({"trial": range(1, 13), "state": states, "weighted_F1": scores, "train_hyperparams.lr": GOOD})
+    with composed() as config:
+        (axes,) = results.parallel_coordinates(table, SweepSettings.from_config(config)).axes
+    assert [text.get_text() for text in axes.texts[-2:]] == ["≤ 0.970", "0.990"]
+    assert "2 complete trials, the best 0.9900 (thick); 10 stopped early (dashed)" in axes.get_title("left")
 
 
 @pytest.mark.full

@@ -40,14 +40,15 @@ HORNS = [
 ]
 
 
-def photographed(count: int) -> np.ndarray:
+def photographed(count: int, **view: float) -> np.ndarray:
     """Points where the hand finder would place them."""
-    return seen(posed(count))
+    return seen(posed(count, **view))
 
 
-def posed(count: int) -> np.ndarray:
+def posed(count: int, **view: float) -> np.ndarray:
     """The skeletons' joints in pictures."""
-    book, random = read_poses({"gestures": {"HORNS": HORNS}}, ["HORNS"]), np.random.default_rng(0)
+    horns = [{**HORNS[0], "view": {**HORNS[0]["view"], **view}}]
+    book, random = read_poses({"gestures": {"HORNS": horns}}, ["HORNS"]), np.random.default_rng(0)
     hands = [
         draw_hand("HORNS", draw_subject(0, "", random), partial(book.draw, "HORNS"), 128, random) for _ in range(count)
     ]
@@ -85,6 +86,16 @@ def test_few_samples_give_all_poses_that_explain_them_and_many_give_one_each() -
     assert len(pose_variants_of([one], 12.0, (40.0, 30.0, 25.0))) == 1 + len(one.others)
     assert all(np.sqrt(np.square(other.angles - one.angles).mean()) > 12 for other in one.others)
     assert len(pose_variants_of([one] * 3, 12.0, (40.0, 30.0, 25.0))) == 3
+
+
+def test_a_hand_that_is_seen_from_its_fingertips_is_also_posed_flat() -> None:
+    turns = (40.0, 30.0, 25.0)
+    (steep,), (flat,) = fit_hands(photographed(1, pitch=65)), fit_hands(photographed(1))
+    assert steep.view[1] > 40
+    pitches = [variant["view"]["pitch"] for variant in pose_variants_of([steep], 12.0, turns)]
+    assert len(pitches) == 2 * (1 + len(steep.others))
+    assert [-30.0, 30.0] in pitches
+    assert len(pose_variants_of([steep, flat], 12.0, turns)) == 2 + len(steep.others) + len(flat.others)
 
 
 def test_what_is_described_can_be_posed_again() -> None:

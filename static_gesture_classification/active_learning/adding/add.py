@@ -50,6 +50,8 @@ from static_gesture_classification.training.checkpoint import (
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.scores import weighted_f1
 
+BADLY_EXPLAINED = 0.12  # of the hand's extent, between a sample's points and the fitted hand's; 0.03 to 0.09 is usual
+
 
 def add_gesture(start: Start, settings: AddSettings) -> None:
     """Add a gesture, from the samples that the settings name."""
@@ -142,6 +144,12 @@ def fit_samples(samples: list[NewSample], start: Start, settings: AddSettings) -
     error = np.mean([each.error for each in fits])
     shown = "one sample" if len(samples) == 1 else f"{len(samples)} samples"
     say(f"fitted to {shown}, {error:.1%} of the hand off on average: {settings.sheet}")
+    for sample, fit in zip(samples, fits, strict=True):
+        if fit.error > BADLY_EXPLAINED:
+            note(
+                f"{sample.path}: the fitted hand is {fit.error:.0%} off; see whether it shows your gesture, or take "
+                "another picture, from the front"
+            )
     odd = are_called_otherwise(start.classifier, points) & (apart > settings.unlike / 3)
     unlike = [row for row in np.argsort(-apart).tolist() if apart[row] > settings.unlike or odd[row]]
     if unlike and not settings.force:

@@ -30,7 +30,7 @@ from static_gesture_classification.training.scores import weighted_f1
 MOST_SHARE = 0.5  # share of a pair's samples above which one subject or source is named
 MORE_SHARE = 1.25  # times its share of the gesture's samples that a source must have of the errors
 LONGEST_NAME = 12
-DRAWS = 2_000_000  # of subjects at a time, which bounds the memory
+DRAWS = 2_000_000  # numbers at a time, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -201,11 +201,11 @@ def rate_intervals(errors: Integers, supports: Integers, resamples: int, seed: i
     if unit == SAMPLE:
         rates = random.binomial(units, errors[0] / units, size=(resamples, errors.shape[1])) / units
     else:
-        both = np.column_stack([errors, supports]).astype(np.float64)
-        chunk = max(1, DRAWS // units)
+        # Most of many subjects have equal rows: how often such a row is drawn is drawn at once.
+        rows, alike = np.unique(np.column_stack([errors, supports]), axis=0, return_counts=True)
+        chunk = max(1, DRAWS // len(rows))
         sizes = [min(chunk, resamples - start) for start in range(0, resamples, chunk)]
-        even = np.full(units, 1 / units)
-        totals = np.concatenate([random.multinomial(units, even, size=size) @ both for size in sizes])
+        totals = np.concatenate([random.multinomial(units, alike / units, size=size) @ rows for size in sizes])
         rates = totals[:, :-1] / totals[:, -1:]
     ends = np.quantile(rates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return [Interval(float(low), float(high), *about) for low, high in ends.T]

@@ -30,6 +30,7 @@ from static_gesture_classification.preparation.described_crops import open_descr
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
 from static_gesture_classification.preparation.splitting.crop_source import CropSource
 from static_gesture_classification.preparation.splitting.descriptors import whiten
+from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.terminal import track
@@ -114,7 +115,7 @@ def of_landmarks(samples: pd.DataFrame, folder: Path) -> Features:
     return Features(FROM_LANDMARKS, values, known)
 
 
-def of_pictures(crops: CropSource, seed: int) -> Features:
+def of_pictures(crops: CropSource | Rows, seed: int) -> Features:
     """Embeddings of a network that was trained on ImageNet alone, and gradients, both as 128 principal components."""
     network, width = backbone(IMAGENET, pretrained=True)
     frozen = CropNetwork(network, width, 2, MEAN, DEVIATION).eval()
@@ -122,7 +123,7 @@ def of_pictures(crops: CropSource, seed: int) -> Features:
         embedded = [
             frozen.embed(torch.from_numpy(batch).permute(0, 3, 1, 2)).numpy() for batch in _batches(crops, "embeddings")
         ]
-    parts = [np.concatenate(embedded), whiten(crops.facts().gradients, seed)]
+    parts = [np.concatenate(embedded), whiten(CropSource.of(crops).facts().gradients, seed)]
     reduced = [PCA(min(PCA_COMPONENTS, *part.shape), random_state=seed).fit_transform(part) for part in parts]
     unit = [part / np.maximum(part.std(), 1e-9) for part in reduced]
     return Features(FROM_PICTURES, np.concatenate(unit, axis=1).astype(np.float32), np.ones(len(crops), bool))
@@ -195,7 +196,7 @@ def _log_loss(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(-np.log(np.maximum(softmax(logits, axis=1)[np.arange(len(labels)), labels], 1e-12)).mean())
 
 
-def _batches(crops: CropSource, what: str) -> Iterator[np.ndarray]:
+def _batches(crops: Rows, what: str) -> Iterator[np.ndarray]:
     starts = range(0, len(crops), FOLD_BATCH)
     for start in track(starts, what, len(starts), "batches"):
         yield crops[start : start + FOLD_BATCH]

@@ -221,7 +221,7 @@ def little_data(
         samples: a sample table with splits.
         fallback: if no gesture has a shortfall, return the few with the fewest subjects.
     """
-    stocks = [_stock(samples, gesture) for gesture in vocabulary]
+    stocks = list(_stocks(samples, vocabulary))
     stocks.sort(key=lambda stock: (-stock.shortfall(wanted), stock.train_subjects, stock.train_samples))
     lacking = [(stock, stock.shortfall(wanted)) for stock in stocks if stock.shortfall(wanted) > 0]
     if lacking or not fallback:
@@ -237,15 +237,14 @@ def summaries(pairs: Sequence[ErrorPair], confusions: Confusions, settings: Patt
     return [known.get(pair.name, "") for pair in pairs]
 
 
-def _stock(samples: pd.DataFrame, gesture: str) -> Stock:
-    own = samples[samples["gesture"] == gesture]
-    numbers: list[int] = []
-    for split in ("train", "val"):
-        part = own[own["split"] == split]
-        numbers += [len(part), group_of(part).nunique()]
-    train_samples, train_subjects, val_samples, val_subjects = numbers
-    known = bool((own["subject"] != "").all())
-    return Stock(gesture, train_samples, train_subjects, val_samples, val_subjects, known)
+def _stocks(samples: pd.DataFrame, vocabulary: Vocabulary) -> Iterator[Stock]:
+    about = pd.DataFrame({"gesture": samples["gesture"], "split": samples["split"], "group": group_of(samples)})
+    counts = about.groupby(["gesture", "split"])["group"].agg(["size", "nunique"])
+    numbers = dict(zip(counts.index, counts.to_numpy().tolist(), strict=True))
+    unknown = set(samples.loc[samples["subject"] == "", "gesture"])
+    for gesture in vocabulary:
+        train, val = (numbers.get((gesture, split), [0, 0]) for split in ("train", "val"))
+        yield Stock(gesture, train[0], train[1], val[0], val[1], gesture not in unknown)
 
 
 def _for_pair(pair: ErrorPair, count: int, pattern: str, confusions: Confusions, examples: int) -> PlannedRecording:

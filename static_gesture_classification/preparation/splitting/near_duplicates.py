@@ -138,10 +138,12 @@ def candidate_pairs(descriptors: Singles, parties: Parties, seed: int) -> tuple[
     few = asked.sum() <= ROWS_PER_CELL
     members = [np.arange(len(descriptors))] if few else search_cells(descriptors, seed)
     cells = [(descriptors, parties, asked, each) for each in members]
-    pairs = np.concatenate(list(in_parallel("candidates", _nearest_in_cell, cells)))
-    pairs.sort(axis=1)
-    keys = np.unique(pairs[:, 0] * len(descriptors) + pairs[:, 1])
-    return keys // len(descriptors), keys % len(descriptors)
+    count = len(descriptors)
+    found = [
+        pairs.min(axis=1) * count + pairs.max(axis=1) for pairs in in_parallel("candidates", _nearest_in_cell, cells)
+    ]
+    keys = np.unique(np.concatenate(found))
+    return keys // count, keys % count
 
 
 def verify(pictures: Rows, first: Integers, second: Integers, band: Band) -> Doubles:
