@@ -151,10 +151,7 @@ class GestureModule(LightningModule):
 
         Lightning itself would log after the epoch's checkpoint is written, and a kill in between would lose a line.
         """
-        known = dict(self.trainer.callback_metrics)
-        if TRAIN_LOSS not in known:  # nothing was validated, which would have logged it
-            known[TRAIN_LOSS] = self.train_loss.compute()
-            self.train_loss.reset()
+        known = self.trainer.callback_metrics
         metrics = {name: float(known[name]) for name in (TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1) if name in known}
         if not math.isfinite(metrics[TRAIN_LOSS]):
             raise UserError(
