@@ -286,9 +286,23 @@ MUTATIONS = (
     one(
         "training leaves the test split alone",
         "training/datamodule.py",
-        'splits = self.samples["split"].to_numpy()',
-        'splits = self.samples["split"].replace("test", "train").to_numpy()',
+        'self.samples["split"].isin(splits)',
+        'self.samples["split"].replace("test", "train").isin(splits)',
         "tests/training/test_datamodule.py",
+    ),
+    one(
+        "scores are of weights that have not learned val",
+        "training/checkpoint.py",
+        "classifier_of(entries_for_use(entries) if for_use else entries, path, device)",
+        "classifier_of(entries_for_use(entries), path, device)",
+        "tests/training/test_for_use.py",
+    ),
+    one(
+        "the weights for use learn val and test",
+        "training/datamodule.py",
+        'np.union1d(self.rows["train"], self._rows_of(splits))',
+        'self.rows["train"]',
+        "tests/training/test_for_use.py",
     ),
     one(
         "no plan follows errors on test",
