@@ -306,6 +306,7 @@ def test_two_tabs_that_promote_at_once_leave_one_whole_checkpoint(
     place = f"{address}/checkpoints?run=second"
     with opened(browser, place) as (first, _), opened(browser, place) as (second, _):
         for page, epoch in ((first, kept[0]), (second, kept[-1])):
+            page.get_by_role("cell", name=re.compile(r"\d to \d")).first.wait_for()  # drawn anew with the intervals
             page.get_by_label(f"Promote epoch {epoch} of second", exact=True).focus()
         for page in (first, second):
             page.keyboard.press("Enter")
