@@ -155,7 +155,7 @@ class EpochCallback(Callback):
     def _predictions(self, logits: Tensor, rows: Tensor, data: GestureDataModule) -> Predictions:
         """The predictions of an epoch's steps in the order of the sample table."""
         unique, first = np.unique(rows.cpu().numpy(), return_index=True)
-        probabilities = logits.float().softmax(1).cpu().numpy()[first]
+        probabilities = logits[torch.from_numpy(first).to(logits.device)].float().softmax(1).cpu().numpy()
         assert self._keys is not None
         return predictions_of(self._keys.take(unique), probabilities, data.vocabulary)
 

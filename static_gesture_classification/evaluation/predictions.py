@@ -27,6 +27,7 @@ from static_gesture_classification.file_data import parse_json
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.samples import BOX, SCHEMA, decode_texts
 
+_ROWS_PER_GROUP = 131_072  # rows that are encoded in memory at a time
 PREDICTIONS_VERSION = 1
 KEY_COLUMNS = ("sample_id", "image", "root", *BOX, "source", "subject", "session", "hand", "split", "gesture")
 PROBABILITY = "probability_"
@@ -119,7 +120,8 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
             np.save(file, predictions.embeddings.astype(np.float32, copy=False), allow_pickle=False)
         metadata["embeddings"] = _digest(predictions.embeddings)
     with atomic_path(path) as partial:
-        pq.write_table(predictions.table.replace_schema_metadata(metadata), partial, compression="zstd")
+        table = predictions.table.replace_schema_metadata(metadata)
+        pq.write_table(table, partial, compression="zstd", row_group_size=_ROWS_PER_GROUP)
 
 
 def read_predictions(path: Path) -> Predictions:

@@ -27,6 +27,7 @@ from static_gesture_classification.training.for_use import data_for_use, is_want
 from static_gesture_classification.training.identity import RunIdentity, begin_run, is_finished, run_folder_for
 from static_gesture_classification.training.inputs import kind_of
 from static_gesture_classification.training.lightning import Callback
+from static_gesture_classification.training.mapped_memory import release_freed_memory
 from static_gesture_classification.training.ranks import Ranks
 from static_gesture_classification.training.settings import TrainingSettings
 
@@ -145,6 +146,7 @@ def fit(
 ) -> None:
     """What all ranks do; rank 0 has a logger."""
     module, how = build_module(settings, data), settings.hyperparameters
+    release_freed_memory()
     stopping = [EarlyStopping(how.early_stopping)] if how.early_stopping else []
     keeping = Checkpoints(place.checkpoints, how.keep_checkpoints)
     trainer = build_trainer(settings, logger, [*callbacks, *stopping, keeping], data.ranks)
