@@ -148,8 +148,10 @@ def write_export(settings: ExportOnnxSettings) -> CardFacts:
     made = swap_weights(measured, history, settings)
     tones, no_tones = measure_tones(made.network, settings)
     facts = gather_facts(classifier, history, made, settings)
-    facts = replace(facts, int8=reduced, tones=tones, no_tones=no_tones)
-    return write_files(settings, facts, made.graph, None if reduced is None else quantised(made, history))
+    facts = replace(facts, int8=None if reduced is None else reduced[1], tones=tones, no_tones=no_tones)
+    if reduced is None:
+        return write_files(settings, facts, made.graph, None)
+    return write_files(settings, facts, made.graph, quantised(made, history) if made.for_use else reduced[0])
 
 
 def export_model(classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings) -> ExportedModel:
@@ -201,14 +203,14 @@ def score_all(
 
 def reduce(
     made: ExportedModel, classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings
-) -> Int8Outcome:
-    """What 8-bit weights cost."""
+) -> tuple[bytes, Int8Outcome]:
+    """The graph with 8-bit weights, and what they cost."""
     data = check_data(history.data, history.missing)
     graph = quantised(made, history)
     scores = score_all(open_graph(graph, classifier, settings.checkpoint), data, settings)
     loss = made.scores["val"].whole.weighted_f1 - scores["val"].whole.weighted_f1
     wholes = {name: each.whole for name, each in scores.items()}
-    return Int8Outcome(loss, settings.max_loss, len(graph) / len(made.graph), wholes)
+    return graph, Int8Outcome(loss, settings.max_loss, len(graph) / len(made.graph), wholes)
 
 
 def quantised(made: ExportedModel, history: CheckpointHistory) -> bytes:
