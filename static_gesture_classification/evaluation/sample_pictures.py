@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageDraw
 
-from static_gesture_classification.evaluation.figures import BLUE, INK, PALE, Image8, error_grid
+from static_gesture_classification.evaluation.figures import Image8, error_grid
+from static_gesture_classification.evaluation.hand_drawing import SIDE, draw_landmarks
 from static_gesture_classification.evaluation.metrics import NO_HAND, error_pairs, outcomes_of
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.images import UnreadableImageError, read_image
@@ -21,15 +21,8 @@ from static_gesture_classification.training.inputs import Parts
 if TYPE_CHECKING:  # it brings Lightning, which takes seconds to import
     from static_gesture_classification.training.datamodule import GestureDataModule
 
-SIZE, MARGIN = 112, 0.15
+SIZE, MARGIN = SIDE, 0.15
 SHOWN_ERRORS = 48  # samples per grid of errors; the predictions table lists all
-_INSIDE = 0.8  # the hand's share of a drawn picture's width
-_FINER = 3  # lines are drawn at this scale, then shrunk, to be smooth
-# The wrist to each finger's root and along it to the tip, and across the palm; MediaPipe's order.
-BONES = (
-    *((0, 1), (1, 2), (2, 3), (3, 4), (0, 5), (5, 6), (6, 7), (7, 8), (9, 10), (10, 11), (11, 12)),
-    *((13, 14), (14, 15), (15, 16), (0, 17), (17, 18), (18, 19), (19, 20), (5, 9), (9, 13), (13, 17)),
-)
 
 
 class CutPictures:
@@ -57,22 +50,6 @@ class CutPictures:
         except UnreadableImageError:
             return draw_landmarks(np.full((21, 2), np.nan, np.float32) if self.points is None else self.points[row])
         return crop_square(image, [float(sample[name]) for name in BOX], SIZE, MARGIN)
-
-
-def draw_landmarks(points: np.ndarray, size: int = SIZE) -> Image8:
-    """Points (21, 2) as a hand of lines, uint8 (size, size, 3); without a line where they are NaN."""
-    size_drawn = size * _FINER
-    canvas = Image.new("RGB", (size_drawn, size_drawn), PALE)
-    if np.isfinite(points).all():
-        low, high = points.min(axis=0), points.max(axis=0)
-        scale = _INSIDE * size_drawn / max(float((high - low).max()), 1e-6)
-        placed = [tuple(point) for point in ((points - (low + high) / 2) * scale + size_drawn / 2).tolist()]
-        draw = ImageDraw.Draw(canvas)
-        for start, end in BONES:
-            draw.line([placed[start], placed[end]], fill=BLUE, width=2 * _FINER)
-        for x, y in placed:
-            draw.ellipse([x - 2 * _FINER, y - 2 * _FINER, x + 2 * _FINER, y + 2 * _FINER], fill=INK)
-    return np.asarray(canvas.resize((size, size), Image.Resampling.LANCZOS))
 
 
 def pictures_of(data: GestureDataModule) -> Rows:

@@ -14,13 +14,13 @@ from PIL import Image
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.all_samples import open_prepared, predict_all, prepared_files
+from static_gesture_classification.evaluation.hand_drawing import places_in_drawing
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.file_state import file_state
 from static_gesture_classification.images import UnreadableImageError, image_header
 from static_gesture_classification.inference.saliency import crop_heat, point_weights
 from static_gesture_classification.preparation.geometry import Square, hand_square
 from static_gesture_classification.preparation.landmark_store import SAMPLES
-from static_gesture_classification.review.hand_drawing import places_in_drawing
 from static_gesture_classification.review.large_pictures import shown_square
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_figure import Explanation, Geometry, Neighbour

@@ -8,8 +8,8 @@ from html import escape
 
 import numpy as np
 
+from static_gesture_classification.evaluation.hand_drawing import BONES
 from static_gesture_classification.review import large_pictures, palette, thumbnails
-from static_gesture_classification.review.hand_drawing import BONES, PALM
 from static_gesture_classification.review.shown_sample import ShownSample
 
 STYLE = """
@@ -104,7 +104,7 @@ def _hand(points: np.ndarray, weights: np.ndarray | None) -> str:
         f'<line x1="{points[a, 0]:.4f}" y1="{points[a, 1]:.4f}" x2="{points[b, 0]:.4f}" y2="{points[b, 1]:.4f}" '
         f'stroke="{colour}" stroke-width="{width}"/>'
         for colour, width in (("black", 0.009), ("#56B4E9", 0.005))
-        for a, b in (*BONES, *PALM)
+        for a, b in BONES
     )
     dots = "".join(
         f'<circle cx="{x:.4f}" cy="{y:.4f}" r="{0.008 + 0.022 * weight:.4f}" fill="{_warmth(weight)}" '

@@ -21,11 +21,11 @@ from fastapi import FastAPI, Response
 from static_gesture_classification.active_learning.diagnosis.pictures import GREY, Pictures
 from static_gesture_classification.atomic_files import explain_write_errors
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.evaluation.hand_drawing import draw_landmarks
 from static_gesture_classification.images import UnreadableImageError, read_image
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.crops import SAMPLES
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.review.hand_drawing import draw_hand
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.samples import BOX, image_path
 
@@ -134,7 +134,7 @@ class Thumbnails:
         with self._lock:
             finders = list(self._points.values())
         points = next((points for find in finders if (points := find(place.sample)) is not None), None)
-        return None if points is None else draw_hand(points, side)
+        return None if points is None else draw_landmarks(points, side)
 
     def find(self, sample: str) -> Place | None:
         """Where a known sample is; None for an unknown one."""

@@ -14,6 +14,7 @@ import train_static_gestures
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.evaluation import evaluate, promote
 from static_gesture_classification.evaluation.evaluation_set import EvaluateSettings, fill_splits
+from static_gesture_classification.evaluation.hand_drawing import draw_landmarks
 from static_gesture_classification.evaluation.metrics import NO_HAND, confusion_counts, gesture_scores, outcomes_of
 from static_gesture_classification.evaluation.predictions import (
     NO_PREDICTION,
@@ -22,7 +23,7 @@ from static_gesture_classification.evaluation.predictions import (
     sample_keys,
     write_predictions,
 )
-from static_gesture_classification.evaluation.sample_pictures import SIZE, CutPictures, draw_landmarks
+from static_gesture_classification.evaluation.sample_pictures import SIZE, CutPictures
 from static_gesture_classification.samples import read_samples
 from tests.evaluation.conftest import composed
 from tests.support.posed_hands import write_hands

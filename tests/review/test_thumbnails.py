@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import simplejpeg
-from PIL import Image
+from PIL import Image, ImageColor
 
-from static_gesture_classification.review.hand_drawing import GROUND, places_in_drawing
+from static_gesture_classification.evaluation.hand_drawing import PAPER, places_in_drawing
 from static_gesture_classification.review.tables import Tables
 from static_gesture_classification.review.thumbnails import SIZE, Thumbnails
 
@@ -52,7 +52,7 @@ def test_a_posed_hand_has_no_image_and_is_drawn_from_its_points(thumbnails: Thum
     thumbnails.know_points("landmarks", {"b": points}.get)
     picture = thumbnails.jpeg("b")
     assert picture is not None
-    drawn = np.abs(simplejpeg.decode_jpeg(picture).astype(int) - GROUND) > 12
+    drawn = np.abs(simplejpeg.decode_jpeg(picture).astype(int) - ImageColor.getrgb(PAPER)) > 12
     x, y = (places_in_drawing(points) * SIZE).astype(int).T
     assert drawn[y, x].any(axis=1).all(), "each point is drawn where it is said to be"
     assert not drawn[:6].any(), "around the hand is a margin"

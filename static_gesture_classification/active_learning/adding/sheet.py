@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from static_gesture_classification.active_learning.adding.posing import PHOTO_SIZE, photograph_fitted
 from static_gesture_classification.active_learning.adding.samples import NewSample
 from static_gesture_classification.atomic_files import atomic_path
-from static_gesture_classification.evaluation.sample_pictures import BONES
+from static_gesture_classification.evaluation.hand_drawing import BONES
 from static_gesture_classification.preparation.geometry import crop_square, hand_square
 from static_gesture_classification.synthetic.fitting import FittedHand
 
