@@ -82,7 +82,7 @@ class _PlanView:
         with ui.row().classes("w-full items-center"):
             with ui.column().classes("gap-0"):
                 about = f", {there:,} of them recorded already" if there else ""
-                ui.label(f"{plan.count:,} pictures to record{about}").classes("text-h6")
+                ui.label(f"{in_number(plan.count, 'picture')} to record{about}").classes("text-h6")
                 if plan.checkpoint:
                     ui.label(f"It follows the errors of {plan.checkpoint}.").classes("text-body2")
             ui.space()
