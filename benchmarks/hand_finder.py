@@ -20,16 +20,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import psutil
 from frames import SHARED, Photograph, composed, photographs_of, real_samples
 from machine import measured_on
 
@@ -37,10 +35,6 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.images import read_image
 from static_gesture_classification.inference.frames import VideoFrames
-from static_gesture_classification.preparation.landmark_store import open_landmarks
-from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
-from static_gesture_classification.preparation.per_image import ALONE
-from static_gesture_classification.samples import write_samples
 from static_gesture_classification.terminal import track
 
 os.environ.pop("OMP_NUM_THREADS", None)  # users have none
@@ -158,8 +152,7 @@ class Parity:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOGRAPHS
-    samples = real_samples()
-    photographs = evenly(photographs_of(samples), count)
+    photographs = evenly(photographs_of(real_samples()), count)
     some = photographs[::3]
     times, found = looked_at(photographs)
     with detector(OURS, *AS_THEIRS) as alike:
@@ -172,11 +165,9 @@ def main() -> None:
     of_video, in_video = followed()
     times += of_video
     for others in (1, 2):
-        times += beside_others(others, some)
+        times += beside_others(others, photographs[::6])
     looks = [look_row(name, overrides, some) for name, overrides in LOOKS.items()]
-    settings: dict[str, tuple[str, ...]] = {OURS: (), OURS_AS_THEIRS: AS_THEIRS, THEIRS: ()}
-    stage = [stage_row(name, overrides, photographs, samples) for name, overrides in settings.items()]
-    text = report(photographs, times, in_video, looks, stage)
+    text = report(photographs, times, in_video, looks)
     print(text)
     if count == PHOTOGRAPHS:
         RESULT.write_text(text, encoding="utf-8")
@@ -273,7 +264,7 @@ def beside_others(others: int, photographs: Sequence[Photograph]) -> list[Times]
         with finders() as looking:
             times = [compared(f"one image, {name}", pictures(photographs), looking)]
         with finders(VIDEO) as looking:
-            return [*times, compared(f"video, {name}", video(), looking)]
+            return [*times, compared(f"video, {name}", islice(video(), 150), looking)]
     finally:
         for each in busy:
             each.kill()
@@ -295,32 +286,6 @@ def look_row(name: str, overrides: Sequence[str], photographs: Sequence[Photogra
 def missed_and_false(photographs: Sequence[Photograph], setting: str) -> str:
     missed = sum(each is None for photograph in photographs for each in photograph.matched(setting))
     return f"{missed} | {sum(photograph.false(setting) for photograph in photographs)}"
-
-
-def stage_row(name: str, overrides: Sequence[str], photographs: Sequence[Photograph], samples: pd.DataFrame) -> str:
-    """The landmarks stage of the photographs' hands, its processes warm."""
-    rows = [row for photograph in photographs for row in photograph.rows]
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        settings = LandmarkSettings.from_config(composed(f"detector={name.split(',')[0]}", *overrides), extract=True)
-        for part, chosen in (("warm", rows[: 2 * ALONE]), ("measured", rows)):  # few images start no processes
-            table = root / f"{part}.parquet"
-            write_samples(samples.loc[chosen].assign(split="train").reset_index(drop=True), table)
-            own = settings.model_copy(update={"cache": root / f"{part} kept"})
-            used = processor_seconds()
-            report = build_landmarks(table, None, root / part, own)
-            used = processor_seconds() - used
-        points, _ = open_landmarks(root / "measured")
-    missed = int(np.isnan(points).any(axis=(1, 2)).sum())
-    rates = f"{report.extracted / report.seconds:.1f} | {report.extracted / used:.1f}"
-    return f"| {name} | {report.extracted:,} | {missed} | {rates} |"
-
-
-def processor_seconds() -> float:
-    """Used by this process and its workers so far."""
-    here = psutil.Process()
-    times = [each.cpu_times() for each in (here, *here.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
 
 
 def parity(photographs: Sequence[Photograph], who: str) -> Parity:
@@ -367,7 +332,6 @@ def report(
     times: Sequence[Times],
     in_video: dict[str, Found],
     looks: Sequence[str],
-    stage: Sequence[str],
 ) -> str:
     """The whole result as Markdown."""
     machine = measured_on("ai-edge-litert", "mediapipe", "opencv-python", "numpy")
@@ -408,11 +372,7 @@ def report(
         )
         + ". `video` is `detector.running_mode=video`, `camera` the recorder's way.",
         "",
-        "The landmarks stage, around published boxes, on two cores:",
-        "",
-        "| detector | hands | missed | hands a second | hands a processor second |",
-        "|---|---|---|---|---|",
-        *stage,
+        "The landmarks stage beside that of MediaPipe's: [landmarks_stage.md](landmarks_stage.md).",
         "",
         "## The same hands",
         "",
@@ -434,7 +394,7 @@ def report(
         "",
         "## What each look brings and costs",
         "",
-        "On every third photograph, as the landmarks stage above.",
+        "On every third photograph.",
         "",
         "| looks | published hands missed | false | ms, median | 95th percentile |",
         "|---|---|---|---|---|",
