@@ -181,5 +181,6 @@ def _quieten_lightning() -> None:
         ".*LeafSpec.*",
         ".*litlogger.*",
         ".*tensorboardX.*",
+        ".*`srun` command is available.*",  # a machine with Slurm may train by itself, too
     ):
         warnings.filterwarnings("ignore", message)
