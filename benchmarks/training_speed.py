@@ -452,7 +452,7 @@ def report(measured: Turns, config: DictConfig, shared: bool) -> str:
     precision = hardware.precision(config.trainer.precision, accelerator)
     optimizer = str(config.optimizer._target_).rpartition(".")[2]
     size, batch = config.crops.size, config.train_hyperparams.batch_size
-    machine = measured_on("torch", "torchvision", "pytorch-lightning", "kornia")
+    machine = measured_on("torch", "torchvision", "pytorch-lightning")
     return "\n".join(
         [
             f"{config.model.name}, {optimizer}, at {size} x {size}, batch {batch}, {precision}: medians of "
