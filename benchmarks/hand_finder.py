@@ -21,7 +21,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -52,7 +52,8 @@ AS_THEIRS = (
     "detector.look_into_hands=true",
 )
 OURS_AS_THEIRS = f"{OURS}, {' '.join(AS_THEIRS)}"
-PHOTOGRAPHS = 500
+PHOTOGRAPHS = 500  # of which every third is timed
+PASSES = 3
 SAME = 0.3  # intersection over union of one hand, found twice
 NEAR = 0.02  # mean distance of landmarks as a share of the hand's size
 VIDEO = "detector.running_mode=video"
@@ -154,14 +155,14 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOGRAPHS
     photographs = evenly(photographs_of(real_samples()), count)
     some = photographs[::3]
-    times, found = looked_at(photographs)
+    times, found = looked_at(photographs, some)
     with detector(OURS, *AS_THEIRS) as alike:
         found[OURS_AS_THEIRS] = [alike.detect(image) for image in pictures(photographs)]
     for who, hands in found.items():
         for photograph, seen in zip(photographs, hands, strict=True):
             photograph.found[who] = seen
     with finders(*ONE_LOOK) as looking:
-        times.append(compared("one image, one look", pictures(some), looking))
+        times.append(compared("one image, one look", lambda: pictures(photographs[::6]), looking))
     of_video, in_video = followed()
     times += of_video
     for others in (1, 2):
@@ -190,18 +191,21 @@ def finders(*overrides: str, camera: tuple[int, int] = (0, 0)) -> Iterator[dict[
         yield made
 
 
-def looked_at(photographs: Sequence[Photograph]) -> tuple[list[Times], Found]:
-    """Times of all photographs and of those by size, and what was found in them.
+def looked_at(photographs: Sequence[Photograph], some: Sequence[Photograph]) -> tuple[list[Times], Found]:
+    """What is found in all photographs, and times of some and of these by size.
 
     Raises:
         AssertionError: one thread finds something else than two.
     """
     found: Found = {}
     with finders() as looking:
-        whole = compared("one image", pictures(photographs), looking, found)
+        for image in pictures(photographs):
+            for who, each in looking.items():
+                found.setdefault(who, []).append(each.detect(image))
+        whole = compared("one image", lambda: pictures(some), looking, PASSES)
     for hands, by_one in zip(found[OURS], found.pop(ALONE_THREAD), strict=True):
         assert [*map(digits, hands)] == [*map(digits, by_one)], "another number of threads finds other hands"
-    small = np.array([photograph.close_up for photograph in photographs])
+    small = np.array([photograph.close_up for photograph in some])
     return [whole, whole.part("of these, 100 x 100 pixels", small), whole.part("of these, larger", ~small)], found
 
 
@@ -220,20 +224,37 @@ def pictures(photographs: Sequence[Photograph]) -> Iterator[np.ndarray]:
 
 
 def compared(
-    name: str, images: Iterable[np.ndarray], looking: dict[str, Detector], found: Found | None = None
+    name: str,
+    images: Callable[[], Iterable[np.ndarray]],
+    looking: dict[str, Detector],
+    passes: int = 1,
+    found: Found | None = None,
 ) -> Times:
-    """Times of detectors that take turns; what they find is added to `found`, under their names."""
-    spent: dict[str, list[tuple[float, float]]] = {who: [] for who in looking}
+    """Times of detectors that take turns, of each picture the least of some passes over all.
+
+    What the first pass finds is added to `found`, under the detectors' names.
+    """
     for each in looking.values():
         each.detect(np.zeros((480, 640, 3), np.uint8))  # loads the model
+    least: dict[str, np.ndarray] = {}
+    for number in range(passes):
+        times, hands = one_pass(images(), looking)
+        least = {who: np.minimum(spent, least.get(who, spent)) for who, spent in times.items()}
+        if found is not None and not number:
+            found.update(hands)
+    return Times(name, least)
+
+
+def one_pass(images: Iterable[np.ndarray], looking: dict[str, Detector]) -> tuple[dict[str, np.ndarray], Found]:
+    """Milliseconds of each detector (pictures, 2), and what it found."""
+    spent: dict[str, list[tuple[float, float]]] = {who: [] for who in looking}
+    found: Found = {who: [] for who in looking}
     for number, image in enumerate(images):
         for who in list(looking) if number % 2 else reversed(looking):
             passed, used = time.perf_counter(), time.process_time()
-            hands = looking[who].detect(image)
+            found[who].append(looking[who].detect(image))
             spent[who].append((1000 * (time.perf_counter() - passed), 1000 * (time.process_time() - used)))
-            if found is not None:
-                found.setdefault(who, []).append(hands)
-    return Times(name, {who: np.array(each) for who, each in spent.items()})
+    return {who: np.array(each) for who, each in spent.items()}, found
 
 
 def followed() -> tuple[list[Times], dict[str, Found]]:
@@ -243,7 +264,7 @@ def followed() -> tuple[list[Times], dict[str, Found]]:
     for name, every, theirs_every in FOLLOWING:
         found[name] = {}
         with finders(VIDEO, *(FOR_RECORDER if every else ()), camera=(every, theirs_every)) as looking:
-            times.append(compared(name, video(), looking, found[name]))
+            times.append(compared(name, video, looking, PASSES, found[name]))
     return times, found
 
 
@@ -262,9 +283,9 @@ def beside_others(others: int, photographs: Sequence[Photograph]) -> list[Times]
     name = "beside a busy program" if others == 1 else f"beside {others} busy programs"
     try:
         with finders() as looking:
-            times = [compared(f"one image, {name}", pictures(photographs), looking)]
+            times = [compared(f"one image, {name}", lambda: pictures(photographs), looking)]
         with finders(VIDEO) as looking:
-            return [*times, compared(f"video, {name}", islice(video(), 150), looking)]
+            return [*times, compared(f"video, {name}", lambda: islice(video(), 150), looking)]
     finally:
         for each in busy:
             each.kill()
@@ -345,7 +366,8 @@ def report(
         "",
         "## Time",
         "",
-        "Milliseconds on the clock from pixels to hands, by turns. As it ships, two threads:",
+        f"Milliseconds on the clock from pixels to hands, by turns; of each picture the least of {PASSES} passes over "
+        "all, so that other programs count less; one pass in the rows beside busy programs. As it ships, two threads:",
         "",
         *table(times, OURS, 0),
         "",
