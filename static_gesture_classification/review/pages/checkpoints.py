@@ -18,13 +18,14 @@ from static_gesture_classification.review import exports, frame, known_runs
 from static_gesture_classification.review.exports import Exports
 from static_gesture_classification.review.known_runs import KnownRun
 from static_gesture_classification.review.pages import onnx_panel
-from static_gesture_classification.review.pages.dashboards import STYLE, fields_html
+from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.pages.epoch_scores import SCORES, scores_html
 from static_gesture_classification.review.pages.promotion import Promotion, sentence
 from static_gesture_classification.review.pages.runs import HEADER
 from static_gesture_classification.review.pages.runs import STYLE as TABLE_STYLE
 from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
+from static_gesture_classification.tracking.dashboards import fields_table
 from static_gesture_classification.workspace import Workspace
 
 PER_PAGE = 15
@@ -116,7 +117,7 @@ class CheckpointsPage:
         with ui.card().classes("w-full").props("flat bordered"):
             ui.label(f"In use by {name}").classes("text-h6").props('role="heading" aria-level="2"')
             with ui.row().classes("w-full gap-x-8 gap-y-2 items-start"):
-                ui.html(fields_html(facts_of(record))).classes("max-w-full")
+                ui.html(fields_table(facts_of(record))).classes("max-w-full")
                 with ui.column().classes("gap-2 max-w-prose"):
                     for sentence in sentences_of(record):
                         ui.label(sentence)

@@ -25,7 +25,7 @@ from static_gesture_classification.review.known_runs import KnownRun
 from static_gesture_classification.review.outcome_view import show_pairs
 from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.tracking.report import FOREMOST
+from static_gesture_classification.tracking.dashboards import FOREMOST
 from static_gesture_classification.tracking.run_comparison import differing_settings, shared_metrics
 from static_gesture_classification.tracking.run_folder import BEST_SCORE
 
