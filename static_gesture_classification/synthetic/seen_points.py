@@ -26,7 +26,7 @@ _DIGITS = 4
 _SMALLEST = 1e-9
 
 
-def seen(hands: Doubles) -> Doubles:
+def as_seen(hands: Doubles) -> Doubles:
     """The points that the hand finder gives for posed hands (n, 21, 2), in the same unit, equal for x and y."""
     return move_points(hands, _weights())
 
