@@ -59,6 +59,8 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         _stage("crops", "preparation.crops", "cut out and keep every hand", "crops + parallel"),
         _stage("push-crops", "preparation.copies.push_crops", "copy the crops to a URL or folder", "crop_copy"),
         _stage("pull-crops", "preparation.copies.pull_crops", "fetch crops that were pushed", "crop_copy"),
+        _stage("push-data", "preparation.copies.push_data", "copy other derived data to a URL", "data_copy"),
+        _stage("pull-data", "preparation.copies.pull_data", "fetch derived data that were pushed", "data_copy"),
         _stage("split", "preparation.split", "divide subjects into train, val and test", "split"),
         _stage("landmarks", "preparation.landmarks", "find 21 points in every hand", "landmarks + detector parallel"),
         _stage("export", "sources.export", "write samples as HaGRID, COCO, YOLO, folders or CSV", "export"),

@@ -113,7 +113,9 @@ class LandmarkSettings(Settings, key="landmarks"):
         )
 
 
-def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: LandmarkSettings) -> LandmarksReport:
+def build_landmarks(
+    samples: Path, splits: Path | None, output: Path, settings: LandmarkSettings, table: pa.Table | None = None
+) -> LandmarksReport:
     """Make the landmarks of a sample table; see the module's description.
 
     Args:
@@ -121,6 +123,7 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
         splits: the same samples' table with splits; None leaves the splits of `samples` as they are.
         output: folder to write to.
         settings: see the class.
+        table: what `samples` holds, where it was read already.
 
     Raises:
         DataError: no samples, or too many of them unreadable (names the first ten); earlier results are untouched.
@@ -129,15 +132,15 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
     """
     start = time.perf_counter()
     publishing.finish_writes(output)
-    plan = LandmarkPlan.of(samples, settings)
+    plan = LandmarkPlan.of(samples, settings, table)
     hashed = np.zeros(len(plan.samples.images), bool)
     hashed[plan.samples.of_row[plan.wanted]] = True
     facts = image_facts(plan.samples, hashed, settings.cache, settings.engine.build())
     report = LandmarksReport(plan, facts)
     report.check_rejected()
     fill_in(plan, report)
-    table = plan.samples.table.filter(pa.array(~report.rejected))
-    publish_landmarks(output, table if splits is None else with_splits(table, splits, report), report)
+    kept = plan.samples.table.filter(pa.array(~report.rejected))
+    publish_landmarks(output, kept if splits is None else with_splits(kept, splits, report), report)
     say(report.summary(time.perf_counter() - start))
     for line in report.notes:
         note(line)
@@ -166,11 +169,16 @@ class LandmarkPlan:
     missed: np.ndarray
 
     @classmethod
-    def of(cls, path: Path, settings: LandmarkSettings) -> LandmarkPlan:
-        """Plan the landmarks of a sample table. Raises `DataError` when it is empty or invalid."""
-        table = read_arrow(path)
-        samples = SampleImages.of(table.drop_columns(["landmarks"]), path)
+    def of(cls, path: Path, settings: LandmarkSettings, table: pa.Table | None = None) -> LandmarkPlan:
+        """Plan the landmarks of the sample table at `path`, which may have been read already.
+
+        Raises:
+            DataError: it is empty or invalid.
+        """
+        table = read_arrow(path) if table is None else table
         landmarks = landmark_array(table)
+        table = table.drop_columns(["landmarks"])  # of a million hands 170 MB, which are in `landmarks` now
+        samples = SampleImages.of(table, path)
         published = np.isfinite(landmarks).all(axis=(1, 2))
         landmarks[~published] = np.nan
         wanted = ~published & settings.extract
@@ -326,14 +334,15 @@ def publish_landmarks(output: Path, table: pa.Table, report: LandmarksReport) ->
     known = sizes[:, 1] > 0
     aspects = np.full(len(sizes), plan.settings.aspect_without_image, np.float32)
     aspects[known] = sizes[known, 0] / sizes[known, 1]
-    landmarks = plan.landmarks[kept]
+    landmarks = plan.landmarks if kept.all() else plan.landmarks[kept]  # a copy would be as large
     with explain_write_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         rejected = plan.samples.list_rejected(report.reasons)
         column = SCHEMA.field("landmarks"), landmark_column(landmarks)
         table = table.append_column(*column).select(SCHEMA.names).cast(SCHEMA)
         publishing.stage_tables(output, table, rejected, report.as_json())
         write_text(partial_path(output / MISSED_CSV), report.make_missed().to_csv(index=False))
-        publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         publishing.announce(output, [SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT, POINTS])
         publishing.finish_writes(output)
 

@@ -17,6 +17,7 @@ from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.snapshots import Camera
 from static_gesture_classification.review.standing import Standing, survey
 from static_gesture_classification.review.starting import start_adding
+from static_gesture_classification.terminal import in_number
 
 SHOTS, PAUSE, COUNTDOWN = 5, 0.7, 3  # pictures of one go, seconds between them, seconds before
 SHOWN = "shown"  # folder of pictures, in the page's own
@@ -78,7 +79,7 @@ class AddPage:
                 async def learn(gesture: str = name) -> None:
                     await self._start(gesture, None)
 
-                ui.button(f"Learn {name} ({count:,} pictures)", on_click=learn).props("no-caps outline")
+                ui.button(f"Learn {name} ({in_number(count, 'picture')})", on_click=learn).props("no-caps outline")
 
     def _upload(self) -> None:
         most = int(self.review.settings.largest_upload * 1e6)

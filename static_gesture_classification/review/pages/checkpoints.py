@@ -24,6 +24,7 @@ from static_gesture_classification.review.pages.promotion import Promotion, sent
 from static_gesture_classification.review.pages.runs import HEADER
 from static_gesture_classification.review.pages.runs import STYLE as TABLE_STYLE
 from static_gesture_classification.review.review import Review
+from static_gesture_classification.terminal import in_number
 from static_gesture_classification.tracking.dashboards import fields_table
 from static_gesture_classification.workspace import Workspace
 
@@ -273,8 +274,9 @@ def sentences_of(record: dict[str, Any]) -> list[str]:
     compared = record.get("compared") or {}
     low, high = compared.get("difference_interval") or (None, None)
     if low is not None and high is not None:
+        whom = f"{in_number(compared['samples'], 'sample')} of {in_number(compared['people'], 'person')}"
         said.append(
-            f"Compared with the one before on {compared['samples']:,} samples of {compared['people']:,} people: "
+            f"Compared with the one before on {whom}: "
             f"{compared['weighted_f1_of_previous']:.4f} before, {compared['weighted_f1']:.4f} now; 95 % interval of "
             f"the difference {low:+.4f} to {high:+.4f}."
         )
