@@ -20,8 +20,8 @@ from static_gesture_classification.evaluation.predictions import (
     Predictions,
     embeddings_path,
     predictions_of,
-    read_errors,
     read_predictions,
+    read_wrong_samples,
     sample_keys,
     write_predictions,
 )
@@ -90,7 +90,7 @@ def predict_drawn(checkpoint: Path, workspace: Workspace, folder: Path, most: in
     rows = _train_and_val(hands)
     rows = rows[classifier.kind.usable(None if hands.points is None else hands.points[rows], len(rows))]
     samples = hands.samples.iloc[rows]
-    wrong = samples["sample_id"].isin(read_errors(val) if val.is_file() else []).to_numpy()
+    wrong = samples["sample_id"].isin(read_wrong_samples(val) if val.is_file() else []).to_numpy()
     drawn = rows[draw_rows(samples, wrong, most)]
     chosen = hashlib.blake2b(drawn.tobytes(), digest_size=8).hexdigest()
     path = folder / f"{_key(checkpoint, classifier.kind, workspace)}-{chosen}.parquet"

@@ -20,7 +20,7 @@ from static_gesture_classification.atomic_files import atomic_path
 
 MAP_COMPONENTS = 30  # that t-SNE sees
 PERPLEXITY = 30.0
-TOGETHER, APART = 100, 250  # iterations; with twice as many neighbours are kept as well
+STEPS_TOGETHER, STEPS_APART = 100, 250  # iterations; with twice as many neighbours are kept as well
 NOTED = 10  # iterations between two notes of progress
 FEWEST_ON_MAP = 5  # samples for a map
 MOST_ON_MAP = 20_000  # samples on a map
@@ -73,13 +73,13 @@ def _arrange(points: Singles, seed: int, tell: Callable[[float], None]) -> Singl
     def note(iteration: int, error: float, places: Singles) -> None:
         nonlocal done
         done += NOTED
-        tell(done / (TOGETHER + APART))
+        tell(done / (STEPS_TOGETHER + STEPS_APART))
 
     search = TSNE(
         perplexity=min(PERPLEXITY, (len(points) - 1) / 3),
         initialization="pca",
-        early_exaggeration_iter=TOGETHER,
-        n_iter=APART,
+        early_exaggeration_iter=STEPS_TOGETHER,
+        n_iter=STEPS_APART,
         callbacks=note,
         callbacks_every_iters=NOTED,
         random_state=seed,
