@@ -96,11 +96,6 @@ class Viewer:
         """What is shown."""
         return self.samples[self.position] if 0 <= self.position < len(self.samples) else None
 
-    def redraw(self) -> None:
-        """Show it with what has changed since."""
-        if self.sample is not None:
-            self._draw()
-
     # ---- the parts ----------------------------------------------------------------------------------------------
 
     def _build(self) -> None:

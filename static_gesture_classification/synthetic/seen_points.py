@@ -41,7 +41,7 @@ def fit_moves(posed: Doubles, found: Doubles) -> Doubles:
 
 
 def write_moves(weights: Doubles) -> str:
-    """What `seen` reads, as JSON."""
+    """What `as_seen` reads, as JSON."""
     rows = ", ".join(str([round(value, _DIGITS) for value in row]) for row in weights.tolist())
     return f"[{rows}]\n"
 
