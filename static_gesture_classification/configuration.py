@@ -49,6 +49,7 @@ NOT_OF_THE_PIPELINE = {
     "add",
     "admission",
     "crop_copy",
+    "data_copy",
     "download",
     "export",
     "export_onnx",
