@@ -27,7 +27,8 @@ def draw_rows(samples: pd.DataFrame, wrong: npt.NDArray[np.bool_], most: int) ->
     count = len(samples)
     if count <= most:
         return np.arange(count)
-    by_chance = np.argsort(pd.util.hash_array(samples["sample_id"].to_numpy(object)), kind="stable")
+    hashes = pd.util.hash_array(samples["sample_id"].to_numpy(object), categorize=False)
+    by_chance = np.argsort(hashes, kind="stable")
     drawn = np.zeros(count, bool)
     drawn[by_chance[wrong[by_chance]][: math.ceil(most * MOST_ERRORS)]] = True
     kinds = _kinds(samples)
