@@ -15,15 +15,15 @@ import pyarrow.compute as pc
 
 from static_gesture_classification.arrays import Integers
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.drawn_samples import draw_rows
+from static_gesture_classification.evaluation.drawn_samples import draw_samples
 from static_gesture_classification.evaluation.evaluate import predict_rows
 from static_gesture_classification.evaluation.predictions import (
     KEY_COLUMNS,
     Predictions,
     embeddings_path,
     predictions_of,
-    read_errors,
     read_predictions,
+    read_wrong_ids,
     sample_keys,
     write_predictions,
 )
@@ -86,7 +86,7 @@ def predict_drawn(checkpoint: Path, workspace: Workspace, folder: Path, most: in
 
     Args:
         checkpoint, workspace, folder: see `predict_all`, which also says what is raised.
-        most: see `draw_rows`.
+        most: see `draw_samples`.
         val: predictions of val, whose errors are drawn first, whichever checkpoint made them; it may be missing.
     """
     classifier = load_classifier(checkpoint)
@@ -95,8 +95,8 @@ def predict_drawn(checkpoint: Path, workspace: Workspace, folder: Path, most: in
     rows = _train_and_val(hands)
     rows = rows[kind.usable(hands.points, len(hands.samples))[rows]]
     samples = hands.samples.iloc[rows]
-    wrong = are_among(samples["sample_id"], read_errors(val) if val.is_file() else [])
-    drawn = rows[draw_rows(samples, wrong, most)]
+    wrong = are_among(samples["sample_id"], read_wrong_ids(val) if val.is_file() else [])
+    drawn = rows[draw_samples(samples, wrong, most)]
     chosen = hashlib.blake2b(drawn.tobytes(), digest_size=8).hexdigest()
     path = folder / f"{_key(checkpoint, kind, workspace)}-{chosen}.parquet"
     try:

@@ -14,7 +14,7 @@ LEAST_OF_EACH = 100  # samples of a kind that stay, where it has so many
 MOST_ERRORS = 0.25  # share of the places that errors may take before all others
 
 
-def draw_rows(samples: pd.DataFrame, wrong: npt.NDArray[np.bool_], most: int) -> Integers:
+def draw_samples(samples: pd.DataFrame, wrong: npt.NDArray[np.bool_], most: int) -> Integers:
     """The rows of at most `most` samples, ascending: int (m,).
 
     The same are drawn each time, and most of them again after others were added: a hash of their ids decides.
