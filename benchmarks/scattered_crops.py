@@ -103,8 +103,8 @@ def report(passes: list[Pass]) -> None:
     text = "\n".join(
         [
             f"# Crops in random order from the disk\n\n{measured_on('numpy')}; load average {os.getloadavg()[0]:.1f}\n",
-            f"{BATCH * BATCHES:,} of {CROPS:,} crops of {SIZE} pixels, {needed:,.0f} MB, in batches of {BATCH}; none in "
-            f"memory before. Medians of {TURNS}, with the least and the most.\n",
+            f"{BATCH * BATCHES:,} of {CROPS:,} crops of {SIZE} pixels, {needed:,.0f} MB, in batches of {BATCH}; none "
+            f"in memory before. Medians of {TURNS}, with the least and the most.\n",
             "| read | from the disk | crops a second |\n|---|---|---|",
             *rows,
             "\nWhere memory takes the whole file, the first way is right: after a few batches all of it is there.\n",
