@@ -238,7 +238,7 @@ def whole_epoch_rate(config: DictConfig, load: Load) -> float:
     clock = EpochClock()
     with RunLogger(folder) as logger:
         keeping = Checkpoints(folder.checkpoint_folder, settings.hyperparameters.keep_checkpoints)
-        build_trainer(settings, logger, [clock, EpochCallback(), keeping]).fit(module, data)
+        build_trainer(settings, module, logger, [clock, EpochCallback(), keeping]).fit(module, data)
     steps = load.samples // load.batch
     return (load.epochs - 1) * steps * load.batch / (clock.ended - clock.begun[1])
 

@@ -90,7 +90,7 @@ def retrained(hands: PeopleHands, known: np.ndarray, val: np.ndarray, seed: int)
         KINDS["landmarks"], prepared, hands.vocabulary, how.batch_size, seed, how.overfit_samples, how.passes
     )
     module = build_module(settings, data)
-    build_trainer(settings).fit(module, data)
+    build_trainer(settings, module).fit(module, data)
     network = module.network.eval()
     with torch.inference_mode():
         embeddings = network.embed(torch.from_numpy(hands.points))

@@ -118,7 +118,7 @@ def train(config: DictConfig, name: str, shared: bool) -> Stopwatch:
     folder = RunFolder.create(settings.workspace.runs, name, settings.configuration)
     with RunLogger(folder) as logger:
         keeping = Checkpoints(folder.checkpoint_folder, settings.hyperparameters.keep_checkpoints)
-        build_trainer(settings, logger, [EpochCallback(), watch, keeping]).fit(module, data)
+        build_trainer(settings, module, logger, [EpochCallback(), watch, keeping]).fit(module, data)
     return watch
 
 

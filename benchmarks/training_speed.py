@@ -228,6 +228,7 @@ class Turns(Callback):
     def __init__(self, others: dict[str, Callable[[], float]], clock: Callable[[], float], begin: float) -> None:
         self.others, self.turns, self.clock = others, list[Turn](), clock
         self.begin, self.start, self.images = begin, 0.0, 0
+        self.precision = ""  # Lightning's name of it
         self.before = self.after = 0.0  # seconds until the first epoch, and from the last one to the end
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
@@ -245,7 +246,8 @@ class Turns(Callback):
         self.turns[-1].rates["ours"] = self.images / (self.clock() - self.start)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        """Close the last epoch; what comes after it is the run's end."""
+        """Note the precision, and close the last epoch; what comes after it is the run's end."""
+        self.precision = str(trainer.precision)
         self.finish()
         self.after = self.clock()
 
@@ -281,7 +283,7 @@ def run(config: DictConfig, frames: list[Path], shared: bool) -> Turns:
     )
     with RunLogger(folder) as logger:
         keeping = Checkpoints(folder.checkpoint_folder, settings.hyperparameters.keep_checkpoints)
-        build_trainer(settings, logger, [turns, EpochCallback(), keeping]).fit(module, data)
+        build_trainer(settings, module, logger, [turns, EpochCallback(), keeping]).fit(module, data)
     turns.after = clock() - turns.after
     turns.before += seconds_of_imports(shared)
     for each in older.values():
@@ -343,7 +345,7 @@ class Step:
         accelerator = hardware.accelerator(config.trainer.accelerator)
         self.device = torch.device("cuda" if accelerator == "gpu" else accelerator)
         self.network.to(self.device)
-        mixed = native and hardware.precision(config.trainer.precision, accelerator).endswith("mixed")
+        mixed = native and hardware.precision(config.trainer.precision, accelerator, network).endswith("mixed")
         self.autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
         self.optimizer = instantiate(config.optimizer)(self.network.parameters())
 
@@ -449,13 +451,12 @@ def report(measured: Turns, config: DictConfig, shared: bool) -> str:
         for (name, title), found in zip(rows.items(), ratios.values(), strict=True)
     ]
     accelerator = hardware.accelerator(config.trainer.accelerator)
-    precision = hardware.precision(config.trainer.precision, accelerator)
     optimizer = str(config.optimizer._target_).rpartition(".")[2]
     size, batch = config.crops.size, config.train_hyperparams.batch_size
-    machine = measured_on("torch", "torchvision", "pytorch-lightning", "kornia")
+    machine = measured_on("torch", "torchvision", "pytorch-lightning")
     return "\n".join(
         [
-            f"{config.model.name}, {optimizer}, at {size} x {size}, batch {batch}, {precision}: medians of "
+            f"{config.model.name}, {optimizer}, at {size} x {size}, batch {batch}, {measured.precision}: medians of "
             f"{len(turns)} turns{', in processor time of one thread' if shared else ''}. What the rows are: "
             "benchmarks/training_speed.py.",
             "",

@@ -41,7 +41,7 @@ _TRAINING = "background model train_hyperparams loss optimizer scheduler augs sa
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     "Start": (
-        _stage("app", "review.app", "open the page where all of this is a click", "review"),
+        _stage("app", "app", "open the page where all of this is a click", "review"),
         _stage(
             "first-model",
             "active_learning.retraining.first_model",
@@ -59,6 +59,8 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         _stage("crops", "preparation.crops", "cut out and keep every hand", "crops + parallel"),
         _stage("push-crops", "preparation.copies.push_crops", "copy the crops to a URL or folder", "crop_copy"),
         _stage("pull-crops", "preparation.copies.pull_crops", "fetch crops that were pushed", "crop_copy"),
+        _stage("push-data", "preparation.copies.push_data", "copy other derived data to a URL", "data_copy"),
+        _stage("pull-data", "preparation.copies.pull_data", "fetch derived data that were pushed", "data_copy"),
         _stage("split", "preparation.split", "divide subjects into train, val and test", "split"),
         _stage("landmarks", "preparation.landmarks", "find 21 points in every hand", "landmarks + detector parallel"),
         _stage("export", "sources.export", "write samples as HaGRID, COCO, YOLO, folders or CSV", "export"),
@@ -92,7 +94,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         ),
         _stage(
             "add",
-            "recording.add_gesture",
+            "add_gesture",
             "add a gesture from a few samples",
             "add + poses recording detector",
             argument="add.gesture",

@@ -153,11 +153,13 @@ class SampleWriter:
         self._file = file
 
     def write_table(self, table: pa.Table) -> None:
-        """Add rows with the columns of `SCHEMA`."""
+        """Add rows with the columns of `SCHEMA`, group by group, since a group's landmarks are copied."""
         at = SCHEMA.names.index("landmarks")
-        points = landmark_array(table).reshape(len(table), 2 * LANDMARK_COUNT)
-        column = pa.FixedSizeListArray.from_arrays(pa.array(points.ravel()), 2 * LANDMARK_COUNT)
-        self._file.write_table(table.set_column(at, SCHEMA.field(at), column), row_group_size=ROWS_PER_GROUP)
+        for start in range(0, len(table), ROWS_PER_GROUP):
+            group = table.slice(start, ROWS_PER_GROUP)
+            points = landmark_array(group).reshape(len(group), 2 * LANDMARK_COUNT)
+            column = pa.FixedSizeListArray.from_arrays(pa.array(points.ravel()), 2 * LANDMARK_COUNT)
+            self._file.write_table(group.set_column(at, SCHEMA.field(at), column), row_group_size=ROWS_PER_GROUP)
 
 
 @contextmanager

@@ -176,8 +176,9 @@ class LandmarkPlan:
             DataError: it is empty or invalid.
         """
         table = read_arrow(path) if table is None else table
-        samples = SampleImages.of(table.drop_columns(["landmarks"]), path)
         landmarks = landmark_array(table)
+        table = table.drop_columns(["landmarks"])  # of a million hands 170 MB, which are in `landmarks` now
+        samples = SampleImages.of(table, path)
         published = np.isfinite(landmarks).all(axis=(1, 2))
         landmarks[~published] = np.nan
         wanted = ~published & settings.extract
@@ -333,14 +334,15 @@ def publish_landmarks(output: Path, table: pa.Table, report: LandmarksReport) ->
     known = sizes[:, 1] > 0
     aspects = np.full(len(sizes), plan.settings.aspect_without_image, np.float32)
     aspects[known] = sizes[known, 0] / sizes[known, 1]
-    landmarks = plan.landmarks[kept]
+    landmarks = plan.landmarks if kept.all() else plan.landmarks[kept]  # a copy would be as large
     with explain_write_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+        publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         rejected = plan.samples.list_rejected(report.reasons)
         column = SCHEMA.field("landmarks"), landmark_column(landmarks)
         table = table.append_column(*column).select(SCHEMA.names).cast(SCHEMA)
         publishing.stage_tables(output, table, rejected, report.as_json())
         write_text(partial_path(output / MISSED_CSV), report.make_missed().to_csv(index=False))
-        publishing.stage_array(output / POINTS, points_of(landmarks, aspects))
         publishing.announce(output, [SAMPLES, MISSED_CSV, REJECTED_CSV, REPORT, POINTS])
         publishing.finish_writes(output)
 

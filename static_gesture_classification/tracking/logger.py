@@ -8,7 +8,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import static_gesture_classification.torchvision_operators  # noqa: F401  (before lightning imports torchvision)
+import static_gesture_classification.torchmetrics_alone  # noqa: F401  (before Lightning)
 
 # isort: split
 import numpy as np

@@ -2,17 +2,16 @@
 
 Brightness, contrast, saturation and hue are linear in RGB (hue as a rotation about the grey axis of YIQ), so all four
 are one 3 x 4 matrix per sample; rotation, shear, shift, scale and mirroring are one affine map. So a batch is processed
-twice, whatever the number of changes. Kornia's own pipeline converts to HSV and back, and warps once per kind of
-change, which is too slow for the training step (see benchmarks/results/training_speed.md).
+twice, whatever the number of changes. Kornia's pipeline converts to HSV and back, and warps once per kind of change,
+which is too slow for the training step (see benchmarks/results/training_speed.md).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from kornia.geometry.transform import get_affine_matrix2d
 from torch import Generator, Tensor, nn
 from torch.nn.functional import grid_sample
 
@@ -97,13 +96,18 @@ class Augmentation(nn.Module):
         if not moves and self.horizontal_flip == 0:
             return None
         chosen = self._chosen(count, self.probability, generator)
-        rotation = chosen * _between(-self.rotation, self.rotation, count, generator)
+        rotation = torch.deg2rad(chosen * _between(-self.rotation, self.rotation, count, generator))
         shear = chosen * torch.deg2rad(_between(-self.shear, self.shear, count, generator))
         shift = chosen.view(-1, 1) * size * _between(-self.shift, self.shift, (count, 2), generator)
         scale = 1 + chosen * (_between(*self.scale, count, generator) - 1)
         mirrored = 1 - 2 * self._chosen(count, self.horizontal_flip, generator)
-        centre = torch.full((count, 2), (size - 1) / 2)
-        return get_affine_matrix2d(shift, centre, torch.stack([scale * mirrored, scale], 1), rotation, shear)
+        cos, sin, centre, slant = rotation.cos(), rotation.sin(), (size - 1) / 2, shear.tan()
+        turned = _maps(count, {(0, 0): cos, (0, 1): -sin, (1, 0): sin, (1, 1): cos})
+        stretched = _maps(count, {(0, 0): scale * mirrored, (1, 1): scale})
+        to_centre, back = (_maps(count, {(0, 2): by, (1, 2): by}) for by in (-centre, centre))
+        moved = back @ turned @ stretched @ to_centre
+        moved[:, :2, 2] += shift
+        return moved @ _maps(count, {(0, 1): -slant, (0, 2): slant * centre})
 
     @staticmethod
     def _chosen(count: int, probability: float, generator: Generator) -> Tensor:
@@ -112,6 +116,14 @@ class Augmentation(nn.Module):
 
 def _between(low: float, high: float, shape: int | tuple[int, ...], generator: Generator) -> Tensor:
     return low + (high - low) * torch.rand(shape, generator=generator)
+
+
+def _maps(count: int, entries: Mapping[tuple[int, int], Tensor | float]) -> Tensor:
+    """Matrices (count, 3, 3) of ones in the diagonal, and these entries (count,)."""
+    maps = torch.eye(3).repeat(count, 1, 1)
+    for (row, column), values in entries.items():
+        maps[:, row, column] = values
+    return maps
 
 
 def _sampling(affine: Tensor, size: int) -> Tensor:

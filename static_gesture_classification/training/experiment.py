@@ -98,12 +98,13 @@ def build_module(settings: TrainingSettings, data: GestureDataModule) -> Gesture
 
 def build_trainer(
     settings: TrainingSettings,
+    module: GestureModule,
     logger: Logger | None = None,
     callbacks: Sequence[Callback] = (),
     ranks: Ranks = ONE_RANK,
     validates: bool = True,
 ) -> Trainer:
-    """The trainer of the settings, for one rank; `validates`: whether it scores val after each epoch."""
+    """The trainer of the settings and a module, for one rank; `validates`: whether it scores val after each epoch."""
     _quieten_lightning()
     wanted = settings.trainer
     hardware.use_processor(wanted.threads, ranks.local_world)
@@ -121,7 +122,7 @@ def build_trainer(
         strategy="auto" if ranks.world == 1 else DDPStrategy(cluster_environment=TorchElasticEnvironment()),
         sync_batchnorm=ranks.world > 1 and accelerator in ("gpu", "cuda"),
         use_distributed_sampler=False,  # the data module gives each rank its share
-        precision=hardware.precision(wanted.precision, accelerator),  # type: ignore[arg-type]
+        precision=hardware.precision(wanted.precision, accelerator, module.network),  # type: ignore[arg-type]
         max_epochs=settings.hyperparameters.epochs,
         gradient_clip_val=wanted.gradient_clip,
         fast_dev_run=wanted.fast_dev_run,
@@ -181,5 +182,6 @@ def _quieten_lightning() -> None:
         ".*LeafSpec.*",
         ".*litlogger.*",
         ".*tensorboardX.*",
+        ".*`srun` command is available.*",  # a machine with Slurm may train by itself, too
     ):
         warnings.filterwarnings("ignore", message)

@@ -37,6 +37,6 @@ def train_for_use(settings: TrainingSettings, measured: GestureDataModule, outpu
     names = ", ".join(settings.hyperparameters.for_use)
     say(f"once more, for use, with the hands of {names} too: {len(data.rows['train']):,} hands")
     module = build_module(settings, data)
-    build_trainer(settings, ranks=ranks, validates=False).fit(module, data)
+    build_trainer(settings, module, ranks=ranks, validates=False).fit(module, data)
     if ranks.is_first:
         save(module.classifier_checkpoint(), output)

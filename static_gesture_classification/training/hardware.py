@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from static_gesture_classification.errors import UserError
 
@@ -86,18 +87,30 @@ def _devices_there(accelerator: str) -> int:
     return torch.cuda.device_count() if accelerator in ("gpu", "cuda") else 1
 
 
-def precision(wanted: str, accelerator: str) -> str:
-    """Lightning's precision for `auto`: mixed bfloat16 where the processor computes in it natively, else float32.
+def precision(wanted: str, accelerator: str, network: nn.Module) -> str:
+    """Lightning's precision for `auto`: mixed bfloat16 where the device computes this network faster in it.
 
-    Emulated bfloat16 is slower than float32, so it does not count.
+    Emulated bfloat16 is slower than float32, so it does not count. On a processor depthwise convolutions are slower in
+    bfloat16, and with them EfficientNet and MobileNet: a step in float32 takes half the time
+    (benchmarks/results/time_to_score.md).
     """
     if wanted != "auto":
         return wanted
     native = {
         "gpu": lambda: torch.cuda.is_bf16_supported(including_emulation=False),
-        "cpu": lambda: torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(),
+        "cpu": lambda: _processor_has_bfloat16() and not has_depthwise(network),
     }
     return "bf16-mixed" if native.get(accelerator, lambda: False)() else "32-true"
+
+
+def has_depthwise(network: nn.Module) -> bool:
+    """Whether a network has convolutions that see each channel by itself."""
+    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
+    return any(each.groups == each.in_channels > 1 for each in convolutions)
+
+
+def _processor_has_bfloat16() -> bool:
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def use_processor(threads: int | None, processes: int = 1) -> None:

@@ -1,8 +1,8 @@
-"""Classes of Lightning and torchmetrics, both of which import torchvision: `torchvision_operators` comes first."""
+"""Classes of Lightning and torchmetrics, both of which `torchmetrics_alone` has to come before."""
 
 from __future__ import annotations
 
-import static_gesture_classification.torchvision_operators  # noqa: F401
+import static_gesture_classification.torchmetrics_alone  # noqa: F401
 
 # isort: split
 from lightning_fabric.plugins.environments.lightning import find_free_network_port

@@ -149,7 +149,7 @@ def fit(
     release_freed_memory()
     stopping = [EarlyStopping(how.early_stopping)] if how.early_stopping else []
     keeping = Checkpoints(place.checkpoints, how.keep_checkpoints)
-    trainer = build_trainer(settings, logger, [*callbacks, *stopping, keeping], data.ranks)
+    trainer = build_trainer(settings, module, logger, [*callbacks, *stopping, keeping], data.ranks)
     trainer.fit(module, data, ckpt_path=place.last if place.begun else None, weights_only=True)
     if is_wanted(settings):
         train_for_use(settings, data, place.for_use)
@@ -158,7 +158,8 @@ def fit(
 def try_out(settings: TrainingSettings, data: GestureDataModule) -> None:
     """Run one batch of training and one of validation; nothing is written."""
     with data.ranks.joined(partial(follow, settings, ())):
-        build_trainer(settings, ranks=data.ranks).fit(build_module(settings, data), data)
+        module = build_module(settings, data)
+        build_trainer(settings, module, ranks=data.ranks).fit(module, data)
     say("One batch of training and one of validation went through; nothing was written")
 
 

@@ -82,8 +82,9 @@ def train(config: DictConfig, run_id: str) -> RunFolder:
         run.resume_from(read_checkpoint(last)["epoch"] + 1)
     with RunLogger(run, sampling_period=0) as logger:
         callbacks = [EpochCallback(samples_shown=12), Checkpoints(run.checkpoint_folder, keep=3)]
-        trainer = build_trainer(settings, logger, callbacks)
-        trainer.fit(build_module(settings, data), data, ckpt_path=last if last.is_file() else None, weights_only=True)
+        module = build_module(settings, data)
+        trainer = build_trainer(settings, module, logger, callbacks)
+        trainer.fit(module, data, ckpt_path=last if last.is_file() else None, weights_only=True)
     return run
 
 

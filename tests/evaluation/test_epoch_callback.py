@@ -105,6 +105,6 @@ def test_reporting_leaves_the_weights_as_they_would_be_without_it(trained_run, p
     settings = TrainingSettings.from_config(config)
     data = open_data(settings)
     module = build_module(settings, data)
-    build_trainer(settings).fit(module, data)
+    build_trainer(settings, module).fit(module, data)
     kept = torch.load(trained_run.checkpoint_folder / "last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(tensor, kept[name]) for name, tensor in module.state_dict().items())

@@ -1,4 +1,4 @@
-"""Data in a bucket of S3, read by the stages and by workers without a shared disk; crops pushed there and pulled."""
+"""Data in a bucket of S3, read by the stages and by workers without a shared disk; results pushed there and pulled."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from static_gesture_classification.errors import DataError
+from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.places import locate
+from static_gesture_classification.preparation.copies.folders import DataCopySettings
 from static_gesture_classification.preparation.copies.pull_crops import pull_crops
+from static_gesture_classification.preparation.copies.pull_data import pull_data
 from static_gesture_classification.preparation.copies.push_crops import push_crops
+from static_gesture_classification.preparation.copies.push_data import push_data
 from static_gesture_classification.preparation.copies.shards import CopySettings
 from static_gesture_classification.preparation.crops import CropSettings, build_crops, open_crops
 from static_gesture_classification.preparation.index import IndexSettings, index_sources
+from static_gesture_classification.preparation.landmarks import LandmarkSettings, build_landmarks
 from static_gesture_classification.samples import read_samples, write_samples
+from static_gesture_classification.synthetic.dataset import SyntheticDataset
+from static_gesture_classification.synthetic.generate import generate
+from static_gesture_classification.training import crop_embeddings
+from static_gesture_classification.training.models.hand_network import HandNetwork
 from tests.support.composing import composed
 from tests.support.s3_server import s3_server
 
@@ -73,6 +83,36 @@ def test_crops_pushed_to_a_bucket_are_pulled_byte_by_byte(dataset: Dataset, buck
     pull_crops(tmp_path / "elsewhere", copy)
     for path in (tmp_path / "crops").iterdir():
         assert (tmp_path / "elsewhere" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_with_what_was_pushed_to_a_bucket_another_machine_computes_nothing_again(
+    dataset: Dataset, hand_landmarker: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, table = dataset(20)
+    detector = ("landmarks.extract=always", f"detector.model.path='{hand_landmarker}'")
+    config = composed(
+        "synthetic.images=20", "synthetic.subjects=7", "synthetic.size=64", f"data_copy.url={bucket}/data", *detector
+    )
+    some = np.random.default_rng(0).integers(1, 255, (70, 32, 32, 3), np.uint8)
+    computed, files = [], []
+    for machine in ("first", "second"):
+        (tmp_path / machine).mkdir()
+        monkeypatch.chdir(tmp_path / machine)
+        if machine == "second":
+            pull_data(DataCopySettings.from_config(config))
+            monkeypatch.setattr(crop_embeddings, "_embed", lambda *_, **__: pytest.fail("computed again"))
+        taken = generate(SyntheticDataset.from_config(config), Path(config.sources.synthetic.root))
+        report = build_landmarks(table, None, Path(config.paths.landmarks), LandmarkSettings.from_config(config))
+        folder = DataCopySettings.from_config(config).folders["crop_embeddings"]
+        torch.manual_seed(0)
+        crop_embeddings.embed_crops(some, np.arange(70), HandNetwork(32), folder, "cpu", EngineSettings().build())
+        push_data(DataCopySettings.from_config(config))
+        computed.append((taken, report.extracted))
+        made = [path for path in sorted(Path("data").rglob("*")) if path.is_file() and path.suffix != ".lock"]
+        files.append({str(path): path.read_bytes() for path in made})
+    assert computed[0] == (20, len(read_samples(table)))
+    assert computed[1] == (0, 0)
+    assert files[0] == files[1]
 
 
 def test_a_bucket_that_is_not_there_or_gives_no_access_is_named(bucket: str, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = "static_gesture_classification"
 LIBRARIES = (
-    f"{PACKAGE}.torchvision_operators", "pytorch_lightning", "torchmetrics.classification", "timm", "kornia", "onnx",
+    f"{PACKAGE}.torchvision_operators", "pytorch_lightning", "torchmetrics.classification", "timm", "onnx",
     "pandas", "pyarrow.parquet", "sklearn.metrics", "scipy.optimize", "matplotlib.pyplot", "PIL.Image", "joblib",
     "hydra", "rich.console", "rich.table", "dvc.cli", "dvc.commands.repro", "dvc.commands.experiments.run",
     "dvc.repo", "dvc.repo.experiments", "dvc.stage.run",

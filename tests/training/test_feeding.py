@@ -69,7 +69,7 @@ def trained(config: DictConfig) -> dict[str, torch.Tensor]:
     settings = TrainingSettings.from_config(config)
     data = open_data(settings)
     module = build_module(settings, data)
-    build_trainer(settings).fit(module, data)
+    build_trainer(settings, module).fit(module, data)
     return module.network.state_dict()
 
 

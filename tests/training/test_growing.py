@@ -44,7 +44,7 @@ def test_training_begins_on_small_crops_and_validates_on_whole_ones(
     module.network.register_forward_pre_hook(
         lambda network, inputs: sides[network.training].append(inputs[0].shape[-1])
     )
-    experiment.build_trainer(settings).fit(module, data)
+    experiment.build_trainer(settings, module).fit(module, data)
     assert sides[True][0] == 16
     assert sides[True][-1] == 32
     assert set(sides[False]) == {32}

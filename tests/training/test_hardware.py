@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 import train_static_gestures
 from static_gesture_classification.active_learning.retraining import retrain
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.torchvision_operators import models
 from static_gesture_classification.training import hardware
 
 
@@ -58,3 +59,22 @@ def test_the_quick_loop_trains_on_one_device(composed: Callable[..., DictConfig]
 def test_devices_that_are_not_there_are_refused_before_anything_is_read(composed: Callable[..., DictConfig]) -> None:
     with pytest.raises(UserError, match=r"trainer\.devices=none names no devices"):
         train_static_gestures.main.__wrapped__(composed("trainer.devices=none", "paths.crops=nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("network", "bfloat16", "precision"),
+    [
+        ("resnet18", True, "bf16-mixed"),
+        ("resnet18", False, "32-true"),
+        ("mobilenet_v2", True, "32-true"),
+        ("efficientnet_b0", True, "32-true"),
+    ],
+)
+def test_a_processor_uses_bfloat16_where_it_has_it_and_no_convolution_sees_each_channel_alone(
+    network: str, bfloat16: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "_processor_has_bfloat16", lambda: bfloat16)
+    with torch.device("meta"):
+        model = models.get_model(network)
+    assert hardware.precision("auto", "cpu", model) == precision
+    assert hardware.precision("16-mixed", "cpu", model) == "16-mixed"

@@ -1,6 +1,7 @@
 """Training in several processes: who gets which samples, who is who, and the same result as one process."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from static_gesture_classification.training import experiment
 from static_gesture_classification.training.datamodule import SeededBatches
 from static_gesture_classification.training.ranks import Ranks
 from tests.support.patches import write_patches
+from tests.support.slurm_cluster import slurm_cluster
 from tests.training.conftest import SMALL
 from tests.training.test_datamodule import datamodule
 
@@ -118,6 +120,7 @@ def test_all_gpus_take_part_each_with_a_process_and_processors_count_as_one(
 
 # ---- whole trainings in two processes ------------------------------------------------------------------------------
 
+ROOT = Path(__file__).resolve().parents[2]
 # Without batch normalisation, whose statistics are of a process's own share on processors.
 COMPARED = [
     *(setting for setting in SMALL if "gestures.names" not in setting and "batch_size" not in setting),
@@ -138,9 +141,8 @@ def uneven(tmp_path: Path) -> Path:
 
 
 def start(project: Path, *overrides: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, *launcher, str(root / "train_static_gestures.py"), *COMPARED, *overrides]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, str(ROOT / "train_static_gestures.py"), *COMPARED, *overrides]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -223,3 +225,33 @@ def test_torchrun_starts_the_processes_as_well(uneven: Path) -> None:
     again = start(uneven, "trainer.devices=1", launcher=launcher)
     refused, _ = again.communicate()
     assert "set trainer=ddp" in " ".join(refused.split())
+
+
+def job_of_the_docs(*overrides: str) -> str:
+    """The script that docs/scale.md gives to Slurm, with another training."""
+    text = (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```sh\n(#!/bin/bash\n#SBATCH.*?)```", text, re.DOTALL)
+    before, command, _ = script.partition("train_static_gestures.py trainer=ddp")
+    return " ".join(
+        [before + str(ROOT / command), *COMPARED, "trainer.threads=1", "trainer.accelerator=cpu", *overrides]
+    )
+
+
+@pytest.mark.full
+def test_slurm_runs_the_script_of_the_docs_and_it_learns_as_one_process_with_twice_the_batch(uneven: Path) -> None:
+    activate = uneven / ".venv/bin/activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text(f'export PATH="{Path(sys.executable).parent}:$PATH" PYTHONPATH="{ROOT}" OMP_NUM_THREADS=1\n')
+    (uneven / "job.sh").write_text(job_of_the_docs("train_hyperparams.batch_size=4"))
+    here = ["--nodes=1", "--ntasks-per-node=2", "--cpus-per-task=1", "--gpus-per-node=0"]  # instead of the script's
+    with slurm_cluster(uneven / "slurm") as environment:
+        job = ["sbatch", "--wait", "--output=said.txt", *here, "job.sh"]
+        sent = subprocess.run(job, cwd=uneven, env=environment, capture_output=True, text=True)
+    said = (uneven / "said.txt").read_text()
+    assert sent.returncode == 0, sent.stderr + said
+    assert said.count("epoch 0 (1 of 3)") == 1
+    together = the_run(uneven).metrics()
+    (uneven / "runs").rename(uneven / "runs_together")
+    train(uneven, "train_hyperparams.batch_size=8")
+    losses = ["training/train_loss", "training/val_loss"]
+    np.testing.assert_allclose(together[losses], the_run(uneven).metrics()[losses], rtol=1e-3)

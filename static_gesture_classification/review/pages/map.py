@@ -20,7 +20,6 @@ from static_gesture_classification.active_learning.diagnosis.sample_map import (
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review import frame
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_facts import EmbeddingSpace, SampleFacts
 from static_gesture_classification.review.samples_view import SamplesView
@@ -96,9 +95,9 @@ class MapPage:
         self.map.on("choose", lambda event: self._choose(event.args))
         self.map.on("open", lambda event: self._open(event.args))
         self.map.on("at", lambda event: self._describe(event.args))
-        self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
+        self.heading = frame.heading()
         self.heading.bind_visibility_from(self.heading, "text", bool)  # an empty heading is announced too
-        decisions = Decisions(DecisionSettings.from_config(self.review.config), self.review.vocabulary)
+        decisions = self.review.decisions()
         self.view = SamplesView(decisions, self.facts)
         self.view.show(self.chosen)
         ui.timer(0.05, self._arrange, once=True)
