@@ -92,7 +92,7 @@ def main(checkpoints: Sequence[str]) -> None:
         made = [Path(each) for each in checkpoints] or make_checkpoints(Path(folder))
         forms = {path: three_forms(path, sights, Path(folder)) for path in made}
         models = [row for path in made for row in model_rows(path, forms[path], sights)]
-        chain = chain_rows({path.stem: each["ONNX"] for path, each in forms.items()}, detectors, images)
+        chain = chain_rows({path.stem: each["ONNX"] for path, each in forms.items()}, usual, images)
     text = report(detector_rows(detectors, images), models, chain, len(sights), bool(checkpoints))
     print(text)
     RESULT.write_text(text, encoding="utf-8")
@@ -203,26 +203,23 @@ def model_rows(path: Path, forms: dict[str, AnyClassifier], sights: Sequence[Sig
     return [f"| {what} | {form} | {each} | {each.ratio(times[0])} |" for form, each in zip(forms, times, strict=True)]
 
 
-def chain_rows(
-    classifiers: dict[str, AnyClassifier], detectors: dict[str, Detector], images: Sequence[np.ndarray]
-) -> list[str]:
-    """From the frame to the gesture: each detector with each model as ONNX."""
-    pairs = [(found, name) for found in detectors for name in classifiers]
+def chain_rows(classifiers: dict[str, AnyClassifier], detector: Detector, images: Sequence[np.ndarray]) -> list[str]:
+    """From the frame to the gesture: a detector with each model as ONNX."""
 
-    def predicting(detector: Detector, classifier: AnyClassifier) -> Callable[[int], Any]:
+    def predicting(classifier: AnyClassifier) -> Callable[[int], Any]:
         predictor = Predictor(classifier, detector)
         return lambda turn: predictor.predict(images[turn % len(images)])
 
-    times = take_turns([predicting(detectors[found], classifiers[name]) for found, name in pairs], len(images))
+    times = take_turns([predicting(each) for each in classifiers.values()], len(images))
     return [
-        f"| {found} | {name} | {each} | {1000 / np.median(each.worked):.0f} |"
-        for (found, name), each in zip(pairs, times, strict=True)
+        f"| {name} | {each} | {1000 / np.median(each.worked):.0f} |"
+        for name, each in zip(classifiers, times, strict=True)
     ]
 
 
 def report(detectors: list[str], models: list[str], chain: list[str], sights: int, trained: bool) -> str:
     """The tables."""
-    machine = measured_on("torch", "onnxruntime", "numpy")
+    machine = measured_on("ai-edge-litert", "mediapipe", "torch", "onnxruntime", "numpy")
     load, columns = os.getloadavg()[0], "ms, median | ms, 95th percentile | processor ms, median"
     return "\n".join(
         [
@@ -243,12 +240,13 @@ def report(detectors: list[str], models: list[str], chain: list[str], sights: in
             "|---|---|---:|---:|---:|---:|",
             *models,
             "",
-            f"| whole frame: detector | model, as ONNX | {columns} | frames a second of processor time |",
-            "|---|---|---:|---:|---:|---:|",
+            f"| whole frame, detector=hands: model, as ONNX | {columns} | frames a second of processor time |",
+            "|---|---:|---:|---:|---:|",
             *chain,
             "",
-            "Every frame is searched anew, as in a folder of pictures; the recorder and videos can follow hands, which "
-            "is faster. `PyTorch` is the network as `gestures predict` runs a checkpoint: a traced graph for crops.",
+            "Every frame is searched anew, as in a folder of pictures; the recorder and videos follow hands, which is "
+            "faster, and where a second core is free the detector takes two threads: [hand_finder.md](hand_finder.md). "
+            "`PyTorch` is the network as `gestures predict` runs a checkpoint: a traced graph for crops.",
             "",
         ]
     )

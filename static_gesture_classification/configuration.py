@@ -13,13 +13,14 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
 import yaml
+from hydra import compose
 from hydra._internal.hydra import Hydra
 from hydra.conf import HydraConf, RunDir
 from hydra.core.config_search_path import ConfigSearchPath
@@ -119,7 +120,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Make a stage's `main(config)` a command: Hydra's command line, errors of the user's without a traceback."""
 
     @functools.wraps(run)
-    def guarded(config: DictConfig) -> None:
+    def main(config: DictConfig) -> None:
         with told_errors():
             expand_homes(config)
             if "DVC_STAGE" in os.environ:
@@ -137,7 +138,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
             sys.argv[1:] = as_typed(sys.argv[1:], CONF, this.own if this else (), this.argument if this else "")
             if not COMPOSED_ELSEWHERE & {argument.partition("=")[0] for argument in sys.argv[1:]}:
                 check_local_settings(CONF, OWN_CONF if _has_own_conf() else CONF)
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(main)()
 
     return command
 
@@ -194,15 +195,21 @@ def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(value, f"{place}[{index}]")
 
 
-def write_params(config: DictConfig) -> bool:
+def compose_again(overrides: Sequence[str]) -> DictConfig:
+    """The configuration with these overrides, as a command that Hydra has started gets it."""
+    config = compose("config", overrides=list(overrides))
+    expand_homes(config)
+    return config
+
+
+def write_params(configuration: Mapping[str, Any]) -> bool:
     """Write what the stages read to `params.yaml` unless it holds that already; returns whether it changed.
 
     Under `dvc exp run` DVC has composed it, with the experiment's overrides, so it is left alone.
     """
     if "DVC_EXP_NAME" in os.environ and PARAMS.is_file():
         return False
-    whole = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    read = {name: node for name, node in whole.items() if name not in NOT_OF_THE_PIPELINE}
+    read = {name: node for name, node in configuration.items() if name not in NOT_OF_THE_PIPELINE}
     header = "# Composed from conf/ by `make repro` and `dvc repro`; edit conf/, not this file.\n"
     text = header + yaml.dump(read, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
     if PARAMS.is_file() and PARAMS.read_text(encoding="utf-8") == text:
@@ -229,7 +236,7 @@ _Dumper.add_representer(str, _text)
 @entry_point
 def main(config: DictConfig) -> None:
     """Compose `params.yaml`, and leave `data/composed` for the stages that come after it."""
-    write_params(config)
+    write_params(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
     write_text(COMPOSED, "params.yaml is composed from conf/\n")
 
 

@@ -142,6 +142,11 @@ class DetectorSettings(Settings, key="detector"):
         known = {key: value for key, value in (changes or {}).items() if key in config.detector}
         return cls.check({}, "detector", node=OmegaConf.merge(config.detector, known))
 
+    def beside_others(self) -> DetectorSettings:
+        """Those of one of several detectors at once, which fill the cores: a thread each, unless configured."""
+        is_open = "threads" in self.node and self.node["threads"] is None
+        return self.model_copy(update={"node": {**self.node, "threads": 1}}) if is_open else self
+
     def build(self) -> Detector:
         """The detector.
 

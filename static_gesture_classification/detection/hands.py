@@ -50,7 +50,8 @@ class HandSettings(LookSettings):
             searches first.
         look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
             between two searches for more; 0: search in every frame.
-        threads: of each network.
+        threads: of each network; None: two, or one where the process has one core or shares them with others like it
+            (see `networks.useful_threads`).
     """
 
     palm_turn: float
@@ -60,7 +61,7 @@ class HandSettings(LookSettings):
     look_into_hands: bool
     known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
-    threads: int = Field(ge=1)
+    threads: int | None = Field(ge=1)
 
 
 class HandDetector(LookingDetector):

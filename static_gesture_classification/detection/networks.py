@@ -22,6 +22,7 @@ from static_gesture_classification.errors import UserError
 PALM_NETWORK, LANDMARK_NETWORK = "hand_detector.tflite", "hand_landmarks_detector.tflite"
 PALM_SIDE, HAND_SIDE = 192, 224  # pixels of the networks' square inputs
 SCALE = np.float32(1 / 255)  # the networks see 0..1
+MOST_THREADS = 2  # more were not measured: benchmarks/results/hand_finder.md
 
 # A forked process gets its parent's networks without their threads. To release them would wait for these for ever.
 _inherited: list[Any] = []
@@ -41,10 +42,10 @@ class Networks(NativeResource[dict[str, _Network]]):
 
     Args:
         model: see `model_file`.
-        threads: of each network.
+        threads: of each network; None: see `useful_threads`.
     """
 
-    def __init__(self, model: Mapping[str, Any], threads: int) -> None:
+    def __init__(self, model: Mapping[str, Any], threads: int | None) -> None:
         self.model, self.threads = dict(model), threads
         super().__init__()
 
@@ -88,11 +89,11 @@ class Networks(NativeResource[dict[str, _Network]]):
             from ai_edge_litert.interpreter import Interpreter
         except (ImportError, OSError) as error:  # OSError: a system library is missing
             raise UserError(f"LiteRT, which runs the hand detector, cannot be loaded ({error})") from error
-        loaded = {}
+        loaded, threads = {}, self.threads or useful_threads()
         try:
             with zipfile.ZipFile(path) as archive, without_meaningless_messages():
                 for name in (PALM_NETWORK, LANDMARK_NETWORK):
-                    network = Interpreter(model_content=archive.read(name), num_threads=self.threads)
+                    network = Interpreter(model_content=archive.read(name), num_threads=threads)
                     network.allocate_tensors()
                     (taken,), given = network.get_input_details(), network.get_output_details()
                     loaded[name] = _Network(network, taken["index"], tuple(output["index"] for output in given))
@@ -104,3 +105,17 @@ class Networks(NativeResource[dict[str, _Network]]):
     def _release(resource: dict[str, _Network], process: int) -> None:
         if process != os.getpid():
             _inherited.append(resource)
+
+
+def useful_threads() -> int:
+    """How many threads a network of this process gets: `MOST_THREADS`, but no more than the process has cores.
+
+    OMP_NUM_THREADS says how many these are, where it is set: joblib and Ray set it for their workers, which share the
+    cores. Else they are those that the process may use, by its affinity and its container's limit.
+    """
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # a list is for nested loops
+    if said.isdecimal() and int(said):
+        return min(MOST_THREADS, int(said))
+    import joblib  # a tenth of a second, where nothing else has loaded it
+
+    return min(MOST_THREADS, int(joblib.cpu_count()))

@@ -18,7 +18,7 @@ from rich.table import Column
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
 from static_gesture_classification.terminal import Table, console, say, show_table
-from static_gesture_classification.tracking.report import REPORT_FIELD
+from static_gesture_classification.tracking.dashboards import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
 from static_gesture_classification.tracking.run_list import list_runs, require_run
 from static_gesture_classification.workspace import Workspace

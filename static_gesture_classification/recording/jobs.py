@@ -27,6 +27,7 @@ from static_gesture_classification.sources.recorded import Confusion, Session
 SECONDS_WITHOUT_WINDOW = 120  # longest duration of a set that no user can end
 SECONDS_WATCHED = 120  # duration of a set without gestures, if recording.seconds does not say
 MOST_WATCHED = 1000  # pictures of such a set
+USUAL_SET = 30  # pictures of a set where neither the plan nor `recording.count` says
 NO_GESTURE = (
     "Show no gesture: work, talk, drink, scratch your head. Each hand that the model names is a false alarm, and kept."
 )
@@ -120,7 +121,8 @@ def find_work(settings: RecordingSettings) -> Work:
             f"recording.mistaken_for is {settings.mistaken_for}, and no gesture that is mistaken for it is named; add "
             "recording.gesture=NAME"
         )
-    one = Work((Job(settings.gesture, settings.count, settings.mistaken_for),), endless=settings.gesture is None)
+    count = USUAL_SET if settings.count is None else settings.count
+    one = Work((Job(settings.gesture, count, settings.mistaken_for),), endless=settings.gesture is None)
     path = settings.plan
     if settings.mode == "free" or (settings.mode == "auto" and not path.is_file()):
         return one
@@ -157,13 +159,16 @@ def _work_of_plan(
     plan: RecordingPlan, lines: Sequence[PlannedRecording], path: Path, settings: RecordingSettings
 ) -> Work:
     done = count_recorded(plan, settings.storage.root)
-    jobs = []
-    for line in lines:
-        missing = line.count - done.get((line.gesture, line.mistaken_for), 0)
-        if missing > 0:
-            jobs.append(Job(line.gesture, missing, line.mistaken_for, line.reason, example_picture(line.examples)))
+    missing = [max(line.count - done.get((line.gesture, line.mistaken_for), 0), 0) for line in lines]
+    if settings.count is not None:
+        missing = _share(settings.count, missing)
+    jobs = [
+        Job(line.gesture, count, line.mistaken_for, line.reason, example_picture(line.examples))
+        for line, count in zip(lines, missing, strict=True)
+        if count
+    ]
     deals = settings.order == "dealt" and settings.gesture is None and not plan.ordered
-    dealt = plan.count - sum(done.values()) if deals else 0
+    dealt = (plan.count - sum(done.values()) if settings.count is None else settings.count) if deals else 0
     if not jobs or (deals and dealt <= 0):
         raise UserError(
             f"all that {path} asks for is recorded. Train on it with dvc repro (which makes a new plan), or record "
@@ -172,6 +177,16 @@ def _work_of_plan(
     off = {line.gesture for line in plan.recordings} - {line.gesture for line in plan.wanted}
     about = (plan.checkpoint, True, plan.standings, dealt, frozenset(off))
     return Work(tuple(jobs), False, *about)
+
+
+def _share(count: int, missing: Sequence[int]) -> list[int]:
+    """`count` pictures over lines that miss so many: in their order, and what is left over goes to the last."""
+    shares = []
+    for wanted in missing:
+        shares.append(min(wanted, count))
+        count -= shares[-1]
+    shares[-1] += count
+    return shares
 
 
 def open_dealer(settings: RecordingSettings, work: Work, judge: Vocabulary | None) -> Dealer | None:

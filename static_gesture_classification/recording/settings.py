@@ -36,7 +36,7 @@ class RecordingSettings(Settings, key="recording"):
     gesture: str | None
     mistaken_for: str | None
     background: bool = Field(strict=True)
-    count: int = Field(ge=1, strict=True)
+    count: int | None = Field(ge=1, strict=True)
     seconds: float | None = Field(strict=True)
     hard: Literal["auto", True, False]
     review: bool

@@ -107,6 +107,11 @@ async def wait_for(result: Awaitable[Value], text: str) -> Value:
         waiting.delete()
 
 
+def heading(text: str = "") -> ui.label:
+    """A heading within a page."""
+    return ui.label(text).classes("text-h6").props('role="heading" aria-level="2"')
+
+
 def problem(text: str, title: str = "This did not work") -> None:
     """A box that says what is wrong."""
     with ui.card().classes("w-full").props('flat bordered role="alert"'), ui.row().classes("items-start no-wrap"):

@@ -213,7 +213,7 @@ class Viewer:
         if sample is None:
             return
         try:
-            entry = self.decisions.decide(action, sample.subject_of_decision, to)
+            entry = self.decisions.decide(action, sample.to_decide_on, to)
         except UserError as error:
             ui.notify(str(error), type="negative", multi_line=True, close_button="Close", timeout=0)
             return

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
-from static_gesture_classification.detection.detector import DetectedHand, Detector
+from static_gesture_classification.detection.detector import DetectedHand, Detector, DetectorSettings
 from static_gesture_classification.detection.hands import HandDetector
+from static_gesture_classification.detection.networks import useful_threads
 from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.images import read_image
@@ -258,6 +260,42 @@ def test_presence_and_handedness_are_kept(detector: HandDetector, person: np.nda
     assert hand.handedness is not None
     assert 0.9 < hand.presence <= 1
     assert 0.8 < hand.handedness <= 1
+
+
+def test_threads_change_neither_what_is_found_nor_under_which_name_it_is_kept(
+    configured: Callable[..., Detector], detector: HandDetector, hand_landmarker: Path, person: np.ndarray
+) -> None:
+    for threads in (1, 2):
+        with configured(f"detector.model.path={hand_landmarker}", f"detector.threads={threads}") as other:
+            same_hands(other.detect(person), detector.detect(person))
+            assert other.identity() == detector.identity()
+
+
+@pytest.mark.parametrize(("said", "expected"), [("1", 1), ("2", 2), ("64", 2), ("1,4", 1)])
+def test_omp_num_threads_bounds_the_threads_of_a_network(
+    monkeypatch: pytest.MonkeyPatch, said: str, expected: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert useful_threads() == expected
+
+
+@pytest.mark.parametrize("said", ["", "0", "many"])
+def test_without_omp_num_threads_the_cores_of_the_process_bound_them(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    for cores, expected in ((1, 1), (2, 2), (64, 2)):
+        monkeypatch.setattr(joblib, "cpu_count", lambda cores=cores: cores)
+        assert useful_threads() == expected
+
+
+def test_one_of_several_detectors_at_once_has_a_thread_unless_configured() -> None:
+    def of(threads: int | None) -> dict[str, object]:
+        return DetectorSettings(node={"_target_": "somewhere", "threads": threads}).beside_others().node
+
+    assert of(None)["threads"] == 1
+    assert of(3)["threads"] == 3
+    assert "threads" not in DetectorSettings(node={"_target_": "somewhere"}).beside_others().node
 
 
 def test_nothing_is_said_on_standard_error_and_the_interpreter_ends_in_peace(

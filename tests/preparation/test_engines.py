@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from static_gesture_classification.detection.networks import useful_threads
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.parallel import shared_files
@@ -29,6 +30,17 @@ def test_this_machine_is_the_engine_unless_another_is_chosen() -> None:
 
 def test_results_come_in_the_order_of_the_items() -> None:
     assert list(LocalEngine().map(lambda number: 2 * number, range(40), threads=True)) == list(range(0, 80, 2))
+
+
+@pytest.mark.concurrent
+def test_worker_processes_are_told_that_they_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = LocalEngine().workers()
+    assert list(LocalEngine().map(_threads_here, range(2), jobs=cores)) == [1, 1]
+
+
+def _threads_here(_: int) -> int:
+    return useful_threads()
 
 
 def test_what_is_no_engine_is_named() -> None:

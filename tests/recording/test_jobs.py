@@ -88,6 +88,13 @@ def test_one_gesture_of_the_plan(work: Work_, plan: Path) -> None:
     assert [job.gesture for job in work("recording.gesture=FIST").jobs] == ["FIST"]
 
 
+def test_count_that_is_asked_for_is_recorded_whatever_the_plan_misses(work: Work_, plan: Path) -> None:
+    assert [job.count for job in work("recording.gesture=FIST", "recording.count=2").jobs] == [2]
+    assert [job.count for job in work("recording.gesture=FIST", "recording.count=40").jobs] == [40]
+    assert sum(job.count for job in work("recording.order=listed", "recording.count=7").jobs) == 7
+    assert work("recording.count=7").dealt == 7
+
+
 def test_gesture_that_the_plan_does_not_ask_for_is_recorded_all_the_same(work: Work_, plan: Path) -> None:
     (job,) = work("recording.gesture=TWO", "recording.count=7").jobs
     assert (job.gesture, job.count, job.mistaken_for) == ("TWO", 7, None)

@@ -43,7 +43,7 @@ def test_a_gesture_is_recorded_by_the_keyboard_alone(browser: "Browser", address
         page.keyboard.press("u")
         page.get_by_text(f"{COUNT} kept, 0 dropped").wait_for()
         page.keyboard.press("Enter")
-        page.get_by_text(f"{COUNT} pictures are saved").wait_for()
+        page.get_by_text(f"{COUNT} pictures saved").wait_for()
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Retrain").wait_for()
         log.check()

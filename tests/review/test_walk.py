@@ -131,7 +131,7 @@ class Walk:
         self.page.get_by_role("heading", name="Keep these as FOUR?").wait_for()
         self.shoot("9-sheet")
         self.page.keyboard.press("Enter")
-        self.page.get_by_text("pictures are saved").wait_for()
+        self.page.get_by_text(re.compile(r"pictures? saved$")).wait_for()
         self.page.keyboard.press("Enter")
         self.page.get_by_role("button", name="Retrain").wait_for()
         self.shoot("10-recorded")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
@@ -77,7 +77,7 @@ def test_labels_of_an_added_gesture_go_to_it_in_every_source_and_in_the_pipeline
     index.main.__wrapped__(after)
     samples = read_samples(Path(after.paths.index) / "samples.parquet")
     assert samples["gesture"].to_list() == ["ROCK", "ROCK"]
-    write_params(after)
+    write_params(OmegaConf.to_container(after, resolve=True))  # type: ignore[arg-type]
     assert "labels: {rock: ROCK}" in PARAMS.read_text()
 
 

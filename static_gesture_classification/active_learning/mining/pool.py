@@ -147,7 +147,7 @@ def hands_in_pictures(settings: MiningSettings, path: Path) -> PoolHands:
     """The hands that the configured detector finds in a folder of images or a video."""
     with settings.detector.build() as detector:
         identity = detector.identity()
-    found = find_hands(path, settings.detector.build, identity, settings.cache / "found")
+    found = find_hands(path, settings.detector.beside_others().build, identity, settings.cache / "found")
     hands = PoolHands(path.resolve().name, found.samples, unreadable=found.unreadable, notes=found.notes)
     if found.without_hand:
         hands.left_out[f"of {found.pictures:,} pictures have no hand that was found"] = found.without_hand

@@ -132,7 +132,7 @@ export default {
     },
     total() {
       const count = this.state.sets.reduce((sum, each) => sum + each.pictures, 0);
-      return count ? `${count} pictures are saved` : "Nothing was recorded";
+      return count ? `${count} ${count === 1 ? "picture" : "pictures"} saved` : "Nothing was recorded";
     },
   },
   methods: {

@@ -28,7 +28,8 @@ from static_gesture_classification.live.live import find_checkpoint, open_catche
 from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.observer import Sight, fast_model
-from static_gesture_classification.review.camera.recorder_face import OTHER, outline
+from static_gesture_classification.recording.wording import Tone
+from static_gesture_classification.review.camera.recorder_face import outline
 
 SAMPLED = 24  # frames of a video that are looked at
 LONGEST_FILM = 20_000  # frames that are decoded to find them
@@ -148,7 +149,7 @@ class Trial:
         return {
             **outline(hand.hand.box, hand.hand.landmarks),
             "label": f"{hand.gesture} {hand.score:.0%}",
-            "kind": OTHER,
+            "kind": Tone.OTHER,
             "gesture": hand.gesture,
             "gestures": [[names[row], round(float(hand.probabilities[row]), 3)] for row in likeliest],
         }

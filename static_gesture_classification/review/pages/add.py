@@ -17,6 +17,7 @@ from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.snapshots import Camera
 from static_gesture_classification.review.standing import Standing, survey
 from static_gesture_classification.review.starting import start_adding
+from static_gesture_classification.terminal import in_number
 
 SHOTS, PAUSE, COUNTDOWN = 5, 0.7, 3  # pictures of one go, seconds between them, seconds before
 SHOWN = "shown"  # folder of pictures, in the page's own
@@ -51,7 +52,7 @@ class AddPage:
 
     def build(self) -> None:
         """Build it."""
-        _heading(1, "Name it")
+        frame.heading("1. Name it")
         with ui.row().classes("items-start w-full"):
             self.gesture = ui.input("Name of the gesture", value=frame.query("gesture")).props('hint="such as ROCK"')
             self.subject = ui.input("Who shows it").props('hint="may stay empty"')
@@ -59,7 +60,7 @@ class AddPage:
                 field.classes("w-56 q-mb-md")
         if self.standing.unlearned:
             self._recorded()
-        _heading(2, "Show it")
+        frame.heading("2. Show it")
         ui.label(f"The page takes {SHOTS} pictures. Turn your hand a little between them; one hand, well lit.")
         self.camera = Camera()
         with ui.row().classes("items-center"):
@@ -67,7 +68,7 @@ class AddPage:
             self.says = ui.label("").props('role="status"')
         self._upload()
         self.pictures = ui.row().classes("gap-2")
-        _heading(3, "Let it learn")
+        frame.heading("3. Let it learn")
         ui.button("Learn it", icon="school", on_click=self.learn).props("no-caps")
 
     def _recorded(self) -> None:
@@ -78,7 +79,7 @@ class AddPage:
                 async def learn(gesture: str = name) -> None:
                     await self._start(gesture, None)
 
-                ui.button(f"Learn {name} ({count:,} pictures)", on_click=learn).props("no-caps outline")
+                ui.button(f"Learn {name} ({in_number(count, 'picture')})", on_click=learn).props("no-caps outline")
 
     def _upload(self) -> None:
         most = int(self.review.settings.largest_upload * 1e6)
@@ -161,7 +162,3 @@ class AddPage:
             ui.notify(str(error), type="negative", multi_line=True)
             return
         ui.navigate.to(f"/jobs/{job.name}")
-
-
-def _heading(number: int, text: str) -> None:
-    ui.label(f"{number}. {text}").classes("text-h6").props('role="heading" aria-level="2"')

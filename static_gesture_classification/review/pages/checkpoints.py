@@ -18,13 +18,14 @@ from static_gesture_classification.review import exports, frame, known_runs
 from static_gesture_classification.review.exports import Exports
 from static_gesture_classification.review.known_runs import KnownRun
 from static_gesture_classification.review.pages import onnx_panel
-from static_gesture_classification.review.pages.dashboards import STYLE, fields_html
+from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.pages.epoch_scores import SCORES, scores_html
 from static_gesture_classification.review.pages.promotion import Promotion, sentence
 from static_gesture_classification.review.pages.runs import HEADER
 from static_gesture_classification.review.pages.runs import STYLE as TABLE_STYLE
-from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
+from static_gesture_classification.terminal import in_number
+from static_gesture_classification.tracking.dashboards import fields_table
 from static_gesture_classification.workspace import Workspace
 
 PER_PAGE = 15
@@ -114,9 +115,9 @@ class CheckpointsPage:
     def show_used(self, name: str, workspace: Workspace, record: dict[str, Any]) -> None:
         """A checkpoint in use: where it comes from, how good it is, why it was chosen."""
         with ui.card().classes("w-full").props("flat bordered"):
-            ui.label(f"In use by {name}").classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading(f"In use by {name}")
             with ui.row().classes("w-full gap-x-8 gap-y-2 items-start"):
-                ui.html(fields_html(facts_of(record))).classes("max-w-full")
+                ui.html(fields_table(facts_of(record))).classes("max-w-full")
                 with ui.column().classes("gap-2 max-w-prose"):
                     for sentence in sentences_of(record):
                         ui.label(sentence)
@@ -146,7 +147,7 @@ class CheckpointsPage:
 
     def show_table(self, rows: list[dict[str, Any]]) -> None:
         """The table, with a search."""
-        ui.label("Kept by runs").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading("Kept by runs")
         search = ui.input("Search", value=frame.query("run")).props('outlined dense clearable type="search"')
         search.props('aria-label="Search in all columns"').classes("w-full max-w-md")
         table = ui.table(rows=rows, columns=list(COLUMNS), row_key="name", pagination={"rowsPerPage": PER_PAGE})
@@ -185,7 +186,7 @@ class CheckpointsPage:
         """Make the previous one the best one again."""
         try:
             record = await frame.in_thread(take_back, workspace.models)
-            await frame.in_thread(note_promotion, self.review, record, workspace)
+            await frame.in_thread(self.review.note_promotion, record, workspace)
         except UserError as error:
             ui.notify(str(error), type="negative", multi_line=True, close_button="OK")
             return
@@ -273,8 +274,9 @@ def sentences_of(record: dict[str, Any]) -> list[str]:
     compared = record.get("compared") or {}
     low, high = compared.get("difference_interval") or (None, None)
     if low is not None and high is not None:
+        whom = f"{in_number(compared['samples'], 'sample')} of {in_number(compared['people'], 'person')}"
         said.append(
-            f"Compared with the one before on {compared['samples']:,} samples of {compared['people']:,} people: "
+            f"Compared with the one before on {whom}: "
             f"{compared['weighted_f1_of_previous']:.4f} before, {compared['weighted_f1']:.4f} now; 95 % interval of "
             f"the difference {low:+.4f} to {high:+.4f}."
         )

@@ -21,6 +21,7 @@ from static_gesture_classification.active_learning.planning.plan_edits import (
     switch,
 )
 from static_gesture_classification.active_learning.planning.plan_file import (
+    WHAT_IT_IS,
     PlannedRecording,
     RecordingPlan,
     count_recorded,
@@ -82,9 +83,10 @@ class _PlanView:
         with ui.row().classes("w-full items-center"):
             with ui.column().classes("gap-0"):
                 about = f", {there:,} of them recorded already" if there else ""
-                ui.label(f"{plan.count:,} pictures to record{about}").classes("text-h6")
+                ui.label(f"{in_number(plan.count, 'picture')} to record{about}").classes("text-h6")
                 if plan.checkpoint:
                     ui.label(f"It follows the errors of {plan.checkpoint}.").classes("text-body2")
+                ui.label(WHAT_IT_IS).classes("text-body2")
             ui.space()
             if plan.wanted:
                 record = ui.button(

@@ -18,6 +18,7 @@ from static_gesture_classification.review.camera.sockets import RECORD
 from static_gesture_classification.review.gate import is_loopback
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sharing import WARNING, Sharing
+from static_gesture_classification.terminal import in_number
 
 ANY = "Anything: perform, then name it"
 NOTHING = "No gesture: find false alarms (two minutes)"
@@ -123,7 +124,7 @@ def _show_recorded(last: dict[str, Any]) -> None:
     if last.get("alarms"):
         ui.label(f"False alarms: {last['alarms']}").classes("text-h6")
     total = sum(int(each.get("pictures", 0)) for each in sets)
-    ui.label(f"{total} pictures are saved" if total else "Nothing was recorded").classes("text-h6")
+    ui.label(f"{in_number(total, 'picture')} saved" if total else "Nothing was recorded").classes("text-h6")
     if not sets:
         return
     columns = [

@@ -13,6 +13,7 @@ from nicegui import ui
 from static_gesture_classification.review import frame, known_runs
 from static_gesture_classification.review.pages import chosen_runs
 from static_gesture_classification.review.review import Review
+from static_gesture_classification.terminal import in_number
 
 SECONDS = 2.0  # between two looks at the run folders, while something runs
 IDLE_SECONDS = 10.0  # while nothing does: a terminal may start a training
@@ -150,7 +151,7 @@ class RunsTable:
 
     def _words(self) -> str:
         running = sum(row["status"] == "running" for row in self.rows)
-        return f"{len(self.rows):,} runs" + (f", {running} running" if running else "")
+        return in_number(len(self.rows), "run") + (f", {running} running" if running else "")
 
     def show_chosen(self) -> None:
         """Say how many are chosen."""

@@ -19,6 +19,7 @@ from static_gesture_classification.review.starting import (
     start_download,
     start_first_model,
 )
+from static_gesture_classification.terminal import in_number
 
 SOURCES = {"synthetic": "drawn hands", "synthetic_landmarks": "posed hands (points without a picture)"}
 MODELS = {FULL: "trained in full", QUICK: "trained quickly", ADDED: ADDED}
@@ -80,7 +81,7 @@ def data_in_words(standing: Standing) -> str:
     if not standing.samples:
         return "Nothing yet. Drawn hands come with the first model; photographs of real hands make it better."
     parts = ", ".join(f"{count:,} {SOURCES.get(name, f'of {name}')}" for name, count in standing.samples.items())
-    return f"{sum(standing.samples.values()):,} samples: {parts}."
+    return f"{in_number(sum(standing.samples.values()), 'sample')}: {parts}."
 
 
 def data_actions(standing: Standing) -> tuple[Action, ...]:
@@ -127,7 +128,7 @@ def recorded_in_words(standing: Standing) -> str:
     if not standing.sessions.count:
         return "Nothing yet. Your camera, a minute for each gesture; pictures stay on this machine."
     pictures = sum(standing.sessions.pictures.values())
-    return f"{standing.sessions.count:,} sessions with {pictures:,} pictures."
+    return f"{in_number(standing.sessions.count, 'session')} with {in_number(pictures, 'picture')}."
 
 
 def waiting_in_words(standing: Standing) -> str:
@@ -165,7 +166,7 @@ def _own_gesture(standing: Standing) -> None:
     with ui.card().classes("w-full").props("flat bordered"):
         with ui.row().classes("items-center no-wrap"):
             ui.icon("waving_hand", size="1.6rem", color="primary").props("aria-hidden=true")
-            ui.label("A gesture of your own").classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading("A gesture of your own")
         waiting = ", ".join(standing.unlearned)
         ui.label(
             f"Recorded, and known to no model: {waiting}."
