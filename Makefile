@@ -28,7 +28,7 @@ repro: .venv/.installed ## run the whole pipeline: data, training, evaluation, t
 	@python -m static_gesture_classification.whole_pipeline
 
 app: .venv/.installed ## open the page where all of this is a click
-	@python -m static_gesture_classification.review.app
+	@python -m static_gesture_classification.app
 
 loop: .venv/.installed ## one round of the loop on synthetic hands and a video: see, plan, record, retrain, verdict
 	@python -m static_gesture_classification.walkthrough

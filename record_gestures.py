@@ -24,10 +24,10 @@ from static_gesture_classification.recording.jobs import find_work, fit_to_camer
 from static_gesture_classification.recording.judging.observer import Observer, judging_checkpoint, open_observer
 from static_gesture_classification.recording.opening import open_recorder
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.run import record
 from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.take_in import print_recorded, take_in_recorded
+from static_gesture_classification.recording.window.run import record
 from static_gesture_classification.terminal import note, say
 
 

@@ -31,7 +31,11 @@ from PIL import Image
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
 from static_gesture_classification.preparation.splitting import near_duplicates as near
-from static_gesture_classification.preparation.splitting.descriptors import describe_crops, whiten
+from static_gesture_classification.preparation.splitting.correlation import Band
+from static_gesture_classification.preparation.splitting.descriptors import describe_crops
+from static_gesture_classification.preparation.splitting.in_parallel import in_parallel
+from static_gesture_classification.preparation.splitting.whitening import whiten
+from static_gesture_classification.row_arrays import Rows
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATA = PROJECT.parent / "shared" / "data"
@@ -110,9 +114,15 @@ def look_alikes(photographs: Photographs) -> str:
 
 def compare(crops: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coarse correlation of every pair, and the fine one of those that pass it."""
-    coarse = near.verify(describe_crops(crops).thumbnails, first, second, near.COARSE)
+    coarse = similarities(describe_crops(crops).thumbnails, first, second, near.COARSE)
     passed = coarse >= near.COARSE.least
-    return coarse, near.verify(crops, first[passed], second[passed], near.FINE)
+    return coarse, similarities(crops, first[passed], second[passed], near.FINE)
+
+
+def similarities(pictures: Rows, first: np.ndarray, second: np.ndarray, band: Band) -> np.ndarray:
+    pieces = np.array_split(np.arange(len(first)), len(first) // near.PAIRS_AT_ONCE + 1)
+    calls = ((pictures, first[piece], second[piece], band) for piece in pieces)
+    return np.concatenate(list(in_parallel("comparison", near.similarity_of, calls, len(pieces))))
 
 
 def encoded(quality: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -240,11 +250,9 @@ def timed(many: np.ndarray, people: np.ndarray, settled: np.ndarray) -> tuple[di
     parties = near.Parties(people, settled)
     facts = step("descriptors", lambda: describe_crops(many))
     whitened = step("whitening", lambda: whiten(facts.gradients, seed=0))
-    first, second = step("candidates", lambda: near.candidate_pairs(whitened, parties, seed=0))
-    similar = step("coarse comparison", lambda: near.verify(facts.thumbnails, first, second, near.COARSE))
-    kept = similar >= near.COARSE.least
-    same = step("fine comparison", lambda: near.verify(many, first[kept], second[kept], near.FINE)) >= near.SAME
-    return seconds, {"candidate": len(first), "finely compared": int(kept.sum()), "near-duplicate": int(same.sum())}
+    pairs = step("candidates", lambda: near.candidate_pairs(whitened, parties, seed=0))
+    links = step("comparison", lambda: near.compare_pairs(pairs, facts.thumbnails, many))
+    return seconds, {"candidate": len(pairs), "near-duplicate": len(links)}
 
 
 class VariedCrops:

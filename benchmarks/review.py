@@ -135,7 +135,7 @@ def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
     command = [
         sys.executable,
         "-m",
-        "static_gesture_classification.review.app",
+        "static_gesture_classification.app",
         "review.port=0",
         "review.browser=false",
     ]

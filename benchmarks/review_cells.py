@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "review_cells.md"
 COUNT, IMAGES, CROP, ON_MAP = 100_000, 2_000, 64, 20_000
+SERVER = "static_gesture_classification.app"
 CELLS = 12  # that are pressed
 LIMIT, FRAME_LIMIT = 0.3, 1 / 30  # seconds
 NAMES = ("BACKGROUND", "ONE", "TWO", "THREE", "FOUR", "FIVE", "THUMBS_UP", "THUMBS_DOWN", "OKAY", "FIST")
@@ -210,8 +211,7 @@ def write_untrained(path: Path, vocabulary: Vocabulary) -> None:
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """`gestures app` in a folder; gives its address, without the last slash."""
-    module = "static_gesture_classification.review.app"
-    command = [sys.executable, "-m", module, "review.port=0", "review.browser=false"]
+    command = [sys.executable, "-m", SERVER, "review.port=0", "review.browser=false"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     try:
@@ -249,7 +249,11 @@ def press_cells(what: str, address: str) -> Row:
 
 def server_seconds() -> float:
     """Processor time so far of the server, which this process started."""
-    servers = [child for child in psutil.Process().children() if "review.app" in " ".join(child.cmdline())]
+    servers = [
+        child
+        for child in psutil.Process().children()
+        if "static_gesture_classification.app" in " ".join(child.cmdline())
+    ]
     return float(sum(sum(child.cpu_times()[:2]) for child in servers))
 
 

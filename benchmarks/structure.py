@@ -92,10 +92,11 @@ def length(function: Function) -> int:
 
 
 def takes_dict_config(function: Function) -> bool:
-    """Whether a parameter's annotation names DictConfig."""
+    """Whether a parameter is a DictConfig; a function that takes one is none."""
     arguments = function.args
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    return any(argument.annotation and "DictConfig" in ast.unparse(argument.annotation) for argument in every)
+    written = [ast.unparse(argument.annotation) for argument in every if argument.annotation]
+    return any("DictConfig" in text and "Callable" not in text for text in written)
 
 
 def is_type_checking(node: ast.AST) -> bool:

@@ -32,7 +32,8 @@ sys.path.insert(0, str(PROJECT))
 from static_gesture_classification.evaluation.runs import runs_table  # noqa: E402
 from static_gesture_classification.terminal import console  # noqa: E402
 from static_gesture_classification.tracking import run_list  # noqa: E402
-from static_gesture_classification.tracking.report import REPORT_FIELD, REPORT_SCORES, write_page  # noqa: E402
+from static_gesture_classification.tracking.dashboards import REPORT_FIELD, REPORT_SCORES  # noqa: E402
+from static_gesture_classification.tracking.report import write_page  # noqa: E402
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder  # noqa: E402
 
 RESULT = PROJECT / "benchmarks" / "results" / "trackers.md"

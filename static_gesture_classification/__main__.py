@@ -12,6 +12,7 @@ import importlib
 import sys
 
 from static_gesture_classification.commands import COMMANDS, choose_command, commands
+from static_gesture_classification.terminal import say, tell_error
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     if command is None:
         alike = difflib.get_close_matches(name, commands(), 1)
         meant = f"did you mean `gestures {alike[0]}`?" if alike else "`gestures` lists them"
-        print(f"error: there is no command {name}; {meant}", file=sys.stderr)
+        tell_error(f"there is no command {name}; {meant}")
         sys.exit(2)
     if {"-h", "--help"} & set(arguments):  # without the command's libraries, which take seconds to load
         from static_gesture_classification.configuration import show_help_of
@@ -38,11 +39,11 @@ def main() -> None:
 def show_commands() -> None:
     """Print the table of commands."""
     width = max(map(len, commands()))
-    print("gestures COMMAND [SETTING=VALUE ...]\n\nCOMMAND --help shows the settings of a command.")
+    say("gestures COMMAND [SETTING=VALUE ...]\n\nCOMMAND --help shows the settings of a command.")
     for title, group in COMMANDS.items():
-        print(f"\n{title}")
+        say(f"\n{title}")
         for command in group:
-            print(f"  {command.name:{width}}  {command.purpose}")
+            say(f"  {command.name:{width}}  {command.purpose}")
 
 
 if __name__ == "__main__":

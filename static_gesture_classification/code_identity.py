@@ -28,6 +28,7 @@ SURROUNDINGS = (
     "file_data",
     "file_names",
     "file_state",
+    "free_memory",
     "keyed_store",
     "local_settings",
     "opencv",
@@ -38,6 +39,7 @@ SURROUNDINGS = (
     "row_arrays",
     "settings",
     "terminal",
+    "torchmetrics_alone",
     "workspace",
     "tracking",
 )

@@ -41,7 +41,7 @@ _TRAINING = "background model train_hyperparams loss optimizer scheduler augs sa
 
 COMMANDS: dict[str, tuple[Command, ...]] = {
     "Start": (
-        _stage("app", "review.app", "open the page where all of this is a click", "review"),
+        _stage("app", "app", "open the page where all of this is a click", "review"),
         _stage(
             "first-model",
             "active_learning.retraining.first_model",
@@ -94,7 +94,7 @@ COMMANDS: dict[str, tuple[Command, ...]] = {
         ),
         _stage(
             "add",
-            "recording.add_gesture",
+            "add_gesture",
             "add a gesture from a few samples",
             "add + poses recording detector",
             argument="add.gesture",

@@ -31,6 +31,7 @@ TEXT_OR_NULL = (
     "add.gesture",
     "add.subject",
     "crop_copy.url",
+    "data_copy.url",
     "crops.part",
     "download.dataset",
     "evaluate.crops",

@@ -13,13 +13,15 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
 import yaml
+from hydra import compose
+from hydra._internal.hydra import Hydra
 from hydra.conf import HydraConf, RunDir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -48,6 +50,7 @@ NOT_OF_THE_PIPELINE = {
     "add",
     "admission",
     "crop_copy",
+    "data_copy",
     "download",
     "export",
     "export_onnx",
@@ -90,6 +93,21 @@ def _has_own_conf() -> bool:
 Plugins.instance().register(OwnConf)
 
 
+_mode_of = Hydra.get_mode
+
+
+def _mode_without_composing(self: Hydra, config_name: str | None, overrides: list[str]) -> Any:
+    """The mode that an override names; None, for one run, without one.
+
+    Hydra would compose everything first to read `hydra.mode`, and then once more to run: half a second in each command.
+    """
+    named = any("hydra.mode" in override for override in overrides)
+    return _mode_of(self, config_name, overrides) if named else None
+
+
+Hydra.get_mode = _mode_without_composing  # type: ignore[method-assign]
+
+
 def register_default_sources(*folders: Path) -> None:
     """Make `sources: default` stand for the files of sources/ that say they are default (`default_sources`)."""
     ConfigStore.instance().store(group="sources", name="default", node={"defaults": default_sources(*folders)})
@@ -102,7 +120,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """Make a stage's `main(config)` a command: Hydra's command line, errors of the user's without a traceback."""
 
     @functools.wraps(run)
-    def guarded(config: DictConfig) -> None:
+    def main(config: DictConfig) -> None:
         with told_errors():
             expand_homes(config)
             if "DVC_STAGE" in os.environ:
@@ -120,7 +138,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
             sys.argv[1:] = as_typed(sys.argv[1:], CONF, this.own if this else (), this.argument if this else "")
             if not COMPOSED_ELSEWHERE & {argument.partition("=")[0] for argument in sys.argv[1:]}:
                 check_local_settings(CONF, OWN_CONF if _has_own_conf() else CONF)
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(guarded)()
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(main)()
 
     return command
 
@@ -177,15 +195,21 @@ def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
             yield from _texts(value, f"{place}[{index}]")
 
 
-def write_params(config: DictConfig) -> bool:
+def compose_again(overrides: Sequence[str]) -> DictConfig:
+    """The configuration with these overrides, as a command that Hydra has started gets it."""
+    config = compose("config", overrides=list(overrides))
+    expand_homes(config)
+    return config
+
+
+def write_params(configuration: Mapping[str, Any]) -> bool:
     """Write what the stages read to `params.yaml` unless it holds that already; returns whether it changed.
 
     Under `dvc exp run` DVC has composed it, with the experiment's overrides, so it is left alone.
     """
     if "DVC_EXP_NAME" in os.environ and PARAMS.is_file():
         return False
-    whole = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    read = {name: node for name, node in whole.items() if name not in NOT_OF_THE_PIPELINE}
+    read = {name: node for name, node in configuration.items() if name not in NOT_OF_THE_PIPELINE}
     header = "# Composed from conf/ by `make repro` and `dvc repro`; edit conf/, not this file.\n"
     text = header + yaml.dump(read, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
     if PARAMS.is_file() and PARAMS.read_text(encoding="utf-8") == text:
@@ -212,7 +236,7 @@ _Dumper.add_representer(str, _text)
 @entry_point
 def main(config: DictConfig) -> None:
     """Compose `params.yaml`, and leave `data/composed` for the stages that come after it."""
-    write_params(config)
+    write_params(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
     write_text(COMPOSED, "params.yaml is composed from conf/\n")
 
 

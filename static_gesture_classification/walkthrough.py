@@ -116,8 +116,8 @@ WHY_CONFUSIONS = (
     "right. The pictures behind each pair lie beside the tables."
 )
 WHY_PLAN = (
-    "From those pairs, and from gestures with little data: what to record, how many, and why. The recorder follows it; "
-    "you may too."
+    "From those pairs, and from gestures with little data: what to record, how many, and why. It says what fails; "
+    "that as many other pictures would teach less is not shown (docs/active_learning.md)."
 )
 WHY_RECORD = (
     "The recorder watches the camera (here: the rest of the video) and keeps what the model gets wrong or is unsure "
@@ -204,7 +204,7 @@ class Round:
         say(f"in {self.folder / 'data/recorded'}: {', '.join(clips)}")
 
     def to_record(self, clips: Mapping[str, Sequence[Shot]]) -> list[str]:
-        """The plan's gestures that the camera sees, most worthwhile first."""
+        """The plan's gestures that the camera sees, in the plan's order."""
         plan = read_plan(self.folder / self.settings.plan, self.settings.vocabulary)
         wanted = dict.fromkeys(line.gesture for line in plan.recordings)
         seen = [gesture for gesture in wanted if gesture in clips]

@@ -22,7 +22,7 @@ Compose = Callable[..., Any]
 # `conf_files.TEXT_OR_NULL`.
 NO_TEXT = {
     "add.pictures", "add.record", "download.parts", "download.hagrid.parts_by_default",
-    "live.commands", "live.keys", "live.websocket",
+    "detector.threads", "live.commands", "live.keys", "live.websocket",
     "promote.epoch", "loss.class_weights", "mining.count", "recording.count",
     "recording.seconds", "sources.coco.annotations", "sweep.minutes", "train_hyperparams.early_stopping",
     "train_hyperparams.overfit_samples", "trainer.gradient_clip", "trainer.threads",

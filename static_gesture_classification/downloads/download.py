@@ -6,7 +6,8 @@
     gestures download download.dataset=digits
 
 Unfinished files lie in `ROOT/.download`. A content (a gesture's images) is recorded and moved to its place when it is
-whole. Repeat the command to continue; when everything is there, it does nothing.
+whole. Repeat the command to continue; when everything is there, it does nothing. The record lies in a folder that the
+pipeline watches, so that `dvc repro` notices a new gesture, and is the same on each machine and day.
 """
 
 from __future__ import annotations
@@ -23,22 +24,25 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.filesize import decimal
+from typing_extensions import TypedDict
 
-from static_gesture_classification.atomic_files import explain_write_errors
+from static_gesture_classification.atomic_files import explain_write_errors, write_json
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.downloads.connection import Connection, TransferError
 from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.downloads.mendeley import list_files
 from static_gesture_classification.downloads.plan import FileToFetch, choose_files
 from static_gesture_classification.downloads.range_file import RangeFile, RangesIgnoredError
-from static_gesture_classification.downloads.record import DownloadedContent, read_downloads, write_downloads
 from static_gesture_classification.downloads.settings import DownloadSettings, PublishedFile
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch, way_by_hand
 from static_gesture_classification.downloads.unpacking import Archive, explain_damage, open_archive, open_zip, unpack
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.file_data import read_json
+from static_gesture_classification.file_state import bytes_in
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.terminal import note, say
 
+DOWNLOADS_VERSION = 1
 WORKING = ".download"  # below the root: archives, parts of archives, what is being unpacked
 
 
@@ -220,11 +224,6 @@ class Downloader:
         write_downloads(self._root / self._published.record, self._settings.dataset, self._contents)
 
 
-def bytes_in(folder: Path) -> int:
-    """Bytes of all files below `folder`."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def _holds_something(place: Path) -> bool:
     return place.is_file() or (place.is_dir() and any(place.iterdir()))
 
@@ -238,6 +237,40 @@ def _merge(source: Path, target: Path) -> None:
         else:
             shutil.move(path, goal)
     source.rmdir()
+
+
+class DownloadedContent(TypedDict):
+    """One content; `places` are its folders, or its file, relative to the dataset's root."""
+
+    file: str
+    url: str
+    sha256: str | None
+    files: int
+    bytes: int
+    places: list[str]
+
+
+class DownloadsRecord(TypedDict):
+    """The content of the file."""
+
+    contents: dict[str, DownloadedContent]
+
+
+def read_downloads(path: Path) -> dict[str, DownloadedContent]:
+    """The contents by name; none without a record. Raises `DataError` for another file."""
+    way_out = "it is not a record of downloads: delete it (fetched files stay)"
+    return (
+        read_json(path, DownloadsRecord, way_out, ("record_version", DOWNLOADS_VERSION))["contents"]
+        if path.exists()
+        else {}
+    )
+
+
+def write_downloads(path: Path, dataset: str, contents: dict[str, DownloadedContent]) -> None:
+    """Write the record as JSON, whole or not at all."""
+    write_json(
+        path, {"record_version": DOWNLOADS_VERSION, "dataset": dataset, "contents": dict(sorted(contents.items()))}
+    )
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ from static_gesture_classification.evaluation.predictions import (
 )
 from static_gesture_classification.evaluation.sample_pictures import draw_parts, error_grids, pictures_of
 from static_gesture_classification.row_arrays import SelectedRows
+from static_gesture_classification.tracking.dashboards import REPORT_FIELD
 from static_gesture_classification.tracking.logger import RunLogger
-from static_gesture_classification.tracking.report import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.background_writes import BackgroundWrites
 from static_gesture_classification.training.callbacks import writes_of

@@ -12,7 +12,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.metrics import Integers, Interval, outcomes_of, weighted_f1_interval
 from static_gesture_classification.evaluation.predictions import read_predictions
 from static_gesture_classification.file_state import file_state
-from static_gesture_classification.tracking.report import REPORT_FIELD
+from static_gesture_classification.tracking.dashboards import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.checkpoint import read_checkpoint
 

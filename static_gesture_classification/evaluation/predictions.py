@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from static_gesture_classification.arrays import Singles
@@ -148,6 +149,16 @@ def read_predictions(path: Path) -> Predictions:
         metadata.get(b"gestures", b"").decode(), tuple[str, ...], f"{path}, its gestures", "evaluate again"
     )
     return Predictions(table, names, embeddings)
+
+
+def read_wrong_ids(path: Path) -> list[str]:
+    """The ids of the samples that a predictions table has another gesture for; none where it cannot be read."""
+    try:
+        table = pq.read_table(path, columns=["sample_id", "gesture", "prediction"], partitioning=None)
+    except (pa.ArrowInvalid, OSError):
+        return []
+    wrong: list[str] = table.filter(pc.not_equal(table["gesture"], table["prediction"]))["sample_id"].to_pylist()
+    return wrong
 
 
 def _read_embeddings(path: Path, digest: str) -> Singles:

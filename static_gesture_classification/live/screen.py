@@ -6,20 +6,16 @@ import numpy as np
 
 from static_gesture_classification.inference.held_gestures import FollowedHand
 from static_gesture_classification.live.watch import Watch
-from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.window.drawing import (
     ACCENT,
     BAD,
     GOOD,
     MUTED,
-    PANEL,
     TEXT,
     WARNING,
     Canvas,
     Colour,
-    mirror,
-    scale_to_fit,
     text_width,
 )
 from static_gesture_classification.recording.window.parts import (
@@ -28,12 +24,14 @@ from static_gesture_classification.recording.window.parts import (
     HEADER,
     HEIGHT,
     PANEL_LEFT,
-    VIEW,
+    PANEL_WIDTH,
     WIDTH,
     corner_line,
+    draw_view,
     header,
     key_line,
     label_hand,
+    list_gestures,
     messages_over_view,
     place_of,
     probability_bar,
@@ -81,16 +79,12 @@ def draw_watch(watch: Watch, figures: Figures, mirrored: bool) -> Canvas:
 
 def _view(canvas: Canvas, watch: Watch, figures: Figures, mirrored: bool) -> None:
     """The camera's picture with its hands."""
-    if watch.captured is None:
-        canvas.fill(0, HEADER, VIEW[0], HEADER + VIEW[1], PANEL)
-        canvas.text("waiting for the camera …", 280, HEADER + 280, 22, MUTED)
+    captured = watch.captured
+    view = draw_view(canvas, None if captured is None else captured.image, mirrored)
+    if captured is None:
         return
-    image = watch.captured.image
-    picture = scale_to_fit(mirror(image) if mirrored else image, *VIEW)
-    x, y = (VIEW[0] - picture.shape[1]) // 2, HEADER + (VIEW[1] - picture.shape[0]) // 2
-    canvas.paste(picture, x, y)
     for hand in watch.hands:
-        place = place_of(hand.latest.hand.box, (x, y, picture.shape[1], picture.shape[0]), mirrored)
+        place = place_of(hand.latest.hand.box, view, mirrored)
         label_hand(canvas, place, f"{_likeliest(watch, hand)} {hand.score:.0%}", GOOD if hand.gesture else MUTED)
     text = f"{figures.looked:.0f} frames/s   camera {figures.camera:.0f}/s   dropped {figures.dropped}"
     corner_line(canvas, f"{text}   {figures.remark}" if figures.remark else text)
@@ -98,7 +92,7 @@ def _view(canvas: Canvas, watch: Watch, figures: Figures, mirrored: bool) -> Non
 
 def _hands(canvas: Canvas, watch: Watch, y: int) -> int:
     """For each hand the gesture that it holds, and its likeliest ones as bars."""
-    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    x, width = PANEL_LEFT, PANEL_WIDTH
     if not watch.hands:
         canvas.text("no hand", x, y, 24, MUTED, True)
         return y + 50
@@ -117,7 +111,7 @@ def _hands(canvas: Canvas, watch: Watch, y: int) -> int:
 
 def _begun(canvas: Canvas, watch: Watch, y: int) -> int:
     """The gestures that began lately."""
-    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    x, width = PANEL_LEFT, PANEL_WIDTH
     canvas.text("latest gestures", x, y, 14, MUTED)
     y += 24
     room = max((BODY[1] - y - 130) // 24, 0)
@@ -131,7 +125,7 @@ def _begun(canvas: Canvas, watch: Watch, y: int) -> int:
 
 def _caught(canvas: Canvas, watch: Watch, y: int) -> None:
     """What acts on gestures, and what is kept, at the lower end of the panel."""
-    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    x, width = PANEL_LEFT, PANEL_WIDTH
     lines: list[tuple[str, Colour]] = []
     if watch.hooks:
         lines.append((f"acts by {', '.join(hook.name for hook in watch.hooks)}", MUTED))
@@ -148,19 +142,11 @@ def _caught(canvas: Canvas, watch: Watch, y: int) -> None:
 
 def _ask_what_was_meant(canvas: Canvas, watch: Watch) -> None:
     """The gestures to choose from; each can be clicked."""
-    x, y, width = PANEL_LEFT + EDGE, HEADER + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    x, y, width = PANEL_LEFT, HEADER + EDGE, PANEL_WIDTH
     assert watch.catcher.waiting is not None
     y = canvas.paragraph("What was meant?", x, y, width, 24, TEXT, True)
     y = canvas.paragraph(f"The model said {watch.catcher.waiting.prediction}.", x, y, width, 15, MUTED) + 10
-    height = min(40, (BODY[1] - y) // len(watch.gestures))
-    for line, gesture in enumerate(watch.gestures):
-        canvas.fill(x, y, x + width, y + height - 4, PANEL)
-        size = 16 if height > 30 else 12
-        if line < len(SHORTCUTS):
-            canvas.text(SHORTCUTS[line].upper(), x + 12, y + (height - 4) // 2 - size * 2 // 3, size, ACCENT, True)
-            canvas.click(x, y, x + width, y + height - 4, SHORTCUTS[line])
-        canvas.text(gesture, x + 44, y + (height - 4) // 2 - size * 2 // 3, size, TEXT, False, width - 56)
-        y += height
+    list_gestures(canvas, watch.gestures, x, y, width)
 
 
 def _messages(watch: Watch) -> list[tuple[str, Colour]]:

@@ -11,8 +11,13 @@ from static_gesture_classification.inference.held_gestures import BEGIN, Followe
 from static_gesture_classification.inference.predictor import Predictor
 from static_gesture_classification.live.catcher import Catcher
 from static_gesture_classification.live.hooks.hook import Hook
-from static_gesture_classification.recording.capture.latest_frame import RUNNING, CameraStatus, Captured, LatestFrame
-from static_gesture_classification.recording.capture.rate import Rate
+from static_gesture_classification.recording.capture.latest_frame import (
+    RUNNING,
+    CameraStatus,
+    Captured,
+    LatestFrame,
+    Rate,
+)
 from static_gesture_classification.recording.judging.observer import Sight, choose_hand
 from static_gesture_classification.recording.judging.settings import HandRule
 from static_gesture_classification.recording.keys import CLOSED, ESCAPE, SHORTCUTS, Key

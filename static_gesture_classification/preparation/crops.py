@@ -134,13 +134,14 @@ def open_crops(folder: Path) -> np.memmap:
     return crops
 
 
-def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsReport:
+def build_crops(samples: Path, output: Path, settings: CropSettings, table: pa.Table | None = None) -> CropsReport:
     """Make the crops of a sample table; see the module's description.
 
     Args:
         samples: the sample table.
         output: folder to write to; crops of earlier runs in it are reused.
         settings: see the class.
+        table: what `samples` holds, where it was read already.
 
     Raises:
         DataError: no samples, or too many unusable ones (names the first ten); earlier results are untouched.
@@ -148,7 +149,7 @@ def build_crops(samples: Path, output: Path, settings: CropSettings) -> CropsRep
     """
     start = time.perf_counter()
     crop_store.finish_publishing(output)
-    plan = CropPlan.of(samples, settings)
+    plan = CropPlan.of(samples, settings, table)
     published = crop_store.open_published(output, settings.size)
     report = None if published is None else _report_finished(plan, published)
     if published is not None and report is not None:
@@ -218,9 +219,14 @@ class CropPlan:
     left_out: int
 
     @classmethod
-    def of(cls, path: Path, settings: CropSettings) -> CropPlan:
-        """Plan the crops of a sample table. Raises `DataError` when it is empty or invalid."""
-        table, left_out = with_images(part_of(read_arrow(path), settings.part), settings.images_optional)
+    def of(cls, path: Path, settings: CropSettings, table: pa.Table | None = None) -> CropPlan:
+        """Plan the crops of the sample table at `path`, which may have been read already.
+
+        Raises:
+            DataError: it is empty or invalid.
+        """
+        whole = read_arrow(path) if table is None else table
+        table, left_out = with_images(part_of(whole, settings.part), settings.images_optional)
         samples = SampleImages.of(table, path, may_be_empty=left_out > 0)
         names = joined_texts(table, "source", "image").to_pylist()
         made = f"\0{settings.size}\0{settings.margin!r}\0{cutting_code()}\0{PIXELS_VERSION}"

@@ -113,7 +113,9 @@ class LandmarkSettings(Settings, key="landmarks"):
         )
 
 
-def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: LandmarkSettings) -> LandmarksReport:
+def build_landmarks(
+    samples: Path, splits: Path | None, output: Path, settings: LandmarkSettings, table: pa.Table | None = None
+) -> LandmarksReport:
     """Make the landmarks of a sample table; see the module's description.
 
     Args:
@@ -121,6 +123,7 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
         splits: the same samples' table with splits; None leaves the splits of `samples` as they are.
         output: folder to write to.
         settings: see the class.
+        table: what `samples` holds, where it was read already.
 
     Raises:
         DataError: no samples, or too many of them unreadable (names the first ten); earlier results are untouched.
@@ -129,15 +132,15 @@ def build_landmarks(samples: Path, splits: Path | None, output: Path, settings: 
     """
     start = time.perf_counter()
     publishing.finish_writes(output)
-    plan = LandmarkPlan.of(samples, settings)
+    plan = LandmarkPlan.of(samples, settings, table)
     hashed = np.zeros(len(plan.samples.images), bool)
     hashed[plan.samples.of_row[plan.wanted]] = True
     facts = image_facts(plan.samples, hashed, settings.cache, settings.engine.build())
     report = LandmarksReport(plan, facts)
     report.check_rejected()
     fill_in(plan, report)
-    table = plan.samples.table.filter(pa.array(~report.rejected))
-    publish_landmarks(output, table if splits is None else with_splits(table, splits, report), report)
+    kept = plan.samples.table.filter(pa.array(~report.rejected))
+    publish_landmarks(output, kept if splits is None else with_splits(kept, splits, report), report)
     say(report.summary(time.perf_counter() - start))
     for line in report.notes:
         note(line)
@@ -166,9 +169,13 @@ class LandmarkPlan:
     missed: np.ndarray
 
     @classmethod
-    def of(cls, path: Path, settings: LandmarkSettings) -> LandmarkPlan:
-        """Plan the landmarks of a sample table. Raises `DataError` when it is empty or invalid."""
-        table = read_arrow(path)
+    def of(cls, path: Path, settings: LandmarkSettings, table: pa.Table | None = None) -> LandmarkPlan:
+        """Plan the landmarks of the sample table at `path`, which may have been read already.
+
+        Raises:
+            DataError: it is empty or invalid.
+        """
+        table = read_arrow(path) if table is None else table
         landmarks = landmark_array(table)
         table = table.drop_columns(["landmarks"])  # of a million hands 170 MB, which are in `landmarks` now
         samples = SampleImages.of(table, path)

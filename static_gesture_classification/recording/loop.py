@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from static_gesture_classification.recording.capture.latest_frame import LatestFrame
-from static_gesture_classification.recording.capture.rate import Rate
+from static_gesture_classification.recording.capture.latest_frame import LatestFrame, Rate
 from static_gesture_classification.recording.judging.observer import Observer, Sight
 from static_gesture_classification.recording.recorder import Recorder
 

@@ -18,6 +18,7 @@ class Background:
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(2, thread_name_prefix="background")
         self._futures: dict[Hashable, Future[Any]] = {}
+        self._shares: dict[Hashable, float] = {}
         self._lock = threading.Lock()
 
     async def result(self, key: Hashable, do: Callable[..., Value], *arguments: Any) -> Value:
@@ -34,4 +35,13 @@ class Background:
             self._futures[key] = future
             for old in [name for name, each in self._futures.items() if each.done()][:-KEPT]:
                 del self._futures[old]
+                self._shares.pop(old, None)
             return future
+
+    def tell(self, key: Hashable, share: float) -> None:
+        """Tell which share of a calculation is done, 0..1."""
+        self._shares[key] = share
+
+    def share(self, key: Hashable) -> float:
+        """Which share of a calculation is done, 0..1, as far as it was told."""
+        return self._shares.get(key, 0.0)

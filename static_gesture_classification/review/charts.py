@@ -77,7 +77,7 @@ def show_values(title: str, drawn: Sequence[Line], axis: str) -> None:
         dialog.on("hide", dialog.delete)
         with ui.card().style("max-width: min(1000px, 94vw)"):
             with ui.row().classes("w-full items-center no-wrap"):
-                ui.label(title).classes("text-h6").props('role="heading" aria-level="2"')
+                frame.heading(title)
                 ui.space()
                 frame.button("close", "Close", dialog.close, "Esc")
             ui.html(values_html(drawn, axis), sanitize=False).classes("values").props(

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from static_gesture_classification.configuration import CONF, OWN_CONF, expand_homes
+from static_gesture_classification.configuration import CONF, OWN_CONF, compose_again
 from static_gesture_classification.file_state import file_state
 from static_gesture_classification.local_settings import LOCAL, check_local_settings
 
@@ -51,9 +50,7 @@ class Composed:
             state = self._look()
             if state != self._state:
                 check_local_settings(CONF, self._file.parents[1])
-                config = compose("config", overrides=list(self.given))
-                expand_homes(config)
-                self._config, self._state = config, state
+                self._config, self._state = compose_again(self.given), state
             return self._config
 
     def _look(self) -> tuple[int, int] | None:

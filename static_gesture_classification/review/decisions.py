@@ -79,7 +79,7 @@ class DecisionSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Subject:
+class DecidedSample:
     """What is decided on.
 
     Args:
@@ -106,7 +106,7 @@ class Decisions:
     def __init__(self, settings: DecisionSettings, vocabulary: Vocabulary) -> None:
         self.settings, self.vocabulary = settings, vocabulary
         self.who = signature(settings.who)
-        self._do: Mapping[Action, Callable[[Entry, Subject], Entry]] = {
+        self._do: Mapping[Action, Callable[[Entry, DecidedSample], Entry]] = {
             "label": self._fix,
             "drop": self._fix,
             "right": self._fix,
@@ -114,7 +114,7 @@ class Decisions:
             "later": lambda entry, _: entry,
         }
 
-    def decide(self, action: Action, about: Subject, to: str = "") -> Entry:
+    def decide(self, action: Action, about: DecidedSample, to: str = "") -> Entry:
         """Decide; when this returns, the decision and its entry are on the disk.
 
         Args:
@@ -186,7 +186,7 @@ class Decisions:
         """One decision at a time, so that no two take the same one back."""
         return change_alone(self.settings.journal.with_name("decisions"))
 
-    def _fix(self, entry: Entry, about: Subject) -> Entry:
+    def _fix(self, entry: Entry, about: DecidedSample) -> Entry:
         to = {"label": entry.to, "drop": DROP, "right": about.label}[entry.action]
         decision = Decision(about.sample, about.label, to, WHY)
         before, _ = change_label_fixes(
@@ -195,7 +195,7 @@ class Decisions:
         earlier = next((fix for fix in before if fix.sample == about.sample), None)
         return replace(entry, earlier=earlier)
 
-    def _wish(self, entry: Entry, about: Subject) -> Entry:
+    def _wish(self, entry: Entry, about: DecidedSample) -> Entry:
         if about.example is None:
             raise UserError(f"where sample {about.sample} lies is not known, so the plan cannot show it")
         taken_for = about.prediction if about.prediction not in ("", about.label) else None

@@ -1,7 +1,13 @@
 """The process around a job's command: `python -m static_gesture_classification.review.job_process FOLDER COMMAND...`.
 
 It outlives the server: it runs the command, writes all output to `log.txt`, and at the end `ended.json`. SIGTERM asks
-the command to stop as Ctrl-C does, so that it can leave its work whole.
+the command to stop as Ctrl-C does, so that it can leave its work whole. In a job's folder lie
+
+  job.json     what it runs, and when it began
+  process.json this process, which the server writes too: one that was killed meanwhile finds the job again
+  progress.json how far it is; see `progress_file`
+  log.txt      all that it said
+  ended.json   its exit code, and whether it was cancelled; absent while it runs, or where its process was killed
 """
 
 from __future__ import annotations
@@ -16,11 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from typing_extensions import TypedDict
 
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.progress_file import VARIABLE
-from static_gesture_classification.review.job_files import ENDED, LOG, PROCESS, PROGRESS
 
+JOB, PROCESS, PROGRESS, LOG, ENDED = "job.json", "process.json", "progress.json", "log.txt", "ended.json"
+VERSION = 1
 GRACE_SECONDS = 20.0  # between asking and killing
 
 
@@ -71,6 +79,32 @@ def _wait(command: subprocess.Popen[bytes], cancelled: _Cancelled) -> int:
         except subprocess.TimeoutExpired:
             if cancelled.at is not None and time.monotonic() - cancelled.at > GRACE_SECONDS:
                 cancelled.send(signal.SIGKILL)
+
+
+class JobRecord(TypedDict):
+    """What job.json says."""
+
+    version: int
+    title: str
+    kind: str
+    command: list[str]
+    created: float
+    about: dict[str, Any]
+
+
+class JobProcess(TypedDict):
+    """What process.json says: its number, and when it began, which tells it from a later one of the same number."""
+
+    number: int
+    began: float
+
+
+class JobEnd(TypedDict):
+    """What ended.json says."""
+
+    code: int
+    ended: float
+    cancelled: bool
 
 
 if __name__ == "__main__":

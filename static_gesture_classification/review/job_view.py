@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from nicegui import ui
 
 from static_gesture_classification.review import frame
-from static_gesture_classification.review.durations import in_words, moment
 from static_gesture_classification.review.job_progress import JobProgress
 from static_gesture_classification.review.jobs import Job, Jobs, JobStatus
 
@@ -82,7 +82,7 @@ class JobView:
     async def _show(self, state: JobState) -> None:
         with ui.row().classes("items-center w-full"):
             badge(state.status)
-            ui.label(state.job.title).classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading(state.job.title)
             ui.space()
             self.clock = ui.label(f"began {moment(state.job.record['created'])}, took {in_words(state.job.seconds)}")
         if state.status == "running":
@@ -195,3 +195,23 @@ def job_table(jobs: list[Job]) -> None:
                     ui.item_label(job.title)
                     when = moment(job.record["created"])
                     ui.item_label(f"{word}; began {when}, {in_words(job.seconds)}").props("caption")
+
+
+def in_words(seconds: float) -> str:
+    """A length of time.
+
+    >>> in_words(8.4), in_words(75), in_words(7320)
+    ('8 s', '1 min 15 s', '2 h 2 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(at: float) -> str:
+    """When something was, in local time; `at` is in seconds since 1970."""
+    when = datetime.fromtimestamp(at)
+    return f"{when:%H:%M}" if when.date() == datetime.now().date() else f"{when:%Y-%m-%d %H:%M}"

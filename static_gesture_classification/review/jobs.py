@@ -25,7 +25,7 @@ from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_data import read_json
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.progress_file import read_progress
-from static_gesture_classification.review.job_files import (
+from static_gesture_classification.review.job_process import (
     ENDED,
     JOB,
     LOG,
@@ -35,8 +35,8 @@ from static_gesture_classification.review.job_files import (
     JobEnd,
     JobProcess,
     JobRecord,
+    note_process,
 )
-from static_gesture_classification.review.job_process import note_process
 from static_gesture_classification.review.job_progress import JobProgress
 
 JobStatus = Literal["running", "finished", "failed", "cancelled", "killed"]

@@ -17,7 +17,6 @@ from static_gesture_classification.active_learning.comparison.report import (
 from static_gesture_classification.active_learning.retraining.outcome import WrittenOutcome, read_outcome
 from static_gesture_classification.evaluation.promote import PromoteSettings, best_record
 from static_gesture_classification.review import frame, palette
-from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 from static_gesture_classification.workspace import Workspace
@@ -68,7 +67,7 @@ async def show_last(review: Review) -> None:
 def show(outcome: Outcome, review: Review) -> None:
     """An outcome."""
     with ui.card().classes("w-full").props("flat bordered"):
-        ui.label("Before and after").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading("Before and after")
         score = outcome.written["weighted_f1"].get(VAL)
         new = outcome.written["new_samples"]
         ui.label(
@@ -168,6 +167,6 @@ async def _promote(outcome: Outcome, reason: str, review: Review) -> bool:
     await frame.in_thread(promote_anyway, review.quick, settings, outcome.digest, reason)
     record = await frame.in_thread(best_record, review.quick.models)
     if record is not None:
-        await frame.in_thread(note_promotion, review, record, review.quick)
+        await frame.in_thread(review.note_promotion, record, review.quick)
     ui.notify("Promoted: it is the best one now.", type="positive")
     return True

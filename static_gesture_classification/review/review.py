@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.review.background import Background
 from static_gesture_classification.review.composed import Composed
+from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.jobs import Jobs
 from static_gesture_classification.review.settings import ReviewSettings
 from static_gesture_classification.review.sharing import Sharing
@@ -52,6 +55,20 @@ class Review:
     def vocabulary(self) -> Vocabulary:
         """The gestures, those that were added meanwhile too."""
         return Vocabulary.from_config(self.config)
+
+    def decisions(self) -> Decisions:
+        """Where decisions on samples go, as it is configured now."""
+        return Decisions(DecisionSettings.from_config(self.config), self.vocabulary)
+
+    def note_promotion(self, record: Mapping[str, Any], workspace: Workspace) -> None:
+        """Write into the history that somebody chose a checkpoint.
+
+        Args:
+            record: of the checkpoint.
+            workspace: that uses it from now on.
+        """
+        user = "the quick loop" if workspace == self.quick else "the pipeline"
+        self.decisions().note_promotion(f"epoch {record['epoch']} of {record['run']}", user)
 
     @classmethod
     def from_config(cls, config: DictConfig, sharing: Sharing | None = None) -> Review:

@@ -14,9 +14,7 @@ from fastapi.responses import FileResponse
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review import known_runs
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.tracking.run_folder import RunFolder
-
-KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+from static_gesture_classification.tracking.dashboards import PICTURE_TYPES, other_files, run_pictures
 
 
 def address_of(run: str, field: str) -> str:
@@ -29,17 +27,6 @@ def file_address(run: str, name: str) -> str:
     return f"{known_runs.address_of(run)}/files/{quote(name)}"
 
 
-def pictures_of(files: dict[str, Path]) -> dict[str, Path]:
-    """The pictures among a run's files, by field."""
-    return {field: path for field, path in files.items() if path.suffix in KINDS}
-
-
-def files_of(run: RunFolder) -> dict[str, Path]:
-    """Checkpoints, tables and texts of a run, by their names in its folder."""
-    found = [path for path in (*run.checkpoints(), *run.files().values()) if path.suffix not in KINDS]
-    return {path.relative_to(run.path).as_posix(): path for path in found}
-
-
 def serve(review: Review, app: FastAPI) -> None:
     """Answer requests for pictures and files."""
     known: dict[str, dict[str, Path]] = {}  # of the runs that were asked for, so that a page of 40 looks once
@@ -49,18 +36,20 @@ def serve(review: Review, app: FastAPI) -> None:
         path = known.get(run, {}).get(field)
         if path is None or not path.is_file():
             try:
-                known[run] = pictures_of(known_runs.find(run, review).folder.files())
+                known[run] = run_pictures(known_runs.find(run, review).folder.files())
             except UserError:
                 return Response(status_code=404)
             path = known[run].get(field)
         if path is None:
             return Response(status_code=404)
-        return FileResponse(path, media_type=KINDS[path.suffix], headers={"cache-control": "private, max-age=60"})
+        return FileResponse(
+            path, media_type=PICTURE_TYPES[path.suffix], headers={"cache-control": "private, max-age=60"}
+        )
 
     @app.get("/runs/{run}/files/{name:path}")
     def file(run: str, name: str) -> Response:
         try:
-            path = files_of(known_runs.find(run, review).folder).get(name)
+            path = other_files(known_runs.find(run, review).folder).get(name)
         except UserError:
             return Response(status_code=404)
         if path is None:

@@ -13,7 +13,12 @@ import pandas as pd
 from PIL import Image
 
 from static_gesture_classification.errors import UserError
-from static_gesture_classification.evaluation.all_samples import open_prepared, predict_all, prepared_files
+from static_gesture_classification.evaluation.all_samples import (
+    open_prepared,
+    predict_all,
+    predict_drawn,
+    prepared_files,
+)
 from static_gesture_classification.evaluation.hand_drawing import places_in_drawing
 from static_gesture_classification.evaluation.predictions import Predictions
 from static_gesture_classification.file_state import file_state
@@ -100,6 +105,12 @@ class SampleFacts:
         self.review.thumbnails.know(f"all samples of {self.workspace.crops}", space.samples)
         return space
 
+    async def drawn_space(self, most: int) -> EmbeddingSpace:
+        """As `space`, of at most `most` samples that stand for all, and with a hand that the model can see."""
+        space = await self.review.background.result((*self._space_key(), most), self._drawn_space, most)
+        self.review.thumbnails.know(f"some samples of {self.workspace.crops}", space.samples)
+        return space
+
     def _classifier(self) -> Classifier:
         assert self.checkpoint is not None
         return self.review.tables.of(self.checkpoint, load_classifier, self.checkpoint)
@@ -117,7 +128,14 @@ class SampleFacts:
     def _space(self) -> EmbeddingSpace:
         assert self.checkpoint is not None
         folder = self.review.settings.folder / "embeddings"
-        return EmbeddingSpace(predict_all(self.checkpoint, self.workspace, folder))
+        predictions = predict_all(self.checkpoint, self.workspace, folder)
+        return EmbeddingSpace(predictions, len(predictions))
+
+    def _drawn_space(self, most: int) -> EmbeddingSpace:
+        assert self.checkpoint is not None
+        folder, val = self.review.settings.folder / "embeddings", self.workspace.predictions("val")
+        drawn = predict_drawn(self.checkpoint, self.workspace, folder, most, val)
+        return EmbeddingSpace(drawn.predictions, drawn.count)
 
     def _crop(self, width: int, height: int, sample: ShownSample, shown: Square) -> tuple[float, float, float] | None:
         """Where the crop that the model sees is in the large picture."""
@@ -178,11 +196,12 @@ class EmbeddingSpace:
 
     Args:
         predictions: of train and val, with embeddings.
+        count: of the samples that they stand for.
     """
 
-    def __init__(self, predictions: Predictions) -> None:
+    def __init__(self, predictions: Predictions, count: int) -> None:
         assert predictions.embeddings is not None
-        self.predictions = predictions
+        self.predictions, self.count = predictions, count
         self.embeddings, self.samples = predictions.embeddings, predictions.to_frame()
         self._index = pd.Index(self.samples["sample_id"])
         lengths = np.linalg.norm(predictions.embeddings, axis=1, keepdims=True)

@@ -13,7 +13,7 @@ from static_gesture_classification.active_learning.diagnosis.cells import Predic
 from static_gesture_classification.active_learning.labels.suggestions import Suggestion
 from static_gesture_classification.active_learning.planning.plan_file import Example
 from static_gesture_classification.evaluation.metrics import Integers
-from static_gesture_classification.review.decisions import Subject
+from static_gesture_classification.review.decisions import DecidedSample
 from static_gesture_classification.samples import BOX, image_path
 
 
@@ -71,10 +71,10 @@ class ShownSample:
         return f"{self.gesture} \u2192 {self.prediction or 'no hand'}"
 
     @property
-    def subject_of_decision(self) -> Subject:
+    def to_decide_on(self) -> DecidedSample:
         """What a decision is about."""
         example = Example(self.sample, self.image, self.root, self.box)
-        return Subject(self.sample, self.gesture, self.prediction or "", example)
+        return DecidedSample(self.sample, self.gesture, self.prediction or "", example)
 
 
 class SampleList(Protocol):

@@ -1,6 +1,6 @@
 """The stage `sources`: tells `dvc repro` whether a selected source changed.
 
-    python -m static_gesture_classification.sources.contents [overrides]
+    gestures sources [overrides]
 
 Writes `data/sources.json`: for each source the number of files, their bytes, and a hash of their names, sizes and
 times. It opens no file, so it is fast enough for each `dvc repro`; `index` depends on its output.

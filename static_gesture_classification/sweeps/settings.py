@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field
 
 from static_gesture_classification.conf_files import read_declared
-from static_gesture_classification.configuration import CONF, expand_homes
+from static_gesture_classification.configuration import CONF, compose_again
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.evaluation.promote import PromoteSettings
 from static_gesture_classification.settings import At, Settings
@@ -147,9 +146,7 @@ class SweepSettings(Settings, key="sweep"):
 @lru_cache(maxsize=32)
 def _compose_files(overrides: tuple[str, ...]) -> DictConfig:
     """The configuration with these overrides; composing takes long, and most trials differ in values alone."""
-    config = compose("config", overrides=list(overrides))
-    expand_homes(config)
-    return config
+    return compose_again(overrides)
 
 
 def _key(override: str) -> str:

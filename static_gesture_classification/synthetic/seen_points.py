@@ -26,7 +26,7 @@ _DIGITS = 4
 _SMALLEST = 1e-9
 
 
-def seen(hands: Doubles) -> Doubles:
+def as_seen(hands: Doubles) -> Doubles:
     """The points that the hand finder gives for posed hands (n, 21, 2), in the same unit, equal for x and y."""
     return move_points(hands, _weights())
 
@@ -41,7 +41,7 @@ def fit_moves(posed: Doubles, found: Doubles) -> Doubles:
 
 
 def write_moves(weights: Doubles) -> str:
-    """What `seen` reads, as JSON."""
+    """What `as_seen` reads, as JSON."""
     rows = ", ".join(str([round(value, _DIGITS) for value in row]) for row in weights.tolist())
     return f"[{rows}]\n"
 

@@ -8,7 +8,6 @@ The page needs nothing from the network: plots are drawn into it, pictures are t
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,17 +22,14 @@ from omegaconf import DictConfig
 from static_gesture_classification.atomic_files import write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.terminal import say
+from static_gesture_classification.tracking import dashboards
+from static_gesture_classification.tracking.dashboards import REPORT_FIELD, REPORT_SCORES
 from static_gesture_classification.tracking.report_plots import MOST_LINES, line_plot, spark
-from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder, best_of
+from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder, best_of
 from static_gesture_classification.tracking.run_list import require_run
 from static_gesture_classification.tracking.trackers import flatten
 
 PAGE_NAME = "report.html"
-REPORT_FIELD = "val/classification_report"
-REPORT_SCORES = ("precision", "recall", "f1-score", "support")
-# The groups that are shown first; the rest of the configuration is folded away.
-FOREMOST = ("model", "train_hyperparams", "augs", "loss", "optimizer", "scheduler")
-_IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 _LISTED = 100  # files of a folder; of more, the first and the last
 
 
@@ -81,16 +77,14 @@ def write_page(run: RunFolder) -> Path:
     read = _ReadRun.of(run)
     sections = {
         "Configuration": configuration(read),
-        "Gestures distribution in data": picture_gallery(
-            read, [f"datasets/{split}_distribution" for split in ("train", "val")]
-        ),
+        "Gestures distribution in data": picture_gallery(read, dashboards.DISTRIBUTIONS),
         "Train progression": train_progression(read),
-        "Train Data Samples": picture_gallery(read, fields_below(read.files, "datasets/train_samples/")),
-        "Val Data Samples": picture_gallery(read, fields_below(read.files, "datasets/val_samples/")),
+        "Train Data Samples": picture_gallery(read, dashboards.fields_below(read.files, "datasets/train_samples/")),
+        "Val Data Samples": picture_gallery(read, dashboards.fields_below(read.files, "datasets/val_samples/")),
         "Val Dataset Metrics": val_metrics(read),
         "Errors": error_pair_pictures(read),
         "Monitoring": monitoring(run),
-        "Source and environment": facts(run),
+        "Source and environment": dashboards.origin_tables(run),
         "Files": files(read),
     }
     path = run.path / PAGE_NAME
@@ -130,52 +124,31 @@ def summary(run: _ReadRun) -> str:
 
 def configuration(run: _ReadRun) -> str:
     """The groups that matter for training as tables, the whole configuration folded away."""
-    config = run.config
-    foremost = "".join(
-        fields_table(flatten(config[group], ""), group) for group in FOREMOST if isinstance(config.get(group), dict)
-    )
-    whole = f"<details><summary>Everything</summary>{fields_table(flatten(config, ''))}</details>" if config else ""
-    return f'<div class="columns">{foremost}</div>{whole}' if config else ""
+    if not run.config:
+        return ""
+    everything = dashboards.fields_table(flatten(run.config, ""))
+    return f"{dashboards.foremost_tables(run.config)}<details><summary>Everything</summary>{everything}</details>"
 
 
 def train_progression(run: _ReadRun) -> str:
     """Losses, weighted F1 and everything else that is logged under training/ per epoch."""
-    metrics = run.metrics
-    fields = [field for field in metrics.columns if field.startswith("training/")]
-    losses = [field for field in fields if field.endswith("_loss")]
-    groups = {"loss": losses, "weighted F1 on val": [field for field in fields if field == BEST_SCORE]}
-    groups |= {field.partition("/")[2]: [field] for field in fields if field not in losses and field != BEST_SCORE}
-    return gallery(line_plot(metrics[group], title, run.best_epoch) for title, group in groups.items() if group)
+    groups = dashboards.group_curves(run.metrics)
+    return gallery(line_plot(run.metrics[group], title, run.best_epoch) for title, group in groups.items())
 
 
 def val_metrics(run: _ReadRun) -> str:
     """Scores per gesture at the best epoch and over training, and the confusion matrix of every epoch."""
     metrics = run.metrics
-    rows = report_rows(metrics, (run.config.get("gestures") or {}).get("names") or [])
+    rows = dashboards.report_rows(metrics, (run.config.get("gestures") or {}).get("names") or [])
     if not rows:
         return confusion_matrices(run)
     best = run.best_epoch
     shown = best if best is not None and best in metrics.index else int(metrics.index[-1])
+    curves = {score: dashboards.report_curves(metrics, rows, score) for score in REPORT_SCORES[:3]}
     plots = (
-        line_plot(
-            metrics[
-                named := [f"{REPORT_FIELD}/{row}/{score}" for row in rows if f"{REPORT_FIELD}/{row}/{score}" in metrics]
-            ],
-            score,
-            run.best_epoch,
-            labels=[field.split("/")[-2] for field in named],
-        )
-        for score in REPORT_SCORES[:3]
+        line_plot(metrics[list(fields.values())], score, best, labels=list(fields)) for score, fields in curves.items()
     )
     return scores_table(metrics, rows, shown) + gallery(plots) + confusion_matrices(run)
-
-
-def report_rows(metrics: pd.DataFrame, gestures: Sequence[str]) -> list[str]:
-    """Rows of the classification report: gestures in the order of the vocabulary, then averages."""
-    fields = [field for field in metrics.columns if field.startswith(REPORT_FIELD + "/")]
-    names = dict.fromkeys(field.split("/")[2] for field in fields)
-    positions = {name: position for position, name in enumerate(gestures)}
-    return sorted(names, key=lambda name: (positions.get(name, len(positions)), name))
 
 
 def scores_table(metrics: pd.DataFrame, rows: Sequence[str], epoch: int) -> str:
@@ -207,8 +180,8 @@ def score_cell(metrics: pd.DataFrame, field: str, epoch: int) -> str:
 
 def confusion_matrices(run: _ReadRun) -> str:
     """One picture, and a slider over the epochs."""
-    found = {field.rpartition("/")[2]: path for field, path in run.files.items() if "/confusion_matrices/" in field}
-    found = {epoch: path for epoch, path in found.items() if path.suffix in _IMAGES}
+    pictures = dashboards.run_pictures(run.files)
+    found = {field.rpartition("/")[2]: path for field, path in pictures.items() if "/confusion_matrices/" in field}
     if not found:
         return ""
     epochs = sorted(found)
@@ -227,40 +200,23 @@ def confusion_matrices(run: _ReadRun) -> str:
 
 def error_pair_pictures(run: _ReadRun) -> str:
     """The grids of error pairs, by epoch; the last one open."""
-    grids: dict[str, list[str]] = {}
-    for field in run.files:
-        if "/error_pairs/" in field:
-            grids.setdefault(field.split("/")[-2], []).append(field)
+    grids = dashboards.group_error_grids(run.files)
     opened = {epoch: " open" if epoch == max(grids) else "" for epoch in grids}
     return "".join(
         f"<details{opened[epoch]}><summary>Epoch {epoch}</summary>{picture_gallery(run, fields)}</details>"
-        for epoch, fields in sorted(grids.items())
+        for epoch, fields in grids.items()
     )
 
 
 def monitoring(run: RunFolder) -> str:
     """Hardware samples over the seconds of running."""
-    rows = run.rows(SECONDS)
-    if rows.empty:
-        return ""
-    wide = rows.pivot(index="step", columns="field", values="value").sort_index()
+    wide = dashboards.hardware_samples(run)
     return gallery(line_plot(wide[[field]], field.partition("/")[2], axis="seconds") for field in wide.columns)
-
-
-def facts(run: RunFolder) -> str:
-    """Source revision and environment."""
-    groups: dict[str, dict[str, Any]] = {"source_code": {}, "monitoring": {}}
-    for field, value in run.values().items():
-        group, _, name = field.partition("/")
-        if group in groups:
-            groups[group][name] = value
-    titles = {"source_code": "source code", "monitoring": "environment"}
-    return f'<div class="columns">{"".join(fields_table(groups[group], titles[group]) for group in groups)}</div>'
 
 
 def files(run: _ReadRun) -> str:
     """Links to checkpoints, tables and texts; of a folder with very many, to its first and last ones."""
-    found = [path for path in (*run.folder.checkpoints(), *run.files.values()) if path.suffix not in _IMAGES]
+    found = dashboards.other_files(run.folder).values()
     folders: dict[Path, list[Path]] = {}
     for path in found:
         folders.setdefault(path.parent, []).append(path)
@@ -283,8 +239,8 @@ def folder_items(run: _ReadRun, paths: Sequence[Path]) -> str:
 
 def picture_gallery(run: _ReadRun, fields: Iterable[str]) -> str:
     """The existing pictures of some fields, in their order."""
-    known = run.files
-    found = [(field, known[field]) for field in fields if field in known and known[field].suffix in _IMAGES]
+    known = dashboards.run_pictures(run.files)
+    found = [(field, known[field]) for field in fields if field in known]
     images = (
         f'<img loading="lazy" src="{run.link(path)}" alt="{escape(field, quote=True)}">'
         f"<figcaption>{escape(field.rpartition('/')[2])}</figcaption>"
@@ -293,30 +249,10 @@ def picture_gallery(run: _ReadRun, fields: Iterable[str]) -> str:
     return gallery(images, "pictures")
 
 
-def fields_in_order(run: RunFolder, prefix: str) -> list[str]:
-    """The fields of a run below a prefix, sorted by their last number."""
-    return fields_below(run.files(), prefix)
-
-
-def fields_below(fields: Iterable[str], prefix: str) -> list[str]:
-    """Of some fields those below a prefix, sorted by their last number."""
-    found = [field for field in fields if field.startswith(prefix)]
-    return sorted(found, key=lambda field: (int(re.sub(r"\D", "", field.rpartition("/")[2]) or 0), field))
-
-
 def gallery(items: Iterable[str], kind: str = "plots") -> str:
     """Plots (of one size) or pictures (of their own size) side by side, as many as fit."""
     body = "".join(f"<figure>{item}</figure>" for item in items)
     return f'<div class="{kind}">{body}</div>' if body else ""
-
-
-def fields_table(fields: dict[str, Any], title: str = "") -> str:
-    """Fields and values in two columns."""
-    rows = "".join(
-        f"<tr><th>{escape(name.lstrip('/'))}</th><td>{escape(str(v))}</td></tr>" for name, v in fields.items()
-    )
-    caption = f"<caption>{escape(title)}</caption>" if title else ""
-    return f"<table>{caption}{rows}</table>" if fields else ""
 
 
 def anchor(title: str) -> str:

@@ -27,7 +27,7 @@ from static_gesture_classification.file_data import read_json
 from static_gesture_classification.hand_points import LANDMARK_COUNT, points_of
 from static_gesture_classification.parallel.engine import EngineSettings
 from static_gesture_classification.preparation.geometry import crop_square
-from static_gesture_classification.row_arrays import Rows, SelectedRows
+from static_gesture_classification.row_arrays import Rows, SelectedRows, read_scattered
 from static_gesture_classification.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class InputKind(ABC):
         if not self.needs_crops:
             return PreparedHands(table, points=points)
         array, cut = open_crops(crops), read_rows(samples, columns)
-        rows: Rows = array
+        rows = read_scattered(array)
         if len(array) != len(cut):
             raise DataError(f"{len(array)} crops and {len(cut)} rows in {samples} do not fit together; run dvc repro")
         if points is None:
@@ -226,7 +226,7 @@ class InputKind(ABC):
             points, table, rows = (
                 points[at >= 0],
                 table[at >= 0].reset_index(drop=True),
-                SelectedRows(array, at[at >= 0]),
+                SelectedRows(rows, at[at >= 0]),
             )
         report = crops / "report.json"
         made = read_json(report, dict[str, Any], "make the crops anew (dvc repro)") if report.is_file() else {}

@@ -9,7 +9,6 @@ from static_gesture_classification.active_learning.diagnosis.sample_map import (
     KEPT_MAPS,
     by_components,
     by_neighbours,
-    choose_rows,
 )
 
 
@@ -54,8 +53,9 @@ def write_map(path: Path) -> Path:
     return path
 
 
-def test_hands_that_were_not_found_are_not_on_the_map() -> None:
-    embeddings = np.ones((6, 2), np.float32)
-    embeddings[2] = np.nan
-    assert choose_rows(embeddings, 0).tolist() == [0, 1, 3, 4, 5]
-    assert len(choose_rows(embeddings, 0, most=3)) == 3
+def test_the_share_that_is_arranged_is_told_up_to_the_end(tmp_path: Path) -> None:
+    told: list[float] = []
+    by_neighbours(clouds()[0], 0, tmp_path, told.append)
+    assert told == sorted(told)
+    assert len(told) > 10
+    assert told[-1] == 1

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from static_gesture_classification.evaluation.all_samples import KEPT_RESULTS, predict_all
+from static_gesture_classification.evaluation.all_samples import KEPT_RESULTS, predict_all, predict_drawn
+from static_gesture_classification.evaluation.predictions import Predictions, write_predictions
 from static_gesture_classification.preparation.landmark_store import POINTS, SAMPLES
 from static_gesture_classification.samples import to_arrow, write_samples
 from static_gesture_classification.training.checkpoint import Origin, build_network, save
@@ -45,6 +46,29 @@ def test_train_and_val_are_predicted_and_test_is_left_out(workspace: Workspace, 
     assert predictions.found.tolist() == [True, True, False, True]
     assert predictions.embeddings is not None
     assert np.isnan(predictions.embeddings[2]).all()
+
+
+def test_some_stand_for_all_that_the_model_can_see_and_what_it_got_wrong_is_among_them(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    every, val = predict_all(workspace.trained, workspace, tmp_path / "kept"), tmp_path / "val.parquet"
+    wrong = every.table.set_column(every.table.column_names.index("prediction"), "prediction", [["ONE"] * len(every)])
+    write_predictions(Predictions(wrong.slice(1, 1), every.gestures), val)
+    drawn = predict_drawn(workspace.trained, workspace, tmp_path / "kept", 2, val)
+    assert drawn.count == 3
+    assert drawn.predictions.found.all()
+    ids = every.column("sample_id").tolist()
+    chosen = drawn.predictions.column("sample_id").tolist()
+    assert len(chosen) == 2
+    assert ids[1] in chosen
+    rows = [ids.index(each) for each in chosen]
+    assert drawn.predictions.embeddings is not None
+    assert every.embeddings is not None
+    assert np.allclose(drawn.predictions.embeddings, every.embeddings[rows], atol=1e-5)
+    (kept,) = (path for path in (tmp_path / "kept").glob("*.parquet") if "-" in path.name)
+    written = kept.stat().st_mtime_ns
+    predict_drawn(workspace.trained, workspace, tmp_path / "kept", 2, val)
+    assert kept.stat().st_mtime_ns == written
 
 
 def test_they_are_kept_until_the_samples_change_and_the_oldest_go(workspace: Workspace, tmp_path: Path) -> None:

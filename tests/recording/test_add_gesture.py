@@ -8,10 +8,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
+from static_gesture_classification.add_gesture import main
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
-from static_gesture_classification.recording.add_gesture import main
 from static_gesture_classification.sources.recorded import read_session
 from static_gesture_classification.training.checkpoint import Origin, build_network, read_checkpoint, save
 from tests.support.posed_hands import GESTURES, MODEL, VOCABULARY, write_hands

@@ -26,8 +26,8 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.evaluation.promote import best_record
 from static_gesture_classification.preparation.label_fixes import read_label_fixes
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings, Subject
-from static_gesture_classification.review.job_files import ENDED, JOB, VERSION, JobEnd, JobRecord
+from static_gesture_classification.review.decisions import DecidedSample, Decisions, DecisionSettings
+from static_gesture_classification.review.job_process import ENDED, JOB, VERSION, JobEnd, JobRecord
 from static_gesture_classification.review.sharing import CERTIFICATE, TOKEN, own_addresses
 from static_gesture_classification.tracking.run_folder import RunFolder
 from tests.evaluation.conftest import SIZE, prepared, trained_run  # noqa: F401  (fixtures)
@@ -99,7 +99,7 @@ def project(prepared: Path, trained_run: RunFolder, tmp_path_factory: pytest.Tem
     places = {name: folder / path for name, path in {**files, "journal": "data/review/journal.jsonl"}.items()}
     decisions = Decisions(DecisionSettings(**places, per_wish=5, who="ann"), VOCABULARY)
     for action in ("drop", "right", "later"):
-        decisions.decide(action, Subject(SAMPLE, "BACKGROUND"))  # type: ignore[arg-type]
+        decisions.decide(action, DecidedSample(SAMPLE, "BACKGROUND"))  # type: ignore[arg-type]
     decisions.note_promotion("epoch 1 of first", "the pipeline")
     return folder
 

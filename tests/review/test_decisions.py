@@ -17,7 +17,7 @@ from static_gesture_classification.active_learning.planning.plan_file import (
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.preparation.label_fixes import LabelFix, read_label_fixes, write_label_fixes
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings, Subject
+from static_gesture_classification.review.decisions import DecidedSample, Decisions, DecisionSettings
 from static_gesture_classification.review.journal import read_history
 from tests.support.confused_predictions import VOCABULARY
 
@@ -29,8 +29,8 @@ def decisions(tmp_path: Path) -> Decisions:
     return Decisions(DecisionSettings(**places, per_wish=5, who="ann"), VOCABULARY)
 
 
-def subject(sample: str = "a", label: str = "TWO", prediction: str = "THREE") -> Subject:
-    return Subject(sample, label, prediction, Example(sample, f"{sample}.jpg", "data", (0.0, 0.0, 1.0, 1.0)))
+def subject(sample: str = "a", label: str = "TWO", prediction: str = "THREE") -> DecidedSample:
+    return DecidedSample(sample, label, prediction, Example(sample, f"{sample}.jpg", "data", (0.0, 0.0, 1.0, 1.0)))
 
 
 def fixes(decisions: Decisions) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pytest
 
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.review import jobs as jobs_module
-from static_gesture_classification.review.job_files import JOB, PROCESS
+from static_gesture_classification.review.job_process import JOB, PROCESS
 from static_gesture_classification.review.jobs import Job, Jobs
 from tests.support.waiting import until
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from static_gesture_classification.review.background import KEPT, Background
 from static_gesture_classification.review.pages.map import MOST_CATEGORIES, categories, is_row, rows_of
 from static_gesture_classification.review.scatter import legend
 
@@ -37,3 +38,13 @@ def test_persons_beyond_those_that_can_be_told_apart_share_a_kind() -> None:
     kinds = categories(samples, "subject")
     assert kinds.nunique() == MOST_CATEGORIES
     assert (kinds == "others").any()
+
+
+def test_a_share_that_was_told_can_be_asked_for_until_the_result_is_forgotten() -> None:
+    background = Background()
+    assert background.share("map") == 0
+    background.start("map", background.tell, "map", 0.5).result()
+    assert background.share("map") == 0.5
+    for number in range(KEPT + 1):
+        background.start(number, int).result()
+    assert background.share("map") == 0

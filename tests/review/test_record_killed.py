@@ -27,7 +27,7 @@ def test_what_the_page_showed_as_kept_is_on_the_disk_after_a_kill(tmp_path: Path
     command = [
         sys.executable,
         "-m",
-        "static_gesture_classification.review.app",
+        "static_gesture_classification.app",
         "review.port=0",
         "review.browser=false",
     ]

@@ -20,7 +20,7 @@ def test_a_doubtful_label_says_what_it_looks_like_and_a_sample_that_is_gone_is_l
     (shown,) = in_doubt([gone, known], samples)
     assert shown.title == "labelled TWO, looks like THREE"
     assert shown.remark == "a quick classifier that never saw this person says THREE (0.90)"
-    assert shown.subject_of_decision.prediction == ""  # a suggestion is no prediction of the model
+    assert shown.to_decide_on.prediction == ""  # a suggestion is no prediction of the model
 
 
 def test_what_takes_long_is_calculated_once_and_an_error_is_not_kept() -> None:

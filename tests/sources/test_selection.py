@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from static_gesture_classification.active_learning.adding.local_gestures import add_to_local
@@ -17,7 +17,7 @@ from static_gesture_classification.samples import read_samples
 from static_gesture_classification.sources import contents
 from static_gesture_classification.sources.selection import Sources
 
-NEW = Path(__file__).parent / "new_dataset"
+NEW = Path(__file__).parent / "added"
 DEFAULT = ["synthetic", "hagrid", "hands", "digits", "folder", "recorded", "in_use", "recorded_legacy"]
 
 
@@ -30,7 +30,7 @@ def configuration(conf: Path, *overrides: str) -> DictConfig:
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of conf/ with the new dataset's YAML; its code can be imported."""
     shutil.copytree(CONF, tmp_path / "conf", ignore=shutil.ignore_patterns("local"))
-    shutil.copy(NEW / "portraits.yaml", tmp_path / "conf/sources")
+    shutil.copy(NEW / "conf/sources/portraits.yaml", tmp_path / "conf/sources")
     monkeypatch.syspath_prepend(NEW)
     monkeypatch.chdir(tmp_path)
     register_default_sources(tmp_path / "conf")
@@ -77,7 +77,7 @@ def test_labels_of_an_added_gesture_go_to_it_in_every_source_and_in_the_pipeline
     index.main.__wrapped__(after)
     samples = read_samples(Path(after.paths.index) / "samples.parquet")
     assert samples["gesture"].to_list() == ["ROCK", "ROCK"]
-    write_params(after)
+    write_params(OmegaConf.to_container(after, resolve=True))  # type: ignore[arg-type]
     assert "labels: {rock: ROCK}" in PARAMS.read_text()
 
 

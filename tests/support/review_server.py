@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 @contextmanager
 def review_server(folder: Path, overrides: Sequence[str] = ()) -> Iterator[str]:
     """Run `gestures app` in `folder` at a free port; gives its address, without the last slash."""
-    command = [sys.executable, "-m", "static_gesture_classification.review.app"]
+    command = [sys.executable, "-m", "static_gesture_classification.app"]
     with (folder / "app.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "review.port=0", "review.browser=false", *overrides],

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from static_gesture_classification.tracking.run_comparison import NOT_SET, differing_settings, shared_metrics
+from static_gesture_classification.tracking.run_list import NOT_SET, differing_settings, shared_metrics
 
 
 def test_only_settings_that_differ_are_listed_and_absent_ones_are_not_set() -> None:

@@ -29,7 +29,7 @@ from static_gesture_classification.preparation.crops import SAMPLES
 from static_gesture_classification.preparation.described_crops import open_described
 from static_gesture_classification.preparation.landmark_store import POINTS, open_landmarks
 from static_gesture_classification.preparation.splitting.crop_source import CropSource
-from static_gesture_classification.preparation.splitting.descriptors import whiten
+from static_gesture_classification.preparation.splitting.whitening import whiten
 from static_gesture_classification.row_arrays import Rows
 from static_gesture_classification.samples import read_rows
 from static_gesture_classification.settings import At, Settings

@@ -1,11 +1,13 @@
-"""Make the recording plan.
+"""Make the recording plan: a list of what fails and of what there is little.
 
     gestures plan [overrides]
 
-Three things are worth recording: confused pairs, in proportion to their weighted F1 at stake (see `confusions`); pairs
+Three things are planned: confused pairs, in proportion to their weighted F1 at stake (see `confusions`); pairs
 that were caught in use and that val does not show (see `in_use`); and gestures with little data, in proportion to their
 largest shortfall of samples or subjects in train or val. They share `plan.budget`; one gets what the others cannot use.
 If nothing is confused and nothing falls short, the gestures with the fewest subjects are planned.
+
+The plan saves time before the camera; as many random samples teach as much (benchmarks/results/active_learning.md).
 
 Of predictions, only val's are used. Hands that were not found are noted, not planned: a model that never sees a hand
 learns nothing from more of it.

@@ -1,9 +1,9 @@
 """The recording plan: what to record or search for next, how many, and why. This module owns its file.
 
-On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings` (most worthwhile first, each with
-example samples), `taken_in` (the recorded sessions that were part of the data), `standings` (how each gesture does on
-val), and `notes`. `plan.md` beside it is the
-same to read. What a user changes in it (`plan_edits`) is marked, and stays when the plan is made again.
+On disk it is JSON: `version`, `checkpoint` (whose errors it follows), `recordings` (in the order to record them, each
+with example samples), `taken_in` (the recorded sessions that were part of the data), `standings` (how each gesture does
+on val), and `notes`. `plan.md` beside it is the same to read. What a user changes in it (`plan_edits`) is marked, and
+stays when the plan is made again.
 
 A recorded session that is not in `taken_in` counts towards the plan. So a plan that is made again from the same data
 and errors still counts what was recorded for it, and a plan after `dvc repro` begins anew.
@@ -31,6 +31,8 @@ from static_gesture_classification.terminal import Table, note, say, show_table
 
 PLAN_VERSION = 2
 MAKE = "gestures plan"
+# benchmarks/results/active_learning.md: as many random samples taught as much, and half of the pictures were looked at.
+WHAT_IT_IS = "This is what fails and what is lacking. It saves looking; as many random pictures taught as much."
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class RecordingPlan:
     Args:
         version: of the file's format.
         checkpoint: whose errors it follows; "" without one.
-        recordings: most worthwhile first.
+        recordings: in the order to record them.
         notes: for the reader.
         taken_in: recorded sessions that were part of the data when it was made.
         standings: how each gesture does on val; the recorder deals gestures from there on.
@@ -160,6 +162,7 @@ def show_plan(plan: RecordingPlan, recorded: Mapping[tuple[str, str | None], int
     if plan.recordings:
         say(f"record next, {plan.count:,} samples:")
         show_table(_table(plan))
+        say(WHAT_IT_IS)
     there = sum(min(line.count, (recorded or {}).get(line.pair, 0)) for line in plan.wanted)
     if there:
         say(f"{there:,} of them are recorded already; to train on them: dvc repro")
@@ -182,7 +185,7 @@ def _table(plan: RecordingPlan) -> Table:
 
 def _markdown(plan: RecordingPlan) -> Iterator[str]:
     yield "# What to record next"
-    yield from ("", f"Follows the errors of `{plan.checkpoint}`: {plan.count:,} samples.")
+    yield from ("", f"Follows the errors of `{plan.checkpoint}`: {plan.count:,} samples.", "", WHAT_IT_IS)
     if plan.recordings:
         yield from ("", "| record | taken for | samples | why |", "|---|---|---:|---|")
     for line in plan.recordings:

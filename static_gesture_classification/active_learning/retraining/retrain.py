@@ -119,14 +119,7 @@ def retrain(settings: RetrainSettings) -> Comparison | None:
         clock = Clock()
         with clock.time("index"):
             index(settings)
-        with clock.time("crops"):
-            take_over(settings.pipeline.crops, workspace.crops, settings.crops.size)
-            build_crops(workspace.index_table, workspace.crops, settings.crops)
-        with clock.time("split"):
-            frozen = split(settings)
-        if kind_of(settings.training.model).needs_landmarks:
-            with clock.time("landmarks"):
-                build_landmarks(workspace.index_table, workspace.split_table, workspace.landmarks, settings.landmarks)
+        frozen = prepare(settings, clock)
         with clock.time("train"):
             train_by_method(settings)
         with clock.time("evaluate"):
@@ -138,6 +131,22 @@ def retrain(settings: RetrainSettings) -> Comparison | None:
         write_outcome(outcome, workspace)
         show_outcome(outcome, workspace)
     return result
+
+
+def prepare(settings: RetrainSettings, clock: Clock) -> FrozenSplit:
+    """Crops, split and landmarks of the indexed samples, whose table is read once."""
+    workspace, table = settings.workspace, read_arrow(settings.workspace.index_table)
+    with clock.time("crops"):
+        take_over(settings.pipeline.crops, workspace.crops, settings.crops.size)
+        build_crops(workspace.index_table, workspace.crops, settings.crops, table)
+    with clock.time("split"):
+        frozen = split(settings)
+    if kind_of(settings.training.model).needs_landmarks:
+        with clock.time("landmarks"):
+            build_landmarks(
+                workspace.index_table, workspace.split_table, workspace.landmarks, settings.landmarks, table
+            )
+    return frozen
 
 
 @contextmanager

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pydantic import Field
 
 from static_gesture_classification.active_learning.comparison.before_after import CompareSettings
-from static_gesture_classification.configuration import expand_homes
+from static_gesture_classification.configuration import compose_again
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.preparation.crops import CropSettings
 from static_gesture_classification.preparation.index import IndexSettings
@@ -86,8 +85,7 @@ class RetrainSettings(Settings, key="retrain"):
         implied = METHOD_OVERRIDES.get(str(config.retrain.method), ())
         if implied and HydraConfig.initialized():  # else a caller has composed it, and has chosen
             given = list(HydraConfig.get().overrides.task)
-            config = compose("config", overrides=[*drop_overridden(implied, given), *given])
-            expand_homes(config)
+            config = compose_again([*drop_overridden(implied, given), *given])
         workspace = Workspace.read(config, "retrain.paths")
         settings = cls.read(
             config,

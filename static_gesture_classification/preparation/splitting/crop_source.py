@@ -60,6 +60,11 @@ class CropSource:
         return self._crops[rows]
 
     @property
+    def array(self) -> Rows:
+        """The crops alone."""
+        return self._crops
+
+    @property
     def size(self) -> int:
         """The side of a crop, in pixels."""
         return int(self._crops[:1].shape[1])
@@ -75,12 +80,19 @@ class CropSource:
         Raises:
             OutputError: the disk is full. UserError: another command keeps the folder locked.
         """
-        if self._keys is None or not self._folders or not os.access(self._folders[0].parent, os.W_OK):
+        if self._keys is None or not self._may_keep():
             found = describe_crops(self._crops)
         else:
             found = _kept_facts(self._crops, self._keys, [folder / _maker() for folder in self._folders])
         expect_single_rows(self._crops)  # of those that are alike
         return found
+
+    def scratch(self) -> Path | None:
+        """A folder for what a search keeps on disk meanwhile; None where nothing is kept on disk."""
+        return self._folders[0].parent if self._may_keep() else None
+
+    def _may_keep(self) -> bool:
+        return self._keys is not None and bool(self._folders) and os.access(self._folders[0].parent, os.W_OK)
 
 
 class JoinedCrops(CropSource):
@@ -98,6 +110,10 @@ class JoinedCrops(CropSource):
             JoinedRows(first.thumbnails, second.thumbnails),
             JoinedRows(first.gradients, second.gradients),
         )
+
+    def scratch(self) -> Path | None:
+        """See `CropSource.scratch`."""
+        return self._parts[0].scratch()
 
 
 def _kept_facts(crops: Rows, keys: Keys, folders: Sequence[Path]) -> CropFacts:

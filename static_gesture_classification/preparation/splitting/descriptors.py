@@ -1,36 +1,32 @@
 """What is kept of each crop to find near-duplicates: a hash, a small grey picture, and a histogram of its gradients.
 
-Histograms of oriented gradients (4 x 4 cells, 8 directions; Dalal and Triggs, CVPR 2005) are compared as 64 whitened
-principal components, which removes the structure that all hands share. Crops are read once, in order; 1.5 KiB of each
-is kept, in memory or on disk (`crop_source`).
+Histograms of oriented gradients (4 x 4 cells, 8 directions; Dalal and Triggs, CVPR 2005) are compared as principal
+components (`whitening`). Crops are read once, in order; 1.5 KiB of each is kept, in memory or on disk (`crop_source`).
+What is kept depends on the code of this file: after a change here all crops are described anew.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-import joblib
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from static_gesture_classification.arrays import Integers, Singles
 from static_gesture_classification.preparation.splitting.correlation import area_weights, blur_weights
+from static_gesture_classification.preparation.splitting.in_parallel import in_parallel
 from static_gesture_classification.row_arrays import Rows
-from static_gesture_classification.terminal import progress_bar
 
-CELLS, DIRECTIONS, COMPONENTS = 4, 8, 64
+CELLS, DIRECTIONS = 4, 8
 GRADIENT_SIDE = 48  # pixels at which gradients are taken
 THUMBNAIL_SIDE = 32  # pixels
 GRADIENTS = CELLS * CELLS * DIRECTIONS
-FIT_ROWS = 20_000  # that the principal components are fitted to
-CROPS_AT_ONCE, GRADIENTS_AT_ONCE = 256, 8192
+CROPS_AT_ONCE = 256
 BLANK = 8  # grey levels between the darkest and the brightest value
-
-_Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True)
@@ -62,43 +58,8 @@ def describe_crops(crops: Rows) -> CropFacts:
 def describe_in_order(crops: Rows, rows: Integers) -> Iterator[tuple[Integers, CropFacts]]:
     """Describe some of the crops, piece by piece: the rows of each piece, and what is kept of them."""
     pieces = [rows[start : start + CROPS_AT_ONCE] for start in range(0, len(rows), CROPS_AT_ONCE)]
-    yield from zip(pieces, in_parallel("descriptors", _describe, [(crops, piece) for piece in pieces]), strict=True)
-
-
-def whiten(gradients: Rows, seed: int) -> Singles:
-    """Gradients (n, 128) as principal components at unit variance: float32 (n, components), of unit length.
-
-    Args:
-        gradients: see `CropFacts`.
-        seed: draws the rows that the components are fitted to, `FIT_ROWS` at most.
-    """
-    rows = np.sort(np.random.default_rng(seed).permutation(len(gradients))[:FIT_ROWS])
-    mean, axes = _fit_whitening(gradients[rows])
-    descriptors = np.empty((len(gradients), axes.shape[1]), np.float32)
-    for start in range(0, len(gradients), GRADIENTS_AT_ONCE):
-        part = slice(start, start + GRADIENTS_AT_ONCE)
-        descriptors[part] = _unit((gradients[part] - mean) @ axes)
-    return descriptors
-
-
-def _fit_whitening(gradients: Singles) -> tuple[Singles, Singles]:
-    """The mean (d,), and the projection to principal components at unit variance (d, components)."""
-    mean: Singles = gradients.mean(axis=0)
-    covariance = np.cov(gradients - mean, rowvar=False).astype(np.float64)
-    variance, axes = np.linalg.eigh(np.nan_to_num(covariance))
-    leading = np.argsort(-variance, kind="stable")[:COMPONENTS]
-    scale = 1 / np.sqrt(variance[leading] + 1e-3 * max(float(variance.max()), 1e-12))
-    return mean, (axes[:, leading] * scale).astype(np.float32)
-
-
-def in_parallel(what: str, work: Callable[..., _Part], calls: list[tuple]) -> Iterator[_Part]:
-    """The result of `work` for each of the calls, in order, by all processors, with progress."""
-    with progress_bar() as bar:
-        task = bar.add_task(what, total=len(calls), unit="pieces")
-        parallel = joblib.Parallel(n_jobs=-1, prefer="threads", batch_size=1, return_as="generator")
-        for part in parallel(joblib.delayed(work)(*call) for call in calls):
-            yield part
-            bar.advance(task)
+    calls = ((crops, piece) for piece in pieces)
+    yield from zip(pieces, in_parallel("descriptors", _describe, calls, len(pieces)), strict=True)
 
 
 def grey_of(crops: np.ndarray) -> Singles:
@@ -129,7 +90,7 @@ def _gradients(grey: Singles) -> Singles:
     pool = _pooling_weights()
     histograms = np.zeros((len(grey), CELLS, CELLS, DIRECTIONS), np.float32)
     _fill_histograms(small, pool, histograms)
-    return _unit(histograms.reshape(len(grey), -1))
+    return unit_rows(histograms.reshape(len(grey), -1))
 
 
 def _pooling_weights() -> Singles:
@@ -140,7 +101,8 @@ def _pooling_weights() -> Singles:
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _unit(rows: np.ndarray) -> Singles:
+def unit_rows(rows: np.ndarray) -> Singles:
+    """Rows (k, d) at unit length."""
     unit: Singles = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)).astype(np.float32)
     return unit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -12,8 +13,8 @@ import numpy as np
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.recording.capture.camera import Camera, CameraLostError, CameraSettings
-from static_gesture_classification.recording.capture.rate import Rate
 
+OVER = 30  # number of pictures that it is measured over
 BLACK = 10  # mean grey level (0..255) up to which a picture counts as black
 CAMERA_RETRY_SECONDS = 0.5
 
@@ -217,3 +218,20 @@ class LatestFrame:
             self._last = now
             self._rate.count()
             self._condition.notify_all()
+
+
+class Rate:
+    """Measures a rate over the latest pictures."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=OVER)
+
+    def count(self) -> None:
+        """Count a picture, now."""
+        self._times.append(time.monotonic())
+
+    @property
+    def value(self) -> float:
+        """Pictures a second; 0 before the second one."""
+        times = list(self._times)
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
+from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.judging.selection import KEPT
 from static_gesture_classification.recording.keys import ENTER, SPACE
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import Finished, Ready, Recording, Watching
+from static_gesture_classification.recording.wording import kept_by_rule, which_hand
 from static_gesture_classification.terminal import say
 
 SECONDS_BETWEEN_LINES = 1.0
@@ -56,8 +57,7 @@ class RecorderLines:
             seconds = f"{state.seconds_left:.0f} seconds without a gesture"
             say(f"{seconds}: hands that the model names are kept as {job.title}")
             return
-        mode = "only what is hard for the model" if state.set.selector.hard else "everything that differs"
-        say(f"{job.title}: {job.count} pictures, keeping {mode}")
+        say(f"{job.title}: {job.count} pictures, {kept_by_rule(state.set)}")
         for text in filter(None, (job.reason, placement.reason)):
             say(f"  {text}")
 
@@ -70,9 +70,7 @@ class RecorderLines:
         for text in (state.set.trouble, recorder.camera.message, figures.remark):
             self._say(text, recorder.now, text)
         if state.verdict is not None and state.verdict.outcome != KEPT:
-            hands = len(sight.hands) if sight is not None else 0
-            several = f" ({hands} hands: {rule_in_words(recorder.settings.judge.hand)})" if hands > 1 else ""
-            self._say(state.verdict.text, recorder.now, f"           {state.verdict.text}{several}")
+            self._say(state.verdict.text, recorder.now, f"           {state.verdict.text}{which_hand(recorder, sight)}")
 
     def _say(self, text: str, now: float, line: str) -> None:
         """Print a line unless it repeats the last one or follows it too soon."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from static_gesture_classification.recording.keys import Key
+import numpy as np
+
+from static_gesture_classification.recording.keys import SHORTCUTS, Key
 from static_gesture_classification.recording.window.drawing import (
+    ACCENT,
     MUTED,
     PANEL,
     RAISED,
@@ -13,6 +16,8 @@ from static_gesture_classification.recording.window.drawing import (
     Canvas,
     Colour,
     line_height,
+    mirror,
+    scale_to_fit,
     text_width,
     wrap,
 )
@@ -22,8 +27,8 @@ WIDTH, HEIGHT = 1160, 720
 HEADER, FOOTER = 64, 52
 BODY = (HEADER, HEIGHT - FOOTER)
 VIEW = (800, 600)  # the camera's picture
-PANEL_LEFT = VIEW[0]  # where the side panel begins
 EDGE = 20
+PANEL_LEFT, PANEL_WIDTH = VIEW[0] + EDGE, WIDTH - VIEW[0] - 2 * EDGE  # of what is in the side panel
 ON_BRIGHT: Colour = (12, 16, 22)  # of text on a bright ground
 
 
@@ -57,6 +62,33 @@ def key_line(canvas: Canvas, hints: Sequence[Key]) -> None:
         x += wide + 26
         x += canvas.text(hint.does, x, top + 14, size, MUTED) + 20
         canvas.click(start, top, x - 10, HEIGHT, hint.key)
+
+
+def draw_view(canvas: Canvas, image: np.ndarray | None, mirrored: bool) -> tuple[int, int, int, int]:
+    """The camera's picture uint8 (height, width, 3), or that it is waited for; returns its x, y, width, height."""
+    if image is None:
+        canvas.fill(0, HEADER, VIEW[0], HEADER + VIEW[1], PANEL)
+        canvas.text("waiting for the camera …", 280, HEADER + 280, 22, MUTED)
+        return 0, HEADER, *VIEW
+    picture = scale_to_fit(mirror(image) if mirrored else image, *VIEW)
+    height, width = picture.shape[:2]
+    x, y = (VIEW[0] - width) // 2, HEADER + (VIEW[1] - height) // 2
+    canvas.paste(picture, x, y)
+    return x, y, width, height
+
+
+def list_gestures(canvas: Canvas, gestures: Sequence[str], x: int, y: int, width: int, chosen: int = -1) -> None:
+    """Gestures to choose from, each with the key that chooses it, down to the line of keys; they can be clicked too."""
+    height = min(44, (BODY[1] - y) // len(gestures))
+    size = 18 if height > 30 else 12
+    for line, gesture in enumerate(gestures):
+        canvas.fill(x, y, x + width, y + height - 4, ACCENT if line == chosen else PANEL)
+        colour, middle = ON_BRIGHT if line == chosen else TEXT, y + (height - 4 - line_height(size)) // 2
+        if line < len(SHORTCUTS):
+            canvas.text(SHORTCUTS[line].upper(), x + 12, middle, size, colour, True)
+            canvas.click(x, y, x + width, y + height - 4, SHORTCUTS[line])
+        canvas.text(gesture, x + 48, middle, size, colour, line == chosen, width - 60)
+        y += height
 
 
 def messages_over_view(canvas: Canvas, messages: Sequence[tuple[str, Colour]]) -> None:

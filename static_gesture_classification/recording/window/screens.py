@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from static_gesture_classification.active_learning.admission import EASY, UNSURE
+from static_gesture_classification.recording import wording
 from static_gesture_classification.recording.capture.latest_frame import ENDED, LOST, RUNNING
 from static_gesture_classification.recording.jobs import Job
-from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
-from static_gesture_classification.recording.judging.selection import KEPT, WAITING
-from static_gesture_classification.recording.keys import SHORTCUTS
+from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
 from static_gesture_classification.recording.session_writer import SessionEntry
@@ -40,8 +38,6 @@ from static_gesture_classification.recording.window.drawing import (
     WARNING,
     Canvas,
     Colour,
-    line_height,
-    mirror,
     scale_to_fit,
     text_width,
 )
@@ -51,21 +47,25 @@ from static_gesture_classification.recording.window.parts import (
     HEADER,
     HEIGHT,
     PANEL_LEFT,
+    PANEL_WIDTH,
     VIEW,
     WIDTH,
     banner,
     corner_line,
+    draw_view,
     header,
     key_line,
     label_hand,
+    list_gestures,
     messages_over_view,
     place_of,
     probability_bar,
 )
+from static_gesture_classification.recording.wording import Tone
 from static_gesture_classification.terminal import in_number
 
 STRIP = 38  # for messages, below the header of screens without a live picture
-FLASH_SECONDS = 0.35
+_COLOURS = {Tone.GOOD: GOOD, Tone.WARNING: WARNING, Tone.NEUTRAL: ACCENT, Tone.OTHER: MUTED}
 LEGEND = "→ is the model's prediction. A click drops a picture or restores it."
 
 
@@ -110,7 +110,7 @@ def _draw_asking(canvas: Canvas, recorder: Recorder, state: Asking, sight: Sight
 
 
 def _draw_ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight | None, figures: Figures) -> None:
-    header(canvas, recorder.job.title, _progress_of_jobs(recorder))
+    header(canvas, recorder.job.title, wording.progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
     y = _who(canvas, recorder, HEADER + EDGE)
     y = _job(canvas, recorder, y)
@@ -121,36 +121,23 @@ def _draw_ready(canvas: Canvas, recorder: Recorder, state: Ready, sight: Sight |
 def _draw_recording(
     canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None, figures: Figures
 ) -> None:
-    header(canvas, state.set.job.title, _progress_of_jobs(recorder))
+    header(canvas, state.set.job.title, wording.progress_of_jobs(recorder))
     _view(canvas, recorder, sight, figures)
-    if recorder.now - state.flash < FLASH_SECONDS:
+    if recorder.now - state.flash < wording.FLASH_SECONDS:
         canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], GOOD, 6)
     y = _counts(canvas, state, HEADER + EDGE)
     y = _thumbnails(canvas, state.set, y)
     y = _prediction(canvas, recorder, sight, y)
     _example(canvas, state.set.job, y)
-    if state.set.trouble:
-        return
-    if state.countdown:
-        _countdown(canvas, state.countdown)
-    elif state.paused:
-        banner(canvas, "Paused: Space goes on", WARNING)
-    elif state.patience_is_over and state.set.selector.hard:
-        banner(canvas, "Nothing new for the model: other angle, distance, light? Enter: done, H: keep all", WARNING)
-    elif state.verdict is not None:
-        several = (
-            f"  ({len(sight.hands)} hands: {_rule(recorder)})" if sight is not None and len(sight.hands) > 1 else ""
-        )
-        colour = GOOD if state.verdict.outcome == KEPT else MUTED if state.verdict.outcome == WAITING else WARNING
-        banner(canvas, state.verdict.text + several, colour)
+    _banner(canvas, recorder, state, sight)
 
 
 def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: Sight | None, figures: Figures) -> None:
-    header(canvas, "No gesture, please: work, talk, drink", f"{state.seconds_left:.0f} s left")
+    header(canvas, wording.WITHOUT_GESTURE, f"{state.seconds_left:.0f} s left")
     _view(canvas, recorder, sight, figures)
-    if recorder.now - state.flash < FLASH_SECONDS:
+    if recorder.now - state.flash < wording.FLASH_SECONDS:
         canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], WARNING, 6)
-    x, y, width = PANEL_LEFT + EDGE, HEADER + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    x, y, width = PANEL_LEFT, HEADER + EDGE, PANEL_WIDTH
     wide = canvas.text(f"{state.seconds_left:.0f}", x, y - 8, 52, TEXT, True)
     canvas.text("seconds left", x + wide + 12, y + 16, 22, MUTED)
     y = canvas.paragraph(f"false alarms: {state.watched.rate}", x, y + 74, width, 18, TEXT, bold=True)
@@ -158,25 +145,25 @@ def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: S
     y = canvas.paragraph(f"{kept} that the model named, kept as {state.watched.background}", x, y, width, 15, MUTED)
     y = _thumbnails(canvas, state.set, y + 10)
     _prediction(canvas, recorder, sight, y)
-    if state.countdown:
+    _banner(canvas, recorder, state, sight)
+
+
+def _banner(canvas: Canvas, recorder: Recorder, state: Recording, sight: Sight | None) -> None:
+    """The countdown; once it is over, a line about the latest picture."""
+    if state.countdown and not state.set.trouble:
         _countdown(canvas, state.countdown)
-    elif state.paused:
-        banner(canvas, "Paused: Space goes on", WARNING)
+    if said := wording.banner_of(recorder, state, sight):
+        banner(canvas, said[0], _COLOURS[said[1]])
 
 
 def _view(canvas: Canvas, recorder: Recorder, sight: Sight | None, figures: Figures) -> None:
     """The camera's picture with the hands in it."""
-    top = HEADER
+    mirrored = recorder.settings.mirror
+    view = draw_view(canvas, None if sight is None else sight.image, mirrored)
     if sight is None:
-        canvas.fill(0, top, VIEW[0], top + VIEW[1], PANEL)
-        canvas.text("waiting for the camera …", 280, top + 280, 22, MUTED)
         return
-    picture = scale_to_fit(mirror(sight.image) if recorder.settings.mirror else sight.image, *VIEW)
-    x, y = (VIEW[0] - picture.shape[1]) // 2, top + (VIEW[1] - picture.shape[0]) // 2
-    canvas.paste(picture, x, y)
     for hand in sight.hands:
-        place = place_of(hand.box, (x, y, picture.shape[1], picture.shape[0]), recorder.settings.mirror)
-        _hand(canvas, place, recorder, sight if hand is sight.hand else None)
+        _hand(canvas, place_of(hand.box, view, mirrored), recorder, sight if hand is sight.hand else None)
     if figures.camera:
         text = f"camera {figures.camera:.0f}/s   looked at {figures.looked:.0f}/s   dropped {figures.dropped}"
         corner_line(canvas, f"{text}   {figures.remark}" if figures.remark else text)
@@ -189,16 +176,14 @@ def _hand(canvas: Canvas, place: tuple[int, int, int, int], recorder: Recorder, 
         canvas.frame(x1, y1, x2, y2, MUTED, 2)
         canvas.text("not this one", x1 + 4, max(y1 - 22, HEADER), 14, MUTED)
         return
-    recognised = sight.newest if recorder.hard_now else sight.recognised
-    colour = ACCENT
-    if recognised is not None and recorder.job.gesture is not None:
-        colour = GOOD if recognised.gesture == recorder.job.gesture else WARNING
+    recognised = wording.counting_prediction(recorder, sight)
+    colour = _COLOURS[wording.tone_of_gesture(recorder, recognised.gesture if recognised else None)]
     text = "" if recognised is None else f"{recognised.gesture} {recognised.score:.0%}"
     label_hand(canvas, place, text, colour)
 
 
 def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
-    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    x, width = PANEL_LEFT, PANEL_WIDTH
     for label, value in (("person", recorder.subject or "nobody named"), ("room", recorder.room)):
         canvas.text(label, x, y, 15, MUTED)
         canvas.text(value, x + 70, y - 2, 18, TEXT, True, width - 70)
@@ -208,22 +193,13 @@ def _who(canvas: Canvas, recorder: Recorder, y: int) -> int:
 
 def _job(canvas: Canvas, recorder: Recorder, y: int) -> int:
     """The job and its reason, with an example."""
-    job, x, width = recorder.job, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    job, x, width = recorder.job, PANEL_LEFT, WIDTH - PANEL_LEFT - 2 * EDGE
+    y = canvas.paragraph(wording.wanted_of_job(recorder), x, y, width, 24, bold=True)
     if recorder.settings.background:
-        y = canvas.paragraph(f"{recorder.settings.seconds:g} seconds without a gesture", x, y, width, 24, bold=True)
         return canvas.paragraph(job.reason, x, y, width, 15, TEXT, lines=6) + 10
-    y = canvas.paragraph(
-        f"{job.count} pictures" if job.gesture else f"up to {job.count} pictures", x, y, width, 24, bold=True
-    )
     if job.reason:
         y = canvas.paragraph(job.reason, x, y, width, 15, MUTED, lines=4)
-    if recorder.hard and job.gesture is not None:
-        rule = "Kept is what the model gets wrong or is unsure of. Turn, tilt, come closer, change the light."
-    elif recorder.can_judge:
-        rule = "Everything that differs is kept. Turn, tilt, come closer, change the light."
-    else:
-        rule = "No model judges: everything that differs is kept. Turn, tilt, come closer, change the light."
-    y = canvas.paragraph(rule, x, y + 8, width, 15, TEXT) + 10
+    y = canvas.paragraph(wording.rule_of_job(recorder), x, y + 8, width, 15, TEXT) + 10
     return _example(canvas, job, y)
 
 
@@ -232,15 +208,15 @@ def _example(canvas: Canvas, job: Job, y: int) -> int:
     if job.example is None or size < 80:
         return y
     text = "like this one, which the model gets wrong:" if job.mistaken_for else "like this one:"
-    canvas.text(text, PANEL_LEFT + EDGE, y, 14, MUTED)
+    canvas.text(text, PANEL_LEFT, y, 14, MUTED)
     picture = scale_to_fit(job.example, size, size)
-    canvas.paste(picture, PANEL_LEFT + EDGE, y + 24)
+    canvas.paste(picture, PANEL_LEFT, y + 24)
     return y + size + 36
 
 
 def _counts(canvas: Canvas, state: Recording, y: int) -> int:
     """How many pictures are kept and missing, and why they were kept."""
-    current, x, width = state.set, PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    current, x, width = state.set, PANEL_LEFT, WIDTH - PANEL_LEFT - 2 * EDGE
     kept = len(current.kept)
     wide = canvas.text(str(kept), x, y - 8, 52, TEXT, True)
     canvas.text(f"of {current.job.count}", x + wide + 12, y + 6, 22, MUTED)
@@ -251,24 +227,16 @@ def _counts(canvas: Canvas, state: Recording, y: int) -> int:
     y += 74
     canvas.bar(x, y, x + width, y + 10, kept / current.job.count, GOOD)
     y += 22
-    reasons: dict[str, int] = {}
-    for entry in current.kept:
-        if entry.image.kept_because:
-            reasons[entry.image.kept_because] = reasons.get(entry.image.kept_because, 0) + 1
-    if reasons:
-        text = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        y = canvas.paragraph(text, x, y, width, 15, MUTED)
+    if reasons := wording.reasons_of(current.kept):
+        y = canvas.paragraph(reasons, x, y, width, 15, MUTED)
     if current.why:
         y = canvas.paragraph(current.why, x, y, width, 15, TEXT)
-    mode = "only what is hard for the model" if current.selector.hard else "everything that differs"
-    if current.placement.held_out:
-        mode = "everything: this session is held out for val"
-    return canvas.paragraph(f"keeping {mode}", x, y, width, 15, MUTED) + 10
+    return canvas.paragraph(wording.kept_by_rule(current), x, y, width, 15, MUTED) + 10
 
 
 def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
     """The latest pictures that were kept."""
-    size, x = 76, PANEL_LEFT + EDGE
+    size, x = 76, PANEL_LEFT
     for place in range(4):
         canvas.fill(x + place * (size + 6), y, x + place * (size + 6) + size, y + size, PANEL)
     for entry in current.kept[-4:][::-1]:
@@ -280,22 +248,19 @@ def _thumbnails(canvas: Canvas, current: SetInProgress, y: int) -> int:
 
 def _prediction(canvas: Canvas, recorder: Recorder, sight: Sight | None, y: int) -> int:
     """The three likeliest gestures as bars."""
-    x, width = PANEL_LEFT + EDGE, WIDTH - PANEL_LEFT - 2 * EDGE
+    x, width = PANEL_LEFT, PANEL_WIDTH
     if not recorder.can_judge or y > BODY[1] - 110:
         return y
-    recognised = None if sight is None else sight.newest if recorder.hard_now else sight.recognised
-    learned = sight.learned if sight is not None and recognised is not sight.recognised else 0
+    recognised = wording.counting_prediction(recorder, sight)
+    learned = 0 if sight is None or recognised is None else wording.learned_for(sight, recognised)
     text = f"the model says (learned: {learned} kept)" if learned else "the model says"
     canvas.text(text, x, y, 14, MUTED, most=width)
     y += 24
-    if recognised is None or recorder.judge is None:
+    if recognised is None:
         canvas.text("no hand", x, y, 16, MUTED)
         return y + 78
-    probabilities = recognised.probabilities
-    for row in np.argsort(-probabilities)[:3]:
-        name, share = recorder.judge.names[row], float(probabilities[row])
-        colour = GOOD if name == recorder.job.gesture else ACCENT if recorder.job.gesture is None else WARNING
-        probability_bar(canvas, x, y, width, name, share, colour)
+    for name, share in wording.likeliest_gestures(recorder, recognised):
+        probability_bar(canvas, x, y, width, name, share, _COLOURS[wording.tone_of_gesture(recorder, name)])
         y += 26
     return y + 10
 
@@ -305,10 +270,6 @@ def _countdown(canvas: Canvas, seconds: int) -> None:
     canvas.fill(x - 90, y - 100, x + 90, y + 100, (0, 0, 0), 0.55)
     text = str(seconds)
     canvas.text(text, x - text_width(text, 130, True) // 2, y - 96, 130, TEXT, True)
-
-
-def _rule(recorder: Recorder) -> str:
-    return rule_in_words(recorder.settings.judge.hand)
 
 
 # Naming a set, the contact sheet, the end
@@ -321,22 +282,12 @@ def _draw_choosing(canvas: Canvas, recorder: Recorder, state: Choosing, sight: S
         canvas.paste(picture, EDGE, HEADER + STRIP)
         entries = []
     else:
-        entries = list(state.entries[:: max(1, len(state.entries) // 12)][:12])
+        entries = wording.shown_while_named(state.entries)
     for number, entry in enumerate(entries):
         x, y = EDGE + number % 4 * 170, HEADER + STRIP + number // 4 * 185
         _tile(canvas, entry, x, y, 160, 175)
     x, y, width = 720, HEADER + STRIP, WIDTH - 720 - EDGE
-    height = min(44, (BODY[1] - y) // len(state.gestures))
-    for line, gesture in enumerate(state.gestures):
-        chosen = line == state.line
-        canvas.fill(x, y, x + width, y + height - 4, ACCENT if chosen else PANEL)
-        colour = (10, 20, 35) if chosen else TEXT
-        size = 18 if height > 30 else 12
-        if line < len(SHORTCUTS):
-            canvas.text(SHORTCUTS[line].upper(), x + 12, y + (height - 4 - line_height(size)) // 2, size, colour, True)
-            canvas.click(x, y, x + width, y + height - 4, SHORTCUTS[line])
-        canvas.text(gesture, x + 48, y + (height - 4 - line_height(size)) // 2, size, colour, chosen, width - 60)
-        y += height
+    list_gestures(canvas, state.gestures, x, y, width, state.line)
 
 
 def _draw_reviewing(
@@ -364,9 +315,7 @@ def _caption(state: Reviewing, entry: SessionEntry) -> tuple[str, Colour]:
     own = f"{entry.image.gesture}!  " if entry.image.gesture else ""
     if entry.image.prediction is None:
         return own or state.set.writer.session.gesture, ACCENT if own else MUTED
-    colours: dict[str | None, Colour] = {EASY: GOOD, UNSURE: ACCENT}
-    colour = colours.get(entry.image.kept_because, WARNING)
-    return f"{own}→ {entry.image.prediction} {entry.image.score or 0:.0%}", colour
+    return f"{own}→ {wording.prediction_of(entry)}", _COLOURS[wording.tone_of_entry(entry)]
 
 
 def _tile(
@@ -412,23 +361,12 @@ def _draw_finished(canvas: Canvas, recorder: Recorder, state: Finished, sight: S
 # Common parts
 
 
-def _progress_of_jobs(recorder: Recorder) -> str:
-    if recorder.dealer is not None:
-        return f"{recorder.left_to_deal} of {recorder.work.dealt} pictures to go"
-    if len(recorder.work.jobs) == 1:
-        return ""
-    return f"gesture {recorder.number} of {len(recorder.work.jobs)}"
-
-
 def _messages(canvas: Canvas, recorder: Recorder) -> None:
     """Messages about camera and disk, and notices, above everything else."""
     state = recorder.state
-    current = getattr(state, "set", None)
     messages: list[tuple[str, Colour]] = []
-    if current is not None and current.trouble:
-        waiting = current.writer.unsaved
-        safe = f"{waiting} pictures wait in memory; it is tried again every 2 seconds." if waiting else ""
-        messages.append((f"{current.trouble}. {safe}", BAD))
+    if trouble := wording.trouble_of(state.set):
+        messages.append((trouble, BAD))
     if recorder.camera.message and recorder.camera.state != ENDED and not isinstance(state, Finished):
         messages.append((recorder.camera.message, WARNING))
     if recorder.notice:

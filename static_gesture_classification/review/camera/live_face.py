@@ -8,10 +8,10 @@ import numpy as np
 
 from static_gesture_classification.inference.held_gestures import FollowedHand
 from static_gesture_classification.live.watch import Watch
-from static_gesture_classification.recording.keys import SHORTCUTS
 from static_gesture_classification.recording.loop import Figures
+from static_gesture_classification.recording.wording import Tone
 from static_gesture_classification.review.camera.link import Link
-from static_gesture_classification.review.camera.recorder_face import GOOD, LOOKING, OTHER, keys_of, outline
+from static_gesture_classification.review.camera.recorder_face import LOOKING, gestures_to_choose, keys_of, outline
 
 CATCH_ON, CATCH_OFF = "catch on", "catch off"  # keys that only the page has
 LIKELIEST = 3  # gestures that are shown of a hand
@@ -47,17 +47,14 @@ def _state(watch: Watch, figures: Figures) -> dict[str, Any]:
     return {
         "screen": "live",
         "looks": True,
-        "hands": [_drawn(watch, hand) for hand in watch.hands],
-        "list": [_listed(watch, hand) for hand in watch.hands[:SHOWN_HANDS]],
+        "hands": [_hand_over_picture(watch, hand) for hand in watch.hands],
+        "list": [_hand_in_list(watch, hand) for hand in watch.hands[:SHOWN_HANDS]],
         "begun": [[event.gesture, round(event.score, 2), round(event.time, 1)] for event in watch.begun],
         "catching": catcher.on,
         "seconds": catcher.settings.catch_seconds,
         "caught": catcher.pictures,
         "said": None if catcher.waiting is None else catcher.waiting.prediction,
-        "gestures": [
-            {"name": name, "key": SHORTCUTS[line] if line < len(SHORTCUTS) else ""}
-            for line, name in enumerate(watch.gestures)
-        ],
+        "gestures": gestures_to_choose(watch.gestures),
         "keys": keys_of(watch.keys),
         "notice": watch.notice,
         "trouble": f"{catcher.trouble}. The pictures wait in memory; it is tried again." if catcher.trouble else "",
@@ -67,14 +64,14 @@ def _state(watch: Watch, figures: Figures) -> dict[str, Any]:
     }
 
 
-def _drawn(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
+def _hand_over_picture(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
     name = watch.predictor.vocabulary.names[int(hand.smoothed.argmax())]
     found = hand.latest.hand
-    kind = GOOD if hand.gesture else OTHER
+    kind = Tone.GOOD if hand.gesture else Tone.OTHER
     return {**outline(found.box, found.landmarks), "label": f"{name} {hand.score:.0%}", "kind": kind}
 
 
-def _listed(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
+def _hand_in_list(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
     names = watch.predictor.vocabulary.names
     likeliest = np.argsort(-hand.smoothed)[:LIKELIEST]
     side = hand.latest.hand.hand

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from static_gesture_classification.active_learning.admission import EASY, UNSURE
 from static_gesture_classification.inference.predictor import RecognisedHand
+from static_gesture_classification.recording import wording
 from static_gesture_classification.recording.capture.latest_frame import ENDED
-from static_gesture_classification.recording.judging.observer import Sight, rule_in_words
-from static_gesture_classification.recording.judging.selection import KEPT, WAITING
+from static_gesture_classification.recording.judging.observer import Sight
 from static_gesture_classification.recording.keys import SHORTCUTS, Key
 from static_gesture_classification.recording.loop import Figures
 from static_gesture_classification.recording.recorder import Recorder
@@ -28,14 +27,12 @@ from static_gesture_classification.recording.states import (
     Reviewing,
     Watching,
 )
+from static_gesture_classification.recording.wording import Tone
 from static_gesture_classification.review.camera.link import Link
 
 LOOKING, IDLE = 0.001, 0.03  # seconds to wait for keys, while pictures are looked at and while they are not
 QUALITY = 88  # of the pictures on the page
 LATEST = 4  # kept pictures that are shown while recording
-NAMED_BY = 12  # pictures that are shown while a set is named
-FLASH_SECONDS = 0.35
-GOOD, WARNING, NEUTRAL, OTHER = "good", "warning", "neutral", "other"  # colours of `gestures_camera`
 
 
 class RecorderFace:
@@ -75,9 +72,9 @@ class RecorderFace:
         return {
             "screen": "ready",
             "title": job.title,
-            "wanted": _wanted(recorder),
+            "wanted": wording.wanted_of_job(recorder),
             "reason": job.reason,
-            "rule": _rule(recorder),
+            "rule": wording.rule_of_job(recorder),
             "example": None if job.example is None else self._picture(job.example, job.example),
             "example_text": "The model gets this one wrong:" if job.mistaken_for else "Like this one:",
             "prediction": _prediction(recorder, sight),
@@ -88,18 +85,18 @@ class RecorderFace:
         watching = isinstance(state, Watching)
         return {
             "screen": "recording",
-            "title": "No gesture, please: work, talk, drink" if watching else current.job.title,
+            "title": wording.WITHOUT_GESTURE if watching else current.job.title,
             "kept": len(current.kept),
             "count": None if watching else current.job.count,
             "alarms": str(state.watched.rate) if isinstance(state, Watching) else None,
             "seconds": round(state.seconds_left) if state.seconds_left < 3600 else None,
-            "reasons": _reasons(current.kept),
+            "reasons": wording.reasons_of(current.kept),
             "why": current.why,
-            "keeping": _keeping(state),
+            "keeping": wording.kept_by_rule(current),
             "placement": current.placement.reason,
             "countdown": state.countdown,
             "paused": state.paused,
-            "flash": recorder.now - state.flash < FLASH_SECONDS,
+            "flash": recorder.now - state.flash < wording.FLASH_SECONDS,
             "banner": _banner(recorder, state, sight),
             "latest": [self._entry(entry) for entry in current.kept[-LATEST:][::-1]],
             "example": None if current.job.example is None else self._picture(current.job.example, current.job.example),
@@ -107,16 +104,12 @@ class RecorderFace:
         }
 
     def _choosing(self, recorder: Recorder, state: Choosing, sight: Sight | None) -> dict[str, Any]:
-        entries = list(state.entries[:: max(1, len(state.entries) // NAMED_BY)][:NAMED_BY])
         return {
             "screen": "choosing",
             "title": state.question,
-            "gestures": [
-                {"name": name, "key": SHORTCUTS[line] if line < len(SHORTCUTS) else ""}
-                for line, name in enumerate(state.gestures)
-            ],
+            "gestures": gestures_to_choose(state.gestures),
             "line": state.line,
-            "pictures": [self._entry(entry) for entry in entries],
+            "pictures": [self._entry(entry) for entry in wording.shown_while_named(state.entries)],
         }
 
     def _reviewing(self, recorder: Recorder, state: Reviewing, sight: Sight | None) -> dict[str, Any]:
@@ -135,8 +128,8 @@ class RecorderFace:
                     "dropped": entry.dropped,
                     "gesture": entry.image.gesture or gesture,
                     "own": entry.image.gesture is not None,
-                    "says": _says(entry),
-                    "kind": _kind(entry),
+                    "says": wording.prediction_of(entry),
+                    "kind": wording.tone_of_entry(entry),
                 }
                 for number, entry in enumerate(state.entries)
             ],
@@ -177,7 +170,7 @@ def boxes_of(sight: Sight, recognised: RecognisedHand | None, kind: str) -> list
         label = "not this one" if not counts else ""
         if counts and recognised is not None:
             label = f"{recognised.gesture} {recognised.score:.0%}"
-        drawn.append({**outline(hand.box, hand.landmarks), "label": label, "kind": kind if counts else OTHER})
+        drawn.append({**outline(hand.box, hand.landmarks), "label": label, "kind": kind if counts else Tone.OTHER})
     return drawn
 
 
@@ -187,26 +180,29 @@ def outline(box: Sequence[float], landmarks: np.ndarray | None) -> dict[str, Any
     return {"box": [round(float(value), 4) for value in box], "landmarks": points}
 
 
+def gestures_to_choose(gestures: Sequence[str]) -> list[dict[str, str]]:
+    """Gestures with the keys that choose them."""
+    keys = [*SHORTCUTS, *[""] * len(gestures)]
+    return [{"name": name, "key": key} for name, key in zip(gestures, keys, strict=False)]
+
+
 def keys_of(keys: Sequence[Key]) -> list[dict[str, str]]:
     """The keys that do something now, as buttons."""
     return [{"key": key.key, "shown": key.shown, "does": key.does} for key in keys if key.shown]
 
 
 def _common(recorder: Recorder, sight: Sight | None, figures: Figures) -> dict[str, Any]:
-    current = recorder.state.set
-    recognised = _counting(recorder, sight)
-    kind = NEUTRAL
-    if recognised is not None and recorder.job.gesture is not None:
-        kind = GOOD if recognised.gesture == recorder.job.gesture else WARNING
+    recognised = wording.counting_prediction(recorder, sight)
+    kind = wording.tone_of_gesture(recorder, recognised.gesture if recognised else None)
     looks = recorder.state.looks
     return {
         "looks": looks,
-        "progress": _progress(recorder),
+        "progress": wording.progress_of_jobs(recorder),
         "subject": recorder.subject,
         "room": recorder.room,
         "keys": keys_of(recorder.state.keys),
         "notice": recorder.notice,
-        "trouble": "" if current is None or not current.trouble else _trouble(current.trouble, current.writer.unsaved),
+        "trouble": wording.trouble_of(recorder.state.set),
         "camera": recorder.camera.message if recorder.camera.state != ENDED else "",
         "hands": [] if sight is None or not looks else boxes_of(sight, recognised, kind),
         "looked": round(figures.looked, 1),
@@ -214,93 +210,18 @@ def _common(recorder: Recorder, sight: Sight | None, figures: Figures) -> dict[s
     }
 
 
-def _trouble(text: str, waiting: int) -> str:
-    safe = f" {waiting} pictures wait in memory; it is tried again every 2 seconds." if waiting else ""
-    return f"{text}.{safe}"
-
-
-def _counting(recorder: Recorder, sight: Sight | None) -> RecognisedHand | None:
-    """The prediction that counts now."""
-    if sight is None:
-        return None
-    return sight.newest if recorder.hard_now else sight.recognised
-
-
 def _prediction(recorder: Recorder, sight: Sight | None) -> dict[str, Any] | None:
     """The three likeliest gestures; None without a model or a hand."""
-    recognised = _counting(recorder, sight)
-    if sight is None or recognised is None or recorder.judge is None:
+    recognised = wording.counting_prediction(recorder, sight)
+    if sight is None or recognised is None:
         return None
-    best = np.argsort(-recognised.probabilities)[:3]
-    names, shares = recorder.judge.names, recognised.probabilities
-    learned = sight.learned if recognised is not sight.recognised else 0
-    return {"gestures": [[names[row], round(float(shares[row]), 3)] for row in best], "learned": learned}
-
-
-def _progress(recorder: Recorder) -> str:
-    if recorder.dealer is not None:
-        return f"{recorder.left_to_deal} of {recorder.work.dealt} pictures to go"
-    if len(recorder.work.jobs) == 1:
-        return ""
-    return f"gesture {recorder.number} of {len(recorder.work.jobs)}"
-
-
-def _wanted(recorder: Recorder) -> str:
-    if recorder.settings.background:
-        return f"{recorder.settings.seconds:g} seconds without a gesture"
-    return f"{recorder.job.count} pictures" if recorder.job.gesture else f"up to {recorder.job.count} pictures"
-
-
-def _rule(recorder: Recorder) -> str:
-    if recorder.settings.background:
-        return ""
-    how = "Turn, tilt, come closer, change the light."
-    if recorder.hard and recorder.job.gesture is not None:
-        return f"Kept is what the model gets wrong or is unsure of. {how}"
-    if recorder.can_judge:
-        return f"Everything that differs is kept. {how}"
-    return f"No model yet: everything that differs is kept. {how}"
-
-
-def _reasons(entries: Sequence[SessionEntry]) -> str:
-    counts: dict[str, int] = {}
-    for entry in entries:
-        if entry.image.kept_because:
-            counts[entry.image.kept_because] = counts.get(entry.image.kept_because, 0) + 1
-    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
-
-
-def _keeping(state: Recording) -> str:
-    if state.set.placement.held_out:
-        return "keeping everything: this session is held out for val"
-    return f"keeping {'only what is hard for the model' if state.set.selector.hard else 'everything that differs'}"
+    gestures = [[name, round(share, 3)] for name, share in wording.likeliest_gestures(recorder, recognised)]
+    return {"gestures": gestures, "learned": wording.learned_for(sight, recognised)}
 
 
 def _banner(recorder: Recorder, state: Recording, sight: Sight | None) -> dict[str, str] | None:
-    if state.set.trouble or state.countdown:
-        return None
-    if state.paused:
-        return {"text": "Paused: Space goes on", "kind": WARNING}
-    if state.patience_is_over and state.set.selector.hard:
-        text = "Nothing new for the model: other angle, distance, light? Enter: done, H: keep all"
-        return {"text": text, "kind": WARNING}
-    if state.verdict is None:
-        return None
-    many = sight is not None and len(sight.hands) > 1
-    several = f" (several hands: {rule_in_words(recorder.settings.judge.hand)})" if many else ""
-    kinds = {KEPT: GOOD, WAITING: OTHER}
-    return {"text": state.verdict.text + several, "kind": kinds.get(state.verdict.outcome, WARNING)}
-
-
-def _says(entry: SessionEntry) -> str:
-    return "" if entry.image.prediction is None else f"{entry.image.prediction} {entry.image.score or 0:.0%}"
-
-
-def _kind(entry: SessionEntry) -> str:
-    if entry.image.prediction is None:
-        return OTHER
-    kinds: dict[str | None, str] = {EASY: GOOD, UNSURE: NEUTRAL}
-    return kinds.get(entry.image.kept_because, WARNING)
+    said = wording.banner_of(recorder, state, sight)
+    return None if said is None else {"text": said[0], "kind": said[1]}
 
 
 _SCREENS: dict[type, Callable[[RecorderFace, Recorder, Any, Sight | None], dict[str, Any]]] = {

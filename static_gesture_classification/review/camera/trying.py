@@ -28,7 +28,8 @@ from static_gesture_classification.live.live import find_checkpoint, open_catche
 from static_gesture_classification.live.settings import LiveSettings
 from static_gesture_classification.recording.capture.latest_frame import Captured
 from static_gesture_classification.recording.judging.observer import Sight, fast_model
-from static_gesture_classification.review.camera.recorder_face import OTHER, outline
+from static_gesture_classification.recording.wording import Tone
+from static_gesture_classification.review.camera.recorder_face import outline
 
 SAMPLED = 24  # frames of a video that are looked at
 LONGEST_FILM = 20_000  # frames that are decoded to find them
@@ -116,7 +117,7 @@ class Trial:
             path.write_bytes(data)
             begun = time.perf_counter()
             try:
-                pictures = [self._look_at_frame(frame) for frame in _sampled(VideoFrames(path))]
+                pictures = [self._look_at_frame(frame) for frame in _sample_frames(VideoFrames(path))]
             except DataError:
                 raise DataError(f"this is neither a picture nor a video that can be read ({why_no_picture})") from None
             rate = len(pictures) / max(time.perf_counter() - begun, 1e-6)
@@ -138,17 +139,17 @@ class Trial:
             "name": name,
             "address": _as_address(image, shown),
             "size": [image.shape[1], image.shape[0]],
-            "hands": [self._described(each) for each in hands],
+            "hands": [self._describe(each) for each in hands],
         }
 
-    def _described(self, hand: RecognisedHand) -> dict[str, Any]:
+    def _describe(self, hand: RecognisedHand) -> dict[str, Any]:
         assert self._predictor is not None
         names = self._predictor[2].vocabulary.names
         likeliest = np.argsort(-hand.probabilities)[:LIKELIEST]
         return {
             **outline(hand.hand.box, hand.hand.landmarks),
             "label": f"{hand.gesture} {hand.score:.0%}",
-            "kind": OTHER,
+            "kind": Tone.OTHER,
             "gesture": hand.gesture,
             "gestures": [[names[row], round(float(hand.probabilities[row]), 3)] for row in likeliest],
         }
@@ -174,7 +175,7 @@ def catching(settings: LiveSettings, elsewhere: bool) -> LiveSettings:
     return settings.model_copy(update={"recording": settings.recording.model_copy(update={"storage": storage})})
 
 
-def _sampled(film: VideoFrames) -> Iterator[Frame]:
+def _sample_frames(film: VideoFrames) -> Iterator[Frame]:
     """At most `SAMPLED` frames of a video, evenly spaced."""
     step = max(1, -(-min(film.total, LONGEST_FILM) // SAMPLED))
     for frame in itertools.islice(film, LONGEST_FILM):

@@ -52,7 +52,7 @@ class AddPage:
 
     def build(self) -> None:
         """Build it."""
-        _heading(1, "Name it")
+        frame.heading("1. Name it")
         with ui.row().classes("items-start w-full"):
             self.gesture = ui.input("Name of the gesture", value=frame.query("gesture")).props('hint="such as ROCK"')
             self.subject = ui.input("Who shows it").props('hint="may stay empty"')
@@ -60,7 +60,7 @@ class AddPage:
                 field.classes("w-56 q-mb-md")
         if self.standing.unlearned:
             self._recorded()
-        _heading(2, "Show it")
+        frame.heading("2. Show it")
         ui.label(f"The page takes {SHOTS} pictures. Turn your hand a little between them; one hand, well lit.")
         self.camera = Camera()
         with ui.row().classes("items-center"):
@@ -68,7 +68,7 @@ class AddPage:
             self.says = ui.label("").props('role="status"')
         self._upload()
         self.pictures = ui.row().classes("gap-2")
-        _heading(3, "Let it learn")
+        frame.heading("3. Let it learn")
         ui.button("Learn it", icon="school", on_click=self.learn).props("no-caps")
 
     def _recorded(self) -> None:
@@ -162,7 +162,3 @@ class AddPage:
             ui.notify(str(error), type="negative", multi_line=True)
             return
         ui.navigate.to(f"/jobs/{job.name}")
-
-
-def _heading(number: int, text: str) -> None:
-    ui.label(f"{number}. {text}").classes("text-h6").props('role="heading" aria-level="2"')

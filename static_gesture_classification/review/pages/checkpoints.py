@@ -18,30 +18,22 @@ from static_gesture_classification.review import exports, frame, known_runs
 from static_gesture_classification.review.exports import Exports
 from static_gesture_classification.review.known_runs import KnownRun
 from static_gesture_classification.review.pages import onnx_panel
-from static_gesture_classification.review.pages.dashboards import STYLE, fields_html
+from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.pages.epoch_scores import SCORES, scores_html
 from static_gesture_classification.review.pages.promotion import Promotion, sentence
-from static_gesture_classification.review.pages.runs import HEADER
+from static_gesture_classification.review.pages.runs import HEADER, LOOK, NUMBER, RUN, SCORE, TEXT
 from static_gesture_classification.review.pages.runs import STYLE as TABLE_STYLE
-from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.terminal import in_number
+from static_gesture_classification.tracking.dashboards import fields_table
 from static_gesture_classification.workspace import Workspace
 
 PER_PAGE = 15
 MOST_INTERVALS = 60  # rows, the newest ones
-NUMBER = {"align": "right", "sortable": True}
-TEXT = {"align": "left", "sortable": True}
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "run", "label": "Run", "field": "run", **TEXT},
     {"name": "epoch", "label": "Epoch", "field": "epoch", **NUMBER},
-    {
-        "name": "score",
-        "label": "Weighted F1 on val",
-        "field": "score",
-        ":format": "v => v?.toFixed(4) ?? '-'",
-        **NUMBER,
-    },
+    {"name": "score", "label": "Weighted F1 on val", "field": "score", **SCORE},
     {"name": "interval", "label": "95 % interval", "field": "interval", "align": "left"},
     {"name": "used", "label": "In use", "field": "used", **TEXT},
     {"name": "written", "label": "Written", "field": "written", **TEXT},
@@ -57,7 +49,6 @@ BUTTONS = """
   :aria-label="'ONNX file and model card of epoch ' + props.row.epoch + ' of ' + props.row.run" />
 """
 ACTIONS = f'<q-td :props="props">{BUTTONS}</q-td>'
-RUN = '<q-td :props="props"><a :href="props.row.address">{{ props.value }}</a></q-td>'
 CARD = f"""
 <div class="q-pa-xs col-12"><q-card flat bordered class="q-pa-sm">
   <div><a :href="props.row.address" class="text-weight-medium">{{{{ props.row.run }}}}</a>, epoch
@@ -115,9 +106,9 @@ class CheckpointsPage:
     def show_used(self, name: str, workspace: Workspace, record: dict[str, Any]) -> None:
         """A checkpoint in use: where it comes from, how good it is, why it was chosen."""
         with ui.card().classes("w-full").props("flat bordered"):
-            ui.label(f"In use by {name}").classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading(f"In use by {name}")
             with ui.row().classes("w-full gap-x-8 gap-y-2 items-start"):
-                ui.html(fields_html(facts_of(record))).classes("max-w-full")
+                ui.html(fields_table(facts_of(record))).classes("max-w-full")
                 with ui.column().classes("gap-2 max-w-prose"):
                     for sentence in sentences_of(record):
                         ui.label(sentence)
@@ -147,11 +138,11 @@ class CheckpointsPage:
 
     def show_table(self, rows: list[dict[str, Any]]) -> None:
         """The table, with a search."""
-        ui.label("Kept by runs").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading("Kept by runs")
         search = ui.input("Search", value=frame.query("run")).props('outlined dense clearable type="search"')
         search.props('aria-label="Search in all columns"').classes("w-full max-w-md")
         table = ui.table(rows=rows, columns=list(COLUMNS), row_key="name", pagination={"rowsPerPage": PER_PAGE})
-        table.classes("w-full runs").props('flat bordered dense binary-state-sort :grid="Quasar.Screen.lt.sm"')
+        table.classes("w-full runs").props(LOOK)
         for name, slot in {
             "body-cell-actions": ACTIONS,
             "body-cell-run": RUN,
@@ -186,7 +177,7 @@ class CheckpointsPage:
         """Make the previous one the best one again."""
         try:
             record = await frame.in_thread(take_back, workspace.models)
-            await frame.in_thread(note_promotion, self.review, record, workspace)
+            await frame.in_thread(self.review.note_promotion, record, workspace)
         except UserError as error:
             ui.notify(str(error), type="negative", multi_line=True, close_button="OK")
             return

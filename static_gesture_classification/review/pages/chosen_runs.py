@@ -25,9 +25,9 @@ from static_gesture_classification.review.known_runs import KnownRun
 from static_gesture_classification.review.outcome_view import show_pairs
 from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.review import Review
-from static_gesture_classification.tracking.report import FOREMOST
-from static_gesture_classification.tracking.run_comparison import differing_settings, shared_metrics
+from static_gesture_classification.tracking.dashboards import FOREMOST
 from static_gesture_classification.tracking.run_folder import BEST_SCORE
+from static_gesture_classification.tracking.run_list import differing_settings, shared_metrics
 
 MOST = 12  # runs that one can still tell apart
 LONGEST = 120  # characters of a value
@@ -81,7 +81,7 @@ def curves(data: Sequence[RunData]) -> None:
     """The metrics that several have, weighted F1 first, a line per run."""
     fields = shared_metrics([each.metrics for each in data])
     fields.sort(key=lambda field: field != BEST_SCORE)
-    heading("Metrics over epochs")
+    frame.heading("Metrics over epochs")
     if not fields:
         ui.label("No two of them have a metric in common.")
         return
@@ -100,7 +100,7 @@ def gestures(data: Sequence[RunData], order: Sequence[str]) -> None:
     """F1 of each gesture at the best epoch of each run, as bars and as a table; those of `order` first."""
     table = pd.DataFrame({each.known.name: each.gestures for each in data}).dropna(how="all")
     table = table.reindex([*(name for name in order if name in table.index), *table.index.difference(list(order))])
-    heading("F1 per gesture, at the best epoch")
+    frame.heading("F1 per gesture, at the best epoch")
     if table.empty:
         ui.label("None of them has kept scores per gesture.")
         return
@@ -121,7 +121,7 @@ def gestures(data: Sequence[RunData], order: Sequence[str]) -> None:
 def settings(data: Sequence[RunData]) -> None:
     """Only the settings that differ."""
     table = differing_settings([each.config for each in data])
-    heading("Settings that differ")
+    frame.heading("Settings that differ")
     if table.empty:
         ui.label("None: they have the same settings.")
         return
@@ -156,7 +156,7 @@ class Verdict:
     def __init__(self, review: Review, runs: Sequence[KnownRun]) -> None:
         self.review, self.runs = review, {run.name: run for run in runs}
         names = sorted(self.runs, key=lambda name: self.runs[name].folder.created)
-        heading("Before and after")
+        frame.heading("Before and after")
         with ui.row().classes("w-full items-center gap-2"):
             self.before = ui.select(names, value=names[0], label="Before").props("outlined dense").classes("min-w-48")
             self.after = ui.select(names, value=names[-1], label="After").props("outlined dense").classes("min-w-48")
@@ -180,7 +180,7 @@ class Verdict:
             ui.spinner()
             ui.label("Both are looking at val ...")
         try:
-            result = await frame.in_thread(compared, self.review, before, after)
+            result = await frame.in_thread(compare_runs, self.review, before, after)
         except UserError as error:
             self.place.clear()
             with self.place:
@@ -193,7 +193,7 @@ class Verdict:
             self.button.enable()
 
 
-def compared(review: Review, before: KnownRun, after: KnownRun) -> Comparison:
+def compare_runs(review: Review, before: KnownRun, after: KnownRun) -> Comparison:
     """Compare two runs on val of the later one's workspace. Raises `UserError` where they cannot be compared."""
     usual = CompareSettings.from_config(review.config)
     chosen = usual.at(review.quick) if after.is_quick else usual
@@ -233,11 +233,6 @@ def _gesture_row(gesture: str, row: pd.Series) -> str:
         word,
     )
     return f'<tr><th scope="row">{escape(gesture)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-
-
-def heading(text: str) -> None:
-    """The heading of a section."""
-    ui.label(text).classes("text-h6").props('role="heading" aria-level="2"')
 
 
 def wide(html: str) -> None:

@@ -16,7 +16,6 @@ from static_gesture_classification.evaluation.predictions import NO_PREDICTION, 
 from static_gesture_classification.review import frame
 from static_gesture_classification.review.cell_matrix import ALL, Matrix
 from static_gesture_classification.review.confusion_facts import error_pairs, pattern_of
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.finding import known_samples
 from static_gesture_classification.review.predictions_choice import (
     SPLITS,
@@ -120,11 +119,11 @@ class ConfusionsPage:
             with ui.column().classes("gap-1").style("min-width: min(300px, 100%); flex: 1") as self.worst:
                 ui.spinner()
         with ui.column().classes("w-full gap-2").style("scroll-margin: 80px 0 120px") as self.samples:
-            self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
+            self.heading = frame.heading()
             self.chips = ui.row().classes("gap-2")
             self.pattern = ui.label().classes("max-w-prose")
             facts = SampleFacts(self.review, self.choice.workspace, self.choice.checkpoint)
-            decisions = Decisions(DecisionSettings.from_config(self.review.config), self.review.vocabulary)
+            decisions = self.review.decisions()
             self.view = SamplesView(decisions, facts)
         self.refresh()
         await self._worst()

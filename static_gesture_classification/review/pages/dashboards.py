@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 import pandas as pd
 from nicegui import ui
@@ -12,14 +11,9 @@ from rich.filesize import decimal
 
 from static_gesture_classification.review import charts, frame, run_files
 from static_gesture_classification.review.known_runs import KnownRun
-from static_gesture_classification.tracking.report import (
-    FOREMOST,
-    REPORT_FIELD,
-    REPORT_SCORES,
-    fields_in_order,
-    report_rows,
-)
-from static_gesture_classification.tracking.run_folder import BEST_SCORE, SECONDS, RunFolder
+from static_gesture_classification.tracking import dashboards as contents
+from static_gesture_classification.tracking.dashboards import REPORT_SCORES
+from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.trackers import flatten
 
 MEASURED = {  # see tracking.hardware
@@ -59,39 +53,37 @@ async def configuration(known: KnownRun) -> None:
     if not config:
         nothing("This run keeps no configuration.")
         return
-    groups = {name: config[name] for name in FOREMOST if isinstance(config.get(name), dict)}
-    tables = "".join(fields_html(flatten(group, ""), name) for name, group in groups.items())
-    ui.html(f'<div class="columns">{tables}</div>').classes("w-full")
+    ui.html(contents.foremost_tables(config)).classes("w-full")
     everything = flatten(config, "")
     with ui.expansion("Everything", icon="tune").classes("w-full"):
         search = ui.input("Search in names and values").props("outlined dense clearable").classes("w-full max-w-md")
-        shown = ui.html(fields_html(everything))
+        shown = ui.html(contents.fields_table(everything))
 
     def find() -> None:
         wanted = (search.value or "").lower()
-        shown.content = fields_html({k: v for k, v in everything.items() if wanted in f"{k} {v}".lower()})
+        shown.content = contents.fields_table({k: v for k, v in everything.items() if wanted in f"{k} {v}".lower()})
 
     search.on_value_change(find)
 
 
 async def distribution(known: KnownRun) -> None:
     """Samples per gesture, train and val."""
-    await gallery(known, [f"datasets/{split}_distribution" for split in ("train", "val")])
+    await gallery(known, contents.DISTRIBUTIONS)
 
 
 async def train_samples(known: KnownRun) -> None:
     """Samples of train, beside what augmentation makes of them."""
-    await gallery(known, await frame.in_thread(fields_in_order, known.folder, "datasets/train_samples/"))
+    await gallery(known, contents.fields_below(await frame.in_thread(known.folder.files), "datasets/train_samples/"))
 
 
 async def val_samples(known: KnownRun) -> None:
     """Samples of val."""
-    await gallery(known, await frame.in_thread(fields_in_order, known.folder, "datasets/val_samples/"))
+    await gallery(known, contents.fields_below(await frame.in_thread(known.folder.files), "datasets/val_samples/"))
 
 
 async def gallery(known: KnownRun, fields: Sequence[str]) -> None:
     """Pictures of the run folder, in this order."""
-    pictures = run_files.pictures_of(await frame.in_thread(known.folder.files))
+    pictures = contents.run_pictures(await frame.in_thread(known.folder.files))
     shown = [field for field in fields if field in pictures]
     if not shown:
         nothing("This run has kept no such pictures. Runs of the quick loop keep none; those of gestures train do.")
@@ -107,37 +99,27 @@ async def gallery(known: KnownRun, fields: Sequence[str]) -> None:
 async def train_progression(known: KnownRun) -> None:
     """Losses, weighted F1 on val and everything else that is logged below training/, by epoch."""
     metrics = await frame.in_thread(known.folder.metrics)
-    fields = [field for field in metrics.columns if field.startswith("training/")]
-    losses = [field for field in fields if field.endswith("_loss")]
-    groups = {"loss": losses, "weighted F1 on val": [field for field in fields if field == BEST_SCORE]}
-    groups |= {field.partition("/")[2]: [field] for field in fields if field not in losses and field != BEST_SCORE}
-    if not fields:
+    groups = contents.group_curves(metrics)
+    if not groups:
         nothing("Nothing yet: the first epoch is not at its end.")
         return
     names = {title: [field.partition("/")[2] for field in group] for title, group in groups.items()}
-    draw({title: (metrics[group], names[title]) for title, group in groups.items() if group}, best_epoch(known.folder))
+    draw({title: (metrics[group], names[title]) for title, group in groups.items()}, best_epoch(known.folder))
 
 
 async def val_curves(known: KnownRun) -> None:
     """F1, precision and recall of each gesture over the epochs."""
     metrics = await frame.in_thread(known.folder.metrics)
     gestures = (known.folder.config_node("gestures")).get("names") or []
-    rows = report_rows(metrics, gestures)
-    plots = {}
-    for score in (REPORT_SCORES[2], *REPORT_SCORES[:2]):
-        shown = [row for row in rows if f"{REPORT_FIELD}/{row}/{score}" in metrics]
-        if shown:
-            plots[score] = (metrics[[f"{REPORT_FIELD}/{row}/{score}" for row in shown]], shown)
+    rows = contents.report_rows(metrics, gestures)
+    curves = {score: contents.report_curves(metrics, rows, score) for score in (REPORT_SCORES[2], *REPORT_SCORES[:2])}
+    plots = {score: (metrics[list(fields.values())], list(fields)) for score, fields in curves.items() if fields}
     draw(plots, best_epoch(known.folder), height="380px")
 
 
 async def errors(known: KnownRun) -> None:
     """The grids of the worst error pairs, by epoch; those of the last one open."""
-    fields = run_files.pictures_of(await frame.in_thread(known.folder.files))
-    grids: dict[str, list[str]] = {}
-    for field in fields:
-        if "/error_pairs/" in field:
-            grids.setdefault(field.split("/")[-2], []).append(field)
+    grids = contents.group_error_grids(contents.run_pictures(await frame.in_thread(known.folder.files)))
     if not grids:
         nothing("This run has kept no pictures of errors. Confusions, above, shows the samples themselves.")
     for epoch in sorted(grids, reverse=True):
@@ -147,7 +129,7 @@ async def errors(known: KnownRun) -> None:
 
 async def files(known: KnownRun) -> None:
     """Checkpoints, tables and texts, to be downloaded."""
-    found = await frame.in_thread(run_files.files_of, known.folder)
+    found = await frame.in_thread(contents.other_files, known.folder)
     rows = "".join(
         f'<tr><th scope="row"><a class="plain-link" download href="'
         f'{escape(run_files.file_address(known.name, name), quote=True)}">{escape(name)}</a></th>'
@@ -163,16 +145,10 @@ async def files(known: KnownRun) -> None:
 
 async def monitoring(known: KnownRun) -> None:
     """Hardware samples over the seconds of running; source revision and environment."""
-    rows = await frame.in_thread(known.folder.rows, SECONDS)
-    wide = rows.pivot(index="step", columns="field", values="value").sort_index()
+    wide = await frame.in_thread(contents.hardware_samples, known.folder)
     names = {str(field): str(field).partition("/")[2] for field in wide.columns}
     draw({MEASURED.get(name, name): (wide[[field]], [name]) for field, name in names.items()}, axis="seconds")
-    facts: dict[str, dict[str, Any]] = {"source_code": {}, "monitoring": {}}
-    for field, value in known.folder.values().items():
-        group, _, name = field.partition("/")
-        facts.get(group, {})[name] = value
-    titles = {"source_code": "source code", "monitoring": "environment"}
-    ui.html(f'<div class="columns">{"".join(fields_html(facts[group], titles[group]) for group in titles)}</div>')
+    ui.html(contents.origin_tables(known.folder))
 
 
 def draw(
@@ -186,16 +162,6 @@ def draw(
         for title, (table, names) in plots.items():
             drawn = [charts.Line(name, table.iloc[:, number], number) for number, name in enumerate(names)]
             charts.show_lines(title, drawn, f"{title} by {axis}", axis, marked, height)
-
-
-def fields_html(fields: Mapping[str, Any], title: str = "") -> str:
-    """Names and values as a table."""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name.lstrip("/"))}</th><td>{escape(str(value))}</td></tr>'
-        for name, value in fields.items()
-    )
-    caption = f"<caption>{escape(title)}</caption>" if title else ""
-    return f'<table class="fields">{caption}{rows}</table>' if fields else ""
 
 
 def best_epoch(run: RunFolder) -> int | None:

@@ -69,7 +69,7 @@ async def show(review: Review) -> None:
     if outcome is None:
         return
     with ui.card().classes("w-full").props("flat bordered"):
-        ui.label("What it came to").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading("What it came to")
         ui.link(f"{outcome.run.name}, epoch {outcome.epoch}", outcome.run.address).classes("plain-link")
         if outcome.is_best:
             _icon_and_text("verified", "positive", "It is the best one now, and in use.")

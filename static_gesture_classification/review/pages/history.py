@@ -8,7 +8,7 @@ from nicegui import ui
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review import frame, thumbnails
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings
+from static_gesture_classification.review.decisions import Decisions
 from static_gesture_classification.review.finding import known_samples
 from static_gesture_classification.review.journal import Entry, History
 from static_gesture_classification.review.predictions_choice import choices, read_predicted
@@ -19,7 +19,7 @@ PAGE = 50  # entries at a time
 
 async def build(review: Review) -> None:
     """Show what was kept for later, and all entries, newest first."""
-    decisions = Decisions(DecisionSettings.from_config(review.config), review.vocabulary)
+    decisions = review.decisions()
     await frame.in_thread(_know_pictures, review)
     page = HistoryPage(decisions)
     page.show()
@@ -69,7 +69,7 @@ class HistoryPage:
     def _later(self, history: History) -> None:
         later = [entry for entry in history.standing if entry.action == "later"]
         if later:
-            ui.label(f"Kept for later: {len(later):,}").classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading(f"Kept for later: {len(later):,}")
             with ui.row().classes("gap-2"):
                 for entry in later:
                     self._picture(entry)
@@ -81,7 +81,7 @@ class HistoryPage:
 
     def _entries(self, history: History) -> None:
         undone, newest = history.undone, history.entries[::-1]
-        ui.label(f"All decisions: {len(newest):,}").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading(f"All decisions: {len(newest):,}")
         with ui.list().props("separator").classes("w-full"):
             for entry in newest[: self.shown]:
                 self._entry(entry, history, entry.id in undone)

@@ -10,7 +10,6 @@ from static_gesture_classification.active_learning.labels.suggestions import Sug
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.preparation.landmark_store import SAMPLES
 from static_gesture_classification.review import frame
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.finding import known_samples
 from static_gesture_classification.review.gallery import Gallery
 from static_gesture_classification.review.review import Review
@@ -103,7 +102,7 @@ class LabelIssuesPage:
 
     def __init__(self, review: Review, workspace: Workspace, suggestions: list[Suggestion]) -> None:
         self.review, self.workspace = review, workspace
-        self.decisions = Decisions(DecisionSettings.from_config(review.config), review.vocabulary)
+        self.decisions = review.decisions()
         samples = known_samples(review, workspace)
         assert samples is not None
         self.samples = tuple(in_doubt(suggestions, samples))

@@ -37,10 +37,10 @@ class _Live:
         """Build the page's parts."""
         self.camera = ui.column().classes("w-full")
         self._show_camera()
-        ui.label("Try a picture or a video").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading("Try a picture or a video")
         largest = self.review.settings.largest_upload
         tried = TryView(TRY, WRONG, self.settings.recording.vocabulary.names, largest)
-        ui.label("Caught in use").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading("Caught in use")
         self.caught = ui.column().classes("w-full")
         tried.on("kept", self._show_caught)
         ui.timer(0.05, self._show_caught, once=True)

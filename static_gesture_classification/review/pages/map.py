@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,12 @@ from nicegui import ui
 from static_gesture_classification.active_learning.diagnosis.pairs import short_subject_name, shorten
 from static_gesture_classification.active_learning.diagnosis.sample_map import (
     FEWEST_ON_MAP,
+    MOST_ON_MAP,
     by_components,
     by_neighbours,
-    choose_rows,
 )
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review import frame
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_facts import EmbeddingSpace, SampleFacts
 from static_gesture_classification.review.samples_view import SamplesView
@@ -43,14 +43,14 @@ async def build(review: Review) -> None:
         return
     facts = SampleFacts(review, *place)
     space = await frame.wait_for(
-        facts.space(), "Asking the model about each sample. The first time this takes a while; then it is kept."
+        facts.drawn_space(MOST_ON_MAP),
+        "Asking the model about the samples. The first time this takes a while; then it is kept.",
     )
-    rows = choose_rows(space.embeddings, SEED)
-    if len(rows) < FEWEST_ON_MAP:
-        text = f"Only {len(rows)} samples of train and val have a hand that the model can see."
+    if len(space.samples) < FEWEST_ON_MAP:
+        text = f"Only {len(space.samples)} samples of train and val have a hand that the model can see."
         frame.empty("scatter_plot", "Too few samples for a map", text, [("Record", "/record")])
         return
-    page = MapPage(review, facts, space, rows)
+    page = MapPage(review, facts, space)
     await page.show()
 
 
@@ -73,14 +73,12 @@ class MapPage:
     Args:
         review: the page's.
         facts: of the samples.
-        space: their embeddings.
-        rows: on the map.
+        space: the samples on the map.
     """
 
-    def __init__(self, review: Review, facts: SampleFacts, space: EmbeddingSpace, rows: np.ndarray) -> None:
+    def __init__(self, review: Review, facts: SampleFacts, space: EmbeddingSpace) -> None:
         self.review, self.facts, self.space = review, facts, space
-        self.frame = space.samples.iloc[rows].reset_index(drop=True)
-        self.embeddings = space.embeddings[rows]
+        self.frame, self.embeddings = space.samples, space.embeddings
         self.chosen = RowList(self.frame.iloc[:0])
 
     async def show(self) -> None:
@@ -90,29 +88,34 @@ class MapPage:
             choice.props('no-caps dense padding="4px 8px" aria-label="Colour by"')
             self.state = ui.label("Arranging what is alike; meanwhile, a first sketch (principal components) ...")
             self.state.props('role="status"')
+        self.bar = ui.linear_progress(0, show_value=False, size="8px").props('rounded aria-label="Arranging"')
         places = await frame.in_thread(by_components, self.embeddings, SEED)
         ids = [str(sample) for sample in self.frame["sample_id"]]
         self.map = Scatter(places, categories(self.frame, "gesture"), ids, "Map of samples")
         self.map.on("choose", lambda event: self._choose(event.args))
         self.map.on("open", lambda event: self._open(event.args))
         self.map.on("at", lambda event: self._describe(event.args))
-        self.heading = ui.label().classes("text-h6").props('role="heading" aria-level="2"')
+        self.heading = frame.heading()
         self.heading.bind_visibility_from(self.heading, "text", bool)  # an empty heading is announced too
-        decisions = Decisions(DecisionSettings.from_config(self.review.config), self.review.vocabulary)
+        decisions = self.review.decisions()
         self.view = SamplesView(decisions, self.facts)
         self.view.show(self.chosen)
         ui.timer(0.05, self._arrange, once=True)
 
     async def _arrange(self) -> None:
-        folder = self.review.settings.folder / "maps"
+        folder, background = self.review.settings.folder / "maps", self.review.background
         key = ("map", len(self.frame), self.embeddings.tobytes()[:4096], str(self.facts.checkpoint))
+        progress = ui.timer(0.5, lambda: self.bar.set_value(background.share(key)))
         try:
-            places = await self.review.background.result(key, by_neighbours, self.embeddings, SEED, folder)
+            tell = partial(background.tell, key)
+            places = await background.result(key, by_neighbours, self.embeddings, SEED, folder, tell)
+            self.state.text = f"{in_words_of(self.space)}; those that the model sees alike lie together."
+            self.map.arrange(places)
         except UserError as error:
             self.state.text = str(error)
-            return
-        self.state.text = f"{len(self.frame):,} samples of train and val; those that the model sees alike lie together."
-        self.map.arrange(places)
+        finally:
+            progress.cancel()
+            self.bar.set_visibility(False)
 
     def colour(self, by: str) -> None:
         """Colour by another property."""
@@ -139,6 +142,14 @@ class MapPage:
     def _describe(self, row: Any) -> None:
         if is_row(row, len(self.frame)):
             self.map.describe(row, in_words(RowList(self.frame)[row]))
+
+
+def in_words_of(space: EmbeddingSpace) -> str:
+    """Which samples are on the map."""
+    shown = len(space.samples)
+    if shown == space.count:
+        return f"{shown:,} samples of train and val"
+    return f"{shown:,} of {space.count:,} samples of train and val, more of rare gestures and of val's errors"
 
 
 def is_row(value: Any, count: int) -> bool:

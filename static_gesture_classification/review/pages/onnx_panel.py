@@ -43,7 +43,7 @@ class OnnxPanel:
 
     def __init__(self, made: Exports, name: str, checkpoint: Path) -> None:
         self.exports, self.name, self.checkpoint = made, name, checkpoint
-        ui.label(name).classes("text-h6").props('role="heading" aria-level="2"').style("overflow-wrap: anywhere")
+        frame.heading(name).style("overflow-wrap: anywhere")
         self.place = ui.column().classes("w-full")
         self.timer = ui.timer(SECONDS, self.look, active=False)
 

@@ -21,6 +21,7 @@ from static_gesture_classification.active_learning.planning.plan_edits import (
     switch,
 )
 from static_gesture_classification.active_learning.planning.plan_file import (
+    WHAT_IT_IS,
     PlannedRecording,
     RecordingPlan,
     count_recorded,
@@ -85,6 +86,7 @@ class _PlanView:
                 ui.label(f"{in_number(plan.count, 'picture')} to record{about}").classes("text-h6")
                 if plan.checkpoint:
                     ui.label(f"It follows the errors of {plan.checkpoint}.").classes("text-body2")
+                ui.label(WHAT_IT_IS).classes("text-body2")
             ui.space()
             if plan.wanted:
                 record = ui.button(

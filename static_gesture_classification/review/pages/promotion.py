@@ -20,7 +20,6 @@ from static_gesture_classification.evaluation.promote import (
 )
 from static_gesture_classification.review import frame
 from static_gesture_classification.review.known_runs import KnownRun
-from static_gesture_classification.review.promotions import note_promotion
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.training.checkpoint import checkpoint_digest
 
@@ -44,7 +43,7 @@ class Decided:
     def promote(self, review: Review) -> None:
         """Promote it, and write that down. Raises `UserError` where another one was promoted meanwhile."""
         promote_kept(self.candidate, self.decision, self.against, self.settings)
-        note_promotion(review, self.candidate.record, self.settings.workspace)
+        review.note_promotion(self.candidate.record, self.settings.workspace)
 
 
 def decide(review: Review, known: KnownRun, epoch: int) -> Decided:
@@ -108,7 +107,7 @@ class Promotion:
         anyway = Decided(decided.candidate, overrule(decided.decision), decided.against, decided.settings)
         self.card.clear()
         with self.card:
-            ui.label("Not promoted").classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading("Not promoted")
             ui.label(sentence(decided.decision.reason)).props('role="alert"').style("overflow-wrap: anywhere")
             with ui.row().classes("w-full justify-end"):
                 if decided.candidate.digest != decided.against:  # else it is the best one itself

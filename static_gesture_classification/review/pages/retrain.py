@@ -34,7 +34,7 @@ async def build(review: Review) -> None:
         _full(review)
     await outcome_view.show_last(review)
     if jobs:
-        ui.label("What was started here").classes("text-h6").props('role="heading" aria-level="2"')
+        frame.heading("What was started here")
         job_table(jobs[:SHOWN_JOBS])
 
 
@@ -74,7 +74,7 @@ def _way(icon: str, title: str, text: str) -> ui.card:
     with card:
         with ui.row().classes("items-center"):
             ui.icon(icon, size="1.6rem").props("aria-hidden=true")
-            ui.label(title).classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading(title)
         ui.label(text)
     return card
 

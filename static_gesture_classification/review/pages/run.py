@@ -80,7 +80,7 @@ class RunPage:
         self.heading.clear()
         with self.heading:
             with ui.row().classes("w-full items-center gap-3"):
-                ui.label(self.known.name).classes("text-h6").props('role="heading" aria-level="2"')
+                frame.heading(self.known.name)
                 show_status(status)
                 ui.space()
                 links(self.known.name)

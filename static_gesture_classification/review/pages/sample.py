@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from static_gesture_classification.review import frame
-from static_gesture_classification.review.decisions import Decisions, DecisionSettings
 from static_gesture_classification.review.finding import find_sample
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.review.sample_facts import SampleFacts
@@ -17,6 +16,6 @@ async def build(review: Review) -> None:
         text = "Neither the predictions nor the samples of train and val have it. It may have been dropped."
         frame.empty("search_off", "No such sample", text, [("Confusions", "/confusions"), ("History", "/history")])
         return
-    decisions = Decisions(DecisionSettings.from_config(review.config), review.vocabulary)
+    decisions = review.decisions()
     viewer = Viewer(decisions, SampleFacts(review, found.workspace, found.checkpoint))
     viewer.open(found.samples, 0)

@@ -166,7 +166,7 @@ def _own_gesture(standing: Standing) -> None:
     with ui.card().classes("w-full").props("flat bordered"):
         with ui.row().classes("items-center no-wrap"):
             ui.icon("waving_hand", size="1.6rem", color="primary").props("aria-hidden=true")
-            ui.label("A gesture of your own").classes("text-h6").props('role="heading" aria-level="2"')
+            frame.heading("A gesture of your own")
         waiting = ", ".join(standing.unlearned)
         ui.label(
             f"Recorded, and known to no model: {waiting}."

@@ -336,6 +336,12 @@ def test_command_prints_the_plan_and_writes_the_same_bytes_again(tmp_path, capsy
     assert "record next" in capsys.readouterr().out
 
 
+def test_a_plan_does_not_promise_a_better_model(capsys):
+    show_plan(PLAN)
+    assert "as many random pictures taught as much" in capsys.readouterr().out
+    assert "as many random pictures taught as much" in as_markdown(PLAN)
+
+
 def test_a_plan_that_is_made_again_remembers_what_was_recorded_for_it(tmp_path, capsys):
     wrong = {18: "TWO", 21: "TWO", 24: "TWO"}
     images = tuple(RecordedImage(f"{number}.jpg", (0, 0, 1, 1)) for number in range(4))

@@ -358,9 +358,10 @@ def test_a_round_keeps_with_its_run_what_a_comparison_of_runs_needs(after_one_ro
     assert run.file(SUBJECTS_FIELD).read_text().split() == sorted(split_subjects(samples, "train"))
 
 
-def test_a_round_reads_a_whole_sample_table_only_where_a_stage_begins_with_it(first_round):
-    # The index: for crops and for landmarks.
-    assert +first_round[1].whole == Counter(index=2, crops=1, landmarks=1)
+def test_a_round_reads_no_whole_sample_table_twice(first_round):
+    reads = first_round[1]
+    assert +reads.whole == Counter(index=1, crops=1, landmarks=1)
+    assert reads.opened["index"] == 1
 
 
 def test_a_recording_joins_train_and_is_compared_on_the_val_of_before(project_folder, capsys):

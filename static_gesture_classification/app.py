@@ -30,11 +30,11 @@ def main(config: DictConfig) -> None:
     """Serve the page until Ctrl-C."""
     settings = ReviewSettings.from_config(config)
     own = listen(settings.own_address, settings.port, "review.port=8081")
-    shared, sharing = share(settings) if settings.share_on_lan else (None, None)
+    shared, sharing = share_on_lan(settings) if settings.share_on_lan else (None, None)
     review = Review.from_config(config, sharing)
     hosts = LOOPBACK if sharing is None else (*LOOPBACK, *sharing.hosts)
     token = None if sharing is None else sharing.token
-    gate = Gate(build(review), hosts, token, int(settings.largest_upload * 1e6))
+    gate = Gate(build_app(review), hosts, token, int(settings.largest_upload * 1e6))
     server = Server(f"http://127.0.0.1:{own.getsockname()[1]}/", settings.browser, gate)
     if sharing is None or shared is None:
         server.run(sockets=[own])
@@ -43,7 +43,7 @@ def main(config: DictConfig) -> None:
     server.run(sockets=[own, shared])
 
 
-def share(settings: ReviewSettings) -> tuple[socket.socket, Sharing]:
+def share_on_lan(settings: ReviewSettings) -> tuple[socket.socket, Sharing]:
     """A socket for other machines, and how they reach it."""
     listening = listen(settings.lan_address, settings.lan_port, "review.lan_port=8444")
     host = None if settings.lan_address == ANY_ADDRESS else settings.lan_address
@@ -66,7 +66,7 @@ def listen(address: str, port: int, other: str) -> socket.socket:
     return listening
 
 
-def build(review: Review) -> FastAPI:
+def build_app(review: Review) -> FastAPI:
     """The application with all pages."""
     # NiceGUI reads it when it is imported, and would else make a folder of its own.
     os.environ["NICEGUI_STORAGE_PATH"] = str(review.settings.folder / "browser")
@@ -74,7 +74,7 @@ def build(review: Review) -> FastAPI:
 
     from static_gesture_classification.review import exports, frame, large_pictures, run_files, thumbnails
     from static_gesture_classification.review.camera import sockets
-    from static_gesture_classification.review.page import Page
+    from static_gesture_classification.review.frame import Page
     from static_gesture_classification.review.pages import PAGES
 
     app = FastAPI(title="Gestures", docs_url=None, redoc_url=None, openapi_url=None)

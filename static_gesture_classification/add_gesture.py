@@ -26,10 +26,10 @@ from static_gesture_classification.recording.capture.camera import Camera, open_
 from static_gesture_classification.recording.jobs import Job, Work, fit_to_camera
 from static_gesture_classification.recording.judging.observer import open_observer
 from static_gesture_classification.recording.recorder import Recorder
-from static_gesture_classification.recording.run import record
 from static_gesture_classification.recording.session_writer import check_writable
 from static_gesture_classification.recording.settings import RecordingSettings
 from static_gesture_classification.recording.states import begin
+from static_gesture_classification.recording.window.run import record
 from static_gesture_classification.terminal import note, say, warn
 
 HOW = "Show it to the camera, and turn and tilt the hand a little: samples that look alike are kept once."
