@@ -63,7 +63,7 @@ MODEL = ["model=efficientnet_lite0", f"crops.size={SIZE}", "logger=[]", "train_h
 HOW = "train_hyperparams."
 OLD = ("trainer.precision=bf16-mixed", "+model.backbone.memory=0.99")
 WAYS = {
-    "before": ("as on 26 November: bfloat16, slow statistics", OLD),
+    "before": ("bfloat16, slow statistics", OLD),
     "float32": ("float32 alone", OLD[1:]),
     "now": ("as it ships: float32, statistics that follow", ()),
     "small": ("now, crops grow from half their side", (f"{HOW}first_size=0.5",)),
