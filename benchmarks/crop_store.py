@@ -79,8 +79,8 @@ def index_some(folder: Path) -> tuple[pa.Table, float]:
     return some, sum(sizes) / len(sizes)
 
 
-def repeated(table: pa.Table, times: int, folder: Path) -> Path:
-    """A sample table in which each photograph has several names."""
+def repeated(table: pa.Table, times: int, folder: Path, hands: int | None = None) -> Path:
+    """A sample table in which each photograph has several names; of so many hands."""
     parts = []
     for number in range(times):
         place = folder / f"{number}"
@@ -90,7 +90,7 @@ def repeated(table: pa.Table, times: int, folder: Path) -> Path:
         named = table.set_column(0, SCHEMA.field("sample_id"), pa.array(ids))
         parts.append(with_texts(named, "root", [str(place)] * len(table)))
     index = folder / f"{times}.parquet"
-    write_samples(pa.concat_tables(parts, promote_options="permissive").unify_dictionaries(), index)
+    write_samples(pa.concat_tables(parts, promote_options="permissive").unify_dictionaries().slice(0, hands), index)
     return index
 
 

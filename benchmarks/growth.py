@@ -64,12 +64,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one stage with so many hands; processor seconds are those of all processes and threads."""
+    """Of one stage with so many hands: processor seconds of all processes and threads, peaks of resident memory in MiB,
+    with and without pages of files.
+    """
 
     hands: int
     wall: float
     processor: float
     mib: float
+    anonymous: float | None
 
 
 def main() -> None:
@@ -234,22 +237,40 @@ def do_split(place: Path) -> None:
 
 
 def do_near_duplicates(place: Path) -> None:
-    from static_gesture_classification.preparation import split
     from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 
-    table, settings, _ = opened(place, split.SPLIT_COLUMNS)
-    samples = split.to_frame(table)
-    subjects = split.tie_rows(samples, "subject")
-    settled = split.settled_splits(subjects, split.official_splits(samples, settings))
-    near_duplicates(photographs(place, len(samples)), subjects, 0, settled)
+    people, splits = parties(int(place.name))
+    near_duplicates(photographs(place, len(people)), people, 0, splits)
 
 
 def do_near_duplicates_unpublished(place: Path) -> None:
-    from static_gesture_classification.preparation import split
     from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 
-    table, _, _ = opened(place, split.SPLIT_COLUMNS)
-    near_duplicates(photographs(place, len(table)), split.tie_rows(split.to_frame(table), "subject"), 0)
+    people, _ = parties(int(place.name))
+    near_duplicates(photographs(place, len(people)), people, 0)
+
+
+def parties(hands: int) -> tuple[np.ndarray, np.ndarray]:
+    """The person of each hand, and the published split of those in train or test; -1 of those in val."""
+    random = np.random.default_rng(0)
+    person = random.integers(hands // PEOPLE, size=hands)
+    return person, np.array([0, -1, 2])[random.choice(3, size=hands // PEOPLE, p=SHARES)][person]
+
+
+def need_pictures(place: Path, hands: int) -> None:
+    """An index of photographs, each under several names."""
+    from crop_store import index_some, repeated
+
+    if not (place / "pictures.parquet").is_file():
+        table, _ = index_some(place / "index")
+        times = -(-hands // len(table))
+        repeated(table, times, place, hands).replace(place / "pictures.parquet")
+
+
+def do_crops(place: Path) -> None:
+    from static_gesture_classification.preparation.crops import CropSettings, build_crops
+
+    build_crops(place / "pictures.parquet", place / "cut", CropSettings(size=64, margin=0.15, max_rejected_share=0.01))
 
 
 def opened(place: Path, columns: list[str] | None = None) -> tuple:
@@ -322,6 +343,7 @@ def command(module: str, *overrides: str) -> None:
 
 WORK = {
     "index": do_index,
+    "crops": do_crops,
     "open": do_open,
     "split": do_split,
     "describe": do_describe,
@@ -334,7 +356,8 @@ WORK = {
     "quick": do_quick_split,
 }
 STAGES = {
-    "index": Stage(100_000, False, need_annotations, 20, 1331, "`gestures index`"),
+    "index": Stage(100_000, True, need_annotations, 45, 2048, "`gestures index`"),
+    "crops": Stage(4_000, False, need_pictures, 4.8 * 3600, None, "`gestures crops`, 64 pixels, small pictures"),
     "open": Stage(HAGRID // 4, True, need_table, 2, 1024, "opening the sample table, all columns"),
     "split": Stage(HAGRID // 4, True, need_table, 20, 3072, "`gestures split` without pixels"),
     "describe": Stage(HAGRID // 16, True, need_table, 1200, None, "describing crops, once"),
@@ -356,8 +379,8 @@ def report(costs: dict[str, list[Cost]]) -> None:
             f"# How costs grow\n\n{machine}; load average {os.getloadavg()[0]:.1f}.\n",
             "Wall seconds, with processor seconds of all processes and threads in brackets; the machine is shared, so "
             "the latter say more about growth. Both include the start of Python and of the command. `growth` is how "
-            "the processor seconds grow over the last doubling (2.0 is linear). Memory is what is resident, which "
-            "includes pages of memory-mapped crops that the system can take back.\n",
+            "the processor seconds grow over the last doubling (2.0 is linear). Memory is what is resident, in "
+            "brackets without pages of files, which the system can take back.\n",
             "| stage | 8n hands | n | 2n | 4n | 8n | growth | MiB at 8n | 1.4 million hands | goal |",
             "|---|---|---|---|---|---|---|---|---|---|",
             *(row(STAGES[name], own) for name, own in costs.items()),
@@ -373,14 +396,18 @@ def row(stage: Stage, costs: list[Cost]) -> str:
     before, last = ladder[-2:]
     cells = [f"{cost.wall:.1f} ({cost.processor:.1f})" for cost in ladder]
     if len(costs) > len(ladder):
-        whole = f"{costs[-1].wall:.1f} s ({costs[-1].processor:.1f}), {costs[-1].mib:,.0f} MiB, measured"
+        whole = f"{costs[-1].wall:.1f} s ({costs[-1].processor:.1f}), {memory(costs[-1])} MiB, measured"
     else:
         more = (HAGRID - last.hands) / (last.hands - before.hands)
         spent = last.processor + more * (last.processor - before.processor)
         whole = f"{spent:.0f} processor seconds, computed"
     goal = f"{stage.seconds:.0f} s" + (f", {stage.mib:,.0f} MiB" if stage.mib else "")
-    ends = [f"{last.processor / before.processor:.2f}", f"{last.mib:,.0f}", whole, goal]
+    ends = [f"{last.processor / before.processor:.2f}", memory(last), whole, goal]
     return f"| {' | '.join([stage.about, f'{last.hands:,}', *cells, *ends])} |"
+
+
+def memory(cost: Cost) -> str:
+    return f"{cost.mib:,.0f}" + ("" if cost.anonymous is None else f" ({cost.anonymous:,.0f})")
 
 
 def draw(costs: dict[str, list[Cost]], path: Path) -> None:

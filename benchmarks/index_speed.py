@@ -114,32 +114,38 @@ def index(dataset: Path, output: Path) -> tuple[float, float, float]:
     """Wall seconds, processor seconds and peak memory in MiB of the stage and its children."""
     command = [sys.executable, "-m", "static_gesture_classification.preparation.index", "sources=[hagrid]"]
     command += [f"sources.hagrid.root={dataset}", f"paths.index={output}"]
-    return watch(command)
+    return watch(command)[:3]
 
 
-def watch(command: Sequence[str]) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and peak memory in MiB of a command and its children."""
-    start, peak, spent = time.perf_counter(), 0, 0.0
+def watch(command: Sequence[str]) -> tuple[float, float, float, float]:
+    """Wall seconds and processor seconds of a command and its children; the peak of their resident memory, and of that
+    without pages of files, in MiB.
+    """
+    start, peak, own, spent = time.perf_counter(), 0, 0, 0.0
     process = psutil.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        memory, seconds = usage(process)
-        peak, spent = max(peak, memory), max(spent, seconds)
+        memory, anonymous, seconds = usage(process)
+        peak, own, spent = max(peak, memory), max(own, anonymous), max(spent, seconds)
         time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"{' '.join(map(str, command))} failed with exit status {process.returncode}")
-    return time.perf_counter() - start, spent, peak / 2**20
+    return time.perf_counter() - start, spent, peak / 2**20, own / 2**20
 
 
-def usage(process: psutil.Process) -> tuple[int, float]:
-    """Resident memory in bytes and processor seconds of a process and its children, now."""
-    memory, seconds = 0, 0.0
+def usage(process: psutil.Process) -> tuple[int, int, float]:
+    """Of a process and its children, now: resident memory, and that without pages of files, in bytes; and processor
+    seconds.
+    """
+    memory, anonymous, seconds = 0, 0, 0.0
     try:
         for member in [process, *process.children(recursive=True)]:
-            memory += member.memory_info().rss
+            held = member.memory_info()
+            memory += held.rss
+            anonymous += held.rss - held.shared
             seconds += sum(member.cpu_times()[:2])
     except psutil.Error:  # ended meanwhile
         pass
-    return memory, seconds
+    return memory, anonymous, seconds
 
 
 def report(measured: Measurement) -> None:

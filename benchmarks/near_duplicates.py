@@ -251,7 +251,7 @@ def timed(many: np.ndarray, people: np.ndarray, settled: np.ndarray) -> tuple[di
     facts = step("descriptors", lambda: describe_crops(many))
     whitened = step("whitening", lambda: whiten(facts.gradients, seed=0))
     pairs = step("candidates", lambda: near.candidate_pairs(whitened, parties, seed=0))
-    links = step("comparison", lambda: near.compare(pairs, facts.thumbnails, many))
+    links = step("comparison", lambda: near.compare_pairs(pairs, facts.thumbnails, many))
     return seconds, {"candidate": len(pairs), "near-duplicate": len(links)}
 
 

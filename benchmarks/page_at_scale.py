@@ -5,8 +5,8 @@
 makes the sample tables, predictions of val, an untrained landmark model and suggested label fixes of 1 % of the hands
 in FOLDER (2 GB; the one of growth.py does, whose tables it uses; a temporary one without it), starts `gestures app`
 there and opens each page in Debian's chromium, twice: what is read of the files is kept in memory from then on. The
-map's embeddings are computed once, in the background. The table is printed and kept in
-benchmarks/results/page_at_scale.md. MOST=100000 measures with fewer hands.
+map is kept in FOLDER too: delete HANDS/data/review there before it is measured anew. The table is printed and kept in
+benchmarks/results/page_at_scale.md; MAP=map.png keeps a picture of the map. MOST=100000 measures with fewer hands.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 RESULT = PROJECT / "benchmarks" / "results" / "page_at_scale.md"
 LIMIT = 10.0  # seconds
+ARRANGED = "Map: what is alike lies together"  # in the background; has no limit here
 DOUBTS = 0.01  # share of the labels of train and val that are in doubt
 HANDS = int(os.environ.get("MOST", HAGRID))
 
@@ -76,8 +77,8 @@ PAGES = (
     ("Confusions", "confusions", ".gallery img >> nth=0"),
     ("Label issues", "label-issues", ".gallery img >> nth=0"),
     ("Plan", "plan", "[role=group] >> nth=0"),
-    ("Map: an answer", "map", ":text('Asking the model'), canvas >> nth=0"),
-    ("Map: all samples seen by the model", "map", "canvas >> nth=0"),
+    ("Map: the sketch", "map", "canvas >> nth=0"),
+    (ARRANGED, "map", ":text('lie together')"),
 )
 
 
@@ -89,6 +90,9 @@ def answer(what: str, address: str, wanted: str, server: psutil.Process) -> Answ
             opened = time.perf_counter()
             page.wait_for_selector(wanted)
             seconds.append(time.perf_counter() - opened + load_seconds(page))
+            if what == ARRANGED and "MAP" in os.environ:
+                page.wait_for_timeout(2000)  # the points travel there
+                page.screenshot(path=os.environ["MAP"])
         spent = spent or processor_seconds(server) - before
     return Answer(what, seconds[0], seconds[1], spent)
 
@@ -139,7 +143,7 @@ def write_model(place: Path) -> None:
 
 def report(answers: list[Answer], peak: float, load: float) -> None:
     rows = [f"| {a.what} | {a.first:.2f} s | {a.again:.2f} s | {a.server:.2f} s |" for a in answers]
-    missed = [a.what for a in answers if max(a.first, a.again) > LIMIT]
+    missed = [a.what for a in answers if max(a.first, a.again) > LIMIT and a.what != ARRANGED]
     text = "\n".join(
         [
             f"# The page with {HANDS:,} hands\n\n{measured_on('nicegui', 'playwright')}; load average {load:.1f}\n",

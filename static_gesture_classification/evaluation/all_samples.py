@@ -6,32 +6,37 @@ They tell which samples are alike to the model. Samples of test are left out: no
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from static_gesture_classification.arrays import Integers
 from static_gesture_classification.errors import DataError
-from static_gesture_classification.evaluation.drawn_samples import draw_rows
+from static_gesture_classification.evaluation.drawn_samples import draw_samples
 from static_gesture_classification.evaluation.evaluate import predict_rows
 from static_gesture_classification.evaluation.predictions import (
     KEY_COLUMNS,
     Predictions,
     embeddings_path,
     predictions_of,
-    read_errors,
     read_predictions,
+    read_wrong_ids,
     sample_keys,
     write_predictions,
 )
 from static_gesture_classification.file_state import file_state
 from static_gesture_classification.preparation.crop_store import CROPS_FILE
 from static_gesture_classification.preparation.landmark_store import POINTS
+from static_gesture_classification.samples import are_among, read_arrow, to_frame
 from static_gesture_classification.training.checkpoint import Classifier, checkpoint_digest, load_classifier
 from static_gesture_classification.training.inputs import InputKind, PreparedHands
 from static_gesture_classification.workspace import Workspace
 
+DRAWN_BY = ("sample_id", "gesture", "split")
 KEPT_RESULTS = 6  # the newest; of a checkpoint those of all samples and those of some
 
 
@@ -45,6 +50,17 @@ def prepared_files(kind: InputKind, workspace: Workspace) -> list[Path]:
 def open_prepared(kind: InputKind, workspace: Workspace) -> PreparedHands:
     """The prepared hands of a workspace. Raises `DataError` where something is missing or damaged."""
     return kind.open(workspace.crops, workspace.landmarks, workspace.split_table, KEY_COLUMNS)
+
+
+def _open_for(classifier: Classifier, workspace: Workspace, columns: Sequence[str]) -> PreparedHands:
+    """The prepared hands that a classifier can see, with some columns of their table."""
+    hands = classifier.kind.open(workspace.crops, workspace.landmarks, workspace.split_table, columns)
+    if classifier.kind.needs_crops and hands.crop_size != classifier.crop_size:
+        raise DataError(
+            f"the crops in {workspace.crops} have {hands.crop_size} pixels, the checkpoint sees "
+            f"{classifier.crop_size}; run dvc repro"
+        )
+    return hands
 
 
 def predict_all(checkpoint: Path, workspace: Workspace, folder: Path) -> Predictions:
@@ -65,7 +81,7 @@ def predict_all(checkpoint: Path, workspace: Workspace, folder: Path) -> Predict
         return read_predictions(path)
     except DataError:  # not there yet, or damaged
         pass
-    hands = open_prepared(classifier.kind, workspace)
+    hands = _open_for(classifier, workspace, KEY_COLUMNS)
     return _keep(_predict(classifier, hands, _train_and_val(hands)), path)
 
 
@@ -77,39 +93,61 @@ class DrawnPredictions:
     count: int
 
 
-def predict_drawn(checkpoint: Path, workspace: Workspace, folder: Path, most: int, val: Path) -> DrawnPredictions:
+def predict_drawn(
+    checkpoint: Path,
+    workspace: Workspace,
+    folder: Path,
+    most: int,
+    val: Path,
+    tell: Callable[[float], None] = lambda share: None,
+) -> DrawnPredictions:
     """As `predict_all`, of at most `most` samples of train and val with a hand that the model can see.
 
     Args:
         checkpoint, workspace, folder: see `predict_all`, which also says what is raised.
-        most: see `draw_rows`.
+        most: see `draw_samples`.
         val: predictions of val, whose errors are drawn first, whichever checkpoint made them; it may be missing.
+        tell: is told the share that is predicted, 0..1.
     """
     classifier = load_classifier(checkpoint)
-    hands = open_prepared(classifier.kind, workspace)
+    kind, hands = classifier.kind, _open_for(classifier, workspace, DRAWN_BY)
     rows = _train_and_val(hands)
-    rows = rows[classifier.kind.usable(None if hands.points is None else hands.points[rows], len(rows))]
+    rows = rows[kind.usable(hands.points, len(hands.samples))[rows]]
     samples = hands.samples.iloc[rows]
-    wrong = samples["sample_id"].isin(read_errors(val) if val.is_file() else []).to_numpy()
-    drawn = rows[draw_rows(samples, wrong, most)]
+    wrong = are_among(samples["sample_id"], read_wrong_ids(val) if val.is_file() else [])
+    drawn = rows[draw_samples(samples, wrong, most)]
     chosen = hashlib.blake2b(drawn.tobytes(), digest_size=8).hexdigest()
-    path = folder / f"{_key(checkpoint, classifier.kind, workspace)}-{chosen}.parquet"
+    path = folder / f"{_key(checkpoint, kind, workspace)}-{chosen}.parquet"
     try:
         return DrawnPredictions(read_predictions(path), len(rows))
     except DataError:  # not there yet, or damaged
-        return DrawnPredictions(_keep(_predict(classifier, hands, drawn), path), len(rows))
+        some = _with_keys(hands.select(drawn), kind.sample_table(workspace))
+        return DrawnPredictions(_keep(_predict(classifier, some, np.arange(len(drawn)), tell), path), len(rows))
+
+
+def _with_keys(hands: PreparedHands, table: Path) -> PreparedHands:
+    """A few hands with all columns that predictions repeat: to read these of all samples as a frame takes seconds."""
+    ids = hands.samples["sample_id"]
+    whole = read_arrow(table, KEY_COLUMNS)
+    own = to_frame(whole.filter(pc.is_in(whole["sample_id"], pa.array(ids, pa.string()))))
+    return replace(hands, samples=own.set_index("sample_id").loc[ids].reset_index())
 
 
 def _train_and_val(hands: PreparedHands) -> Integers:
     return np.flatnonzero(hands.samples["split"].isin(["train", "val"]).to_numpy())
 
 
-def _predict(classifier: Classifier, hands: PreparedHands, rows: Integers) -> Predictions:
-    if classifier.kind.needs_crops and hands.crop_size != classifier.crop_size:
-        raise DataError(
-            f"the crops have {hands.crop_size} pixels, the checkpoint sees {classifier.crop_size}; run dvc repro"
-        )
-    parts = [predict_rows(hands, some, classifier) for some in classifier.kind.batches(rows)]
+def _predict(
+    classifier: Classifier,
+    hands: PreparedHands,
+    rows: Integers,
+    tell: Callable[[float], None] = lambda share: None,
+) -> Predictions:
+    parts, done = [], 0
+    for some in classifier.kind.batches(rows):
+        parts.append(predict_rows(hands, some, classifier))
+        done += len(some)
+        tell(done / max(len(rows), 1))
     probabilities, embeddings = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return predictions_of(sample_keys(hands.samples.iloc[rows]), probabilities, classifier.vocabulary, embeddings)
 

@@ -14,7 +14,7 @@ LEAST_OF_EACH = 100  # samples of a kind that stay, where it has so many
 MOST_ERRORS = 0.25  # share of the places that errors may take before all others
 
 
-def draw_rows(samples: pd.DataFrame, wrong: npt.NDArray[np.bool_], most: int) -> Integers:
+def draw_samples(samples: pd.DataFrame, wrong: npt.NDArray[np.bool_], most: int) -> Integers:
     """The rows of at most `most` samples, ascending: int (m,).
 
     The same are drawn each time, and most of them again after others were added: a hash of their ids decides.
@@ -27,7 +27,8 @@ def draw_rows(samples: pd.DataFrame, wrong: npt.NDArray[np.bool_], most: int) ->
     count = len(samples)
     if count <= most:
         return np.arange(count)
-    by_chance = np.argsort(pd.util.hash_array(samples["sample_id"].to_numpy(object)), kind="stable")
+    hashes = pd.util.hash_array(samples["sample_id"].to_numpy(object), categorize=False)
+    by_chance = np.argsort(hashes, kind="stable")
     drawn = np.zeros(count, bool)
     drawn[by_chance[wrong[by_chance]][: math.ceil(most * MOST_ERRORS)]] = True
     kinds = _kinds(samples)

@@ -151,7 +151,7 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(table, names, embeddings)
 
 
-def read_errors(path: Path) -> list[str]:
+def read_wrong_ids(path: Path) -> list[str]:
     """The ids of the samples that a predictions table has another gesture for; none where it cannot be read."""
     try:
         table = pq.read_table(path, columns=["sample_id", "gesture", "prediction"], partitioning=None)

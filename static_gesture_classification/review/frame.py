@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from nicegui import run, ui
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review import palette
-from static_gesture_classification.review.page import Page
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.terminal import errors
 
+Build = Callable[[Review], Awaitable[None] | None]
 Value = TypeVar("Value")
 
 NAME = "Gestures"
@@ -59,6 +60,25 @@ STYLE = """
 """
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Args:
+        address: its path; `{name}` in it is a part that `frame.part` gives the page.
+        title: heading, and entry of the navigation.
+        icon: Material icon of the navigation.
+        build: makes the content, inside the frame.
+        listed: whether the navigation has it.
+    """
+
+    address: str
+    title: str
+    icon: str
+    build: Build
+    listed: bool = True
+
+
 async def show(page: Page, pages: Sequence[Page], review: Review) -> None:
     """Build a page inside its frame. A user error is shown in place of the content, with its way out."""
     ui.colors(primary=palette.PRIMARY, accent=palette.ACCENT, positive="#00704f", negative="#b34700", info="#0072B2")
@@ -95,11 +115,20 @@ async def in_thread(do: Callable[..., Value], *arguments: Any) -> Value:
     return cast(Value, result)  # None only while the server stops
 
 
-async def wait_for(result: Awaitable[Value], text: str) -> Value:
-    """What takes long; meanwhile the browser has the page, and says what is waited for."""
-    with ui.row().classes("w-full items-center justify-center no-wrap q-pa-md").props('role="status"') as waiting:
-        ui.spinner(size="lg")
-        ui.label(text)
+async def wait_for(result: Awaitable[Value], text: str, share: Callable[[], float] | None = None) -> Value:
+    """What takes long; meanwhile the browser has the page, and says what is waited for.
+
+    Args:
+        result: what is waited for.
+        text: what that is.
+        share: tells how much of it is done, 0..1.
+    """
+    with ui.column().classes("w-full items-center q-pa-md") as waiting:
+        with ui.row().classes("items-center no-wrap").props('role="status"'):
+            ui.spinner(size="lg")
+            ui.label(text)
+        if share is not None:
+            progress(share)
     await ui.context.client.connected()  # a page that is not sent within `response_timeout` is an error
     try:
         return await result
@@ -110,6 +139,14 @@ async def wait_for(result: Awaitable[Value], text: str) -> Value:
 def heading(text: str = "") -> ui.label:
     """A heading within a page."""
     return ui.label(text).classes("text-h6").props('role="heading" aria-level="2"')
+
+
+def progress(share: Callable[[], float]) -> ui.linear_progress:
+    """A bar that shows how much is done, as `share` tells, 0..1."""
+    bar = ui.linear_progress(0, show_value=False, size="8px").props('rounded aria-label="Progress"')
+    with bar:
+        ui.timer(0.5, lambda: bar.set_value(share()))
+    return bar
 
 
 def problem(text: str, title: str = "This did not work") -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from static_gesture_classification.evaluation.drawn_samples import LEAST_OF_EACH, draw_rows
+from static_gesture_classification.evaluation.drawn_samples import LEAST_OF_EACH, draw_samples
 
 COUNT, MOST = 20_000, 2_000
 
@@ -17,13 +17,13 @@ def samples(count: int = COUNT) -> pd.DataFrame:
 
 
 def test_of_few_samples_all_are_drawn() -> None:
-    assert draw_rows(samples(50), np.zeros(50, bool), 50).tolist() == list(range(50))
+    assert draw_samples(samples(50), np.zeros(50, bool), 50).tolist() == list(range(50))
 
 
 def test_rare_gestures_and_errors_stay_and_common_ones_keep_their_proportion() -> None:
     table, wrong = samples(), np.zeros(COUNT, bool)
     wrong[5::100] = True
-    rows = draw_rows(table, wrong, MOST)
+    rows = draw_samples(table, wrong, MOST)
     assert len(np.unique(rows)) == MOST
     assert np.isin(np.flatnonzero(wrong), rows).all()
     drawn = table.iloc[rows]
@@ -38,12 +38,12 @@ def test_rare_gestures_and_errors_stay_and_common_ones_keep_their_proportion() -
 def test_errors_leave_most_places_to_others() -> None:
     wrong = np.ones(COUNT, bool)
     wrong[::4] = False
-    rows = draw_rows(samples(), wrong, MOST)
+    rows = draw_samples(samples(), wrong, MOST)
     assert len(rows) == MOST
     assert 0.7 < wrong[rows].mean() < 0.9
 
 
 def test_after_others_were_added_most_of_the_same_are_drawn() -> None:
-    before = draw_rows(samples(), np.zeros(COUNT, bool), MOST)
-    after = draw_rows(samples(COUNT + 400), np.zeros(COUNT + 400, bool), MOST)
+    before = draw_samples(samples(), np.zeros(COUNT, bool), MOST)
+    after = draw_samples(samples(COUNT + 400), np.zeros(COUNT + 400, bool), MOST)
     assert len(np.intersect1d(before, after)) > 0.9 * MOST

@@ -2,7 +2,7 @@
 
 First by principal components, within a second; then by t-SNE (van der Maaten and Hinton, "Visualizing Data using
 t-SNE", JMLR 2008), which keeps neighbours together. Its forces are interpolated on a grid (Linderman and others, "Fast
-interpolation-based t-SNE", Nature Methods 2019; the library openTSNE), which takes SECONDS_HERE for 20,000 samples.
+interpolation-based t-SNE", Nature Methods 2019; the library openTSNE), some 20 s for 20,000 samples.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from static_gesture_classification.atomic_files import atomic_path
 
 MAP_COMPONENTS = 30  # that t-SNE sees
 PERPLEXITY = 30.0
-TOGETHER, APART = 100, 250  # iterations; with twice as many neighbours are kept as well
+EARLY_ITERATIONS, LATE_ITERATIONS = 100, 250  # with twice as many, no more neighbours are kept
 NOTED = 10  # iterations between two notes of progress
 FEWEST_ON_MAP = 5  # samples for a map
 MOST_ON_MAP = 20_000  # samples on a map
@@ -73,13 +73,13 @@ def _arrange(points: Singles, seed: int, tell: Callable[[float], None]) -> Singl
     def note(iteration: int, error: float, places: Singles) -> None:
         nonlocal done
         done += NOTED
-        tell(done / (TOGETHER + APART))
+        tell(done / (EARLY_ITERATIONS + LATE_ITERATIONS))
 
     search = TSNE(
         perplexity=min(PERPLEXITY, (len(points) - 1) / 3),
         initialization="pca",
-        early_exaggeration_iter=TOGETHER,
-        n_iter=APART,
+        early_exaggeration_iter=EARLY_ITERATIONS,
+        n_iter=LATE_ITERATIONS,
         callbacks=note,
         callbacks_every_iters=NOTED,
         random_state=seed,

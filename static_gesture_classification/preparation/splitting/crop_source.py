@@ -89,7 +89,7 @@ class CropSource:
 
     def scratch(self) -> Path | None:
         """A folder for what a search keeps on disk meanwhile; None where nothing is kept on disk."""
-        return self._folders[0] if self._may_keep() and self._folders[0].is_dir() else None
+        return self._folders[0].parent if self._may_keep() else None
 
     def _may_keep(self) -> bool:
         return self._keys is not None and bool(self._folders) and os.access(self._folders[0].parent, os.W_OK)

@@ -95,7 +95,7 @@ def near_duplicates(
     facts = crops.facts()
     copies = find_identical(facts.digests[:], parties)
     pairs = candidate_pairs(whiten(facts.gradients, seed, crops.scratch()), parties, seed)
-    return copies.join(compare(pairs, facts.thumbnails, crops))
+    return copies.join(compare_pairs(pairs, facts.thumbnails, crops))
 
 
 def find_identical(digests: npt.NDArray[np.uint64], parties: Parties) -> Links:
@@ -116,7 +116,7 @@ def find_identical(digests: npt.NDArray[np.uint64], parties: Parties) -> Links:
     return Links(unique[:, 0], unique[:, 1], np.ones(len(unique)))
 
 
-def compare(pairs: CandidatePairs, thumbnails: Rows, crops: Rows) -> Links:
+def compare_pairs(pairs: CandidatePairs, thumbnails: Rows, crops: Rows) -> Links:
     """The near-duplicates among pairs.
 
     Args:

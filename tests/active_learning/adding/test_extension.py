@@ -20,7 +20,7 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.local_settings import check_local_settings
 from static_gesture_classification.samples import read_samples, write_samples
-from static_gesture_classification.synthetic.seen_points import seen
+from static_gesture_classification.synthetic.seen_points import as_seen
 from static_gesture_classification.training.checkpoint import (
     FOR_USE,
     Classifier,
@@ -153,7 +153,7 @@ def test_posed_hands_lie_where_the_hand_finder_would_place_them(monkeypatch: pyt
     placed = pose_hands(poses, "FLAT", 3, 0)
     monkeypatch.setattr(posing, "seen", lambda joints: joints)
     joints = pose_hands(poses, "FLAT", 3, 0)
-    assert placed == pytest.approx(seen(joints.astype(np.float64)), abs=1e-4)
+    assert placed == pytest.approx(as_seen(joints.astype(np.float64)), abs=1e-4)
     assert np.abs(placed - joints).max() > 0.005
 
 

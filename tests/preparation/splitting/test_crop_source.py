@@ -94,3 +94,13 @@ def test_where_nothing_can_be_written_crops_are_described_all_the_same(
     links = near_duplicates(CropSource(crops, keys, tmp_path / "kept"), EVERYONE, 0)
     assert same(links, near_duplicates(crops, EVERYONE, 0))
     assert not any(tmp_path.iterdir())
+
+
+def test_a_search_keeps_its_descriptors_beside_what_is_kept_of_crops(
+    crops: np.ndarray, keys: Keys, tmp_path: Path
+) -> None:
+    source = CropSource(crops, keys, tmp_path / "kept")
+    assert source.scratch() == source.take(EVERYONE).scratch() == JoinedCrops(source, source).scratch() == tmp_path
+    assert CropSource(crops).scratch() is None
+    near_duplicates(source, EVERYONE, 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

@@ -8,6 +8,7 @@ from PIL import Image
 
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.geometry import crop_square
+from static_gesture_classification.preparation.splitting import candidates
 from static_gesture_classification.preparation.splitting import near_duplicates as near
 from static_gesture_classification.preparation.splitting.near_duplicates import near_duplicates
 
@@ -69,7 +70,7 @@ def test_search_in_cells_finds_what_the_full_search_finds(monkeypatch: pytest.Mo
     crops = np.concatenate([originals, np.clip(originals * 0.9 + 5, 0, 255).astype(np.uint8)])
     people = np.arange(800)
     whole = near_duplicates(crops, people, seed=0)
-    monkeypatch.setattr(near, "ROWS_PER_CELL", 100)
+    monkeypatch.setattr(candidates, "ROWS_PER_CELL", 100)
     cells = near_duplicates(crops, people, seed=0)
     assert set(zip(whole.first, whole.second, strict=True)) == {(row, row + 400) for row in range(400)}
     assert set(zip(cells.first, cells.second, strict=True)) == set(zip(whole.first, whole.second, strict=True))
@@ -79,7 +80,7 @@ def test_however_many_copies_of_one_picture_are_all_tied_together_without_compar
     crops = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8).repeat(500, axis=0)
     links = near_duplicates(crops, np.arange(500), seed=0)
     assert set(links.second[links.first == 0]) == set(range(1, 500))
-    assert len(links) <= 500 * (near.CANDIDATES_PER_ROW + 1)
+    assert len(links) <= 500 * (candidates.CANDIDATES_PER_ROW + 1)
 
 
 TRAIN, VAL, TEST, UNSETTLED = 0, 1, 2, near.UNSETTLED
