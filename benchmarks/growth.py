@@ -72,7 +72,7 @@ class Cost:
     wall: float
     processor: float
     mib: float
-    anonymous: float
+    anonymous: float | None
 
 
 def main() -> None:
@@ -407,7 +407,7 @@ def row(stage: Stage, costs: list[Cost]) -> str:
 
 
 def memory(cost: Cost) -> str:
-    return f"{cost.mib:,.0f} ({cost.anonymous:,.0f})"
+    return f"{cost.mib:,.0f}" + ("" if cost.anonymous is None else f" ({cost.anonymous:,.0f})")
 
 
 def draw(costs: dict[str, list[Cost]], path: Path) -> None:

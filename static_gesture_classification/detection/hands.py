@@ -44,7 +44,7 @@ class HandSettings(LookSettings):
             next frame of a video.
         refine_apart: but only where this square and the palm's are farther apart (see `TurnedSquare.apart`), or where
             the hand is not `second_look.sure`; 0: each hand.
-        refine_sure: and once more where the hand is less sure than this by then; 0: not once more.
+        refine_sure: and once more where the hand is `second_look.sure` by then, but less sure than this; 0: not.
         look_into_hands: look at a palm in the place of a larger hand that was found, too, as MediaPipe does.
         known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
             box, as many times as wide as its longer side; the palm network searches where no sure hand is there. 0: it
@@ -162,7 +162,7 @@ class HandDetector(LookingDetector):
         square = _square_of(hands[0], image)
         if first.apart(square) > self.how.refine_apart or hands[0].score < self.how.second_look.sure:
             hands = self._hands(image, [square], presence) or hands
-        if hands[0].score < self.how.refine_sure:
+        if self.how.second_look.sure <= hands[0].score < self.how.refine_sure:  # else the search goes on
             hands = self._hands(image, [_square_of(hands[0], image)], presence) or hands
         return hands
 

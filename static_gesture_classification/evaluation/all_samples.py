@@ -6,6 +6,7 @@ They tell which samples are alike to the model. Samples of test are left out: no
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,6 +52,17 @@ def open_prepared(kind: InputKind, workspace: Workspace) -> PreparedHands:
     return kind.open(workspace.crops, workspace.landmarks, workspace.split_table, KEY_COLUMNS)
 
 
+def _open_for(classifier: Classifier, workspace: Workspace, columns: Sequence[str]) -> PreparedHands:
+    """The prepared hands that a classifier can see, with some columns of their table."""
+    hands = classifier.kind.open(workspace.crops, workspace.landmarks, workspace.split_table, columns)
+    if classifier.kind.needs_crops and hands.crop_size != classifier.crop_size:
+        raise DataError(
+            f"the crops in {workspace.crops} have {hands.crop_size} pixels, the checkpoint sees "
+            f"{classifier.crop_size}; run dvc repro"
+        )
+    return hands
+
+
 def predict_all(checkpoint: Path, workspace: Workspace, folder: Path) -> Predictions:
     """Predictions, with embeddings, of train and val; read from `folder` where they are kept there.
 
@@ -69,7 +81,7 @@ def predict_all(checkpoint: Path, workspace: Workspace, folder: Path) -> Predict
         return read_predictions(path)
     except DataError:  # not there yet, or damaged
         pass
-    hands = open_prepared(classifier.kind, workspace)
+    hands = _open_for(classifier, workspace, KEY_COLUMNS)
     return _keep(_predict(classifier, hands, _train_and_val(hands)), path)
 
 
@@ -81,17 +93,24 @@ class DrawnPredictions:
     count: int
 
 
-def predict_drawn(checkpoint: Path, workspace: Workspace, folder: Path, most: int, val: Path) -> DrawnPredictions:
+def predict_drawn(
+    checkpoint: Path,
+    workspace: Workspace,
+    folder: Path,
+    most: int,
+    val: Path,
+    tell: Callable[[float], None] = lambda share: None,
+) -> DrawnPredictions:
     """As `predict_all`, of at most `most` samples of train and val with a hand that the model can see.
 
     Args:
         checkpoint, workspace, folder: see `predict_all`, which also says what is raised.
         most: see `draw_samples`.
         val: predictions of val, whose errors are drawn first, whichever checkpoint made them; it may be missing.
+        tell: is told the share that is predicted, 0..1.
     """
     classifier = load_classifier(checkpoint)
-    kind = classifier.kind
-    hands = kind.open(workspace.crops, workspace.landmarks, workspace.split_table, DRAWN_BY)
+    kind, hands = classifier.kind, _open_for(classifier, workspace, DRAWN_BY)
     rows = _train_and_val(hands)
     rows = rows[kind.usable(hands.points, len(hands.samples))[rows]]
     samples = hands.samples.iloc[rows]
@@ -103,7 +122,7 @@ def predict_drawn(checkpoint: Path, workspace: Workspace, folder: Path, most: in
         return DrawnPredictions(read_predictions(path), len(rows))
     except DataError:  # not there yet, or damaged
         some = _with_keys(hands.select(drawn), kind.sample_table(workspace))
-        return DrawnPredictions(_keep(_predict(classifier, some, np.arange(len(drawn))), path), len(rows))
+        return DrawnPredictions(_keep(_predict(classifier, some, np.arange(len(drawn)), tell), path), len(rows))
 
 
 def _with_keys(hands: PreparedHands, table: Path) -> PreparedHands:
@@ -118,12 +137,17 @@ def _train_and_val(hands: PreparedHands) -> Integers:
     return np.flatnonzero(hands.samples["split"].isin(["train", "val"]).to_numpy())
 
 
-def _predict(classifier: Classifier, hands: PreparedHands, rows: Integers) -> Predictions:
-    if classifier.kind.needs_crops and hands.crop_size != classifier.crop_size:
-        raise DataError(
-            f"the crops have {hands.crop_size} pixels, the checkpoint sees {classifier.crop_size}; run dvc repro"
-        )
-    parts = [predict_rows(hands, some, classifier) for some in classifier.kind.batches(rows)]
+def _predict(
+    classifier: Classifier,
+    hands: PreparedHands,
+    rows: Integers,
+    tell: Callable[[float], None] = lambda share: None,
+) -> Predictions:
+    parts, done = [], 0
+    for some in classifier.kind.batches(rows):
+        parts.append(predict_rows(hands, some, classifier))
+        done += len(some)
+        tell(done / max(len(rows), 1))
     probabilities, embeddings = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return predictions_of(sample_keys(hands.samples.iloc[rows]), probabilities, classifier.vocabulary, embeddings)
 

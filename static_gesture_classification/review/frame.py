@@ -115,11 +115,20 @@ async def in_thread(do: Callable[..., Value], *arguments: Any) -> Value:
     return cast(Value, result)  # None only while the server stops
 
 
-async def wait_for(result: Awaitable[Value], text: str) -> Value:
-    """What takes long; meanwhile the browser has the page, and says what is waited for."""
-    with ui.row().classes("w-full items-center justify-center no-wrap q-pa-md").props('role="status"') as waiting:
-        ui.spinner(size="lg")
-        ui.label(text)
+async def wait_for(result: Awaitable[Value], text: str, share: Callable[[], float] | None = None) -> Value:
+    """What takes long; meanwhile the browser has the page, and says what is waited for.
+
+    Args:
+        result: what is waited for.
+        text: what that is.
+        share: tells how much of it is done, 0..1.
+    """
+    with ui.column().classes("w-full items-center q-pa-md") as waiting:
+        with ui.row().classes("items-center no-wrap").props('role="status"'):
+            ui.spinner(size="lg")
+            ui.label(text)
+        if share is not None:
+            progress(share)
     await ui.context.client.connected()  # a page that is not sent within `response_timeout` is an error
     try:
         return await result
@@ -130,6 +139,14 @@ async def wait_for(result: Awaitable[Value], text: str) -> Value:
 def heading(text: str = "") -> ui.label:
     """A heading within a page."""
     return ui.label(text).classes("text-h6").props('role="heading" aria-level="2"')
+
+
+def progress(share: Callable[[], float]) -> ui.linear_progress:
+    """A bar that shows how much is done, as `share` tells, 0..1."""
+    bar = ui.linear_progress(0, show_value=False, size="8px").props('rounded aria-label="Progress"')
+    with bar:
+        ui.timer(0.5, lambda: bar.set_value(share()))
+    return bar
 
 
 def problem(text: str, title: str = "This did not work") -> None:

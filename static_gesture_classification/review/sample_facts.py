@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Hashable
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -107,9 +109,13 @@ class SampleFacts:
 
     async def drawn_space(self, most: int) -> EmbeddingSpace:
         """As `space`, of at most `most` samples that stand for all, and with a hand that the model can see."""
-        space = await self.review.background.result((*self._space_key(), most), self._drawn_space, most)
+        space = await self.review.background.result(self.drawn_key(most), self._drawn_space, most)
         self.review.thumbnails.know(f"some samples of {self.workspace.crops}", space.samples)
         return space
+
+    def drawn_key(self, most: int) -> Hashable:
+        """The name under which `drawn_space` is computed in the background."""
+        return (*self._space_key(), most)
 
     def _classifier(self) -> Classifier:
         assert self.checkpoint is not None
@@ -134,7 +140,8 @@ class SampleFacts:
     def _drawn_space(self, most: int) -> EmbeddingSpace:
         assert self.checkpoint is not None
         folder, val = self.review.settings.folder / "embeddings", self.workspace.predictions("val")
-        drawn = predict_drawn(self.checkpoint, self.workspace, folder, most, val)
+        tell = partial(self.review.background.tell, self.drawn_key(most))
+        drawn = predict_drawn(self.checkpoint, self.workspace, folder, most, val, tell)
         return EmbeddingSpace(drawn.predictions, drawn.count)
 
     def _crop(self, width: int, height: int, sample: ShownSample, shown: Square) -> tuple[float, float, float] | None:

@@ -54,7 +54,9 @@ def test_some_stand_for_all_that_the_model_can_see_and_what_it_got_wrong_is_amon
     every, val = predict_all(workspace.trained, workspace, tmp_path / "kept"), tmp_path / "val.parquet"
     wrong = every.table.set_column(every.table.column_names.index("prediction"), "prediction", [["ONE"] * len(every)])
     write_predictions(Predictions(wrong.slice(1, 1), every.gestures), val)
-    drawn = predict_drawn(workspace.trained, workspace, tmp_path / "kept", 2, val)
+    told: list[float] = []
+    drawn = predict_drawn(workspace.trained, workspace, tmp_path / "kept", 2, val, told.append)
+    assert told == [1]
     assert drawn.count == 3
     assert drawn.predictions.found.all()
     ids = every.column("sample_id").tolist()

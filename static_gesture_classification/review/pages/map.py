@@ -45,6 +45,7 @@ async def build(review: Review) -> None:
     space = await frame.wait_for(
         facts.drawn_space(MOST_ON_MAP),
         "Asking the model about the samples. The first time this takes a while; then it is kept.",
+        lambda: review.background.share(facts.drawn_key(MOST_ON_MAP)),
     )
     if len(space.samples) < FEWEST_ON_MAP:
         text = f"Only {len(space.samples)} samples of train and val have a hand that the model can see."
@@ -79,6 +80,7 @@ class MapPage:
     def __init__(self, review: Review, facts: SampleFacts, space: EmbeddingSpace) -> None:
         self.review, self.facts, self.space = review, facts, space
         self.frame, self.embeddings = space.samples, space.embeddings
+        self.key = ("map", len(self.frame), self.embeddings.tobytes()[:4096], str(facts.checkpoint))
         self.chosen = RowList(self.frame.iloc[:0])
 
     async def show(self) -> None:
@@ -88,7 +90,7 @@ class MapPage:
             choice.props('no-caps dense padding="4px 8px" aria-label="Colour by"')
             self.state = ui.label("Arranging what is alike; meanwhile, a first sketch (principal components) ...")
             self.state.props('role="status"')
-        self.bar = ui.linear_progress(0, show_value=False, size="8px").props('rounded aria-label="Arranging"')
+        self.bar = frame.progress(lambda: self.review.background.share(self.key))
         places = await frame.in_thread(by_components, self.embeddings, SEED)
         ids = [str(sample) for sample in self.frame["sample_id"]]
         self.map = Scatter(places, categories(self.frame, "gesture"), ids, "Map of samples")
@@ -104,18 +106,16 @@ class MapPage:
 
     async def _arrange(self) -> None:
         folder, background = self.review.settings.folder / "maps", self.review.background
-        key = ("map", len(self.frame), self.embeddings.tobytes()[:4096], str(self.facts.checkpoint))
-        progress = ui.timer(0.5, lambda: self.bar.set_value(background.share(key)))
         try:
-            tell = partial(background.tell, key)
-            places = await background.result(key, by_neighbours, self.embeddings, SEED, folder, tell)
+            tell = partial(background.tell, self.key)
+            places = await background.result(self.key, by_neighbours, self.embeddings, SEED, folder, tell)
             self.state.text = f"{in_words_of(self.space)}; those that the model sees alike lie together."
             self.map.arrange(places)
         except UserError as error:
             self.state.text = str(error)
         finally:
-            progress.cancel()
-            self.bar.set_visibility(False)
+            self.bar.clear()
+            self.bar.classes("invisible")  # it keeps its place, so that the map does not move
 
     def colour(self, by: str) -> None:
         """Colour by another property."""
