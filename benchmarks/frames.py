@@ -65,8 +65,8 @@ GOAL_F1 = 0.98
 POSED = 1500  # posed hands beside the real ones
 SHORTLY = ("train_hyperparams.passes=3", "train_hyperparams.epochs=6")  # a landmark model
 SEEN_BEFORE = (
-    "**Settings were chosen while these people were looked at.** Figures of people and of sources that had no say are "
-    "in [strangers.md](strangers.md) and [unseen_people.md](unseen_people.md), and are lower."
+    "**Settings were chosen while these people were looked at.** For people and sources left out of training see "
+    "[strangers.md](strangers.md), for people who chose nothing [unseen_people.md](unseen_people.md): believe those."
 )
 LOOKED_AT = (
     "The detector's border was chosen after looking at the missed hands of all photographs, test among them; when a "
