@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from fitted_weights import write_weights
 from machine import measured_on
 from strangers import PROJECT, composed, samples_of
 
@@ -124,7 +125,7 @@ def main() -> None:
     shapes, deep = (torch.from_numpy(np.stack(each)).double() for each in zip(*hands, strict=True))
     say(text := report(photographs, errors, missed, errs) + depth_report(shapes, deep))
     FINDER_ERRORS_FILE.write_text(json.dumps(errs.content()) + "\n", encoding="utf-8")
-    lifted_hands.DEPTHS_FILE.write_text(lifted_hands.write_weights(fit_depths(shapes, deep)), encoding="utf-8")
+    write_weights(fit_depths(shapes, deep).numpy(), lifted_hands.DEPTHS_FILE, digits=3)
     RESULT.write_text(text, encoding="utf-8")
 
 

@@ -1,24 +1,26 @@
 """Hands a second of the whole landmarks stage, of this checkout beside an earlier one.
 
     git worktree add --detach ../before ab379fe     # the last commit that finds hands by MediaPipe
-    python benchmarks/landmarks_stage.py ../before  # about three minutes on two cores; nothing else should run
+    python benchmarks/landmarks_stage.py ../before  # about two minutes on two cores; goes on where it was stopped
 
 Each checkout runs its own command on the photographs of ../shared/data/hagrid_mini, hands_mini, recorded_legacy and
-hagrid_people, by turns, from an empty cache: for every second hand, and for every tenth. From the difference of both
-follow the hands a second without what a command takes in any case (imports, the start of processes). The first, short
-run of each is not counted: it reads photographs into the system's memory. Printed and kept in
+hagrid_people, by turns, from an empty cache: for every fourth hand, and for every twentieth. From the difference of
+both follow the hands a second without what a command takes in any case (imports, the start of processes). The first,
+short run of each is not counted: it reads photographs into the system's memory. Runs are kept in
+data/benchmarks/landmarks_stage/runs.json (delete it to measure anew), the result in
 benchmarks/results/landmarks_stage.md.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ FOLDERS = {"hagrid": "hagrid_mini", "hands": "hands_mini", "recorded_legacy": "r
 FOLDERS |= {"folder": "hagrid_people"}
 TABLE = "samples.parquet"
 TURNS = 3
-MANY, FEW = 2, 10  # every so many hands
+MANY, FEW = 4, 20  # every so many hands
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class Checkout:
 
     def prepare(self) -> None:
         """Make the index, with all hands for training, so that nothing is split; and those of some of its hands."""
+        if (self.kept / str(FEW) / TABLE).is_file():
+            return
         self.run("index")
         table = pq.read_table(self.kept / "index" / TABLE)
         split = pa.array(["train"] * len(table)).cast(table.schema.field("split").type)
@@ -80,22 +84,23 @@ class Checkout:
         cache = self.kept / "cache"
         for folder in (cache, self.kept / "landmarks"):
             shutil.rmtree(folder, ignore_errors=True)
-        start, used = time.perf_counter(), children_seconds()
+        start, used, load = time.perf_counter(), children_seconds(), os.getloadavg()[0]
         index = f"paths.index={self.kept / str(every)}"
         self.run("landmarks", "landmarks.extract=always", f"landmarks.cache={cache}", index)
         seconds, used = time.perf_counter() - start, children_seconds() - used
         points = np.load(self.kept / "landmarks" / POINTS)
-        return Run(len(points), int(np.isnan(points).any(axis=(1, 2)).sum()), seconds, used)
+        return Run(len(points), int(np.isnan(points).any(axis=(1, 2)).sum()), seconds, used, load)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Hands, those that were missed, seconds on the clock and of all processes."""
+    """Hands, those that were missed, seconds on the clock and of all processes, the load before it."""
 
     hands: int
     missed: int
     seconds: float
     used: float
+    load: float
 
 
 def children_seconds() -> float:
@@ -110,15 +115,27 @@ def main(earlier: Path) -> None:
     checkouts = [Checkout(earlier.resolve(), kept / "earlier"), Checkout(PROJECT, kept / "today")]
     for each in checkouts:
         each.prepare()
-        each.look(FEW)
-    runs: list[dict[int, list[Run]]] = [{MANY: [], FEW: []} for _ in checkouts]
-    for turn in range(TURNS):
-        for number in (0, 1) if turn % 2 == 0 else (1, 0):
-            for every, own in runs[number].items():
-                own.append(checkouts[number].look(every))
-    text = report([row(each, own) for each, own in zip(checkouts, runs, strict=True)], ratio(runs))
+    runs = measured(checkouts, kept / "runs.json")
+    text = report([row(each, own) for each, own in zip(checkouts, runs, strict=True)], runs)
     print(text)
     RESULT.write_text(text, encoding="utf-8")
+
+
+def measured(checkouts: list[Checkout], file: Path) -> list[dict[int, list[Run]]]:
+    """The runs of each checkout, as many as are kept in `file` and the others now."""
+    told = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    turns = [(0, 1) if turn % 2 == 0 else (1, 0) for turn in range(TURNS)]
+    wanted = [(number, every) for turn in turns for number in turn for every in (MANY, FEW)]
+    if len(told) < len(wanted):
+        for each in checkouts:
+            each.look(FEW)
+    for number, every in wanted[len(told) :]:
+        told.append([number, every, asdict(checkouts[number].look(every))])
+        file.write_text(json.dumps(told), encoding="utf-8")
+    runs: list[dict[int, list[Run]]] = [{MANY: [], FEW: []} for _ in checkouts]
+    for number, every, run in told:
+        runs[number][every].append(Run(**run))
+    return runs
 
 
 def rates(runs: dict[int, list[Run]]) -> np.ndarray:
@@ -153,22 +170,24 @@ def ratio(runs: list[dict[int, list[Run]]]) -> str:
     )
 
 
-def report(rows: list[str], ratio: str) -> str:
+def report(rows: list[str], runs: list[dict[int, list[Run]]]) -> str:
     """The whole result as Markdown."""
     machine = measured_on("ai-edge-litert", "mediapipe", "numpy")
+    loads = [run.load for own in runs for every in own.values() for run in every]
     lines = [
         "# The landmarks stage, before and after the hand finder of our own",
         "",
-        f"{machine}; load average {os.getloadavg()[0]:.1f}, of which the stage makes 2. `gestures landmarks` on every "
-        f"second hand of {', '.join(FOLDERS.values())}, by turns, {TURNS} times each: medians, in brackets the lowest "
-        "and the highest. Photographs were in the system's memory, the cache of landmarks was empty.",
+        f"{machine}. `gestures landmarks` on every fourth hand of {', '.join(FOLDERS.values())}, by turns, {TURNS} "
+        "times each: medians, in brackets the lowest and the highest. Photographs were in the system's memory, the "
+        f"cache of landmarks was empty. The load average was {min(loads):.1f} to {max(loads):.1f}, of which the stage "
+        "makes 2: with more, seconds on the clock say little, and the last column counts.",
         "",
         "| detector, commit | hands | missed | seconds | of a fifth of these | hands a second | without the start "
         "| without it, a processor second |",
         "|---|---|---|---|---|---|---|---|",
         *rows,
         "",
-        ratio,
+        ratio(runs),
         "",
         "The start is what a command takes in any case: imports, the start of the processes, the index, files. It is "
         "taken out by the difference between the hands and a fifth of them.",

@@ -16,6 +16,7 @@ from contextlib import chdir
 from dataclasses import dataclass
 
 import numpy as np
+from fitted_weights import write_weights
 from machine import measured_on
 from strangers import PROJECT, composed
 
@@ -24,7 +25,7 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.sources.synthetic_landmarks import SyntheticLandmarks
 from static_gesture_classification.synthetic.dataset import annotate
 from static_gesture_classification.synthetic.scenes import photograph
-from static_gesture_classification.synthetic.seen_points import SEEN_POINTS_FILE, fit_moves, move_points, write_moves
+from static_gesture_classification.synthetic.seen_points import SEEN_POINTS_FILE, fit_moves, move_points
 from static_gesture_classification.terminal import say, track
 
 RESULT = PROJECT / "benchmarks" / "results" / "posed_hands.md"
@@ -56,7 +57,7 @@ def main() -> None:
         pairs = look(count)
     usable = errors(pairs.posed, pairs.found) < FAILED
     posed, found = pairs.posed[usable], pairs.found[usable]
-    SEEN_POINTS_FILE.write_text(write_moves(fit_moves(posed, found)), encoding="utf-8")
+    write_weights(fit_moves(posed, found), SEEN_POINTS_FILE, digits=4)
     text = report(pairs, usable)
     say(text)
     RESULT.write_text(text, encoding="utf-8")

@@ -32,7 +32,7 @@ LIMIT = 600  # seconds of all together
 QUICK = {
     "trackers": ("the page of a long run, the list of many", 60),
     "synthetic_speed": ("pictures of posed hands a second", 90),
-    "crop_speed": ("crops a second, beside PIL", 90),
+    "crop_speed": ("crops a second, beside PIL", 120),
     "latency": ("milliseconds of detectors and models on one thread", 90),
     "quick_retrain": ("from a recording to the new confusion matrix", 200),
 }

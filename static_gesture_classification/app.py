@@ -74,7 +74,7 @@ def build_app(review: Review) -> FastAPI:
 
     from static_gesture_classification.review import exports, frame, large_pictures, run_files, thumbnails
     from static_gesture_classification.review.camera import sockets
-    from static_gesture_classification.review.page import Page
+    from static_gesture_classification.review.frame import Page
     from static_gesture_classification.review.pages import PAGES
 
     app = FastAPI(title="Gestures", docs_url=None, redoc_url=None, openapi_url=None)

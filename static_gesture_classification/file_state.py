@@ -37,6 +37,11 @@ def file_states(files: Sequence[tuple[str, str]]) -> Integers:
     return np.concatenate([np.zeros((0, 2), np.int64), *states])
 
 
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def _states(files: Sequence[tuple[str, str]]) -> Integers:
     roots = {root: os.path.expanduser(root) for root, _ in files}  # noqa: PTH111  a million Paths cost more
     if any(is_url(root) for root in roots):

@@ -59,6 +59,16 @@ class Table(rich.table.Table):
         super().add_row(*(_literal(cell) for cell in cells), **options)
 
 
+def text_columns(*names: str) -> list[Column]:
+    """Columns of texts, each on one line."""
+    return [Column(name, no_wrap=True) for name in names]
+
+
+def number_columns(*names: str) -> list[Column]:
+    """Columns of numbers, at the right."""
+    return [Column(name, justify="right", no_wrap=True) for name in names]
+
+
 def _literal(shown: Any) -> Any:
     return escape(shown) if isinstance(shown, str) else shown
 

@@ -234,8 +234,8 @@ MUTATIONS = (
     one(
         "mirroring of crops",
         "training/augmentation.py",
-        "torch.stack([scale * mirrored, scale], 1)",
-        "torch.stack([scale, scale * mirrored], 1)",
+        "{(0, 0): scale * mirrored, (1, 1): scale}",
+        "{(0, 0): scale, (1, 1): scale * mirrored}",
         "tests/training/test_augmentation.py",
     ),
     one(

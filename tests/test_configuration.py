@@ -2,8 +2,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+from hydra._internal.hydra import Hydra
+
+from static_gesture_classification.configuration import entry_point
 
 
 def compose(cwd: Path, *overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -45,3 +50,22 @@ def test_a_working_folder_without_a_checkout_has_settings_of_its_own(tmp_path: P
     assert result.returncode == 0, result.stderr
     params = yaml.safe_load((tmp_path / "params.yaml").read_text())
     assert (params["synthetic"]["images"], params["model"]["name"]) == (700, "resnet34")
+
+
+@pytest.mark.parametrize(("typed", "seeds"), [([], [0]), (["-m", "seed=1,2"], [1, 2])])
+def test_a_command_composes_its_configuration_once_for_each_run(
+    typed: list[str], seeds: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    composed, ran = [], []
+    compose = Hydra.compose_config
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        composed.append(named)
+        return compose(*arguments, **named)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Hydra, "compose_config", counted)
+    monkeypatch.setattr(sys, "argv", ["command", *typed])
+    entry_point(lambda config: ran.append(config.seed))()
+    assert ran == seeds
+    assert len(composed) <= len(seeds)

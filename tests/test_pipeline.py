@@ -133,8 +133,8 @@ def test_metrics_of_two_states_can_be_compared(pipeline: Project) -> None:
 
 
 def test_a_new_dataset_is_its_two_files_and_a_change_of_its_data_is_seen(pipeline: Project, project: Path) -> None:
-    new, data = project / "tests/sources/new_dataset", pipeline.folder / "data/raw/portraits"
-    shutil.copy(new / "portraits.yaml", pipeline.folder / "conf/sources")
+    new, data = project / "tests/sources/added", pipeline.folder / "data/raw/portraits"
+    shutil.copy(new / "conf/sources/portraits.yaml", pipeline.folder / "conf/sources")
     shutil.copy(new / "portraits.py", pipeline.folder)
     data.mkdir()
     Image.new("RGB", (40, 40)).save(data / "thumb-anna-1.png")

@@ -151,7 +151,7 @@ def write_export(settings: ExportOnnxSettings) -> CardFacts:
     facts = replace(facts, int8=None if reduced is None else reduced[1], tones=tones, no_tones=no_tones)
     if reduced is None:
         return write_files(settings, facts, made.graph, None)
-    return write_files(settings, facts, made.graph, quantised(made, history) if made.for_use else reduced[0])
+    return write_files(settings, facts, made.graph, reduce_to_8_bits(made, history) if made.for_use else reduced[0])
 
 
 def export_model(classifier: Classifier, history: CheckpointHistory, settings: ExportOnnxSettings) -> ExportedModel:
@@ -206,14 +206,14 @@ def reduce(
 ) -> tuple[bytes, Int8Outcome]:
     """The graph with 8-bit weights, and what they cost."""
     data = check_data(history.data, history.missing)
-    graph = quantised(made, history)
+    graph = reduce_to_8_bits(made, history)
     scores = score_all(open_graph(graph, classifier, settings.checkpoint), data, settings)
     loss = made.scores["val"].whole.weighted_f1 - scores["val"].whole.weighted_f1
     wholes = {name: each.whole for name, each in scores.items()}
     return graph, Int8Outcome(loss, settings.max_loss, len(graph) / len(made.graph), wholes)
 
 
-def quantised(made: ExportedModel, history: CheckpointHistory) -> bytes:
+def reduce_to_8_bits(made: ExportedModel, history: CheckpointHistory) -> bytes:
     """The graph with 8-bit weights, from the hands of train."""
     return quantise(made.graph, made.network.kind, check_data(history.data, history.missing).split("train"))
 

@@ -44,6 +44,7 @@ class HandSettings(LookSettings):
             next frame of a video.
         refine_apart: but only where this square and the palm's are farther apart (see `TurnedSquare.apart`), or where
             the hand is not `second_look.sure`; 0: each hand.
+        refine_sure: and once more where the hand is `second_look.sure` by then, but less sure than this; 0: not.
         look_into_hands: look at a palm in the place of a larger hand that was found, too, as MediaPipe does.
         known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
             box, as many times as wide as its longer side; the palm network searches where no sure hand is there. 0: it
@@ -58,6 +59,7 @@ class HandSettings(LookSettings):
     palm_square: tuple[float, float]
     refine: bool
     refine_apart: float = Field(ge=0)
+    refine_sure: float = Field(ge=0, le=1)
     look_into_hands: bool
     known_square: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
@@ -153,13 +155,16 @@ class HandDetector(LookingDetector):
         return found
 
     def _look_twice(self, image: np.ndarray, first: TurnedSquare, presence: float) -> list[DetectedHand]:
-        """The hand in a square; if `refine` wants it, looked at again in the square by its landmarks."""
+        """The hand in a square; where `refine` wants it, looked at again in the square by its landmarks."""
         hands = self._hands(image, [first], presence)
         if not hands or not self.how.refine:
             return hands
-        square = TurnedSquare.around_landmarks(np.asarray(hands[0].landmarks) * (image.shape[1], image.shape[0]))
-        is_right = first.apart(square) <= self.how.refine_apart and hands[0].score >= self.how.second_look.sure
-        return hands if is_right else self._hands(image, [square], presence) or hands
+        square = _square_of(hands[0], image)
+        if first.apart(square) > self.how.refine_apart or hands[0].score < self.how.second_look.sure:
+            hands = self._hands(image, [square], presence) or hands
+        if self.how.second_look.sure <= hands[0].score < self.how.refine_sure:  # else the search goes on
+            hands = self._hands(image, [_square_of(hands[0], image)], presence) or hands
+        return hands
 
     def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
@@ -191,8 +196,13 @@ def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:
 
 def _is_part_of(square: TurnedSquare, hand: DetectedHand, image: np.ndarray) -> bool:
     """Whether a palm's square is a smaller one in the place of a hand that was found."""
-    of_hand = TurnedSquare.around_landmarks(np.asarray(hand.landmarks) * (image.shape[1], image.shape[0]))
+    of_hand = _square_of(hand, image)
     return square.side <= of_hand.side and _same_place(square, of_hand)
+
+
+def _square_of(hand: DetectedHand, image: np.ndarray) -> TurnedSquare:
+    """Where to look for a hand again, by its landmarks."""
+    return TurnedSquare.around_landmarks(np.asarray(hand.landmarks) * (image.shape[1], image.shape[0]))
 
 
 def _same_place(one: TurnedSquare, other: TurnedSquare) -> bool:

@@ -38,6 +38,7 @@ from static_gesture_classification.downloads.transfer import RemoteFile, fetch, 
 from static_gesture_classification.downloads.unpacking import Archive, explain_damage, open_archive, open_zip, unpack
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.file_data import read_json
+from static_gesture_classification.file_state import bytes_in
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.terminal import note, say
 
@@ -221,11 +222,6 @@ class Downloader:
             file=remote.name, url=remote.url, sha256=remote.sha256, files=files, bytes=size, places=sorted(places)
         )
         write_downloads(self._root / self._published.record, self._settings.dataset, self._contents)
-
-
-def bytes_in(folder: Path) -> int:
-    """Bytes of all files below `folder`."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _holds_something(place: Path) -> bool:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.table import Column
 
 from static_gesture_classification.atomic_files import write_json, write_text
 from static_gesture_classification.evaluation import figures, metrics
@@ -23,7 +22,7 @@ from static_gesture_classification.evaluation.predictions import embeddings_path
 from static_gesture_classification.evaluation.resampling_units import SAMPLE, describe_units, unknown_subjects_note
 from static_gesture_classification.evaluation.sample_pictures import error_grids
 from static_gesture_classification.evaluation.scored_set import ScoredSet
-from static_gesture_classification.terminal import Table, note, say, show_table
+from static_gesture_classification.terminal import Table, note, number_columns, say, show_table
 from static_gesture_classification.training.scores import weighted_f1
 
 METRICS, PREDICTIONS, TABLES, FIGURES = "metrics.json", "predictions", "tables", "figures"
@@ -168,7 +167,7 @@ def describe_score_interval(value: Mapping[str, Any]) -> str:
 
 def gesture_table(numbers: Mapping[str, Any]) -> Table:
     """Scores per gesture."""
-    table = Table("gesture", *(_right(name) for name in ("precision", "recall", "F1", "average precision", "support")))
+    table = Table("gesture", *number_columns("precision", "recall", "F1", "average precision", "support"))
     columns = ("precision", "recall", "f1", "average_precision")
     for gesture, values in numbers["per_gesture"].items():
         table.add_row(gesture, *(digits(values[name]) for name in columns), f"{values['support']:,}")
@@ -178,7 +177,7 @@ def gesture_table(numbers: Mapping[str, Any]) -> Table:
 def source_table(scored: ScoredSet) -> Table:
     """Scores per source, worst first."""
     names = ("samples", "accuracy", "weighted F1", "commonest error")
-    table = Table("source", *(_right(name) for name in names))
+    table = Table("source", *number_columns(*names))
     for row in scored.sources.to_dict("records"):
         scores = (digits(row["accuracy"]), digits(row["weighted_f1"]))
         table.add_row(str(row["source"]), f"{row['samples']:,}", *scores, str(row["commonest_error"]))
@@ -187,7 +186,7 @@ def source_table(scored: ScoredSet) -> Table:
 
 def pair_table(scored: ScoredSet) -> Table:
     """The commonest errors."""
-    table = Table("worst pairs", "taken for", *(_right(name) for name in ("samples", "of the gesture's")))
+    table = Table("worst pairs", "taken for", *number_columns("samples", "of the gesture's"))
     for row in scored.pairs.head(REPORTED_PAIRS).to_dict("records"):
         table.add_row(str(row["gesture"]), str(row["prediction"]), f"{row['count']:,}", f"{row['rate']:.1%}")
     return table
@@ -211,7 +210,3 @@ def list_remarks(scored: ScoredSet) -> list[str]:
 def digits(value: float | None) -> str:
     """A score with three digits; a dash where there is none."""
     return "-" if value is None else f"{value:.3f}"
-
-
-def _right(name: str) -> Column:
-    return Column(name, justify="right")

@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 from omegaconf import DictConfig
-from rich.table import Column
 
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.evaluation.checkpoint_record import read_checkpoint_record
-from static_gesture_classification.terminal import Table, console, say, show_table
+from static_gesture_classification.terminal import Table, console, number_columns, say, show_table, text_columns
 from static_gesture_classification.tracking.dashboards import REPORT_FIELD
 from static_gesture_classification.tracking.run_folder import BEST_SCORE, RunFolder
 from static_gesture_classification.tracking.run_list import list_runs, require_run
@@ -58,8 +57,8 @@ def read_promoted_epoch(models: Path) -> tuple[str, int] | None:
 
 def runs_table(runs: Path) -> Table:
     """All runs, newest first: the highest weighted F1 on val with its epoch, and how many checkpoints are kept."""
-    columns = (*map(_left, ("run", "begun", "status")), *map(_right, ("epochs", "best", "weighted F1", "kept")))
-    table = Table(*columns)
+    numbers = number_columns("epochs", "best", "weighted F1", "kept")
+    table = Table(*text_columns("run", "begun", "status"), *numbers)
     if console.width >= WIDE:
         table.add_column("tags")
     for row in list_runs(runs).to_dict("records"):
@@ -83,7 +82,7 @@ def epochs_table(run: RunFolder, promoted: tuple[str, int] | None) -> Table:
     """The epochs of a run with their scores on val and their checkpoints."""
     metrics = run.metrics().reindex(columns=list(EPOCH_COLUMNS))
     kept, best = run.epoch_checkpoints(), run.best
-    table = Table(*map(_right, ("epoch", *EPOCH_COLUMNS.values())), "checkpoint")
+    table = Table(*number_columns("epoch", *EPOCH_COLUMNS.values()), "checkpoint")
     table.title, table.title_justify = f"{run.run_id}: {run.status}", "left"
     for epoch, values in metrics.iterrows():
         number = int(str(epoch))
@@ -94,14 +93,6 @@ def epochs_table(run: RunFolder, promoted: tuple[str, int] | None) -> Table:
         ]
         table.add_row(str(number), *(_number(value) for value in values), ", ".join(filter(None, marks)))
     return table
-
-
-def _left(name: str) -> Column:
-    return Column(name, no_wrap=True)
-
-
-def _right(name: str) -> Column:
-    return Column(name, justify="right", no_wrap=True)
 
 
 def _number(value: Any) -> str:

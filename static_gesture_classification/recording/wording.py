@@ -17,7 +17,7 @@ from static_gesture_classification.recording.session_writer import SessionEntry
 from static_gesture_classification.recording.set_in_progress import SetInProgress
 from static_gesture_classification.recording.states import Recording
 
-NO_GESTURE = "No gesture, please: work, talk, drink"
+WITHOUT_GESTURE = "No gesture, please: work, talk, drink"
 FLASH_SECONDS = 0.35  # how long the picture's frame lights up when one is kept
 NAMED_BY = 12  # pictures that are shown while a set is named
 

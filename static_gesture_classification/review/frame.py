@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from nicegui import run, ui
 
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.review import palette
-from static_gesture_classification.review.page import Page
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.terminal import errors
 
+Build = Callable[[Review], Awaitable[None] | None]
 Value = TypeVar("Value")
 
 NAME = "Gestures"
@@ -57,6 +58,25 @@ STYLE = """
   :focus-visible { outline: 3px solid #E69F00 !important; outline-offset: 1px; }
 </style>
 """
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Args:
+        address: its path; `{name}` in it is a part that `frame.part` gives the page.
+        title: heading, and entry of the navigation.
+        icon: Material icon of the navigation.
+        build: makes the content, inside the frame.
+        listed: whether the navigation has it.
+    """
+
+    address: str
+    title: str
+    icon: str
+    build: Build
+    listed: bool = True
 
 
 async def show(page: Page, pages: Sequence[Page], review: Review) -> None:

@@ -118,8 +118,8 @@ def survey(review: Review) -> Standing:
     predictions = max((each.predictions("val") for each in (review.quick, review.workspace)), key=_age)
     recorded = sorted(settings.recorded.glob(f"*/{SESSION_FILE}"))
     models = [
-        *(_promoted(kind, place, review) for kind, place in ((FULL, review.workspace), (QUICK, review.quick))),
-        _added(settings.added, review),
+        *(_find_promoted(kind, place, review) for kind, place in ((FULL, review.workspace), (QUICK, review.quick))),
+        _find_added(settings.added, review),
     ]
     there = sorted((model for model in models if model is not None), key=lambda model: -model.made)
     has_predictions = predictions.is_file()
@@ -149,7 +149,7 @@ def _sessions(root: Path, files: tuple[Path, ...]) -> Sessions:
     return Sessions(dict(pictures), len(files), max(map(_age, files), default=0.0))
 
 
-def _promoted(kind: str, place: Workspace, review: Review) -> Model | None:
+def _find_promoted(kind: str, place: Workspace, review: Review) -> Model | None:
     record = read_checkpoint_record(place.best.with_suffix(".json")) if place.best.is_file() else None
     if record is None:
         return None
@@ -157,7 +157,7 @@ def _promoted(kind: str, place: Workspace, review: Review) -> Model | None:
     return Model(kind, names, (record.get("scores") or {}).get("weighted_f1"), _age(place.best))
 
 
-def _added(path: Path, review: Review) -> Model | None:
+def _find_added(path: Path, review: Review) -> Model | None:
     if not path.is_file():
         return None
     return review.tables.of(path, _read_added, path)

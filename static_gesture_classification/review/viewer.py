@@ -96,11 +96,6 @@ class Viewer:
         """What is shown."""
         return self.samples[self.position] if 0 <= self.position < len(self.samples) else None
 
-    def redraw(self) -> None:
-        """Show it with what has changed since."""
-        if self.sample is not None:
-            self._draw()
-
     # ---- the parts ----------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
@@ -149,7 +144,7 @@ class Viewer:
         sample = self.sample
         assert sample is not None
         self._title.text = f"{self.position + 1:,} of {len(self.samples):,}: {sample.title}"
-        self._verdict.text = self._decided(sample)
+        self._verdict.text = self._describe_decision(sample)
         self._verdict.visible = bool(self._verdict.text)
         self._suggestion.visible = bool(sample.suggested)
         self._suggestion.text = f"It is {sample.suggested} (Y)"
@@ -160,7 +155,7 @@ class Viewer:
         self._neighbours.content = ""
         ui.timer(SETTLED, lambda: self._explain(sample), once=True)
 
-    def _decided(self, sample: ShownSample) -> str:
+    def _describe_decision(self, sample: ShownSample) -> str:
         return verdicts(self.decisions.fixes()).get(sample.sample, "")
 
     async def _explain(self, sample: ShownSample) -> None:

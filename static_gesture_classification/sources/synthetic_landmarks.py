@@ -21,7 +21,7 @@ from static_gesture_classification.synthetic.any_pose import AnyPose
 from static_gesture_classification.synthetic.dataset import Picture, SyntheticDataset, annotate
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import PosedHand
-from static_gesture_classification.synthetic.seen_points import seen
+from static_gesture_classification.synthetic.seen_points import as_seen
 from static_gesture_classification.synthetic.settings import SyntheticSettings
 
 HANDS_PER_TASK = 500  # hands per piece
@@ -122,7 +122,7 @@ class SyntheticLandmarks(Source):
         entry, points = annotate(hand), hand.landmarks[None]
         x, y, width, height = entry["bboxes"][0]
         corners = self._in_picture(np.array([(x, y), (min(x + width, 1.0), min(y + height, 1.0))]))
-        landmarks = self._in_picture(seen(points)[0] if self.as_seen else points[0]).round(_DIGITS)
+        landmarks = self._in_picture(as_seen(points)[0] if self.as_seen else points[0]).round(_DIGITS)
         return Hand(
             name=self.dataset.name(picture),
             image=f"{picture.gesture}/{picture.number:06d}",

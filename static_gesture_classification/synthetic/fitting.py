@@ -19,7 +19,7 @@ import numpy as np
 
 from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.poses import FINGER_JOINTS, SPREAD_RANGE, THUMB_RANGES, VIEW_ANGLES
-from static_gesture_classification.synthetic.seen_points import seen
+from static_gesture_classification.synthetic.seen_points import as_seen
 from static_gesture_classification.synthetic.skeleton import (
     FINGER_BONES,
     FINGER_FAN,
@@ -226,7 +226,7 @@ def _project(parameters: Doubles) -> Doubles:
     depth = np.maximum(1 - z / np.exp(parameters[..., _DISTANCE, None]), 0.2)
     near = _nearness(np.stack([x, y, -z], axis=-1))
     flat = np.stack([x / depth, -y / depth], axis=-1)
-    placed = seen(flat.reshape(-1, 21, 2)).reshape(flat.shape)
+    placed = as_seen(flat.reshape(-1, 21, 2)).reshape(flat.shape)
     return np.concatenate([_normalise(placed), near], axis=-1)
 
 

@@ -22,11 +22,10 @@ SEEN_POINTS_FILE = Path(__file__).with_suffix(".json")
 _ENDS = np.arange(1, LANDMARK_COUNT)  # of the 20 bones
 _STARTS = np.where(_ENDS % 4 == 1, WRIST, _ENDS - 1)
 _RIDGE = 3.0
-_DIGITS = 4
 _SMALLEST = 1e-9
 
 
-def seen(hands: Doubles) -> Doubles:
+def as_seen(hands: Doubles) -> Doubles:
     """The points that the hand finder gives for posed hands (n, 21, 2), in the same unit, equal for x and y."""
     return move_points(hands, _weights())
 
@@ -38,12 +37,6 @@ def fit_moves(posed: Doubles, found: Doubles) -> Doubles:
     known = _terms(shapes)
     ridge = _RIDGE * np.diag([1.0] * (known.shape[1] - 1) + [0.0])  # the mean move is not drawn towards 0
     return np.asarray(np.linalg.solve(known.T @ known + ridge, known.T @ moves.reshape(len(moves), -1)), np.float64)
-
-
-def write_moves(weights: Doubles) -> str:
-    """What `seen` reads, as JSON."""
-    rows = ", ".join(str([round(value, _DIGITS) for value in row]) for row in weights.tolist())
-    return f"[{rows}]\n"
 
 
 def move_points(hands: Doubles, weights: Doubles) -> Doubles:

@@ -17,6 +17,7 @@ import numpy as np
 from static_gesture_classification.atomic_files import write_json
 from static_gesture_classification.errors import DataError
 from static_gesture_classification.file_data import read_json
+from static_gesture_classification.file_state import file_state
 from static_gesture_classification.terminal import warn
 from static_gesture_classification.tracking.run_folder import BEST_SO_FAR, RunFolder
 from static_gesture_classification.tracking.trackers import Tracker, flatten
@@ -105,10 +106,10 @@ class Mirror:
         sent: dict[str, list[int]] = self._state["files"]
         try:
             for field, path in files.items():
-                fingerprint = _fingerprint(path)
-                if fingerprint and sent.get(field) != fingerprint:
+                state = list(file_state(path))
+                if path.exists() and sent.get(field) != state:
                     self.tracker.file(field, path)
-                    sent[field] = fingerprint
+                    sent[field] = state
         finally:
             self._keep_state()
 
@@ -227,15 +228,6 @@ def _read_state(path: Path) -> dict[str, Any]:
         return _empty_state() | read_json(path, dict[str, Any], "")
     except DataError:
         return _empty_state()
-
-
-def _fingerprint(path: Path) -> list[int] | None:
-    """Size and time of change, None for a file that has gone meanwhile."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
 
 
 def describe_error(error: Exception) -> str:

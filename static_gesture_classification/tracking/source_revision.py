@@ -8,6 +8,7 @@ import importlib.metadata
 import io
 import os
 import platform
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,6 +18,7 @@ from pathlib import Path
 
 SOURCES = (".py", ".yaml", ".yml", ".toml", ".txt", ".cfg")
 MOST_BYTES = 1_000_000  # a larger file is data, not source
+_NAME, _VERSION = (re.compile(rf"^{field}: (\S+)", re.MULTILINE) for field in ("Name", "Version"))
 NOT_SOURCES = {"data", "runs", "models", "reports", "mlruns", "outputs", "multirun", "node_modules", "build", "dist"}
 
 
@@ -79,12 +81,11 @@ def environment() -> dict[str, str | int]:
 
 def packages() -> str:
     """The installed distributions, one `name==version` a line, sorted."""
-    found = {
-        (item.metadata["Name"] or "").lower(): f"{item.metadata['Name']}=={item.version}"
-        for item in importlib.metadata.distributions()
-        if item.metadata is not None
-    }
-    return "\n".join(found[name] for name in sorted(found) if name) + "\n"
+    texts = (each.read_text("METADATA") or each.read_text("PKG-INFO") for each in importlib.metadata.distributions())
+    # Their first lines are enough; importlib would parse all of each text, which takes a quarter of a second.
+    found = [(_NAME.search(text), _VERSION.search(text)) for text in texts if text]
+    named = {name[1].lower(): f"{name[1]}=={version[1]}" for name, version in found if name and version}
+    return "\n".join(named[name] for name in sorted(named)) + "\n"
 
 
 def owner() -> str:

@@ -22,7 +22,6 @@ from static_gesture_classification.training.models.landmark_features import BONE
 
 DEPTHS_FILE = Path(__file__).with_suffix(".json")
 _RIDGE = 1.0
-_DIGITS = 3
 
 
 def depths(hands: Tensor) -> Tensor:
@@ -35,12 +34,6 @@ def fit_depths(hands: Tensor, measured: Tensor) -> Tensor:
     known = terms(hands).double()
     ridge = _RIDGE * torch.eye(known.shape[1], dtype=torch.float64)
     return torch.linalg.solve(known.T @ known + ridge, known.T @ measured.double())
-
-
-def write_weights(weights: Tensor) -> str:
-    """What `depths` reads, as JSON."""
-    rows = ", ".join(str([round(value, _DIGITS) for value in row]) for row in weights.tolist())
-    return f"[{rows}]\n"
 
 
 def terms(hands: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from static_gesture_classification.deployment.web.build import (
     hands_to_compare,
     write_web_page,
 )
-from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, portable
+from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, make_portable
 from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.downloads.connection import Connection, DownloadError
 from static_gesture_classification.downloads.transfer import fetch
@@ -81,20 +81,20 @@ def settings(project: Path, hand_landmarker: Path, tmp_path_factory: pytest.Temp
 @pytest.fixture(scope="module")
 def page(settings: WebSettings, classifier: Classifier) -> Iterator[str]:
     """The address of a whole page."""
-    network = PortableNetwork(classifier, portable(classifier, Path("a.ckpt")).layers)
+    network = PortableNetwork(classifier, make_portable(classifier, Path("a.ckpt")).layers)
     write_web_page(settings, network, hands_to_compare(0), finder_settings(settings.detector))
     with served(settings.output) as address:
         yield address
 
 
 def test_the_layers_of_the_file_answer_as_the_checkpoint(classifier: Classifier) -> None:
-    assert check_portable(portable(classifier, Path("a.ckpt")), hands_to_compare(1), Path("a.ckpt")) < 1e-5
+    assert check_portable(make_portable(classifier, Path("a.ckpt")), hands_to_compare(1), Path("a.ckpt")) < 1e-5
 
 
 def test_a_model_of_crops_is_refused_with_the_way_out(checkpoint: Callable[[str], Path]) -> None:
     path = checkpoint("crops")
     with pytest.raises(UserError, match=r"crops.*the page runs landmark models only.*gestures retrain model=landmarks"):
-        portable(load_classifier(path), path)
+        make_portable(load_classifier(path), path)
 
 
 def test_the_browser_answers_as_the_checkpoint(browser: Browser, page: str, classifier: Classifier) -> None:

@@ -41,6 +41,7 @@ class Pair(Detector):
         "detector.running_mode=video",
         "detector.refine=false",
         "detector.refine_apart=0",
+        "detector.refine_sure=0.9",
         "detector.look_into_hands=true",
         "detector.palm_square=[2.86,0.36]",
         "detector.second_look.sure=0.8",

@@ -14,6 +14,7 @@ from static_gesture_classification.detection.hands import HandDetector
 from static_gesture_classification.detection.networks import useful_threads
 from static_gesture_classification.detection.regions import overlap
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.hand_points import MIDDLE_BASE
 from static_gesture_classification.images import read_image
 
 
@@ -239,6 +240,22 @@ def test_hand_is_looked_at_again_only_where_its_landmarks_want_another_square(
     monkeypatch.setattr(detector, "how", detector.how.model_copy(update={"palm_turn": 60.0}))
     detector.detect(person)
     assert len(looks) == 3
+
+
+def test_hand_that_is_not_sure_is_looked_at_once_more_which_shows_its_missed_finger(
+    configured: Callable[..., Detector], hand_landmarker: Path, photographs: Path
+) -> None:
+    image = read_image(photographs / "hagrid_mini/peace/5943ab4c-1578-6c31-7ca3-a8e282624908.jpg")
+    reaches = []
+    for sure in (0, 0.99):
+        with configured(f"detector.model.path={hand_landmarker}", f"detector.refine_sure={sure}") as detector:
+            (hand,) = detector.detect(image)
+        assert hand.landmarks is not None
+        points = hand.landmarks * (image.shape[1], image.shape[0])
+        wrist, base, tip = points[[0, MIDDLE_BASE, MIDDLE_BASE + 3]]
+        reaches.append(np.linalg.norm(tip - wrist) / np.linalg.norm(base - wrist))
+    assert reaches[0] < 1.2
+    assert reaches[1] > 1.5
 
 
 def test_hand_in_a_known_box_is_found_without_a_search_for_palms(

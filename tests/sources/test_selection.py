@@ -17,7 +17,7 @@ from static_gesture_classification.samples import read_samples
 from static_gesture_classification.sources import contents
 from static_gesture_classification.sources.selection import Sources
 
-NEW = Path(__file__).parent / "new_dataset"
+NEW = Path(__file__).parent / "added"
 DEFAULT = ["synthetic", "hagrid", "hands", "digits", "folder", "recorded", "in_use", "recorded_legacy"]
 
 
@@ -30,7 +30,7 @@ def configuration(conf: Path, *overrides: str) -> DictConfig:
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of conf/ with the new dataset's YAML; its code can be imported."""
     shutil.copytree(CONF, tmp_path / "conf", ignore=shutil.ignore_patterns("local"))
-    shutil.copy(NEW / "portraits.yaml", tmp_path / "conf/sources")
+    shutil.copy(NEW / "conf/sources/portraits.yaml", tmp_path / "conf/sources")
     monkeypatch.syspath_prepend(NEW)
     monkeypatch.chdir(tmp_path)
     register_default_sources(tmp_path / "conf")

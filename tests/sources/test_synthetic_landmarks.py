@@ -123,7 +123,7 @@ def test_points_are_where_the_hand_finder_places_them(composed: Callable[..., An
     found = read(composed("sources.synthetic_landmarks.hands=20", "sources.synthetic_landmarks.as_seen=true"))
     aspect = composed().landmarks.aspect_without_image
     posed, moved = (points_of(np.stack(table.landmarks).reshape(-1, 21, 2), aspect) for table in (joints, found))
-    np.testing.assert_allclose(moved, seen_points.seen(posed.astype(float)), atol=1e-4)
+    np.testing.assert_allclose(moved, seen_points.as_seen(posed.astype(float)), atol=1e-4)
     pd.testing.assert_frame_equal(found.drop(columns="landmarks"), joints.drop(columns="landmarks"))
 
 

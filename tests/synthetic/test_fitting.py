@@ -15,7 +15,7 @@ from static_gesture_classification.synthetic.fitting import (
 )
 from static_gesture_classification.synthetic.poses import read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand
-from static_gesture_classification.synthetic.seen_points import seen
+from static_gesture_classification.synthetic.seen_points import as_seen
 from static_gesture_classification.synthetic.skeleton import (
     SPREAD_SHARE,
     FingerPose,
@@ -42,7 +42,7 @@ HORNS = [
 
 def photographed(count: int, **view: float) -> np.ndarray:
     """Points where the hand finder would place them."""
-    return seen(posed(count, **view))
+    return as_seen(posed(count, **view))
 
 
 def posed(count: int, **view: float) -> np.ndarray:

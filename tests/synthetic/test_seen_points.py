@@ -10,7 +10,7 @@ from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import Detector
 from static_gesture_classification.synthetic.dataset import SyntheticDataset, annotate
 from static_gesture_classification.synthetic.scenes import photograph
-from static_gesture_classification.synthetic.seen_points import fit_moves, move_points, seen
+from static_gesture_classification.synthetic.seen_points import as_seen, fit_moves, move_points
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def hands(dataset: SyntheticDataset) -> np.ndarray:
 
 def test_move_goes_with_the_hand_wherever_it_is_however_large_turned_and_mirrored(hands: np.ndarray) -> None:
     turn = np.array([[0.6, 0.8], [-0.8, 0.6]])
-    moved = seen(hands)
+    moved = as_seen(hands)
     assert np.abs(moved - hands).max() > 0.01
-    assert seen(3 * hands + 5) == pytest.approx(3 * moved + 5)
-    assert seen(hands @ turn) == pytest.approx(moved @ turn)
-    assert seen(hands * (-1, 1)) == pytest.approx(moved * (-1, 1))
+    assert as_seen(3 * hands + 5) == pytest.approx(3 * moved + 5)
+    assert as_seen(hands @ turn) == pytest.approx(moved @ turn)
+    assert as_seen(hands * (-1, 1)) == pytest.approx(moved * (-1, 1))
 
 
 def test_moves_are_learned_from_pairs(hands: np.ndarray) -> None:
@@ -50,7 +50,7 @@ def test_rendered_hands_are_found_nearer_to_where_they_are_expected(hand_landmar
             if found is not None and found.landmarks is not None:
                 posed = hand.landmarks[None]
                 before.append(distance(posed[0], found.landmarks))
-                after.append(distance(seen(posed)[0], found.landmarks))
+                after.append(distance(as_seen(posed)[0], found.landmarks))
     assert len(before) > 10
     assert np.median(after) < 0.9 * np.median(before)
 

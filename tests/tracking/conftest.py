@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import static_gesture_classification.torchvision_operators  # noqa: F401  before lightning, which imports torchvision
 from static_gesture_classification.tracking.run_folder import RunFolder
 from tests.support.small_runs import CONFIG, TAGS, log_run
 

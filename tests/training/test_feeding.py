@@ -91,9 +91,8 @@ def test_a_compiled_network_keeps_the_names_of_its_weights_and_nearly_their_valu
     monkeypatch.chdir(tmp_path)
     small = ["gestures.names=[BACKGROUND,ONE,TWO,FIST]", "logger=[]", "trainer.accelerator=cpu", "model=landmarks"]
     small += ["train_hyperparams.passes=2", "train_hyperparams.batch_size=32", "trainer.precision=32-true"]
-    # A compiled network drops out the same units only so.
-    monkeypatch.setattr("torch._inductor.config.fallback_random", True)
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    # A compiled network drops out the same units only by fallback_random.
+    with torch._inductor.config.patch(fallback_random=True), initialize_config_dir(str(CONF), version_base="1.3"):
         plain, compiled = (
             trained(compose("config", [*small, f"trainer.compile={how}"])) for how in ("null", "default")
         )

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from torch import nn
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.errors import UserError
 from static_gesture_classification.training.checkpoint import Network, build_network
+from static_gesture_classification.training.models import efficientnet_lite
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 INPUTS = {
@@ -115,3 +117,15 @@ def test_weights_that_cannot_be_downloaded_are_named_with_a_way_out(
     )
     assert way_out in done.stdout, done.stderr
     assert "model=efficientnet_lite0" in done.stdout
+
+
+def test_after_an_epoch_of_a_few_steps_efficientnet_lite_validates_with_the_statistics_of_its_own_crops() -> None:
+    network, _ = efficientnet_lite.backbone("efficientnet_lite0", pretrained=False)
+    first = next(module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].mean((0, 2, 3))))
+    crops = torch.rand(2, 3, 32, 32) + 3
+    with torch.no_grad():
+        for _ in range(40):
+            network.train()(crops)
+    torch.testing.assert_close(first.running_mean, seen[0], rtol=0.05, atol=1e-3)

@@ -250,7 +250,7 @@ def keep(
     if sessions:
         say(f"the samples are in {', '.join(map(str, sessions))}, for later trainings")
     _tell_namesakes(namesakes, settings)
-    checkpoint, source = (shlex.quote(f"{name}={value}") for name, value in _used(added, settings).items())
+    checkpoint, source = (shlex.quote(f"{name}={value}") for name, value in _describe_use(added, settings).items())
     next_steps(
         {
             "try it": f"gestures live {checkpoint} {source}",
@@ -274,7 +274,7 @@ def _tell_forgotten(added: Start) -> None:
         )
 
 
-def _used(added: Start, settings: AddSettings) -> dict[str, object]:
+def _describe_use(added: Start, settings: AddSettings) -> dict[str, object]:
     return {"checkpoint": added.path, "source": settings.source}
 
 

@@ -12,7 +12,7 @@ from static_gesture_classification.arrays import Doubles
 from static_gesture_classification.synthetic.fitting import FittedHand, pose_variant
 from static_gesture_classification.synthetic.poses import PoseBook, read_poses
 from static_gesture_classification.synthetic.scenes import draw_hand, photograph
-from static_gesture_classification.synthetic.seen_points import seen
+from static_gesture_classification.synthetic.seen_points import as_seen
 from static_gesture_classification.synthetic.subjects import draw_subject
 
 PHOTO_SIZE = 192  # pixels of a picture
@@ -34,7 +34,7 @@ def pose_hands(
         UserError: the gesture has no poses, or impossible ones.
     """
     book = read_poses(poses, [gesture], [gesture, *vocabulary])
-    return seen(np.stack([_pose(book, gesture, [seed, number]) for number in range(count)])).astype(np.float32)
+    return as_seen(np.stack([_pose(book, gesture, [seed, number]) for number in range(count)])).astype(np.float32)
 
 
 def pose_variants(

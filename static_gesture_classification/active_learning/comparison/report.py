@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.table import Column
 from rich.text import Text
 from typing_extensions import TypedDict
 
@@ -26,7 +25,15 @@ from static_gesture_classification.evaluation.metrics import Interval
 from static_gesture_classification.evaluation.paired_comparison import Change, unit_noun
 from static_gesture_classification.evaluation.resampling_units import PICTURE, SESSION, describe_units
 from static_gesture_classification.file_data import read_json
-from static_gesture_classification.terminal import Table, note, say, show_heading, show_table
+from static_gesture_classification.terminal import (
+    Table,
+    note,
+    number_columns,
+    say,
+    show_heading,
+    show_table,
+    text_columns,
+)
 
 JSON, FIGURE = "comparison.json", "comparison.png"
 CHANGED = "changed.csv"
@@ -181,8 +188,8 @@ def gesture_change_table(changed: Change) -> Table:
     noun = unit_noun(changed.interval.unit)
     alone = noun == "samples"
     samples = "samples" if alone else f"samples\nof {noun}"
-    columns = map(_right, (samples, "before", "after", "change", heading(changed.interval), "lost,\ngained"))
-    shown = Table(_left("gesture"), *columns, _left(""))
+    columns = number_columns(samples, "before", "after", "change", heading(changed.interval), "lost,\ngained")
+    shown = Table(*text_columns("gesture"), *columns, *text_columns(""))
     rows = changed.gestures[changed.gestures["support"] > 0].sort_values("difference", kind="stable")
     for gesture, row in rows.iterrows():
         count = f"{row['support']:,}" + ("" if alone else f" of {row['people']:,}")
@@ -196,7 +203,7 @@ def gesture_change_table(changed: Change) -> Table:
 def pair_change_table(scores: ComparisonScores, by_plan: bool) -> Table:
     """The pairs before and after."""
     title = "errors of the planned pairs" if by_plan else "commonest errors of before (there is no plan)"
-    columns = (_left("gesture"), _left("taken for"), *map(_right, ("samples", "before", "after", "fixed", "new")))
+    columns = (*text_columns("gesture", "taken for"), *number_columns("samples", "before", "after", "fixed", "new"))
     shown = Table(*columns, title=title)
     for row in scores.pairs.to_dict("records"):
         errors = [f"{row[f'errors_{when}']:,} ({row[f'rate_{when}']:.1%})" for when in ("before", "after")]
@@ -215,8 +222,8 @@ def pair_change_table(scores: ComparisonScores, by_plan: bool) -> Table:
 
 def source_change_table(scores: ComparisonScores) -> Table:
     """Weighted F1 of each source before and after."""
-    columns = map(_right, ("samples", "before", "after", "change", heading(scores.change.interval)))
-    shown = Table(_left("source"), *columns)
+    columns = number_columns("samples", "before", "after", "change", heading(scores.change.interval))
+    shown = Table(*text_columns("source"), *columns)
     for row in scores.sources.to_dict("records"):
         numbers = (f"{row['before']:.3f}", f"{row['after']:.3f}", f"{row['difference']:+.3f}")
         shown.add_row(str(row["source"]), f"{row['samples']:,}", *numbers, f"{row['low']:+.3f} to {row['high']:+.3f}")
@@ -303,11 +310,3 @@ def _plain(axes: Axes) -> None:
 
 def _other(mistaken_for: Any) -> str:
     return ANYTHING if pd.isna(mistaken_for) else str(mistaken_for)
-
-
-def _left(name: str) -> Column:
-    return Column(name, no_wrap=True)
-
-
-def _right(name: str) -> Column:
-    return Column(name, justify="right", no_wrap=True)

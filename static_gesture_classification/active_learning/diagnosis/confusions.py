@@ -39,7 +39,7 @@ from static_gesture_classification.evaluation.predictions import Predictions, re
 from static_gesture_classification.evaluation.resampling_units import unknown_subjects_note
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.settings import At, Settings
-from static_gesture_classification.terminal import Table, note, say, show_table
+from static_gesture_classification.terminal import Table, note, number_columns, say, show_table, text_columns
 
 CONFUSIONS_VERSION = 2
 
@@ -195,9 +195,9 @@ def show_confusions(confusions: Confusions, rows: int) -> None:
 
 def errors_table(errors: Sequence[ErrorPair], taken_for: str | None) -> Table:
     """Pairs as a table; without a heading `taken_for`, that column is left out."""
-    headings = [Column(name, no_wrap=True) for name in ("gesture", taken_for) if name]
+    headings = text_columns(*filter(None, ("gesture", taken_for)))
     interval = "interval (too narrow)" if any(error.interval.unknown for error in errors) else "interval"
-    numbers = [Column(name, justify="right", no_wrap=True) for name in ("samples", "rate", interval, "F1 at stake")]
+    numbers = number_columns("samples", "rate", interval, "F1 at stake")
     table = Table(*headings, *numbers, Column("where", ratio=1))
     for error in errors:
         low, high = error.interval.low, error.interval.high

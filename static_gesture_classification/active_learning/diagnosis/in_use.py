@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Column
-
 from static_gesture_classification.sources.recorded import Session, readable_sessions
 from static_gesture_classification.sources.source import folders_in
-from static_gesture_classification.terminal import Table, in_number, say, show_table
+from static_gesture_classification.terminal import Table, in_number, number_columns, say, show_table, text_columns
 
 IN_USE = "in_use"  # of the source in the configuration
 
@@ -66,8 +64,8 @@ def show_errors_in_use(errors: Sequence[ErrorInUse], rows: int) -> None:
     if not errors:
         return
     say(f"caught in use: {sum(error.pictures for error in errors):,} pictures of errors; they are no part of val")
-    numbers = [Column(name, justify="right", no_wrap=True) for name in ("caught", "pictures", "people")]
-    names = [Column(name, no_wrap=True) for name in ("gesture", "taken for")]
+    numbers = number_columns("caught", "pictures", "people")
+    names = text_columns("gesture", "taken for")
     table = Table(*names, *numbers)
     for error in errors[:rows]:
         people = f"{error.subjects:,}" if error.subjects else "unknown"

@@ -14,6 +14,7 @@ import pandas as pd
 
 from static_gesture_classification.active_learning.mining.pool_images import file_and_frame, read_pictures
 from static_gesture_classification.detection.detector import Detector, DetectorSettings
+from static_gesture_classification.file_state import file_state
 from static_gesture_classification.images import PIXELS_VERSION, UnreadableImageError, image_header
 from static_gesture_classification.preparation.cutting import cut_hands, cutting_code
 from static_gesture_classification.preparation.geometry import crop_square
@@ -64,11 +65,7 @@ def hand_keys(samples: pd.DataFrame, seen: Callable[[Any], bytes]) -> list[bytes
 
 
 def _state(path: str) -> tuple[int, int]:
-    try:
-        status = file_and_frame(Path(path))[0].stat()
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
+    return file_state(file_and_frame(Path(path))[0])
 
 
 def read_inputs(

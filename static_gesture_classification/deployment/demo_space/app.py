@@ -72,7 +72,7 @@ class Page:
         if image is None:
             return None, []
         hands = self.predictor.predict(image)
-        return drawn(image, hands), rows_of(hands, self.predictor.vocabulary.names)
+        return draw_hands(image, hands), rows_of(hands, self.predictor.vocabulary.names)
 
     def build(self) -> gradio.Blocks:
         """The page's parts."""
@@ -107,7 +107,7 @@ def rows_of(hands: Sequence[RecognisedHand], names: Sequence[str], most: int = 3
     ]
 
 
-def drawn(image: np.ndarray, hands: Sequence[RecognisedHand]) -> np.ndarray:
+def draw_hands(image: np.ndarray, hands: Sequence[RecognisedHand]) -> np.ndarray:
     """The picture with the hands' points, boxes, numbers, gestures and probabilities."""
     picture = Image.fromarray(image).convert("RGB")
     drawing, unit = ImageDraw.Draw(picture), max(1.0, max(image.shape[:2]) / 640)

@@ -31,6 +31,7 @@ from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.detection.hands import HandDetector, HandSettings
 from static_gesture_classification.detection.model_file import model_file
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.file_state import bytes_in
 from static_gesture_classification.inference.onnx_classifier import SUFFIX, load_onnx
 from static_gesture_classification.inference.recogniser_folder import FINDER, MODEL, write_finder
 from static_gesture_classification.settings import Settings
@@ -90,8 +91,7 @@ def main(config: DictConfig) -> None:
     """Write the folder."""
     settings = DemoSpaceSettings.from_config(config)
     write_folder(settings)
-    size = sum(path.stat().st_size for path in settings.output.rglob("*") if path.is_file())
-    say(f"{settings.output}: {decimal(size)}. To try it in an environment of its own:")
+    say(f"{settings.output}: {decimal(bytes_in(settings.output))}. To try it in an environment of its own:")
     say(f"cd {settings.output}")
     say("python3 -m venv .venv; .venv/bin/pip install -r requirements.txt; .venv/bin/python app.py")
 
@@ -159,7 +159,7 @@ def space_readme(settings: DemoSpaceSettings) -> str:
     header = SpaceCardData(
         title=settings.title,
         sdk="gradio",
-        sdk_version=pinned("gradio"),
+        sdk_version=pin("gradio"),
         python_version="3.12",
         app_file="app.py",
         license=settings.licence,
@@ -170,7 +170,7 @@ def space_readme(settings: DemoSpaceSettings) -> str:
     return f"---\n{header.to_yaml().strip()}\n---\n\n{text}"
 
 
-def pinned(name: str) -> str:
+def pin(name: str) -> str:
     """The version of a package in the folder's requirements."""
     lines = (HERE / "requirements.txt").read_text(encoding="utf-8").split()
     return next(line.partition("==")[2] for line in lines if line.startswith(f"{name}=="))

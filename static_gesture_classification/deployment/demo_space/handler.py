@@ -72,7 +72,7 @@ def input_picture(given: Any) -> np.ndarray:
     if isinstance(given, Image.Image):
         return np.asarray(ImageOps.exif_transpose(given).convert("RGB"))
     if isinstance(given, str):
-        given = decoded(given)
+        given = decode_base64(given)
     if not isinstance(given, bytes | bytearray) or not given:
         raise ValueError("there is no picture in the request: send {'inputs': IMAGE}, its bytes in base64")
     if len(given) > LARGEST_PICTURE:
@@ -83,7 +83,7 @@ def input_picture(given: Any) -> np.ndarray:
         raise ValueError(f"the picture cannot be read: {error}") from None
 
 
-def decoded(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
     """The bytes of a text in base64, which may be a data URL."""
     try:
         return base64.b64decode(text.rpartition("base64,")[2], validate=True)

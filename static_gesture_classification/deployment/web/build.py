@@ -31,7 +31,7 @@ from rich.filesize import decimal
 from static_gesture_classification.atomic_files import copy_file, write_text
 from static_gesture_classification.configuration import entry_point
 from static_gesture_classification.deployment.own_folder import require_own
-from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, portable
+from static_gesture_classification.deployment.web.portable_network import PortableNetwork, check_portable, make_portable
 from static_gesture_classification.detection.detector import DetectorSettings
 from static_gesture_classification.detection.hands import HandSettings
 from static_gesture_classification.detection.model_file import model_file
@@ -40,6 +40,7 @@ from static_gesture_classification.downloads.disk_space import require_free_disk
 from static_gesture_classification.downloads.transfer import RemoteFile, fetch
 from static_gesture_classification.downloads.unpacking import open_archive, unpack
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.file_state import bytes_in
 from static_gesture_classification.settings import At, Settings
 from static_gesture_classification.synthetic.any_pose import AnyPose
 from static_gesture_classification.synthetic.poses import PoseBook
@@ -101,13 +102,13 @@ def main(config: DictConfig) -> None:
     """Build the page."""
     settings = WebSettings.from_config(config)
     require_own(settings.output, NETWORK_FILE, "web.output")
-    network = portable(load_classifier(settings.checkpoint, for_use=True), settings.checkpoint)
+    network = make_portable(load_classifier(settings.checkpoint, for_use=True), settings.checkpoint)
     points = hands_to_compare(settings.seed)
     difference = check_portable(network, points, settings.checkpoint)
     finder = finder_settings(settings.detector)
     write_web_page(settings, network, points, finder)
-    size = sum(path.stat().st_size for path in settings.output.rglob("*") if path.is_file())
-    say(f"{settings.output}: {decimal(size)}; its network differs from the checkpoint by at most {difference:.1g}")
+    size = decimal(bytes_in(settings.output))
+    say(f"{settings.output}: {size}; its network differs from the checkpoint by at most {difference:.1g}")
     say(f"To see it: python -m http.server --bind 127.0.0.1 --directory {settings.output} 8000")
     say("Then open http://127.0.0.1:8000. On a server of your own it needs https, without which there is no camera.")
 

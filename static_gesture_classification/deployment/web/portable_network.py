@@ -94,7 +94,7 @@ class PortableNetwork:
         }
 
 
-def portable(classifier: Classifier, checkpoint: Path) -> PortableNetwork:
+def make_portable(classifier: Classifier, checkpoint: Path) -> PortableNetwork:
     """The layers of a classifier; `checkpoint` is for messages.
 
     Raises:
@@ -151,7 +151,7 @@ def layers_of(modules: Sequence[nn.Module]) -> tuple[Layer, ...]:
             layers[-1] = Layer(layers[-1].weights, layers[-1].bias, relu=True)
         elif not isinstance(module, nn.Dropout):  # which does nothing outside training
             raise NotImplementedError(type(module).__name__)
-    return tuple(Layer(rounded(each.weights), rounded(each.bias), each.relu) for each in layers)
+    return tuple(Layer(round_numbers(each.weights), round_numbers(each.bias), each.relu) for each in layers)
 
 
 def norm_of(norm: nn.BatchNorm1d) -> tuple[np.ndarray, np.ndarray]:
@@ -170,6 +170,6 @@ def array_of(tensor: torch.Tensor | None) -> np.ndarray:
     return tensor.detach().cpu().double().numpy()
 
 
-def rounded(numbers: np.ndarray) -> np.ndarray:
+def round_numbers(numbers: np.ndarray) -> np.ndarray:
     """Numbers as the file holds them."""
     return numbers.astype(np.float32).astype(np.float64)

@@ -56,7 +56,7 @@ class PushedCamera(Camera):
                 waiting, self._waiting = self._waiting, None
             if waiting is None:
                 return None
-            image = _decoded(waiting[1])
+            image = _decode(waiting[1])
             if image is not None:
                 self._numbers.append((self._read, waiting[0]))
                 self._read += 1
@@ -74,7 +74,7 @@ class PushedCamera(Camera):
         self.end()
 
 
-def _decoded(data: bytes) -> np.ndarray | None:
+def _decode(data: bytes) -> np.ndarray | None:
     try:
         header = read_header(data)
         if not header.is_jpeg or header.width * header.height > _MOST_PIXELS:

@@ -77,7 +77,7 @@ def embeddings_of_points(classifier: AnyClassifier, folder: Path, most: int, see
     rows = np.flatnonzero((samples["split"] == "train").to_numpy() & np.isfinite(points).all(axis=(1, 2)))
     if not len(rows):
         raise DataError(f"{folder} has no training samples with landmarks")
-    return classifier.predict(points[draw_rows(rows, most, seed)])[1]
+    return classifier.predict(points[take_some(rows, most, seed)])[1]
 
 
 def read_stored_embeddings(
@@ -99,9 +99,9 @@ def read_stored_embeddings(
             f"{folder} keeps no embeddings of {checkpoint}; the quick loop with retrain.method=head keeps those of the "
             "checkpoint that it starts from"
         )
-    return store.embeddings[draw_rows(np.arange(len(store)), most, seed)].astype(np.float32)
+    return store.embeddings[take_some(np.arange(len(store)), most, seed)].astype(np.float32)
 
 
-def draw_rows(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+def take_some(rows: np.ndarray, most: int, seed: int) -> np.ndarray:
     """Draw at most `most` of the rows, int (n,), in their order; equal seeds draw equal rows."""
     return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))

@@ -133,7 +133,7 @@ def _draw_recording(
 
 
 def _draw_watching(canvas: Canvas, recorder: Recorder, state: Watching, sight: Sight | None, figures: Figures) -> None:
-    header(canvas, wording.NO_GESTURE, f"{state.seconds_left:.0f} s left")
+    header(canvas, wording.WITHOUT_GESTURE, f"{state.seconds_left:.0f} s left")
     _view(canvas, recorder, sight, figures)
     if recorder.now - state.flash < wording.FLASH_SECONDS:
         canvas.frame(0, HEADER, VIEW[0], HEADER + VIEW[1], WARNING, 6)

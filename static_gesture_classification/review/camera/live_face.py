@@ -47,8 +47,8 @@ def _state(watch: Watch, figures: Figures) -> dict[str, Any]:
     return {
         "screen": "live",
         "looks": True,
-        "hands": [_drawn(watch, hand) for hand in watch.hands],
-        "list": [_listed(watch, hand) for hand in watch.hands[:SHOWN_HANDS]],
+        "hands": [_hand_over_picture(watch, hand) for hand in watch.hands],
+        "list": [_hand_in_list(watch, hand) for hand in watch.hands[:SHOWN_HANDS]],
         "begun": [[event.gesture, round(event.score, 2), round(event.time, 1)] for event in watch.begun],
         "catching": catcher.on,
         "seconds": catcher.settings.catch_seconds,
@@ -64,14 +64,14 @@ def _state(watch: Watch, figures: Figures) -> dict[str, Any]:
     }
 
 
-def _drawn(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
+def _hand_over_picture(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
     name = watch.predictor.vocabulary.names[int(hand.smoothed.argmax())]
     found = hand.latest.hand
     kind = Tone.GOOD if hand.gesture else Tone.OTHER
     return {**outline(found.box, found.landmarks), "label": f"{name} {hand.score:.0%}", "kind": kind}
 
 
-def _listed(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
+def _hand_in_list(watch: Watch, hand: FollowedHand) -> dict[str, Any]:
     names = watch.predictor.vocabulary.names
     likeliest = np.argsort(-hand.smoothed)[:LIKELIEST]
     side = hand.latest.hand.hand

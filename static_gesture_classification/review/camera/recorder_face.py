@@ -85,7 +85,7 @@ class RecorderFace:
         watching = isinstance(state, Watching)
         return {
             "screen": "recording",
-            "title": wording.NO_GESTURE if watching else current.job.title,
+            "title": wording.WITHOUT_GESTURE if watching else current.job.title,
             "kept": len(current.kept),
             "count": None if watching else current.job.count,
             "alarms": str(state.watched.rate) if isinstance(state, Watching) else None,

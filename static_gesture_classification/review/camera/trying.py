@@ -117,7 +117,7 @@ class Trial:
             path.write_bytes(data)
             begun = time.perf_counter()
             try:
-                pictures = [self._look_at_frame(frame) for frame in _sampled(VideoFrames(path))]
+                pictures = [self._look_at_frame(frame) for frame in _sample_frames(VideoFrames(path))]
             except DataError:
                 raise DataError(f"this is neither a picture nor a video that can be read ({why_no_picture})") from None
             rate = len(pictures) / max(time.perf_counter() - begun, 1e-6)
@@ -139,10 +139,10 @@ class Trial:
             "name": name,
             "address": _as_address(image, shown),
             "size": [image.shape[1], image.shape[0]],
-            "hands": [self._described(each) for each in hands],
+            "hands": [self._describe(each) for each in hands],
         }
 
-    def _described(self, hand: RecognisedHand) -> dict[str, Any]:
+    def _describe(self, hand: RecognisedHand) -> dict[str, Any]:
         assert self._predictor is not None
         names = self._predictor[2].vocabulary.names
         likeliest = np.argsort(-hand.probabilities)[:LIKELIEST]
@@ -175,7 +175,7 @@ def catching(settings: LiveSettings, elsewhere: bool) -> LiveSettings:
     return settings.model_copy(update={"recording": settings.recording.model_copy(update={"storage": storage})})
 
 
-def _sampled(film: VideoFrames) -> Iterator[Frame]:
+def _sample_frames(film: VideoFrames) -> Iterator[Frame]:
     """At most `SAMPLED` frames of a video, evenly spaced."""
     step = max(1, -(-min(film.total, LONGEST_FILM) // SAMPLED))
     for frame in itertools.islice(film, LONGEST_FILM):

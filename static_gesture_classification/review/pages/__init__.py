@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from static_gesture_classification.review.page import Page
+from static_gesture_classification.review.frame import Page
 from static_gesture_classification.review.pages import (
     add,
     checkpoints,

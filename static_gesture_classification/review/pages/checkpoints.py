@@ -21,7 +21,7 @@ from static_gesture_classification.review.pages import onnx_panel
 from static_gesture_classification.review.pages.dashboards import STYLE
 from static_gesture_classification.review.pages.epoch_scores import SCORES, scores_html
 from static_gesture_classification.review.pages.promotion import Promotion, sentence
-from static_gesture_classification.review.pages.runs import HEADER
+from static_gesture_classification.review.pages.runs import HEADER, LOOK, NUMBER, RUN, SCORE, TEXT
 from static_gesture_classification.review.pages.runs import STYLE as TABLE_STYLE
 from static_gesture_classification.review.review import Review
 from static_gesture_classification.terminal import in_number
@@ -30,18 +30,10 @@ from static_gesture_classification.workspace import Workspace
 
 PER_PAGE = 15
 MOST_INTERVALS = 60  # rows, the newest ones
-NUMBER = {"align": "right", "sortable": True}
-TEXT = {"align": "left", "sortable": True}
 COLUMNS: tuple[dict[str, Any], ...] = (
     {"name": "run", "label": "Run", "field": "run", **TEXT},
     {"name": "epoch", "label": "Epoch", "field": "epoch", **NUMBER},
-    {
-        "name": "score",
-        "label": "Weighted F1 on val",
-        "field": "score",
-        ":format": "v => v?.toFixed(4) ?? '-'",
-        **NUMBER,
-    },
+    {"name": "score", "label": "Weighted F1 on val", "field": "score", **SCORE},
     {"name": "interval", "label": "95 % interval", "field": "interval", "align": "left"},
     {"name": "used", "label": "In use", "field": "used", **TEXT},
     {"name": "written", "label": "Written", "field": "written", **TEXT},
@@ -57,7 +49,6 @@ BUTTONS = """
   :aria-label="'ONNX file and model card of epoch ' + props.row.epoch + ' of ' + props.row.run" />
 """
 ACTIONS = f'<q-td :props="props">{BUTTONS}</q-td>'
-RUN = '<q-td :props="props"><a :href="props.row.address">{{ props.value }}</a></q-td>'
 CARD = f"""
 <div class="q-pa-xs col-12"><q-card flat bordered class="q-pa-sm">
   <div><a :href="props.row.address" class="text-weight-medium">{{{{ props.row.run }}}}</a>, epoch
@@ -151,7 +142,7 @@ class CheckpointsPage:
         search = ui.input("Search", value=frame.query("run")).props('outlined dense clearable type="search"')
         search.props('aria-label="Search in all columns"').classes("w-full max-w-md")
         table = ui.table(rows=rows, columns=list(COLUMNS), row_key="name", pagination={"rowsPerPage": PER_PAGE})
-        table.classes("w-full runs").props('flat bordered dense binary-state-sort :grid="Quasar.Screen.lt.sm"')
+        table.classes("w-full runs").props(LOOK)
         for name, slot in {
             "body-cell-actions": ACTIONS,
             "body-cell-run": RUN,

@@ -180,7 +180,7 @@ class Verdict:
             ui.spinner()
             ui.label("Both are looking at val ...")
         try:
-            result = await frame.in_thread(compared, self.review, before, after)
+            result = await frame.in_thread(compare_runs, self.review, before, after)
         except UserError as error:
             self.place.clear()
             with self.place:
@@ -193,7 +193,7 @@ class Verdict:
             self.button.enable()
 
 
-def compared(review: Review, before: KnownRun, after: KnownRun) -> Comparison:
+def compare_runs(review: Review, before: KnownRun, after: KnownRun) -> Comparison:
     """Compare two runs on val of the later one's workspace. Raises `UserError` where they cannot be compared."""
     usual = CompareSettings.from_config(review.config)
     chosen = usual.at(review.quick) if after.is_quick else usual

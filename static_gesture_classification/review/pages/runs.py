@@ -20,30 +20,27 @@ IDLE_SECONDS = 10.0  # while nothing does: a terminal may start a training
 PER_PAGE = 25
 TRAINING = {"train", "retrain", "loop", "repro", "record"}  # commands that begin runs
 NUMBER = {"align": "right", "sortable": True}
+TEXT = {"align": "left", "sortable": True}
+SCORE = {":format": "v => v?.toFixed(4) ?? '-'", **NUMBER}
 COLUMNS: tuple[dict[str, Any], ...] = (
-    {"name": "run", "label": "Run", "field": "run", "align": "left", "sortable": True},
-    {
-        "name": "created",
-        "label": "Created",
-        "field": "created",
-        "align": "left",
-        "sortable": True,
-    },
-    {"name": "status", "label": "Status", "field": "status", "align": "left", "sortable": True},
-    {"name": "score", "label": "Max weighted F1", "field": "score", ":format": "v => v?.toFixed(4) ?? '-'", **NUMBER},
+    {"name": "run", "label": "Run", "field": "run", **TEXT},
+    {"name": "created", "label": "Created", "field": "created", **TEXT},
+    {"name": "status", "label": "Status", "field": "status", **TEXT},
+    {"name": "score", "label": "Max weighted F1", "field": "score", **SCORE},
     {"name": "best", "label": "Best epoch", "field": "best", ":format": "v => v ?? '-'", **NUMBER},
     {"name": "epochs", "label": "Epochs", "field": "epochs", **NUMBER},
-    {"name": "model", "label": "Model", "field": "model", "align": "left", "sortable": True},
-    {"name": "tags", "label": "Tags", "field": "tags", "align": "left", "sortable": True},
-    {"name": "data", "label": "Data version", "field": "data", "align": "left", "sortable": True},
+    {"name": "model", "label": "Model", "field": "model", **TEXT},
+    {"name": "tags", "label": "Tags", "field": "tags", **TEXT},
+    {"name": "data", "label": "Data version", "field": "data", **TEXT},
     {"name": "seconds", "label": "Running time", "field": "seconds", ":format": "(v, row) => row.time", **NUMBER},
-    {"name": "owner", "label": "Owner", "field": "owner", "align": "left", "sortable": True},
+    {"name": "owner", "label": "Owner", "field": "owner", **TEXT},
 )
 # Names are sorted by a button, so that the keyboard can; Quasar's own header is for the mouse alone.
 HEADER = """
 <q-th :props="props"><button type="button" class="sort" @keydown.enter.stop.prevent="props.sort(props.col)"
   @keydown.space.stop.prevent="props.sort(props.col)">{{ props.col.label }}</button></q-th>
 """
+LOOK = 'flat bordered dense binary-state-sort :grid="Quasar.Screen.lt.sm"'
 CHECK_ALL = '<q-checkbox v-model="props.selected" aria-label="Choose all runs that are shown" />'
 CHECK = """<q-checkbox v-model="props.selected" :aria-label="'Choose ' + props.row.run" />"""
 RUN = '<q-td :props="props"><a :href="props.row.address">{{ props.value }}</a></q-td>'
@@ -129,7 +126,7 @@ class RunsTable:
         table = ui.table(
             rows=self.rows, columns=list(COLUMNS), row_key="name", selection="multiple", pagination=pagination
         )
-        table.classes("w-full runs").props('flat bordered dense binary-state-sort :grid="Quasar.Screen.lt.sm"')
+        table.classes("w-full runs").props(LOOK)
         for name, slot in {
             "header-cell": HEADER,
             "header-selection": CHECK_ALL,
