@@ -27,7 +27,7 @@ from static_gesture_classification.gestures import NO_HAND
 from static_gesture_classification.inference.frames import Frame, Frames, frames
 from static_gesture_classification.inference.predictor import Predictor, RecognisedHand
 from static_gesture_classification.settings import Settings
-from static_gesture_classification.terminal import Table, say, show_table, track
+from static_gesture_classification.terminal import Table, in_number, say, show_table, track
 from static_gesture_classification.training import hardware
 from static_gesture_classification.training.settings import TrainerSettings
 
@@ -169,9 +169,9 @@ def show_recognition(outcome: Recognition, output: Path) -> None:
         table.add_row(gesture, f"{count:,}")
     if outcome.gestures:
         show_table(table)
-    unit = "frames" if outcome.is_video else "images"
+    looked_at = in_number(outcome.looked_at, "frame" if outcome.is_video else "image")
     lines = [
-        f"{sum(outcome.gestures.values()):,} hands in {outcome.looked_at:,} {unit}; no hand in "
+        f"{in_number(sum(outcome.gestures.values()), 'hand')} in {looked_at}; no hand in "
         f"{len(outcome.no_hand):,}; {1000 * statistics.median(outcome.seconds):.0f} ms each in the median",
         *(f"not read: {name}: {reason}" for name, reason in outcome.unread[:10]),
         *([f"... and {len(outcome.unread) - 10:,} more"] if len(outcome.unread) > 10 else []),

@@ -110,14 +110,6 @@ class Ranks:
         """How many machines take part."""
         return self.world // self.local_world
 
-    def own_share(self, count: int) -> slice:
-        """This rank's consecutive share of `count` things; shares differ by one at most, and nothing is in two.
-
-        >>> [Ranks(rank, 3).own_share(7) for rank in range(3)]
-        [slice(0, 2, None), slice(2, 4, None), slice(4, 7, None)]
-        """
-        return slice(count * self.rank // self.world, count * (self.rank + 1) // self.world)
-
     def decide(self, make: Callable[[], _Made]) -> _Made:
         """What rank 0 makes, for all; the others wait."""
         made: list[Any] = [make() if self.is_first else None]
