@@ -414,8 +414,9 @@ def draw(costs: dict[str, list[Cost]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(9, 6), layout="constrained")
-    for name, own in costs.items():
-        axes.plot([c.hands for c in own], [c.processor for c in own], marker="o", label=STAGES[name].about)
+    for number, (name, own) in enumerate(costs.items()):
+        look = "o-" if number < 10 else "s--"  # there are ten colours
+        axes.plot([c.hands for c in own], [c.processor for c in own], look, label=STAGES[name].about)
     axes.plot([25_000, HAGRID], [1, HAGRID / 25_000], color="grey", linestyle=":", label="linear")
     axes.set(xscale="log", yscale="log", xlabel="hands", ylabel="processor seconds")
     axes.set_title("How costs grow with the number of hands")

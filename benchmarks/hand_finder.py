@@ -21,7 +21,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -52,8 +52,7 @@ AS_THEIRS = (
     "detector.look_into_hands=true",
 )
 OURS_AS_THEIRS = f"{OURS}, {' '.join(AS_THEIRS)}"
-PHOTOGRAPHS = 500  # of which every third is timed
-PASSES = 3
+PHOTOGRAPHS = 500
 SAME = 0.3  # intersection over union of one hand, found twice
 NEAR = 0.02  # mean distance of landmarks as a share of the hand's size
 VIDEO = "detector.running_mode=video"
@@ -87,12 +86,12 @@ NOTES = (
     "model, and two, four or eight hands at once take as long for each hand. Two threads halve both.\n\n"
     "- **Two threads** where a process has two cores for itself; one in worker processes (`OMP_NUM_THREADS=1`, which "
     "joblib and Ray set for them) and in mining, which looks at as many pictures at once as there are cores. Where the "
-    "second core is free, a photograph takes 6.8 ms (95th percentile 13.3; last table), and took 10.4 (18.6) with one. "
-    "On a machine with a load of 5, as 500 photographs by turns: 16.6 for 15.7 ms with one, 95th percentile 50.5 for "
-    "69.4; a frame of the video 6.2 for 5.5, 95th percentile 21.9 for 25.5. Beside a busy program 20.2 for 20.7 and 33 "
-    "for 35, beside two 51 for 66 and 113 for 146. So they gain much where a core is free, cut the tail where none is, "
-    "and cost a frame 0.7 ms there. Processor time grows by a seventh: the threads wait busily for each other. More "
-    "than two threads cannot be told on two cores.\n"
+    "second core is free, a photograph takes 6.8 ms (95th percentile 13.3: last table, when the machine was nearly "
+    "idle); with one thread it took 10.4 (18.6), and MediaPipe 11.8 (17.2), on the same machine, quiet, on 27 "
+    "November: 0.58 (0.77) of its time. Where both cores are taken they gain nothing: the first two tables are of a "
+    "machine with a load of 5, and with a load of 8 the least of four passes over 40 photographs was 13.2 ms for 11.5 "
+    "with one thread (a frame of the video 5.6 for 5.3), but the tail is mostly shorter. Processor time grows by a "
+    "seventh, since the threads wait busily for each other. More than two threads cannot be told on two cores.\n"
     "- **Parity** had fallen from 98.4 % to 96.6 % by two things that MediaPipe does not do, not by how palms are "
     "cut out: unsure hands get a further look (`second_look.sure`), and a palm inside a hand that was found is "
     "not looked at (`look_into_hands`). On 500 photographs 97.9 % without the first, 98.3 % without both. Two "
@@ -161,14 +160,14 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else PHOTOGRAPHS
     photographs = evenly(photographs_of(real_samples()), count)
     some = photographs[::3]
-    times, found = looked_at(photographs, some)
+    times, found = looked_at(photographs)
     with detector(OURS, *AS_THEIRS) as alike:
         found[OURS_AS_THEIRS] = [alike.detect(image) for image in pictures(photographs)]
     for who, hands in found.items():
         for photograph, seen in zip(photographs, hands, strict=True):
             photograph.found[who] = seen
     with finders(*ONE_LOOK) as looking:
-        times.append(compared("one image, one look", lambda: pictures(photographs[::6]), looking))
+        times.append(compared("one image, one look", pictures(some), looking))
     of_video, in_video = followed()
     times += of_video
     for others in (1, 2):
@@ -197,21 +196,18 @@ def finders(*overrides: str, camera: tuple[int, int] = (0, 0)) -> Iterator[dict[
         yield made
 
 
-def looked_at(photographs: Sequence[Photograph], some: Sequence[Photograph]) -> tuple[list[Times], Found]:
-    """What is found in all photographs, and times of some and of these by size.
+def looked_at(photographs: Sequence[Photograph]) -> tuple[list[Times], Found]:
+    """Times of all photographs and of those by size, and what was found in them.
 
     Raises:
         AssertionError: one thread finds something else than two.
     """
     found: Found = {}
     with finders() as looking:
-        for image in pictures(photographs):
-            for who, each in looking.items():
-                found.setdefault(who, []).append(each.detect(image))
-        whole = compared("one image", lambda: pictures(some), looking, PASSES)
+        whole = compared("one image", pictures(photographs), looking, found)
     for hands, by_one in zip(found[OURS], found.pop(ALONE_THREAD), strict=True):
         assert [*map(digits, hands)] == [*map(digits, by_one)], "another number of threads finds other hands"
-    small = np.array([photograph.close_up for photograph in some])
+    small = np.array([photograph.close_up for photograph in photographs])
     return [whole, whole.part("of these, 100 x 100 pixels", small), whole.part("of these, larger", ~small)], found
 
 
@@ -230,37 +226,20 @@ def pictures(photographs: Sequence[Photograph]) -> Iterator[np.ndarray]:
 
 
 def compared(
-    name: str,
-    images: Callable[[], Iterable[np.ndarray]],
-    looking: dict[str, Detector],
-    passes: int = 1,
-    found: Found | None = None,
+    name: str, images: Iterable[np.ndarray], looking: dict[str, Detector], found: Found | None = None
 ) -> Times:
-    """Times of detectors that take turns, of each picture the least of some passes over all.
-
-    What the first pass finds is added to `found`, under the detectors' names.
-    """
+    """Times of detectors that take turns; what they find is added to `found`, under their names."""
+    spent: dict[str, list[tuple[float, float]]] = {who: [] for who in looking}
     for each in looking.values():
         each.detect(np.zeros((480, 640, 3), np.uint8))  # loads the model
-    least: dict[str, np.ndarray] = {}
-    for number in range(passes):
-        times, hands = one_pass(images(), looking)
-        least = {who: np.minimum(spent, least.get(who, spent)) for who, spent in times.items()}
-        if found is not None and not number:
-            found.update(hands)
-    return Times(name, least)
-
-
-def one_pass(images: Iterable[np.ndarray], looking: dict[str, Detector]) -> tuple[dict[str, np.ndarray], Found]:
-    """Milliseconds of each detector (pictures, 2), and what it found."""
-    spent: dict[str, list[tuple[float, float]]] = {who: [] for who in looking}
-    found: Found = {who: [] for who in looking}
     for number, image in enumerate(images):
         for who in list(looking) if number % 2 else reversed(looking):
             passed, used = time.perf_counter(), time.process_time()
-            found[who].append(looking[who].detect(image))
+            hands = looking[who].detect(image)
             spent[who].append((1000 * (time.perf_counter() - passed), 1000 * (time.process_time() - used)))
-    return {who: np.array(each) for who, each in spent.items()}, found
+            if found is not None:
+                found.setdefault(who, []).append(hands)
+    return Times(name, {who: np.array(each) for who, each in spent.items()})
 
 
 def followed() -> tuple[list[Times], dict[str, Found]]:
@@ -270,7 +249,7 @@ def followed() -> tuple[list[Times], dict[str, Found]]:
     for name, every, theirs_every in FOLLOWING:
         found[name] = {}
         with finders(VIDEO, *(FOR_RECORDER if every else ()), camera=(every, theirs_every)) as looking:
-            times.append(compared(name, video, looking, PASSES, found[name]))
+            times.append(compared(name, video(), looking, found[name]))
     return times, found
 
 
@@ -289,9 +268,9 @@ def beside_others(others: int, photographs: Sequence[Photograph]) -> list[Times]
     name = "beside a busy program" if others == 1 else f"beside {others} busy programs"
     try:
         with finders() as looking:
-            times = [compared(f"one image, {name}", lambda: pictures(photographs), looking)]
+            times = [compared(f"one image, {name}", pictures(photographs), looking)]
         with finders(VIDEO) as looking:
-            return [*times, compared(f"video, {name}", lambda: islice(video(), 150), looking)]
+            return [*times, compared(f"video, {name}", islice(video(), 150), looking)]
     finally:
         for each in busy:
             each.kill()
@@ -372,8 +351,7 @@ def report(
         "",
         "## Time",
         "",
-        f"Milliseconds on the clock from pixels to hands, by turns; of each picture the least of {PASSES} passes over "
-        "all, so that other programs count less; one pass in the rows beside busy programs. As it ships, two threads:",
+        "Milliseconds on the clock from pixels to hands, by turns. As it ships, two threads:",
         "",
         *table(times, OURS, 0),
         "",

@@ -180,7 +180,7 @@ def report(rows: list[str], runs: list[dict[int, list[Run]]]) -> str:
         f"{machine}. `gestures landmarks` on every fourth hand of {', '.join(FOLDERS.values())}, by turns, {TURNS} "
         "times each: medians, in brackets the lowest and the highest. Photographs were in the system's memory, the "
         f"cache of landmarks was empty. The load average was {min(loads):.1f} to {max(loads):.1f}, of which the stage "
-        "makes 2: what is more lengthens the seconds on the clock, but hardly those of the processors.",
+        "makes 2: with more, seconds on the clock say little, and the last column counts.",
         "",
         "| detector, commit | hands | missed | seconds | of a fifth of these | hands a second | without the start "
         "| without it, a processor second |",

@@ -1,8 +1,10 @@
 """Candidates for near-duplicates: of each crop the few that are nearest by their descriptors.
 
-They are searched in cells around randomly drawn rows, each row in its two nearest cells: the work grows like n, not
-n^2. Memory grows by some 150 bytes a row: descriptors are read from disk where they lie there, a cell at a time, and
-large cells block by block; the rest are the numbers of cells, parties and pairs.
+They are searched in cells around randomly drawn rows, each row in its two nearest cells: the work grows like n. Only
+finding a row's cells grows like n^2, but slowly: one product for every 4,000 pairs of rows.
+
+Memory grows by some 200 bytes a row: descriptors are read from disk where they lie there, a cell at a time, and large
+cells block by block; the rest are the numbers of cells, parties and pairs.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def test_prepared_hands_that_show_the_new_gesture_or_may_are_not_learned_as_back
 def test_posed_hands_lie_where_the_hand_finder_would_place_them(monkeypatch: pytest.MonkeyPatch) -> None:
     poses = {"gestures": {"FLAT": [{"thumb": {}, "view": {}, "fingers": {"mcp": 5, "pip": 5, "dip": 5}}]}}
     placed = pose_hands(poses, "FLAT", 3, 0)
-    monkeypatch.setattr(posing, "seen", lambda joints: joints)
+    monkeypatch.setattr(posing, "as_seen", lambda joints: joints)
     joints = pose_hands(poses, "FLAT", 3, 0)
     assert placed == pytest.approx(as_seen(joints.astype(np.float64)), abs=1e-4)
     assert np.abs(placed - joints).max() > 0.005
