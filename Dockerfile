@@ -20,11 +20,11 @@ RUN useradd --create-home gestures && install --directory --owner gestures --gro
 USER gestures
 WORKDIR /project
 
-# The dependencies, by what names them alone: a change of the code does not install them again.
+# The dependencies, by what names them alone: a change of the code or the README does not install them again.
 ARG PIP_EXTRA_INDEX_URL
-COPY --chown=gestures:gestures pyproject.toml constraints.txt setup.py MANIFEST.in Makefile README.md LICENSE ./
+COPY --chown=gestures:gestures pyproject.toml constraints.txt setup.py MANIFEST.in Makefile LICENSE ./
 RUN mkdir static_gesture_classification \
-    && touch static_gesture_classification/__init__.py train_static_gestures.py record_gestures.py \
+    && touch static_gesture_classification/__init__.py train_static_gestures.py record_gestures.py README.md \
     && PIP_NO_CACHE_DIR=1 make setup
 
 # DVC works in a Git repository; a copy without .git becomes one. What COPY brings may be younger than what is installed.
