@@ -63,6 +63,7 @@ def fit_last_layer(
         begin: initial layer of the search; None: `start`.
     """
     from scipy.optimize import minimize  # takes a second
+    from threadpoolctl import threadpool_limits
 
     inputs = np.column_stack([embeddings / scale, np.ones(len(embeddings), np.float32)])
     origin = _flat(start, scale)
@@ -78,7 +79,8 @@ def fit_last_layer(
         return float(entropies + strength * ((flat - origin) ** 2).sum()), gradient
 
     first = origin if begin is None else _flat(begin, scale)
-    found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": LBFGS_STEPS})
+    with threadpool_limits(1, "blas"):  # matrices are so thin that two threads take ten times as long
+        found = minimize(loss, first, jac=True, method="L-BFGS-B", options={"maxiter": LBFGS_STEPS})
     layer = found.x.reshape(shape).astype(np.float32)
     return LastLayer(layer[:, :-1] / scale, layer[:, -1])
 

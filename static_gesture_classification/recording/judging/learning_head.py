@@ -89,10 +89,7 @@ class LearningLayer:
             self._thread.join()
 
     def _fit(self, kept: list[KeptHand]) -> None:
-        from threadpoolctl import threadpool_limits
-
-        with threadpool_limits(1):  # the other cores detect hands
-            layer = fit_layer(self.start, self.known, kept, self.strength)
+        layer = fit_layer(self.start, self.known, kept, self.strength)
         if np.isfinite(layer.weights).all() and np.isfinite(layer.bias).all():
             self.newest = LearnedLayer(layer, len(kept))
 
