@@ -14,13 +14,12 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from omegaconf import DictConfig
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field
 
-from static_gesture_classification.errors import DataError, UserError
-from static_gesture_classification.preparation.copies.shards import CopyPlace, Digest
+from static_gesture_classification.errors import UserError
+from static_gesture_classification.preparation.copies.shards import CopyList, Digest
 from static_gesture_classification.settings import Settings
 
-LIST_VERSION = 1
 PIECES_FOLDER = "pieces"
 FETCHED_STORE = ".pulled"  # a store of rows while it is fetched
 
@@ -79,10 +78,9 @@ class Bundle(BaseModel):
         return sum(size for _, size in self.files)
 
 
-class FolderList(BaseModel):
+class FolderList(CopyList):
     """The content of a list: the bytes of a piece (the last of a bundle is shorter), and the bundles."""
 
-    version: int = LIST_VERSION
     piece: int = Field(ge=1)
     bundles: list[Bundle]
 
@@ -90,27 +88,6 @@ class FolderList(BaseModel):
     def names(self) -> list[str]:
         """All files."""
         return [name for bundle in self.bundles for name, _ in bundle.files]
-
-
-def read_folder_list(place: CopyPlace, name: str) -> FolderList | None:
-    """The list of the copy `name`; None where there is none.
-
-    Raises:
-        DataError: it is damaged, or of another version of this program; or the place cannot be reached.
-    """
-    file = f"{name}.json"
-    try:
-        found = FolderList.model_validate_json(place.read(file))
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise DataError(f"{place.url}/{file} is damaged ({error.errors()[0]['msg']}); push again") from error
-    if found.version != LIST_VERSION:
-        raise DataError(
-            f"{place.url}/{file} has version {found.version} of the format, this program reads {LIST_VERSION}; push "
-            "again"
-        )
-    return found
 
 
 def bundled(files: Sequence[tuple[str, int]], piece: int) -> Iterator[list[tuple[str, int]]]:

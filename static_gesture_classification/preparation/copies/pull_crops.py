@@ -24,6 +24,7 @@ from static_gesture_classification.parallel.local import LocalEngine
 from static_gesture_classification.preparation import crop_store
 from static_gesture_classification.preparation.copies.shards import (
     SHARDS_FOLDER,
+    STORE_FILE,
     TABLES_FOLDER,
     CopyPlace,
     CopySettings,
@@ -53,11 +54,11 @@ def pull_crops(folder: Path, settings: CopySettings) -> int:
         OutputError: read-only folder, full disk; earlier crops stay.
     """
     start, place = time.perf_counter(), CopyPlace(settings.url)
-    wanted = place.read_list()
+    wanted = place.read_list(STORE_FILE, StoreList)
     if wanted is None or not wanted.shards:
         raise DataError(f"there are no crops at {settings.url}; push some there first (gestures push-crops)")
     crop_store.finish_publishing(folder)
-    tables = {name: _fetch(place, f"{TABLES_FOLDER}/{digest}", digest) for name, digest in wanted.tables.items()}
+    tables = {name: place.fetch(f"{TABLES_FOLDER}/{digest}", digest, "crops") for name, digest in wanted.tables.items()}
     with explain_write_errors(folder / CROPS_FILE):
         folder.mkdir(parents=True, exist_ok=True)
         fetched = _fetch_array(folder, wanted, place, settings.transfers)
@@ -111,7 +112,7 @@ def _bring(span: tuple[Shard, int], here: Sequence[np.ndarray], place: CopyPlace
     shard, first = span
     pixels, fetched = _rows_here(shard, first, here), 0
     if pixels is None:
-        data = _fetch(place, f"{SHARDS_FOLDER}/{shard.digest}.npy", shard.digest)
+        data = place.fetch(f"{SHARDS_FOLDER}/{shard.digest}.npy", shard.digest, "crops")
         pixels, fetched = np.load(io.BytesIO(data), allow_pickle=False), len(data)
     with path.open("r+b") as file:
         file.seek(offset + first * pixels[0].nbytes)
@@ -124,17 +125,6 @@ def _rows_here(shard: Shard, first: int, here: Sequence[np.ndarray]) -> np.ndarr
     return next(
         (some for some in candidates if len(some) == shard.rows and digest_of(shard_bytes(some)) == shard.digest), None
     )
-
-
-def _fetch(place: CopyPlace, name: str, digest: str) -> bytes:
-    try:
-        data = place.read(name)
-    except FileNotFoundError:
-        data = b""
-    if digest_of(data) != digest:
-        state = "is missing" if not data else "is damaged"
-        raise DataError(f"{place.url}/{name} {state}; delete it there and push again. Earlier crops are untouched")
-    return data
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ from static_gesture_classification.preparation.copies.folders import (
     DataCopySettings,
     FolderList,
     pieces_of,
-    read_folder_list,
 )
 from static_gesture_classification.preparation.copies.shards import CopyPlace, digest_of
 from static_gesture_classification.terminal import note, say, track
@@ -51,7 +50,7 @@ def pull_data(settings: DataCopySettings) -> dict[str, int]:
         OutputError: read-only folder, full disk; earlier files stay.
     """
     place, chosen = CopyPlace(settings.url), settings.chosen
-    lists = {name: read_folder_list(place, name) for name in chosen}
+    lists = {name: place.read_list(f"{name}.json", FolderList) for name in chosen}
     found = {name: wanted for name, wanted in lists.items() if wanted is not None}
     if not found:
         raise DataError(
@@ -107,7 +106,7 @@ def _bring(bundle: Bundle, folder: Path, stores: set[Path], place: CopyPlace, pi
     waiting = [_waiting(Path(name), folder, stores) for name, _ in bundle.files]
     if any(_are(bundle, paths, piece) for paths in ([folder / name for name, _ in bundle.files], waiting)):
         return 0
-    pieces, data = (_fetch(place, digest) for digest in bundle.pieces), b""
+    pieces, data = (place.fetch(f"{PIECES_FOLDER}/{digest}", digest, "files") for digest in bundle.pieces), b""
     for path, (_, left) in zip(waiting, bundle.files, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
@@ -133,18 +132,6 @@ def _are(bundle: Bundle, paths: Sequence[Path], piece: int) -> bool:
         return False
     files = list(zip(map(str, paths), sizes, strict=True))
     return [digest_of(data) for data in pieces_of(Path(), files, piece)] == bundle.pieces
-
-
-def _fetch(place: CopyPlace, digest: str) -> bytes:
-    try:
-        data = place.read(f"{PIECES_FOLDER}/{digest}")
-    except FileNotFoundError:
-        data = b""
-    if digest_of(data) != digest:
-        state = "is missing" if not data else "is damaged"
-        where = f"{place.url}/{PIECES_FOLDER}/{digest}"
-        raise DataError(f"{where} {state}; delete it there and push again. Earlier files are untouched")
-    return data
 
 
 if __name__ == "__main__":

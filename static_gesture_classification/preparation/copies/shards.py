@@ -15,7 +15,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from omegaconf import DictConfig
@@ -25,7 +25,8 @@ from static_gesture_classification.errors import DataError, OutputError, UserErr
 from static_gesture_classification.places import is_url
 from static_gesture_classification.settings import Settings
 
-STORE_FILE, STORE_VERSION = "store.json", 1
+LIST_VERSION = 1
+STORE_FILE = "store.json"
 SHARDS_FOLDER, TABLES_FOLDER = "shards", "tables"
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -59,10 +60,18 @@ class Shard(BaseModel):
     rows: int = Field(ge=1)
 
 
-class StoreList(BaseModel):
+class CopyList(BaseModel):
+    """What a copy consists of: a file of it, written last."""
+
+    version: int = LIST_VERSION
+
+
+_List = TypeVar("_List", bound=CopyList)
+
+
+class StoreList(CopyList):
     """The content of store.json: the side of the crops in pixels, the shards in order, name -> digest of each table."""
 
-    version: int = STORE_VERSION
     size: int = Field(ge=8, le=4096)
     shards: list[Shard]
     tables: dict[Annotated[str, Field(pattern=r"^\.?[a-z]+\.[a-z.]+$")], Digest]
@@ -110,25 +119,40 @@ class CopyPlace:
         except (DataError, OSError) as error:
             raise OutputError(f"cannot write {self.url}/{name}: {error}") from error
 
-    def read_list(self) -> StoreList | None:
-        """What the copy consists of; None where there is none.
+    def read_list(self, file: str, kind: type[_List]) -> _List | None:
+        """What a copy consists of, by one of its lists; None where there is none.
 
         Raises:
             DataError: it is damaged, or of another version of this program.
         """
         try:
-            content = self.read(STORE_FILE)
+            found = kind.model_validate_json(self.read(file))
         except FileNotFoundError:
             return None
-        try:
-            found = StoreList.model_validate_json(content)
         except ValidationError as error:
-            raise DataError(f"{self.url}/{STORE_FILE} is damaged ({error.errors()[0]['msg']}); push again") from error
-        if found.version != STORE_VERSION:
+            raise DataError(f"{self.url}/{file} is damaged ({error.errors()[0]['msg']}); push again") from error
+        if found.version != LIST_VERSION:
             raise DataError(
-                f"{self.url} has version {found.version} of the format, this program reads {STORE_VERSION}; push again"
+                f"{self.url}/{file} has version {found.version} of the format, this program reads {LIST_VERSION}; push "
+                "again"
             )
         return found
+
+    def fetch(self, name: str, digest: str, what: str) -> bytes:
+        """A file of the copy whose contents have this digest; `what` it holds, in the plural.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        try:
+            data = self.read(name)
+        except FileNotFoundError:
+            data = b""
+        if digest_of(data) != digest:
+            state = "is missing" if not data else "is damaged"
+            advice = f"delete it there and push again. Earlier {what} are untouched"
+            raise DataError(f"{self.url}/{name} {state}; {advice}")
+        return data
 
     def _call(self, method: str, name: str, *arguments: Any, **options: Any) -> Any:
         from fsspec.core import url_to_fs
