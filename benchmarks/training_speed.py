@@ -14,8 +14,8 @@ Measured in turns, so that a busy machine disturbs all alike; ratios are taken w
 
 ours            the training steps of an epoch of train_static_gestures.py: crops from disk, uint8 to the device,
                 augmentation, forward, backward, optimizer, and what callbacks keep of every step
-whole epoch     the same with all else until the next epoch begins: validation, report, figures, checkpoints. Some of it
-                is written while the next epoch trains, and so is part of that one's time
+whole epoch     the same with all else until the next epoch begins: validation, report, figures, checkpoints. A training
+                writes some of it while the next epoch trains; here it is waited for, and is part of its own epoch
 bare            forward and backward on one batch that is there already, nothing else
 bare, optimizer the same with the optimizer's step
 bare, val       forward alone, as validation needs it
@@ -73,7 +73,7 @@ from static_gesture_classification.gestures import Vocabulary  # noqa: E402
 from static_gesture_classification.samples import sample_id, write_samples  # noqa: E402
 from static_gesture_classification.tracking import trackers  # noqa: E402
 from static_gesture_classification.training import hardware  # noqa: E402
-from static_gesture_classification.training.callbacks import Callback  # noqa: E402
+from static_gesture_classification.training.callbacks import Callback, writes_of  # noqa: E402
 from static_gesture_classification.training.checkpoint import initial_network, plain_model  # noqa: E402
 from static_gesture_classification.training.experiment import build_module, open_data  # noqa: E402
 from static_gesture_classification.training.inputs import Crops  # noqa: E402
@@ -239,6 +239,7 @@ class Turns(Callback):
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Measure the others and start the clock of ours."""
         if self.turns:
+            writes_of(trainer).wait()  # else they would be written while the others are measured, and disturb those
             self.finish()
         else:
             self.before = self.clock() - self.begin
