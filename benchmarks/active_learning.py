@@ -2,7 +2,8 @@
 
     python benchmarks/active_learning.py [CACHE [SEEDS [PEOPLE]]]    # repetitions, 4; of the new people's world, 1
 
-Landmarks and runs are kept in the folder CACHE if one is given, so that more repetitions later cost only themselves.
+Landmarks and runs are kept in the folder CACHE, by the hand finder that ships (data/benchmarks/active_learning, unless
+another is given): a stopped run goes on, and more repetitions later cost only themselves. Delete it to measure anew.
 The worlds are described in worlds.py, what is recorded how in guided_recording.py. The tables and the figure are kept
 in benchmarks/results/active_learning.md and .png.
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import joblib
 import numpy as np
 from guided_recording import FRAMES, MOST_OF_ROOM, recording_settings
 from machine import measured_on
-from people_hands import PeopleHands
+from people_hands import PeopleHands, folder_of_finder
 from worlds import (
     BOTH,
     FREE,
@@ -42,7 +42,9 @@ from worlds import (
 
 from static_gesture_classification.terminal import track
 
-RESULT = Path(__file__).resolve().parent / "results" / "active_learning.md"
+PROJECT = Path(__file__).resolve().parent.parent
+RESULT = PROJECT / "benchmarks" / "results" / "active_learning.md"
+CACHE = PROJECT / "data" / "benchmarks" / "active_learning"
 REPETITIONS, OF_PEOPLE = 4, 1
 POOL_POLICIES = (RANDOM, FREE, PLAN, HARD, BOTH)
 POOL_POINTS = (20, 40, 60, 100, 200, 300)
@@ -86,16 +88,15 @@ FRAMES_BEFORE = (
 
 def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory() as folder:
-        cache = sys.argv[1] if len(sys.argv) > 1 else folder
-        hands = all_hands(cache)
-        if sys.argv[2:] == ["tune"]:
-            tune(cache, hands)
-            return
-        seeds = range(int(sys.argv[2]) if len(sys.argv) > 2 else REPETITIONS)
-        people = of_new_people(cache, range(int(sys.argv[3]) if len(sys.argv) > 3 else OF_PEOPLE))
-        use = in_use(cache, hands, seeds)
-        pool = in_pool(cache, hands, seeds)
+    cache = str(folder_of_finder(Path(sys.argv[1]) if len(sys.argv) > 1 else CACHE))
+    hands = all_hands(cache)
+    if sys.argv[2:] == ["tune"]:
+        tune(cache, hands)
+        return
+    seeds = range(int(sys.argv[2]) if len(sys.argv) > 2 else REPETITIONS)
+    people = of_new_people(cache, range(int(sys.argv[3]) if len(sys.argv) > 3 else OF_PEOPLE))
+    use = in_use(cache, hands, seeds)
+    pool = in_pool(cache, hands, seeds)
     text = report(hands, pool, people, use)
     print(text)
     RESULT.write_text(text, encoding="utf-8")
@@ -245,7 +246,7 @@ def _about(hands: PeopleHands, pool: Runs) -> list[str]:
     return [
         "# What guided recording is worth",
         "",
-        f"{measured_on('mediapipe', 'numpy', 'scipy', 'torch')}, beside other work; "
+        f"{measured_on('ai-edge-litert', 'numpy', 'scipy', 'torch')}, beside other work; "
         f"{seeds} repetitions, of each new person and place {OF_PEOPLE}; "
         "in brackets 95 % bootstrap intervals over them.",
         "",

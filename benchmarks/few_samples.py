@@ -14,8 +14,8 @@ other.
 Beside it, on the same landmark features, standardised: the nearest neighbour, and logistic regression, of the half's
 hands and the k samples, as found by one look. Hands that are learned and scored are those that the landmarks stage
 finds in ../shared/data (`real_hands`), so a missed hand is no error here; samples are found in the whole photograph, as
-`gestures add` does. Models and results are kept in data/benchmarks/few_samples, so that a stopped run goes on; delete
-it to measure anew. Printed and kept in benchmarks/results/few_samples.md.
+`gestures add` does. Models and results are kept in data/benchmarks/few_samples, by the hand finder that ships, so that
+a stopped run goes on; delete it to measure anew. Printed and kept in benchmarks/results/few_samples.md.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ from static_gesture_classification.terminal import track
 from static_gesture_classification.training.checkpoint import Classifier, classifier_of, read_checkpoint
 from static_gesture_classification.training.models import landmark_features
 
-KEPT = PROJECT / "data" / "benchmarks" / "few_samples"
+ALL_KEPT = PROJECT / "data" / "benchmarks" / "few_samples"
 RESULT = PROJECT / "benchmarks" / "results" / "few_samples.md"
 SEED = 0
 CHOSEN_ON = 0  # the half that learns while settings are chosen; the people of the other one are scored then
@@ -147,18 +147,32 @@ def main() -> None:
 
 def score_all(known: LabelledHands, half: int, most: int | None, methods: Sequence[str]) -> list[Score]:
     """All scores, those of `most` draws computed now by some methods; those that are kept are not computed again."""
-    path = KEPT / f"scores-{half}.jsonl"
+    path = kept() / f"scores-{half}.jsonl"
     done = [Score(**json.loads(line)) for line in path.read_text().splitlines()] if path.is_file() else []
-    seen = {(score.new, score.count, score.person) for score in done}
-    unseen = (draw for draw in draws(known, half) if (draw.new, draw.count, draw.person) not in seen)
-    todo = list(islice(unseen, most))
+    seen = {(score.new, score.count, score.person, score.method) for score in done}
+    todo = list(islice(unseen(draws(known, half), methods, seen), most))
     for draw in track(todo, "draws", total=len(todo), unit="draws"):
-        scores = score_draw(known, half, replace(draw, methods=tuple(set(draw.methods) & set(methods))))
+        scores = score_draw(known, half, draw)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.writelines(json.dumps(asdict(score)) + "\n" for score in scores)
         done += scores
     return done
+
+
+def unseen(drawn: Iterator[Draw], methods: Sequence[str], seen: set[tuple[str, int, str, str]]) -> Iterator[Draw]:
+    """The draws with those of the methods by which they are not scored, where there are any."""
+    for draw in drawn:
+        about = (draw.new, draw.count, draw.person)
+        left = tuple(name for name in draw.methods if name in methods and (*about, name) not in seen)
+        if left:
+            yield replace(draw, methods=left)
+
+
+@cache
+def kept() -> Path:
+    """The folder of what depends on the hand finder."""
+    return ALL_KEPT / finder().identity()
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,12 +233,13 @@ class Score:
 
 
 def draws(known: LabelledHands, half: int) -> Iterator[Draw]:
-    """Who gives what: people at random; all gestures' first before their second."""
+    """Who gives what: people at random; first what goals are of, and all gestures' first person before their second."""
     gestures = CHOSEN_GESTURES if half == CHOSEN_ON else tuple(SHAPES)
-    able = {(count, new): givers(known, half, new, count) for count in PEOPLE for new in gestures}
-    for number in range(max(PEOPLE.values())):
-        for (count, _), people in able.items():
-            yield from islice(people, 1 if number < PEOPLE[count] else 0)
+    for counts in (tuple(GOALS), tuple(count for count in PEOPLE if count not in GOALS)):
+        able = {(count, new): givers(known, half, new, count) for count in counts for new in gestures}
+        for number in range(max(PEOPLE[count] for count in counts)):
+            for (count, _), people in able.items():
+                yield from islice(people, 1 if number < PEOPLE[count] else 0)
 
 
 def givers(known: LabelledHands, half: int, new: str, count: int) -> Iterator[Draw]:
@@ -244,13 +259,13 @@ def givers(known: LabelledHands, half: int, new: str, count: int) -> Iterator[Dr
 
 def look_at(hands: RealHands, row: int) -> Looks:
     """A hand in its whole photograph, as `gestures add` finds it; looked for once and kept."""
-    path = KEPT / "looks" / f"{row}.npz"
+    path = kept() / "looks" / f"{row}.npz"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         points, worlds = zip(*((each.points, each.world) for each in look(hands, row)), strict=True)
         np.savez(path, points=points, worlds=worlds)
-    with np.load(path) as kept:
-        return Looks(*(Look(*each) for each in zip(kept["points"], kept["worlds"], strict=True)))
+    with np.load(path) as stored:
+        return Looks(*(Look(*each) for each in zip(stored["points"], stored["worlds"], strict=True)))
 
 
 def look(hands: RealHands, row: int) -> tuple[Look, Look]:
@@ -319,7 +334,7 @@ def added(base: Base, draw: Draw, real: np.ndarray, method: str) -> Classifier:
             [fitted(draw, method == ONE_LOOK), mix_hands(samples, others, composed().add.mixed, SEED)]
         )
     entries = extend(base.entries, base.classifier, draw.new, GestureLesson(samples, made, others), SEED)
-    return classifier_of(entries, KEPT)
+    return classifier_of(entries, ALL_KEPT)
 
 
 @lru_cache(2)
@@ -431,7 +446,7 @@ class Base:
 
 def base_of(known: LabelledHands, new: str, half: int) -> Base:
     """The landmark model that knows everything but `new`, of one half of the people."""
-    path = KEPT / f"{new}-{half}.ckpt"
+    path = kept() / f"{new}-{half}.ckpt"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         gestures, (rows, _) = known.gestures(new), known.parts(new, half)
