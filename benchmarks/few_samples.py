@@ -514,7 +514,7 @@ def plain(node: Any) -> Any:
 
 def report(known: LabelledHands, scores: Sequence[Score], half: int) -> str:
     """The whole result as Markdown."""
-    machine = measured_on("torch", "scikit-learn", "numpy")
+    machine = measured_on("ai-edge-litert", "torch", "scikit-learn", "numpy")
     scored, draws = known.halves != half, {(score.new, score.count, score.person) for score in scores}
     lines = [
         "# A new gesture from a few samples of one person",
