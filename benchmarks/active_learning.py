@@ -1,6 +1,6 @@
 """What guided recording is worth: the product's own plan and selector, against random and against recording freely.
 
-    python benchmarks/active_learning.py [CACHE [SEEDS [PEOPLE]]]    # repetitions, 4; of the new people's world, 1
+    python benchmarks/active_learning.py [CACHE [SEEDS [PEOPLE]]]    # repetitions, 12; of the new people's world, 4
 
 Landmarks and runs are kept in the folder CACHE, by the hand finder that ships (data/benchmarks/active_learning, unless
 another is given): a stopped run goes on, and more repetitions later cost only themselves. Delete it to measure anew.
@@ -45,7 +45,7 @@ from static_gesture_classification.terminal import track
 PROJECT = Path(__file__).resolve().parent.parent
 RESULT = PROJECT / "benchmarks" / "results" / "active_learning.md"
 CACHE = PROJECT / "data" / "benchmarks" / "active_learning"
-REPETITIONS, OF_PEOPLE = 4, 1
+REPETITIONS, OF_PEOPLE = 12, 4
 POOL_POLICIES = (RANDOM, FREE, PLAN, HARD, BOTH)
 POOL_POINTS = (20, 40, 60, 100, 200, 300)
 COMPARED_POINTS = POOL_POINTS[:4]  # of all but random
