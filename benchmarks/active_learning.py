@@ -79,7 +79,8 @@ COLOURS = {
 Runs = Mapping[str, Sequence[Run]]
 
 FRAMES_BEFORE = (
-    "In earlier editions of this page a photograph stood for 5 frames, of which the selector took the "
+    "Hands are found by the finder that ships; until 27 November they were by MediaPipe's Hand Landmarker. "
+    "In the earliest editions of this page a photograph stood for 5 frames, of which the selector took the "
     "best of ten: two photographs. Now it stands for 1: ten. So a selector looks at five times as many different views "
     "for each that it keeps, and figures from before and after that change differ by it too; they say nothing of what "
     "the product gained between them."
@@ -231,7 +232,7 @@ def report(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs], use: Runs
     """The page of results."""
     return "\n".join(
         [
-            *_about(hands, pool),
+            *_about(hands, pool, people),
             *_goals(pool, people),
             *_pool_section(pool),
             *_people_section(hands, people),
@@ -240,15 +241,15 @@ def report(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs], use: Runs
     )
 
 
-def _about(hands: PeopleHands, pool: Runs) -> list[str]:
+def _about(hands: PeopleHands, pool: Runs, people: Mapping[str, Runs]) -> list[str]:
     dealing = recording_settings().dealing
-    seeds = len(pool[RANDOM])
+    seeds, of_people = len(pool[RANDOM]), len(people[NEW_PEOPLE[0]][FREE])
     return [
         "# What guided recording is worth",
         "",
         f"{measured_on('ai-edge-litert', 'numpy', 'scipy', 'torch')}, beside other work; "
-        f"{seeds} repetitions, of each new person and place {OF_PEOPLE}; "
-        "in brackets 95 % bootstrap intervals over them.",
+        f"{seeds} repetitions, of each new person and place {of_people}; in brackets 95 % bootstrap intervals over "
+        "them. They tell the luck of the start and of the order; other people may differ by more.",
         "",
         f"Driven is what ships: gestures are dealt by `active_learning.planning.dealing` ({dealing}), pictures chosen "
         "by `recording.judging.selection`, the last layer learns by `recording.judging.learning_head`, all with the "
