@@ -545,7 +545,7 @@ def report(known: LabelledHands, scores: Sequence[Score], half: int) -> str:
         for method in METHODS:
             of_method = [score for score in of_first if score.method == method]
             lines += [_row(of_method, count, method, "those compared: ")] if of_method else []
-    lines += ["", *(_unchosen(scores, count) for count in GOALS)]
+    lines += ["", *(_unchosen(scores, count) for count in GOALS), *_of_the_same(scores)]
     lines += ["", "Each gesture, by `gestures add`, beside logistic regression:", "", _by_gesture(scores), "", NOTES]
     return "\n".join(lines)
 
@@ -572,6 +572,21 @@ def _unchosen(scores: Sequence[Score], count: int) -> str:
         f"Gestures that nothing was chosen on, {count} {'sample' if count == 1 else 'samples'}: "
         f"{np.mean([f1_of(score) for score in some]):.3f} ({low:.3f} to {high:.3f}; {len(some)} draws).\n"
     )
+
+
+def _of_the_same(scores: Sequence[Score]) -> Iterator[str]:
+    """Fewer samples on those gestures alone of which somebody gave more."""
+    fewer, more = GOALS
+    shown = {score.new for score in scores if score.count == more}
+    lacking = [new for new in SHAPES if new not in shown]
+    some = [score for score in scores if score.count == fewer and score.method == SHIPPED and score.new in shown]
+    if lacking and some:
+        low, high = interval(some)
+        yield (
+            f"Nobody showed {more} samples of {', '.join(lacking)}. Of the other gestures, {fewer} "
+            f"{'sample' if fewer == 1 else 'samples'}: {np.mean([f1_of(score) for score in some]):.3f} "
+            f"({low:.3f} to {high:.3f}; {len(some)} draws).\n"
+        )
 
 
 def f1_of(score: Score) -> float:
