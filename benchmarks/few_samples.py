@@ -1,7 +1,7 @@
 """A new gesture from 1, 3, 5 or 10 samples of one person, scored on other people.
 
-    python benchmarks/few_samples.py            # about ten minutes on one core that does nothing else
-    python benchmarks/few_samples.py --most=9   # so many draws, and all so far are reported; --alone: no other methods
+    python benchmarks/few_samples.py            # about half an hour on one core that does nothing else
+    python benchmarks/few_samples.py --most=9   # so many draws, and all so far are reported; --alone: no variants
     python benchmarks/few_samples.py --choose   # on what settings are chosen on; nothing is kept
 
 Each of `SHAPES` in turn is new. People (and rooms) are divided into two halves at random. A landmark model learns all
@@ -141,7 +141,7 @@ def main() -> None:
     half = CHOSEN_ON if "--choose" in sys.argv else 1 - CHOSEN_ON
     known = usable_hands()
     most = next((int(each.removeprefix("--most=")) for each in sys.argv if each.startswith("--most=")), None)
-    results = score_all(known, half, most, (SHIPPED,) if "--alone" in sys.argv else METHODS)
+    results = score_all(known, half, most, (SHIPPED, *BASELINES) if "--alone" in sys.argv else METHODS)
     text = report(known, results, half)
     print(text)
     if half != CHOSEN_ON:
