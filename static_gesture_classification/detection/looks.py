@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from static_gesture_classification.settings import Settings
 WHOLE_SHARE = 0.98  # share of the image from which a box is the image itself
 SAME_HAND = 0.7  # two boxes are of one hand if a larger share of one lies in the other
 Confidence = Annotated[float, Field(ge=0, le=1)]
+Look = Callable[[], list[DetectedHand]]  # at a part of an image
 
 
 class SecondLook(Settings):
@@ -173,33 +175,42 @@ class LookingDetector(Detector):
         return surest(self._first_looks(image), self.how.second_look.sure)
 
     def _first_looks(self, image: np.ndarray) -> Iterator[list[DetectedHand]]:
-        """One look after the other; the wide border of the second look only where a hand was found before."""
+        """One look after the other; of the further ones, those before the tiles only where a hand was found before."""
         height, width = image.shape[:2]
-        presence, again = self.how.min_presence_confidence, self.how.second_look
         found = False
         for region in self._first_regions(width, height):
-            hands = self.look(image, region, presence, again.least if region.left else 1)
+            hands = self.look(image, region, self.how.min_presence_confidence, self._least(region))
             found = found or bool(hands)
             yield hands
-        for region in again.stages(width, height)[0] if found else []:
-            yield self.look(image, region, presence, again.least)
+        for stage in self.further_looks(image)[:-1] if found else []:
+            for look in stage:
+                yield look()
 
     def _first_regions(self, width: int, height: int) -> Iterator[Region]:
         if self.how.border:
             yield Region.with_border(width, height, self.how.border)
         yield Region(0, 0, width, height)
 
-    def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
+    def _least(self, region: Region) -> int:
+        """Pixels to which a region of the first looks is enlarged: an image without a border is searched as it is."""
+        return self.how.second_look.least if region.left else 1
+
+    def further_looks(self, image: np.ndarray) -> list[list[Look]]:
+        """The second look: stages of looks, of which the last is that of the tiles."""
         again = self.how.second_look
         stages = again.stages(image.shape[1], image.shape[0])
-        if self.is_video:
-            regions = [region for stage in stages for region in stage]
-            stages = [[regions[self.frames % len(regions)]]] if regions else []
-        looks = (
-            [hand for region in stage for hand in self.look(image, region, again.min_presence_confidence, again.least)]
+        return [
+            [partial(self.look, image, region, again.min_presence_confidence, again.least) for region in stage]
             for stage in stages
-        )
-        return surest(looks, min(again.sure, self.how.min_presence_confidence))
+        ]
+
+    def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
+        stages = self.further_looks(image)
+        if self.is_video:
+            looks = [look for stage in stages for look in stage]
+            stages = [[looks[self.frames % len(looks)]]] if looks else []
+        found = ([hand for look in stage for hand in look()] for stage in stages)
+        return surest(found, min(self.how.second_look.sure, self.how.min_presence_confidence))
 
     def box_around(self, points: np.ndarray, width: int, height: int) -> Box | None:
         """The box around landmarks as annotators draw it, cut at the image's border; None where it is outside.

@@ -42,6 +42,7 @@ class Pair(Detector):
         "detector.refine=false",
         "detector.refine_apart=0",
         "detector.refine_sure=0.9",
+        "detector.smooth=0",
         "detector.look_into_hands=true",
         "detector.palm_square=[2.86,0.36]",
         "detector.second_look.sure=0.8",

@@ -17,6 +17,8 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.hand_points import MIDDLE_BASE
 from static_gesture_classification.images import read_image
 
+FOUR_BEFORE_A_RUG = (0.21, 0.11, 0.47, 0.91)  # published box
+
 
 @pytest.fixture(scope="module")
 def person(photographs: Path) -> np.ndarray:
@@ -24,10 +26,16 @@ def person(photographs: Path) -> np.ndarray:
     return read_image(sorted((photographs / "hagrid_people" / "palm").iterdir())[1])
 
 
+@pytest.fixture(scope="module")
+def before_a_rug(photographs: Path) -> np.ndarray:
+    """A man shows four fingers before a patterned rug; 640 x 480 pixels."""
+    return read_image(photographs / "hagrid_mini/four/15c0e3ea-3779-9d49-5b30-a00f0aa9d53d.jpg")
+
+
 @pytest.fixture
 def video(configured: Callable[..., Detector], hand_landmarker: Path) -> Iterator[HandDetector]:
     """A detector of consecutive frames, without second looks."""
-    no_second_look = ("detector.second_look.columns=0", "detector.second_look.border=0")
+    no_second_look = ("detector.second_look.columns=0", "detector.second_look.border=0", "detector.smooth=0")
     with configured(f"detector.model.path={hand_landmarker}", "detector.running_mode=video", *no_second_look) as built:
         assert isinstance(built, HandDetector)
         yield built
@@ -114,6 +122,33 @@ def test_while_no_hand_is_sure_the_surest_look_counts(
     with configured(f"detector.model.path={hand_landmarker}", "detector.border=0") as detector:
         (hand,) = detector.detect(image)
     assert overlap(hand.box, (0.16, 0.04, 0.8, 1.0)) > 0.7
+
+
+def test_hand_before_a_fine_pattern_is_found_where_the_palm_network_sees_it_smoothed(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, before_a_rug: np.ndarray
+) -> None:
+    with configured(f"detector.model.path={hand_landmarker}", "detector.smooth=0") as as_it_is:
+        assert as_it_is.detect(before_a_rug) == []
+    (hand,) = detector.detect(before_a_rug)
+    assert overlap(hand.box, FOUR_BEFORE_A_RUG) > 0.8
+
+
+def test_hand_in_a_smoothed_picture_counts_only_where_it_is_sure(
+    configured: Callable[..., Detector], hand_landmarker: Path, before_a_rug: np.ndarray
+) -> None:
+    with configured(f"detector.model.path={hand_landmarker}", "detector.second_look.sure=1") as detector:
+        assert detector.detect(before_a_rug) == []
+
+
+def test_a_video_s_frames_without_a_hand_are_smoothed_in_turn_until_one_is_found_and_followed(
+    video: HandDetector, before_a_rug: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "how", video.how.model_copy(update={"smooth": 1.5}))
+    searches = count_searches(video, monkeypatch)
+    found = [video.detect(frame) for frame in (np.zeros_like(before_a_rug), *[before_a_rug] * 3)]
+    assert len(searches) == 4  # the frame itself and one smoothed region in each of two frames
+    assert [len(hands) for hands in found] == [0, 1, 1, 1]
+    assert overlap(found[-1][0].box, FOUR_BEFORE_A_RUG) > 0.8
 
 
 def test_hand_whose_box_is_known_is_found_in_its_surroundings(detector: HandDetector, person: np.ndarray) -> None:
