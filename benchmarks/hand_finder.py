@@ -49,6 +49,7 @@ AS_THEIRS = (
     "detector.palm_square=[2.6,0.5]",
     "detector.refine=false",
     "detector.second_look.sure=0",
+    "detector.second_look.enough=0",
     "detector.look_into_hands=true",
     "detector.smooth=0",
 )

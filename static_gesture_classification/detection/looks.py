@@ -30,6 +30,8 @@ class SecondLook(Settings):
         sure: presence from which a hand is believed. While no hand is as sure, further looks are taken, and the hands
             of the surest look count: a palm that was seen in a part of a hand makes a small, unsure hand of it. 0: the
             first look with a hand counts.
+        enough: presence with which the search of an image ends: where a hand is sure, but less than this, the further
+            looks before the tiles are taken as well, and the surest counts. Not above `sure`: it ends with a sure hand.
         border: width of the border as a share of the image's longer side; 0 for none.
         columns, rows: number of overlapping tiles; 0 for none.
         share: a tile's width and height as a share of the image's.
@@ -38,6 +40,7 @@ class SecondLook(Settings):
 
     min_presence_confidence: Confidence
     sure: Confidence = 0.0
+    enough: Confidence = 0.0
     border: float
     columns: int
     rows: int
@@ -172,7 +175,8 @@ class LookingDetector(Detector):
         return [best] if best is not None and overlap(best.box, box) >= self.how.known_box.overlap else []
 
     def _look_once(self, image: np.ndarray) -> list[DetectedHand]:
-        return surest(self._first_looks(image), self.how.second_look.sure)
+        again = self.how.second_look
+        return surest(self._first_looks(image), max(again.sure, again.enough))
 
     def _first_looks(self, image: np.ndarray) -> Iterator[list[DetectedHand]]:
         """One look after the other; of the further ones, those before the tiles only where a hand was found before."""

@@ -46,6 +46,7 @@ class Pair(Detector):
         "detector.look_into_hands=true",
         "detector.palm_square=[2.86,0.36]",
         "detector.second_look.sure=0.8",
+        "detector.second_look.enough=0",
         "detector.palm_turn=26.565",
         "detector.known_square=1.2",
         "detector.look_for_more=0",

@@ -108,7 +108,8 @@ def test_hand_that_fills_the_picture_is_found_whole_and_not_as_a_part_of_it(
 ) -> None:
     image = read_image(photographs / "hagrid_mini" / "four" / "1f7a5cb5-dca9-8d7d-3b16-2728c99c441b.jpg")
     published = (0.16, 0.04, 0.8, 1.0)
-    one_look = (f"detector.model.path={hand_landmarker}", "detector.border=0", "detector.second_look.sure=0")
+    first = ("detector.border=0", "detector.second_look.sure=0", "detector.second_look.enough=0")
+    one_look = (f"detector.model.path={hand_landmarker}", *first)
     with configured(*one_look) as as_it_is:
         assert all(overlap(hand.box, published) < 0.3 for hand in as_it_is.detect(image))
     (hand,) = detector.detect(image)
@@ -122,6 +123,19 @@ def test_while_no_hand_is_sure_the_surest_look_counts(
     with configured(f"detector.model.path={hand_landmarker}", "detector.border=0") as detector:
         (hand,) = detector.detect(image)
     assert overlap(hand.box, (0.16, 0.04, 0.8, 1.0)) > 0.7
+
+
+def test_sure_hand_that_is_a_part_of_another_gives_way_to_a_surer_one(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, photographs: Path
+) -> None:
+    image = read_image(photographs / "hagrid_mini/one/0474d72e-5a80-a2ca-bd91-4f39c1bc7031.jpg")
+    published = (0.26, 0.19, 0.71, 1.0)
+    with configured(f"detector.model.path={hand_landmarker}", "detector.second_look.enough=0") as first_sure:
+        (part,) = first_sure.detect(image)
+    assert (part.presence or 0) > 0.9
+    assert overlap(part.box, published) < 0.3
+    (hand,) = detector.detect(image)
+    assert overlap(hand.box, published) > 0.8
 
 
 def test_hand_before_a_fine_pattern_is_found_where_the_palm_network_sees_it_smoothed(
