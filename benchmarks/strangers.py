@@ -2,7 +2,7 @@
 
     python benchmarks/strangers.py                                      # as shipped, beside plain baselines
     python benchmarks/strangers.py "augs.noise=0.04" "sampler=plain optimizer=sgd"   # more rows, one per argument
-    python benchmarks/strangers.py detector.known_square=1.2            # another hand finder, for all rows
+    python benchmarks/strangers.py detector.known_square=0              # another hand finder, for all rows
     python benchmarks/strangers.py --write                              # keeps the tables in reports/strangers.md
     python benchmarks/strangers.py --minutes=8                          # does a part; the same command goes on
 

@@ -54,6 +54,7 @@ class HandSettings(LookSettings):
         known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
             box, as many times as wide as its longer side; the palm network searches where no sure hand is there. 0: it
             searches first.
+        known_apart: `refine_apart` of these hands.
         look_for_more: in video mode, while fewer than `num_hands` but at least one hand is seen, the number of frames
             between two searches for more; 0: search in every frame.
         threads: of each network; None: two, or one where the process has one core or shares them with others like it
@@ -68,6 +69,7 @@ class HandSettings(LookSettings):
     smooth: float = Field(ge=0)
     look_into_hands: bool
     known_square: float = Field(ge=0)
+    known_apart: float = Field(ge=0)
     look_for_more: int = Field(ge=0)
     threads: int | None = Field(ge=1)
 
@@ -166,7 +168,7 @@ class HandDetector(LookingDetector):
     def _straight(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """What fills a box as a hand, by the landmark network alone; None where it is not sure."""
         square = TurnedSquare.of_region(Region.around(box, image.shape[1], image.shape[0], self.how.known_square))
-        hands = self._look_twice(image, square, self.how.min_presence_confidence)
+        hands = self._look_twice(image, square, self.how.min_presence_confidence, self.how.known_apart)
         is_it = hands and hands[0].score >= self.how.second_look.sure and overlap(hands[0].box, box) >= IN_BOX_SURELY
         return hands[0] if is_it else None
 
@@ -174,16 +176,23 @@ class HandDetector(LookingDetector):
         found: list[DetectedHand] = []
         for square in self._squares(image, region, smooth)[: self.how.num_hands]:
             if self.how.look_into_hands or not any(_is_part_of(square, hand, image) for hand in found):
-                found += self._look_twice(image, square, presence)
+                found += self._look_twice(image, square, presence, self.how.refine_apart)
         return found
 
-    def _look_twice(self, image: np.ndarray, first: TurnedSquare, presence: float) -> list[DetectedHand]:
-        """The hand in a square; where `refine` wants it, looked at again in the square by its landmarks."""
+    def _look_twice(self, image: np.ndarray, first: TurnedSquare, presence: float, apart: float) -> list[DetectedHand]:
+        """The hand in a square; where `refine` wants it, looked at again in the square by its landmarks.
+
+        Args:
+            image: see `look`.
+            first: the square.
+            presence: least confidence that there is a hand.
+            apart: see `HandSettings.refine_apart`.
+        """
         hands = self._hands(image, [first], presence)
         if not hands or not self.how.refine:
             return hands
         square = _square_of(hands[0], image)
-        if first.apart(square) > self.how.refine_apart or hands[0].score < self.how.second_look.sure:
+        if first.apart(square) > apart or hands[0].score < self.how.second_look.sure:
             hands = self._hands(image, [square], presence) or hands
         if self.how.second_look.sure <= hands[0].score < self.how.refine_sure:  # else the search goes on
             hands = self._hands(image, [_square_of(hands[0], image)], presence) or hands

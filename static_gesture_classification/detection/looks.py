@@ -143,12 +143,14 @@ class LookingDetector(Detector):
     def landmarks_in(self, image: np.ndarray, box: Box) -> DetectedHand | None:
         """The hand in a known box, from a search in its surroundings (`known_box`); None where there is none.
 
-        If the box is the whole image, as in photographs without boxes, the largest hand in it counts.
+        If the box is the whole image, as in photographs without boxes, the largest hand that `detect` finds counts.
 
         Args:
             image: uint8 (height, width, 3), RGB.
             box: x1, y1, x2, y2, normalised.
         """
+        if overlap(box, WHOLE_IMAGE) >= WHOLE_SHARE:
+            return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
         height, width = image.shape[:2]
         known = self.how.known_box
         regions = [Region.around(box, width, height, surroundings) for surroundings in known.surroundings]
@@ -156,8 +158,6 @@ class LookingDetector(Detector):
             looks = (self._fitting(image, region, presence, box) for region in regions)
             for hand in surest(looks, self.how.second_look.sure):
                 return hand
-        if overlap(box, WHOLE_IMAGE) >= WHOLE_SHARE:
-            return max(self.detect(image), key=lambda hand: overlap(hand.box, WHOLE_IMAGE), default=None)
         return None
 
     def settings(self) -> Mapping[str, Any]:

@@ -49,6 +49,7 @@ class Pair(Detector):
         "detector.second_look.enough=0",
         "detector.palm_turn=26.565",
         "detector.known_square=1.2",
+        "detector.known_apart=0.15",
         "detector.look_for_more=0",
         "detector.model.sha256=00",
         "detector=box",
