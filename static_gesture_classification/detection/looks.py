@@ -26,7 +26,8 @@ class SecondLook(Settings):
     """A second, more lenient search if the first finds nothing: the image with a border, then enlarged tiles.
 
     Args:
-        min_presence_confidence: replaces that of the first search.
+        min_presence_confidence: replaces that of the first search for hands that may be looked at again; what is found
+            in the end must have that of the first search.
         sure: presence from which a hand is believed. While no hand is as sure, further looks are taken, and the hands
             of the surest look count: a palm that was seen in a part of a hand makes a small, unsure hand of it. 0: the
             first look with a hand counts.
@@ -176,7 +177,7 @@ class LookingDetector(Detector):
 
     def _look_once(self, image: np.ndarray) -> list[DetectedHand]:
         again = self.how.second_look
-        return surest(self._first_looks(image), max(again.sure, again.enough))
+        return self._believed(surest(self._first_looks(image), max(again.sure, again.enough)))
 
     def _first_looks(self, image: np.ndarray) -> Iterator[list[DetectedHand]]:
         """One look after the other; of the further ones, those before the tiles only where a hand was found before."""
@@ -214,7 +215,10 @@ class LookingDetector(Detector):
             looks = [look for stage in stages for look in stage]
             stages = [[looks[self.frames % len(looks)]]] if looks else []
         found = ([hand for look in stage for hand in look()] for stage in stages)
-        return surest(found, min(self.how.second_look.sure, self.how.min_presence_confidence))
+        return self._believed(surest(found, min(self.how.second_look.sure, self.how.min_presence_confidence)))
+
+    def _believed(self, hands: list[DetectedHand]) -> list[DetectedHand]:
+        return [hand for hand in hands if _presence([hand]) >= self.how.min_presence_confidence]
 
     def box_around(self, points: np.ndarray, width: int, height: int) -> Box | None:
         """The box around landmarks as annotators draw it, cut at the image's border; None where it is outside.

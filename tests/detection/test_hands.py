@@ -138,6 +138,15 @@ def test_sure_hand_that_is_a_part_of_another_gives_way_to_a_surer_one(
     assert overlap(hand.box, published) > 0.8
 
 
+def test_what_remains_unlikely_after_all_looks_is_no_hand(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, photographs: Path
+) -> None:
+    image = read_image(photographs / "other_hands/holy/hukenovs+hagrid__001.jpg")
+    with configured(f"detector.model.path={hand_landmarker}", "detector.min_presence_confidence=0.05") as lenient:
+        assert lenient.detect(image)  # a mouth
+    assert detector.detect(image) == []
+
+
 def test_hand_before_a_fine_pattern_is_found_where_the_palm_network_sees_it_smoothed(
     configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, before_a_rug: np.ndarray
 ) -> None:
@@ -297,7 +306,8 @@ def test_hand_that_is_not_sure_is_looked_at_once_more_which_shows_its_missed_fin
     image = read_image(photographs / "hagrid_mini/peace/5943ab4c-1578-6c31-7ca3-a8e282624908.jpg")
     reaches = []
     for sure in (0, 0.99):
-        with configured(f"detector.model.path={hand_landmarker}", f"detector.refine_sure={sure}") as detector:
+        first = (f"detector.refine_sure={sure}", "detector.second_look.enough=0")
+        with configured(f"detector.model.path={hand_landmarker}", *first) as detector:
             (hand,) = detector.detect(image)
         assert hand.landmarks is not None
         points = hand.landmarks * (image.shape[1], image.shape[0])
