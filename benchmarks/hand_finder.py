@@ -106,7 +106,7 @@ NOTES = (
     "[strangers.md](strangers.md).\n"
     "- A palm inside a hand that was found is not looked at: 15 % of photographs had one.\n"
     "- **Smoothed pictures** (`smooth`), and the search that goes on where a hand is sure but not surer (`enough`): of "
-    "eight published hands of 2,911 that were really missed they find seven; of 786 pictures without a hand two get "
+    "eight published hands of 2,911 that were really missed they find seven; of 529 pictures without a hand one gets "
     "one by it. Tables above are from before: a smoothed look comes only where no hand is sure, the others in 3 % of "
     "photographs, for 1.4 ms a photograph of all: [strangers.md](strangers.md), [without_hands.md](without_hands.md).\n"
     "- **Not taken, since the model on strangers is worse:** squares of palms where landmarks put them on average "
