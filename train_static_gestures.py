@@ -14,14 +14,17 @@ from typing import Any
 from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import entry_point
-from static_gesture_classification.evaluation.epoch_callback import EpochCallback
+from static_gesture_classification.garbage_collection import without_garbage_collection
 from static_gesture_classification.terminal import Table, next_steps, show_table
-from static_gesture_classification.tracking import trackers
-from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.experiment import open_data, ranks_of
-from static_gesture_classification.training.run import follow, run_training, try_out
-from static_gesture_classification.training.settings import TrainingSettings
-from static_gesture_classification.workspace import Workspace
+
+with without_garbage_collection():
+    from static_gesture_classification.evaluation.epoch_callback import EpochCallback
+    from static_gesture_classification.tracking import trackers
+    from static_gesture_classification.training.datamodule import GestureDataModule
+    from static_gesture_classification.training.experiment import open_data, ranks_of
+    from static_gesture_classification.training.run import follow, run_training, try_out
+    from static_gesture_classification.training.settings import TrainingSettings
+    from static_gesture_classification.workspace import Workspace
 
 
 @entry_point

@@ -4,6 +4,7 @@
     python benchmarks/time_to_score.py before now                 # some of them; the results keep the other rows
     python benchmarks/time_to_score.py --shared --seed=1 now      # one seed; on a shared machine: processor time of one
                                                                   # thread
+    python benchmarks/time_to_score.py --epochs=12 before now     # longer, the schedule stretched over them: other rows
     python benchmarks/time_to_score.py --data=FOLDER ...          # keeps the crops from one command to the next
     python benchmarks/time_to_score.py --rates                    # images a second by precision, layout and compiler
 
@@ -105,6 +106,7 @@ def main() -> None:
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--seed", type=int, action="append")
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--data", type=Path)
     given = parser.parse_args()
     if unknown := set(given.ways) - set(WAYS):
@@ -119,10 +121,12 @@ def main() -> None:
         prepare(project)
         for name in given.ways or WAYS:
             for seed in given.seed or SEEDS:
-                config = configured(project, [*WAYS[name][1], f"seed={seed}"])
-                line = row(name, seed, train(config, f"{name}-{seed}", given.shared))
+                longer = [f"{HOW}epochs={given.epochs}"] if given.epochs else []
+                config = configured(project, [*WAYS[name][1], *longer, f"seed={seed}"])
+                title = f"{name}, {given.epochs} epochs" if given.epochs else name
+                line = row(title, name, seed, train(config, f"{title}-{seed}".replace(", ", "-"), given.shared))
                 print(line, flush=True)
-                keep({(name, seed): line}, given.shared)
+                keep({(title, seed): line}, given.shared)
 
 
 def prepare(project: Path) -> None:
@@ -154,13 +158,13 @@ def train(config: DictConfig, name: str, shared: bool) -> Stopwatch:
     return watch
 
 
-def row(name: str, seed: int, watch: Stopwatch) -> str:
-    """A training's row of the table, in Markdown."""
+def row(title: str, name: str, seed: int, watch: Stopwatch) -> str:
+    """A training's row of the table, in Markdown; its title tells it from other rows of this way and seed."""
     score, seconds = watch.epochs[-1]
     reached = f"{seconds:.0f}" if score >= WANTED else f"not in {seconds:.0f}"
     scores = ", ".join(f"{each:.3f}" for each, _ in watch.epochs)
     machine = f"{measured_on('torch')}; load {os.getloadavg()[1]:.1f}"
-    return f"| {name} | {seed} | {WAYS[name][0]} | {reached} | {scores} | {machine} |"
+    return f"| {title} | {seed} | {WAYS[name][0]} | {reached} | {scores} | {machine} |"
 
 
 def keep(rows: dict[tuple[str, int], str], shared: bool) -> None:
@@ -168,7 +172,8 @@ def keep(rows: dict[tuple[str, int], str], shared: bool) -> None:
     lines = sections_kept()[TITLES[shared]].splitlines()
     cells = [line.split(" | ") for line in lines if line.startswith("| ")]
     known = {(each[0].strip("| "), int(each[1])): " | ".join(each) for each in cells if each[1].isdigit()} | rows
-    order = [(name, seed) for name in WAYS for seed in SEEDS if (name, seed) in known]
+    ways = list(WAYS)
+    order = sorted(known, key=lambda each: (ways.index(each[0].partition(",")[0]), each))
     write(TITLES[shared], HEADER + "\n".join(known[each] for each in order))
 
 

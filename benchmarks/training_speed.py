@@ -14,8 +14,8 @@ Measured in turns, so that a busy machine disturbs all alike; ratios are taken w
 
 ours            the training steps of an epoch of train_static_gestures.py: crops from disk, uint8 to the device,
                 augmentation, forward, backward, optimizer, and what callbacks keep of every step
-whole epoch     the same with all else until the next epoch begins: validation, report, figures, checkpoints. Some of it
-                is written while the next epoch trains, and so is part of that one's time
+whole epoch     the same with all else until the next epoch begins: validation, report, figures, checkpoints. A training
+                writes some of it while the next epoch trains; here it is waited for, and is part of its own epoch
 bare            forward and backward on one batch that is there already, nothing else
 bare, optimizer the same with the optimizer's step
 bare, val       forward alone, as validation needs it
@@ -25,8 +25,10 @@ older, float32  the same in float32 and the default memory layout, as it was use
 
 A bare epoch, which the whole epoch is compared with, has the same images as ours, each at the bare rate: those of train
 forward and backward, those of val forward. An epoch here has fewer images than that of `make repro`, so what comes once
-an epoch counts for more. Of a whole training, the start (imports, data, network, first pictures) and the end come once;
-its share of bare is computed from the medians.
+an epoch counts for more. Of a whole training, the start and the end come once; its share of bare is computed from the
+medians. The start is that of the process, imports, settings, data, the tracker that `make repro` mirrors the run to,
+network and first pictures; the end is the errors' pictures, the run's page, the tracker's rest, the exported checkpoint
+and the end of the process.
 
 The older path runs in a process of its own, since ours changes how the whole process holds memory.
 
@@ -63,18 +65,20 @@ from torch.utils.data import DataLoader, Dataset
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from static_gesture_classification.code_identity import PACKAGE  # noqa: E402
 from static_gesture_classification.configuration import CONF  # noqa: E402
 from static_gesture_classification.evaluation.epoch_callback import EpochCallback  # noqa: E402
+from static_gesture_classification.garbage_collection import leave_out_what_is_there  # noqa: E402
 from static_gesture_classification.gestures import Vocabulary  # noqa: E402
 from static_gesture_classification.samples import sample_id, write_samples  # noqa: E402
-from static_gesture_classification.tracking.logger import RunLogger  # noqa: E402
-from static_gesture_classification.tracking.run_folder import RunFolder  # noqa: E402
+from static_gesture_classification.tracking import trackers  # noqa: E402
 from static_gesture_classification.training import hardware  # noqa: E402
-from static_gesture_classification.training.callbacks import Callback, Checkpoints  # noqa: E402
+from static_gesture_classification.training.callbacks import Callback, writes_of  # noqa: E402
 from static_gesture_classification.training.checkpoint import initial_network, plain_model  # noqa: E402
-from static_gesture_classification.training.experiment import build_module, build_trainer, open_data  # noqa: E402
+from static_gesture_classification.training.experiment import build_module, open_data  # noqa: E402
 from static_gesture_classification.training.inputs import Crops  # noqa: E402
 from static_gesture_classification.training.models.network import CropNetwork, Network  # noqa: E402
+from static_gesture_classification.training.run import run_training  # noqa: E402
 from static_gesture_classification.training.settings import TrainingSettings  # noqa: E402
 
 RESULT = PROJECT / "benchmarks" / "results" / "training_speed.md"
@@ -126,11 +130,12 @@ def measured(overrides: list[str]) -> str:
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(CONF), version_base="1.3"):
         project = Path(folder)
         paths = [f"paths.{name}={project / name}" for name in ("crops", "splits", "runs", "models")]
-        config = compose("config", [*paths, "logger=[]", *given])
+        config = compose("config", [*paths, *given])
         turns = TURNS if config.crops.size < LARGE else TURNS_LARGE
         config.train_hyperparams.epochs = 1 + (TURNS_SHARED if shared else turns)
         frames = write_frames(project / "frames")
         write_data(project, frames, config)
+        leave_out_what_is_there()  # as the command does
         return report(run(config, frames, shared), config, shared)
 
 
@@ -234,6 +239,7 @@ class Turns(Callback):
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Measure the others and start the clock of ours."""
         if self.turns:
+            writes_of(trainer).wait()  # else they would be written while the others are measured, and disturb those
             self.finish()
         else:
             self.before = self.clock() - self.begin
@@ -265,38 +271,41 @@ def run(config: DictConfig, frames: list[Path], shared: bool) -> Turns:
     older = {name: Elsewhere(config, frames, native) for name, native in natives.items()}
     for each in older.values():
         each()  # so that they have begun
-    begin = clock()
     settings = TrainingSettings.from_config(config)
-    data = open_data(settings)
-    module = build_module(settings, data)
-    folder = RunFolder.create(settings.workspace.runs, "benchmark", settings.configuration)
-    size = data.hands.crop_size
+    network, size = build_module(settings, open_data(settings)).network, settings.crop_size
     turns = Turns(
         {
-            "bare": Bare(module.network, config, size, False, clock),
-            "bare_step": Bare(module.network, config, size, True, clock),
-            "forward": Forward(module.network, config, size, clock),
+            "bare": Bare(network, config, size, False, clock),
+            "bare_step": Bare(network, config, size, True, clock),
+            "forward": Forward(network, config, size, clock),
             **older,
         },
         clock,
-        begin,
+        clock(),
     )
-    with RunLogger(folder) as logger:
-        keeping = Checkpoints(folder.checkpoint_folder, settings.hyperparameters.keep_checkpoints)
-        build_trainer(settings, module, logger, [turns, EpochCallback(), keeping]).fit(module, data)
+    run_training(settings, open_data(settings), [turns, EpochCallback()], trackers.from_config(config))
     turns.after = clock() - turns.after
-    turns.before += seconds_of_imports(shared)
+    turns.before += seconds_of_command(shared)
     for each in older.values():
         each.close()
     del turns.turns[0]
     return turns
 
 
-def seconds_of_imports(shared: bool) -> float:
-    """What a training's imports take before it reads its settings: seconds, or seconds of the processor."""
-    start, before = time.perf_counter(), os.times()
-    subprocess.run([sys.executable, "-c", "import train_static_gestures"], cwd=PROJECT, check=True)
-    after = os.times()
+def seconds_of_command(shared: bool) -> float:
+    """What `make repro`'s training takes where it finds no data: start, imports, settings, end of the process.
+
+    Seconds, or seconds of the processor.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        composing = [sys.executable, "-m", f"{PACKAGE}.configuration"]
+        subprocess.run(composing, cwd=folder, check=True, capture_output=True)
+        start, before = time.perf_counter(), os.times()
+        command = [sys.executable, str(PROJECT / "train_static_gestures.py")]
+        command += ["--config-dir", ".", "--config-name", "params"]
+        said = subprocess.run(command, cwd=folder, capture_output=True, text=True).stderr
+        after = os.times()
+    assert "data/crops" in said, said
     processor = after.children_user - before.children_user + after.children_system - before.children_system
     return processor if shared else time.perf_counter() - start
 
@@ -467,8 +476,8 @@ def report(measured: Turns, config: DictConfig, shared: bool) -> str:
             f"In short: the steps alone run at {median(ratios['bare']):.2f} of what the processor can do, the whole "
             f"epoch at **{median(whole['bare']):.2f}** of a bare one ({whole['bare'][0]:.2f} to "
             f"{whole['bare'][-1]:.2f}), and at {median(whole['bare_step']):.2f} of one with the optimizer's step"
-            f"{_beside_older(ratios)}. The start of a run, imports included, takes {measured.before:.1f} s, its end "
-            f"{measured.after:.1f} s.",
+            f"{_beside_older(ratios)}. The start of a training, Python's included, takes {measured.before:.1f} s, its "
+            f"end {measured.after:.1f} s.",
             *_whole_training(measured, config),
             "",
             f"Asked for: at least 0.95 of bare, at least 2.5 times the older path. {machine}; "

@@ -12,6 +12,7 @@ import importlib
 import sys
 
 from static_gesture_classification.commands import COMMANDS, choose_command, commands
+from static_gesture_classification.garbage_collection import without_garbage_collection
 from static_gesture_classification.terminal import say, tell_error
 
 
@@ -33,7 +34,9 @@ def main() -> None:
         show_help_of(command)
         return
     sys.argv = [f"gestures {command.name}", *arguments]
-    importlib.import_module(command.module).main()
+    with without_garbage_collection():
+        module = importlib.import_module(command.module)
+    module.main()
 
 
 def show_commands() -> None:

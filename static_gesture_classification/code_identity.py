@@ -29,6 +29,7 @@ SURROUNDINGS = (
     "file_names",
     "file_state",
     "free_memory",
+    "garbage_collection",
     "keyed_store",
     "local_settings",
     "opencv",

@@ -35,6 +35,7 @@ from static_gesture_classification.command_line import as_typed
 from static_gesture_classification.commands import Command, command_of
 from static_gesture_classification.conf_files import default_sources
 from static_gesture_classification.errors import UserError
+from static_gesture_classification.garbage_collection import leave_out_what_is_there
 from static_gesture_classification.local_settings import check_local_settings
 from static_gesture_classification.terminal import print_anything, tell_error, watched
 
@@ -129,6 +130,7 @@ def entry_point(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
 
     @functools.wraps(run)  # tests call the stage itself as `main.__wrapped__(config)`
     def command() -> None:
+        leave_out_what_is_there()
         print_anything()
         this = command_of(_module_of(run))
         with told_errors():

@@ -18,7 +18,6 @@ is kept.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -55,10 +54,10 @@ from static_gesture_classification.tracking.dashboards import REPORT_FIELD
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training.background_writes import BackgroundWrites
-from static_gesture_classification.training.callbacks import writes_of
+from static_gesture_classification.training.callbacks import outputs_of_all, writes_of
 from static_gesture_classification.training.checkpoint import on_device
 from static_gesture_classification.training.datamodule import GestureDataModule
-from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer, gather_all_tensors
+from static_gesture_classification.training.lightning import Callback, LightningModule, Trainer
 from static_gesture_classification.training.module import GestureModule
 from static_gesture_classification.training.scores import weighted_f1
 
@@ -165,14 +164,6 @@ def _rows_of_val(data: GestureDataModule, predictions: Predictions) -> np.ndarra
     rows = data.rows["val"]
     ids = pd.Index(data.samples["sample_id"].iloc[rows])
     return rows[ids.get_indexer(predictions.column("sample_id"))]
-
-
-def outputs_of_all(outputs: Iterable[dict[str, Tensor]], world: int) -> tuple[Tensor, Tensor]:
-    """Logits (n, classes) and table rows (n,) of the steps of all `world` processes, each of which calls this."""
-    logits, rows = (torch.cat([step[name] for step in outputs]) for name in ("logits", "rows"))
-    if world > 1:
-        logits, rows = (torch.cat(gather_all_tensors(tensor)) for tensor in (logits, rows))
-    return logits, rows
 
 
 def write_epoch(logger: RunLogger, predictions: Predictions, split: str, epoch: int, writes: BackgroundWrites) -> None:

@@ -6,13 +6,11 @@ label map, box checks, subsampling and the table are here.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +22,7 @@ import pyarrow as pa
 from static_gesture_classification.arrays import Doubles, Singles
 from static_gesture_classification.errors import DataError, UserError
 from static_gesture_classification.file_names import is_text, printable
+from static_gesture_classification.garbage_collection import without_garbage_collection
 from static_gesture_classification.gestures import Vocabulary, require_text
 from static_gesture_classification.image_files import (
     MANY_FRAMES,
@@ -482,15 +481,3 @@ def official_split(name: str, where: str) -> str:
     if name in ("", *SPLITS):
         return name
     raise DataError(f"{where}: unknown split {name!r}; splits are {', '.join(SPLITS)}, or empty")
-
-
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Pause the garbage collection: with millions of small lists it takes a third of the reading time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -22,12 +22,11 @@ from static_gesture_classification.sweeps.trial import scored_epoch
 from static_gesture_classification.terminal import say, warn
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
-from static_gesture_classification.training.answers import Calibration
 from static_gesture_classification.training.calibrate import calibrate
 from static_gesture_classification.training.checkpoint import (
-    calibration_of,
     checkpoint_digest,
     for_use_file,
+    is_calibrated,
     read_checkpoint,
 )
 from static_gesture_classification.training.experiment import open_data
@@ -75,7 +74,7 @@ def _mark(run: RunFolder, trials: list[FrozenTrial], settings: SweepSettings, co
 def _promote_if_better(run: RunFolder, epoch: int, composed: TrialSettings) -> None:
     training, promotion = composed.training, composed.promotion
     kept = run.epoch_checkpoints()
-    if epoch in kept and calibration_of(read_checkpoint(kept[epoch])) == Calibration():  # else by an earlier command
+    if epoch in kept and not is_calibrated(read_checkpoint(kept[epoch]), training.background_share):
         calibrate([kept[epoch]], open_data(training), training.background_share)
     models, candidate = training.workspace.models, kept_candidate(run, epoch)
     decision = settle_decision(decide_promotion(candidate, promotion), candidate, models, promotion.force)

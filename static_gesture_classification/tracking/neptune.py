@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ _SET_BY_SERVER = {
     f"sys/{name}": f"monitoring/{name}" for name in ("id", "uid", "creation_time", "owner", "running_time", "status")
 }
 
+_GRAMMAR = "rfc3987_syntax"
 _FILE_SETS = ("source_code/files",)  # the one field here whose type Neptune prescribes
 
 
@@ -85,7 +87,7 @@ class NeptuneTracker(Tracker):
 
     def start(self, run: RunFolder, known: str | None) -> str | None:
         """Open a Neptune run, online the one with the id `known` if there is one. See `Tracker.start`."""
-        client = importlib.import_module(self._client_name)
+        client = _imported(self._client_name)
         logging.getLogger("neptune").setLevel(logging.INFO if self.is_online else logging.WARNING)
         folder = run.path / "trackers" / "neptune"
         if not self.is_online:
@@ -152,6 +154,21 @@ class NeptuneTracker(Tracker):
 
     def _identifier(self) -> str | None:
         return str(self._run["sys/id"].fetch())
+
+
+def _imported(client: str) -> Any:
+    """The client module, without the grammar of internationalized addresses.
+
+    Neptune's client imports jsonschema, which compiles that grammar at once where it can: a second of the processor,
+    for a check of the format "iri" that a run never needs. Without it jsonschema leaves that format unchecked.
+    """
+    there = _GRAMMAR in sys.modules
+    sys.modules.setdefault(_GRAMMAR, None)  # type: ignore[arg-type]  # importing it is then an ImportError
+    try:
+        return importlib.import_module(client)
+    finally:
+        if not there:
+            del sys.modules[_GRAMMAR]
 
 
 def _is_installed(module: str) -> bool:

@@ -163,7 +163,7 @@ class RunFolder:
         """Write an image, uint8 of shape (height, width, 3), RGB, or (height, width), as `<field>.png`."""
         if image.dtype != np.uint8 or image.ndim not in (2, 3):
             raise ValueError(f"{field}: an image is uint8 (h, w, 3) or (h, w), not {image.dtype} {image.shape}")
-        return self._write_file(field, ".png", lambda path: Image.fromarray(image).save(path, format="png"))
+        return self._write_file(field, ".png", lambda path: Image.fromarray(image).save(path, "png", compress_level=3))
 
     def log_table(self, field: str, frame: pd.DataFrame) -> Path:
         """Write a table as `<field>.parquet`; its index is left out."""

@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
+
 SOURCES = (".py", ".yaml", ".yml", ".toml", ".txt", ".cfg")
 MOST_BYTES = 1_000_000  # a larger file is data, not source
 _NAME, _VERSION = (re.compile(rf"^{field}: (\S+)", re.MULTILINE) for field in ("Name", "Version"))
@@ -72,7 +74,7 @@ def environment() -> dict[str, str | int]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores": int(joblib.cpu_count()),  # those that this process may use; a container's limit counts
         "accelerator": _accelerator(),
         "hostname": platform.node(),
         "command": " ".join(sys.argv),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import torch
 from rich.progress import TaskID
+from torch import Tensor
 
 from static_gesture_classification.atomic_files import partial_path
 from static_gesture_classification.terminal import progress_bar, say
 from static_gesture_classification.training.background_writes import BackgroundWrites
-from static_gesture_classification.training.checkpoint import save
+from static_gesture_classification.training.calibrate import Calibrator
+from static_gesture_classification.training.checkpoint import calibrated, save
 from static_gesture_classification.training.lightning import (
     Callback,
     Checkpoint,
@@ -23,6 +26,7 @@ from static_gesture_classification.training.lightning import (
     RichProgressBar,
     TorchCheckpointIO,
     Trainer,
+    gather_all_tensors,
 )
 from static_gesture_classification.training.module import TRAIN_LOSS, VAL_LOSS, WEIGHTED_F1, GestureModule
 
@@ -55,9 +59,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class Checkpoints(Checkpoint):
     """Keeps the last checkpoint and the best ones by weighted F1 on val (of equals, the earlier).
 
-    The best ones hold the classifier alone. The last one, from which training resumes, also lists the best ones. It is
-    written after new ones and before old ones are removed. So after a kill at any moment all listed checkpoints exist,
-    and unlisted ones are removed when training resumes.
+    The best ones hold the classifier alone, calibrated by what it said to val (see `calibrate`). The last one, from
+    which training resumes, also lists the best ones. It is written after new ones and before old ones are removed. So
+    after a kill at any moment all listed checkpoints exist, and unlisted ones are removed when training resumes.
 
     They are written while the next epoch trains, and are there when training ends. A disk that is full ends it one
     epoch later.
@@ -65,10 +69,12 @@ class Checkpoints(Checkpoint):
     Args:
         folder: where checkpoints are written.
         keep: how many of the best.
+        calibrator: of the best; None leaves them without a calibration.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self.keep = folder, keep
+    def __init__(self, folder: Path, keep: int, calibrator: Calibrator | None = None) -> None:
+        self.folder, self.keep, self.calibrator = folder, keep, calibrator
+        self._outputs: list[dict[str, Tensor]] = []  # of the steps of val
         self.best: list[tuple[float, int]] = []  # weighted F1 and epoch, best first
 
     @property
@@ -89,6 +95,14 @@ class Checkpoints(Checkpoint):
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait until the checkpoints of the epoch before are written: who reads of an epoch can rely on them."""
         writes_of(trainer).wait()
+        self._outputs = []
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+    ) -> None:
+        """Keep what the network says, for its calibration."""
+        if self.calibrator is not None:
+            self._outputs.append({name: outputs[name] for name in ("logits", "rows")})
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write this epoch's checkpoints. Lightning calls this after the module and the other callbacks."""
@@ -96,8 +110,11 @@ class Checkpoints(Checkpoint):
         files = _files_of(trainer)
         epoch, score = trainer.current_epoch, float(trainer.callback_metrics[WEIGHTED_F1])
         self.best = sorted([*self.best, (score, epoch)], key=lambda entry: (-entry[0], entry[1]))[: self.keep]
-        if (score, epoch) in self.best and trainer.is_global_zero:
-            files.save_checkpoint(pl_module.classifier_checkpoint(), self.folder / checkpoint_name(epoch, score))
+        if (score, epoch) in self.best:
+            said = outputs_of_all(self._outputs, trainer.world_size) if self._outputs else None
+            if trainer.is_global_zero:
+                copied = deepcopy(pl_module.classifier_checkpoint())
+                files.writes.ask(partial(self._save_best, copied, said, self.folder / checkpoint_name(epoch, score)))
         trainer.save_checkpoint(self.folder / LAST)
         if trainer.is_global_zero:
             files.writes.ask(partial(self._sweep, {path.name for path in self.paths}))
@@ -118,12 +135,26 @@ class Checkpoints(Checkpoint):
         """Take up the best epochs of the run that is resumed."""
         self.best = [(float(score), int(epoch)) for score, epoch in state_dict["best"]]
 
+    def _save_best(self, checkpoint: dict[str, Any], said: tuple[Tensor, Tensor] | None, path: Path) -> None:
+        if self.calibrator is not None and said is not None:
+            logits, rows = (tensor.cpu().numpy() for tensor in said)
+            checkpoint = calibrated(checkpoint, self.calibrator.calibration(logits, rows), self.calibrator.share)
+        save(checkpoint, path)
+
     def _sweep(self, kept: set[str]) -> None:
         for path in self.folder.glob("*.ckpt"):
             if path.name not in kept and path.name != LAST:
                 path.unlink()
         for path in self.folder.glob(partial_path(self.folder / "*.ckpt").name):
             path.unlink()
+
+
+def outputs_of_all(outputs: Iterable[dict[str, Tensor]], world: int) -> tuple[Tensor, Tensor]:
+    """Logits (n, classes) and table rows (n,) of the steps of all `world` processes, each of which calls this."""
+    logits, rows = (torch.cat([step[name] for step in outputs]) for name in ("logits", "rows"))
+    if world > 1:
+        logits, rows = (torch.cat(gather_all_tensors(tensor)) for tensor in (logits, rows))
+    return logits, rows
 
 
 def writes_of(trainer: Trainer) -> BackgroundWrites:

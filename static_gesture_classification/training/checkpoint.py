@@ -12,7 +12,9 @@ exported one have in common:
     crop                 size (pixels), margin (of the box's longer side); None for landmark models
     epoch, scores        the finished epoch, counted from 0, and its scores on val (or None)
 
-    calibration          once a training has ended: temperature and advantage, see `answers`; absent in older ones
+    calibration          of a run's best and of exported ones: temperature and advantage, see `answers`; absent in older
+                         ones
+    calibrated_share     of a run's best: the `background.share` that this calibration is for
     for_use              tensors as state_dict, of an exported one: the weights for use where they are others than those
                          that were measured, see `for_use`
 """
@@ -42,6 +44,7 @@ from static_gesture_classification.training.models.network import Network
 CHECKPOINT_VERSION = 1
 _NETWORK = "network."
 CALIBRATION = "calibration"
+CALIBRATED_SHARE = "calibrated_share"
 FOR_USE = "for_use"
 _MEMBERS = "members"  # what an earlier version's committees held
 
@@ -299,9 +302,14 @@ def copied_state(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
     return {name: tensor.contiguous().clone() for name, tensor in network_state(checkpoint).items()}
 
 
-def save_calibrated(checkpoint: Mapping[str, Any], calibration: Calibration, path: Path) -> None:
-    """Write a checkpoint with this calibration; see `save`."""
-    save({**checkpoint, CALIBRATION: asdict(calibration)}, path)
+def calibrated(checkpoint: Mapping[str, Any], calibration: Calibration, share: float) -> dict[str, Any]:
+    """A checkpoint's entries with this calibration, which is for this share of hands that show no gesture."""
+    return {**checkpoint, CALIBRATION: asdict(calibration), CALIBRATED_SHARE: share}
+
+
+def is_calibrated(checkpoint: Mapping[str, Any], share: float) -> bool:
+    """Whether a checkpoint's calibration is for this share of hands that show no gesture."""
+    return CALIBRATION in checkpoint and checkpoint.get(CALIBRATED_SHARE) == share
 
 
 def save(checkpoint: Mapping[str, Any], path: Path) -> None:

@@ -79,6 +79,7 @@ class Entries(TypedDict):
     scores: dict[str, Finite | dict[str, dict[str, Finite]]] | None
     state_dict: dict[str, Tensor]
     calibration: NotRequired[CalibrationEntry]
+    calibrated_share: NotRequired[Annotated[Finite, Field(gt=0, lt=1)]]
     for_use: NotRequired[dict[str, Tensor]]
 
 

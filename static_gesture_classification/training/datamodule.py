@@ -30,6 +30,7 @@ ONE_RANK = Ranks()
 FROM_DISK = Feeding()
 _HASHED_ROWS = 65_536  # rows at a time, so that hashing needs no memory for all
 _HASHED_CROPS = 16_384  # at most, evenly spaced; hashing all crops of a large data set takes too long
+_CROPS_AT_ONCE = 64  # crops that are hashed at a time: those of one call are asked of the disk together
 
 
 class SeededBatches(Sampler[np.ndarray]):
@@ -166,8 +167,10 @@ class GestureDataModule(LightningDataModule):
                     digest.update(f"{split} {column} {self.samples[column].iloc[some].tolist()}".encode())
             if self.hands.crops is not None:
                 digest.update(np.ascontiguousarray(self.samples[list(BOX)].to_numpy(np.float32)[rows]).tobytes())
-                for row in rows[:: max(1, len(rows) // _HASHED_CROPS)]:
-                    digest.update(self.hands.crops[row].tobytes())
+                chosen = rows[:: max(1, len(rows) // _HASHED_CROPS)]
+                for some in np.split(chosen, range(_CROPS_AT_ONCE, len(chosen), _CROPS_AT_ONCE)):
+                    digest.update(self.hands.crops[some].tobytes())
+                    memory.note(len(some))
             if self.hands.points is not None:
                 for some in np.split(rows, range(_HASHED_ROWS, len(rows), _HASHED_ROWS)):
                     digest.update(self.hands.points[some].tobytes())

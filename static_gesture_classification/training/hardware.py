@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Sequence
 
+import joblib
 import torch
 from torch import nn
 
@@ -117,11 +118,10 @@ def use_processor(threads: int | None, processes: int = 1) -> None:
     """Set torch's number of processor threads, and keep freed memory.
 
     Args:
-        threads: of this process; None: its share of its cores.
+        threads: of this process; None: its share of the cores that it may use; a container's limit counts.
         processes: that compute on them.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(threads or max(1, cores // processes))
+    torch.set_num_threads(threads or max(1, int(joblib.cpu_count()) // processes))
     _keep_memory()
 
 

@@ -13,7 +13,7 @@ from static_gesture_classification.terminal import say
 from static_gesture_classification.tracking.logger import RunLogger
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.trackers import Tracker
-from static_gesture_classification.training.calibrate import calibrate
+from static_gesture_classification.training.calibrate import Calibrator, calibrate
 from static_gesture_classification.training.callbacks import LAST, Checkpoints, EarlyStopping
 from static_gesture_classification.training.checkpoint import (
     calibration_of,
@@ -68,7 +68,7 @@ def run_training(
             run = begin_run(folder, identity, settings.configuration, tags_of(settings))
             with RunLogger(run, trackers, sampling_period=sampling_period) as logger:
                 train(settings, data, run, logger, callbacks)
-    calibrate(find_checkpoints(folder), data, settings.background_share)
+    calibrate(find_checkpoints(folder), data, settings.background_share, are_new=not finished)
     return export_best(folder, settings.workspace.trained, identity.fingerprint)
 
 
@@ -148,7 +148,8 @@ def fit(
     module, how = build_module(settings, data), settings.hyperparameters
     release_freed_memory()
     stopping = [EarlyStopping(how.early_stopping)] if how.early_stopping else []
-    keeping = Checkpoints(place.checkpoints, how.keep_checkpoints)
+    calibrator = Calibrator.of(data, settings.background_share)
+    keeping = Checkpoints(place.checkpoints, how.keep_checkpoints, calibrator)
     trainer = build_trainer(settings, module, logger, [*callbacks, *stopping, keeping], data.ranks)
     trainer.fit(module, data, ckpt_path=place.last if place.begun else None, weights_only=True)
     if is_wanted(settings):

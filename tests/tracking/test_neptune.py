@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +16,14 @@ from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.tracking.sync import sync
 from tests.support import stand_in_client
 from tests.support.small_runs import TAGS, log_epoch, log_run
+
+SAID = """
+import importlib.util, sys
+from static_gesture_classification.tracking.neptune import _imported
+assert hasattr(_imported("neptune"), "init_run")
+assert not [name for name in sys.modules if name.startswith("rfc3987_syntax")], "the grammar was compiled"
+assert importlib.util.find_spec("rfc3987_syntax") is not None
+"""
 
 
 class OfflineRun:
@@ -154,6 +164,11 @@ def test_a_run_kept_offline_can_be_sent_later(run: RunFolder, monkeypatch: pytes
     sync(run, NeptuneTracker(client="tests.support.stand_in_client"))
     assert stand_in_client.RUNS["HANDS-1"].series["training/val_weighted_F1"] == [(0, 0.5), (1, 0.75)]
     assert "val/predictions/0001" in stand_in_client.RUNS["HANDS-1"].files
+
+
+def test_the_client_is_imported_without_compiling_a_grammar_that_stays_there_for_others() -> None:
+    said = subprocess.run([sys.executable, "-c", SAID], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
 
 
 def test_a_client_that_is_not_installed_is_said_before_the_run_begins() -> None:

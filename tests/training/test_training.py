@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,8 @@ import train_static_gestures
 from static_gesture_classification.errors import OutputError, UserError
 from static_gesture_classification.tracking.run_folder import RunFolder
 from static_gesture_classification.training import callbacks, identity, losses
-from static_gesture_classification.training.checkpoint import load_classifier
+from static_gesture_classification.training.answers import Calibration
+from static_gesture_classification.training.checkpoint import Classifier, load_classifier
 from tests.support.patches import patches, write_patches
 from tests.support.warm_python import WarmPython
 from tests.training.conftest import SMALL
@@ -76,6 +78,24 @@ def test_a_repeated_command_exports_the_finished_run_again(composed: Compose, pr
     train(composed())
     assert "is finished" in capsys.readouterr().out
     assert results(prepared) == before
+
+
+def test_training_calibrates_by_its_own_validation_and_looks_at_val_again_for_another_share_alone(
+    composed: Compose, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "embed", None)
+        train(composed())
+        train(composed())
+    found = [load_classifier(prepared / "models/trained.ckpt")]
+    for share in (0.9, 0.5):
+        train(composed(f"background.share={share}"))
+        found.append(load_classifier(prepared / "models/trained.ckpt"))
+    as_trained, more, again = (each.calibration for each in found)
+    assert as_trained != Calibration()
+    assert more.advantage > as_trained.advantage + 1
+    assert asdict(again) == pytest.approx(asdict(as_trained), rel=1e-3)
+    assert len(list(prepared.glob("runs/*"))) == 1
 
 
 @pytest.mark.full
