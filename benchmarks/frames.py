@@ -75,7 +75,12 @@ LOOKED_AT = (
 BY_LANDMARKS = "landmarks"
 GIVEN = "given"  # the checkpoint of the command line
 CONFIGURED = "as configured"
-ONE_LOOK = ("detector.border=0", "detector.second_look.border=0", "detector.second_look.columns=0")
+ONE_LOOK = (
+    "detector.border=0",
+    "detector.second_look.border=0",
+    "detector.second_look.columns=0",
+    "++detector.smooth=0",  # MediaPipe's has none
+)
 
 
 _Made = TypeVar("_Made")

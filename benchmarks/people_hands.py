@@ -1,8 +1,10 @@
 """Hands of people in photographs, as the recorder would see them: found, cut out, with landmarks; computed once.
 
+The finder is the one that ships (conf/detector), and what it found is kept by its settings and code.
+
 Read from ../shared/data: hagrid_mini, hands_mini, recorded_legacy (hands in published boxes), hagrid_people,
-more_people and other_hands (whole photographs; the largest hand that is found counts). `read_hands` keeps what it found
-in a folder, so that a second call takes a second.
+more_people and other_hands (whole photographs; the largest hand that is found counts). A second call of `read_hands`
+takes a second.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from omegaconf import DictConfig
 
 from static_gesture_classification.configuration import CONF
 from static_gesture_classification.detection.detector import DetectedHand, Detector
-from static_gesture_classification.detection.mediapipe import MediapipeDetector
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.images import read_image
 from static_gesture_classification.preparation.landmark_store import points_of
@@ -81,9 +82,15 @@ def composed(*overrides: str) -> DictConfig:
         return compose("config", [f"detector.model.path={SHARED}/models/hand_landmarker.task", *overrides])
 
 
+def folder_of_finder(cache: Path) -> Path:
+    """The folder in `cache` for what depends on the hand finder: another one has another folder."""
+    with Detector.from_config(composed()) as detector:
+        return cache / detector.identity()
+
+
 def read_hands(cache: Path) -> PeopleHands:
-    """The hands of all people, found once and kept in the folder."""
-    config = composed("detector=mediapipe", *_sources())
+    """The hands of all people, found once and kept in a folder, which is one finder's (`folder_of_finder`)."""
+    config = composed(*_sources())
     vocabulary = Vocabulary.from_config(config)
     samples = pd.concat([_published(config, vocabulary), _more_people(vocabulary)], ignore_index=True)
     file = cache / "people_hands.npz"
@@ -154,7 +161,6 @@ def _find(config: DictConfig, samples: pd.DataFrame) -> dict[str, np.ndarray]:
     boxes, sizes, pixels = np.zeros((count, 4), np.float64), np.zeros((count, 2), np.int64), []
     published = samples[list(BOX)].to_numpy(np.float64)
     with Detector.from_config(config) as detector:
-        assert isinstance(detector, MediapipeDetector)
         rows = zip(samples["root"], samples["image"], samples["whole"], strict=True)
         for row, (root, name, whole) in enumerate(track(rows, "hands", count)):
             image = np.ascontiguousarray(read_image(Path(root) / name))

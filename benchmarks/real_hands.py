@@ -1,7 +1,8 @@
-"""The landmarks of all photographs in ../shared/data, found once and kept in data/benchmarks/real_hands_in_space.npz.
+"""The landmarks of all photographs in ../shared/data, found once and kept in data/benchmarks/real_hands.
 
 Hands with a published box are looked for around it; the photographs of hagrid_people, more_people and other_hands are
-looked at as a whole, and their largest hand counts. Delete the file to look anew.
+looked at as a whole, and their largest hand counts. The finder is the one that ships (conf/detector); one with other
+settings or code looks anew.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from static_gesture_classification.sources.selection import Sources
 from static_gesture_classification.terminal import track
 
 DATA = SHARED / "data"
-KEPT = PROJECT / "data" / "benchmarks" / "real_hands_in_space.npz"
+KEPT = PROJECT / "data" / "benchmarks" / "real_hands"
 
 
 @dataclass(frozen=True)
@@ -63,28 +64,29 @@ class RealHands:
 
 def real_hands() -> RealHands:
     """All hands; looked for now where nothing is kept."""
-    if not KEPT.is_file():
-        KEPT.parent.mkdir(parents=True, exist_ok=True)
-        rows = list(_look())
-        columns: dict[str, Any] = {
-            name: np.array([row[name] for row in rows]) for name in RealHands.__dataclass_fields__
-        }
-        np.savez_compressed(KEPT, **columns)
-    with np.load(KEPT) as kept:
+    with detector() as finder:
+        file = KEPT / f"{finder.identity()}.npz"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            rows = list(_look(finder))
+            columns: dict[str, Any] = {
+                name: np.array([row[name] for row in rows]) for name in RealHands.__dataclass_fields__
+            }
+            np.savez_compressed(file, **columns)
+    with np.load(file) as kept:
         return RealHands(**{name: kept[name] for name in RealHands.__dataclass_fields__})
 
 
-def _look() -> Iterator[dict[str, object]]:
+def _look(finder: Detector) -> Iterator[dict[str, object]]:
     boxed, whole = _with_boxes(), _whole_photographs()
-    with detector() as finder:
-        row: Any
-        for row in track(boxed.itertuples(), "around boxes", total=len(boxed)):
-            image = read_image(Path(row.root) / row.image)
-            box = tuple(getattr(row, side) for side in BOX)
-            yield _row(image, finder.landmarks_in(image, box), row, Path(row.root) / row.image)
-        for row in track(whole.itertuples(), "whole photographs", total=len(whole)):
-            image = read_image(DATA / row.file)
-            yield _row(image, _largest(finder, image), row, DATA / row.file)
+    row: Any
+    for row in track(boxed.itertuples(), "around boxes", total=len(boxed)):
+        image = read_image(Path(row.root) / row.image)
+        box = tuple(getattr(row, side) for side in BOX)
+        yield _row(image, finder.landmarks_in(image, box), row, Path(row.root) / row.image)
+    for row in track(whole.itertuples(), "whole photographs", total=len(whole)):
+        image = read_image(DATA / row.file)
+        yield _row(image, _largest(finder, image), row, DATA / row.file)
 
 
 def _row(image: np.ndarray, hand: DetectedHand | None, row: Any, path: Path) -> dict[str, object]:

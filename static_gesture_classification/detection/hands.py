@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from static_gesture_classification.detection.detector import DetectedHand, Detec
 from static_gesture_classification.detection.looks import (
     SAME_HAND,
     WHOLE_SHARE,
+    Look,
     LookingDetector,
     LookSettings,
 )
@@ -45,6 +47,9 @@ class HandSettings(LookSettings):
         refine_apart: but only where this square and the palm's are farther apart (see `TurnedSquare.apart`), or where
             the hand is not `second_look.sure`; 0: each hand.
         refine_sure: and once more where the hand is `second_look.sure` by then, but less sure than this; 0: not.
+        smooth: where no hand is sure, and before the second look's tiles, the palm network sees the first look's
+            regions smoothed by this standard deviation, in its own pixels (192 a side): fine patterns hide palms from
+            it. The landmark network sees them as they are, and must be `second_look.sure`. 0: no such look.
         look_into_hands: look at a palm in the place of a larger hand that was found, too, as MediaPipe does.
         known_square: in a known box, the landmark network looks first, without the palm network, at a square around the
             box, as many times as wide as its longer side; the palm network searches where no sure hand is there. 0: it
@@ -61,6 +66,7 @@ class HandSettings(LookSettings):
     refine: bool
     refine_apart: float = Field(ge=0)
     refine_sure: float = Field(ge=0, le=1)
+    smooth: float = Field(ge=0)
     look_into_hands: bool
     known_square: float = Field(ge=0)
     known_apart: float = Field(ge=0)
@@ -95,19 +101,36 @@ class HandDetector(LookingDetector):
             self._followed = _landmarks(hands)
         return hands
 
-    def look(self, image: np.ndarray, region: Region, presence: float, least: int) -> list[DetectedHand]:
-        """See `LookingDetector.look`. Of a large region the networks' squares are cut from the image itself."""
+    def look(
+        self, image: np.ndarray, region: Region, presence: float, least: int, smooth: float = 0.0
+    ) -> list[DetectedHand]:
+        """See `LookingDetector.look`. Of a large region the networks' squares are cut from the image itself.
+
+        Args:
+            smooth: as `HandSettings.smooth`.
+        """
         if max(region.width, region.height) >= least:
-            return self._look(image, region, presence)
+            return self._look(image, region, presence, smooth)
         height, width = image.shape[:2]
         enlarged = region.cut(image, least)
         hands = []
-        for hand in self._look(enlarged, Region(0, 0, enlarged.shape[1], enlarged.shape[0]), presence):
+        for hand in self._look(enlarged, Region(0, 0, enlarged.shape[1], enlarged.shape[0]), presence, smooth):
             points = region.to_image(np.asarray(hand.landmarks), width, height)
             box = self.box_around(points, width, height)
             if box is not None:
                 hands.append(replace(hand, box=box, landmarks=points))
         return hands
+
+    def further_looks(self, image: np.ndarray) -> list[list[Look]]:
+        """See `LookingDetector.further_looks`; before the tiles, the first regions once more, smoothed."""
+        again = self.how.second_look
+        *before, at_tiles = super().further_looks(image)
+        surely = max(again.sure, self.how.min_presence_confidence)
+        smoothed = (
+            [partial(self.look, image, region, surely, self._least(region), self.how.smooth)]
+            for region in self._first_regions(image.shape[1], image.shape[0])
+        )
+        return [*before, *(smoothed if self.how.smooth else ()), at_tiles]
 
     def follow(self, image: np.ndarray) -> list[DetectedHand]:
         """See `LookingDetector.follow`."""
@@ -149,9 +172,9 @@ class HandDetector(LookingDetector):
         is_it = hands and hands[0].score >= self.how.second_look.sure and overlap(hands[0].box, box) >= IN_BOX_SURELY
         return hands[0] if is_it else None
 
-    def _look(self, image: np.ndarray, region: Region, presence: float) -> list[DetectedHand]:
+    def _look(self, image: np.ndarray, region: Region, presence: float, smooth: float) -> list[DetectedHand]:
         found: list[DetectedHand] = []
-        for square in self._squares(image, region)[: self.how.num_hands]:
+        for square in self._squares(image, region, smooth)[: self.how.num_hands]:
             if self.how.look_into_hands or not any(_is_part_of(square, hand, image) for hand in found):
                 found += self._look_twice(image, square, presence, self.how.refine_apart)
         return found
@@ -175,10 +198,11 @@ class HandDetector(LookingDetector):
             hands = self._hands(image, [_square_of(hands[0], image)], presence) or hands
         return hands
 
-    def _squares(self, image: np.ndarray, region: Region) -> list[TurnedSquare]:
+    def _squares(self, image: np.ndarray, region: Region, smooth: float = 0.0) -> list[TurnedSquare]:
         """The squares around the palms in a region, the surest first."""
         seen = TurnedSquare.of_region(region)
-        output, scores = self.networks.palms(seen.cut(image, PALM_SIDE, inside=region))
+        pixels = seen.cut(image, PALM_SIDE, inside=region)
+        output, scores = self.networks.palms(_smoothed(pixels, smooth) if smooth else pixels)
         palms = palms_of(output, scores, self.how.min_detection_confidence)
         turn = math.radians(self.how.palm_turn)
         return [TurnedSquare.around_palm(palm, seen, turn, self.how.palm_square) for palm in palms]
@@ -197,6 +221,12 @@ class HandDetector(LookingDetector):
             return None
         handedness, sure = ("right", right) if right >= 0.5 else ("left", 1 - right)
         return DetectedHand(box, presence, handedness, points, square.turn_points(world), presence, sure)
+
+
+def _smoothed(pixels: np.ndarray, deviation: float) -> np.ndarray:
+    from static_gesture_classification.opencv import cv2
+
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), deviation))
 
 
 def _landmarks(hands: Iterable[DetectedHand]) -> list[np.ndarray]:

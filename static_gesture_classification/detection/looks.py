@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -18,16 +19,20 @@ from static_gesture_classification.settings import Settings
 WHOLE_SHARE = 0.98  # share of the image from which a box is the image itself
 SAME_HAND = 0.7  # two boxes are of one hand if a larger share of one lies in the other
 Confidence = Annotated[float, Field(ge=0, le=1)]
+Look = Callable[[], list[DetectedHand]]  # at a part of an image
 
 
 class SecondLook(Settings):
     """A second, more lenient search if the first finds nothing: the image with a border, then enlarged tiles.
 
     Args:
-        min_presence_confidence: replaces that of the first search.
+        min_presence_confidence: replaces that of the first search for hands that may be looked at again; what is found
+            in the end must have that of the first search.
         sure: presence from which a hand is believed. While no hand is as sure, further looks are taken, and the hands
             of the surest look count: a palm that was seen in a part of a hand makes a small, unsure hand of it. 0: the
             first look with a hand counts.
+        enough: presence with which the search of an image ends: where a hand is sure, but less than this, the further
+            looks before the tiles are taken as well, and the surest counts. Not above `sure`: it ends with a sure hand.
         border: width of the border as a share of the image's longer side; 0 for none.
         columns, rows: number of overlapping tiles; 0 for none.
         share: a tile's width and height as a share of the image's.
@@ -36,6 +41,7 @@ class SecondLook(Settings):
 
     min_presence_confidence: Confidence
     sure: Confidence = 0.0
+    enough: Confidence = 0.0
     border: float
     columns: int
     rows: int
@@ -170,36 +176,49 @@ class LookingDetector(Detector):
         return [best] if best is not None and overlap(best.box, box) >= self.how.known_box.overlap else []
 
     def _look_once(self, image: np.ndarray) -> list[DetectedHand]:
-        return surest(self._first_looks(image), self.how.second_look.sure)
+        again = self.how.second_look
+        return self._believed(surest(self._first_looks(image), max(again.sure, again.enough)))
 
     def _first_looks(self, image: np.ndarray) -> Iterator[list[DetectedHand]]:
-        """One look after the other; the wide border of the second look only where a hand was found before."""
+        """One look after the other; of the further ones, those before the tiles only where a hand was found before."""
         height, width = image.shape[:2]
-        presence, again = self.how.min_presence_confidence, self.how.second_look
         found = False
         for region in self._first_regions(width, height):
-            hands = self.look(image, region, presence, again.least if region.left else 1)
+            hands = self.look(image, region, self.how.min_presence_confidence, self._least(region))
             found = found or bool(hands)
             yield hands
-        for region in again.stages(width, height)[0] if found else []:
-            yield self.look(image, region, presence, again.least)
+        for stage in self.further_looks(image)[:-1] if found else []:
+            for look in stage:
+                yield look()
 
     def _first_regions(self, width: int, height: int) -> Iterator[Region]:
         if self.how.border:
             yield Region.with_border(width, height, self.how.border)
         yield Region(0, 0, width, height)
 
-    def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
+    def _least(self, region: Region) -> int:
+        """Pixels to which a region of the first looks is enlarged: an image without a border is searched as it is."""
+        return self.how.second_look.least if region.left else 1
+
+    def further_looks(self, image: np.ndarray) -> list[list[Look]]:
+        """The second look: stages of looks, of which the last is that of the tiles."""
         again = self.how.second_look
         stages = again.stages(image.shape[1], image.shape[0])
-        if self.is_video:
-            regions = [region for stage in stages for region in stage]
-            stages = [[regions[self.frames % len(regions)]]] if regions else []
-        looks = (
-            [hand for region in stage for hand in self.look(image, region, again.min_presence_confidence, again.least)]
+        return [
+            [partial(self.look, image, region, again.min_presence_confidence, again.least) for region in stage]
             for stage in stages
-        )
-        return surest(looks, min(again.sure, self.how.min_presence_confidence))
+        ]
+
+    def _look_again(self, image: np.ndarray) -> list[DetectedHand]:
+        stages = self.further_looks(image)
+        if self.is_video:
+            looks = [look for stage in stages for look in stage]
+            stages = [[looks[self.frames % len(looks)]]] if looks else []
+        found = ([hand for look in stage for hand in look()] for stage in stages)
+        return self._believed(surest(found, min(self.how.second_look.sure, self.how.min_presence_confidence)))
+
+    def _believed(self, hands: list[DetectedHand]) -> list[DetectedHand]:
+        return [hand for hand in hands if _presence([hand]) >= self.how.min_presence_confidence]
 
     def box_around(self, points: np.ndarray, width: int, height: int) -> Box | None:
         """The box around landmarks as annotators draw it, cut at the image's border; None where it is outside.

@@ -17,6 +17,8 @@ from static_gesture_classification.errors import UserError
 from static_gesture_classification.hand_points import MIDDLE_BASE
 from static_gesture_classification.images import read_image
 
+FOUR_BEFORE_A_RUG = (0.21, 0.11, 0.47, 0.91)  # published box
+
 
 @pytest.fixture(scope="module")
 def person(photographs: Path) -> np.ndarray:
@@ -24,10 +26,16 @@ def person(photographs: Path) -> np.ndarray:
     return read_image(sorted((photographs / "hagrid_people" / "palm").iterdir())[1])
 
 
+@pytest.fixture(scope="module")
+def before_a_rug(photographs: Path) -> np.ndarray:
+    """A man shows four fingers before a patterned rug; 640 x 480 pixels."""
+    return read_image(photographs / "hagrid_mini/four/15c0e3ea-3779-9d49-5b30-a00f0aa9d53d.jpg")
+
+
 @pytest.fixture
 def video(configured: Callable[..., Detector], hand_landmarker: Path) -> Iterator[HandDetector]:
     """A detector of consecutive frames, without second looks."""
-    no_second_look = ("detector.second_look.columns=0", "detector.second_look.border=0")
+    no_second_look = ("detector.second_look.columns=0", "detector.second_look.border=0", "detector.smooth=0")
     with configured(f"detector.model.path={hand_landmarker}", "detector.running_mode=video", *no_second_look) as built:
         assert isinstance(built, HandDetector)
         yield built
@@ -100,7 +108,8 @@ def test_hand_that_fills_the_picture_is_found_whole_and_not_as_a_part_of_it(
 ) -> None:
     image = read_image(photographs / "hagrid_mini" / "four" / "1f7a5cb5-dca9-8d7d-3b16-2728c99c441b.jpg")
     published = (0.16, 0.04, 0.8, 1.0)
-    one_look = (f"detector.model.path={hand_landmarker}", "detector.border=0", "detector.second_look.sure=0")
+    first = ("detector.border=0", "detector.second_look.sure=0", "detector.second_look.enough=0")
+    one_look = (f"detector.model.path={hand_landmarker}", *first)
     with configured(*one_look) as as_it_is:
         assert all(overlap(hand.box, published) < 0.3 for hand in as_it_is.detect(image))
     (hand,) = detector.detect(image)
@@ -114,6 +123,55 @@ def test_while_no_hand_is_sure_the_surest_look_counts(
     with configured(f"detector.model.path={hand_landmarker}", "detector.border=0") as detector:
         (hand,) = detector.detect(image)
     assert overlap(hand.box, (0.16, 0.04, 0.8, 1.0)) > 0.7
+
+
+def test_sure_hand_that_is_a_part_of_another_gives_way_to_a_surer_one(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, photographs: Path
+) -> None:
+    image = read_image(photographs / "hagrid_mini/one/0474d72e-5a80-a2ca-bd91-4f39c1bc7031.jpg")
+    published = (0.26, 0.19, 0.71, 1.0)
+    with configured(f"detector.model.path={hand_landmarker}", "detector.second_look.enough=0") as first_sure:
+        (part,) = first_sure.detect(image)
+    assert (part.presence or 0) > 0.9
+    assert overlap(part.box, published) < 0.3
+    (hand,) = detector.detect(image)
+    assert overlap(hand.box, published) > 0.8
+
+
+def test_what_remains_unlikely_after_all_looks_is_no_hand(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, photographs: Path
+) -> None:
+    image = read_image(photographs / "other_hands/holy/hukenovs+hagrid__001.jpg")
+    with configured(f"detector.model.path={hand_landmarker}", "detector.min_presence_confidence=0.05") as lenient:
+        assert lenient.detect(image)  # a mouth
+    assert detector.detect(image) == []
+
+
+def test_hand_before_a_fine_pattern_is_found_where_the_palm_network_sees_it_smoothed(
+    configured: Callable[..., Detector], hand_landmarker: Path, detector: HandDetector, before_a_rug: np.ndarray
+) -> None:
+    with configured(f"detector.model.path={hand_landmarker}", "detector.smooth=0") as as_it_is:
+        assert as_it_is.detect(before_a_rug) == []
+    (hand,) = detector.detect(before_a_rug)
+    assert overlap(hand.box, FOUR_BEFORE_A_RUG) > 0.8
+
+
+def test_hand_in_a_smoothed_picture_counts_only_where_it_is_sure(
+    configured: Callable[..., Detector], hand_landmarker: Path, before_a_rug: np.ndarray
+) -> None:
+    with configured(f"detector.model.path={hand_landmarker}", "detector.second_look.sure=1") as detector:
+        assert detector.detect(before_a_rug) == []
+
+
+def test_a_video_s_frames_without_a_hand_are_smoothed_in_turn_until_one_is_found_and_followed(
+    video: HandDetector, before_a_rug: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "how", video.how.model_copy(update={"smooth": 1.5}))
+    searches = count_searches(video, monkeypatch)
+    found = [video.detect(frame) for frame in (np.zeros_like(before_a_rug), *[before_a_rug] * 3)]
+    assert len(searches) == 4  # the frame itself and one smoothed region in each of two frames
+    assert [len(hands) for hands in found] == [0, 1, 1, 1]
+    assert overlap(found[-1][0].box, FOUR_BEFORE_A_RUG) > 0.8
 
 
 def test_hand_whose_box_is_known_is_found_in_its_surroundings(detector: HandDetector, person: np.ndarray) -> None:
@@ -248,7 +306,8 @@ def test_hand_that_is_not_sure_is_looked_at_once_more_which_shows_its_missed_fin
     image = read_image(photographs / "hagrid_mini/peace/5943ab4c-1578-6c31-7ca3-a8e282624908.jpg")
     reaches = []
     for sure in (0, 0.99):
-        with configured(f"detector.model.path={hand_landmarker}", f"detector.refine_sure={sure}") as detector:
+        first = (f"detector.refine_sure={sure}", "detector.second_look.enough=0")
+        with configured(f"detector.model.path={hand_landmarker}", *first) as detector:
             (hand,) = detector.detect(image)
         assert hand.landmarks is not None
         points = hand.landmarks * (image.shape[1], image.shape[0])

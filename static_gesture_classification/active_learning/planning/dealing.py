@@ -2,7 +2,7 @@
 
 The plan knows what fails on val's people. Whoever records is somebody else, and the recorder sees at once whether the
 model knows their hand. So gestures are the arms of a bandit: what a gesture pays is how often the model misses it, for
-of that there is something to keep. It saves views; the model comes out no better than without it
+of that there is something to keep. It saves views; a new person's model comes out no better for it
 (benchmarks/results/active_learning.md). Thompson sampling (Thompson, "On the likelihood that one unknown probability
 exceeds another", Biometrika 1933; with fading counts: Raj and Kalyani, "Taming Non-stationary Bandits", 2017) draws a
 rate for each gesture from its Beta belief and deals the gesture with the highest:

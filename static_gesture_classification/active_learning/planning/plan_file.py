@@ -31,7 +31,7 @@ from static_gesture_classification.terminal import Table, note, say, show_table
 
 PLAN_VERSION = 2
 MAKE = "gestures plan"
-# benchmarks/results/active_learning.md: as many random samples taught as much, and half of the pictures were looked at.
+# benchmarks/results/active_learning.md: as many random samples taught as much, and hard mode needed half of the views.
 WHAT_IT_IS = "This is what fails and what is lacking. It saves looking; as many random pictures taught as much."
 
 

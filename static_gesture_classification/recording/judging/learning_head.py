@@ -6,9 +6,10 @@ kept samples are the gestures performed. The targets of training samples are the
 their labels (Li and Hoiem, "Learning without Forgetting", ECCV 2016): fitted to labels that the network has seen, the
 layer grows overconfident, and worse on other subjects, even without a kept sample.
 
-Why every five samples: on a logistic regression of landmarks, 71 samples chosen so did what 300 random ones do, and 89
-chosen by a fixed model (benchmarks/results/active_learning.md of 26 November 2026, in Git's history). The fit runs in
-its own thread, on one core; the newest finished layer judges.
+Why every five samples: on a logistic regression of landmarks, 71 samples chosen so did what 89 chosen by a fixed model
+do (benchmarks/results/active_learning.md of 26 November 2026, in Git's history); what the recorder's choice is worth
+with the model that ships, that page says now. The fit runs in its own thread, on one core; the newest finished layer
+judges.
 """
 
 from __future__ import annotations
