@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from static_gesture_classification.training.models.small_maps import speed_up_small_maps
+
 
 class Network(nn.Module):
     """Backbone and head, so that embeddings and logits come out of the same pass.
@@ -48,6 +50,7 @@ class CropNetwork(Network):
     ) -> None:
         super().__init__(backbone, width, classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        speed_up_small_maps(self)
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", 255 * torch.tensor(std).view(1, 3, 1, 1))
 
