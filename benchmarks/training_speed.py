@@ -16,8 +16,10 @@ ours            the training steps of an epoch of train_static_gestures.py: crop
                 augmentation, forward, backward, optimizer, and what callbacks keep of every step
 whole epoch     the same with all else until the next epoch begins: validation, report, figures, checkpoints. A training
                 writes some of it while the next epoch trains; here it is waited for, and is part of its own epoch
-bare            forward and backward on one batch that is there already, nothing else
+bare            forward and backward on one batch that is there already, nothing else, by torch's own convolutions
 bare, optimizer the same with the optimizer's step
+bare, products  forward and backward with the smallest maps' convolutions as products of matrices, as ours trains
+                (training/models/small_maps.py)
 bare, val       forward alone, as validation needs it
 older           the input path that ours replaces, with the same network, precision and optimizer: every epoch decodes
                 the full frames (1920 x 1080 JPEG, as HaGRID's), crops, resizes and transforms them one by one
@@ -78,6 +80,7 @@ from static_gesture_classification.training.checkpoint import initial_network, p
 from static_gesture_classification.training.experiment import build_module, open_data  # noqa: E402
 from static_gesture_classification.training.inputs import Crops  # noqa: E402
 from static_gesture_classification.training.models.network import CropNetwork, Network  # noqa: E402
+from static_gesture_classification.training.models.small_maps import SmallMapConv2d  # noqa: E402
 from static_gesture_classification.training.run import run_training  # noqa: E402
 from static_gesture_classification.training.settings import TrainingSettings  # noqa: E402
 
@@ -102,6 +105,7 @@ ROWS = {
     "whole": "whole epoch",
     "bare": "bare",
     "bare_step": "bare, optimizer",
+    "bare_products": "bare, products",
     "forward": "bare, val",
     "older": "older",
     "older_float32": "older, float32",
@@ -275,8 +279,9 @@ def run(config: DictConfig, frames: list[Path], shared: bool) -> Turns:
     network, size = build_module(settings, open_data(settings)).network, settings.crop_size
     turns = Turns(
         {
-            "bare": Bare(network, config, size, False, clock),
-            "bare_step": Bare(network, config, size, True, clock),
+            "bare": Bare(with_torchs_convolutions(network), config, size, False, clock),
+            "bare_step": Bare(with_torchs_convolutions(network), config, size, True, clock),
+            "bare_products": Bare(network, config, size, False, clock),
             "forward": Forward(network, config, size, clock),
             **older,
         },
@@ -340,6 +345,15 @@ def answer(connection: Any, config: DictConfig, frames: list[Path], native: bool
         except EOFError:
             return
         connection.send(older())
+
+
+def with_torchs_convolutions(network: Network) -> Network:
+    """A copy of a network without convolutions of ours."""
+    network = copy.deepcopy(network)
+    for module in network.modules():
+        if isinstance(module, SmallMapConv2d):
+            module.__class__ = nn.Conv2d
+    return network
 
 
 class Step:
@@ -423,7 +437,7 @@ class Older(Step):
     """Training steps on what a loader with a process per core decodes and transforms sample by sample."""
 
     def __init__(self, network: Network, config: DictConfig, frames: list[Path], native: bool) -> None:
-        super().__init__(network, config, native, normalised=False)
+        super().__init__(with_torchs_convolutions(network), config, native, normalised=False)
         batch = config.train_hyperparams.batch_size
         dataset = OlderDataset(frames, config, (OLDER_STEPS + 1) * batch)
         self.loader = DataLoader(dataset, batch, num_workers=os.cpu_count() or 1, multiprocessing_context="fork")
@@ -454,7 +468,7 @@ def report(measured: Turns, config: DictConfig, shared: bool) -> str:
     rows = {name: title for name, title in ROWS.items() if name in turns[0].rates}
     rates = {name: median(turn.rates[name] for turn in turns) for name in rows}
     ratios = {name: sorted(turn.rates["ours"] / turn.rates[name] for turn in turns) for name in rows}
-    whole = {bare: sorted(turn.of_bare(bare) for turn in turns) for bare in ("bare", "bare_step")}
+    whole = {bare: sorted(turn.of_bare(bare) for turn in turns) for bare in ("bare", "bare_step", "bare_products")}
     lines = [
         f"| {title} | {rates[name]:.1f} | {median(found):.2f} | {found[0]:.2f} to {found[-1]:.2f} |"
         for (name, title), found in zip(rows.items(), ratios.values(), strict=True)
@@ -475,7 +489,8 @@ def report(measured: Turns, config: DictConfig, shared: bool) -> str:
             "",
             f"In short: the steps alone run at {median(ratios['bare']):.2f} of what the processor can do, the whole "
             f"epoch at **{median(whole['bare']):.2f}** of a bare one ({whole['bare'][0]:.2f} to "
-            f"{whole['bare'][-1]:.2f}), and at {median(whole['bare_step']):.2f} of one with the optimizer's step"
+            f"{whole['bare'][-1]:.2f}), at {median(whole['bare_step']):.2f} of one with the optimizer's step, and at "
+            f"{median(whole['bare_products']):.2f} of one that computes the smallest maps as ours does"
             f"{_beside_older(ratios)}. The start of a training, Python's included, takes {measured.before:.1f} s, its "
             f"end {measured.after:.1f} s.",
             *_whole_training(measured, config),
