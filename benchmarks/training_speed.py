@@ -352,7 +352,7 @@ def with_torchs_convolutions(network: Network) -> Network:
     network = copy.deepcopy(network)
     for module in network.modules():
         if isinstance(module, SmallMapConv2d):
-            module.__class__ = nn.Conv2d
+            module.__class__ = nn.Conv2d  # type: ignore[assignment]
     return network
 
 

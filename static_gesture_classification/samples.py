@@ -200,16 +200,23 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 
 def read_arrow(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a sample table, or some of its columns, as a pyarrow table (see `read_samples`)."""
+    names = SCHEMA.names if columns is None else list(columns)
+    with _sample_file(path) as file:
+        table = file.read([name for name in names if name != "landmarks"]).unify_dictionaries()
+        if "landmarks" in names:
+            table = table.append_column(SCHEMA.field("landmarks"), _read_landmarks(file))
+        return table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names], metadata=SCHEMA.metadata))
+
+
+@contextmanager
+def _sample_file(path: Path) -> Iterator[pq.ParquetFile]:
+    """The open file of a sample table. Raises `DataError` as `read_samples`, also for what fails while it is open."""
     if not path.is_file():
         raise DataError(f"no sample table at {path}; run the stage that makes it (dvc repro)")
-    names = SCHEMA.names if columns is None else list(columns)
     try:
         with pq.ParquetFile(path, read_dictionary=TEXTS) as file:
             _check_version(file, path)
-            table = file.read([name for name in names if name != "landmarks"]).unify_dictionaries()
-            if "landmarks" in names:
-                table = table.append_column(SCHEMA.field("landmarks"), _read_landmarks(file))
-        return table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names], metadata=SCHEMA.metadata))
+            yield file
     except (pa.ArrowException, OSError, KeyError) as error:
         raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro") from error
 
@@ -253,11 +260,16 @@ def landmark_array(table: pa.Table) -> np.ndarray:
 
 def read_landmarks_of(path: Path, ids: Iterable[str]) -> dict[str, np.ndarray]:
     """Landmarks float32 (21, 2) of the samples of a table that are named and have any, by id."""
-    table = read_arrow(path, ["sample_id", "landmarks"])
-    own = table.filter(pc.is_in(table["sample_id"], pa.array(ids, pa.string())))
-    points = landmark_array(own)
-    known = np.isfinite(points).all(axis=(1, 2)).tolist()
-    return {each: row for each, row, has in zip(own["sample_id"].to_pylist(), points, known, strict=True) if has}
+    wanted, found = pa.array(ids, pa.string()), dict[str, np.ndarray]()
+    with _sample_file(path) as file:
+        for group in range(file.metadata.num_row_groups):
+            table = file.read_row_group(group, ["sample_id", "landmarks"])
+            own = table.filter(pc.is_in(table["sample_id"], wanted))
+            points = landmark_array(own)
+            known = np.isfinite(points).all(axis=(1, 2)).tolist()
+            names = own["sample_id"].to_pylist()
+            found |= {name: row for name, row, has in zip(names, points, known, strict=True) if has}
+    return found
 
 
 def landmark_column(landmarks: np.ndarray) -> pa.FixedSizeListArray:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from static_gesture_classification.gestures import Vocabulary
 from static_gesture_classification.preparation.split import SplitSettings, split_samples, tie_rows
@@ -26,7 +28,7 @@ from static_gesture_classification.preparation.splitting.crop_source import Crop
 from static_gesture_classification.preparation.splitting.near_duplicates import UNSETTLED, near_duplicates
 from static_gesture_classification.preparation.splitting.report import identity
 from static_gesture_classification.row_arrays import Rows
-from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, read_rows
+from static_gesture_classification.samples import SPLITS, TEST, TRAIN, VAL, are_among, read_rows
 
 NO_SPLIT = ""
 SPLIT_ORDER = (TEST, TRAIN, VAL)  # which of several splits of a subject counts, as in the split stage
@@ -84,8 +86,7 @@ def freeze_split(
     Raises:
         DataError: nothing is divided yet, and there are too few subjects to do so.
     """
-    at = earlier.index.get_indexer(pd.Index(samples["sample_id"]))
-    known = at >= 0
+    known, at = positions_in(samples["sample_id"], earlier.index)
     if not known.any():
         divided, _ = split_samples(samples, crops, settings, vocabulary)
         return FrozenSplit(samples.assign(split=divided["split"].to_numpy()), ~known, divided_anew=True)
@@ -99,15 +100,45 @@ def freeze_split(
     return FrozenSplit(samples.assign(split=splits), ~known, left_out)
 
 
+def positions_in(ids: pd.Series, known: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the ids are known, bool (n,), and their positions there, int (n,), 0 for others."""
+    found = pc.index_in(pa.array(ids, pa.string()), pa.array(known.astype(str), pa.string()))
+    return found.is_valid().to_numpy(zero_copy_only=False), found.fill_null(0).to_numpy(zero_copy_only=False)
+
+
 def splits_of_new(samples: pd.DataFrame, splits: np.ndarray, known: np.ndarray, settings: SplitSettings) -> np.ndarray:
     """The split of each new sample: its subject's, else its session's or dataset's, else train."""
-    subjects = tie_rows(samples, settings.group)
-    published = samples["split"].to_numpy(object)
+    if known.all():
+        return np.empty(0, object)
+    rows = np.flatnonzero(reach(samples, ~known))
+    own, known, splits = samples.iloc[rows], known[rows], splits[rows]
+    subjects, published = tie_rows(own, settings.group), own["split"].to_numpy(object)
     by_subject = splits_by_subject(subjects[known], splits[known])
     by_publication = splits_by_subject(subjects[~known], published[~known]) if settings.respect_official else {}
     return np.array(
         [by_subject.get(each) or by_publication.get(each) or TRAIN for each in subjects[~known].tolist()], object
     )
+
+
+def reach(samples: pd.DataFrame, rows: np.ndarray) -> np.ndarray:
+    """All rows that `split.tie_rows` may tie to some of these, over others too: bool (n,).
+
+    A few new samples reach few of a million known ones, and only those need numbers.
+    """
+    ties = [samples["session"], samples["image"], _name_in_its_source(samples["subject"])]
+    while True:
+        reached = rows.copy()
+        for names in ties:
+            reached |= are_among(names, names[rows & (names != "").to_numpy()].unique())
+        if (reached == rows).all():
+            return rows
+        rows = reached
+
+
+def _name_in_its_source(subjects: pd.Series) -> pd.Series:
+    """The subjects as one source names them: "a1" for "hagrid/a1" (see `samples.subject_name`)."""
+    numbers, names = pd.factorize(subjects)
+    return pd.Series(pd.Series(names).str.rpartition("/")[2].to_numpy()[numbers], subjects.index)
 
 
 def splits_by_subject(subjects: np.ndarray, splits: np.ndarray) -> dict[int, str]:
@@ -129,5 +160,9 @@ def same_moment(
     rows = np.concatenate([new, held_out])
     old = (np.arange(len(rows)) >= len(new)).astype(int)
     links = near_duplicates(CropSource.of(crops).take(rows), old, seed, np.where(old, 0, UNSETTLED))
-    sessions = identity(samples, "session")
-    return np.isin(sessions, sessions[rows[links.first]]) & ~known & (splits == TRAIN)
+    seen = np.isin(np.arange(len(rows)), links.first)
+    concerned = np.concatenate([new, rows[seen]])
+    sessions = identity(samples.iloc[concerned], "session")
+    result = np.zeros(len(samples), bool)
+    result[new] = np.isin(sessions[: len(new)], sessions[len(new) :])
+    return result

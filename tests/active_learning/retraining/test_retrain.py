@@ -20,6 +20,7 @@ from static_gesture_classification.active_learning.retraining.frozen_split impor
     SEEN,
     earlier_splits,
     freeze_split,
+    reach,
 )
 from static_gesture_classification.active_learning.retraining.head import embed_once, folds, refit
 from static_gesture_classification.active_learning.retraining.methods import refit_head, replay
@@ -34,7 +35,7 @@ from static_gesture_classification.evaluation.checkpoint_record import (
 )
 from static_gesture_classification.evaluation.paired_comparison import Verdict
 from static_gesture_classification.evaluation.predictions import read_predictions
-from static_gesture_classification.preparation.split import SplitSettings
+from static_gesture_classification.preparation.split import SplitSettings, tie_rows
 from static_gesture_classification.process_lock import ProcessLock
 from static_gesture_classification.samples import read_samples, write_samples
 from static_gesture_classification.sources.recorded import RecordedImage, Session, write_session
@@ -122,6 +123,30 @@ def test_a_session_that_shows_the_same_moment_as_a_val_sample_is_left_out_whole(
 def test_where_only_sessions_are_kept_apart_a_person_of_val_can_be_trained_on(divided):
     settings = SplitSettings(val=0.2, test=0.2, respect_official=True, seed=0, group="session")
     assert set(joined(divided, new_samples("person 6"), settings=settings).samples["split"][240:]) == {"train"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_that_is_tied_to_new_samples_is_reached_and_little_else(seed):
+    random = np.random.default_rng(seed)
+    drawn = [random.integers(most, size=300) for most in (3, 120, 200, 250)]
+    source, subject, session, image = drawn
+    samples = pd.DataFrame(
+        {
+            "source": [f"source {number}" for number in source],
+            "subject": [f"{number}" if number % 3 else f"source {number % 2}/{number}" for number in subject],
+            "session": [f"{number}" for number in session],
+            "root": "data",
+            "image": [f"{number}.jpg" for number in image],
+        },
+        dtype=str,
+    )
+    samples.loc[random.random(300) < 0.3, "subject"] = ""
+    samples.loc[random.random(300) < 0.3, "session"] = ""
+    new = np.arange(300) == 7
+    tied, reached = tie_rows(samples, "subject"), reach(samples, new)
+    assert reached[tied == tied[7]].all()
+    lonely = samples.assign(subject="somebody", session="theirs", image="own.jpg").iloc[:1]
+    assert reach(pd.concat([samples, lonely], ignore_index=True), np.arange(301) == 300).sum() == 1
 
 
 def test_without_an_earlier_split_everything_is_divided_by_the_split_stages_rules(divided):
