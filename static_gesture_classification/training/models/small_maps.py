@@ -18,7 +18,9 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-SMALL = 8  # places a side of a strided convolution's output up to which products pay, in bfloat16 and with AVX-512
+LARGEST_OUTPUT = (
+    8  # places a side of a strided convolution's output up to which products pay, in bfloat16 and with AVX-512
+)
 
 
 class SmallMapConv2d(nn.Conv2d):
@@ -32,7 +34,7 @@ class SmallMapConv2d(nn.Conv2d):
         side, stride, padding = max(input.shape[2:]), self.stride[0], self.kernel_size[0] // 2
         if stride == 1 and side <= padding + 1:
             return self._biased(_WholeMap.apply(input.to(dtype), self.weight))
-        if stride > 1 and side <= SMALL * stride and dtype == torch.bfloat16:
+        if stride > 1 and side <= LARGEST_OUTPUT * stride and dtype == torch.bfloat16:
             return self._biased(_Strided.apply(input.to(dtype), self.weight, stride))
         return super().forward(input)
 
