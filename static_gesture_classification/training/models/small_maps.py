@@ -18,9 +18,8 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-LARGEST_OUTPUT = (
-    8  # places a side of a strided convolution's output up to which products pay, in bfloat16 and with AVX-512
-)
+# Places a side of a strided convolution's output up to which products pay, in bfloat16 and with AVX-512.
+LARGEST_OUTPUT = 8
 
 
 class SmallMapConv2d(nn.Conv2d):
